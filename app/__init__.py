@@ -1,0 +1,1 @@
+"""Winnow in the browser (Streamlit)."""

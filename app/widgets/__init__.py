@@ -1,0 +1,1 @@
+"""Everything Plotly or JavaScript."""

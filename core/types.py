@@ -1,0 +1,422 @@
+"""The data that flows through Winnow: frozen dataclasses and protocols, numpy and the standard library only.
+
+One polarity everywhere: **1 = suspicious**. A sample's identity is its ``sample_id``, never its row number; row
+numbers are used only inside one scan, where every array shares the order of :class:`Dataset`.
+
+Shapes: n samples, d embedding dimensions, k neighbours, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float32 = NDArray[np.float32]
+Int32 = NDArray[np.int32]
+Int64 = NDArray[np.int64]
+Bool = NDArray[np.bool_]
+Strings = NDArray[np.object_]
+
+NO_LABEL = -1
+"""The label of a sample that has none."""
+
+
+class Modality(StrEnum):
+    """What a sample is."""
+
+    IMAGE = "image"
+    TEXT = "text"
+    PAIR = "pair"
+    VECTOR = "vector"
+    """Only embeddings were brought: nothing to show but the metadata."""
+
+
+class Kind(StrEnum):
+    """The verdicts, in order of precedence: a sample's primary verdict is the first kind whose flag is set."""
+
+    BROKEN = "broken"
+    DUPLICATE = "duplicate"
+    OOD = "ood"
+    NOISY_LABEL = "noisy_label"
+    HARD = "hard"
+    NAIVE = "naive"
+    CLEAN = "clean"
+
+
+ISSUE_KINDS: tuple[Kind, ...] = tuple(k for k in Kind if k is not Kind.CLEAN)
+"""Every kind that has a flag and a probability column of its own."""
+
+
+class Action(StrEnum):
+    """What a person decides about a sample. UNDO takes back the decision that it supersedes."""
+
+    ACCEPT = "accept"
+    RELABEL = "relabel"
+    EXCLUDE = "exclude"
+    UNDO = "undo"
+
+
+@dataclass(frozen=True)
+class ColumnMap:
+    """Which column of a table holds what. ``None`` = recognise by the usual names, or absent."""
+
+    id: str | None = None
+    image: str | None = None
+    text: str | None = None
+    label: str | None = None
+    split: str | None = None
+    source: str | None = None
+
+
+@dataclass(frozen=True)
+class MediaRef:
+    """Where the images of a dataset are: enough for a worker process to read row i again.
+
+    ``kind``: "files" (``Dataset.uris`` are paths relative to ``root``), "parquet" (image bytes in ``column`` of
+    the Parquet file ``root``), "arrow" (a Hugging Face dataset saved at ``root``) or "none".
+    """
+
+    kind: str = "none"
+    root: str = ""
+    column: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One labelled (or unlabelled) dataset, without its pixels.
+
+    Attributes
+    ----------
+    dataset_id : stable name of the source (fingerprint of its path and columns).
+    sample_ids : (n,) str objects, unique. The named id column; a folder's relative path; else the content hash
+        with an occurrence number.
+    content_hash : (n,) str objects: fingerprint of the sample's bytes or text, "" where unreadable or unknown.
+    labels : (n,) int32 into ``class_names``; NO_LABEL (−1) = none.
+    class_names : the names, in order of the label codes.
+    modality : what a sample is.
+    media : where the images are. ``uris`` (n,) str or None: path of each image relative to ``media.root``.
+    texts : (n,) str objects or None.
+    split, source : (n,) str objects ("" = none) or None.
+    metadata : an Arrow table with n rows: **all** original columns but image bytes, in the original order.
+    load_errors : row → reason, for rows that could not even be read from the source.
+    notices : sentences for the person (what was recognised, what was carried on with).
+    fingerprint : of ids, content, labels, splits and mapping.
+    """
+
+    dataset_id: str
+    name: str
+    sample_ids: Strings
+    content_hash: Strings
+    labels: Int32
+    class_names: tuple[str, ...]
+    modality: Modality
+    media: MediaRef
+    fingerprint: str
+    columns: ColumnMap = field(default_factory=ColumnMap)
+    uris: Strings | None = None
+    texts: Strings | None = None
+    split: Strings | None = None
+    source: Strings | None = None
+    metadata: Any = None
+    load_errors: Mapping[int, str] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
+
+    @property
+    def n(self) -> int:
+        return len(self.sample_ids)
+
+    @property
+    def n_classes(self) -> int:
+        return len(self.class_names)
+
+
+@dataclass(frozen=True)
+class EncoderSpec:
+    """What made an embedding: enough to know whether two embeddings can be compared."""
+
+    name: str
+    revision: str
+    preprocessing: str
+    dim: int
+    modality: Modality
+    precision: str = "float32"
+    has_text_tower: bool = False
+
+
+@dataclass(frozen=True)
+class EmbeddingSet:
+    """vectors (n, d) float16 or float32 (often memory-mapped), unit rows where ``ok``, zeros elsewhere."""
+
+    vectors: NDArray[Any]
+    ok: Bool
+    spec: EncoderSpec
+    dataset_fingerprint: str
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Neighbors:
+    """The k nearest other samples of every sample.
+
+    indices : (n, k) int32, without self; −1 where there are fewer than k (or the row is not ok).
+    distances : (n, k) float32, ascending; +inf where the index is −1. Cosine distance 1 − cos, in [0, 2].
+    recall : 1.0 when exact, else recall@k measured on a sample of rows against exact search.
+    """
+
+    indices: Int32
+    distances: Float32
+    metric: str = "cosine"
+    recall: float = 1.0
+    method: str = "exact"
+
+    @property
+    def k(self) -> int:
+        return int(self.indices.shape[1])
+
+
+@dataclass(frozen=True)
+class Beliefs:
+    """What the probe run believed, out of sample. Rows that are unlabelled or not ok have NaN dynamics.
+
+    probs : (n, C) float32, rows sum to 1: mean out-of-fold probabilities, temperature-calibrated. Samples
+        without a label have the mean over all folds (none trained on them).
+    dynamics : name → (n,) float32: "el2n", "grand", "aum", "forgetting", "mean_true" (mean probability of the
+        given label over epochs), "spread_true" (its standard deviation), "correctness", "loss_history", ...
+    targets : (n, C) float32 or None: the ELR temporal-ensemble target.
+    extra_probs : further probability matrices by name, each (n, C): brought by the user, or robust losses.
+    temperature : the calibration temperature that was applied to the logits (> 0).
+    """
+
+    probs: Float32
+    dynamics: Mapping[str, Float32] = field(default_factory=dict)
+    targets: Float32 | None = None
+    extra_probs: Mapping[str, Float32] = field(default_factory=dict)
+    temperature: float = 1.0
+    source: str = "probe"
+
+
+@dataclass(frozen=True)
+class MediaFeatures:
+    """What one decoding pass over the images saw (see core/media.py).
+
+    error : (n,) str objects, "" = decoded. width, height : (n,) int32, 0 where not decoded.
+    file_hash, pixel_hash : (n,) uint64 of the raw bytes and of the decoded RGB pixels (0 = none).
+    perceptual_hash : (n,) uint64, 64-bit DCT hash (0 = none).
+    tiny : (n, 32*32*3) uint8, RGB thumbnails for pixel correlation, or None.
+    properties : name → (n,) float32 (NaN where not decoded): cleanvision's "brightness_99", "brightness_5",
+        "entropy", "blurriness", "aspect_ratio", "size", "grayscale" (1 = grayscale), ...
+    """
+
+    error: Strings
+    width: Int32
+    height: Int32
+    file_hash: NDArray[np.uint64]
+    pixel_hash: NDArray[np.uint64]
+    perceptual_hash: NDArray[np.uint64]
+    tiny: NDArray[np.uint8] | None = None
+    properties: Mapping[str, Float32] = field(default_factory=dict)
+
+
+class Input(StrEnum):
+    """What a signal can require. A signal whose inputs are absent is skipped, with the reason shown."""
+
+    VECTORS = "vectors"
+    LABELS = "labels"
+    NEIGHBORS = "neighbors"
+    LABEL_NEIGHBORS = "label_neighbors"
+    BELIEFS = "beliefs"
+    MEDIA = "media"
+    TEXTS = "texts"
+    SPLIT = "split"
+    TEXT_TOWER = "text_tower"
+
+
+@dataclass(frozen=True)
+class SignalInputs:
+    """All that a signal may look at: arrays in one row order. Absent inputs are None.
+
+    vectors : (n, d) float32 unit rows (zeros where not ok): raw, uncentred.
+    whitened : (n, r) float32 unit rows: half-whitened PCA (divided by λ^¼), the space of ``label_neighbors``.
+    neighbors : graph on raw cosine. label_neighbors : graph on ``whitened``.
+    split : (n,) int32 codes into ``split_names``, −1 = none.
+    class_text_probs : (n, C) zero-shot probabilities from the class names, where the encoder has a text tower.
+    """
+
+    n: int
+    ok: Bool
+    labels: Int32
+    class_names: tuple[str, ...]
+    modality: Modality = Modality.VECTOR
+    vectors: Float32 | None = None
+    whitened: Float32 | None = None
+    neighbors: Neighbors | None = None
+    label_neighbors: Neighbors | None = None
+    beliefs: Beliefs | None = None
+    media: MediaFeatures | None = None
+    texts: Strings | None = None
+    split: Int32 | None = None
+    split_names: tuple[str, ...] = ()
+    class_text_probs: Float32 | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def n_classes(self) -> int:
+        return len(self.class_names)
+
+    @property
+    def labelled(self) -> Bool:
+        """(n,) bool: readable and labelled."""
+        return self.ok & (self.labels >= 0)
+
+    def has(self, need: Input) -> bool:
+        """Whether an input is there (LABELS: at least one labelled row and two classes)."""
+        if need is Input.LABELS:
+            return bool(self.labelled.any()) and self.n_classes >= 2
+        if need is Input.TEXT_TOWER:
+            return self.class_text_probs is not None
+        return getattr(self, need.value) is not None
+
+
+@dataclass(frozen=True)
+class SignalResult:
+    """score : (n,) float32 in [0, 1], 1 = suspicious, NaN = not scored.
+
+    suggestion : (n,) int32 label codes (−1 = none) or None. ``partner`` : (n,) int32 rows that explain the score
+    (the twin of a duplicate), −1 = none, or None. ``reasons`` : (n,) str objects or None, for signals that can
+    say more than their score. ``info`` : plain values for the manifest.
+    """
+
+    score: Float32
+    suggestion: Int32 | None = None
+    partner: Int32 | None = None
+    reasons: Strings | None = None
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Signal(Protocol):
+    """One view of what may be wrong. Stateless, pure, deterministic, equivariant to row order.
+
+    name : snake case, prefixed by its family ("label_knn"). kind : the verdict it argues for. title : plain name
+    for people. explain : one line for people. version : raised when the numbers change.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    kind: ClassVar[Kind]
+    title: ClassVar[str]
+    explain: ClassVar[str]
+    requires: ClassVar[frozenset[Input]]
+
+    def __call__(self, inputs: SignalInputs) -> SignalResult: ...
+
+
+@dataclass(frozen=True)
+class KindEvidence:
+    """One kind's answer over all samples, made by a module of core/combine/.
+
+    probability : (n,) float32 in [0, 1], never NaN (0 = surely not). flag : (n,) bool.
+    reasons : (n,) str objects, "" where there is nothing to say; one sentence with its numbers.
+    partner : (n,) int32 row of a duplicate's keeper (−1 = none, or is the keeper), or None.
+    group : (n,) int32 duplicate group number, −1 = none, or None.
+    info : plain values (threshold, estimated rate, which signals took part).
+    """
+
+    kind: Kind
+    probability: Float32
+    flag: Bool
+    reasons: Strings
+    partner: Int32 | None = None
+    group: Int32 | None = None
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """The product's answer.
+
+    primary : (n,) str objects, a Kind value. confidence : (n,) float32 in [0, 1]. reasons : (n,) str objects.
+    evidence : Kind → KindEvidence for all of ISSUE_KINDS. suggested : (n, m ≤ 5) int32 label codes by descending
+    probability, the given label left out, −1 = none; suggested_prob : (n, m) float32 the same.
+    """
+
+    primary: Strings
+    confidence: Float32
+    reasons: Strings
+    evidence: Mapping[Kind, KindEvidence]
+    suggested: Int32
+    suggested_prob: Float32
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One row of the append-only log.
+
+    ``decision_id`` is minted by the caller, so that a repeated key press is a no-op. ``supersedes`` names the
+    decision that this person had made about this sample before (None = the first). ``batch_id`` groups a bulk
+    verdict for one-step undo. ``at`` is UTC, ISO 8601.
+    """
+
+    seq: int
+    decision_id: str
+    sample_id: str
+    action: Action
+    label: str | None
+    supersedes: str | None
+    actor: str
+    at: str
+    reason: str | None = None
+    batch_id: str | None = None
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RunManifest:
+    """What made the results of a workspace: written as manifest.json."""
+
+    run_key: str
+    winnow_version: str
+    created: str
+    params: Mapping[str, Any]
+    libraries: Mapping[str, str]
+    fingerprints: Mapping[str, str]
+    seconds: Mapping[str, float]
+    failures: Mapping[str, str] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A moment of a running stage. ``done``/``total`` in ``unit``; total 0 = unknown."""
+
+    stage: str
+    done: int = 0
+    total: int = 0
+    unit: str = "samples"
+    message: str = ""
+
+
+ProgressFn = Callable[[Progress], None]
+"""Called often and cheaply. It may raise :class:`winnow.core.errors.Cancelled`."""
+
+
+def quiet(_: Progress) -> None:
+    """A progress function that says nothing."""
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """Turns samples into vectors. See core/encoders/base.py for the full contract."""
+
+    spec: EncoderSpec
+
+    def encode_images(self, images: Sequence[Any]) -> Float32: ...
+
+    def encode_texts(self, texts: Sequence[str]) -> Float32: ...
