@@ -1,0 +1,178 @@
+"""Candidate search behind :mod:`.neighbors`: which rows may be near, found by matrix products.
+
+Both searches only propose candidates. Their distances are computed again, pair by pair in float32
+(:func:`rerank`), so that a pair's distance depends neither on the block it fell into nor on the row order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import faiss
+import numpy as np
+import torch
+
+from .types import Float32, Int32, Int64
+
+_GROUP = 16
+_BLOCK_BYTES = 1 << 27
+"""Size of a block of similarities: small enough to stay near the cache, large enough for the matrix product."""
+
+Tick = Callable[[int], None]
+
+
+def fast_dtype(device: str) -> torch.dtype:
+    """bfloat16 where the processor multiplies it natively (AVX-512 BF16 or AMX), else float32."""
+    if device != "cpu":
+        return torch.float32
+    flags = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # private, hence looked up with a default
+    native = any(bool(getattr(torch.cpu, f, lambda: False)()) for f in flags)
+    return torch.bfloat16 if native else torch.float32
+
+
+def as_keys(rows: Float32, dtype: torch.dtype, device: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """(queries, keys) whose inner product orders keys by Euclidean distance, in ``dtype`` on ``device``.
+
+    −‖x−y‖²/2 = ⟨x−μ, y−μ⟩ − ‖y−μ‖²/2 + (a term of x alone). Taking out the mean keeps the products small, so that
+    bfloat16 still tells neighbours apart in a narrow cone; the ‖y−μ‖² term rides along as two more columns
+    (its rounding error in the second).
+    """
+    x = torch.from_numpy(rows).to(device)
+    x = x - x.mean(dim=0, keepdim=True)
+    bias = -0.5 * (x * x).sum(dim=1, keepdim=True)
+    coarse = bias.to(dtype).to(torch.float32)
+    ones = torch.ones_like(bias)
+    queries = torch.cat([x, ones, ones], dim=1).to(dtype)
+    keys = torch.cat([x, coarse, bias - coarse], dim=1).to(dtype)
+    return queries, keys
+
+
+def _top(similarity: torch.Tensor, m: int) -> torch.Tensor:
+    """Columns of the m largest entries of each row, unordered.
+
+    The m largest lie within the m groups of largest maximum, so one cheap reduction leaves m × 16 entries to sort.
+    """
+    rows, columns = similarity.shape
+    wide = columns // _GROUP
+    if similarity.device.type != "cpu" or wide < 4 * m:
+        return similarity.topk(min(m, columns), dim=1, sorted=False).indices
+    grouped = similarity[:, : wide * _GROUP].view(rows, _GROUP, wide)
+    best = grouped.amax(dim=1).topk(m, dim=1, sorted=False).indices
+    columns_of = best[:, None, :] + torch.arange(_GROUP)[None, :, None] * wide
+    candidates = columns_of.reshape(rows, -1)
+    if wide * _GROUP < columns:
+        tail = torch.arange(wide * _GROUP, columns).expand(rows, -1)
+        candidates = torch.cat([candidates, tail], dim=1)
+    values = similarity.gather(1, candidates)
+    return candidates.gather(1, values.topk(m, dim=1, sorted=False).indices)
+
+
+def search_all(queries: torch.Tensor, keys: torch.Tensor, m: int, tick: Tick) -> Int64:
+    """Every query against every key. queries (q, e), keys (n, e) → (q, min(m, n)) rows of ``keys``, unordered."""
+    n = len(keys)
+    step = int(max(16, min(2048, _BLOCK_BYTES // (n * keys.element_size()))))
+    if keys.device.type != "cpu":
+        step = int(max(256, min(8192, (1 << 31) // (n * 4))))
+    out = np.empty((len(queries), min(m, n)), np.int64)
+    for start in range(0, len(queries), step):
+        block = queries[start : start + step] @ keys.T
+        out[start : start + step] = _top(block, min(m, n)).cpu().numpy()
+        tick(len(block))
+    return out
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A partition of the rows by k-means. order : rows sorted by cell; start (cells + 1,) : where each cell begins.
+
+    near : (cells, cells) the cells by distance of their centres, nearest (itself) first.
+    """
+
+    order: Int64
+    start: Int64
+    cell: Int64
+    near: Int64
+
+
+def partition(rows: Float32, seed: int) -> Cells:
+    """About √n cells (Sivic and Zisserman 2003; Jégou et al. 2011: inverted file), cut on at most 256 rows a cell."""
+    n, d = rows.shape
+    count = int(np.clip(np.sqrt(n), 8, 1024))
+    kmeans = faiss.Kmeans(d, count, niter=6, seed=seed, max_points_per_centroid=128, spherical=False, verbose=False)
+    kmeans.train(rows)
+    cell = kmeans.index.search(rows, 1)[1][:, 0].astype(np.int64)
+    start = np.zeros(count + 1, np.int64)
+    np.cumsum(np.bincount(cell, minlength=count), out=start[1:])
+    centres = kmeans.centroids.reshape(count, d)
+    norm = (centres * centres).sum(axis=1)
+    apart = norm[:, None] + norm[None, :] - 2.0 * (centres @ centres.T)
+    np.fill_diagonal(apart, -np.inf)
+    return Cells(np.argsort(cell, kind="stable"), start, cell, np.argsort(apart, axis=1, kind="stable"))
+
+
+def probes_needed(cells: Cells, rows: Int64, truth: Int64, share: float) -> int:
+    """How many of the nearest cells hold ``share`` of the true neighbours (s, k) of the sampled ``rows`` (s,)."""
+    place = np.empty_like(cells.near)
+    np.put_along_axis(place, cells.near, np.arange(cells.near.shape[1])[None, :], axis=1)
+    depth = place[cells.cell[rows][:, None], cells.cell[truth]]
+    return int(np.quantile(depth, share, method="higher")) + 1
+
+
+def search_cells(queries: torch.Tensor, keys: torch.Tensor, cells: Cells, probes: int, m: int, tick: Tick) -> Int64:
+    """Each cell's rows against the rows of its ``probes`` nearest cells, one matrix product a cell.
+
+    Returns (n, m) int64 rows, unordered, −1 where the probed cells hold fewer.
+    """
+    n = len(keys)
+    order = torch.from_numpy(cells.order)
+    queries, keys = queries[order], keys[order]
+    out = np.full((n, m), -1, np.int64)
+    for c in range(len(cells.start) - 1):
+        lo, hi = int(cells.start[c]), int(cells.start[c + 1])
+        if lo == hi:
+            continue
+        spans = sorted((int(cells.start[p]), int(cells.start[p + 1])) for p in cells.near[c, :probes])
+        positions = np.concatenate([np.arange(a, b) for a, b in spans])
+        block_keys = torch.cat([keys[a:b] for a, b in spans])
+        take = min(m, len(positions))
+        step = int(max(16, min(2048, _BLOCK_BYTES // (len(positions) * keys.element_size()))))
+        for start in range(lo, hi, step):
+            stop = min(hi, start + step)
+            best = _top(queries[start:stop] @ block_keys.T, take).numpy()
+            out[cells.order[start:stop], :take] = cells.order[positions[best]]
+            tick(stop - start)
+    return out
+
+
+def rerank(rows: Float32, queries: Int64, candidates: Int64, k: int, tick: Tick) -> tuple[Int32, Float32]:
+    """The k nearest of each query's candidates by exact cosine distance, ties by row number, self left out.
+
+    rows (n, d) float32 unit, C-contiguous; queries (q,); candidates (q, m), −1 = none.
+    Returns indices (q, k) int32 with −1 for none and distances (q, k) float32, ascending, +inf for none.
+    """
+    q, m = candidates.shape
+    d = rows.shape[1]
+    indices = np.full((q, k), -1, np.int32)
+    distances = np.full((q, k), np.inf, np.float32)
+    take = min(k, m)
+    step = max(1, (1 << 22) // max(1, m))
+    for start in range(0, q, step):
+        mine = queries[start : start + step]
+        ids = np.ascontiguousarray(candidates[start : start + step])
+        product = np.empty(ids.shape, np.float32)
+        source = np.ascontiguousarray(rows[mine])
+        faiss.fvec_inner_products_by_idx(
+            faiss.swig_ptr(product), faiss.swig_ptr(source), faiss.swig_ptr(rows), faiss.swig_ptr(ids), d, len(ids), m
+        )
+        away = np.clip(1.0 - product, 0.0, 2.0)
+        away[(ids < 0) | (ids == mine[:, None])] = np.inf
+        by_row = np.argsort(ids, axis=1, kind="stable")
+        away = np.take_along_axis(away, by_row, axis=1)
+        best = np.argsort(away, axis=1, kind="stable")[:, :take]
+        chosen = np.take_along_axis(away, best, axis=1)
+        found = np.take_along_axis(np.take_along_axis(ids, by_row, axis=1), best, axis=1)
+        distances[start : start + step, :take] = chosen
+        indices[start : start + step, :take] = np.where(np.isfinite(chosen), found, -1)
+        tick(len(ids))
+    return indices, distances
