@@ -1,0 +1,58 @@
+# make demo   set up, scan the demo dataset, serve it on 127.0.0.1:$(PORT)
+# make test   set up (with a browser) and run every check
+PORT ?= 8501
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+BROWSER := $(VENV)/.browser
+PYTEST ?= -q
+
+.PHONY: demo test check lint types imports pytest bench-quality screenshots clean help
+
+help:
+	@sed -n 's/^# //p' $(MAKEFILE_LIST)
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Winnow needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Give another with PYTHON=.")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --upgrade pip setuptools wheel
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+$(BROWSER): $(STAMP)
+	@if [ -x /usr/bin/chromium ] || command -v chromium >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && apt-get install -y -qq chromium fonts-dejavu-core >/dev/null; \
+	else $(BIN)/python -m playwright install chromium; fi
+	touch $@
+
+# set up, scan the demo dataset, serve it
+demo: $(STAMP)
+	$(BIN)/winnow demo --port $(PORT) --no-browser
+
+# every check
+test: check pytest
+
+check: lint types imports
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+imports: $(STAMP)
+	$(BIN)/lint-imports --no-cache
+
+pytest: $(BROWSER)
+	$(BIN)/python -m pytest $(PYTEST)
+
+bench-quality: $(STAMP)
+	$(BIN)/python benchmarks/quality.py
+
+screenshots: $(BROWSER)
+	$(BIN)/python tests/e2e/screenshots.py
+
+clean:
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

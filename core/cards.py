@@ -1,0 +1,127 @@
+"""Everything that a review card shows of a sample, as plain values for JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .lookup import RowReader
+from .types import ISSUE_KINDS, Decision, Int32, Neighbors, Strings
+
+META_LIMIT = 2_000
+"""Longest metadata value shown on a card, in characters."""
+
+
+class CardMaker:
+    """Builds cards from a workspace's tables.
+
+    Parameters
+    ----------
+    dataset, verdicts, signals, meta : readers of the tables (signals and meta may be None).
+    ids : (n,) sample ids. labels : (n,) int32 codes into ``names``, −1 = none. graph : neighbours to show, or None.
+    """
+
+    def __init__(
+        self,
+        dataset: RowReader,
+        verdicts: RowReader,
+        signals: RowReader | None,
+        meta: RowReader | None,
+        ids: Strings,
+        labels: Int32,
+        names: Sequence[str],
+        graph: Neighbors | None,
+        modality: str,
+    ) -> None:
+        self._dataset, self._verdicts, self._signals, self._meta = dataset, verdicts, signals, meta
+        self._ids, self._labels, self._names, self._graph = ids, labels, [*names, None], graph
+        self._modality = modality
+
+    def make(self, rows: Sequence[int], decisions: Mapping[str, Mapping[str, Decision]], k: int = 8) -> list[dict[str, Any]]:
+        """One card per row. ``decisions``: sample id → person → the decision in force."""
+        tables = zip(self._dataset.take(rows), self._verdicts.take(rows), strict=True)
+        scores = self._signals.take(rows) if self._signals else [{} for _ in rows]
+        metas = self._meta.take(rows) if self._meta else [{} for _ in rows]
+        return [
+            self._card(row, who, verdict, score, meta, decisions, k)
+            for row, (who, verdict), score, meta in zip(rows, tables, scores, metas, strict=True)
+        ]
+
+    def _card(
+        self, row: int, who: dict[str, Any], verdict: dict[str, Any], score: dict[str, Any], meta: dict[str, Any],
+        decisions: Mapping[str, Mapping[str, Decision]], k: int,
+    ) -> dict[str, Any]:  # fmt: skip
+        sample_id = who["sample_id"]
+        place = [verdict["x"], verdict["y"]]
+        return {
+            "id": sample_id,
+            "row": int(row),
+            "modality": self._modality,
+            "text": who["text"],
+            "width": who["width"],
+            "height": who["height"],
+            "label": who["label"],
+            "suggestions": [[n, round(p, 4)] for n, p in zip(verdict["suggested"], verdict["suggested_prob"], strict=True)],
+            "verdict": verdict["verdict"],
+            "confidence": _round(verdict["confidence"]),
+            "reason": verdict["reasons"],
+            "kinds": {
+                kind.value: {
+                    "p": _round(verdict[kind.value]),
+                    "flag": bool(verdict[f"{kind.value}_flag"]),
+                    "reason": verdict[f"{kind.value}_reason"],
+                }
+                for kind in ISSUE_KINDS
+            },
+            "scores": {name: _round(v) for name, v in score.items() if isinstance(v, float) and v == v},
+            "neighbors": self._neighbors(row, who["label"], k),
+            "duplicate_of": verdict["duplicate_of"],
+            "duplicate_group": verdict["duplicate_group"],
+            "split": who["split"],
+            "source": who["source"],
+            "cluster": verdict["cluster"],
+            "xy": [_round(v) for v in place] if all(v == v for v in place) else None,
+            "meta": {name: _short(v) for name, v in meta.items() if name != "__sample_id"},
+            "decisions": [as_json(d) for d in decisions.get(sample_id, {}).values()],
+        }
+
+    def _neighbors(self, row: int, label: str | None, k: int) -> list[dict[str, Any]]:
+        if self._graph is None:
+            return []
+        near = np.asarray(self._graph.indices[row, :k])
+        far = np.asarray(self._graph.distances[row, :k])
+        out = []
+        for other, distance in zip(near[near >= 0], far[near >= 0], strict=True):
+            theirs = self._names[self._labels[other]]
+            out.append(
+                {
+                    "id": self._ids[other],
+                    "label": theirs,
+                    "distance": _round(float(distance)),
+                    "agrees": None if label is None or theirs is None else theirs == label,
+                }
+            )
+        return out
+
+
+def as_json(d: Decision) -> dict[str, Any]:
+    """A decision as the browser sees it."""
+    return {
+        "decision_id": d.decision_id, "sample_id": d.sample_id, "action": d.action.value, "label": d.label,
+        "actor": d.actor, "at": d.at, "reason": d.reason, "supersedes": d.supersedes, "batch_id": d.batch_id, "seq": d.seq,
+    }  # fmt: skip
+
+
+def _round(value: float | None, digits: int = 4) -> float | None:
+    return None if value is None or value != value else round(float(value), digits)
+
+
+def _short(value: Any) -> Any:
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    if isinstance(value, float):
+        return value if np.isfinite(value) else None
+    text = f"{len(value):,} bytes" if isinstance(value, (bytes, bytearray)) else str(value)
+    return text if len(text) <= META_LIMIT else text[:META_LIMIT] + "…"
