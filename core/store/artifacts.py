@@ -1,217 +1,51 @@
-"""Files that are either the old one or the new one, never half of either, and the records of finished stages.
+"""What a scan leaves behind: arrays, tables and JSON files, and the records of finished stages.
 
-The protocol is the usual one (https://lwn.net/Articles/457667/, "Ensuring data reaches disk"): write to a temporary
-name in the same directory, flush, ``fsync``, rename over the target, ``fsync`` the directory. A reader, a crash or a
-full disk therefore meets the previous file or the complete new one. Each write returns a BLAKE2b checksum, taken
-while the bytes passed by; :class:`StageStore` keeps it, so that a file damaged later is named and rebuilt.
+All files are written all or nothing (:mod:`.atomic`). Nothing is ever pickled.
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import errno
-import hashlib
-import io
 import json
 import math
 import os
 import re
-import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn, cast
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from ..errors import DiskFull, ReadOnly, WinnowError, WorkspaceError
+from ..errors import WinnowError, WorkspaceError
+from .atomic import atomic_file, atomic_write, checksum_of, raise_os_error, remove_leftovers, sync_directory
+
+__all__ = [
+    "Damage",
+    "Output",
+    "StageRecord",
+    "StageStore",
+    "atomic_file",
+    "atomic_write",
+    "checksum_of",
+    "load_array",
+    "load_json",
+    "load_table",
+    "plain",
+    "remove_leftovers",
+    "save_array",
+    "save_json",
+    "save_table",
+]
 
 RECORD_FORMAT = 1
 """Layout of ``stages/<name>.json``; a record of another layout counts as absent, so that the stage re-runs."""
 
-_CHUNK = 1 << 20
-_DIGEST = 8  # bytes: 16 hex digits, like every fingerprint
-_TEMPORARY = re.compile(r"^\..+\.[0-9a-f]{12}\.tmp$")
 _STAGE_NAME = re.compile(r"^[a-z0-9][a-z0-9_-]*$")
-_FULL = {errno.ENOSPC, errno.EDQUOT}
-_FORBIDDEN = {errno.EROFS, errno.EACCES, errno.EPERM}
-
-
-def raise_os_error(error: OSError, path: Path, what: str) -> NoReturn:
-    """Raise an operating-system error as the :class:`WinnowError` that says what to do about it."""
-    if error.errno in _FULL:
-        raise DiskFull(
-            f"The disk is full: {what} {str(path)!r} could not be written. The previous version is intact. "
-            "Free some room (or choose another disk) and run the same command again: it goes on where it stopped."
-        ) from error
-    if error.errno in _FORBIDDEN:
-        raise ReadOnly(
-            f"{str(path)!r} cannot be written: {os.strerror(error.errno or 0).lower()}. "
-            "The workspace can be looked at, not changed. Make the folder writable, or copy it to one that is."
-        ) from error
-    raise WorkspaceError(
-        f"{what.capitalize()} {str(path)!r} could not be written ({error}). Check the path and the disk, then try again."
-    ) from error
-
-
-class _HashingFile(io.RawIOBase):
-    """Passes writes on and keeps their digest. A seek makes the digest stale; it is then taken from the file."""
-
-    def __init__(self, raw: BinaryIO) -> None:
-        self._raw = raw
-        self._hash = hashlib.blake2b(digest_size=_DIGEST)
-        self._sequential = True
-        self.final = ""
-        """The checksum, once the file is complete."""
-
-    def writable(self) -> bool:
-        return True
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def fileno(self) -> int:
-        return self._raw.fileno()
-
-    def write(self, data: Any) -> int:
-        view = memoryview(data).cast("B")
-        self._raw.write(view)
-        if self._sequential:
-            self._hash.update(view)
-        return view.nbytes
-
-    def flush(self) -> None:
-        if not self._raw.closed:
-            self._raw.flush()
-
-    def tell(self) -> int:
-        return self._raw.tell()
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        before = self._raw.tell()
-        after = self._raw.seek(offset, whence)
-        self._sequential = self._sequential and after == before
-        return after
-
-    def read(self, size: int = -1) -> bytes:
-        self._sequential = False
-        return self._raw.read(size)
-
-    def truncate(self, size: int | None = None) -> int:
-        self._sequential = False
-        return self._raw.truncate(size)
-
-    def checksum(self) -> str:
-        if self._sequential:
-            return self._hash.hexdigest()
-        self._raw.flush()
-        self._raw.seek(0)
-        return _digest(self._raw)
-
-
-def _digest(stream: BinaryIO) -> str:
-    h = hashlib.blake2b(digest_size=_DIGEST)
-    while block := stream.read(_CHUNK):
-        h.update(block)
-    return h.hexdigest()
-
-
-def checksum_of(path: str | Path) -> str:
-    """BLAKE2b digest of a file's bytes (16 hex digits)."""
-    with open(path, "rb") as stream:
-        return _digest(stream)
-
-
-def sync_directory(directory: str | Path) -> None:
-    """Make a rename in ``directory`` survive a power cut. File systems without the notion are left alone."""
-    try:
-        fd = os.open(directory, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        with contextlib.suppress(OSError):
-            os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-@contextlib.contextmanager
-def atomic_file(path: str | Path, what: str = "the file") -> Iterator[_HashingFile]:
-    """A binary file, open for writing, that becomes ``path`` when the block ends and vanishes when it raises.
-
-    A link is followed, so that its target is replaced and the link stays. The mode of a file that is replaced is
-    kept. ``OSError`` of the disk becomes DiskFull, ReadOnly or WorkspaceError.
-    """
-    target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".{target.name[:200]}.{secrets.token_hex(6)}.tmp")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            mode = target.stat().st_mode & 0o777
-        except FileNotFoundError:
-            mode = None
-        fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
-        try:
-            with open(fd, "w+b", buffering=_CHUNK) as raw:
-                stream = _HashingFile(cast(BinaryIO, raw))
-                yield stream
-                raw.flush()
-                if mode is not None and hasattr(os, "fchmod"):
-                    with contextlib.suppress(OSError):
-                        os.fchmod(raw.fileno(), mode)
-                os.fsync(raw.fileno())
-                stream.final = stream.checksum()
-            os.replace(temporary, target)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
-    except OSError as error:
-        raise_os_error(error, target, what)
-    sync_directory(target.parent)
-
-
-def atomic_write(path: str | Path, write: Callable[[BinaryIO], object], what: str = "the file") -> str:
-    """Write a file all or nothing and return its checksum (16 hex digits).
-
-    Parameters
-    ----------
-    path : the target; missing folders are made.
-    write : called once with a binary file, open for writing at position 0.
-    what : how a person would call it, for messages.
-
-    Raises
-    ------
-    DiskFull, ReadOnly, WorkspaceError : nothing was changed and the temporary file is gone.
-    """
-    with atomic_file(path, what) as stream:
-        write(cast(BinaryIO, stream))
-    return stream.final
-
-
-def remove_leftovers(root: str | Path) -> list[Path]:
-    """Delete temporary files that a killed process left anywhere under ``root``; call it only while holding the
-    workspace's lock. Returns what was removed."""
-    gone = []
-    for folder, _, names in os.walk(root):
-        for name in names:
-            if _TEMPORARY.match(name):
-                path = Path(folder, name)
-                with contextlib.suppress(OSError):
-                    path.unlink()
-                    gone.append(path)
-    return gone
-
-
-# --- one function per kind of content -------------------------------------------------------------------------
 
 
 def _unreadable(path: Path, error: Exception) -> WorkspaceError:
