@@ -104,7 +104,7 @@ def partition(rows: Float32, seed: int) -> Cells:
     cell = kmeans.index.search(rows, 1)[1][:, 0].astype(np.int64)
     start = np.zeros(count + 1, np.int64)
     np.cumsum(np.bincount(cell, minlength=count), out=start[1:])
-    centres = kmeans.centroids.reshape(count, d)
+    centres = np.asarray(kmeans.centroids, np.float32).reshape(count, d)
     norm = (centres * centres).sum(axis=1)
     apart = norm[:, None] + norm[None, :] - 2.0 * (centres @ centres.T)
     np.fill_diagonal(apart, -np.inf)
@@ -162,7 +162,7 @@ def rerank(rows: Float32, queries: Int64, candidates: Int64, k: int, tick: Tick)
         ids = np.ascontiguousarray(candidates[start : start + step])
         product = np.empty(ids.shape, np.float32)
         source = np.ascontiguousarray(rows[mine])
-        faiss.fvec_inner_products_by_idx(
+        faiss.fvec_inner_products_by_idx(  # type: ignore[attr-defined]  # missing from faiss's stubs
             faiss.swig_ptr(product), faiss.swig_ptr(source), faiss.swig_ptr(rows), faiss.swig_ptr(ids), d, len(ids), m
         )
         away = np.clip(1.0 - product, 0.0, 2.0)
