@@ -1,0 +1,305 @@
+"""The command line: the same verbs as the app, without a browser.
+
+Results go to standard output, progress and errors to standard error. ``--json`` speaks to machines, ``--quiet`` says
+nothing but errors. Exit status: 0 done, 2 refused (one sentence says why), 3 disk full, 130 cancelled.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from . import __version__
+from .console import STAGES, Bars
+from .errors import Cancelled, WinnowError
+
+app = typer.Typer(
+    name="winnow",
+    help="Find what is wrong in a labelled dataset, see why, and fix it in the browser.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Write JSON for machines.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+WorkspacePath = Annotated[Path, typer.Argument(metavar="WS", help="The workspace directory.")]
+Actor = Annotated[str | None, typer.Option(help="Who decides (default: your login name).")]
+
+
+def _say(data: Any, as_json: bool, text: str) -> None:
+    print(json.dumps(data, ensure_ascii=False, indent=2) if as_json else text)
+
+
+def _mode(as_json: bool, quiet: bool) -> str:
+    return "quiet" if quiet else "json" if as_json else "bars"
+
+
+@app.command()
+def scan(
+    source: Annotated[str, typer.Argument(help="A folder, CSV, Parquet, JSON Lines, or saved Hugging Face dataset.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The workspace directory to write.")],
+    encoder: Annotated[str | None, typer.Option(help="See `winnow encoders`. Default: the best that can be had.")] = None,
+    embeddings: Annotated[Path | None, typer.Option(help="Parquet or .npy with precomputed embeddings.")] = None,
+    probabilities: Annotated[
+        list[Path] | None, typer.Option(help="Parquet or .npy with predicted probabilities; may be repeated.")
+    ] = None,
+    id: Annotated[str | None, typer.Option("--id", help="Column with the sample's id.")] = None,
+    image: Annotated[str | None, typer.Option(help="Column with image paths or bytes.")] = None,
+    text: Annotated[str | None, typer.Option(help="Column with text.")] = None,
+    label: Annotated[str | None, typer.Option(help="Column with the label.")] = None,
+    split: Annotated[str | None, typer.Option(help="Column with the split (train, test …).")] = None,
+    source_col: Annotated[str | None, typer.Option(help="Column that says where a sample comes from.")] = None,
+    device: Device = "auto",
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    map: Annotated[bool, typer.Option("--map/--no-map", help="Draw the map (UMAP).")] = True,
+    offline: Annotated[bool, typer.Option("--offline", help="Never ask the network for weights.")] = False,
+    json_: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Embed a dataset, score every sample, and write a workspace. Run again, it does only what changed."""
+    from .types import ColumnMap
+    from .workspace import Workspace
+
+    columns = ColumnMap(id=id, image=image, text=text, label=label, split=split, source=source_col)
+    with Bars(_mode(json_, quiet)) as bars:
+        ws = Workspace.scan(
+            source, out, encoder=encoder, embeddings=embeddings, probabilities=probabilities, columns=columns,
+            device=device, seed=seed, projection=map, network=not offline, progress=bars,
+        )  # fmt: skip
+    with ws:
+        _report(ws, json_, quiet)
+
+
+def _report(ws: Any, as_json: bool, quiet: bool) -> None:
+    info = ws.info()
+    if as_json:
+        _say(info.to_json(), True, "")
+        return
+    if quiet:
+        return
+    for notice in info.notices:
+        print(f"Note: {notice}", file=sys.stderr)
+    for stage, why in info.failures.items():
+        print(f"Not done: {STAGES.get(stage, stage)}: {why}", file=sys.stderr)
+    _table_of(info)
+    print(f"\nReview it:  winnow app {ws.path}")
+
+
+def _table_of(info: Any) -> None:
+    table = Table(title=f"{info.name}: {info.n:,} samples", title_justify="left", box=None, pad_edge=False)
+    table.add_column("verdict")
+    table.add_column("samples", justify="right")
+    table.add_column("share", justify="right")
+    for kind, count in info.verdict_counts.items():
+        table.add_row(kind, f"{count:,}", f"{count / max(info.n, 1):.1%}")
+    Console().print(table)
+
+
+@app.command(name="app")
+def serve_app(
+    ws: Annotated[Path | None, typer.Argument(metavar="[WS]", help="The workspace to open.")] = None,
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 8501,
+    actor: Actor = None,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the browser.")] = False,
+) -> None:
+    """Open the app on a workspace (or on the start page). Serves 127.0.0.1 only."""
+    _serve(ws, port, actor, browser)
+
+
+def _serve(ws: Path | None, port: int, actor: str | None, browser: bool) -> None:
+    import importlib
+
+    if ws is not None:
+        from .workspace import Workspace
+
+        Workspace.open(ws, actor=actor).close()
+    # The app stands above the engine: it is found by name, so that core never imports it.
+    serve = importlib.import_module("winnow.app.server").serve
+    serve(ws, port=port, headless=not browser, actor=actor)
+
+
+@app.command()
+def demo(
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 8501,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the browser.")] = True,
+    home: Annotated[Path | None, typer.Option(help="Where to keep the demo (default: ~/.winnow/demo).")] = None,
+    serve: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve the app after the scan.")] = True,
+    quiet: Quiet = False,
+) -> None:
+    """Scan the built-in demo (handwritten digits with planted problems) and open it. Needs no network."""
+    from .demo import make_demo
+    from .workspace import Workspace
+
+    root = (home or Path.home() / ".winnow" / "demo").expanduser().absolute()
+    source = make_demo(root / "data")
+    with Bars(_mode(False, quiet)) as bars:
+        ws = Workspace.scan(source, root / "workspace", encoder="patches", progress=bars, name="Demo: handwritten digits")
+    with ws:
+        ws.plant(root / "data" / "planted.parquet")
+        _report(ws, False, quiet)
+    if serve:
+        _serve(root / "workspace", port, None, browser)
+
+
+@app.command()
+def info(ws: WorkspacePath, json_: Json = False) -> None:
+    """What a workspace holds: counts, encoder, notices, seconds per stage, decisions."""
+    from .workspace import Workspace
+
+    with Workspace.open(ws) as workspace:
+        about = workspace.info()
+    if json_:
+        _say(about.to_json(), True, "")
+        return
+    _table_of(about)
+    print(f"\nencoder    {about.encoder}\nmodality   {about.modality}\nlabelled   {about.n_labelled:,}")
+    print(f"decisions  {about.n_decisions:,}\nscanned    {about.created}")
+    for stage, seconds in about.seconds.items():
+        print(f"  {STAGES.get(stage, stage).ljust(24)}{seconds:8.2f} s")
+    for notice in about.notices:
+        print(f"Note: {notice}")
+    for stage, why in about.failures.items():
+        print(f"Not done: {STAGES.get(stage, stage)}: {why}")
+
+
+@app.command()
+def scores(ws: WorkspacePath, out: Annotated[Path, typer.Argument(metavar="OUT.parquet")], json_: Json = False) -> None:
+    """Write one row per sample: verdict, confidence, reasons, suggestion, duplicate_of and every kind's score and flag."""
+    from .workspace import Workspace
+
+    with Workspace.open(ws) as workspace:
+        n = workspace.write_scores(out)
+    _say({"path": str(out), "rows": n}, json_, f"{n:,} rows written to {out}")
+
+
+@app.command()
+def decide(
+    ws: WorkspacePath,
+    id: Annotated[str | None, typer.Option("--id", help="The sample.")] = None,
+    action: Annotated[str | None, typer.Option(help="accept, relabel or exclude.")] = None,
+    label: Annotated[str | None, typer.Option(help="The new label, for relabel.")] = None,
+    actor: Actor = None,
+    reason: Annotated[str | None, typer.Option(help="Why, in your words.")] = None,
+    patch: Annotated[Path | None, typer.Option(help="Replay a patch file written by an export.")] = None,
+    json_: Json = False,
+) -> None:
+    """Record one decision, or replay a patch file."""
+    from .workspace import Workspace
+
+    with Workspace.open(ws, actor=actor) as workspace:
+        if patch is not None:
+            report = workspace.replay(patch)
+            lines = [f"{report.applied:,} decisions replayed, {len(report.skipped):,} left out"]
+            lines += [f"  {s.sample_id}: {s.reason}" for s in report.skipped[:20]]
+            skipped = [{"sample_id": s.sample_id, "reason": s.reason} for s in report.skipped]
+            _say({"applied": report.applied, "skipped": skipped}, json_, "\n".join(lines))
+            return
+        if id is None or action is None:
+            raise WinnowError("Say which sample and what to do: --id ID --action accept|relabel|exclude, or --patch FILE.")
+        made = workspace.decide(id, action, label=label, reason=reason)
+    _say(
+        {"seq": made.seq, "decision_id": made.decision_id, "sample_id": made.sample_id, "action": made.action.value, "label": made.label},
+        json_,
+        f"{made.action.value}{' ' + repr(made.label) if made.label else ''}: {made.sample_id}",
+    )  # fmt: skip
+
+
+@app.command()
+def undo(ws: WorkspacePath, actor: Actor = None, json_: Json = False) -> None:
+    """Take back this person's last decision (a bulk verdict counts as one)."""
+    from .workspace import Workspace
+
+    with Workspace.open(ws, actor=actor) as workspace:
+        undone = workspace.undo()
+    ids = [d.sample_id for d in undone]
+    text = f"Took back {len(ids):,} decision{'s' if len(ids) != 1 else ''}: {', '.join(ids[:5])}{' …' if len(ids) > 5 else ''}"
+    _say({"undone": ids}, json_, text if ids else "There is nothing to take back.")
+
+
+@app.command()
+def export(
+    ws: WorkspacePath,
+    out: Annotated[Path, typer.Argument(metavar="OUT.csv|OUT.parquet")],
+    include_excluded: Annotated[bool, typer.Option("--include-excluded", help="Keep excluded rows, marked.")] = False,
+    json_: Json = False,
+) -> None:
+    """Write the curated dataset with its manifest and a patch file."""
+    from .workspace import Workspace
+
+    with Workspace.open(ws) as workspace:
+        result = workspace.export(out, include_excluded=include_excluded)
+    data = {
+        "path": str(result.path), "rows": result.rows, "excluded": result.excluded,
+        "manifest": str(result.manifest_path), "patch": str(result.patch_path),
+    }  # fmt: skip
+    _say(data, json_, f"{result.rows:,} rows written to {result.path} ({result.excluded:,} excluded)")
+
+
+@app.command()
+def encoders(json_: Json = False) -> None:
+    """The encoders there are, and which can be used here now."""
+    from .encoders import catalogue
+
+    found = catalogue()
+    if json_:
+        _say([{k: getattr(e, k) for k in ("name", "modality", "dim", "cached", "downloadable", "note")} for e in found], True, "")
+        return
+    table = Table(box=None, pad_edge=False)
+    for name in ("encoder", "for", "here", "note"):
+        table.add_column(name)
+    for e in found:
+        table.add_row(e.name, str(e.modality), "ready" if e.cached else "download" if e.downloadable else "no", e.note)
+    Console().print(table)
+
+
+@app.command()
+def doctor(json_: Json = False) -> None:
+    """Versions, device, cached weights and disk: what would be used here, and why."""
+    from .doctor import examine
+
+    report = examine()
+    _say(report, json_, "\n".join(f"{key.ljust(18)}{value}" for key, value in _flat(report)))
+
+
+def _flat(report: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    rows: list[tuple[str, Any]] = []
+    for key, value in report.items():
+        if isinstance(value, dict):
+            rows += _flat(value, f"{prefix}{key}.")
+        else:
+            rows.append((prefix + key, ", ".join(map(str, value)) if isinstance(value, list) else value))
+    return rows
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    print(__version__)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the command line. Errors that Winnow knows are one sentence on standard error, never a stack trace."""
+    try:
+        app(args=argv, standalone_mode=True)
+    except Cancelled as error:
+        print(f"winnow: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except WinnowError as error:
+        print(f"winnow: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("winnow: stopped. Finished stages are kept: the same command goes on from here.", file=sys.stderr)
+        sys.exit(Cancelled.exit_code)
+
+
+if __name__ == "__main__":
+    main()

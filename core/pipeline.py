@@ -1,0 +1,444 @@
+"""The scan: which stages run, in what order, from what, and what is kept.
+
+    source ─ media ─ embed ─ graphs ─ probe ─ signals ─ verdicts ─ map ─ clusters ─ assemble
+
+A stage is a function of arrays and a config. Its key is the fingerprint of everything it looked at and of its own
+version; when the key and the outputs on disk are unchanged it is not run again. A stage that may fail without
+spoiling the rest (media, map, clusters, a single signal) is recorded in the manifest and shown in the app.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import encoders, tables
+from . import fingerprint as fp
+from .clusters import CLUSTERS_VERSION, Clusters, cluster
+from .config import ScanConfig
+from .errors import Cancelled, DiskFull, WinnowError, WorkspaceError
+from .jobs import CANCELLED, DONE, FAILED, JobReporter, scan_lock
+from .layout import FORMAT_VERSION, Layout
+from .media import MEDIA_VERSION, load_media_features, scan_media
+from .neighbors import NEIGHBORS_VERSION, build, half_whiten
+from .probe import PROBE_VERSION, ProbeConfig, run_probe
+from .projection import PROJECTION_VERSION, project
+from .signals import SIGNALS
+from .sources import open_source
+from .sources.join import load_embeddings, load_probabilities
+from .store.artifacts import StageStore, load_array, load_json, save_array, save_json, save_table
+from .types import (
+    Beliefs,
+    Dataset,
+    EmbeddingSet,
+    EncoderSpec,
+    MediaFeatures,
+    Modality,
+    Neighbors,
+    Progress,
+    ProgressFn,
+    SignalInputs,
+    SignalResult,
+    Verdicts,
+    quiet,
+)
+from .verdicts import VERDICTS_VERSION, decide
+
+FATAL = (Cancelled, DiskFull, KeyboardInterrupt, MemoryError)
+
+
+@dataclass
+class Run:
+    """The bookkeeping of one scan: seconds and failures per stage, notices for the person."""
+
+    layout: Layout
+    store: StageStore
+    report: ProgressFn
+    seconds: dict[str, float] = field(default_factory=dict)
+    reused: list[str] = field(default_factory=list)
+    failures: dict[str, str] = field(default_factory=dict)
+    notices: list[str] = field(default_factory=list)
+    keys: dict[str, str] = field(default_factory=dict)
+
+    def stage(self, name: str, key: str, make: Callable[[], tuple[list[Path], Mapping[str, Any]]]) -> bool:
+        """Run ``make`` unless its outputs for ``key`` are there. Returns whether it ran."""
+        self.keys[name] = key
+        self.report(Progress(name))
+        record = self.store.fresh(name, key)
+        if record is not None:
+            self.reused.append(name)
+            self.seconds[name] = record.seconds
+            self.notices.extend(record.info.get("notices", ()))
+            return False
+        started = time.perf_counter()
+        outputs, info = make()
+        self.seconds[name] = time.perf_counter() - started
+        self.store.commit(name, key, outputs, self.seconds[name], dict(info))
+        self.notices.extend(info.get("notices", ()))
+        return True
+
+    def attempt(self, name: str, work: Callable[[], Any]) -> Any:
+        """Run a stage that the rest can do without; a failure is kept in words and answered with None."""
+        try:
+            return work()
+        except FATAL:
+            raise
+        except Exception as error:  # noqa: BLE001 - one stage's fault must not cost the person the others
+            self.failures[name] = f"{type(error).__name__}: {error}"
+            return None
+
+
+def scan(config: ScanConfig, out: str | Path, progress: ProgressFn = quiet) -> Path:
+    """Run every stage that is not up to date and write the workspace at ``out``.
+
+    Raises
+    ------
+    WinnowError : the source, columns, embeddings or encoder cannot be used (nothing is left behind when the
+        workspace was new), the disk is full, another scan is running, or the person cancelled.
+    """
+    root = Path(out).expanduser().absolute()
+    layout = Layout(root)
+    check_format(layout)
+    is_new = not root.exists()
+    try:
+        with scan_lock(root):
+            reporter = JobReporter(root, progress)
+            try:
+                _scan(config, layout, reporter)
+            except Cancelled as error:
+                reporter.finish(CANCELLED, str(error))
+                raise
+            except BaseException as error:
+                reporter.finish(FAILED, str(error) or type(error).__name__)
+                raise
+            reporter.finish(DONE)
+    except WinnowError:
+        if is_new and not layout.header.exists():
+            shutil.rmtree(root, ignore_errors=True)
+        raise
+    return root
+
+
+def check_format(layout: Layout) -> None:
+    """Refuse a workspace that a newer release wrote, or a directory that holds something else."""
+    if layout.root.is_file():
+        raise WorkspaceError(f"{layout.root} is a file; a workspace is a directory. Give another --out.")
+    if not layout.header.exists():
+        if layout.root.is_dir() and any(p.name != "job" for p in layout.root.iterdir()):
+            raise WorkspaceError(
+                f"{layout.root} is not empty and is not a Winnow workspace. Give an empty or new directory as --out."
+            )
+        return
+    written = load_json(layout.header).get("format", 0)
+    if written > FORMAT_VERSION:
+        raise WorkspaceError(
+            f"{layout.root} was written by a newer Winnow (format {written}; this one reads up to {FORMAT_VERSION}). "
+            "Upgrade with `pip install -U winnow`, or scan into a new directory."
+        )
+
+
+def _scan(config: ScanConfig, layout: Layout, report: ProgressFn) -> None:
+    report(Progress("source"))
+    started = time.perf_counter()
+    dataset = open_source(config.source, config.columns, progress=report)
+    brought = load_embeddings(config.embeddings, dataset) if config.embeddings else None
+    probabilities = _brought_probabilities(config, dataset)
+    choice = None
+    if brought is None and dataset.modality is not Modality.VECTOR:
+        choice = encoders.choose(config.encoder, dataset.modality, device=config.device, allow_network=config.network)
+
+    if not layout.header.exists():
+        save_json(
+            layout.header,
+            {"format": FORMAT_VERSION, "name": config.name or dataset.name, "created": tables.now(), "source": config.source},
+        )
+    run = Run(layout, StageStore(layout.root), report)
+    run.seconds["source"] = time.perf_counter() - started
+    run.notices.extend(dataset.notices)
+    media = _media(run, dataset)
+    run.stage("dataset", fp.of(dataset.fingerprint, run.keys.get("media"), 1), lambda: _write_dataset(layout, dataset, media))
+    embedding = _embed(run, config, dataset, brought, choice)
+    graphs = _graphs(run, config, embedding)
+    beliefs = _beliefs(run, config, dataset, embedding, probabilities)
+    inputs = SignalInputs(
+        n=dataset.n,
+        ok=np.asarray(embedding.ok, bool),
+        labels=dataset.labels,
+        class_names=dataset.class_names,
+        modality=dataset.modality,
+        vectors=np.asarray(embedding.vectors, np.float32) if embedding.ok.any() else None,
+        whitened=load_array(layout.neighbors / "whitened.npy"),
+        neighbors=graphs["raw"],
+        label_neighbors=graphs["label"],
+        beliefs=beliefs,
+        media=media,
+        texts=dataset.texts,
+        **_codes(dataset),
+        class_text_probs=_zero_shot(run, choice, dataset, embedding),
+        config={"errors": tables.errors(dataset, media, embedding.ok), "seed": config.seed},
+    )
+    results = _signals(run, inputs)
+    verdicts = _verdicts(run, inputs, results)
+    _assemble(run, dataset, verdicts, None, None)
+    _manifest(run, config, dataset, embedding, verdicts, results)
+    xy = run.attempt("map", lambda: _map(run, config, embedding, graphs["label"])) if config.projection else None
+    clusters = run.attempt("clusters", lambda: _clusters(run, config, inputs.ok, graphs["label"]))
+    _assemble(run, dataset, verdicts, xy, clusters)
+    _manifest(run, config, dataset, embedding, verdicts, results)
+
+
+# ── stages ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _media(run: Run, dataset: Dataset) -> MediaFeatures | None:
+    if dataset.media.kind == "none":
+        return None
+    folder = run.layout.media
+    content = fp.of_strings(dataset.content_hash)
+    key = fp.of(MEDIA_VERSION, dataset.media, content, None if dataset.uris is None else fp.of_strings(dataset.uris))
+
+    def make() -> tuple[list[Path], Mapping[str, Any]]:
+        scan_media(dataset, folder, progress=run.report)
+        return sorted(p for p in folder.iterdir() if p.is_file()), {}
+
+    def work() -> MediaFeatures:
+        run.stage("media", key, make)
+        return load_media_features(folder)
+
+    features: MediaFeatures | None = run.attempt("media", work)
+    return features
+
+
+def _write_dataset(
+    layout: Layout, dataset: Dataset, media: MediaFeatures | None
+) -> tuple[list[Path], Mapping[str, Any]]:
+    save_table(layout.dataset, tables.dataset_table(dataset, media))
+    save_table(layout.meta, tables.meta_table(dataset))
+    return [layout.dataset, layout.meta], {}
+
+
+def _brought_probabilities(config: ScanConfig, dataset: Dataset) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for path in config.probabilities:
+        found.update(load_probabilities(path, dataset))
+    return found
+
+
+def _embed(run: Run, config: ScanConfig, dataset: Dataset, brought: Any, choice: Any) -> EmbeddingSet:
+    folder = run.layout.embeddings
+    if brought is None and choice is None:
+        brought = load_embeddings(config.source, dataset)
+    if brought is not None:
+        vectors, ok, notices = brought
+        spec = EncoderSpec("brought", fp.of_array(vectors), "none", int(vectors.shape[1]), dataset.modality)
+
+        def keep() -> tuple[list[Path], Mapping[str, Any]]:
+            outputs = [folder / "vectors.npy", folder / "ok.npy", folder / "spec.json"]
+            save_array(outputs[0], _unit(vectors, ok))
+            save_array(outputs[1], ok)
+            save_json(outputs[2], spec)
+            return outputs, {"notices": list(notices)}
+
+        key = fp.of("brought", spec, fp.of_array(ok))
+        run.stage("embed", key, keep)
+        return EmbeddingSet(
+            load_array(folder / "vectors.npy"), load_array(folder / "ok.npy"), spec, dataset.fingerprint, key
+        )
+    run.notices.extend(choice.notices)
+    key = fp.of(choice.spec, fp.of_strings(dataset.content_hash), tables.text_key(dataset), dataset.media)
+    made: list[EmbeddingSet] = []
+
+    def embed() -> tuple[list[Path], Mapping[str, Any]]:
+        made.append(encoders.embed(dataset, choice, folder, progress=run.report))
+        return sorted(p for p in folder.rglob("*") if p.is_file()), {}
+
+    run.stage("embed", key, embed)
+    if made:
+        return made[0]
+    return EmbeddingSet(
+        load_array(folder / "vectors.npy"), load_array(folder / "ok.npy"), choice.spec, dataset.fingerprint, key
+    )
+
+
+def _unit(vectors: np.ndarray[Any, Any], ok: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Unit rows as float16 (zeros where not ok), a block at a time."""
+    out = np.zeros(vectors.shape, np.float16)
+    for start in range(0, len(vectors), 65536):
+        block = np.asarray(vectors[start : start + 65536], np.float32)
+        block = np.where(ok[start : start + 65536, None], block, 0)
+        norm = np.linalg.norm(block, axis=1, keepdims=True)
+        out[start : start + 65536] = block / np.maximum(norm, 1e-12)
+    return out
+
+
+def _graphs(run: Run, config: ScanConfig, embedding: EmbeddingSet) -> dict[str, Neighbors]:
+    folder = run.layout.neighbors
+    names = ("raw", "label")
+    ok = np.asarray(embedding.ok, bool)
+
+    def make() -> tuple[list[Path], Mapping[str, Any]]:
+        vectors = embedding.vectors
+        run.report(Progress("graphs", 0, 3, "graphs", "half-whitening"))
+        whitened = half_whiten(vectors, ok, seed=config.seed)
+        save_array(folder / "whitened.npy", whitened)
+        outputs, info = [folder / "whitened.npy"], {}
+        for i, (name, space, k) in enumerate(
+            zip(names, (vectors, whitened), (config.neighbors, config.label_neighbors), strict=True), start=1
+        ):
+            run.report(Progress("graphs", i, 3, "graphs", f"{name} neighbours"))
+            graph = build(space, ok, k, device=encoders.resolve_device(config.device), seed=config.seed)
+            save_array(folder / f"{name}_indices.npy", graph.indices)
+            save_array(folder / f"{name}_distances.npy", graph.distances)
+            outputs += [folder / f"{name}_indices.npy", folder / f"{name}_distances.npy"]
+            info[name] = {"metric": graph.metric, "recall": graph.recall, "method": graph.method}
+        save_json(folder / "graphs.json", info)
+        return [*outputs, folder / "graphs.json"], info
+
+    key = fp.of(embedding.fingerprint, config.neighbors, config.label_neighbors, config.seed, NEIGHBORS_VERSION)
+    run.stage("graphs", key, make)
+    info = load_json(folder / "graphs.json")
+    return {
+        name: Neighbors(
+            load_array(folder / f"{name}_indices.npy"), load_array(folder / f"{name}_distances.npy"), **info[name]
+        )
+        for name in names
+    }
+
+
+def _beliefs(
+    run: Run, config: ScanConfig, dataset: Dataset, embedding: EmbeddingSet, brought: dict[str, Any]
+) -> Beliefs | None:
+    ok = np.asarray(embedding.ok, bool)
+    usable = ok & (dataset.labels >= 0)
+    if dataset.n_classes < 2 or not usable.any():
+        why = "has a single class" if usable.any() else "has no labels"
+        run.notices.append(f"The dataset {why}: label, hard and naive signals need at least two classes and are left out.")
+        return None
+    folder = run.layout.probe
+    settings = ProbeConfig(seed=config.seed, device=encoders.resolve_device(config.device))
+
+    def make() -> tuple[list[Path], Mapping[str, Any]]:
+        features = load_array(run.layout.neighbors / "whitened.npy")
+        beliefs = run_probe(features, dataset.labels, ok, dataset.n_classes, settings, progress=run.report)
+        return tables.save_beliefs(folder, beliefs), {}
+
+    key = fp.of(embedding.fingerprint, fp.of_array(dataset.labels), settings, dataset.n_classes, PROBE_VERSION)
+    run.stage("probe", key, make)
+    beliefs = tables.load_beliefs(folder)
+    if not brought:
+        return beliefs
+    mean = np.mean(np.stack(list(brought.values())), axis=0).astype(np.float32)
+    extra = {**beliefs.extra_probs, "probe": beliefs.probs, **(brought if len(brought) > 1 else {})}
+    run.keys["probe"] = fp.of(key, {name: fp.of_array(p) for name, p in brought.items()})
+    return Beliefs(mean, beliefs.dynamics, beliefs.targets, extra, source="brought")
+
+
+def _codes(dataset: Dataset) -> dict[str, Any]:
+    if dataset.split is None:
+        return {}
+    names = sorted({s for s in dataset.split if s})
+    code = {name: i for i, name in enumerate(names)}
+    return {"split": np.array([code.get(s, -1) for s in dataset.split], np.int32), "split_names": tuple(names)}
+
+
+def _zero_shot(run: Run, choice: Any, dataset: Dataset, embedding: EmbeddingSet) -> Any:
+    if choice is None or not choice.spec.has_text_tower or dataset.n_classes < 2 or dataset.modality is Modality.TEXT:
+        return None
+    return run.attempt(
+        "zero-shot", lambda: encoders.class_text_probs(choice, dataset.class_names, embedding.vectors)
+    )
+
+
+def _signals(run: Run, inputs: SignalInputs) -> dict[str, SignalResult]:
+    layout = run.layout
+    versions = {s.name: s.version for s in SIGNALS}
+    upstream = {k: run.keys.get(k) for k in ("dataset", "media", "embed", "graphs", "probe")}
+    key = fp.of(versions, upstream, inputs.class_names, inputs.class_text_probs is not None)
+    results: dict[str, SignalResult] = {}
+
+    def make() -> tuple[list[Path], Mapping[str, Any]]:
+        skipped, failed, seconds = {}, {}, {}
+        for i, signal in enumerate(SIGNALS):
+            run.report(Progress("signals", i, len(SIGNALS), "signals", signal.title))
+            missing = [need.value for need in sorted(signal.requires) if not inputs.has(need)]
+            if missing:
+                skipped[signal.name] = f"needs {', '.join(missing)}"
+                continue
+            began = time.perf_counter()
+            try:
+                results[signal.name] = signal(inputs)
+            except FATAL:
+                raise
+            except Exception as error:  # noqa: BLE001 - one signal's fault must not cost the others
+                failed[signal.name] = f"{type(error).__name__}: {error}"
+            seconds[signal.name] = round(time.perf_counter() - began, 4)
+        outputs = tables.save_signals(layout, results)
+        return outputs, {"skipped": skipped, "failed": failed, "seconds": seconds}
+
+    run.stage("signals", key, make)
+    record = run.store.fresh("signals", key)
+    if record is not None:
+        for name, why in record.info["failed"].items():
+            run.failures[name] = why
+    return results or tables.load_signals(layout)
+
+
+def _verdicts(run: Run, inputs: SignalInputs, results: Mapping[str, SignalResult]) -> Verdicts:
+    run.report(Progress("verdicts"))
+    started = time.perf_counter()
+    verdicts = decide(inputs, results)
+    run.seconds["verdicts"] = time.perf_counter() - started
+    run.keys["verdicts"] = fp.of(run.keys["signals"], VERDICTS_VERSION)
+    return verdicts
+
+
+def _map(run: Run, config: ScanConfig, embedding: EmbeddingSet, graph: Neighbors) -> Any:
+    path = run.layout.projection
+    ok = np.asarray(embedding.ok, bool)
+
+    def make() -> tuple[list[Path], Mapping[str, Any]]:
+        whitened = load_array(run.layout.neighbors / "whitened.npy")
+        save_array(path, project(whitened, graph, ok, seed=config.seed, progress=run.report))
+        return [path], {}
+
+    run.stage("map", fp.of(run.keys["graphs"], config.seed, PROJECTION_VERSION), make)
+    return load_array(path)
+
+
+def _clusters(run: Run, config: ScanConfig, ok: Any, graph: Neighbors) -> Clusters:
+    path = run.layout.clusters
+
+    def make() -> tuple[list[Path], Mapping[str, Any]]:
+        tables.save_clusters(path, cluster(graph, ok, seed=config.seed))
+        return [path], {}
+
+    run.stage("clusters", fp.of(run.keys["graphs"], config.seed, CLUSTERS_VERSION), make)
+    return tables.load_clusters(path)
+
+
+def _assemble(run: Run, dataset: Dataset, verdicts: Verdicts, xy: Any, clusters: Clusters | None) -> None:
+    """Join verdicts, map and clusters into the one table that the queries read."""
+    key = fp.of(
+        run.keys["verdicts"], run.keys["dataset"], run.keys.get("map") if xy is not None else None,
+        run.keys.get("clusters") if clusters is not None else None, 1,
+    )  # fmt: skip
+    path = run.layout.verdicts
+
+    def make() -> tuple[list[Path], Mapping[str, Any]]:
+        save_table(path, tables.verdict_table(dataset, verdicts, xy, clusters))
+        return [path], {}
+
+    run.stage("assemble", key, make)
+
+
+def _manifest(
+    run: Run, config: ScanConfig, dataset: Dataset, embedding: EmbeddingSet, verdicts: Verdicts, results: Mapping[str, Any]
+) -> None:
+    save_json(run.layout.results, tables.results_summary(dataset, embedding.spec, verdicts, results))
+    save_json(run.layout.manifest, tables.manifest(run, config, dataset, embedding.spec))

@@ -1,0 +1,64 @@
+"""Nearest samples to a sample, or to a description where the encoder has a text tower."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from . import encoders
+from .errors import QueryError
+from .layout import Layout
+from .store.artifacts import load_array
+from .types import Float32, Int64
+
+BLOCK = 65_536
+"""Rows of embeddings read at a time."""
+
+
+class Searcher:
+    """Exact cosine search over a workspace's embeddings (float16, memory-mapped, read in blocks)."""
+
+    def __init__(self, layout: Layout, encoder: dict[str, Any]) -> None:
+        self._layout, self._encoder = layout, encoder
+
+    @cached_property
+    def _vectors(self) -> np.ndarray[Any, Any]:
+        return load_array(self._layout.embeddings / "vectors.npy")
+
+    @cached_property
+    def _ok(self) -> np.ndarray[Any, Any]:
+        return np.asarray(load_array(self._layout.embeddings / "ok.npy"), bool)
+
+    @cached_property
+    def _text_tower(self) -> Any:
+        name = self._encoder["name"]
+        if not self._encoder.get("has_text_tower"):
+            raise QueryError(
+                f"The encoder {name!r} cannot be searched by description. Filter by text instead, look for samples "
+                "like one that you have, or scan with a CLIP encoder (`--encoder open_clip:…`)."
+            )
+        return encoders.load_text_tower(name)
+
+    def like(self, row: int, limit: int) -> tuple[Int64, Float32]:
+        """The ``limit`` rows nearest to ``row`` by cosine, itself left out, and their cosines, descending."""
+        rows, cosines = self._nearest(np.asarray(self._vectors[row], np.float32), limit + 1)
+        keep = rows != row
+        return rows[keep][:limit], cosines[keep][:limit]
+
+    def text(self, text: str, limit: int) -> tuple[Int64, Float32]:
+        """The ``limit`` rows nearest to a description, and their cosines, descending."""
+        return self._nearest(np.asarray(self._text_tower.encode_texts([text])[0], np.float32), limit)
+
+    def _nearest(self, query: Float32, limit: int) -> tuple[Int64, Float32]:
+        query = query / max(float(np.linalg.norm(query)), 1e-12)
+        n = len(self._vectors)
+        cosines = np.empty(n, np.float32)
+        for start in range(0, n, BLOCK):
+            cosines[start : start + BLOCK] = np.asarray(self._vectors[start : start + BLOCK], np.float32) @ query
+        cosines[~self._ok] = -np.inf
+        limit = min(limit, int(self._ok.sum()))
+        top = np.argpartition(-cosines, limit - 1)[:limit] if limit else np.empty(0, np.int64)
+        top = top[np.lexsort((top, -cosines[top]))]
+        return top.astype(np.int64), cosines[top]

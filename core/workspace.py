@@ -1,0 +1,593 @@
+"""The one door to a workspace, for the app, the command line and notebooks.
+
+>>> from winnow.core import Workspace                                       # doctest: +SKIP
+>>> ws = Workspace.scan("photos/", "photos.winnow")                         # doctest: +SKIP
+>>> suspects = ws.scores().query("verdict == 'noisy_label'")                # doctest: +SKIP
+>>> ws.decide(suspects.id.iloc[0], "relabel", label="deer")                 # doctest: +SKIP
+>>> ws.export("curated.parquet")                                            # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import getpass
+import shutil
+import threading
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from . import exporters, tables
+from . import fingerprint as fp
+from .cards import CardMaker, as_json
+from .config import ScanConfig
+from .errors import DecisionError, QueryError, WorkspaceError, choices
+from .exporters import ExportResult
+from .figures import map_figure
+from .layout import Layout
+from .lookup import RowReader
+from .media import Thumbs
+from .pipeline import check_format
+from .pipeline import scan as run_scan
+from .query import Counts, Filter, SampleQuery
+from .search import Searcher
+from .signals import SIGNALS
+from .sources.media import MediaReader
+from .store.artifacts import StageStore, load_array, load_json, load_table, save_table
+from .store.decisions import DecisionRequest, DecisionStore
+from .types import (
+    Action,
+    ColumnMap,
+    Dataset,
+    Decision,
+    Int32,
+    Kind,
+    MediaRef,
+    Modality,
+    Neighbors,
+    ProgressFn,
+    Strings,
+    quiet,
+)
+
+SCORE_COLUMNS = ("noisy_label", "ood", "duplicate", "broken", "hard", "naive")
+
+
+@dataclass(frozen=True)
+class WorkspaceInfo:
+    """What a workspace is, without reading its tables. ``generation`` changes when a scan wrote new results."""
+
+    path: str
+    name: str
+    n: int
+    n_labelled: int
+    modality: str
+    class_names: tuple[str, ...]
+    encoder: str
+    created: str
+    generation: str
+    verdict_counts: dict[str, int]
+    n_decisions: int
+    has_map: bool
+    notices: tuple[str, ...] = ()
+    failures: dict[str, str] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    manifest: dict[str, Any] = field(default_factory=dict)
+    results: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        plain: dict[str, Any] = tables.plain(self)
+        return plain
+
+
+@dataclass(frozen=True)
+class SignalMeta:
+    """One signal as shown to people. ``why_not``: why it did not run, "" where it did."""
+
+    name: str
+    kind: str
+    title: str
+    explain: str
+    ran: bool
+    why_not: str = ""
+
+
+@dataclass(frozen=True)
+class Points:
+    """The map: ids (n,), xy (n, 2) float32 (NaN = not placed), clusters with a name, a centre and a size."""
+
+    ids: Strings
+    xy: np.ndarray[Any, np.dtype[np.float32]]
+    clusters: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Colours:
+    """Values per point. Categorical: codes (n,) uint16 into ``names`` (65535 = none); else values (n,) float32."""
+
+    name: str
+    names: tuple[str, ...] | None
+    codes: np.ndarray[Any, np.dtype[np.uint16]] | None
+    values: np.ndarray[Any, np.dtype[np.float32]] | None
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """A bulk verdict: how many samples it reached, and the batch that one undo takes back."""
+
+    batch_id: str
+    count: int
+
+
+class Workspace:
+    """An opened workspace. Safe to share between threads; close it (or use ``with``) when done.
+
+    Parameters
+    ----------
+    path : the workspace directory. actor : who decides (default: the login name).
+    """
+
+    def __init__(self, path: str | Path, actor: str | None = None) -> None:
+        self.path = Path(path).expanduser().absolute()
+        self.actor = actor or default_actor()
+        self._layout = Layout(self.path)
+        if not self._layout.header.exists():
+            raise WorkspaceError(
+                f"There is no Winnow workspace at {self.path}. Make one with `winnow scan SOURCE --out {self.path}`."
+            )
+        check_format(self._layout)
+        if not self._layout.verdicts.exists():
+            raise WorkspaceError(
+                f"The scan of {self.path} has not come far enough to be looked at. Run the same `winnow scan` again: "
+                "it goes on where it was cut."
+            )
+        self._header = load_json(self._layout.header)
+        self._lock = threading.RLock()
+        self._store = DecisionStore(self._layout.decisions)
+        self._generation = self._stamp()
+
+    # ── life ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @classmethod
+    def open(cls, path: str | Path, *, actor: str | None = None) -> Workspace:
+        """Open a workspace that was scanned before. Raises WorkspaceError if there is none."""
+        return cls(path, actor)
+
+    @classmethod
+    def scan(
+        cls, source: str | Path, out: str | Path, *, progress: ProgressFn = quiet, actor: str | None = None,
+        columns: ColumnMap | None = None, **options: Any,
+    ) -> Workspace:  # fmt: skip
+        """Scan a source into ``out`` and open it. Options: see :class:`winnow.core.config.ScanConfig`."""
+        config = ScanConfig.of(source, columns=columns or ColumnMap(), **options)
+        return cls(run_scan(config, out, progress), actor)
+
+    def close(self) -> None:
+        """Let go of the decision log."""
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def _stamp(self) -> str:
+        record = StageStore(self.path).read("assemble")
+        return record.fingerprint if record else "none"
+
+    def sync(self) -> bool:
+        """Look again: whether a new scan or other people's decisions changed anything since the last look."""
+        before = (self._generation, self._store.head()[0])
+        stamp = self._stamp()
+        with self._lock:
+            if stamp != self._generation:
+                for name in list(self.__dict__):
+                    if isinstance(getattr(type(self), name, None), cached_property):
+                        del self.__dict__[name]
+                self._generation = stamp
+            self._store.refresh()
+        return before != (self._generation, self._store.head()[0])
+
+    # ── what lies in it ─────────────────────────────────────────────────────────────────────────────────────────
+
+    @cached_property
+    def _results(self) -> dict[str, Any]:
+        found: dict[str, Any] = load_json(self._layout.results)
+        return found
+
+    @cached_property
+    def _dataset(self) -> RowReader:
+        return RowReader(self._layout.dataset)
+
+    @cached_property
+    def _verdicts(self) -> RowReader:
+        return RowReader(self._layout.verdicts)
+
+    @cached_property
+    def _ids(self) -> Strings:
+        return np.array(self._dataset.column("sample_id").to_pylist(), object)
+
+    @cached_property
+    def _row_of(self) -> dict[str, int]:
+        return {sample_id: row for row, sample_id in enumerate(self._ids)}
+
+    @cached_property
+    def _labels(self) -> Int32:
+        code = {name: i for i, name in enumerate(self._results["class_names"])}
+        return np.array([code.get(v, -1) for v in self._dataset.column("label").to_pylist()], np.int32)
+
+    @cached_property
+    def _graph(self) -> Neighbors | None:
+        folder = self._layout.neighbors
+        if not (folder / "graphs.json").exists():
+            return None
+        info = load_json(folder / "graphs.json")["label"]
+        return Neighbors(load_array(folder / "label_indices.npy"), load_array(folder / "label_distances.npy"), **info)
+
+    @cached_property
+    def _cards(self) -> CardMaker:
+        meta = RowReader(self._layout.meta) if self._layout.meta.exists() else None
+        signals = RowReader(self._layout.signals) if self._layout.signals.exists() else None
+        return CardMaker(
+            self._dataset, self._verdicts, signals, meta, self._ids, self._labels,
+            self._results["class_names"], self._graph, self._results["modality"],
+        )  # fmt: skip
+
+    @cached_property
+    def _query(self) -> SampleQuery:
+        return SampleQuery(
+            dataset=self._layout.dataset, verdicts=self._layout.verdicts, signals=self._layout.signals,
+            state=self._store.state_table,
+        )  # fmt: skip
+
+    @cached_property
+    def _searcher(self) -> Searcher:
+        return Searcher(self._layout, self._results["encoder"])
+
+    def row(self, sample_id: str) -> int:
+        """The row of a sample in this scan. Raises QueryError for an unknown id."""
+        try:
+            return self._row_of[sample_id]
+        except KeyError:
+            raise QueryError(f"No sample is called {sample_id!r} in {self._header['name']!r}.") from None
+
+    def info(self) -> WorkspaceInfo:
+        """What this workspace is."""
+        manifest = load_json(self._layout.manifest) if self._layout.manifest.exists() else {}
+        r = self._results
+        return WorkspaceInfo(
+            path=str(self.path),
+            name=self._header["name"],
+            n=r["n"],
+            n_labelled=r["n_labelled"],
+            modality=r["modality"],
+            class_names=tuple(r["class_names"]),
+            encoder=r["encoder"]["name"],
+            created=manifest.get("created", self._header["created"]),
+            generation=self._generation,
+            verdict_counts=r["verdict_counts"],
+            n_decisions=self._store.head()[0],
+            has_map=self._layout.projection.exists(),
+            notices=tuple(manifest.get("notices", ())),
+            failures=manifest.get("failures", {}),
+            seconds=manifest.get("seconds", {}),
+            manifest=manifest,
+            results=r,
+        )
+
+    def classes(self) -> list[str]:
+        """Class names in use: the dataset's, then those that people added."""
+        names = list(self._results["class_names"])
+        return names + [c for c in self._store.classes() if c not in set(names)]
+
+    def signals(self) -> list[SignalMeta]:
+        """Every signal, whether it ran here and if not, why."""
+        record = StageStore(self.path).read("signals")
+        info = record.info if record else {}
+        ran, skipped, failed = set(self._results["signals"]), info.get("skipped", {}), info.get("failed", {})
+        return [
+            SignalMeta(
+                s.name, s.kind.value, s.title, s.explain, s.name in ran, failed.get(s.name) or skipped.get(s.name, "")
+            )
+            for s in SIGNALS
+        ]
+
+    def scores(self) -> pd.DataFrame:
+        """One row per sample: id, verdict, confidence, reasons, suggested_label, duplicate_of, a score in [0, 1] and
+        a flag per kind (1 = surely so, never NaN)."""
+        return self._score_table().to_pandas()
+
+    def _score_table(self) -> pa.Table:
+        head = ["sample_id", "verdict", "confidence", "reasons", "suggested_label", "duplicate_of"]
+        flags = [f"{kind}_flag" for kind in SCORE_COLUMNS]
+        table = load_table(self._layout.verdicts, columns=[*head, *SCORE_COLUMNS, *flags])
+        return table.select([*head, *SCORE_COLUMNS, *flags]).rename_columns(["id", *head[1:], *SCORE_COLUMNS, *flags])
+
+    def write_scores(self, path: str | Path) -> int:
+        """Write :meth:`scores` as Parquet. Returns the number of rows."""
+        table = self._score_table()
+        save_table(path, table)
+        return int(table.num_rows)
+
+    def plant(self, path: str | Path) -> None:
+        """Keep a table of planted problems (id, kind, true_label, dup_of) beside the workspace, for the demo."""
+        shutil.copyfile(path, self.path / "planted.parquet")
+
+    def planted(self) -> pd.DataFrame | None:
+        """For a demo: kind, how many were planted, how many of these the scan flagged. None elsewhere."""
+        path = self.path / "planted.parquet"
+        if not path.exists():
+            return None
+        truth = load_table(path).to_pandas().merge(self.scores(), on="id")
+        rows = []
+        for kind in ("noisy_label", "ood", "duplicate", "broken"):
+            mine = truth[truth["kind"] == kind]
+            found = int(mine[f"{kind}_flag"].sum())
+            rows.append({"kind": kind, "planted": len(mine), "found": found, "flagged": int(truth[f"{kind}_flag"].sum())})
+        return pd.DataFrame(rows)
+
+    # ── queries ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def counts(self, filter: Filter | None = None) -> Counts:
+        """How many samples match, and how they spread over verdicts, classes, splits, sources, clusters and states."""
+        return self._query.counts(filter or Filter())
+
+    def ids(self, filter: Filter | None = None, sort: str = "row") -> list[str]:
+        """Every matching id in order. ``sort``: a score or column; "-" in front = descending."""
+        return self._query.ids(filter or Filter(), sort)
+
+    def rows(self, filter: Filter | None = None, sort: str = "row", offset: int = 0, limit: int = 100) -> list[dict[str, Any]]:
+        """One page of matching samples, for tiles."""
+        return self._query.rows(filter or Filter(), sort, offset, limit)
+
+    def confusion(self, filter: Filter | None = None) -> pd.DataFrame:
+        """Given (rows) × suggested (columns) label, counted over the samples whose label looks wrong."""
+        return self._query.confusion(filter or Filter())
+
+    def cards(self, ids: Sequence[str]) -> list[dict[str, Any]]:
+        """Everything a review card shows, in the order asked for; with the decisions in force and the history."""
+        rows = [self.row(i) for i in ids]
+        current = self._store.current(list(ids))
+        cards = self._cards.make(rows, current)
+        for card in cards:
+            mine = current.get(card["id"], {}).get(self.actor)
+            card["decision"] = as_json(mine) if mine else None
+        return cards
+
+    def sample_history(self, sample_id: str) -> list[dict[str, Any]]:
+        """Every decision ever made about one sample, newest first."""
+        return [as_json(d) for d in self._store.history(sample_id=sample_id, limit=100)]
+
+    def points(self) -> Points:
+        """The map's geometry with its clusters. Raises WorkspaceError where no map was drawn."""
+        if not self._layout.projection.exists():
+            raise WorkspaceError("This workspace has no map yet. Scan again without --no-map to draw it.")
+        xy = np.asarray(load_array(self._layout.projection), np.float32)
+        return Points(self._ids, xy, self._cluster_names(xy))
+
+    def _cluster_names(self, xy: np.ndarray[Any, np.dtype[np.float32]]) -> list[dict[str, Any]]:
+        codes = self._verdicts.column("cluster").to_numpy()
+        names = self._results["class_names"]
+        out = []
+        for c in range(int(codes.max(initial=-1)) + 1):
+            mine = (codes == c) & np.isfinite(xy).all(1)
+            if not mine.any():
+                continue
+            labels = self._labels[mine & (self._labels >= 0)]
+            top = np.bincount(labels, minlength=len(names)).argsort()[::-1][:1] if len(labels) else []
+            x, y = np.median(xy[mine], axis=0)
+            out.append(
+                {"cluster": c, "name": names[top[0]] if len(top) else f"cluster {c}", "x": float(x), "y": float(y), "size": int(mine.sum())}
+            )
+        return out
+
+    def colours(self, name: str) -> Colours:
+        """Values to colour the map by: verdict, label, suggested_label, split, source, cluster, decision, or any score."""
+        categorical = {
+            "verdict": self._verdicts, "suggested_label": self._verdicts, "cluster": self._verdicts,
+            "label": self._dataset, "split": self._dataset, "source": self._dataset,
+        }  # fmt: skip
+        if name == "decision":
+            current = self._store.state_table().to_pydict()
+            state = dict(zip(current["sample_id"], current["state"], strict=True))
+            return _categories(name, [state.get(i) for i in self._ids])
+        if name in categorical:
+            values = categorical[name].column(name).to_pylist()
+            order = [k.value for k in Kind] if name == "verdict" else None
+            return _categories(name, [None if v == -1 else v for v in values], order)
+        for reader in (self._verdicts, RowReader(self._layout.signals)):
+            if name in reader.columns:
+                values = reader.column(name).to_numpy()
+                if values.dtype.kind == "f":
+                    return Colours(name, None, None, values.astype(np.float32))
+        scores = [*SCORE_COLUMNS, "confidence", *self._results["signals"]]
+        raise QueryError(f"The map cannot be coloured by {name!r}. There are: {choices([*categorical, 'decision', *scores])}.")
+
+    def inside(self, polygons: Sequence[Sequence[Sequence[float]]], filter: Filter | None = None) -> list[str]:
+        """Ids of all samples within a polygon (or several) of map coordinates, over all points, drawn or not."""
+        return self._query.inside(polygons, filter or Filter())
+
+    def search(
+        self, *, text: str | None = None, like: str | None = None, limit: int = 100
+    ) -> list[tuple[str, float]]:
+        """Samples nearest to a sample (``like``: its id) or to a description (``text``), with their cosine.
+
+        Raises
+        ------
+        QueryError : ``text`` with an encoder that has no text tower (filter by text instead), or an unknown id.
+        """
+        rows, cosines = self._searcher.like(self.row(like), limit) if like else self._searcher.text(text or "", limit)
+        return [(self._ids[r], float(c)) for r, c in zip(rows, cosines, strict=True)]
+
+    # ── pictures ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @cached_property
+    def _thumbs(self) -> Thumbs | None:
+        return Thumbs(self._layout.media) if self._layout.media.exists() else None
+
+    def thumbnail(self, sample_id: str) -> tuple[bytes, str] | None:
+        """A small picture (bytes, media type), or None where the sample has none."""
+        return self._thumbs.get(self.row(sample_id)) if self._thumbs else None
+
+    @cached_property
+    def _media(self) -> MediaReader:
+        r = self._results
+        uris = np.array([u or "" for u in self._dataset.column("uri").to_pylist()], object)
+        empty = np.full(r["n"], "", object)
+        return MediaReader(
+            Dataset(
+                dataset_id="", name="", sample_ids=self._ids, content_hash=empty, labels=self._labels,
+                class_names=tuple(r["class_names"]), modality=Modality(r["modality"]),
+                media=MediaRef(**r["media"]), fingerprint=r["fingerprint"], uris=uris,
+            )
+        )  # fmt: skip
+
+    def image(self, sample_id: str) -> bytes:
+        """The original bytes of an image. Raises SourceError where the source has gone or changed place."""
+        return self._media.read(self.row(sample_id))
+
+    def map(self, colour: str = "verdict") -> Any:
+        """The map as a plotly figure, coloured by verdict, label, split or any score."""
+        points, values = self.points(), self.colours(colour)
+        names = np.array([*(values.names or ()), "none"], object)
+        frame = pd.DataFrame(
+            {
+                "sample_id": points.ids, "x": points.xy[:, 0], "y": points.xy[:, 1],
+                "label": self._dataset.column("label").to_pandas(), "verdict": self._verdicts.column("verdict").to_pandas(),
+            }
+        )  # fmt: skip
+        if values.codes is not None:
+            frame[colour] = names[np.minimum(values.codes, len(names) - 1)]
+        else:
+            frame[colour] = values.values
+        return map_figure(frame, colour, f"{self._header['name']}: {len(frame):,} samples")
+
+    # ── decisions ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def decide(
+        self, sample_id: str, action: str | Action, *, label: str | None = None, reason: str | None = None,
+        actor: str | None = None, decision_id: str | None = None,
+    ) -> Decision:  # fmt: skip
+        """Record one decision. *Accept* keeps the given label; *relabel* needs ``label``; *exclude* leaves it out.
+
+        Raises
+        ------
+        DecisionError : an unknown action or sample, or a relabel without a label.
+        """
+        item = {"sample_id": sample_id, "action": action, "label": label, "reason": reason, "decision_id": decision_id}
+        return self._append([item], actor)[0]
+
+    def decide_many(
+        self, ids: Iterable[str], action: str | Action, *, label: str | None = None, reason: str | None = None,
+        actor: str | None = None, batch_id: str | None = None,
+    ) -> BatchResult:  # fmt: skip
+        """Record the same decision for many samples as one batch, which one undo takes back."""
+        batch = batch_id or uuid.uuid4().hex
+        one = {"action": action, "label": label, "reason": reason, "batch_id": batch}
+        made = self._append([{**one, "sample_id": i} for i in ids], actor)
+        return BatchResult(batch, len(made))
+
+    def record(self, batch: Sequence[dict[str, Any]], actor: str | None = None) -> list[dict[str, Any]]:
+        """Record decisions from the browser, in order. A decision id seen before is answered with its row (no-op).
+
+        Each item: sample_id, action, and if there are: label, decision_id, supersedes, reason. One bad item does
+        not cost the others: it is answered with its error.
+        """
+        answers: list[dict[str, Any]] = []
+        for item in batch:
+            try:
+                answers.append({"ok": True, **as_json(self._append([item], actor)[0])})
+            except (DecisionError, QueryError) as error:
+                answers.append({"ok": False, "decision_id": item.get("decision_id"), "sample_id": item.get("sample_id"), "error": str(error)})
+        return answers
+
+    def _append(self, items: Sequence[dict[str, Any]], actor: str | None) -> list[Decision]:
+        rows = [self.row(str(item["sample_id"])) for item in items]
+        requests = [
+            self._request(item, actor, seen) for item, seen in zip(items, self._verdicts.take(rows), strict=True)
+        ]
+        with self._lock:
+            known = set(self.classes())
+            for label in dict.fromkeys(r.label for r in requests if r.label is not None):
+                if label not in known:
+                    self._store.add_class(label, requests[0].actor)
+            return self._store.append(requests)
+
+    def _request(self, item: dict[str, Any], actor: str | None, seen: dict[str, Any]) -> DecisionRequest:
+        try:
+            action = Action(item["action"])
+        except ValueError:
+            raise DecisionError(f"{item['action']!r} is not a decision. There are: accept, relabel, exclude.") from None
+        if action is Action.UNDO:
+            raise DecisionError("Undo is a verb of its own: call undo().")
+        label = (item.get("label") or "").strip() or None
+        if action is Action.RELABEL and label is None:
+            raise DecisionError(
+                f"Relabelling {item['sample_id']!r} needs a label. There are: {choices(self.classes())}."
+            )
+        evidence = {
+            "verdict": seen["verdict"],
+            "confidence": round(float(seen["confidence"]), 4),
+            "suggested": seen["suggested_label"],
+            "generation": self._generation,
+        }
+        extra = {"supersedes": item["supersedes"]} if "supersedes" in item else {}
+        return DecisionRequest(
+            sample_id=str(item["sample_id"]), action=action, label=label if action is Action.RELABEL else None,
+            actor=actor or self.actor, decision_id=item.get("decision_id") or uuid.uuid4().hex,
+            reason=item.get("reason"), batch_id=item.get("batch_id"), evidence=evidence, **extra,
+        )  # fmt: skip
+
+    def undo(self, actor: str | None = None) -> list[Decision]:
+        """Take back this person's last decision, or their last bulk verdict as a whole. [] = nothing left."""
+        with self._lock:
+            return self._store.undo(actor or self.actor)
+
+    def history(self, **where: Any) -> list[Decision]:
+        """The log, newest first: actor, sample_id, action, since, until, limit, offset."""
+        return self._store.history(**where)
+
+    def current(self, ids: Sequence[str] | None = None) -> dict[str, dict[str, Decision]]:
+        """Decisions in force: sample id → person → decision."""
+        return self._store.current(list(ids) if ids is not None else None)
+
+    # ── out ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def export(self, path: str | Path, *, include_excluded: bool = False) -> ExportResult:
+        """Write the curated dataset (.csv, .parquet or .jsonl by suffix) with its manifest and patch file."""
+        return exporters.export_workspace(
+            path, layout=self._layout, store=self._store, columns=self._results["columns"],
+            manifest=load_json(self._layout.manifest), include_excluded=include_excluded,
+        )  # fmt: skip
+
+    def replay(self, patch: str | Path) -> Any:
+        """Apply the decisions of a patch file to this scan. Returns how many were applied and which were left out."""
+        hashes = dict(zip(self._ids, self._dataset.column("content_hash").to_pylist(), strict=True))
+        return exporters.replay_patch(self._store, patch, hashes)
+
+
+def default_actor() -> str:
+    """The login name, or "me" where there is none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return "me"
+
+
+def _categories(name: str, values: Sequence[Any], order: Sequence[str] | None = None) -> Colours:
+    present = [v for v in dict.fromkeys(values) if v is not None]
+    names = [o for o in order if o in set(present)] if order else sorted(present, key=lambda v: (str(type(v)), v))
+    code = {v: i for i, v in enumerate(names)}
+    codes = np.array([code.get(v, 65535) for v in values], np.uint16)
+    return Colours(name, tuple(str(v) for v in names), codes, None)
+
+
+__all__ = ["BatchResult", "Colours", "Filter", "Points", "SignalMeta", "Workspace", "WorkspaceInfo", "fp"]
