@@ -1,0 +1,201 @@
+"""Rows of the decision log: what may be asked for, what is kept, and the hash that chains them."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from types import EllipsisType
+from typing import Any
+
+from sqlalchemy import Column, Integer, MetaData, Table, Text
+
+from ..errors import DecisionError, choices
+from ..types import Action, Decision
+from .artifacts import plain
+from .state import Chain
+
+MAX_TEXT = 10_000
+"""Longest id, label, name or reason, in characters."""
+
+_metadata = MetaData()
+DECISIONS = Table(
+    "decisions",
+    _metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    *(Column(name, Text) for name in ("decision_id", "sample_id", "action", "label", "supersedes", "undoes")),
+    *(Column(name, Text) for name in ("actor", "at", "reason", "batch_id", "evidence", "hash")),
+)
+CLASS_EVENTS = Table(
+    "class_events",
+    _metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    *(Column(name, Text) for name in ("event_id", "event", "name", "target", "undoes", "actor", "at")),
+    *(Column(name, Text) for name in ("reason", "detail")),
+)
+
+
+def utc_now() -> datetime:
+    """The time of the computer's clock, in UTC."""
+    return datetime.now(UTC)
+
+
+def iso(moment: datetime | str) -> str:
+    """A moment as it stands in the log: ISO 8601 in UTC with milliseconds, so that text order is time order.
+
+    >>> iso("2026-03-01T12:00:00+02:00")
+    '2026-03-01T10:00:00.000+00:00'
+    """
+    if isinstance(moment, str):
+        try:
+            moment = datetime.fromisoformat(moment)
+        except ValueError:
+            raise DecisionError(
+                f"{moment!r} is no time. Write it as 2026-03-01 or 2026-03-01T12:00:00+00:00."
+            ) from None
+    aware = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+    return aware.astimezone(UTC).isoformat(timespec="milliseconds")
+
+
+@dataclass(frozen=True)
+class DecisionRequest:
+    """A decision that somebody asks to record.
+
+    decision_id : minted by the caller when the sample was shown; None = minted here. supersedes : the decision of
+    this person about this sample that the caller had on screen (None = they had none), checked against the log; the
+    default ``...`` takes whatever is there. label : for RELABEL only. at : for replays; None = now.
+    Action UNDO takes back what this person says about this one sample.
+    """
+
+    sample_id: str
+    action: Action
+    actor: str
+    label: str | None = None
+    decision_id: str | None = None
+    supersedes: str | EllipsisType | None = ...
+    reason: str | None = None
+    batch_id: str | None = None
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    at: str | None = None
+
+
+@dataclass(frozen=True)
+class ClassEvent:
+    """One row of the class registry. ``event`` is "add" so far; ``target`` is for those that name a second class."""
+
+    seq: int
+    event_id: str
+    event: str
+    name: str
+    actor: str
+    at: str
+    target: str | None = None
+    reason: str | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+def says(row: Decision) -> str:
+    label = f" to {row.label!r}" if row.label is not None else ""
+    return f"{row.actor!r} chose {row.action.value}{label} for {row.sample_id!r} at {row.at}"
+
+
+def checked_action(action: Action | str) -> Action:
+    try:
+        return Action(action)
+    except ValueError:
+        raise DecisionError(f"No action is called {action!r}. There are: {choices(a.value for a in Action)}.") from None
+
+
+def checked(what: str, value: object) -> str:
+    """A text that both databases can hold: not empty, no NUL, no half of a surrogate pair, not endless."""
+    if not isinstance(value, str) or not value.strip():
+        raise DecisionError(f"The {what} is missing: it must be a text that is not empty, not {value!r}.")
+    if len(value) > MAX_TEXT:
+        raise DecisionError(f"The {what} has {len(value):,} characters; at most {MAX_TEXT:,} can be kept.")
+    if "\0" in value or (not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value)):
+        raise DecisionError(f"The {what} {value!r} holds characters that cannot be stored (NUL, or half a pair).")
+    return value
+
+
+def checked_request(request: DecisionRequest) -> DecisionRequest:
+    """The request with checked texts. Raises DecisionError that names the rule."""
+    action = checked_action(request.action)
+    checked("sample id", request.sample_id)
+    checked("actor", request.actor)
+    if action is Action.RELABEL:
+        checked("new label", request.label)
+    elif request.label is not None:
+        raise DecisionError(
+            f"Only relabel takes a label; {action.value} was given {request.label!r}. "
+            "To change the label use relabel; accept keeps the given one."
+        )
+    for what, value in (("decision id", request.decision_id), ("batch id", request.batch_id)):
+        if value is not None:
+            checked(what, value)
+    if request.reason is not None and request.reason.strip():
+        checked("reason", request.reason)
+    return request if isinstance(request.action, Action) else dataclasses.replace(request, action=action)
+
+
+def next_row(request: DecisionRequest, chain: Chain, seq: int, now: str) -> dict[str, Any]:
+    """The next row of a chain, without its hash."""
+    undoes = None
+    if request.action is Action.UNDO:
+        if chain.top is None:
+            raise DecisionError(
+                f"There is nothing to take back: {request.actor!r} has no decision about {request.sample_id!r}."
+            )
+        undoes = chain.top.decision_id
+    return {
+        "seq": seq,
+        "decision_id": request.decision_id or uuid.uuid4().hex,
+        "sample_id": request.sample_id,
+        "action": request.action.value,
+        "label": request.label,
+        "supersedes": chain.head,
+        "undoes": undoes,
+        "actor": request.actor,
+        "at": iso(request.at) if request.at else now,
+        "reason": (request.reason or "").strip() or None,
+        "batch_id": request.batch_id,
+        "evidence": _canonical(request.evidence) if request.evidence else "{}",
+    }
+
+
+_HASHED = tuple(c.name for c in DECISIONS.c if c.name != "hash")
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(plain(value), sort_keys=True, separators=(",", ":"))
+
+
+def row_hash(previous: str, row: Mapping[Any, Any]) -> str:
+    """32 hex digits over the row before and every field of this one: any later change of the log shows."""
+    text = json.dumps([previous, *(row[name] for name in _HASHED)], separators=(",", ":"))
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+_NO_EVIDENCE: Mapping[str, Any] = {}
+
+
+def decision_of(row: Mapping[Any, Any]) -> Decision:
+    evidence = _NO_EVIDENCE if row["evidence"] == "{}" else json.loads(row["evidence"])
+    if row["undoes"] is not None:
+        evidence = {**evidence, "undoes": row["undoes"]}
+    return Decision(
+        seq=row["seq"],
+        decision_id=row["decision_id"],
+        sample_id=row["sample_id"],
+        action=Action(row["action"]),
+        label=row["label"],
+        supersedes=row["supersedes"],
+        actor=row["actor"],
+        at=row["at"],
+        reason=row["reason"],
+        batch_id=row["batch_id"],
+        evidence=evidence,
+    )
