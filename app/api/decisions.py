@@ -1,0 +1,98 @@
+"""POST /api/decisions, /api/bulk and /api/undo: what a person decides, recorded as it happens."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from winnow.app import filters
+from winnow.app.api.base import Call, Conflict
+from winnow.core.errors import DecisionError, QueryError
+from winnow.core.types import Action
+
+MAX_BATCH = 500
+MAX_TEXT = 10_000
+FIELDS = ("decision_id", "sample_id", "action", "label", "supersedes", "reason")
+
+
+def _text(item: dict[str, Any], name: str) -> str | None:
+    value = item.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, str) or len(value) > MAX_TEXT:
+        raise DecisionError(f"{name} of a decision must be text of at most {MAX_TEXT:,} characters.")
+    return value
+
+
+def decisions(call: Call) -> dict[str, Any]:
+    """``{decisions: [{decision_id, sample_id, action, label?, supersedes?, reason?}, …]}`` → ``{results, saved_at}``.
+
+    Recorded in order; a ``decision_id`` that is already there is a no-op with the same answer, so a batch can be sent
+    again. The actor is the token's. One result per decision: ``{decision_id, status, error?, …}``.
+    """
+    batch = (call.body or {}).get("decisions")
+    if not isinstance(batch, list) or not batch or not all(isinstance(item, dict) for item in batch):
+        raise DecisionError("A batch is a list of decisions.")
+    if len(batch) > MAX_BATCH:
+        raise DecisionError(f"A batch holds at most {MAX_BATCH} decisions, not {len(batch):,}. Send it in parts.")
+    clean = [{name: _text(item, name) for name in FIELDS if name in item} for item in batch]
+    return {"results": call.workspace.record(clean, actor=call.claims.actor), "saved_at": time.time()}
+
+
+def _target(call: Call, target: dict[str, Any]) -> list[str]:
+    if (handle := target.get("selection")) is not None:
+        ids = call.hub.selection(call.key, str(handle))
+        if target.get("filter"):
+            return list(call.workspace.ids(filters.with_ids(filters.from_query(str(target["filter"])), ids)))
+        return ids
+    if (ids := target.get("ids")) is not None:
+        if not isinstance(ids, list) or not all(isinstance(i, str) for i in ids):
+            raise QueryError("ids must be a list of sample ids.")
+        return list(dict.fromkeys(ids))
+    if (query := target.get("filter")) is not None:
+        return list(call.workspace.ids(filters.from_query(str(query))))
+    raise QueryError("A bulk action names its samples by filter, selection or ids.")
+
+
+def bulk(call: Call) -> dict[str, Any]:
+    """``{action, label?, reason?, batch_id?, expect, target: {filter | selection | ids}}`` → ``{count, batch_id}``.
+
+    ``expect`` is the count that was printed on the button. When the samples are not that many any more, nothing is
+    done and the answer is 409 with the ``count`` that it would be.
+    """
+    body = call.body or {}
+    action = body.get("action")
+    if action not in (Action.ACCEPT, Action.RELABEL, Action.EXCLUDE):
+        raise DecisionError(f"A bulk action is 'accept', 'relabel' or 'exclude', not {action!r}.")
+    target = body.get("target")
+    expect = body.get("expect")
+    if not isinstance(target, dict) or not isinstance(expect, int):
+        raise QueryError("A bulk action needs its target and the count that was shown (expect).")
+    ids = _target(call, target)
+    if len(ids) != expect:
+        raise Conflict(
+            f"These are {len(ids):,} samples now, not {expect:,}: something changed meanwhile. "
+            "Nothing was done. Look again and repeat.",
+            count=len(ids),
+        )
+    if not ids:
+        raise DecisionError("There are no samples to decide about.")
+    done = call.workspace.decide_many(
+        ids,
+        action,
+        label=_text(body, "label"),
+        reason=_text(body, "reason"),
+        actor=call.claims.actor,
+        batch_id=_text(body, "batch_id"),
+    )
+    return {"count": len(ids), "batch_id": done.batch_id, "saved_at": time.time()}
+
+
+def undo(call: Call) -> dict[str, Any]:
+    """Take back this person's last decision or whole batch → ``{undone: [sample_id, …], count}``."""
+    undone = call.workspace.undo(actor=call.claims.actor)
+    return {
+        "count": len(undone),
+        "undone": [d.sample_id for d in undone[:MAX_BATCH]],
+        "batch": bool(undone and undone[0].batch_id),
+    }

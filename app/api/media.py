@@ -1,0 +1,88 @@
+"""GET /api/thumb and /api/image: pictures by signed, expiring link. Never a path, never a scriptable type."""
+
+from __future__ import annotations
+
+import logging
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from winnow.app.api.base import NOT_SAVED, guard_headers, problem
+from winnow.app.hub import hub
+from winnow.app.security import Refused, check_link, decode_id
+from winnow.core.errors import WinnowError
+
+LOG = logging.getLogger("winnow.app")
+
+PICTURES = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif", "image/bmp", "image/avif"})
+"""What is served as a picture. SVG and HTML can run scripts and never are."""
+
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Content-Disposition": "inline",
+}
+
+
+_MAGIC = (
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"GIF8", "image/gif"),
+    (b"BM", "image/bmp"),
+)
+
+
+def sniff(data: bytes) -> str:
+    """The type of a picture by its first bytes; "application/octet-stream" for everything else."""
+    for magic, media_type in _MAGIC:
+        if data.startswith(magic):
+            return media_type
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "image/webp"
+    return "image/avif" if data[4:12] in (b"ftypavif", b"ftypavis") else "application/octet-stream"
+
+
+async def _picture(request: Request, kind: str) -> Response:
+    server = hub()
+    key, segment = request.path_params["ws"], request.path_params["id"]
+    query = request.query_params
+    version = query.get("v", "")
+    try:
+        guard_headers(server, request, writes=False)
+        left = check_link(server.secret, kind, key, segment, version, query.get("e", ""), query.get("s", ""))
+        tag = f'"{kind}-{segment[-24:]}-{version}"'
+        cache = {"Cache-Control": f"private, max-age={left}, immutable", "ETag": tag, **HEADERS}
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers=cache)
+        sample = decode_id(segment)
+
+        def read() -> tuple[bytes, str]:
+            workspace = server.workspace(key)
+            found = workspace.thumbnail(sample) if kind == "thumb" else workspace.image(sample)
+            if not found:
+                raise WinnowError("This sample has no picture.")
+            return found if isinstance(found, tuple) else (found, sniff(found))
+
+        data, media_type = await run_in_threadpool(read)
+    except Refused as error:
+        return problem(error.status, str(error))
+    except WinnowError as error:
+        return problem(404, str(error))
+    except Exception:  # the browser gets a sentence, never a stack trace; the log gets the trace
+        LOG.exception("A picture could not be served")
+        return problem(500, NOT_SAVED)
+    if media_type not in PICTURES:
+        return problem(415, f"A {media_type} is not shown in the browser. Open the original file instead.")
+    return Response(data, media_type=media_type, headers=cache)
+
+
+async def thumb(request: Request) -> Response:
+    """The thumbnail of a sample."""
+    return await _picture(request, "thumb")
+
+
+async def image(request: Request) -> Response:
+    """The original picture of a sample."""
+    return await _picture(request, "image")

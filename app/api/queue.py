@@ -1,0 +1,101 @@
+"""GET /api/cards, /api/rows, /api/labels and /api/search: what the review card and the gallery show next.
+
+A **queue** is the order of ids that one tab works through, kept on the server under a handle, so that decisions made
+meanwhile never shift the cards that were not handed out. The tab keeps its own cursor.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from winnow.app import filters
+from winnow.app.api.base import Call
+from winnow.core.errors import QueryError, WinnowError
+
+DEFAULT_SORT = "-confidence"
+MAX_CARDS = 200
+MAX_ROWS = 500
+
+
+def _build(call: Call) -> tuple[str, list[str]]:
+    ids = call.workspace.ids(call.filter(), call.get("sort") or DEFAULT_SORT)
+    return call.hub.keep_selection(call.key, ids), ids
+
+
+def _reordered(call: Call, old: list[str], cursor: int) -> tuple[str, list[str]]:
+    """What was handed out stays where it is; the rest takes the newest order."""
+    handed = old[:cursor]
+    seen = set(handed)
+    rest = [i for i in call.workspace.ids(call.filter(), call.get("sort") or DEFAULT_SORT) if i not in seen]
+    ids = handed + rest
+    return call.hub.keep_selection(call.key, ids), ids
+
+
+def cards(call: Call) -> dict[str, Any]:
+    """``?<filter>&sort=&queue=&cursor=&limit=`` → the next cards of a queue; ``?id=…&id=…`` → those cards.
+
+    Answers ``{queue, cursor, total, restarted, cards}``. Without ``queue`` (or when the server no longer has it:
+    ``restarted``) a queue is made from the filter; ``cursor`` then counts in the new queue, and a tab leaves out what it
+    already holds. ``reorder=1`` re-orders what was not handed out.
+    """
+    asked = [value for key, value in call.query if key == "id"]
+    if asked:
+        shown = call.workspace.cards(asked[:MAX_CARDS])
+        return {"cards": [call.links(c) for c in shown], "generation": call.generation}
+    limit = call.number("limit", 100, 1, MAX_CARDS)
+    cursor = call.number("cursor", 0, 0, 10**9)
+    handle, restarted = call.get("queue"), False
+    if handle:
+        try:
+            ids = call.hub.selection(call.key, handle)
+        except WinnowError:
+            handle, restarted = "", True
+    if not handle:
+        handle, ids = _build(call)
+        cursor = 0
+    elif call.get("reorder"):
+        handle, ids = _reordered(call, ids, cursor)
+    page = ids[cursor : cursor + limit]
+    return {
+        "queue": handle,
+        "cursor": cursor + len(page),
+        "total": len(ids),
+        "restarted": restarted,
+        "generation": call.generation,
+        "cards": [call.links(c) for c in call.workspace.cards(page)] if page else [],
+    }
+
+
+def rows(call: Call) -> dict[str, Any]:
+    """``?<filter>&sort=&offset=&limit=&selection=`` → ``{total, offset, rows, generation}``."""
+    offset, limit = call.number("offset", 0, 0, 10**9), call.number("limit", 200, 1, MAX_ROWS)
+    flt = call.filter()
+    found = call.workspace.rows(flt, call.get("sort") or DEFAULT_SORT, offset, limit)
+    return {
+        "total": call.workspace.counts(flt).matching,
+        "offset": offset,
+        "generation": call.generation,
+        "rows": [call.links(r) for r in found],
+    }
+
+
+def labels(call: Call) -> dict[str, Any]:
+    """Every label that can be given: the dataset's and those that decisions added."""
+    return {"labels": list(call.workspace.classes()), "generation": call.generation}
+
+
+def search(call: Call) -> dict[str, Any]:
+    """``?q=text`` or ``?like=<id>`` with a filter → ``{rows}``, the most similar first."""
+    text, like = call.get("q") or None, call.get("like") or None
+    if text is None and like is None:
+        raise QueryError("A search needs words (q) or a sample to be like (like).")
+    limit = call.number("limit", 200, 1, MAX_ROWS)
+    score = dict(call.workspace.search(text=text, like=like, limit=limit))
+    matching = set(call.workspace.ids(filters.with_ids(call.filter(), score)))
+    score = {i: s for i, s in score.items() if i in matching}
+    shown = call.workspace.cards(list(score))
+    return {
+        "total": len(score),
+        "generation": call.generation,
+        "rows": [{**call.links(c), "similarity": float(score[c["id"]])} for c in shown],
+    }

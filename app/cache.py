@@ -1,0 +1,58 @@
+"""Every Streamlit cache in one place, keyed by fingerprint strings (workspace, generation, log head, filter).
+
+Arrays and workspaces are passed with a leading underscore: Streamlit must not hash them. Results live here only for
+speed; whatever was computed stays in the workspace's own files.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from winnow.app import filters
+from winnow.core import fingerprint
+from winnow.core.query import Filter
+
+ENTRIES = 64
+
+
+def stamp(workspace: Any, *, decisions: bool = True) -> str:
+    """What a cached answer depends on: the scan's generation and (``decisions``) the head of the decision log."""
+    info = workspace.info()
+    return f"{info.generation}.{info.n_decisions}" if decisions else str(info.generation)
+
+
+def filter_key(flt: Filter) -> str:
+    """The fingerprint of a filter, its ids included."""
+    return fingerprint.of(filters.to_pairs(flt), fingerprint.of_strings(flt.ids) if flt.ids is not None else None)
+
+
+@st.cache_data(max_entries=ENTRIES, show_spinner=False)
+def _counts(key: str, stamp: str, flt: str, _workspace: Any, _filter: Filter) -> Any:
+    return _workspace.counts(_filter)
+
+
+def counts(key: str, workspace: Any, flt: Filter) -> Any:
+    """``Workspace.counts`` of a filter."""
+    return _counts(key, stamp(workspace), filter_key(flt), workspace, flt)
+
+
+@st.cache_data(max_entries=ENTRIES, show_spinner=False)
+def _confusion(key: str, stamp: str, flt: str, _workspace: Any, _filter: Filter) -> Any:
+    return _workspace.confusion(_filter)
+
+
+def confusion(key: str, workspace: Any, flt: Filter) -> Any:
+    """``Workspace.confusion`` of a filter: given × suggested counts."""
+    return _confusion(key, stamp(workspace), filter_key(flt), workspace, flt)
+
+
+@st.cache_data(max_entries=ENTRIES, show_spinner=False)
+def _table(key: str, stamp: str, name: str, flt: str, _workspace: Any, _filter: Filter) -> Any:
+    return getattr(_workspace, name)(_filter)
+
+
+def table(name: str, key: str, workspace: Any, flt: Filter) -> Any:
+    """A table that the workspace aggregates under a filter ("by_group", "class_table", ...)."""
+    return _table(key, stamp(workspace), name, filter_key(flt), workspace, flt)

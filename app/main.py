@@ -1,0 +1,18 @@
+"""The app: one Streamlit script and the routes beside it. ``streamlit run app/main.py`` and ``winnow app`` start it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from winnow.app.routes import build_routes
+from winnow.app.shell import on_script_error
+
+
+def build_app() -> st.App:
+    """The ASGI application."""
+    return st.App(Path(__file__).with_name("page.py"), routes=build_routes(), on_script_error=on_script_error)
+
+
+app = build_app()

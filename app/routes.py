@@ -1,0 +1,44 @@
+"""The routes beside Streamlit. Each carries a bearer token, media carry a signature; Host and Origin are checked."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+import winnow.core
+from winnow.app.api import atlas, decisions, media, queue
+from winnow.app.api.base import endpoint, problem
+from winnow.app.hub import hub
+from winnow.app.security import Refused, check_host
+from winnow.app.widgets.assets import asset_routes
+
+
+async def health(request: Request) -> Response:
+    """Alive, and which release. Says nothing about any dataset."""
+    try:
+        check_host(request.headers.get("host"), hub().hosts, hub().any_address)
+    except Refused as error:
+        return problem(error.status, str(error))
+    return JSONResponse({"status": "ok", "version": winnow.core.__version__}, headers={"Cache-Control": "no-store"})
+
+
+def build_routes() -> list[Route]:
+    """Every route of the app, in order."""
+    return [
+        Route("/api/health", health),
+        Route("/api/thumb/{ws}/{id}", media.thumb),
+        Route("/api/image/{ws}/{id}", media.image),
+        Route("/api/cards/{ws}", endpoint(queue.cards)),
+        Route("/api/rows/{ws}", endpoint(queue.rows)),
+        Route("/api/labels/{ws}", endpoint(queue.labels)),
+        Route("/api/search/{ws}", endpoint(queue.search)),
+        Route("/api/points/{ws}", endpoint(atlas.points)),
+        Route("/api/point/{ws}/{index:int}", endpoint(atlas.point)),
+        Route("/api/colours/{ws}/{name}", endpoint(atlas.colours)),
+        Route("/api/inside/{ws}", endpoint(atlas.inside), methods=["POST"]),
+        Route("/api/decisions/{ws}", endpoint(decisions.decisions), methods=["POST"]),
+        Route("/api/bulk/{ws}", endpoint(decisions.bulk), methods=["POST"]),
+        Route("/api/undo/{ws}", endpoint(decisions.undo), methods=["POST"]),
+        *asset_routes(),
+    ]

@@ -1,0 +1,64 @@
+"""What happens at every run of the page: style, URL, navigation, the page itself, and errors in words."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections.abc import Callable
+
+import streamlit as st
+
+from winnow.app import state, theme
+from winnow.app.widgets.html import notice
+from winnow.app.widgets.sidebar import PAGES
+from winnow.core.errors import WinnowError
+
+LOG = logging.getLogger("winnow.app")
+
+
+def _draw(name: str) -> Callable[[], None]:
+    def draw() -> None:
+        view = importlib.import_module(f"winnow.app.views.{'home' if name == 'new' else name}")
+        try:
+            view.draw()
+        except WinnowError as error:
+            st.html(notice(str(error), "bad"))
+
+    draw.__name__ = name
+    return draw
+
+
+def on_script_error(error: Exception) -> bool:
+    """A calm sentence in the page, the trace in the server's log."""
+    LOG.error("A page failed", exc_info=error)
+    if isinstance(error, WinnowError):
+        st.html(notice(str(error), "bad"))
+    else:
+        st.html(
+            notice(
+                "This page ran into a problem of Winnow's own. Decisions made so far are safe in the log on disk. "
+                "Reload the page; if it happens again, the server's log says what went wrong.",
+                "bad",
+            )
+        )
+    return True
+
+
+def run() -> None:
+    """Draw the page that the URL names."""
+    st.set_page_config(
+        page_title="Winnow", page_icon=str(theme.ASSETS / "logo.svg"), layout="wide", initial_sidebar_state="expanded"
+    )
+    st.html(f"<style>{theme.css()}</style>")
+    state.read_url()
+    has_data = state.session().key is not None
+    first = "overview" if has_data else "new"
+    pages = {
+        name: st.Page(_draw(name), title=f"{title} · Winnow", url_path=name, default=name == first)
+        for name, (title, _) in PAGES.items()
+    }
+    current = st.navigation(list(pages.values()), position="hidden")
+    if (wanted := st.session_state.pop("w-goto", None)) and pages[wanted] != current:
+        st.switch_page(pages[wanted], query_params=state.filters.params_of(state.pairs(state.session())))
+    current.run()
+    state.write_url()

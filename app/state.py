@@ -1,0 +1,157 @@
+"""One typed session object per browser tab, and its only mutators.
+
+The URL and the session hold the same: which dataset, which filter, which order. A link that somebody opens wins over
+the session; everything else is written back to the URL, so that what is on screen can always be shared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import streamlit as st
+
+from winnow.app import filters
+from winnow.app.hub import hub
+from winnow.core.errors import WinnowError
+from winnow.core.query import Filter
+
+_KEY = "winnow"
+_OWN = ("ws", "sort", "selection")
+
+
+@dataclass
+class Session:
+    """What one tab is looking at."""
+
+    key: str | None = None
+    actor: str = "you"
+    filter: Filter = field(default_factory=Filter)
+    sort: str | None = None
+    selection: str | None = None
+    notice: str | None = None
+    written: tuple[tuple[str, str], ...] | None = None
+
+
+def session() -> Session:
+    """This tab's session; made at its first look."""
+    if _KEY not in st.session_state:
+        st.session_state[_KEY] = Session(key=hub().first, actor=hub().actor)
+    current: Session = st.session_state[_KEY]
+    return current
+
+
+def pairs(s: Session) -> list[tuple[str, str]]:
+    """What the session puts into the URL."""
+    own = [("ws", s.key), ("sort", s.sort), ("selection", s.selection)]
+    return [(k, v) for k, v in own if v] + filters.to_pairs(s.filter)
+
+
+def query(s: Session | None = None) -> str:
+    """The filter and order of this tab as a query string, for routes and links."""
+    s = s or session()
+    more = {k: v for k, v in (("sort", s.sort), ("selection", s.selection)) if v}
+    return filters.to_query(s.filter, **more)
+
+
+def effective_filter(s: Session | None = None) -> Filter:
+    """The filter with a map selection, if there is one, as ids; raises WinnowError when the selection is gone."""
+    s = s or session()
+    if s.selection and s.key:
+        return filters.with_ids(s.filter, hub().selection(s.key, s.selection))
+    return s.filter
+
+
+def read_url() -> None:
+    """Adopt what the URL says, if somebody changed it (opened a link, went back)."""
+    s = session()
+    found = [(k, v) for k, v in filters.pairs_of(st.query_params) if k in filters.KEYS or k in _OWN]
+    if not found or tuple(found) == s.written:
+        return
+    values = dict(found)
+    try:
+        s.filter = filters.from_pairs(found)
+    except WinnowError as error:
+        s.filter, s.notice = Filter(), str(error)
+    s.key = values.get("ws", s.key)
+    s.sort = values.get("sort")
+    s.selection = values.get("selection")
+    s.written = tuple(found)
+
+
+def write_url() -> None:
+    """Make the URL say what the session holds."""
+    s = session()
+    wanted = pairs(s)
+    if tuple(wanted) != s.written or not st.query_params:
+        st.query_params.from_dict(filters.params_of(wanted))
+        s.written = tuple(wanted)
+
+
+# -- mutators -----------------------------------------------------------------------------------------------------
+
+
+def open_workspace(key: str) -> None:
+    """Look at another dataset: filters start afresh."""
+    s = session()
+    s.key, s.filter, s.sort, s.selection = key, Filter(), None, None
+    hub().remember(key)
+
+
+def close_workspace() -> None:
+    """Look at no dataset."""
+    s = session()
+    s.key, s.filter, s.sort, s.selection = None, Filter(), None, None
+
+
+def set_filter(**changes: Any) -> None:
+    """Replace fields of the filter."""
+    s = session()
+    s.filter = replace(s.filter, **changes)
+
+
+def only(flt: Filter, sort: str | None = None) -> None:
+    """Show exactly this filter: a queue that was clicked."""
+    s = session()
+    s.filter, s.sort, s.selection = flt, sort, None
+
+
+def toggle(name: str, value: Any) -> None:
+    """Add a value to a list field of the filter, or take it out."""
+    current = tuple(getattr(session().filter, name) or ())
+    set_filter(**{name: tuple(v for v in current if v != value) if value in current else (*current, value)})
+
+
+def set_score(name: str, low: float, high: float) -> None:
+    """Keep a score between two bounds; the full range takes the bound away."""
+    scores = dict(session().filter.scores or {})
+    scores.pop(name, None)
+    if low > 0 or high < 1:
+        scores[name] = (low, high)
+    set_filter(scores=scores)
+
+
+def reset(name: str | None = None) -> None:
+    """Take one field of the filter back to its default, or all of them."""
+    s = session()
+    if name is None:
+        s.filter, s.selection = Filter(), None
+    elif name == "selection":
+        s.selection = None
+    else:
+        set_filter(**{name: getattr(Filter(), name)})
+
+
+def set_sort(sort: str | None) -> None:
+    """Order by a score ("-noisy_label" = highest first)."""
+    session().sort = sort
+
+
+def set_selection(handle: str | None) -> None:
+    """Narrow everything to a selection kept on the server."""
+    session().selection = handle
+
+
+def set_actor(name: str) -> None:
+    """Who decides in this tab. Decisions carry this name."""
+    session().actor = name.strip()[:80] or hub().actor

@@ -1,0 +1,70 @@
+"""What a click in server-drawn HTML does. Values come from the browser: each is checked before it changes the session."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from winnow.app import filters, state, theme
+from winnow.app.widgets.sidebar import PAGES
+from winnow.core.errors import WinnowError
+
+_SORTS = frozenset({*theme.VERDICTS, "confidence", "row"})
+
+
+def goto(page: str) -> None:
+    """Go to a page at the next run."""
+    if page in PAGES:
+        st.session_state["w-goto"] = page
+
+
+def dispatch(value: dict[str, Any]) -> None:
+    """Do what an element's ``data-go`` says. Unknown or ill-formed values do nothing."""
+    do, name = value.get("do"), value.get("field")
+    if do == "page":
+        goto(str(value.get("page")))
+    elif do == "actor":
+        st.session_state["w-ask-actor"] = True
+    elif do == "workspace":
+        state.open_workspace(str(value.get("key")))
+        goto("overview")
+    elif do == "queue":
+        _queue(str(value.get("query", "")), str(value.get("page", "review")))
+    elif do == "toggle":
+        _toggle(str(name), value.get("value"))
+    elif do == "reset":
+        _reset(name)
+    elif do == "score" and name in theme.VERDICTS and isinstance(value.get("value"), (int, float)):
+        state.set_score(str(name), float(value["value"]), 1.0)
+    elif do == "sort" and str(value.get("value", "")).lstrip("-") in _SORTS:
+        state.set_sort(str(value["value"]))
+
+
+def _queue(query: str, page: str) -> None:
+    """Open a queue that was drawn as a link: its filter, its order, its page."""
+    try:
+        flt = filters.from_query(query)
+    except WinnowError as error:
+        state.session().notice = str(error)
+        return
+    sort = dict(filters.parse_qsl(query)).get("sort")
+    state.only(flt, sort)
+    goto(page)
+
+
+def _toggle(name: str, value: Any) -> None:
+    if name == "state" and value in theme.STATES:
+        current = state.session().filter.state
+        state.set_filter(state="any" if current == value else value)
+    elif name in filters.LISTS.values() and isinstance(value, (str, int)):
+        state.toggle(name, value)
+
+
+def _reset(name: Any) -> None:
+    if name is None:
+        state.reset()
+    elif str(name).startswith("score:"):
+        state.set_score(str(name).removeprefix("score:"), 0.0, 1.0)
+    elif name in {*filters.LISTS.values(), "state", "pair", "text", "duplicate_group", "polygon", "selection"}:
+        state.reset(str(name))

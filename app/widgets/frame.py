@@ -1,0 +1,258 @@
+"""The frame of every page: sidebar, the page's question, active filters as chips, how many, saved, and who decides.
+
+A page starts with ``page = page_frame("Which labels look wrong?")`` and draws below it. A JavaScript surface takes
+``page.data()`` as the start of its data, and tells the head what it does with two window events:
+``new CustomEvent("winnow:saved", {detail: {state: "saving" | "saved" | "failed", text: "Saving…"}})`` and
+``new CustomEvent("winnow:count", {detail: {text: "1,203 of 14,460"}})``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from winnow.app import cache, state, theme
+from winnow.app.hub import hub
+from winnow.app.security import mint_token
+from winnow.app.widgets import sidebar
+from winnow.app.widgets.acts import dispatch
+from winnow.app.widgets.html import button, count, dot, empty, esc, go, icon, notice
+from winnow.app.widgets.live import live
+from winnow.app.widgets.progress import job_panel
+from winnow.core.errors import WinnowError
+from winnow.core.jobs import job_status
+from winnow.core.query import Filter
+
+FILTERED = frozenset({"overview", "map", "review", "gallery", "duplicates", "classes"})
+"""Pages that the filters act on; the others show their question alone."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a page draws from. ``filter`` has a map selection already resolved to ids; ``query`` has its handle."""
+
+    name: str
+    key: str
+    workspace: Any
+    info: Any
+    filter: Filter
+    counts: Any
+    query: str
+    actor: str
+
+    def token(self) -> str:
+        """A bearer token for this tab's requests."""
+        return mint_token(hub().secret, self.key, self.actor)
+
+    def data(self) -> dict[str, Any]:
+        """What every JavaScript surface needs: where the routes are, the token, the queue, the verdicts' looks."""
+        return {
+            "api": "./",
+            "ws": self.key,
+            "token": self.token(),
+            "query": self.query,
+            "actor": self.actor,
+            "generation": str(self.info.generation),
+            "matching": self.counts.matching,
+            "total": self.counts.total,
+            "verdicts": theme.verdict_payload(),
+        }
+
+
+def _chip(text: str, field: str, mark: str = "", value: Any = None) -> str:
+    what = go("reset", field=field) if value is None else go("toggle", field=field, value=value)
+    return f'<button type="button" class="w-pill" aria-label="Remove filter {esc(text)}" {what}>{mark}<span class="w-cut">{esc(text)}</span>{icon("close")}</button>'
+
+
+def chips(s: state.Session) -> list[str]:
+    """Every active filter as a chip that removes it."""
+    flt, found = s.filter, []
+    found += [_chip(theme.says(v), "verdicts", dot(v), v) for v in flt.verdicts or ()]
+    found += [_chip(f"Also {theme.says(v).lower()}", "kinds", dot(v), v) for v in flt.kinds or ()]
+    found += [_chip(f"Given: {v}", "classes", value=v) for v in flt.classes or ()]
+    found += [_chip(f"Suggested: {v}", "suggested", value=v) for v in flt.suggested or ()]
+    found += [_chip(f"Split: {v}", "splits", value=v) for v in flt.splits or ()]
+    found += [_chip(f"Source: {v}", "sources", value=v) for v in flt.sources or ()]
+    found += [_chip(f"Cluster {v}", "clusters", value=v) for v in flt.clusters or ()]
+    if flt.state and flt.state != "any":
+        found.append(_chip(theme.STATES.get(flt.state, flt.state), "state"))
+    if flt.pair:
+        found.append(_chip(f"{flt.pair[0]} → {flt.pair[1]}", "pair"))
+    if flt.text:
+        found.append(_chip(f"Text: “{flt.text}”", "text"))
+    if flt.duplicate_group is not None:
+        found.append(_chip(f"Duplicate group {flt.duplicate_group}", "duplicate_group"))
+    if flt.polygon:
+        found.append(_chip("An area of the map", "polygon"))
+    for name, (low, high) in dict(flt.scores or {}).items():
+        span = f"≥ {low:.2f}" if high >= 1 else f"{low:.2f}–{high:.2f}"
+        found.append(_chip(f"{theme.says(name)} {span}", f"score:{name}"))
+    if s.selection:
+        found.append(_chip("Selected on the map", "selection"))
+    return found
+
+
+def head(question: str, total: str, marks: list[str], actor: str, saved: bool) -> str:
+    """The one line at the top, and the chips below it."""
+    kept = (
+        f'<span class="w-saved" role="status" title="Every decision is in the log on disk.">'
+        f'<span data-saved data-state="saved">Saved</span>{icon("check")}</span>'
+        if saved
+        else ""
+    )
+    who = (
+        f'<button type="button" class="w-actor" title="Who decides. Click to change." {go("actor")}>'
+        f'<i aria-hidden="true">{esc(actor[:1].upper())}</i><span class="w-cut">{esc(actor)}</span></button>'
+    )
+    row = f'<div class="w-chips" aria-label="Active filters">{"".join(marks)}</div>' if marks else ""
+    return (
+        f'<div class="w-head"><h1>{esc(question)}</h1><span class="w-total" data-count>{total}</span>'
+        f'<div class="w-side">{kept}{who}</div></div>{row}'
+    )
+
+
+@st.dialog("Who decides?")
+def _ask_actor() -> None:
+    name = st.text_input(
+        "Your name",
+        value=state.session().actor,
+        max_chars=80,
+        help="Every decision carries it, so that History can say who decided.",
+    )
+    if st.button("Use this name", type="primary", width="stretch"):
+        state.set_actor(name)
+        st.rerun()
+
+
+def _draw_sidebar(name: str, page: Page | None, badges: dict[str, str]) -> None:
+    s = state.session()
+    parts = [sidebar.brand()]
+    if page is not None:
+        parts.append(sidebar.dataset_head(page.info))
+    parts.append(sidebar.nav(name, "" if s.key is None else state.query(s) + (f"&ws={s.key}" if s.key else ""), badges))
+    if page is not None and name in FILTERED:
+        parts.append(sidebar.filters_panel(page.key, page.workspace, s.filter))
+    with st.sidebar:
+        live("".join(parts), "w-sidebar", dispatch)
+
+
+def _say_notices(s: state.Session) -> None:
+    if s.notice:
+        st.html(notice(s.notice, "warn"))
+        s.notice = None
+
+
+def bare_frame(name: str, question: str) -> Page | None:
+    """The frame of a page that works without a dataset. Returns the open dataset's page, if there is one."""
+    s, page = state.session(), None
+    if s.key:
+        try:
+            page = _page(name, s)
+        except WinnowError:
+            page = None
+    _draw_sidebar(name, page, _badges(page))
+    live(head(question, "", [], s.actor, saved=False), "w-head", dispatch)
+    _say_notices(s)
+    _dialogs()
+    return page
+
+
+def _dialogs() -> None:
+    if st.session_state.pop("w-ask-actor", False):
+        _ask_actor()
+
+
+def _badges(page: Page | None) -> dict[str, str]:
+    if page is None:
+        return {}
+    decided = page.info.n_decisions
+    return {"review": count(page.counts.matching), "history": count(decided) if decided else ""}
+
+
+def _page(name: str, s: state.Session) -> Page:
+    key = s.key or ""
+    workspace = hub().workspace(key)
+    try:
+        flt = state.effective_filter(s)
+    except WinnowError as error:
+        s.notice, s.selection, flt = str(error), None, s.filter
+    try:
+        found = cache.counts(key, workspace, flt)
+    except WinnowError as error:
+        s.notice, s.filter, s.sort, flt = str(error), Filter(), None, Filter()
+        found = cache.counts(key, workspace, flt)
+    return Page(name, key, workspace, workspace.info(), flt, found, state.query(s), s.actor)
+
+
+def page_frame(name: str, question: str) -> Page:
+    """Draw the frame and return what the page draws from. Without a dataset, or while its first scan runs, the page
+    shows that instead and stops here."""
+    s = state.session()
+    if not s.key:
+        _nothing_open(name, question)
+    try:
+        page = _page(name, s)
+    except WinnowError as error:
+        _not_ready(name, question, s, error)
+    filtered = name in FILTERED
+    if filtered and page.counts.matching != page.counts.total:
+        total = f"{count(page.counts.matching)} of {count(page.counts.total)}"
+    else:
+        total = f"{count(page.counts.total)} samples"
+    _draw_sidebar(name, page, _badges(page))
+    live(head(question, total, chips(s) if filtered else [], s.actor, saved=True), "w-head", dispatch)
+    _say_notices(s)
+    _running(page)
+    _dialogs()
+    return page
+
+
+def _running(page: Page) -> None:
+    """A scan at work in the open workspace is shown, while what is ready can be looked at."""
+    path = Path(page.info.path)
+    if job_status(path)["state"] == "running":
+        job_panel(path, page.key, compact=True)
+
+
+def _nothing_open(name: str, question: str) -> None:
+    _draw_sidebar(name, None, {})
+    live(
+        head(question, "", [], state.session().actor, saved=False)
+        + empty(
+            "No dataset is open",
+            "Open one that was scanned before, or scan a folder, a table or embeddings.",
+            button("Choose a dataset", go("page", page="new"), "add_circle", primary=True),
+            "dataset",
+        ),
+        "w-head",
+        dispatch,
+    )
+    _dialogs()
+    st.stop()
+
+
+def _not_ready(name: str, question: str, s: state.Session, error: WinnowError) -> None:
+    _draw_sidebar(name, None, {})
+    live(head(question, "", [], s.actor, saved=False), "w-head", dispatch)
+    try:
+        path = hub().path(s.key or "")
+    except WinnowError:
+        path = None
+    if path is not None and job_status(path)["state"] != "none":
+        job_panel(path, s.key or "")
+    else:
+        live(
+            empty(
+                "This dataset cannot be opened",
+                str(error),
+                button("Choose a dataset", go("page", page="new"), "add_circle", primary=True),
+                "folder_off",
+            ),
+            "w-body",
+            dispatch,
+        )
+    _dialogs()
+    st.stop()

@@ -1,0 +1,82 @@
+/**
+ * Server-rendered HTML with live parts. Elements carry `data-go` (JSON); a click, or a change of an input, sends it to
+ * Python as one trigger. Focus, open <details>, scroll positions and half-typed searches survive a new rendering.
+ */
+export default function (component) {
+  const { data, parentElement, setTriggerValue } = component;
+  let root = parentElement.querySelector(":scope > .w-live");
+  if (!root) {
+    root = document.createElement("div");
+    root.className = "w-live";
+    parentElement.appendChild(root);
+  }
+  root.__go = (value) => setTriggerValue("go", { ...value, at: Date.now() });
+  if (root.__html !== data.html) render(root, data.html);
+  if (!root.__wired) wire(root);
+  root.__wired = true;
+  return () => {};
+}
+
+function keyed(root, selector) {
+  return new Map([...root.querySelectorAll(selector)].map((el) => [el.dataset.k, el]));
+}
+
+function render(root, html) {
+  const open = new Map([...keyed(root, "details[data-k]")].map(([k, el]) => [k, el.open]));
+  const scroll = new Map([...keyed(root, "[data-scroll][data-k]")].map(([k, el]) => [k, el.scrollTop]));
+  const typed = new Map([...keyed(root, "input[data-find][data-k]")].map(([k, el]) => [k, el.value]));
+  const focused = root.contains(document.activeElement) ? document.activeElement.dataset.k : null;
+  root.innerHTML = html;
+  root.__html = html;
+  for (const [k, el] of keyed(root, "details[data-k]")) if (open.has(k)) el.open = open.get(k);
+  for (const [k, el] of keyed(root, "[data-scroll][data-k]")) el.scrollTop = scroll.get(k) ?? 0;
+  for (const [k, el] of keyed(root, "input[data-find][data-k]")) {
+    if (typed.get(k)) { el.value = typed.get(k); find(el); }
+  }
+  if (focused) [...root.querySelectorAll("[data-k]")].find((el) => el.dataset.k === focused)?.focus({ preventScroll: true });
+}
+
+function find(input) {
+  const words = input.value.trim().toLowerCase();
+  const list = input.parentElement.querySelector("[data-list]");
+  for (const row of list?.children ?? []) row.hidden = words !== "" && !row.textContent.toLowerCase().includes(words);
+}
+
+function send(root, el, extra = {}) {
+  root.__go({ ...JSON.parse(el.dataset.go), ...extra });
+}
+
+function wire(root) {
+  root.addEventListener("click", (event) => {
+    const el = event.target.closest("[data-go]");
+    if (!el || el.matches("input, select")) return;
+    if (el.tagName === "A" && (event.metaKey || event.ctrlKey || event.shiftKey || event.button)) return;
+    event.preventDefault();
+    send(root, el);
+  });
+  root.addEventListener("change", (event) => {
+    const el = event.target.closest("input[data-go], select[data-go]");
+    if (el) send(root, el, { value: el.type === "range" ? Number(el.value) : el.value });
+  });
+  root.addEventListener("input", (event) => {
+    const el = event.target;
+    if (el.matches("[data-find]")) find(el);
+    if (el.matches("input[type=range]")) {
+      const shown = el.parentElement.querySelector("output");
+      if (shown) shown.textContent = Number(el.value).toFixed(2);
+    }
+  });
+  // What the JavaScript surfaces say about saving and counting is shown in the page's head.
+  const listen = (name, selector) => {
+    const hear = (event) => {
+      if (!root.isConnected) return window.removeEventListener(name, hear);
+      const el = root.querySelector(selector);
+      if (!el || typeof event.detail?.text !== "string") return;
+      el.textContent = event.detail.text;
+      if (event.detail.state) el.dataset.state = event.detail.state;
+    };
+    if (root.querySelector(selector)) window.addEventListener(name, hear);
+  };
+  listen("winnow:saved", "[data-saved]");
+  listen("winnow:count", "[data-count]");
+}
