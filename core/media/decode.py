@@ -1,0 +1,103 @@
+"""Bytes to RGB pixels, or a reason why not. Used by the media pass and by every image encoder, so that all see the
+same picture."""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+from zlib import error as ZlibError
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+MAX_PIXELS = 100_000_000
+"""Images of 100 megapixels or more are refused before their pixels are decoded (decompression bombs)."""
+
+_BACKGROUND = (255, 255, 255)
+_NARROW_FORMATS = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
+_BROKEN = (OSError, SyntaxError, ValueError, TypeError, IndexError, KeyError, OverflowError, EOFError, AttributeError,
+           struct.error, ZlibError, MemoryError, RuntimeError, AssertionError)  # fmt: skip
+"""What Pillow's plug-ins raise on damaged input."""
+
+
+class Undecodable(Exception):
+    """The bytes are not an image that can be used. The message is the reason, for a person."""
+
+
+def decode(data: bytes) -> Image.Image:
+    """Decode image bytes as an RGB image.
+
+    The first frame of an animation; turned as EXIF says; transparency laid on white; palettes, CMYK, grey and 16-bit
+    or floating-point images converted to 8-bit RGB.
+
+    Raises
+    ------
+    Undecodable : empty, unknown, truncated or damaged data, or 100 megapixels and more.
+    """
+    if not data:
+        raise Undecodable("the file is empty (0 bytes)")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            image = Image.open(io.BytesIO(data))
+            width, height = image.size
+            if width * height >= MAX_PIXELS:
+                raise Undecodable(
+                    f"the image has {width:,} × {height:,} pixels; from {MAX_PIXELS // 1_000_000} megapixels on it is refused"
+                )
+            if width < 1 or height < 1:
+                raise Undecodable("the image has no pixels")
+            image.load()
+            return to_rgb(ImageOps.exif_transpose(image))
+        except Image.DecompressionBombError:
+            raise Undecodable(f"the image has more than {MAX_PIXELS // 1_000_000} megapixels") from None
+        except UnidentifiedImageError:
+            raise Undecodable("the bytes are not an image in a known format") from None
+        except Undecodable:
+            raise
+        except _BROKEN as error:
+            raise Undecodable(_reason(error)) from error
+
+
+def _reason(error: Exception) -> str:
+    said = str(error).strip() or type(error).__name__
+    if "truncated" in said.lower() or isinstance(error, EOFError):
+        return "the image is cut short"
+    return f"the image is damaged ({said[:120]})"
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Any Pillow image as 8-bit RGB, without losing the sense of what is bright and what is transparent."""
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    if image.mode in _NARROW_FORMATS:
+        return Image.fromarray(_to_eight_bits(np.asarray(image))).convert("RGB")
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        layer = image.convert("RGBA")
+        ground = Image.new("RGBA", layer.size, (*_BACKGROUND, 255))
+        return Image.alpha_composite(ground, layer).convert("RGB")
+    return image.convert("RGB")
+
+
+def _to_eight_bits(
+    values: np.ndarray[tuple[int, ...], np.dtype[np.generic]],
+) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    """16-bit, 32-bit and float grey values as 0–255: by their nominal range, or stretched where there is none."""
+    v = np.nan_to_num(np.asarray(values, np.float64))
+    low, high = float(v.min()), float(v.max())
+    if values.dtype.kind == "f":
+        scale, low = (
+            (255.0, 0.0)
+            if low >= 0 and high <= 1
+            else (1.0, 0.0)
+            if low >= 0 and high <= 255
+            else (255 / (high - low), low)
+        )
+    elif low >= 0 and high <= 65535 and (values.dtype.itemsize == 2 or high > 255):
+        scale, low = 255 / 65535, 0.0
+    elif low >= 0 and high <= 255:
+        scale, low = 1.0, 0.0
+    else:
+        scale = 255 / (high - low)
+    return np.clip(np.round((v - low) * scale), 0, 255).astype(np.uint8)
