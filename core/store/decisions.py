@@ -268,24 +268,23 @@ class DecisionStore:
         with self._write_lock:
             with self._database.writing() as conn, self._lock:
                 self._catch_up(conn)
-                answers, rows = self._check(conn, make(conn), stop)
-                if rows:
-                    conn.execute(insert(DECISIONS), rows)
+                answers, new = self._insert(conn, make(conn), stop)
             with self._lock:
-                for row in rows:
-                    if row["seq"] > self._state.seq:  # a reader may have met the row already
-                        self._state.apply(decision_of(row), row["hash"])
+                for row, digest in new:
+                    if row.seq > self._state.seq:  # a reader may have met the row already
+                        self._state.apply(row, digest)
         return answers
 
-    def _check(
+    def _insert(
         self, conn: Connection, requests: Sequence[DecisionRequest], stop: bool
-    ) -> tuple[list[Decision | DecisionError], list[dict[str, Any]]]:
-        """The answer to each request, and the rows to insert for those that are new."""
+    ) -> tuple[list[Decision | DecisionError], list[tuple[Decision, str]]]:
+        """Insert the rows of all requests that are new: the answer to each, and the new rows with their hashes."""
         known = self._known(conn, [r.decision_id for r in requests if isinstance(r.decision_id, str)])
         draft, now = Draft(self._state), iso(self._clock())
         seq, digest = self._state.seq, self._state.hash
         answers: list[Decision | DecisionError] = []
         rows: list[dict[str, Any]] = []
+        new: list[tuple[Decision, str]] = []
         for raw in requests:
             try:
                 request = checked_request(raw)
@@ -308,7 +307,10 @@ class DecisionStore:
             known[decision.decision_id] = decision
             answers.append(decision)
             rows.append(row)
-        return answers, rows
+            new.append((decision, digest))
+        if rows:
+            conn.execute(insert(DECISIONS), rows)
+        return answers, new
 
     def _known(self, conn: Connection, ids: list[str]) -> dict[str, Decision]:
         """Those of ``ids`` that the log has."""

@@ -169,13 +169,16 @@ def next_row(request: DecisionRequest, chain: Chain, seq: int, now: str) -> dict
 _HASHED = tuple(c.name for c in DECISIONS.c if c.name != "hash")
 
 
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+
+
 def _canonical(value: Any) -> str:
-    return json.dumps(plain(value), sort_keys=True, separators=(",", ":"))
+    return _encode(plain(value))
 
 
 def row_hash(previous: str, row: Mapping[Any, Any]) -> str:
     """32 hex digits over the row before and every field of this one: any later change of the log shows."""
-    text = json.dumps([previous, *(row[name] for name in _HASHED)], separators=(",", ":"))
+    text = _encode([previous, *(row[name] for name in _HASHED)])
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
