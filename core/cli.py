@@ -32,6 +32,9 @@ Json = Annotated[bool, typer.Option("--json", help="Write JSON for machines.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 WorkspacePath = Annotated[Path, typer.Argument(metavar="WS", help="The workspace directory.")]
+Host = Annotated[str, typer.Option(help="Address to listen on; beyond this computer only with --no-auth.")]
+NoAuth = Annotated[bool, typer.Option("--no-auth", help="Let everyone who reaches --host in, without signing in.")]
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 Actor = Annotated[str | None, typer.Option(help="Who decides (default: your login name).")]
 
 
@@ -108,29 +111,41 @@ def _table_of(info: Any) -> None:
 def serve_app(
     ws: Annotated[Path | None, typer.Argument(metavar="[WS]", help="The workspace to open.")] = None,
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 8501,
+    host: Host = "127.0.0.1",
+    no_auth: NoAuth = False,
     actor: Actor = None,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the browser.")] = False,
 ) -> None:
-    """Open the app on a workspace (or on the start page). Serves 127.0.0.1 only."""
-    _serve(ws, port, actor, browser)
+    """Open the app on a workspace (or on the start page)."""
+    _serve(ws, port, host, no_auth, actor, browser)
 
 
-def _serve(ws: Path | None, port: int, actor: str | None, browser: bool) -> None:
+def _serve(ws: Path | None, port: int, host: str, no_auth: bool, actor: str | None, browser: bool) -> None:
     import importlib
 
+    if host not in LOOPBACK and not no_auth:
+        raise WinnowError(
+            f"--host {host} would let other computers see this data and decide about it without signing in. Type "
+            f"--no-auth too if that is what you want, or tunnel instead: ssh -L {port}:127.0.0.1:{port} THIS-COMPUTER."
+        )
+    if host not in LOOPBACK:
+        print(f"Open to everyone who can reach {host}:{port}: samples, labels and decisions.", file=sys.stderr)
     if ws is not None:
         from .workspace import Workspace
 
         Workspace.open(ws, actor=actor).close()
     # The app stands above the engine: it is found by name, so that core never imports it.
     serve = importlib.import_module("winnow.app.server").serve
-    serve(ws, port=port, headless=not browser, actor=actor)
+    print(f"Winnow is at http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port} (stop with Ctrl-C)", flush=True)
+    serve(ws, port=port, host=host, headless=not browser, actor=actor)
 
 
 @app.command()
 def demo(
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 8501,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the browser.")] = True,
+    host: Host = "127.0.0.1",
+    no_auth: NoAuth = False,
     home: Annotated[Path | None, typer.Option(help="Where to keep the demo (default: ~/.winnow/demo).")] = None,
     serve: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve the app after the scan.")] = True,
     quiet: Quiet = False,
@@ -147,7 +162,7 @@ def demo(
         ws.plant(root / "data" / "planted.parquet")
         _report(ws, False, quiet)
     if serve:
-        _serve(root / "workspace", port, None, browser)
+        _serve(root / "workspace", port, host, no_auth, None, browser)
 
 
 @app.command()

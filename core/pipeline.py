@@ -30,8 +30,8 @@ from .neighbors import NEIGHBORS_VERSION, build, half_whiten
 from .probe import PROBE_VERSION, ProbeConfig, run_probe
 from .projection import PROJECTION_VERSION, project
 from .signals import SIGNALS
-from .sources import open_source
-from .sources.join import load_embeddings, load_probabilities
+from .sources import content_fingerprint, open_source
+from .sources.join import load_embeddings, load_probabilities_with_notices
 from .store.artifacts import StageStore, load_array, load_json, save_array, save_json, save_table
 from .types import (
     Beliefs,
@@ -148,7 +148,7 @@ def _scan(config: ScanConfig, layout: Layout, report: ProgressFn) -> None:
     started = time.perf_counter()
     dataset = open_source(config.source, config.columns, progress=report)
     brought = load_embeddings(config.embeddings, dataset) if config.embeddings else None
-    probabilities = _brought_probabilities(config, dataset)
+    probabilities, said = _brought_probabilities(config, dataset)
     choice = None
     if brought is None and dataset.modality is not Modality.VECTOR:
         choice = encoders.choose(config.encoder, dataset.modality, device=config.device, allow_network=config.network)
@@ -160,7 +160,7 @@ def _scan(config: ScanConfig, layout: Layout, report: ProgressFn) -> None:
         )
     run = Run(layout, StageStore(layout.root), report)
     run.seconds["source"] = time.perf_counter() - started
-    run.notices.extend(dataset.notices)
+    run.notices.extend((*dataset.notices, *said))
     media = _media(run, dataset)
     run.stage("dataset", fp.of(dataset.fingerprint, run.keys.get("media"), 1), lambda: _write_dataset(layout, dataset, media))
     embedding = _embed(run, config, dataset, brought, choice)
@@ -200,8 +200,7 @@ def _media(run: Run, dataset: Dataset) -> MediaFeatures | None:
     if dataset.media.kind == "none":
         return None
     folder = run.layout.media
-    content = fp.of_strings(dataset.content_hash)
-    key = fp.of(MEDIA_VERSION, dataset.media, content, None if dataset.uris is None else fp.of_strings(dataset.uris))
+    key = fp.of(MEDIA_VERSION, content_fingerprint(dataset))
 
     def make() -> tuple[list[Path], Mapping[str, Any]]:
         scan_media(dataset, folder, progress=run.report)
@@ -223,11 +222,15 @@ def _write_dataset(
     return [layout.dataset, layout.meta], {}
 
 
-def _brought_probabilities(config: ScanConfig, dataset: Dataset) -> dict[str, Any]:
+def _brought_probabilities(config: ScanConfig, dataset: Dataset) -> tuple[dict[str, Any], list[str]]:
     found: dict[str, Any] = {}
+    said: list[str] = []
     for path in config.probabilities:
-        found.update(load_probabilities(path, dataset))
-    return found
+        models, notices = load_probabilities_with_notices(path, dataset)
+        for name, matrix in models.items():
+            found[name if name not in found else f"{name} ({Path(path).stem})"] = matrix
+        said.extend(notices)
+    return found, said
 
 
 def _embed(run: Run, config: ScanConfig, dataset: Dataset, brought: Any, choice: Any) -> EmbeddingSet:
@@ -251,7 +254,7 @@ def _embed(run: Run, config: ScanConfig, dataset: Dataset, brought: Any, choice:
             load_array(folder / "vectors.npy"), load_array(folder / "ok.npy"), spec, dataset.fingerprint, key
         )
     run.notices.extend(choice.notices)
-    key = fp.of(choice.spec, fp.of_strings(dataset.content_hash), tables.text_key(dataset), dataset.media)
+    key = fp.of(choice.spec, content_fingerprint(dataset))
     made: list[EmbeddingSet] = []
 
     def embed() -> tuple[list[Path], Mapping[str, Any]]:

@@ -109,10 +109,6 @@ def errors(dataset: Dataset, media: MediaFeatures | None, ok: Bool) -> Strings:
     return out
 
 
-def text_key(dataset: Dataset) -> str | None:
-    return None if dataset.texts is None else fp.of_strings(dataset.texts)
-
-
 # ── signals ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -25,7 +25,6 @@ import pandas as pd
 import pyarrow as pa
 
 from . import exporters, tables
-from . import fingerprint as fp
 from .cards import CardMaker, as_json
 from .config import ScanConfig
 from .errors import DecisionError, QueryError, WorkspaceError, choices
@@ -152,6 +151,7 @@ class Workspace:
         self._lock = threading.RLock()
         self._store = DecisionStore(self._layout.decisions)
         self._generation = self._stamp()
+        self._seen = (self._generation, self._store.head()[0])
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -185,7 +185,7 @@ class Workspace:
 
     def sync(self) -> bool:
         """Look again: whether a new scan or other people's decisions changed anything since the last look."""
-        before = (self._generation, self._store.head()[0])
+        before = self._seen
         stamp = self._stamp()
         with self._lock:
             if stamp != self._generation:
@@ -193,8 +193,8 @@ class Workspace:
                     if isinstance(getattr(type(self), name, None), cached_property):
                         del self.__dict__[name]
                 self._generation = stamp
-            self._store.refresh()
-        return before != (self._generation, self._store.head()[0])
+            self._seen = (self._generation, self._store.head()[0])
+            return before != self._seen
 
     # ── what lies in it ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -286,7 +286,7 @@ class Workspace:
     def classes(self) -> list[str]:
         """Class names in use: the dataset's, then those that people added."""
         names = list(self._results["class_names"])
-        return names + [c for c in self._store.classes() if c not in set(names)]
+        return names + [c for c in self._store.added_classes() if c not in set(names)]
 
     def signals(self) -> list[SignalMeta]:
         """Every signal, whether it ran here and if not, why."""
@@ -502,11 +502,21 @@ class Workspace:
         not cost the others: it is answered with its error.
         """
         answers: list[dict[str, Any]] = []
+        requests: list[DecisionRequest] = []
         for item in batch:
             try:
-                answers.append({"ok": True, **as_json(self._append([item], actor)[0])})
+                row = self.row(str(item.get("sample_id")))
+                requests.append(self._request(item, actor, self._verdicts.take([row])[0]))
+                answers.append({})
             except (DecisionError, QueryError) as error:
-                answers.append({"ok": False, "decision_id": item.get("decision_id"), "sample_id": item.get("sample_id"), "error": str(error)})
+                answers.append(_refused(item, error))
+        with self._lock:
+            self._add_classes(requests)
+            made = iter(self._store.append_each(requests))
+        for i, item in enumerate(batch):
+            if not answers[i]:
+                done = next(made)
+                answers[i] = _refused(item, done) if isinstance(done, DecisionError) else {"ok": True, **as_json(done)}
         return answers
 
     def _append(self, items: Sequence[dict[str, Any]], actor: str | None) -> list[Decision]:
@@ -515,11 +525,16 @@ class Workspace:
             self._request(item, actor, seen) for item, seen in zip(items, self._verdicts.take(rows), strict=True)
         ]
         with self._lock:
-            known = set(self.classes())
-            for label in dict.fromkeys(r.label for r in requests if r.label is not None):
-                if label not in known:
-                    self._store.add_class(label, requests[0].actor)
+            self._add_classes(requests)
             return self._store.append(requests)
+
+    def _add_classes(self, requests: Sequence[DecisionRequest]) -> None:
+        """Put labels that nobody has used yet into the class registry."""
+        known = set(self.classes())
+        for request in requests:
+            if request.label is not None and request.label not in known:
+                self._store.add_class(request.label, request.actor)
+                known.add(request.label)
 
     def _request(self, item: dict[str, Any], actor: str | None, seen: dict[str, Any]) -> DecisionRequest:
         try:
@@ -582,6 +597,10 @@ def default_actor() -> str:
         return "me"
 
 
+def _refused(item: dict[str, Any], error: Exception) -> dict[str, Any]:
+    return {"ok": False, "decision_id": item.get("decision_id"), "sample_id": item.get("sample_id"), "error": str(error)}
+
+
 def _categories(name: str, values: Sequence[Any], order: Sequence[str] | None = None) -> Colours:
     present = [v for v in dict.fromkeys(values) if v is not None]
     names = [o for o in order if o in set(present)] if order else sorted(present, key=lambda v: (str(type(v)), v))
@@ -590,4 +609,4 @@ def _categories(name: str, values: Sequence[Any], order: Sequence[str] | None = 
     return Colours(name, tuple(str(v) for v in names), codes, None)
 
 
-__all__ = ["BatchResult", "Colours", "Filter", "Points", "SignalMeta", "Workspace", "WorkspaceInfo", "fp"]
+__all__ = ["BatchResult", "Colours", "Filter", "Points", "SignalMeta", "Workspace", "WorkspaceInfo"]
