@@ -1,0 +1,435 @@
+"""Questions about the samples of a workspace, answered by DuckDB on its Parquet files.
+
+Nothing is loaded as a whole: each question reads the columns that it names. The decisions come as an Arrow table that
+is registered per question. Values are always bound; identifiers come only from the columns that the files have.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from .errors import QueryError, WorkspaceError, choices
+from .filter import STATES, Filter
+from .polygon import PointIndex
+from .types import ISSUE_KINDS
+
+__all__ = ["STATES", "Counts", "Filter", "SampleQuery"]
+
+TILE_TEXT = 500
+"""Characters of a text that a tile carries."""
+
+_SORTABLE = {
+    "dataset": ("row", "sample_id", "label", "split", "source", "width", "height"),
+    "verdicts": ("verdict", "suggested_label", "cluster", "cluster_fine", "duplicate_group"),
+}
+_ALIAS = {"dataset": "d", "verdicts": "v", "signals": "g"}
+_FACETS = {
+    "class": ("d", "label"),
+    "split": ("d", "split"),
+    "source": ("d", "source"),
+    "verdict": ("v", "verdict"),
+    "suggested": ("v", "suggested_label"),
+    "cluster": ("v", "cluster"),
+    "state": ("s", "state"),
+}
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many samples there are and match, and how those that match spread, most frequent first.
+
+    "" stands for "has none" in by_class, by_suggested, by_split and by_source, −1 in by_cluster; by_state has
+    "undecided". ``by_kind`` counts flags, so one sample can count in several.
+    """
+
+    total: int
+    matching: int
+    by_verdict: dict[str, int] = field(default_factory=dict)
+    by_kind: dict[str, int] = field(default_factory=dict)
+    by_class: dict[str, int] = field(default_factory=dict)
+    by_suggested: dict[str, int] = field(default_factory=dict)
+    by_split: dict[str, int] = field(default_factory=dict)
+    by_source: dict[str, int] = field(default_factory=dict)
+    by_cluster: dict[int, int] = field(default_factory=dict)
+    by_state: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class _Where:
+    """A condition being put together: SQL with placeholders, their values, and what it reads."""
+
+    clauses: list[str] = field(default_factory=list)
+    values: list[Any] = field(default_factory=list)
+    aliases: set[str] = field(default_factory=set)
+    views: dict[str, pa.Table] = field(default_factory=dict)
+
+    def add(self, alias: str, clause: str, *values: Any) -> None:
+        self.aliases.add(alias)
+        self.clauses.append(clause)
+        self.values.extend(values)
+
+    @property
+    def sql(self) -> str:
+        return f"WHERE {' AND '.join(f'({c})' for c in self.clauses)}" if self.clauses else ""
+
+
+class SampleQuery:
+    """Counts, ids, pages and tables of the samples that match a :class:`Filter`. Safe to share between threads.
+
+    Parameters
+    ----------
+    dataset, verdicts : Parquet files with one row per sample and its number in ``row``. signals, meta : the same,
+        where they exist (signals by ``row``; meta begins with the sample's id and holds the original columns).
+    state : called for each question; gives the decisions in force (``store.state.STATE_SCHEMA``), or None.
+    threads : of DuckDB; None = one per core.
+    """
+
+    def __init__(
+        self,
+        dataset: str | Path,
+        verdicts: str | Path,
+        signals: str | Path | None = None,
+        state: Callable[[], pa.Table] | None = None,
+        meta: str | Path | None = None,
+        threads: int | None = None,
+    ) -> None:
+        paths = {"dataset": dataset, "verdicts": verdicts, "signals": signals, "meta": meta}
+        self._paths = {name: Path(p) for name, p in paths.items() if p is not None and Path(p).exists()}
+        for name in ("dataset", "verdicts"):
+            if name not in self._paths:
+                raise WorkspaceError(
+                    f"{str(paths[name])!r} is missing. Run the scan again: it rebuilds what is not there."
+                )
+        self._schemas = {name: self._schema(path) for name, path in self._paths.items()}
+        self._state = state
+        self._lock = threading.Lock()
+        # No extension is ever downloaded; nothing is spilled into the current folder.
+        config: dict[str, Any] = {
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "temp_directory": "",
+        }
+        if threads is not None:
+            config["threads"] = threads
+        self._connection = duckdb.connect(":memory:", config=config)
+        for name, path in self._paths.items():
+            self._connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet({_literal(path)})")
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._connection.close()
+
+    # --- questions -----------------------------------------------------------------------------------------------
+
+    def counts(self, filter: Filter | None = None) -> Counts:
+        """How many match, and how they spread. One pass over the columns that the filter and the facets name."""
+        where = self._where(filter or Filter())
+        where.aliases |= {"v", "s"}
+        facets = {name: _quote(alias, column) for name, (alias, column) in _FACETS.items()}
+        sets = ", ".join(f"({column})" for column in facets.values())
+        flags = ", ".join(f"count(*) FILTER (WHERE {_quote('v', f'{k.value}_flag')})" for k in ISSUE_KINDS)
+        sql = (
+            f"SELECT grouping({', '.join(facets.values())}), {', '.join(facets.values())}, count(*), {flags} "
+            f"{self._from(where)} {where.sql} GROUP BY GROUPING SETS ({sets}, ())"
+        )
+        with self._ask(where) as ask:
+            rows = ask(sql, where.values)
+            total = ask("SELECT count(*) FROM dataset", [])[0][0]
+        spread: dict[str, dict[Any, int]] = {name: {} for name in facets}
+        matching, by_kind = 0, dict.fromkeys((k.value for k in ISSUE_KINDS), 0)
+        m = len(facets)
+        for mask, *rest in rows:
+            count = rest[m]
+            grouped = [i for i in range(m) if not mask >> (m - 1 - i) & 1]
+            if not grouped:
+                matching, by_kind = count, dict(zip(by_kind, rest[m + 1 :], strict=True))
+                continue
+            name = list(facets)[grouped[0]]
+            empty: Any = {"cluster": -1, "state": "undecided"}.get(name, "")
+            key = empty if rest[grouped[0]] is None else rest[grouped[0]]
+            spread[name][key] = spread[name].get(key, 0) + count
+        by = {f"by_{name}": dict(sorted(found.items(), key=_most_first)) for name, found in spread.items()}
+        return Counts(total=total, matching=matching, by_kind=by_kind, **by)
+
+    def ids(self, filter: Filter | None = None, sort: str = "row") -> list[str]:
+        """Every matching id in order. ``sort``: a column or score, "-" in front = descending; ties go by row, and
+        samples without a value come last."""
+        where = self._where(filter or Filter())
+        order = self._order(sort, where)
+        with self._ask(where) as ask:
+            sql = f"SELECT d.sample_id {self._from(where)} {where.sql} ORDER BY {order}"
+            return ask.first_column(sql, where.values)
+
+    def rows(
+        self, filter: Filter | None = None, sort: str = "row", offset: int = 0, limit: int = 100
+    ) -> list[dict[str, Any]]:
+        """One page of matching samples, for tiles.
+
+        Each: sample_id, row, label, suggested, suggested_prob, verdict, confidence, reasons, flags (kinds), scores
+        {kind: probability, and the score sorted by}, decision {action, label, actor, at, reason, n_people} or None,
+        text (at most TILE_TEXT characters), split, source, cluster, duplicate_of, duplicate_group, width, height.
+        """
+        where = self._where(filter or Filter())
+        order = self._order(sort, where)
+        page = f"SELECT d.row {self._from(where)} {where.sql} ORDER BY {order} LIMIT ? OFFSET ?"
+        with self._ask(where) as ask:
+            numbers = [r[0] for r in ask(page, [*where.values, max(int(limit), 0), max(int(offset), 0)])]
+            return self._tiles(ask, numbers, sort.removeprefix("-"))
+
+    def confusion(self, filter: Filter | None = None) -> pd.DataFrame:
+        """Given (rows) × suggested (columns) label: how many of the matching samples whose label looks wrong."""
+        where = self._where(filter or Filter())
+        where.add("v", "v.noisy_label_flag AND d.label IS NOT NULL AND v.suggested_label IS NOT NULL")
+        sql = f"SELECT d.label, v.suggested_label, count(*) {self._from(where)} {where.sql} GROUP BY ALL"
+        with self._ask(where) as ask:
+            found = ask(sql, where.values)
+        names = sorted({name for given, suggested, _ in found for name in (given, suggested)})
+        code = {name: i for i, name in enumerate(names)}
+        counts = np.zeros((len(names), len(names)), np.int64)
+        for given, suggested, count in found:
+            counts[code[given], code[suggested]] = count
+        return pd.DataFrame(counts, index=pd.Index(names, name="given"), columns=pd.Index(names, name="suggested"))
+
+    def inside(self, polygons: Sequence[Sequence[Sequence[float]]], filter: Filter | None = None) -> list[str]:
+        """Ids, in order of row, of the matching samples within any of the polygons (map coordinates), over all
+        points whether drawn or not."""
+        found: dict[str, None] = {}
+        for polygon in polygons:
+            corners = tuple((float(p[0]), float(p[1])) for p in polygon)
+            found |= dict.fromkeys(self.ids(replace(filter or Filter(), polygon=corners)))
+        return list(found)
+
+    def score_names(self) -> list[str]:
+        """What ``Filter.scores`` and ``sort`` may name: every kind's probability, confidence, every signal."""
+        return list(self._scores)
+
+    # --- how -----------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _schema(path: Path) -> pa.Schema:
+        try:
+            return pq.read_schema(path)
+        except (OSError, pa.ArrowException) as error:
+            raise WorkspaceError(
+                f"{str(path)!r} is damaged ({error}). Delete it and run the scan again: only what depends on it is rebuilt."
+            ) from error
+
+    @cached_property
+    def _scores(self) -> dict[str, str]:
+        """Name → quoted column, NaN as NULL."""
+        verdicts, found = self._schemas["verdicts"], {}
+        for name in [*(k.value for k in ISSUE_KINDS), "confidence"]:
+            if name in verdicts.names:
+                found[name] = _finite("v", name)
+        if "signals" in self._schemas:
+            for column in self._schemas["signals"]:
+                if pa.types.is_floating(column.type) and column.name not in found:
+                    found[column.name] = _finite("g", column.name)
+        return found
+
+    @cached_property
+    def _sorts(self) -> dict[str, str]:
+        columns = {
+            name: _quote(_ALIAS[table], name)
+            for table, names in _SORTABLE.items()
+            for name in names
+            if name in self._schemas[table].names
+        }
+        return {**columns, **self._scores}
+
+    @cached_property
+    def _points(self) -> PointIndex:
+        table = pq.read_table(self._paths["verdicts"], columns=["row", "x", "y"]).sort_by("row")
+        return PointIndex(table.column("x").to_numpy(), table.column("y").to_numpy())
+
+    @cached_property
+    def _meta_texts(self) -> tuple[str, list[str]]:
+        """The id column of the metadata and its text columns."""
+        schema = self._schemas["meta"]
+        texts = [f.name for f in schema if pa.types.is_string(f.type) or pa.types.is_large_string(f.type)]
+        return schema.names[0], [t for t in texts if t != schema.names[0] and schema.names.count(t) == 1]
+
+    def _where(self, f: Filter) -> _Where:
+        where = _Where()
+        for alias, column, wanted in (
+            ("v", "verdict", f.verdicts),
+            ("d", "label", f.classes),
+            ("v", "suggested_label", f.suggested),
+            ("d", "split", f.splits),
+            ("d", "source", f.sources),
+        ):
+            if wanted:
+                where.add(alias, f"coalesce({_quote(alias, column)}, '') IN (SELECT unnest(?))", list(wanted))
+        if f.kinds:
+            where.add("v", " OR ".join(_quote("v", f"{kind}_flag") for kind in f.kinds))
+        if f.clusters:
+            where.add("v", "v.cluster IN (SELECT unnest(?))", list(f.clusters))
+        if f.pair:
+            where.add("v", "coalesce(d.label, '') = ? AND coalesce(v.suggested_label, '') = ?", *f.pair)
+        if f.duplicate_group is not None:
+            where.add("v", "v.duplicate_group = ?", f.duplicate_group)
+        if f.state == "undecided":
+            where.add("s", "s.state IS NULL")
+        elif f.state == "decided":
+            where.add("s", "s.state IS NOT NULL")
+        elif f.state != "any":
+            where.add("s", "s.state = ?", f.state)
+        for name, (low, high) in f.scores.items():
+            alias, score = self._column(self._scores, name, "score")
+            where.add(alias, f"{score} IS NOT NULL")
+            if low is not None:
+                where.add(alias, f"{score} >= ?", low)
+            if high is not None:
+                where.add(alias, f"{score} <= ?", high)
+        if f.text:
+            self._add_text(where, f.text)
+        if f.ids is not None:
+            where.views["wanted"] = pa.table({"sample_id": pa.array(f.ids, pa.string())})
+            where.add("d", "d.sample_id IN (SELECT sample_id FROM wanted)")
+        if f.polygon is not None:
+            rows = np.flatnonzero(self._points.inside(f.polygon)).astype(np.int32)
+            where.views["lassoed"] = pa.table({"row": rows})
+            where.add("d", "d.row IN (SELECT row FROM lassoed)")
+        return where
+
+    def _add_text(self, where: _Where, text: str) -> None:
+        names = [n for n in ("sample_id", "text", "label") if n in self._schemas["dataset"].names]
+        hits, values = [f"contains(lower({_quote('d', n)}), lower(?))" for n in names], [text] * len(names)
+        if "meta" in self._schemas:
+            key, texts = self._meta_texts
+            if texts:
+                found = " OR ".join(f"contains(lower({_quote('m', t)}), lower(?))" for t in texts)
+                hits.append(f"d.sample_id IN (SELECT {_quote('m', key)} FROM meta m WHERE {found})")
+                values += [text] * len(texts)
+        where.add("d", " OR ".join(f"coalesce({h}, false)" for h in hits), *values)
+
+    def _column(self, known: dict[str, str], name: str, what: str) -> tuple[str, str]:
+        """(alias, SQL) of a known column. Raises QueryError naming the choices."""
+        try:
+            sql = known[name]
+        except KeyError:
+            raise QueryError(f"No {what} is called {name!r}. There are: {choices(known, 40)}.") from None
+        return next(a for a in _ALIAS.values() if f'{a}."' in sql), sql
+
+    def _order(self, sort: str, where: _Where) -> str:
+        name = sort.removeprefix("-")
+        alias, sql = self._column(self._sorts, name or "row", "sort order")
+        where.aliases.add(alias)
+        return f"{sql} {'DESC' if sort.startswith('-') else 'ASC'} NULLS LAST, d.row"
+
+    @staticmethod
+    def _from(where: _Where) -> str:
+        parts = ["FROM dataset d"]
+        if "v" in where.aliases:
+            parts.append("JOIN verdicts v ON v.row = d.row")
+        if "g" in where.aliases:
+            parts.append("JOIN signals g ON g.row = d.row")
+        if "s" in where.aliases:
+            parts.append("LEFT JOIN decided s ON s.sample_id = d.sample_id")
+        return " ".join(parts)
+
+    @contextlib.contextmanager
+    def _ask(self, where: _Where) -> Iterator[_Cursor]:
+        """A cursor of its own, with this question's views. Raises WorkspaceError for damaged files."""
+        with self._lock:
+            cursor = self._connection.cursor()
+        try:
+            for name, table in where.views.items():
+                cursor.register(name, table)
+            cursor.register("decided", self._state() if self._state is not None else _NOTHING_DECIDED)
+            yield _Cursor(cursor)
+        except (duckdb.IOException, duckdb.InvalidInputException) as error:
+            raise WorkspaceError(
+                f"A table of the workspace cannot be read ({error}). Run the scan again: it rebuilds what is damaged."
+            ) from error
+        finally:
+            cursor.close()
+
+    def _tiles(self, ask: _Cursor, numbers: list[int], sorted_by: str) -> list[dict[str, Any]]:
+        """The tiles of these rows, in this order."""
+        if not numbers:
+            return []
+        kinds = [k.value for k in ISSUE_KINDS]
+        extra = sorted_by if sorted_by in self._scores and sorted_by not in kinds and sorted_by != "confidence" else ""
+        where = _Where(aliases={"v", "s", *("g" for _ in [extra] if extra)})
+        columns = ", ".join([*(_quote("v", k) for k in kinds), *(_quote("v", f"{k}_flag") for k in kinds)])
+        sql = (
+            "SELECT d.row, d.sample_id, d.label, v.suggested_label, v.suggested_prob[1], v.verdict, v.confidence, "
+            f"v.reasons, left(d.text, {TILE_TEXT}), d.split, d.source, v.cluster, v.duplicate_of, v.duplicate_group, "
+            f"d.width, d.height, s.state, s.label, s.actor, s.at, s.reason, s.n_people, "
+            f"{self._scores[extra] if extra else 'NULL'}, {columns} {self._from(where)} "
+            "WHERE d.row IN (SELECT unnest(?))"
+        )
+        place = {row: i for i, row in enumerate(numbers)}
+        tiles: list[dict[str, Any]] = [{} for _ in numbers]
+        for found in ask(sql, [numbers]):
+            tile = dict(zip(_TILE, found[: len(_TILE)], strict=True))
+            decision = dict(zip(_DECISION, found[len(_TILE) : len(_TILE) + len(_DECISION)], strict=True))
+            rest = found[len(_TILE) + len(_DECISION) :]
+            tile["decision"] = decision if decision["action"] else None
+            tile["scores"] = dict(zip(kinds, rest[1 : 1 + len(kinds)], strict=True))
+            if extra:
+                tile["scores"][extra] = rest[0]
+            tile["flags"] = [k for k, on in zip(kinds, rest[1 + len(kinds) :], strict=True) if on]
+            tiles[place[tile["row"]]] = tile
+        return tiles
+
+
+_TILE = (
+    "row", "sample_id", "label", "suggested", "suggested_prob", "verdict", "confidence", "reasons", "text", "split",
+    "source", "cluster", "duplicate_of", "duplicate_group", "width", "height",
+)  # fmt: skip
+_DECISION = ("action", "label", "actor", "at", "reason", "n_people")
+
+_NOTHING_DECIDED = pa.table(
+    {name: pa.array([], pa.string()) for name in ("sample_id", "state", "label", "actor", "at", "reason")}
+    | {"n_people": pa.array([], pa.int32())}
+)
+
+
+class _Cursor:
+    """Runs SQL with bound values."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        self._cursor = cursor
+
+    def __call__(self, sql: str, values: Sequence[Any]) -> list[Any]:
+        return self._cursor.execute(sql, list(values)).fetchall()
+
+    def first_column(self, sql: str, values: Sequence[Any]) -> list[Any]:
+        """The first column of the answer: much faster than rows where there are many."""
+        columns = self._cursor.execute(sql, list(values)).fetchnumpy()
+        found: list[Any] = next(iter(columns.values())).tolist()
+        return found
+
+
+def _quote(alias: str, column: str) -> str:
+    """A column of one of the files as SQL. ``column`` comes from a schema or a constant, never from outside."""
+    return f'{alias}."{column.replace(chr(34), chr(34) * 2)}"'
+
+
+def _finite(alias: str, column: str) -> str:
+    quoted = _quote(alias, column)
+    return f"CASE WHEN isnan({quoted}) THEN NULL ELSE {quoted} END"
+
+
+def _literal(path: Path) -> str:
+    """A path as a SQL text in which nothing is a pattern: read_parquet expands ``*``, ``?`` and ``[``."""
+    plain = "".join(f"[{c}]" if c in "*?[" else c for c in str(path.absolute()))
+    return "'" + plain.replace("'", "''") + "'"
+
+
+def _most_first(item: tuple[Any, int]) -> tuple[int, str]:
+    return -item[1], str(item[0])
