@@ -39,7 +39,9 @@ class CardMaker:
         self._ids, self._labels, self._names, self._graph = ids, labels, [*names, None], graph
         self._modality = modality
 
-    def make(self, rows: Sequence[int], decisions: Mapping[str, Mapping[str, Decision]], k: int = 8) -> list[dict[str, Any]]:
+    def make(
+        self, rows: Sequence[int], decisions: Mapping[str, Mapping[str, Decision]], k: int = 8
+    ) -> list[dict[str, Any]]:
         """One card per row. ``decisions``: sample id → person → the decision in force."""
         tables = zip(self._dataset.take(rows), self._verdicts.take(rows), strict=True)
         scores = self._signals.take(rows) if self._signals else [{} for _ in rows]
@@ -63,7 +65,9 @@ class CardMaker:
             "width": who["width"],
             "height": who["height"],
             "label": who["label"],
-            "suggestions": [[n, round(p, 4)] for n, p in zip(verdict["suggested"], verdict["suggested_prob"], strict=True)],
+            "suggestions": [
+                [n, round(p, 4)] for n, p in zip(verdict["suggested"], verdict["suggested_prob"], strict=True)
+            ],
             "verdict": verdict["verdict"],
             "confidence": _round(verdict["confidence"]),
             "reason": verdict["reasons"],

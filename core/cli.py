@@ -50,7 +50,9 @@ def _mode(as_json: bool, quiet: bool) -> str:
 def scan(
     source: Annotated[str, typer.Argument(help="A folder, CSV, Parquet, JSON Lines, or saved Hugging Face dataset.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The workspace directory to write.")],
-    encoder: Annotated[str | None, typer.Option(help="See `winnow encoders`. Default: the best that can be had.")] = None,
+    encoder: Annotated[
+        str | None, typer.Option(help="See `winnow encoders`. Default: the best that can be had.")
+    ] = None,
     embeddings: Annotated[Path | None, typer.Option(help="Parquet or .npy with precomputed embeddings.")] = None,
     probabilities: Annotated[
         list[Path] | None, typer.Option(help="Parquet or .npy with predicted probabilities; may be repeated.")
@@ -157,7 +159,9 @@ def demo(
     root = (home or Path.home() / ".winnow" / "demo").expanduser().absolute()
     source = make_demo(root / "data")
     with Bars(_mode(False, quiet)) as bars:
-        ws = Workspace.scan(source, root / "workspace", encoder="patches", progress=bars, name="Demo: handwritten digits")
+        ws = Workspace.scan(
+            source, root / "workspace", encoder="patches", progress=bars, name="Demo: handwritten digits"
+        )
     with ws:
         ws.plant(root / "data" / "planted.parquet")
         _report(ws, False, quiet)
@@ -219,7 +223,9 @@ def decide(
             _say({"applied": report.applied, "skipped": skipped}, json_, "\n".join(lines))
             return
         if id is None or action is None:
-            raise WinnowError("Say which sample and what to do: --id ID --action accept|relabel|exclude, or --patch FILE.")
+            raise WinnowError(
+                "Say which sample and what to do: --id ID --action accept|relabel|exclude, or --patch FILE."
+            )
         made = workspace.decide(id, action, label=label, reason=reason)
     _say(
         {"seq": made.seq, "decision_id": made.decision_id, "sample_id": made.sample_id, "action": made.action.value, "label": made.label},
@@ -266,7 +272,11 @@ def encoders(json_: Json = False) -> None:
 
     found = catalogue()
     if json_:
-        _say([{k: getattr(e, k) for k in ("name", "modality", "dim", "cached", "downloadable", "note")} for e in found], True, "")
+        _say(
+            [{k: getattr(e, k) for k in ("name", "modality", "dim", "cached", "downloadable", "note")} for e in found],
+            True,
+            "",
+        )
         return
     table = Table(box=None, pad_edge=False)
     for name in ("encoder", "for", "here", "note"):

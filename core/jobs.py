@@ -153,7 +153,16 @@ def job_status(root: str | Path) -> dict[str, Any]:
     layout = Layout(Path(root))
     status = _read(layout.job / "progress.json")
     if not status:
-        return {"state": NONE, "stage": "", "done": 0, "total": 0, "rate": 0.0, "eta_s": None, "message": "", "stages": []}
+        return {
+            "state": NONE,
+            "stage": "",
+            "done": 0,
+            "total": 0,
+            "rate": 0.0,
+            "eta_s": None,
+            "message": "",
+            "stages": [],
+        }
     if status.get("state") == RUNNING and not _held(layout.job / "lock") and time.time() - status.get("beat", 0) > 5:
         status["state"] = LOST
         status["message"] = "The scan stopped without a word. Start it again: it goes on where it was cut."

@@ -156,13 +156,20 @@ def _scan(config: ScanConfig, layout: Layout, report: ProgressFn) -> None:
     if not layout.header.exists():
         save_json(
             layout.header,
-            {"format": FORMAT_VERSION, "name": config.name or dataset.name, "created": tables.now(), "source": config.source},
+            {
+                "format": FORMAT_VERSION,
+                "name": config.name or dataset.name,
+                "created": tables.now(),
+                "source": config.source,
+            },
         )
     run = Run(layout, StageStore(layout.root), report)
     run.seconds["source"] = time.perf_counter() - started
     run.notices.extend((*dataset.notices, *said))
     media = _media(run, dataset)
-    run.stage("dataset", fp.of(dataset.fingerprint, run.keys.get("media"), 1), lambda: _write_dataset(layout, dataset, media))
+    run.stage(
+        "dataset", fp.of(dataset.fingerprint, run.keys.get("media"), 1), lambda: _write_dataset(layout, dataset, media)
+    )
     embedding = _embed(run, config, dataset, brought, choice)
     graphs = _graphs(run, config, embedding)
     beliefs = _beliefs(run, config, dataset, embedding, probabilities)
@@ -321,7 +328,9 @@ def _beliefs(
     usable = ok & (dataset.labels >= 0)
     if dataset.n_classes < 2 or not usable.any():
         why = "has a single class" if usable.any() else "has no labels"
-        run.notices.append(f"The dataset {why}: label, hard and naive signals need at least two classes and are left out.")
+        run.notices.append(
+            f"The dataset {why}: label, hard and naive signals need at least two classes and are left out."
+        )
         return None
     folder = run.layout.probe
     settings = ProbeConfig(seed=config.seed, device=encoders.resolve_device(config.device))
@@ -353,9 +362,7 @@ def _codes(dataset: Dataset) -> dict[str, Any]:
 def _zero_shot(run: Run, choice: Any, dataset: Dataset, embedding: EmbeddingSet) -> Any:
     if choice is None or not choice.spec.has_text_tower or dataset.n_classes < 2 or dataset.modality is Modality.TEXT:
         return None
-    return run.attempt(
-        "zero-shot", lambda: encoders.class_text_probs(choice, dataset.class_names, embedding.vectors)
-    )
+    return run.attempt("zero-shot", lambda: encoders.class_text_probs(choice, dataset.class_names, embedding.vectors))
 
 
 def _signals(run: Run, inputs: SignalInputs) -> dict[str, SignalResult]:
@@ -441,7 +448,12 @@ def _assemble(run: Run, dataset: Dataset, verdicts: Verdicts, xy: Any, clusters:
 
 
 def _manifest(
-    run: Run, config: ScanConfig, dataset: Dataset, embedding: EmbeddingSet, verdicts: Verdicts, results: Mapping[str, Any]
+    run: Run,
+    config: ScanConfig,
+    dataset: Dataset,
+    embedding: EmbeddingSet,
+    verdicts: Verdicts,
+    results: Mapping[str, Any],
 ) -> None:
     save_json(run.layout.results, tables.results_summary(dataset, embedding.spec, verdicts, results))
     save_json(run.layout.manifest, tables.manifest(run, config, dataset, embedding.spec))

@@ -151,6 +151,7 @@ def load_signals(layout: Layout) -> dict[str, SignalResult]:
 
 
 def save_beliefs(folder: Path, beliefs: Beliefs) -> list[Path]:
+    """Every array of the beliefs as .npy beside an index. Returns the files written."""
     arrays: dict[str, Any] = {"probs": beliefs.probs}
     if beliefs.targets is not None:
         arrays["targets"] = beliefs.targets
@@ -167,6 +168,7 @@ def save_beliefs(folder: Path, beliefs: Beliefs) -> list[Path]:
 
 
 def load_beliefs(folder: Path) -> Beliefs:
+    """The inverse of :func:`save_beliefs`; arrays are memory-mapped."""
     index = load_json(folder / "beliefs.json")
     arrays = {name: load_array(folder / f"{name}.npy") for name in index["arrays"]}
 
@@ -184,11 +186,13 @@ def load_beliefs(folder: Path) -> Beliefs:
 
 
 def save_clusters(path: Path, clusters: Clusters) -> None:
+    """One row per sample: its coarse and its fine cluster."""
     n = len(clusters.coarse)
     save_table(path, pa.table({"row": np.arange(n, dtype=np.int32), "coarse": clusters.coarse, "fine": clusters.fine}))
 
 
 def load_clusters(path: Path) -> Clusters:
+    """The inverse of :func:`save_clusters`."""
     table = load_table(path)
     return Clusters(table.column("coarse").to_numpy(), table.column("fine").to_numpy())
 
@@ -272,4 +276,3 @@ def manifest(run: Any, config: Any, dataset: Dataset, spec: EncoderSpec) -> dict
         "encoder": plain(spec),
         "seed": config.seed,
     }
-

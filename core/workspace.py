@@ -14,7 +14,6 @@ import shutil
 import threading
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -24,12 +23,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from . import exporters, tables
+from . import exporters
+from .answers import BatchResult, Colours, Points, SignalMeta, WorkspaceInfo
+from .atlas import SCORE_COLUMNS, Atlas
 from .cards import CardMaker, as_json
 from .config import ScanConfig
 from .errors import DecisionError, QueryError, WorkspaceError, choices
 from .exporters import ExportResult
-from .figures import map_figure
 from .layout import Layout
 from .lookup import RowReader
 from .media import Thumbs
@@ -47,7 +47,6 @@ from .types import (
     Dataset,
     Decision,
     Int32,
-    Kind,
     MediaRef,
     Modality,
     Neighbors,
@@ -55,74 +54,6 @@ from .types import (
     Strings,
     quiet,
 )
-
-SCORE_COLUMNS = ("noisy_label", "ood", "duplicate", "broken", "hard", "naive")
-
-
-@dataclass(frozen=True)
-class WorkspaceInfo:
-    """What a workspace is, without reading its tables. ``generation`` changes when a scan wrote new results."""
-
-    path: str
-    name: str
-    n: int
-    n_labelled: int
-    modality: str
-    class_names: tuple[str, ...]
-    encoder: str
-    created: str
-    generation: str
-    verdict_counts: dict[str, int]
-    n_decisions: int
-    has_map: bool
-    notices: tuple[str, ...] = ()
-    failures: dict[str, str] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
-    manifest: dict[str, Any] = field(default_factory=dict)
-    results: dict[str, Any] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        plain: dict[str, Any] = tables.plain(self)
-        return plain
-
-
-@dataclass(frozen=True)
-class SignalMeta:
-    """One signal as shown to people. ``why_not``: why it did not run, "" where it did."""
-
-    name: str
-    kind: str
-    title: str
-    explain: str
-    ran: bool
-    why_not: str = ""
-
-
-@dataclass(frozen=True)
-class Points:
-    """The map: ids (n,), xy (n, 2) float32 (NaN = not placed), clusters with a name, a centre and a size."""
-
-    ids: Strings
-    xy: np.ndarray[Any, np.dtype[np.float32]]
-    clusters: list[dict[str, Any]]
-
-
-@dataclass(frozen=True)
-class Colours:
-    """Values per point. Categorical: codes (n,) uint16 into ``names`` (65535 = none); else values (n,) float32."""
-
-    name: str
-    names: tuple[str, ...] | None
-    codes: np.ndarray[Any, np.dtype[np.uint16]] | None
-    values: np.ndarray[Any, np.dtype[np.float32]] | None
-
-
-@dataclass(frozen=True)
-class BatchResult:
-    """A bulk verdict: how many samples it reached, and the batch that one undo takes back."""
-
-    batch_id: str
-    count: int
 
 
 class Workspace:
@@ -331,7 +262,9 @@ class Workspace:
         for kind in ("noisy_label", "ood", "duplicate", "broken"):
             mine = truth[truth["kind"] == kind]
             found = int(mine[f"{kind}_flag"].sum())
-            rows.append({"kind": kind, "planted": len(mine), "found": found, "flagged": int(truth[f"{kind}_flag"].sum())})
+            rows.append(
+                {"kind": kind, "planted": len(mine), "found": found, "flagged": int(truth[f"{kind}_flag"].sum())}
+            )
         return pd.DataFrame(rows)
 
     # ── queries ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -344,7 +277,9 @@ class Workspace:
         """Every matching id in order. ``sort``: a score or column; "-" in front = descending."""
         return self._query.ids(filter or Filter(), sort)
 
-    def rows(self, filter: Filter | None = None, sort: str = "row", offset: int = 0, limit: int = 100) -> list[dict[str, Any]]:
+    def rows(
+        self, filter: Filter | None = None, sort: str = "row", offset: int = 0, limit: int = 100
+    ) -> list[dict[str, Any]]:
         """One page of matching samples, for tiles."""
         return self._query.rows(filter or Filter(), sort, offset, limit)
 
@@ -366,58 +301,29 @@ class Workspace:
         """Every decision ever made about one sample, newest first."""
         return [as_json(d) for d in self._store.history(sample_id=sample_id, limit=100)]
 
+    @cached_property
+    def _atlas(self) -> Atlas:
+        return Atlas(
+            self._layout, self._dataset, self._verdicts, self._ids, self._labels, self._results, self._store.state_table
+        )
+
     def points(self) -> Points:
         """The map's geometry with its clusters. Raises WorkspaceError where no map was drawn."""
-        if not self._layout.projection.exists():
-            raise WorkspaceError("This workspace has no map yet. Scan again without --no-map to draw it.")
-        xy = np.asarray(load_array(self._layout.projection), np.float32)
-        return Points(self._ids, xy, self._cluster_names(xy))
-
-    def _cluster_names(self, xy: np.ndarray[Any, np.dtype[np.float32]]) -> list[dict[str, Any]]:
-        codes = self._verdicts.column("cluster").to_numpy()
-        names = self._results["class_names"]
-        out = []
-        for c in range(int(codes.max(initial=-1)) + 1):
-            mine = (codes == c) & np.isfinite(xy).all(1)
-            if not mine.any():
-                continue
-            labels = self._labels[mine & (self._labels >= 0)]
-            top = np.bincount(labels, minlength=len(names)).argsort()[::-1][:1] if len(labels) else []
-            x, y = np.median(xy[mine], axis=0)
-            out.append(
-                {"cluster": c, "name": names[top[0]] if len(top) else f"cluster {c}", "x": float(x), "y": float(y), "size": int(mine.sum())}
-            )
-        return out
+        return self._atlas.points()
 
     def colours(self, name: str) -> Colours:
         """Values to colour the map by: verdict, label, suggested_label, split, source, cluster, decision, or any score."""
-        categorical = {
-            "verdict": self._verdicts, "suggested_label": self._verdicts, "cluster": self._verdicts,
-            "label": self._dataset, "split": self._dataset, "source": self._dataset,
-        }  # fmt: skip
-        if name == "decision":
-            current = self._store.state_table().to_pydict()
-            state = dict(zip(current["sample_id"], current["state"], strict=True))
-            return _categories(name, [state.get(i) for i in self._ids])
-        if name in categorical:
-            values = categorical[name].column(name).to_pylist()
-            order = [k.value for k in Kind] if name == "verdict" else None
-            return _categories(name, [None if v == -1 else v for v in values], order)
-        for reader in (self._verdicts, RowReader(self._layout.signals)):
-            if name in reader.columns:
-                values = reader.column(name).to_numpy()
-                if values.dtype.kind == "f":
-                    return Colours(name, None, None, values.astype(np.float32))
-        scores = [*SCORE_COLUMNS, "confidence", *self._results["signals"]]
-        raise QueryError(f"The map cannot be coloured by {name!r}. There are: {choices([*categorical, 'decision', *scores])}.")
+        return self._atlas.colours(name)
+
+    def map(self, colour: str = "verdict") -> Any:
+        """The map as a plotly figure, coloured by verdict, label, split or any score."""
+        return self._atlas.figure(colour, self._header["name"])
 
     def inside(self, polygons: Sequence[Sequence[Sequence[float]]], filter: Filter | None = None) -> list[str]:
         """Ids of all samples within a polygon (or several) of map coordinates, over all points, drawn or not."""
         return self._query.inside(polygons, filter or Filter())
 
-    def search(
-        self, *, text: str | None = None, like: str | None = None, limit: int = 100
-    ) -> list[tuple[str, float]]:
+    def search(self, *, text: str | None = None, like: str | None = None, limit: int = 100) -> list[tuple[str, float]]:
         """Samples nearest to a sample (``like``: its id) or to a description (``text``), with their cosine.
 
         Raises
@@ -453,22 +359,6 @@ class Workspace:
     def image(self, sample_id: str) -> bytes:
         """The original bytes of an image. Raises SourceError where the source has gone or changed place."""
         return self._media.read(self.row(sample_id))
-
-    def map(self, colour: str = "verdict") -> Any:
-        """The map as a plotly figure, coloured by verdict, label, split or any score."""
-        points, values = self.points(), self.colours(colour)
-        names = np.array([*(values.names or ()), "none"], object)
-        frame = pd.DataFrame(
-            {
-                "sample_id": points.ids, "x": points.xy[:, 0], "y": points.xy[:, 1],
-                "label": self._dataset.column("label").to_pandas(), "verdict": self._verdicts.column("verdict").to_pandas(),
-            }
-        )  # fmt: skip
-        if values.codes is not None:
-            frame[colour] = names[np.minimum(values.codes, len(names) - 1)]
-        else:
-            frame[colour] = values.values
-        return map_figure(frame, colour, f"{self._header['name']}: {len(frame):,} samples")
 
     # ── decisions ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -598,15 +488,12 @@ def default_actor() -> str:
 
 
 def _refused(item: dict[str, Any], error: Exception) -> dict[str, Any]:
-    return {"ok": False, "decision_id": item.get("decision_id"), "sample_id": item.get("sample_id"), "error": str(error)}
-
-
-def _categories(name: str, values: Sequence[Any], order: Sequence[str] | None = None) -> Colours:
-    present = [v for v in dict.fromkeys(values) if v is not None]
-    names = [o for o in order if o in set(present)] if order else sorted(present, key=lambda v: (str(type(v)), v))
-    code = {v: i for i, v in enumerate(names)}
-    codes = np.array([code.get(v, 65535) for v in values], np.uint16)
-    return Colours(name, tuple(str(v) for v in names), codes, None)
+    return {
+        "ok": False,
+        "decision_id": item.get("decision_id"),
+        "sample_id": item.get("sample_id"),
+        "error": str(error),
+    }
 
 
 __all__ = ["BatchResult", "Colours", "Filter", "Points", "SignalMeta", "Workspace", "WorkspaceInfo"]

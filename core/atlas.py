@@ -1,0 +1,112 @@
+"""The map of a workspace: where the points are, what colours them, and its figure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from .answers import Colours, Points
+from .errors import QueryError, WorkspaceError, choices
+from .figures import map_figure
+from .layout import Layout
+from .lookup import RowReader
+from .store.artifacts import load_array
+from .types import Float32, Int32, Kind, Strings
+
+SCORE_COLUMNS = ("noisy_label", "ood", "duplicate", "broken", "hard", "naive")
+"""The kinds' own probabilities, in the order in which they are shown."""
+
+NO_CODE = 65_535
+"""Code of a point without a value."""
+
+
+class Atlas:
+    """Reads the geometry and the colours. ``state``: gives the decisions in force as an Arrow table."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        dataset: RowReader,
+        verdicts: RowReader,
+        ids: Strings,
+        labels: Int32,
+        results: dict[str, Any],
+        state: Callable[[], pa.Table],
+    ) -> None:
+        self._layout, self._dataset, self._verdicts = layout, dataset, verdicts
+        self._ids, self._labels, self._results, self._state = ids, labels, results, state
+
+    def points(self) -> Points:
+        """The map's geometry with its clusters. Raises WorkspaceError where no map was drawn."""
+        if not self._layout.projection.exists():
+            raise WorkspaceError("This workspace has no map yet. Scan again without --no-map to draw it.")
+        xy = np.asarray(load_array(self._layout.projection), np.float32)
+        return Points(self._ids, xy, self._clusters(xy))
+
+    def _clusters(self, xy: Float32) -> list[dict[str, Any]]:
+        """Each cluster with the name of its commonest label, the median place of its points, and its size."""
+        codes = self._verdicts.column("cluster").to_numpy()
+        names = self._results["class_names"]
+        out = []
+        for c in range(int(codes.max(initial=-1)) + 1):
+            mine = (codes == c) & np.isfinite(xy).all(1)
+            if not mine.any():
+                continue
+            labels = self._labels[mine & (self._labels >= 0)]
+            name = names[np.bincount(labels).argmax()] if len(labels) else f"cluster {c}"
+            x, y = np.median(xy[mine], axis=0)
+            out.append({"cluster": c, "name": name, "x": float(x), "y": float(y), "size": int(mine.sum())})
+        return out
+
+    def colours(self, name: str) -> Colours:
+        """Values by name. Raises QueryError, naming the choices, for one that is not there."""
+        by_category = {
+            "verdict": self._verdicts, "suggested_label": self._verdicts, "cluster": self._verdicts,
+            "label": self._dataset, "split": self._dataset, "source": self._dataset,
+        }  # fmt: skip
+        if name == "decision":
+            table = self._state().to_pydict()
+            state = dict(zip(table["sample_id"], table["state"], strict=True))
+            return _categories(name, [state.get(i) for i in self._ids])
+        if name in by_category:
+            values = by_category[name].column(name).to_pylist()
+            order = [k.value for k in Kind] if name == "verdict" else None
+            return _categories(name, [None if v == -1 else v for v in values], order)
+        for reader in (self._verdicts, RowReader(self._layout.signals)):
+            if name in reader.columns:
+                column = reader.column(name).to_numpy()
+                if column.dtype.kind == "f":
+                    return Colours(name, None, None, column.astype(np.float32))
+        there = [*by_category, "decision", *SCORE_COLUMNS, "confidence", *self._results["signals"]]
+        raise QueryError(f"The map cannot be coloured by {name!r}. There are: {choices(there, 40)}.")
+
+    def figure(self, colour: str, title: str) -> Any:
+        """A plotly figure of the map."""
+        points, values = self.points(), self.colours(colour)
+        frame = pd.DataFrame(
+            {
+                "sample_id": points.ids,
+                "x": points.xy[:, 0],
+                "y": points.xy[:, 1],
+                "label": self._dataset.column("label").to_pandas(),
+                "verdict": self._verdicts.column("verdict").to_pandas(),
+            }
+        )
+        if values.codes is not None:
+            names = np.array([*(values.names or ()), "none"], object)
+            frame[colour] = names[np.minimum(values.codes, len(names) - 1)]
+        else:
+            frame[colour] = values.values
+        return map_figure(frame, colour, f"{title}: {len(frame):,} samples")
+
+
+def _categories(name: str, values: Sequence[Any], order: Sequence[str] | None = None) -> Colours:
+    present = set(values) - {None}
+    names = [o for o in order if o in present] if order else sorted(present, key=lambda v: (str(type(v)), v))
+    code = {v: i for i, v in enumerate(names)}
+    codes = np.array([code.get(v, NO_CODE) for v in values], np.uint16)
+    return Colours(name, tuple(str(v) for v in names), codes, None)

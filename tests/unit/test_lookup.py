@@ -1,0 +1,36 @@
+"""Rows by number across row groups."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from winnow.core.lookup import RowReader
+from winnow.core.store.artifacts import save_table
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> RowReader:
+    path = tmp_path / "t.parquet"
+    save_table(path, pa.table({"row": list(range(25)), "name": [f"s{i}" for i in range(25)]}), row_group_size=10)
+    return RowReader(path, groups=1)
+
+
+def test_rows_come_in_the_order_asked_for(reader: RowReader) -> None:
+    assert [r["name"] for r in reader.take([24, 3, 11, 3])] == ["s24", "s3", "s11", "s3"]
+    assert reader.take([]) == []
+    assert len(reader) == 25
+
+
+def test_a_row_that_is_not_there_is_refused(reader: RowReader) -> None:
+    for rows in ([25], [-1]):
+        with pytest.raises(IndexError, match="table with 25"):
+            reader.take(rows)
+
+
+def test_no_more_row_groups_are_held_than_allowed(reader: RowReader) -> None:
+    reader.take([0, 12, 24])
+    assert len(reader._cache) == 1
+    assert reader.column("row").to_pylist() == list(range(25))
