@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from . import _knn
 from .types import Bool, Float32, Int64, Neighbors, Progress, ProgressFn, quiet
 
+NEIGHBORS_VERSION = 1
+"""Raised when the same input gives another graph or another half-whitened space."""
+
 _BLOCK = 8192
 _FIT_ROWS = 50_000
 _SLACK = 24
