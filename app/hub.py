@@ -32,10 +32,10 @@ Opener = Callable[[Path, str], Any]
 
 
 def state_dir() -> Path:
-    """Where this person's Winnow keeps its recent list and secret: WINNOW_STATE, else the XDG state directory."""
+    """Where this person's Winnow keeps its recent list and secret: WINNOW_STATE, else ~/.winnow."""
     if home := os.environ.get("WINNOW_STATE"):
         return Path(home)
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "winnow"
+    return Path.home() / ".winnow"
 
 
 def default_actor() -> str:
@@ -155,7 +155,7 @@ class Hub:
         with self._lock:
             known = [*map(str, reversed(self._paths.values())), *self._remembered()]
         paths = [Path(p) for p in dict.fromkeys(known)]
-        return [(key_of(p), p) for p in paths if (p / "workspace.json").is_file() or key_of(p) in self._open]
+        return [(key_of(p), p) for p in paths if (p / "workspace.json").is_file() or (p / "job").is_dir()]
 
     def remember(self, key: str) -> None:
         """Put a workspace at the top of the recent list."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from winnow.app import state, theme
+from winnow.app import filters, state, theme
 from winnow.app.widgets.html import notice
 from winnow.app.widgets.sidebar import PAGES
 from winnow.core.errors import WinnowError
@@ -53,12 +53,12 @@ def run() -> None:
     state.read_url()
     has_data = state.session().key is not None
     first = "overview" if has_data else "new"
-    pages = {
-        name: st.Page(_draw(name), title=f"{title} · Winnow", url_path=name, default=name == first)
-        for name, (title, _) in PAGES.items()
-    }
-    current = st.navigation(list(pages.values()), position="hidden")
+    pages = {name: st.Page(_draw(name), title=f"{title} · Winnow", url_path=name) for name, (title, _) in PAGES.items()}
+    index = st.Page(lambda: None, title="Winnow", url_path="index", default=True)
+    current = st.navigation([index, *pages.values()], position="hidden")
+    if current == index:
+        st.session_state.setdefault("w-goto", first)
     if (wanted := st.session_state.pop("w-goto", None)) and pages[wanted] != current:
-        st.switch_page(pages[wanted], query_params=state.filters.params_of(state.pairs(state.session())))
+        st.switch_page(pages[wanted], query_params=filters.params_of(state.pairs(state.session())))
     current.run()
     state.write_url()

@@ -65,7 +65,7 @@ def effective_filter(s: Session | None = None) -> Filter:
 def read_url() -> None:
     """Adopt what the URL says, if somebody changed it (opened a link, went back)."""
     s = session()
-    found = [(k, v) for k, v in filters.pairs_of(st.query_params) if k in filters.KEYS or k in _OWN]
+    found = [(k, v) for k, v in filters.pairs_of(st.query_params) if filters.is_filter(k) or k in _OWN]
     if not found or tuple(found) == s.written:
         return
     values = dict(found)
@@ -124,10 +124,10 @@ def toggle(name: str, value: Any) -> None:
 
 def set_score(name: str, low: float, high: float) -> None:
     """Keep a score between two bounds; the full range takes the bound away."""
-    scores = dict(session().filter.scores or {})
+    scores = dict(session().filter.scores)
     scores.pop(name, None)
     if low > 0 or high < 1:
-        scores[name] = (low, high)
+        scores[name] = (low if low > 0 else None, high if high < 1 else None)
     set_filter(scores=scores)
 
 

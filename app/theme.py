@@ -105,7 +105,10 @@ DARK: dict[str, str] = {
     "bad": "#F2867B",
 }
 
-FONT = "Inter, 'Inter Variable', ui-sans-serif, system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+FONT = (
+    "'Source Sans', 'Source Sans 3', ui-sans-serif, system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+)
+"""Streamlit brings Source Sans along, so that every computer shows the same."""
 
 
 def says(kind: str | None) -> str:
@@ -124,7 +127,7 @@ def streamlit_options() -> dict[str, Any]:
     options: dict[str, Any] = {
         "theme.font": FONT,
         "theme.headingFont": FONT,
-        "theme.baseFontSize": 14,
+        "theme.baseFontSize": 15,
         "theme.baseRadius": "6px",
         "theme.buttonRadius": "6px",
         "theme.showWidgetBorder": True,

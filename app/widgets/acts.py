@@ -48,8 +48,7 @@ def _queue(query: str, page: str) -> None:
     except WinnowError as error:
         state.session().notice = str(error)
         return
-    sort = dict(filters.parse_qsl(query)).get("sort")
-    state.only(flt, sort)
+    state.only(flt, filters.parameter(query, "sort"))
     goto(page)
 
 
@@ -57,7 +56,7 @@ def _toggle(name: str, value: Any) -> None:
     if name == "state" and value in theme.STATES:
         current = state.session().filter.state
         state.set_filter(state="any" if current == value else value)
-    elif name in filters.LISTS.values() and isinstance(value, (str, int)):
+    elif name in filters.LISTS and isinstance(value, (str, int)):
         state.toggle(name, value)
 
 
@@ -66,5 +65,5 @@ def _reset(name: Any) -> None:
         state.reset()
     elif str(name).startswith("score:"):
         state.set_score(str(name).removeprefix("score:"), 0.0, 1.0)
-    elif name in {*filters.LISTS.values(), "state", "pair", "text", "duplicate_group", "polygon", "selection"}:
+    elif name in {*filters.LISTS, "state", "pair", "text", "duplicate_group", "polygon", "selection"}:
         state.reset(str(name))

@@ -87,8 +87,8 @@ def chips(s: state.Session) -> list[str]:
         found.append(_chip(f"Duplicate group {flt.duplicate_group}", "duplicate_group"))
     if flt.polygon:
         found.append(_chip("An area of the map", "polygon"))
-    for name, (low, high) in dict(flt.scores or {}).items():
-        span = f"≥ {low:.2f}" if high >= 1 else f"{low:.2f}–{high:.2f}"
+    for name, (low, high) in flt.scores.items():
+        span = f"≥ {low or 0:.2f}" if high is None else f"≤ {high:.2f}" if low is None else f"{low:.2f}–{high:.2f}"
         found.append(_chip(f"{theme.says(name)} {span}", f"score:{name}"))
     if s.selection:
         found.append(_chip("Selected on the map", "selection"))

@@ -10,22 +10,9 @@ import streamlit as st
 from winnow.app.hub import hub
 from winnow.app.widgets.html import button, count, esc, go, icon, notice, seconds
 from winnow.app.widgets.live import live
+from winnow.core.console import STAGES
 from winnow.core.jobs import cancel, job_status
 
-STAGES: dict[str, str] = {
-    "start": "Starting",
-    "source": "Reading the rows",
-    "read": "Reading the rows",
-    "media": "Looking at every picture",
-    "embed": "Embedding",
-    "neighbors": "Finding neighbours",
-    "projection": "Drawing the map",
-    "clusters": "Finding clusters",
-    "probe": "Training the probe",
-    "signals": "Measuring signals",
-    "verdicts": "Deciding verdicts",
-    "assemble": "Writing the results",
-}
 EVERY = 1.0
 
 

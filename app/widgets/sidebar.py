@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from winnow.app import cache, state, theme
+from winnow.app import cache, filters, state, theme
 from winnow.app.widgets.html import count, dot, esc, go, icon
 from winnow.core.query import Filter
 
@@ -129,11 +129,12 @@ def _facet(name: str, title: str, found: Mapping[Any, int], chosen: tuple[Any, .
 
 
 def _sliders(flt: Filter) -> str:
-    scores = dict(flt.scores or {})
+    scores = dict(flt.scores)
+    low = {kind: scores.get(kind, (0, None))[0] or 0.0 for kind in SLIDERS}
     rows = "".join(
         f'<div class="w-slider"><label for="w-s-{kind}">{dot(kind)}{theme.says(kind)}</label>'
-        f'<input id="w-s-{kind}" type="range" min="0" max="1" step="0.01" value="{scores.get(kind, (0, 1))[0]:.2f}" {go("score", field=kind)}>'
-        f"<output>{scores.get(kind, (0, 1))[0]:.2f}</output></div>"
+        f'<input id="w-s-{kind}" type="range" min="0" max="1" step="0.01" value="{low[kind]:.2f}" {go("score", field=kind)}>'
+        f"<output>{low[kind]:.2f}</output></div>"
         for kind in SLIDERS
     )
     badge = f'<span class="w-badge">{len(scores)}</span>' if scores else ""
@@ -154,6 +155,6 @@ def filters_panel(key: str, workspace: Any, flt: Filter) -> str:
         if len(found) > 1 or chosen:
             parts.append(_facet(name, title, found, chosen, open_=name == "verdicts" or bool(chosen)))
     parts.append(_sliders(flt))
-    any_set = bool(state.filters.to_pairs(flt)) or state.session().selection
+    any_set = bool(filters.to_pairs(flt)) or state.session().selection
     reset = f'<button type="button" class="w-btn w-small w-quiet" {go("reset")}>Reset all</button>' if any_set else ""
     return f'<section class="w-filters" aria-label="Filters"><header><h2>Filters</h2>{reset}</header>{"".join(parts)}</section>'

@@ -1,0 +1,145 @@
+"""New scans: what a path holds, which encoders can be had, how long it may take, and starting the job."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from winnow.app.hub import Hub, state_dir
+from winnow.core.config import ScanConfig
+from winnow.core.encoders import EncoderInfo, catalogue
+from winnow.core.errors import WinnowError
+from winnow.core.jobs import start_scan
+from winnow.core.sources import Preview, preview
+from winnow.core.types import ColumnMap, Modality
+
+PREVIEW_ROWS = 20
+
+RATES: dict[str, dict[str, float]] = {
+    "patches": {"cpu": 250, "cuda": 800},
+    "tfidf": {"cpu": 4000, "cuda": 4000},
+    "open_clip": {"cpu": 18, "cuda": 900},
+    "sentence-transformers": {"cpu": 120, "cuda": 2500},
+}
+"""Samples embedded per second and family, before this computer has scanned anything itself: an order of magnitude."""
+
+FIXED_SECONDS, PER_SAMPLE = 6.0, 0.0015
+"""Everything after embedding: start-up, and per sample; measured once on two cores."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Seconds that a scan may take, and whether earlier scans here say so."""
+
+    seconds: float
+    measured: bool
+
+
+def look(path: str, columns: ColumnMap) -> Preview:
+    """The first rows of an input; cached until the file changes. Raises SourceError or ColumnError."""
+    where = Path(path).expanduser()
+    try:
+        stamp = where.stat().st_mtime_ns
+    except OSError:
+        stamp = 0
+    return _look(str(where), stamp, columns)
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _look(path: str, _stamp_key: int, columns: ColumnMap) -> Preview:
+    return preview(path, columns, PREVIEW_ROWS)
+
+
+@st.cache_data(max_entries=4, ttl=60, show_spinner=False)
+def encoders(modality: str) -> list[EncoderInfo]:
+    """The encoders for a modality that can be used here, those without a download first."""
+    wanted = Modality.IMAGE if modality == Modality.PAIR else Modality(modality)
+    found = [e for e in catalogue() if e.modality is wanted and (e.cached or e.downloadable)]
+    return sorted(found, key=lambda e: not e.cached)
+
+
+@st.cache_data(ttl=300, show_spinner=False)
+def devices() -> list[str]:
+    """What can be computed on here."""
+    import torch
+
+    return ["auto", "cpu", "cuda"] if torch.cuda.is_available() else ["auto", "cpu"]
+
+
+def _past(hub: Hub, encoder: str) -> list[tuple[int, float, float]]:
+    """(samples, seconds of embedding, seconds of the rest) of earlier scans here with the same encoder."""
+    found = []
+    for _, path in hub.recent():
+        try:
+            manifest = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
+            n = json.loads((path / "results.json").read_text(encoding="utf-8"))["n"]
+        except (OSError, ValueError, KeyError):
+            continue
+        spent = manifest.get("seconds") or {}
+        reused = set(manifest.get("reused") or [])
+        if (
+            (manifest.get("encoder") or {}).get("name", "").split("/")[0] == encoder.split("/")[0]
+            and not reused
+            and spent.get("embed")
+        ):
+            found.append((int(n), float(spent["embed"]), float(sum(spent.values()) - spent["embed"])))
+    return found
+
+
+def estimate(hub: Hub, n: int, encoder: str, device: str) -> Estimate:
+    """How long a scan of n samples may take, from earlier scans on this computer where there are any."""
+    past = _past(hub, encoder)
+    if past:
+        samples = sum(p[0] for p in past)
+        return Estimate(2 + n * sum(p[1] + p[2] for p in past) / max(samples, 1), True)
+    on = "cuda" if device != "cpu" and "cuda" in devices() else "cpu"
+    rate = RATES.get(re.split("[:/]", encoder)[0], RATES["open_clip"])[on]
+    return Estimate(FIXED_SECONDS + n / rate + n * PER_SAMPLE, False)
+
+
+def default_out(source: str) -> Path:
+    """Where the results of a source go unless said otherwise: beside it, or in ~/.winnow where that cannot be written."""
+    where = Path(source).expanduser().absolute()
+    name = f"{where.stem or 'dataset'}.winnow"
+    if os.access(where.parent, os.W_OK):
+        return where.parent / name
+    return state_dir() / "workspaces" / name
+
+
+def keep_upload(name: str, data: Any) -> Path:
+    """Write an uploaded file under ~/.winnow/uploads and return its path. The name is reduced to a harmless one."""
+    clean = re.sub(r"[^\w.\- ]", "_", Path(name).name).lstrip(".") or "upload"
+    folder = state_dir() / "uploads"
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / clean
+    temporary = target.with_name(f".{clean}.part")
+    with temporary.open("wb") as file:
+        while chunk := data.read(1 << 20):
+            file.write(chunk)
+    temporary.replace(target)
+    return target
+
+
+def begin(hub: Hub, config: ScanConfig, out: Path) -> str:
+    """Start a scan in its own process. Returns the key under which its workspace can be looked at."""
+    start_scan(config, out)
+    return hub.add(out)
+
+
+def again(hub: Hub, key: str) -> None:
+    """Start the scan of a workspace once more, with the request that it was started with."""
+    path = hub.path(key)
+    for request in (path / "job" / "request.json", path / "manifest.json"):
+        try:
+            found = json.loads(request.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        start_scan(ScanConfig.from_json(found.get("params", found)), path)
+        return
+    raise WinnowError(f"How {path} was scanned is not known any more. Start a new scan of its source.")

@@ -1,0 +1,190 @@
+"""Overview: what is wrong with this dataset, and where to begin."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from winnow.app import cache, theme
+from winnow.app.widgets.acts import dispatch
+from winnow.app.widgets.frame import Page, page_frame
+from winnow.app.widgets.html import (
+    ago,
+    button,
+    count,
+    dot,
+    empty,
+    esc,
+    facts,
+    go,
+    notice,
+    percent,
+    plural,
+    seconds,
+    stack,
+)
+from winnow.app.widgets.live import live
+from winnow.app.widgets.tiles import health_table, matrix, pairs, queue_link, verdict_tiles
+
+GROUPS = 60
+"""Classes, splits or sources that a table shows, the largest first."""
+
+PROBLEMS = ("noisy_label", "ood", "duplicate", "broken")
+"""The verdicts that ask for a decision."""
+
+
+def by_group(page: Page, field: str, attribute: str) -> list[tuple[str, dict[str, int]]]:
+    """Verdict counts of the largest groups of a field, the largest first."""
+    found = dict(getattr(page.counts, attribute) or {})
+    names = sorted(found, key=lambda v: (-found[v], str(v)))[:GROUPS]
+    return [
+        (str(name), dict(cache.counts(page.key, page.workspace, replace(page.filter, **{field: (name,)})).by_verdict))
+        for name in names
+        if name not in (None, "")
+    ]
+
+
+def health(page: Page) -> str:
+    """How much is wrong, how much of it is decided, and a tile per verdict."""
+    by_verdict, whole = dict(page.counts.by_verdict), page.counts.matching
+    suspects = sum(by_verdict.get(kind, 0) for kind in PROBLEMS)
+    suspicious = replace(page.filter, verdicts=PROBLEMS)
+    decided = cache.counts(page.key, page.workspace, replace(suspicious, state="decided")).matching
+    said = f"<b>{count(suspects)}</b> of {count(whole)} samples ({percent(suspects, whole)}) need a look"
+    done = f"{count(decided)} of these decided" if decided else "none decided yet"
+    start = queue_link(
+        "Review what needs a look",
+        replace(suspicious, state="undecided"),
+        "review",
+        "-confidence",
+        "w-btn w-primary w-small",
+        "Go through the suspects, the surest first",
+        page.key,
+    )
+    return (
+        f"<section class='w-card w-health-card'><header><span>{said}</span><span class='w-muted'>{done}</span>"
+        f"<span class='w-grow'></span>{start if suspects > decided else ''}</header>"
+        f"{stack(by_verdict, whole, 'All samples')}{verdict_tiles(by_verdict, whole, page.filter, page.key)}</section>"
+    )
+
+
+def planted(table: Any) -> str:
+    """For the demo: what was planted, and what of it was found."""
+    rows = "".join(
+        f"<tr><th scope='row'>{dot(r.kind)} {theme.says(r.kind)}</th><td class='w-r'>{count(int(r.planted))}</td>"
+        f"<td class='w-r'>{count(int(r.found))}</td><td class='w-r'>{percent(r.found, r.planted)}</td><td class='w-r w-muted'>{count(int(r.flagged))}</td></tr>"
+        for r in table.itertuples()
+    )
+    return (
+        "<section class='w-card'><header><h2>Planted and found</h2><span class='w-muted'>these problems were planted in the demo</span></header>"
+        "<table class='w-table'><thead><tr><th></th><th class='w-r'>Planted</th><th class='w-r'>Found</th><th class='w-r'>Share</th>"
+        f"<th class='w-r' title='All samples with this flag, planted or not'>Flagged</th></tr></thead><tbody>{rows}</tbody></table></section>"
+    )
+
+
+def run_facts(page: Page) -> str:
+    """What made these results."""
+    info, manifest = page.info, page.info.manifest
+    ran = page.workspace.signals()
+    off = [s for s in ran if not s.ran]
+    params = manifest.get("params", {})
+    items = [
+        ("Source", f"<code>{esc(params.get('source', info.path))}</code>"),
+        ("Encoder", f"<code>{esc(info.encoder)}</code>"),
+        (
+            "Scanned",
+            f"{ago(info.created)} in {seconds(sum(info.seconds.values()))}" if info.seconds else ago(info.created),
+        ),
+        ("Signals", f"{len(ran) - len(off)} of {len(ran)} ran"),
+        ("Run key", f"<code>{esc(str(manifest.get('run_key', '–'))[:16])}</code>"),
+    ]
+    why = "".join(
+        f"<li><b>{esc(s.title)}</b> <span class='w-muted'>{esc(s.why_not or 'did not run')}</span></li>" for s in off
+    )
+    more = (
+        f"<details data-k='signals-off'><summary data-k='signals-sum'>Why {plural(len(off), 'signal')} did not run</summary><ul class='w-why'>{why}</ul></details>"
+        if off
+        else ""
+    )
+    return f"<section class='w-card'><header><h2>This scan</h2></header>{facts(items)}{more}</section>"
+
+
+def notices(page: Page) -> str:
+    """What the scan has to say: fallbacks, and stages that failed with how to get what is missing."""
+    failed = [
+        notice(
+            f"{stage.replace('_', ' ').capitalize()} is missing: {why} Scan again to get it; finished stages are kept.",
+            "warn",
+        )
+        for stage, why in dict(page.info.failures).items()
+    ]
+    calm = [notice(text) for text in page.info.notices]
+    if len(calm) > 2:
+        rest = "".join(calm[2:])
+        calm = [
+            *calm[:2],
+            f"<details data-k='notices'><summary data-k='notices-sum' class='w-muted'>{plural(len(calm) - 2, 'more note')} from this scan</summary>{rest}</details>",
+        ]
+    return "".join([*failed, *calm])
+
+
+def body(page: Page) -> str:
+    """The page below its head."""
+    if not page.counts.matching:
+        return empty(
+            "No sample matches these filters",
+            "Take a filter away, or reset them all.",
+            button("Reset all filters", go("reset"), "filter_alt_off", primary=True),
+            "filter_alt_off",
+        )
+    confusion = cache.confusion(page.key, page.workspace, page.filter) if page.info.n_labelled else None
+    main, aside = [], []
+    if confusion is not None and (grid := matrix(confusion, page.filter, page.key)):
+        main.append(grid)
+    elif page.info.n_labelled:
+        main.append(
+            "<section class='w-card'>"
+            + empty("No label looks wrong here", "The suggested labels agree with the given ones.", glyph="task_alt")
+            + "</section>"
+        )
+    else:
+        main.append(
+            notice(
+                "This dataset has no labels, so that nothing can be said about wrong ones. Duplicates, outsiders and broken files are found all the same."
+            )
+        )
+    classes = by_group(page, "classes", "by_class") if page.info.n_labelled else []
+    if classes:
+        more = len(page.counts.by_class) - len(classes)
+        aside.append(
+            health_table(
+                "By class",
+                "classes",
+                classes,
+                page.filter,
+                page.key,
+                f"and {more:,} more on the Classes page" if more > 0 else "",
+            )
+        )
+    lower = []
+    table = page.workspace.planted()
+    if table is not None:
+        lower.append(planted(table))
+    if confusion is not None and (confusion.to_numpy() > 0).any():
+        lower.append(pairs(confusion, page.filter, page.key, 6))
+    for title, field, attribute in (("By split", "splits", "by_split"), ("By source", "sources", "by_source")):
+        groups = by_group(page, field, attribute)
+        if len(groups) > 1:
+            lower.append(health_table(title, field, groups, page.filter, page.key))
+    lower.append(run_facts(page))
+    said = notices(page)
+    return (
+        f"<div class='w-overview'>{health(page)}<div class='w-two'>{''.join(main)}{''.join(aside)}</div>"
+        f"{f'<div>{said}</div>' if said else ''}<div class='w-many'>{''.join(lower)}</div></div>"
+    )
+
+
+def draw() -> None:
+    """Draw the page."""
+    page = page_frame("overview", "What is wrong with this dataset?")
+    live(body(page), "w-body", dispatch)
