@@ -1,1 +1,25 @@
+"""Encoders: from samples to unit vectors. One file per family; torch is imported inside functions only."""
 
+from __future__ import annotations
+
+from ..registry import load_siblings
+from .base import FAMILIES, BaseEncoder, Choice, EncoderInfo, unit_rows
+from .choose import catalogue, choose, resolve_device
+from .embed import embed, load_fitted
+from .zero_shot import class_text_probs
+
+load_siblings(__name__, __path__)
+
+__all__ = [
+    "FAMILIES",
+    "BaseEncoder",
+    "Choice",
+    "EncoderInfo",
+    "catalogue",
+    "choose",
+    "class_text_probs",
+    "embed",
+    "load_fitted",
+    "resolve_device",
+    "unit_rows",
+]
