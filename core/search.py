@@ -11,7 +11,7 @@ from . import encoders
 from .errors import QueryError
 from .layout import Layout
 from .store.artifacts import load_array
-from .types import Float32, Int64
+from .types import Float32, Int64, Modality
 
 BLOCK = 65_536
 """Rows of embeddings read at a time."""
@@ -33,13 +33,16 @@ class Searcher:
 
     @cached_property
     def _text_tower(self) -> Any:
-        name = self._encoder["name"]
-        if not self._encoder.get("has_text_tower"):
+        name, modality = self._encoder["name"], Modality(self._encoder["modality"])
+        if name == "brought" or not (self._encoder["has_text_tower"] or modality is Modality.TEXT):
             raise QueryError(
                 f"The encoder {name!r} cannot be searched by description. Filter by text instead, look for samples "
                 "like one that you have, or scan with a CLIP encoder (`--encoder open_clip:…`)."
             )
-        return encoders.load_text_tower(name)
+        encoder = encoders.choose(name, modality, allow_network=False).build()
+        if encoder.fitted:
+            encoder.load(self._layout.embeddings)
+        return encoder
 
     def like(self, row: int, limit: int) -> tuple[Int64, Float32]:
         """The ``limit`` rows nearest to ``row`` by cosine, itself left out, and their cosines, descending."""

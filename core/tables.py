@@ -15,6 +15,7 @@ from . import __version__
 from . import fingerprint as fp
 from .clusters import Clusters
 from .layout import Layout
+from .media import content_hashes
 from .store.artifacts import load_array, load_json, load_table, plain, save_array, save_json, save_table
 from .types import (
     ISSUE_KINDS,
@@ -73,6 +74,7 @@ def dataset_table(dataset: Dataset, media: MediaFeatures | None) -> pa.Table:
     """One row per sample: who it is and where it lies."""
     n = dataset.n
     zeros = np.zeros(n, np.int32)
+    hashes = dataset.content_hash if media is None or any(dataset.content_hash) else content_hashes(media)
     return pa.table(
         {
             "row": np.arange(n, dtype=np.int32),
@@ -82,7 +84,7 @@ def dataset_table(dataset: Dataset, media: MediaFeatures | None) -> pa.Table:
             "label": labels_of(dataset),
             "split": _strings(dataset.split, n),
             "source": _strings(dataset.source, n),
-            "content_hash": _strings(dataset.content_hash, n),
+            "content_hash": _strings(hashes, n),
             "width": media.width if media else zeros,
             "height": media.height if media else zeros,
         },
@@ -206,7 +208,7 @@ def verdict_table(dataset: Dataset, verdicts: Verdicts, xy: Any, clusters: Clust
     names = np.array([*dataset.class_names, None], object)
     duplicate = verdicts.evidence[Kind.DUPLICATE]
     partner = duplicate.partner if duplicate.partner is not None else np.full(n, -1)
-    ids = np.append(dataset.sample_ids, None)
+    ids = np.array([*dataset.sample_ids, None], object)
     suggested = [[names[c] for c in row if c >= 0] for row in verdicts.suggested]
     shares = [
         [float(p) for c, p in zip(row, probs, strict=True) if c >= 0]
