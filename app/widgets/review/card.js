@@ -1,0 +1,244 @@
+/** The card: one frame that is built once and filled again for every sample, so that nothing jumps. */
+
+import { ACTIONS, ago, h, icon, score, setText, show, verdictOf } from "../lib/dom.js";
+import { MiniMap } from "./minimap.js";
+
+const PIXELATED_BELOW = 160; // an original side below this is enlarged with hard pixels
+const NEIGHBOURS = 8;
+const OPTIONS = 9;
+const BARS = 6;
+
+/** The labels behind the keys 1–9: suggestions by probability, then neighbours' labels by count, then the rest. */
+export function likelyLabels(card, labels) {
+  const seen = new Set([card.label]);
+  const out = [];
+  const add = (name, p) => { if (name !== null && name !== undefined && name !== "" && !seen.has(name)) { seen.add(name); out.push([name, p]); } };
+  for (const [name, p] of card.suggestions || []) add(name, p);
+  const votes = new Map();
+  for (const n of card.neighbors || []) if (n.label) votes.set(n.label, (votes.get(n.label) || 0) + 1);
+  for (const [name] of [...votes].sort((a, b) => b[1] - a[1])) add(name, null);
+  for (const label of labels) { if (out.length >= OPTIONS) break; add(label.name, null); }
+  return out.slice(0, OPTIONS);
+}
+
+export class CardView {
+  /** @param {object} on  callbacks: relabel(i), peek(neighbour), zoom() */
+  constructor(verdicts, on) {
+    this.verdicts = verdicts;
+    this.on = on;
+    this.#stage();
+    this.#panel();
+    this.#strip();
+  }
+
+  #stage() {
+    this.image = h("img", { alt: "", decoding: "sync", draggable: false });
+    this.image.addEventListener("error", () => this.#noImage("This image cannot be read."));
+    this.text = h("div.text", { hidden: true, tabIndex: 0, role: "document", "aria-label": "The sample's text" });
+    this.missing = h("div.missing", { hidden: true }, icon("broken_image"), h("p", {}));
+    this.caption = h("figcaption.ellipsis", {});
+    this.peekNote = h("div.peeknote", { hidden: true });
+    this.flash = h("div.flash", { "aria-hidden": "true" });
+    this.stage = h("figure.stage", {}, h("div.picture", { onclick: () => this.on.zoom() }, this.image, this.text, this.missing), this.peekNote, this.flash, this.caption);
+  }
+
+  #panel() {
+    this.verdict = h("span.chip.verdict", {}, this.verdictIcon = icon("help"), this.verdictText = h("span.ellipsis", {}));
+    this.confidence = h("span.muted", {});
+    this.others = h("span.others", {});
+    this.given = h("div.label.given", {}, h("small", { textContent: "Given" }), this.givenName = h("b.ellipsis", {}), this.givenP = h("span.muted", {}));
+    this.suggested = h("div.label.suggested", {}, h("small", { textContent: "Suggested" }), this.suggestedName = h("b.ellipsis", {}), this.suggestedP = h("span.muted", {}));
+    this.reason = h("p.reason", { tabIndex: 0 });
+    this.options = Array.from({ length: OPTIONS }, (_, i) => {
+      const parts = { name: h("span.ellipsis", {}), p: h("span.muted", {}), bar: h("i", {}) };
+      const button = h("button.option", { type: "button", onclick: () => this.on.relabel(i) },
+        h("kbd", { textContent: String(i + 1) }), parts.name, parts.p, h("span.bar", {}, parts.bar));
+      return { button, ...parts };
+    });
+    this.canvas = h("canvas.mini", { role: "img", "aria-label": "Where this sample lies on the map" });
+    this.map = new MiniMap(this.canvas);
+    this.bars = Array.from({ length: BARS }, () => {
+      const parts = { name: h("span.ellipsis", {}), value: h("span.value", {}), bar: h("i", {}) };
+      return { row: h("div.score", {}, parts.name, h("span.bar", {}, parts.bar), parts.value), ...parts };
+    });
+    this.history = h("div.history.ellipsis", {});
+    this.facts = h("dl.facts", { "aria-label": "Columns of this sample" });
+    this.panel = h("aside.panel", { "aria-label": "What Winnow thinks" },
+      h("div.row", {}, this.verdict, this.confidence, this.others),
+      h("div.labels", {}, this.given, icon("arrow_forward", "muted"), this.suggested),
+      this.reason,
+      h("div.options", { role: "group", "aria-label": "Relabel" }, this.options.map((o) => o.button)),
+      h("div.where", {}, this.canvas, h("div.scores", {}, this.bars.map((b) => b.row))),
+      this.history, this.facts);
+  }
+
+  #strip() {
+    this.neighbours = Array.from({ length: NEIGHBOURS }, (_, i) => {
+      const image = h("img", { alt: "", draggable: false });
+      const text = h("span.snippet", { hidden: true });
+      const label = h("span.name.ellipsis", {});
+      const button = h("button.neighbour", { type: "button", onclick: () => this.on.peek(i) }, h("span.pic", {}, image, text), label);
+      image.addEventListener("error", () => image.removeAttribute("src"));
+      return { button, image, text, label };
+    });
+    this.strip = h("section.strip", { "aria-label": "Nearest neighbours" },
+      h("span.title", {}, "Nearest", h("br"), "samples"), h("div.tiles", {}, this.neighbours.map((n) => n.button)));
+  }
+
+  #noImage(message) {
+    this.image.hidden = true;
+    this.missing.hidden = false;
+    setText(this.missing.lastChild, message);
+  }
+
+  /** Show a sample's picture or text on the stage. */
+  #show(card) {
+    const picture = card.thumb || card.image;
+    show(this.text, Boolean(card.text) && !picture);
+    show(this.missing, !card.text && !picture);
+    show(this.image, Boolean(picture));
+    if (picture) {
+      const small = card.width > 0 && Math.max(card.width, card.height) < PIXELATED_BELOW;
+      this.image.classList.toggle("pixelated", small);
+      this.image.style.aspectRatio = card.width > 0 ? `${card.width} / ${card.height}` : "";
+      if (this.image.getAttribute("src") !== picture) this.image.src = picture;
+      this.image.alt = `Sample ${card.id}, labelled ${card.label ?? "nothing"}`;
+      clearTimeout(this.sharpen);
+      const full = card.image;
+      if (full && full !== picture && !small) this.sharpen = setTimeout(() => this.#sharpen(card.id, full), 160);
+    } else if (card.text) {
+      setText(this.text, card.text);
+      this.text.dataset.length = card.text.length < 90 ? "short" : card.text.length < 400 ? "medium" : "long";
+      this.text.scrollTop = 0;
+    } else {
+      setText(this.missing.lastChild, card.verdict === "broken" ? card.reason || "This sample cannot be read." : "Only embeddings were brought: there is no picture or text to show.");
+    }
+    this.shown = card.id;
+  }
+
+  /** Replace the thumbnail by the original once the person stays on a card. */
+  #sharpen(id, url) {
+    const full = new Image();
+    full.src = url;
+    full.decode().then(() => { if (this.shown === id) this.image.src = url; }, () => {});
+  }
+
+  /** @param {object} card  @param {object[]} labels  @param {object|null} decided  this person's decision so far */
+  fill(card, labels, decided) {
+    this.card = card;
+    const v = verdictOf(this.verdicts, card.verdict);
+    this.#show(card);
+    show(this.peekNote, false);
+    const facts = [card.width ? `${card.width} × ${card.height}` : null, card.split, card.source].filter(Boolean);
+    setText(this.caption, [card.id, ...facts].join(" · "));
+    this.facts.replaceChildren(...Object.entries(card.meta || {}).filter(([, x]) => x !== null && x !== "").slice(0, 12)
+      .flatMap(([k, x]) => [h("dt.ellipsis", { textContent: k, title: k }), h("dd.ellipsis", { textContent: x, title: String(x) })]));
+    this.caption.title = [card.id, ...Object.entries(card.meta || {}).map(([k, x]) => `${k}: ${x}`)].join("\n");
+
+    this.verdict.style.setProperty("--c", v.colour);
+    this.verdict.title = v.term ? `${v.term}: ${score(card.confidence)}` : "";
+    setText(this.verdictIcon, v.icon);
+    setText(this.verdictText, v.says);
+    setText(this.confidence, score(card.confidence));
+    this.confidence.title = "Confidence of this verdict";
+    this.#otherKinds(card);
+
+    const options = likelyLabels(card, labels);
+    this.likely = options.map(([name]) => name);
+    const best = (card.suggestions || [])[0];
+    setText(this.givenName, card.label ?? "no label");
+    setText(this.givenP, card.label_p === undefined || card.label_p === null ? "" : score(card.label_p));
+    setText(this.suggestedName, best ? best[0] : "–");
+    setText(this.suggestedP, best ? score(best[1]) : "");
+    this.given.title = card.label ?? "";
+    this.suggested.title = best ? best[0] : "Nothing to suggest";
+    this.suggested.classList.toggle("none", !best);
+    setText(this.reason, card.reason || "Nothing speaks against this sample.");
+    this.reason.title = card.reason || "";
+    this.reason.scrollTop = 0;
+
+    this.options.forEach((o, i) => {
+      const [name, p] = options[i] || [null, null];
+      o.button.style.visibility = name === null ? "hidden" : "";
+      setText(o.name, name ?? "");
+      setText(o.p, p === null || p === undefined ? "" : score(p));
+      o.bar.style.setProperty("--v", p ?? 0);
+      o.button.title = name ?? "";
+      o.button.setAttribute("aria-pressed", String(Boolean(name !== null && decided?.action === "relabel" && decided.label === name)));
+    });
+    this.#fillStrip(card);
+    this.#fillBars(card);
+    show(this.canvas, Boolean(card.xy));
+    if (card.xy) this.map.draw(card.xy, (card.neighbors || []).map((n) => n.xy).filter(Boolean));
+    this.#fillHistory(card, decided);
+  }
+
+  #otherKinds(card) {
+    const flagged = Object.entries(card.kinds || {}).filter(([kind, k]) => k.flag && kind !== card.verdict);
+    this.others.replaceChildren(...flagged.map(([kind, k]) => {
+      const v = verdictOf(this.verdicts, kind);
+      return h("span.also", { title: `Also: ${v.says} (${score(k.p)}). ${k.reason || ""}`, vars: { c: v.colour }, role: "img", "aria-label": `Also: ${v.says}` }, icon(v.icon));
+    }));
+  }
+
+  #fillStrip(card) {
+    const near = card.neighbors || [];
+    this.neighbours.forEach((tile, i) => {
+      const n = near[i];
+      tile.button.style.visibility = n ? "" : "hidden";
+      if (!n) { tile.image.removeAttribute("src"); return; }
+      const agrees = n.agrees ?? n.label === card.label;
+      tile.button.classList.toggle("disagrees", !agrees);
+      show(tile.image, Boolean(n.thumb));
+      show(tile.text, !n.thumb);
+      if (n.thumb && tile.image.getAttribute("src") !== n.thumb) tile.image.src = n.thumb;
+      tile.image.classList.toggle("pixelated", (n.width || card.width) > 0 && Math.max(n.width || card.width, n.height || card.height) < 64);
+      if (!n.thumb) setText(tile.text, n.text || n.id);
+      tile.image.alt = "";
+      setText(tile.label, n.label ?? "no label");
+      tile.button.title = `${n.label ?? "no label"} · distance ${score(n.distance)} · ${n.id}`;
+      tile.button.setAttribute("aria-label", `Neighbour ${i + 1}: ${n.label ?? "no label"}${agrees ? "" : ", disagrees"}`);
+    });
+  }
+
+  #fillBars(card) {
+    const kinds = Object.entries(card.kinds || {}).map(([kind, k]) => [kind, k.p]).sort((a, b) => b[1] - a[1]).slice(0, BARS);
+    this.bars.forEach((bar, i) => {
+      const [kind, p] = kinds[i] || [null, 0];
+      bar.row.style.visibility = kind ? "" : "hidden";
+      if (!kind) return;
+      const v = verdictOf(this.verdicts, kind);
+      setText(bar.name, v.says);
+      bar.bar.style.setProperty("--v", p);
+      bar.bar.style.setProperty("--c", v.colour);
+      setText(bar.value, score(p));
+      bar.row.title = card.kinds[kind].reason || v.term || "";
+    });
+  }
+
+  #fillHistory(card, decided) {
+    const past = [...(card.history || [])];
+    const last = decided ? { ...decided, actor: "you", at: decided.at } : past[past.length - 1];
+    if (!last) { setText(this.history, "No decision yet"); this.history.title = ""; return; }
+    const say = (d) => `${ACTIONS[d.action]?.past ?? d.action}${d.label && d.action === "relabel" ? ` to ${d.label}` : ""} by ${d.actor}, ${ago(d.at)}`;
+    const others = past.length + (decided ? 1 : 0) - 1;
+    setText(this.history, say(last) + (others > 0 ? ` · ${others} earlier` : ""));
+    this.history.title = past.map((d) => `${say(d)} (${d.at})`).join("\n");
+  }
+
+  /** Look at a neighbour on the stage without leaving the card. */
+  peek(neighbour) {
+    this.#show({ id: neighbour.id, thumb: neighbour.thumb, image: neighbour.image, text: neighbour.text, width: neighbour.width || this.card.width, height: neighbour.height || this.card.height, label: neighbour.label });
+    show(this.peekNote, true);
+    this.peekNote.replaceChildren(icon("visibility"), h("span.ellipsis", { textContent: `Neighbour: ${neighbour.label ?? "no label"} · distance ${score(neighbour.distance)}` }),
+      h("button.quiet", { type: "button", onclick: () => this.on.open(neighbour) }, "Open it"), h("button.quiet", { type: "button", onclick: () => this.unpeek() }, "Back ", h("kbd", { textContent: "Esc" })));
+  }
+
+  get peeking() { return !this.peekNote.hidden; }
+
+  unpeek() {
+    if (!this.peeking) return;
+    this.#show(this.card);
+    show(this.peekNote, false);
+  }
+}

@@ -1,0 +1,508 @@
+/**
+ * Review: one card after the other, at the speed of the keys.
+ *
+ * A key press decides about the sample that is on the screen, shows the next card in the same task and leaves the
+ * saving to `Saver`. Streamlit is not involved until the person leaves the page.
+ */
+
+import { ACTIONS, ago, count, fillHeight, h, helpDialog, icon, isInteractive, isTyping, keepFocus, plural, setText, show } from "../lib/dom.js";
+import { Api, Prefetcher } from "../lib/api.js";
+import { LabelPicker } from "../lib/picker.js";
+import { Saver, newId } from "../lib/saver.js";
+import { CardView } from "./card.js";
+import { Queue } from "./queue.js";
+
+const RECENT = 10;
+const AHEAD = 14; // cards whose pictures are loaded before they are needed
+const PACE_WINDOW = 120000;
+
+const KEYS = [
+  ["Decide", [["A", "Accept: the given label is right"], ["W", "Take the suggested label"], ["1 … 9", "Relabel to the n-th likeliest label"], ["/", "Any label, or a new one"], ["X", "Exclude the sample"], ["N", "Write a note for this decision"]]],
+  ["Move", [["Space", "Skip for now"], ["J →", "Next, without deciding"], ["K ←", "Back"], ["U", "Undo the last decision"]]],
+  ["Look", [["Z", "Zoom"], ["?", "These keys"], ["Esc", "Close what is open"]]],
+];
+
+const live = new WeakMap();
+
+/** Streamlit calls this when the component is drawn and again whenever its data changes. */
+export default function mount(component) {
+  const { parentElement, data } = component;
+  const there = live.get(parentElement);
+  if (there) there.update(component);
+  else live.set(parentElement, new Review(component));
+  return () => { live.get(parentElement)?.destroy(); live.delete(parentElement); };
+}
+
+class Review {
+  constructor(component) {
+    this.api = new Api(component.data);
+    this.component = component;
+    this.data = component.data;
+    this.labels = [];
+    this.prefetch = new Prefetcher();
+    this.mine = new Map(); // sample id → this person's decision of this session, or null when taken back
+    this.done = []; // [{decision_id, id, action, label, at, previous}] in order, what U takes back
+    this.skipped = new Set();
+    this.note = "";
+    this.stamps = [];
+    this.#build(component.parentElement);
+    this.saver = new Saver(this.api, this.data.actor, (s) => this.#drawSaved(s), (r, b) => this.#onSaved(r, b));
+    if (this.saver.adopted) this.#say("good", "cloud_done", `${plural(this.saver.adopted, "decision")} from your last visit ${this.saver.adopted === 1 ? "is" : "are"} being saved.`, 5000);
+    this.#start();
+    this.#loadLabels();
+    this.#loadMap();
+    this.onKey = (event) => this.#key(event);
+    window.addEventListener("keydown", this.onKey, true);
+    this.ticker = setInterval(() => this.#drawProgress(), 5000);
+  }
+
+  /** New data from Streamlit: a fresh token, or another queue. */
+  update(component) {
+    const before = this.data;
+    this.component = component;
+    this.data = component.data;
+    this.api.update(component.data);
+    if (before.queue !== this.data.queue || before.ws !== this.data.ws) this.#start();
+    else if (JSON.stringify(before.open) !== JSON.stringify(this.data.open)) this.#open(this.data.open || []);
+    if (this.saver.failing) this.saver.retryNow();
+  }
+
+  destroy() {
+    window.removeEventListener("keydown", this.onKey, true);
+    clearInterval(this.ticker);
+    this.stopFit();
+    this.queue.close();
+    this.saver.destroy();
+    this.root.remove();
+  }
+
+  // ── frame ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #build(parent) {
+    const button = (cls, key, text, does, title) => h(`button${cls}`, { type: "button", onclick: does, title }, h("kbd", { textContent: key }), text);
+    this.card = new CardView(this.data.verdicts, {
+      relabel: (i) => this.#relabelTo(i),
+      peek: (i) => this.#peek(i),
+      open: (n) => this.#open([n.id]),
+      zoom: () => this.#zoom(),
+    });
+    this.progressText = h("span.strong", {});
+    this.paceText = h("span.muted.pace", {});
+    this.meter = h("i", {});
+    this.savedState = h("span.saved", { role: "status", "aria-live": "polite" });
+    this.head = h("header.head", {}, this.progressText,
+      h("span.bar.meter", { role: "progressbar", "aria-label": "Decided in this queue", "aria-valuemin": "0", "aria-valuemax": "100" }, this.meter),
+      this.paceText, this.savedState,
+      h("button.quiet", { type: "button", title: "Keys of this page (?)", "aria-label": "Keys of this page", onclick: () => this.help.toggle() }, h("kbd", { textContent: "?" })));
+    this.takeText = h("span.ellipsis", {});
+    this.take = button(".take", "W", this.takeText, () => this.#take(), "Take the suggested label");
+    this.noteText = h("span.ellipsis", { textContent: "Note" });
+    this.anyLabel = button(".any", "/", "Label…", () => this.#pick(), "Any label, or a new one");
+    this.actions = h("nav.actions", { "aria-label": "Decide" },
+      button(".accept", "A", "Accept", () => this.#decide("accept"), "The given label is right: keep it"), this.take,
+      button(".exclude", "X", "Exclude", () => this.#decide("exclude"), "Leave this sample out of the dataset"), this.anyLabel,
+      h("span.gap", {}),
+      button("", "Space", "Skip", () => this.#skip(), "Decide later"), button("", "U", "Undo", () => this.#undo(), "Take back the last decision"),
+      this.noteButton = button(".note", "N", this.noteText, () => this.#openNote(), "A note that is kept with the decision"));
+    this.recent = h("div.tiles", {});
+    this.recentRow = h("footer.recent", { "aria-label": "Last ten decisions" }, h("span.title", {}, "Last", h("br"), "decisions"), this.recent);
+    this.noteInput = h("input", { type: "text", maxLength: 500, placeholder: "Why? Kept with the decision. Enter closes.", "aria-label": "Note for this decision", onkeydown: (e) => this.#noteKey(e) });
+    this.noteBox = h("div.notebox", { hidden: true }, icon("edit_note"), this.noteInput);
+    this.bannerIcon = icon("info");
+    this.bannerText = h("span", {});
+    this.bannerButton = h("button", { type: "button", hidden: true });
+    this.banner = h("div.banner", { hidden: true, role: "alert" }, this.bannerIcon, this.bannerText, this.bannerButton);
+    this.body = h("div.body", {}, this.card.stage, this.card.panel);
+    this.live = h("div.sr", { "aria-live": "polite" });
+    this.empty = h("div.empty", { hidden: true });
+    this.root = h("section.wn.review", { tabIndex: -1, role: "region", "aria-label": "Review" },
+      this.head, this.body, this.card.strip, this.actions, this.recentRow, this.noteBox, this.banner, this.empty, this.live);
+    parent.append(this.root);
+    this.picker = new LabelPicker(this.root);
+    this.help = helpDialog(this.root, "Keys of Review", KEYS);
+    keepFocus(this.root);
+    this.stopFit = fillHeight(this.root);
+    this.root.dataset.state = "loading";
+  }
+
+  #start() {
+    this.queue?.close();
+    this.queue = new Queue(this.api, this.data.queue, () => this.#arrived());
+    this.counted = new Set();
+    this.shownId = null;
+    this.root.dataset.state = "loading";
+    this.empty.hidden = true;
+    this.queue.fill();
+    if (this.data.open?.length) this.#open(this.data.open);
+  }
+
+  async #loadLabels() {
+    try {
+      const { labels } = await this.api.get("labels");
+      this.labels = labels.map((l) => (typeof l === "string" ? { name: l } : l));
+      if (this.queue.current) this.#render();
+    } catch { /* the picker still offers what the cards suggest */ }
+  }
+
+  async #loadMap() {
+    try {
+      const { array } = await this.api.framed("points");
+      this.xy = array;
+      this.card.map.setPoints(array);
+    } catch { /* no map in this workspace: the card shows none */ }
+  }
+
+  #arrived() {
+    const { queue } = this;
+    if (queue.error && !queue.cards.length) return this.#showError(queue.error);
+    if (this.root.dataset.state !== "ready" && queue.current) { this.#render(); this.root.focus({ preventScroll: true }); }
+    else if (!queue.current && queue.finished) this.#render();
+    this.#drawProgress();
+    this.#load();
+  }
+
+  // ── the card ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #render() {
+    const card = this.queue.current;
+    if (!card) { this.#showEnd(); return; }
+    this.root.dataset.state = "ready";
+    this.empty.hidden = true;
+    const before = this.#decisionOf(card);
+    // the decision's id belongs to this showing of this card: a second key press on it cannot decide twice
+    this.mint = { id: card.id, decision_id: newId(), supersedes: before?.decision_id ?? null };
+    this.shownId = card.id;
+    this.root.dataset.sample = card.id;
+    this.card.fill({ ...card, history: card.history || card.decisions }, this.labels, before && before.mine ? before : null);
+    setText(this.takeText, card.suggestions?.length ? card.suggestions[0][0] : "Suggestion");
+    this.take.disabled = !card.suggestions?.length;
+    this.root.dataset.decided = before ? before.action : "";
+    this.root.dataset.decidedLabel = before ? ACTIONS[before.action].past : "";
+    this.#setNote("");
+    if (!this.queue.loading) this.queue.fill();
+  }
+
+  /** What this person decided about a card: in this session, else as the server told. */
+  #decisionOf(card) {
+    if (this.mine.has(card.id)) { const d = this.mine.get(card.id); return d ? { ...d, mine: true } : null; }
+    return (card.decisions || []).find((d) => d.actor === this.data.actor) || null;
+  }
+
+  #load() {
+    const { cards, cursor } = this.queue;
+    const near = cards.slice(cursor, cursor + AHEAD);
+    const first = near.map((c) => c.thumb);
+    const rest = near.flatMap((c) => (c.neighbors || []).map((n) => n.thumb));
+    if (near[0]?.modality !== "text") this.prefetch.want([...first, ...rest]);
+  }
+
+  #step(by) {
+    const next = this.queue.cursor + by;
+    if (next < 0) return;
+    if (by > 0 && !this.queue.current) return;
+    this.queue.cursor = Math.min(next, this.queue.cards.length);
+    this.#render();
+    this.#later();
+  }
+
+  /** What can wait until the next card is on the screen. */
+  #later() {
+    if (this.laterAsked) return;
+    this.laterAsked = true;
+    requestAnimationFrame(() => setTimeout(() => {
+      this.laterAsked = false;
+      this.#drawRecent();
+      this.#drawProgress();
+      this.#load();
+    }));
+  }
+
+  // ── deciding ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #decide(action, label = null) {
+    const card = this.queue.current;
+    if (!card || !this.mint || this.mint.id !== card.id) return;
+    const started = performance.now();
+    const { decision_id, supersedes } = this.mint;
+    this.mint = null;
+    const at = new Date().toISOString();
+    const decision = { decision_id, sample_id: card.id, action, label, supersedes, reason: this.note || null };
+    this.done.push({ ...decision, at, before: this.#decisionOf(card), thumb: card.thumb, text: card.text, cursor: this.queue.cursor });
+    this.mine.set(card.id, { decision_id, action, label, at });
+    this.skipped.delete(card.id);
+    this.stamps.push(Date.now());
+    this.saver.push(decision);
+    this.#flash(action);
+    this.#step(1);
+    setText(this.live, `${ACTIONS[action].past}${label ? ` to ${label}` : ""}.`);
+    performance.measure("winnow:key-to-card", { start: this.keyAt ?? started, end: performance.now() });
+  }
+
+  #flash(action) {
+    const { flash } = this.card;
+    flash.dataset.action = action;
+    flash.replaceChildren(icon(ACTIONS[action].icon));
+    flash.getAnimations().forEach((a) => a.cancel());
+    flash.animate([{ opacity: 0.9 }, { opacity: 0 }], { duration: 260, easing: "ease-out" });
+  }
+
+  #take() {
+    const best = this.queue.current?.suggestions?.[0];
+    if (best) this.#decide("relabel", best[0]);
+    else this.#say("warn", "info", "There is no suggestion for this sample. Press / for all labels.", 2500);
+  }
+
+  #relabelTo(i) {
+    const name = this.card.likely?.[i];
+    if (name !== undefined && this.queue.current) this.#decide("relabel", name);
+  }
+
+  #pick() {
+    const card = this.queue.current;
+    if (!card) return;
+    this.picker.show({
+      anchor: this.anyLabel, labels: this.labels, likely: [...(this.card.likely || []), card.label].filter(Boolean),
+      pick: (name, fresh) => {
+        if (fresh) { this.labels = [...this.labels, { name }]; this.picker.labels = this.labels; }
+        if (name === card.label) this.#decide("accept");
+        else this.#decide("relabel", name);
+      },
+    });
+  }
+
+  #skip() {
+    const card = this.queue.current;
+    if (!card) return;
+    if (!this.#decisionOf(card)) this.skipped.add(card.id);
+    this.#step(1);
+  }
+
+  async #undo() {
+    const last = this.done.pop();
+    if (!last) return this.#undoOnServer();
+    this.saver.push({ undo: last.decision_id, undo_id: newId(), sample_id: last.sample_id });
+    this.mine.set(last.sample_id, last.before);
+    this.stamps.pop();
+    this.queue.goTo(last.sample_id);
+    this.#render();
+    this.#later();
+    setText(this.live, "Taken back.");
+    return undefined;
+  }
+
+  /** Nothing of this session is left to take back: ask the log for this person's last decision or batch. */
+  async #undoOnServer() {
+    if (this.undoing) return;
+    this.undoing = true;
+    try {
+      await this.saver.flush();
+      const answer = await this.api.post("undo", {});
+      if (!answer.count) this.#say("warn", "info", "There is nothing left to undo.", 2500);
+      else {
+        for (const id of answer.undone) { this.mine.set(id, null); this.#forget(id); }
+        this.#say("good", "undo", answer.count === 1 ? "Took back your last decision from an earlier visit." : `Took back ${plural(answer.count, "decision")} that were made together.`, 4000);
+        await this.#open(answer.undone.slice(0, 1));
+      }
+    } catch (error) {
+      this.#say("bad", "error", error.message, 5000);
+    } finally { this.undoing = false; }
+  }
+
+  #forget(id) {
+    const card = this.queue.byId.get(id);
+    if (card) card.decisions = (card.decisions || []).filter((d) => d.actor !== this.data.actor);
+  }
+
+  #onSaved(results, batch) {
+    const refused = results.filter((r) => r.error);
+    if (!refused.length) return;
+    for (const r of refused) {
+      const lost = batch.find((d) => d.decision_id === r.decision_id);
+      if (lost) { this.mine.delete(lost.sample_id); this.done = this.done.filter((d) => d.decision_id !== r.decision_id); }
+    }
+    this.#later();
+  }
+
+  // ── looking ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #zoom() {
+    this.root.classList.toggle("zoomed");
+  }
+
+  #peek(i) {
+    const n = this.queue.current?.neighbors?.[i];
+    if (!n) return;
+    if (this.card.peeking && this.card.shown === n.id) this.card.unpeek();
+    else this.card.peek(n);
+  }
+
+  async #open(ids) {
+    if (!ids.length) return;
+    try {
+      await this.queue.open(ids);
+      this.root.classList.remove("zoomed");
+      this.#render();
+      this.#later();
+    } catch (error) { this.#say("bad", "error", error.message, 5000); }
+  }
+
+  #openNote() {
+    this.noteBox.hidden = false;
+    this.noteInput.value = this.note;
+    this.noteInput.focus();
+  }
+
+  #noteKey(event) {
+    event.stopPropagation();
+    if (event.key !== "Enter" && event.key !== "Escape") return;
+    event.preventDefault();
+    if (event.key === "Enter") this.#setNote(this.noteInput.value.trim());
+    this.noteBox.hidden = true;
+    this.root.focus({ preventScroll: true });
+  }
+
+  #setNote(text) {
+    if (this.note === text && this.noteText.textContent) return;
+    this.note = text;
+    setText(this.noteText, text || "Note");
+    this.noteButton.setAttribute("aria-pressed", String(Boolean(text)));
+  }
+
+  // ── keys ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || !this.root.isConnected) return;
+    if (isTyping(event)) return;
+    const inside = event.composedPath().includes(this.root);
+    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    // a focused button answers to Space and Enter itself; elsewhere on the page the arrows are not ours either
+    if ((key === " " || key === "Enter" || (!inside && key.startsWith("Arrow"))) && isInteractive(event)) return;
+    if (this.help.open) {
+      if (key === "Escape" || key === "?") { this.#take_(event); this.help.close(); }
+      return;
+    }
+    const move = { j: 1, ArrowRight: 1, ArrowDown: 1, k: -1, ArrowLeft: -1, ArrowUp: -1 }[key];
+    if (move) { this.#take_(event); this.keyAt = event.timeStamp; this.#step(move); return; }
+    const does = {
+      a: () => this.#decide("accept"), w: () => this.#take(), x: () => this.#decide("exclude"), " ": () => this.#skip(), u: () => this.#undo(),
+      "/": () => this.#pick(), n: () => this.#openNote(), z: () => this.#zoom(), "?": () => this.help.toggle(), Escape: () => this.#escape(),
+    }[key] || (/^[1-9]$/.test(key) ? () => this.#relabelTo(Number(key) - 1) : null);
+    if (!does) return;
+    this.#take_(event);
+    if (event.repeat) return; // a held key decides once
+    this.keyAt = event.timeStamp;
+    does();
+  }
+
+  #take_(event) { event.preventDefault(); event.stopPropagation(); }
+
+  #escape() {
+    if (this.card.peeking) this.card.unpeek();
+    else if (this.root.classList.contains("zoomed")) this.root.classList.remove("zoomed");
+    else this.banner.hidden = true;
+  }
+
+  // ── what surrounds the card ──────────────────────────────────────────────────────────────────────────────────
+
+  #drawRecent() {
+    const shown = this.done.slice(-RECENT).reverse();
+    this.recent.replaceChildren(...shown.map((d) => h("button.past", {
+      type: "button", title: `${ACTIONS[d.action].past}${d.label ? ` to ${d.label}` : ""} · ${d.sample_id} · ${ago(d.at)}`,
+      "aria-label": `${ACTIONS[d.action].past}${d.label ? ` to ${d.label}` : ""}: sample ${d.sample_id}. Go back to it.`,
+      "data-action": d.action, onclick: () => { this.queue.goTo(d.sample_id); this.#render(); },
+    }, d.thumb && !d.text ? h("img", { src: d.thumb, alt: "" }) : h("span.snippet", { textContent: d.text || d.sample_id }), icon(ACTIONS[d.action].icon),
+    d.label ? h("span.ellipsis", { textContent: d.label }) : null)));
+    if (!shown.length) this.recent.replaceChildren(h("span.muted", { textContent: "Your decisions appear here; click one to go back to it." }));
+  }
+
+  #drawProgress() {
+    const { queue } = this;
+    const decided = [...this.mine].filter(([id, d]) => d && !queue.byId.get(id)?.extra).length;
+    const total = queue.total;
+    const left = total === null ? null : Math.max(0, total - decided);
+    setText(this.progressText, total === null ? "" : `${count(decided)} done · ${count(left)} left`);
+    const share = total ? decided / total : 0;
+    this.meter.style.setProperty("--v", share);
+    this.meter.parentElement.setAttribute("aria-valuenow", String(Math.round(share * 100)));
+    const now = Date.now();
+    this.stamps = this.stamps.filter((t) => now - t < PACE_WINDOW);
+    const span = this.stamps.length > 3 ? Math.max(now - this.stamps[0], 5000) : 0;
+    const pace = span ? (this.stamps.length * 60000) / span : 0;
+    const minutes = pace && left ? left / pace : 0;
+    setText(this.paceText, pace ? `${Math.round(pace)} a minute${minutes ? ` · ${minutes < 1.5 ? "1 min" : minutes < 90 ? `${Math.round(minutes)} min` : `${(minutes / 60).toFixed(1)} h`} to go` : ""}` : "");
+  }
+
+  #drawSaved({ pending, failing, since, refused, saved }) {
+    const stuck = failing && (since && Date.now() - since > 2500);
+    const state = failing ? "failing" : pending ? "saving" : saved || this.saver?.saved ? "saved" : "idle";
+    this.savedState.dataset.state = state;
+    this.savedState.dataset.pending = pending;
+    this.savedState.replaceChildren(...(state === "idle" ? [] : [icon({ saving: "sync", saved: "cloud_done", failing: "cloud_off" }[state]),
+      { saving: "Saving…", saved: "Saved ✓", failing: `${count(pending)} not saved yet` }[state]]));
+    if (refused.length) {
+      const [why] = refused.splice(0);
+      this.#say("bad", "error", `A decision was refused: ${why}`, 9000);
+    } else if (stuck && !this.warned) {
+      this.warned = true;
+      this.#say("bad", "cloud_off", `${failing} ${plural(pending, "decision")} ${pending === 1 ? "is" : "are"} kept in this browser and will be sent as soon as it works. You can go on.`, 0,
+        this.saver.expired ? ["Reload", () => window.location.reload()] : ["Try now", () => this.saver.retryNow()]);
+    } else if (!failing && this.warned) {
+      this.warned = false;
+      this.#say("good", "cloud_done", "Connected again. Everything is saved.", 3000);
+    }
+  }
+
+  #say(tone, symbol, text, ms, button) {
+    clearTimeout(this.bannerTimer);
+    this.banner.style.setProperty("--tone", `var(--${tone})`);
+    setText(this.bannerIcon, symbol);
+    setText(this.bannerText, text);
+    show(this.bannerButton, Boolean(button));
+    if (button) { setText(this.bannerButton, button[0]); this.bannerButton.onclick = button[1]; }
+    this.banner.hidden = false;
+    if (ms) this.bannerTimer = setTimeout(() => { this.banner.hidden = true; }, ms);
+  }
+
+  #go(page, extra = {}) { this.component.setTriggerValue("go", { page, ...extra }); }
+
+  #showEnd() {
+    const { queue } = this;
+    if (!queue.finished) { this.root.dataset.state = "loading"; queue.fill(); return; }
+    this.mint = null;
+    this.root.dataset.state = "end";
+    this.root.dataset.sample = "";
+    const decided = [...this.mine.values()].filter(Boolean).length;
+    const skipped = [...this.skipped];
+    const choice = (text, does, cls = "") => h(`button${cls}`, { type: "button", onclick: does }, text);
+    const none = !queue.cards.length;
+    this.empty.replaceChildren(icon(none ? "inbox" : "task_alt"),
+      h("h2", { textContent: none ? "Nothing is waiting here" : skipped.length ? "You have seen them all" : "This queue is done" }),
+      h("p", { textContent: none
+        ? "No sample matches these filters, or all of them are decided. Choose another queue, or take a filter away."
+        : `${plural(decided, "decision")} in this session${skipped.length ? `, ${count(skipped.length)} skipped` : ""}. ${skipped.length ? "Skipped samples stay undecided." : "Everything you decided is in the log and can be undone."}` }),
+      h("div.row", {},
+        skipped.length ? choice(`Go through ${plural(skipped.length, "skipped sample")}`, () => this.#again(skipped), ".primary") : null,
+        choice("Choose another queue", () => this.#go("overview"), skipped.length ? "" : ".primary"),
+        none ? null : choice("Export", () => this.#go("export")),
+        none ? null : choice("Undo the last", () => this.#undo())));
+    this.empty.hidden = false;
+    this.#later();
+  }
+
+  #again(ids) {
+    const first = this.queue.cards.findIndex((c) => ids.includes(c.id));
+    const cards = ids.map((id) => this.queue.byId.get(id));
+    this.queue.cards = [...this.queue.cards.filter((c) => !ids.includes(c.id)), ...cards];
+    this.skipped.clear();
+    this.queue.cursor = first < 0 ? 0 : this.queue.cards.length - cards.length;
+    this.#render();
+    this.#load();
+  }
+
+  #showError(error) {
+    this.root.dataset.state = "error";
+    this.empty.replaceChildren(icon("cloud_off"), h("h2", { textContent: "The queue could not be loaded" }), h("p", { textContent: error.message }),
+      h("div.row", {}, h("button.primary", { type: "button", onclick: () => { this.queue.error = null; this.queue.fill(); } }, "Try again")));
+    this.empty.hidden = false;
+  }
+}
