@@ -11,6 +11,7 @@ import json
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import EllipsisType
@@ -40,9 +41,20 @@ from .rows import (
 )
 from .state import Chain, Draft, LogState
 
-__all__ = ["ClassEvent", "Clock", "DecisionRequest", "DecisionStore", "iso", "utc_now"]
+__all__ = ["ClassEvent", "Clock", "DecisionRequest", "DecisionStore", "Snapshot", "iso", "utc_now"]
 
 Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One moment of the log. table : the state in force (STATE_SCHEMA). decisions : every decision in force, of every
+    person, in order of ``seq``. seq, hash : of the last row; (0, "") for an empty log."""
+
+    seq: int
+    hash: str
+    table: pa.Table
+    decisions: tuple[Decision, ...]
 
 
 class DecisionStore:
@@ -165,6 +177,15 @@ class DecisionStore:
             self._refresh()
             return self._state.table()
 
+    def snapshot(self) -> Snapshot:
+        """The state in force, the decisions behind it and the log's head, all of one moment."""
+        with self._lock:
+            self._refresh()
+            tops = [d for people in self._state.current().values() for d in people.values()]
+            return Snapshot(
+                self._state.seq, self._state.hash, self._state.table(), tuple(sorted(tops, key=lambda d: d.seq))
+            )
+
     def head(self) -> tuple[int, str]:
         """(seq, hash) of the last row; (0, "") for an empty log."""
         with self._lock:
@@ -198,11 +219,6 @@ class DecisionStore:
             query = query.limit(limit if limit is not None else 2**31).offset(offset)
         with self._database.reading() as conn:
             return [decision_of(row._mapping) for row in conn.execute(query)]
-
-    def in_force(self) -> list[Decision]:
-        """Every decision in force, of every person, in order of ``seq``."""
-        tops = [d for people in self.current().values() for d in people.values()]
-        return sorted(tops, key=lambda d: d.seq)
 
     def actors(self) -> list[str]:
         """Everybody who has a row in the log, sorted."""

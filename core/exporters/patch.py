@@ -1,0 +1,165 @@
+"""Patch files: the decisions in force as JSON Lines, to be replayed on a fresh scan of the same data.
+
+One line per decision and person, so that a disagreement stays one. Replaying keeps ids, people and times; doing it
+twice changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import DecisionError
+from ..store.decisions import DecisionRequest, DecisionStore
+from ..types import Action, Decision
+
+FORMAT = 1
+
+_AT_ONCE = 10_000
+_MAX_LINE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A line of a patch that was not applied, and why. ``sample_id`` is "line 7" where the line names none."""
+
+    sample_id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ReplayReport:
+    """applied : decisions that are in the log now because of this replay. repeated : were there before."""
+
+    applied: int
+    repeated: int
+    skipped: tuple[Skipped, ...]
+
+
+def patch_lines(decisions: Iterable[Decision], content_hashes: Mapping[str, str]) -> Iterator[bytes]:
+    """The lines of a patch file."""
+    for d in decisions:
+        line = {
+            "winnow_patch": FORMAT,
+            "sample_id": d.sample_id,
+            "content_hash": content_hashes.get(d.sample_id, ""),
+            "action": d.action.value,
+            "label": d.label,
+            "actor": d.actor,
+            "at": d.at,
+            "reason": d.reason,
+            "batch_id": d.batch_id,
+            "decision_id": d.decision_id,
+        }
+        yield (json.dumps(line, ensure_ascii=False) + "\n").encode()
+
+
+def replay_patch(
+    store: DecisionStore,
+    path: str | Path,
+    known: Mapping[str, str] | Sequence[str],
+    content_hashes: Sequence[str] | None = None,
+    classes: Iterable[str] = (),
+) -> ReplayReport:
+    """Record the decisions of a patch file that fit this scan.
+
+    Left out, each with its reason: samples that are not in this scan, samples whose content has changed since, lines
+    that are no decision, and decisions of people who have decided otherwise about that sample meanwhile.
+
+    Parameters
+    ----------
+    known : sample id → content hash ("" = unknown) of this scan; or the ids, with ``content_hashes`` beside them.
+    classes : names known to the scan; a relabel to another one adds it to the class registry.
+
+    Raises
+    ------
+    DecisionError : the file cannot be read, or holds no line of a patch.
+    """
+    path = Path(path)
+    if not isinstance(known, Mapping):
+        known = dict(zip(known, content_hashes or [""] * len(known), strict=True))
+    skipped: list[Skipped] = []
+    there = {d.decision_id for d in store.history()}
+    applied = repeated = lines = good = 0
+    names = {*classes, *store.added_classes()}
+    batch: list[DecisionRequest] = []
+
+    def flush() -> None:
+        nonlocal applied, repeated
+        for name in dict.fromkeys(r.label for r in batch if r.label is not None and r.label not in names):
+            actor = next(r.actor for r in batch if r.label == name)
+            store.add_class(name, actor, reason=f"from {path.name}")
+            names.add(name)
+        for request, answer in zip(batch, store.append_each(batch), strict=True):
+            if isinstance(answer, DecisionError):
+                skipped.append(Skipped(request.sample_id, str(answer)))
+            elif answer.decision_id in there:
+                repeated += 1
+            else:
+                applied += 1
+                there.add(answer.decision_id)
+        batch.clear()
+
+    for number, line in enumerate(_lines(path), 1):
+        lines += 1
+        try:
+            request, content = _request(line, path.name)
+        except (ValueError, KeyError, TypeError) as error:
+            skipped.append(Skipped(f"line {number}", f"it is no decision ({error})"))
+            continue
+        good += 1
+        if request.sample_id not in known:
+            skipped.append(Skipped(request.sample_id, "this scan has no such sample"))
+        elif content and known[request.sample_id] and content != known[request.sample_id]:
+            skipped.append(Skipped(request.sample_id, "its content has changed since the decision"))
+        else:
+            batch.append(request)
+            if len(batch) == _AT_ONCE:
+                flush()
+    if lines and not good:
+        raise DecisionError(
+            f"{str(path)!r} is no patch file: none of its {lines:,} lines is a decision. "
+            "An export writes it beside its data, as OUT.patch.jsonl."
+        )
+    flush()
+    return ReplayReport(applied, repeated, tuple(skipped))
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as stream:
+            while line := stream.readline(_MAX_LINE):
+                if line.strip():
+                    yield line
+    except OSError as error:
+        raise DecisionError(
+            f"The patch file {str(path)!r} cannot be read: {error.strerror}. Check its path."
+        ) from error
+
+
+def _request(line: bytes, name: str) -> tuple[DecisionRequest, str]:
+    """The decision of a line, and the content hash it was made about. Raises ValueError, KeyError or TypeError."""
+    found: Any = json.loads(line)
+    if not isinstance(found, dict):
+        raise ValueError("not a JSON object")
+    if found.get("winnow_patch") != FORMAT:
+        raise ValueError(f"patch format {found.get('winnow_patch')!r}; this release reads {FORMAT}")
+    action = Action(found["action"])
+    if action is Action.UNDO:
+        raise ValueError("a patch holds decisions in force, never an undo")
+    texts = {key: found.get(key) for key in ("label", "reason", "batch_id", "at")}
+    if not all(v is None or isinstance(v, str) for v in texts.values()):
+        raise ValueError("label, reason, batch_id and at are texts")
+    request = DecisionRequest(
+        str(found["sample_id"]),
+        action,
+        str(found["actor"]),
+        decision_id=str(found["decision_id"]),
+        supersedes=None,
+        evidence={"patch": name},
+        **texts,
+    )
+    return request, str(found.get("content_hash") or "")
