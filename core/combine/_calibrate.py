@@ -1,0 +1,86 @@
+"""How disagreement becomes a probability: the noise transition, Bayes' rule and monotone calibration.
+
+Nothing here sees truth. What is known are the given labels and out-of-sample beliefs; the confident joint (Northcutt
+et al. 2021) estimates how often a sample of class k was given label j, and Bayes' rule turns a belief about the
+sample and that transition into the probability that *this* label is wrong.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.isotonic import IsotonicRegression
+
+from ..types import Bool, Float32, Int32
+
+
+@dataclass(frozen=True)
+class NoiseModel:
+    """transition : (C, C) float64, P(given j | true k) in row k. rate : estimated share of wrong labels, in [0, 1]."""
+
+    transition: NDArray[np.float64]
+    rate: float
+
+
+def confident_joint(probs: Float32, labels: Int32, where: Bool) -> NDArray[np.float64]:
+    """(C, C) float64 counts [true, given] of confidently believed pairs (Northcutt et al. 2021, eq. 1).
+
+    A sample counts for true class k = argmax of p_k among those with p_k ≥ t_k, t_k the mean of p_k over samples
+    labelled k. Columns are scaled to the label counts.
+    """
+    p, y = probs[where].astype(np.float64), labels[where]
+    classes = probs.shape[1]
+    counts = np.bincount(y, minlength=classes).astype(np.float64)
+    own = np.bincount(y, weights=p[np.arange(len(y)), y], minlength=classes)
+    threshold = np.where(counts > 0, own / np.maximum(counts, 1), np.inf)
+    confident = np.where(p >= threshold - 1e-9, p, -1.0)
+    true = confident.argmax(1)
+    sure = confident[np.arange(len(y)), true] >= 0
+    joint = np.zeros((classes, classes))
+    np.add.at(joint, (true[sure], y[sure]), 1.0)
+    joint[np.arange(classes), np.arange(classes)] += 1e-6
+    scaled: NDArray[np.float64] = joint / joint.sum(0, keepdims=True) * counts
+    return scaled
+
+
+def noise_model(probs: Float32, labels: Int32, where: Bool) -> NoiseModel:
+    """Transition and rate from the confident joint, with half a count of Laplace smoothing per class row."""
+    joint = confident_joint(probs, labels, where)
+    classes = len(joint)
+    total = max(joint.sum(), 1e-9)
+    rate = 1.0 - float(np.trace(joint)) / total
+    smooth = joint + 0.5 / classes
+    smooth[np.arange(classes), np.arange(classes)] += 0.5
+    return NoiseModel(smooth / smooth.sum(1, keepdims=True), float(np.clip(rate, 0.0, 1.0)))
+
+
+def wrong_label_posterior(clean: NDArray[Any], labels: Int32, transition: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n,) P(label wrong | sample, given label): 1 − q_y T_yy / Σ_k q_k T_ky for beliefs q (n, C) about the true class."""
+    given = np.maximum(labels, 0)
+    likelihood = clean * transition[:, given].T
+    own = likelihood[np.arange(len(given)), given]
+    out: NDArray[np.float64] = 1.0 - own / np.maximum(likelihood.sum(1), 1e-12)
+    return out
+
+
+def monotone(score: NDArray[Any], target: NDArray[Any]) -> NDArray[np.float64]:
+    """(n,) probabilities that rise with ``score`` and equal ``target`` on average (isotonic regression).
+
+    Steps of the regression are joined by straight lines through their middles, so that equal probabilities keep
+    the order of their scores.
+    """
+    if len(score) < 3 or float(np.ptp(score)) <= 0:
+        return np.full(len(score), float(np.mean(target)) if len(target) else 0.0)
+    fit = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(score, target)
+    value = fit.predict(score)
+    level, inverse = np.unique(value, return_inverse=True)
+    middle = np.bincount(inverse, weights=score) / np.bincount(inverse)
+    if len(level) < 2:
+        return np.asarray(value, np.float64)
+    out: NDArray[np.float64] = np.interp(score, middle, level)
+    # beyond the outermost middles the line is flat: a hair of slope keeps the order there too
+    rank = np.argsort(np.argsort(score, kind="stable"), kind="stable") / max(len(score) - 1, 1)
+    return np.clip(out * (1 - 1e-4) + 1e-4 * rank, 0.0, 1.0)
