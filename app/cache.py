@@ -48,11 +48,12 @@ def confusion(key: str, workspace: Any, flt: Filter) -> Any:
     return _confusion(key, stamp(workspace), filter_key(flt), workspace, flt)
 
 
-@st.cache_data(max_entries=ENTRIES, show_spinner=False)
-def _table(key: str, stamp: str, name: str, flt: str, _workspace: Any, _filter: Filter) -> Any:
-    return getattr(_workspace, name)(_filter)
+@st.cache_data(max_entries=4 * ENTRIES, show_spinner=False)
+def _rows(key: str, stamp: str, flt: str, sort: str, limit: int, _workspace: Any, _filter: Filter) -> Any:
+    return _workspace.rows(_filter, sort, 0, limit)
 
 
-def table(name: str, key: str, workspace: Any, flt: Filter) -> Any:
-    """A table that the workspace aggregates under a filter ("by_group", "class_table", ...)."""
-    return _table(key, stamp(workspace), name, filter_key(flt), workspace, flt)
+def rows(key: str, workspace: Any, flt: Filter, sort: str, limit: int) -> list[dict[str, Any]]:
+    """The first ``Workspace.rows`` of a filter."""
+    found: list[dict[str, Any]] = _rows(key, stamp(workspace), filter_key(flt), sort, limit, workspace, flt)
+    return found

@@ -94,5 +94,4 @@ def undo(call: Call) -> dict[str, Any]:
     return {
         "count": len(undone),
         "undone": [d.sample_id for d in undone[:MAX_BATCH]],
-        "batch": bool(undone and undone[0].batch_id),
     }

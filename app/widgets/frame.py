@@ -141,7 +141,7 @@ def _draw_sidebar(name: str, page: Page | None, badges: dict[str, str]) -> None:
 
 def _say_notices(s: state.Session) -> None:
     if s.notice:
-        st.html(notice(s.notice, "warn"))
+        st.html(notice(s.notice))
         s.notice = None
 
 

@@ -66,6 +66,20 @@ function wire(root) {
       if (shown) shown.textContent = Number(el.value).toFixed(2);
     }
   });
+  root.addEventListener("keydown", (event) => {
+    const card = event.target.closest?.("[data-card]");
+    if (!card || event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, select, textarea")) return;
+    const key = event.key.toLowerCase();
+    const step = { j: 1, arrowdown: 1, k: -1, arrowup: -1 }[key];
+    if (step) {
+      const cards = [...root.querySelectorAll("[data-card]")];
+      const next = cards[cards.indexOf(card) + step];
+      if (next) { next.focus(); next.scrollIntoView({ block: "nearest" }); }
+      return event.preventDefault();
+    }
+    const target = [...card.querySelectorAll("[data-key]")].find((el) => el.dataset.key === key);
+    if (target && !target.disabled) { event.preventDefault(); target.click(); }
+  });
   // What the JavaScript surfaces say about saving and counting is shown in the page's head.
   const listen = (name, selector) => {
     const hear = (event) => {

@@ -1,0 +1,139 @@
+"""Classes: how large, how noisy, and mixed up with what; with examples."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+
+from winnow.app import cache
+from winnow.app.widgets import acts
+from winnow.app.widgets.frame import Page, page_frame
+from winnow.app.widgets.html import button, count, empty, esc, go, percent, stack
+from winnow.app.widgets.live import live
+from winnow.app.widgets.samples import picture
+from winnow.app.widgets.tiles import queue_link
+
+PER_PAGE = 20
+EXAMPLES = 5
+ORDERS = {"noise": "Noisiest first", "size": "Largest first", "small": "Smallest first", "name": "By name"}
+
+
+def overlaps(confusion: Any, name: str) -> list[tuple[str, int]]:
+    """The classes that this one is mixed up with, both ways, the commonest first."""
+    found: dict[str, int] = {}
+    if name in confusion.index:
+        for other, n in confusion.loc[name].items():
+            found[str(other)] = found.get(str(other), 0) + int(n)
+    if name in confusion.columns:
+        for other, n in confusion[name].items():
+            found[str(other)] = found.get(str(other), 0) + int(n)
+    found.pop(name, None)
+    return sorted(((k, v) for k, v in found.items() if v), key=lambda kv: (-kv[1], kv[0]))
+
+
+def order_classes(sizes: dict[str, int], noisy: dict[str, int], order: str) -> list[str]:
+    """Class names in the order asked for."""
+    keys = {
+        "noise": lambda c: (-noisy.get(c, 0) / max(sizes[c], 1), c),
+        "size": lambda c: (-sizes[c], c),
+        "small": lambda c: (sizes[c], c),
+        "name": lambda c: (0, c),
+    }
+    return sorted(sizes, key=keys.get(order, keys["noise"]))
+
+
+def _row(page: Page, name: str, confusion: Any) -> str:
+    here = replace(page.filter, classes=(name,))
+    found = cache.counts(page.key, page.workspace, here)
+    by_verdict, whole = dict(found.by_verdict), found.matching
+    noisy = by_verdict.get("noisy_label", 0)
+    mixed = " ".join(
+        queue_link(
+            f"{esc(other)} <b>{count(n)}</b>",
+            replace(page.filter, pair=(name, other)),
+            "review",
+            "-noisy_label",
+            "w-mix",
+            f"{name} ↔ {other}",
+            page.key,
+        )
+        for other, n in overlaps(confusion, name)[:3]
+    )
+    examples = "".join(
+        picture(page, row, "w-mini")
+        for row in cache.rows(page.key, page.workspace, replace(here, verdicts=("clean",)), "-confidence", EXAMPLES)
+    )
+    suspects = "".join(
+        picture(page, row, "w-mini")
+        for row in cache.rows(
+            page.key, page.workspace, replace(here, verdicts=("noisy_label",)), "-noisy_label", EXAMPLES
+        )
+    )
+    return (
+        f"<tr><th scope='row'>{queue_link(esc(name), here, 'gallery', title=f'Show all {whole:,}', key=page.key, css='w-cut')}</th>"
+        f"<td class='w-r'>{count(whole)}</td><td class='w-wide'>{stack(by_verdict, whole, name)}</td>"
+        f"<td class='w-r'>{queue_link(count(noisy), replace(here, verdicts=('noisy_label',)), 'review', '-noisy_label', title=f'Review {noisy:,}', key=page.key) if noisy else '0'}"
+        f" <span class='w-muted'>{percent(noisy, whole)}</span></td>"
+        f"<td><div class='w-strip'>{mixed or '<span class=w-muted>–</span>'}</div></td><td><div class='w-strip'>{examples}</div></td><td><div class='w-strip'>{suspects}</div></td></tr>"
+    )
+
+
+def body(page: Page, order: str, at: int) -> str:
+    """The page below its head."""
+    if not page.info.n_labelled:
+        return empty(
+            "This dataset has no labels",
+            "Scan it with a label column to see how its classes do. All other pages work without.",
+            glyph="label",
+        )
+    sizes = {str(k): n for k, n in dict(page.counts.by_class).items() if k not in ("", None)}
+    if not sizes:
+        return empty(
+            "No class matches these filters",
+            "Take a filter away, or reset them all.",
+            button("Reset all filters", go("reset"), "filter_alt_off", primary=True),
+            "filter_alt_off",
+        )
+    noisy = dict(cache.counts(page.key, page.workspace, replace(page.filter, verdicts=("noisy_label",))).by_class)
+    names = order_classes(sizes, noisy, order)
+    confusion = cache.confusion(page.key, page.workspace, page.filter)
+    pages = -(-len(names) // PER_PAGE)
+    at = min(at, pages - 1)
+    rows = "".join(_row(page, name, confusion) for name in names[at * PER_PAGE : (at + 1) * PER_PAGE])
+    orders = "".join(
+        f'<button type="button" class="w-btn w-small" aria-pressed="{str(order == key).lower()}" {go("order", value=key)}>{text}</button>'
+        for key, text in ORDERS.items()
+    )
+    pager = (
+        f'<span class="w-muted">{at + 1} of {count(pages)}</span>'
+        + button("Back", go("turn", to=at - 1) + (" disabled" if at == 0 else ""), extra="w-small")
+        + button("Next", go("turn", to=at + 1) + (" disabled" if at + 1 >= pages else ""), extra="w-small")
+        if pages > 1
+        else ""
+    )
+    head = "<tr><th></th><th class='w-r'>Samples</th><th class='w-wide'>Verdicts</th><th class='w-r'>Label looks wrong</th><th>Mixed up with</th><th>Typical</th><th>Look wrong</th></tr>"
+    return (
+        f"<div class='w-row w-tabs'>{orders}<span class='w-grow'></span>{pager}</div>"
+        f"<section class='w-card'><div class='w-scroll w-tall' tabindex='0' aria-label='Classes' data-scroll data-k='classes'><table class='w-table w-classes'><thead>{head}</thead><tbody>{rows}</tbody></table></div></section>"
+    )
+
+
+def draw() -> None:
+    """Draw the page."""
+    page = page_frame("classes", "How do the classes do?")
+
+    def handle(value: dict[str, Any]) -> None:
+        if value.get("do") == "order" and value.get("value") in ORDERS:
+            st.session_state["w-class-order"], st.session_state["w-class-at"] = value["value"], 0
+        elif value.get("do") == "turn" and isinstance(value.get("to"), int):
+            st.session_state["w-class-at"] = max(0, value["to"])
+        else:
+            acts.dispatch(value)
+
+    live(
+        body(page, st.session_state.get("w-class-order", "noise"), st.session_state.get("w-class-at", 0)),
+        "w-body",
+        handle,
+    )
