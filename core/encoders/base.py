@@ -73,7 +73,9 @@ class BaseEncoder:
     def encode_images(self, images: Sequence[Any]) -> Float32:
         """(m, d) float32 unit rows of image bytes or Pillow images; zeros for what cannot be decoded."""
         pixels, good = self.image_work()([_as_bytes(i) for i in images])
-        return np.where(good[:, None], unit_rows(self.encode_pixels(pixels)), np.float32(0))
+        vectors = unit_rows(self.encode_pixels(pixels))
+        vectors[~good] = 0
+        return vectors
 
     def encode_texts(self, texts: Sequence[str]) -> Float32:
         """(m, d) float32 of texts."""

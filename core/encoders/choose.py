@@ -77,9 +77,9 @@ def choose(name: str | None, modality: Modality, device: str = "auto", allow_net
         return _named(DEFAULTS[modality], modality, where, allow_network)
     except WeightsUnavailable as error:
         built_in = BUILT_IN[modality]
-        what = "downloaded (offline)" if allow_network else "found on this machine, and downloads are switched off"
-        if not getattr(error, "offline", True):
-            what = f"downloaded ({error})"
+        what = "downloaded (offline)" if allow_network else "found on this machine (downloads are switched off)"
+        if "the hub answered" in str(error):
+            what = f"downloaded ({str(error).partition('(')[2].partition(')')[0]})"
         notice = _FALLBACK[built_in].format(what=what, name=DEFAULTS[modality])
         choice = _named(built_in, modality, where, allow_network)
         return replace(choice, notices=(notice, *choice.notices))

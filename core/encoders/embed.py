@@ -167,6 +167,19 @@ class _Shards:
         save_json(self.path(shard, ".json"), record)
 
 
+class _Rows:
+    """The vectors of one shard, zeros until they are put; the width is known with the first batch."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.vectors: NDArray[np.float16] | None = None
+
+    def put(self, rows: NDArray[np.intp], vectors: NDArray[Any]) -> None:
+        if self.vectors is None:
+            self.vectors = np.zeros((self.size, vectors.shape[1]), np.float16)
+        self.vectors[rows] = vectors
+
+
 class _Runner:
     """Feeds an encoder shard by shard."""
 
@@ -190,40 +203,48 @@ class _Runner:
         for shard in self.todo:
             chosen = [str(texts[r]) for r in self.shards.rows(shard)]
             good = np.array([bool(t.strip()) for t in chosen], bool)
-            # Equally long texts together waste no padding; the order is undone below.
+            # Texts of like length together waste no padding.
             order = np.argsort([len(t) for t in chosen], kind="stable")
-            order = order[good[order]]
-            self._shard(shard, order, good, lambda rows, t=chosen: self.encoder.encode_texts([t[i] for i in rows]))
+            out = _Rows(len(good))
+            self._encode(
+                out, order[good[order]], lambda rows, t=chosen: self.encoder.encode_texts([t[i] for i in rows])
+            )
+            self._write(shard, out)
 
     def images(self, workers: int | None) -> None:
         rows = [r for s in self.todo for r in self.shards.rows(s)]
         stream = decode_stream(self.dataset, rows, self.encoder.image_work(), workers)
-        sizes = [len(self.shards.rows(s)) for s in self.todo]
-        for shard, (pixels, good) in zip(self.todo, _by_shard(stream, sizes), strict=True):
-            order = np.flatnonzero(good)
-            self._shard(shard, order, good, lambda rows, p=pixels: self.encoder.encode_pixels(p[rows]))
+        step = self.batch  # pieces keep this size when batches are halved
+        try:
+            pieces = _pieces(stream, [min(step, len(self.shards.rows(s)) - at) for s in self.todo
+                                      for at in range(0, len(self.shards.rows(s)), step)])  # fmt: skip
+            for shard in self.todo:
+                out = _Rows(len(self.shards.rows(shard)))
+                for at in range(0, out.size, step):
+                    pixels, good = next(pieces)
+                    order = np.flatnonzero(good)
+                    self._encode(out, order, lambda rows, p=pixels: self.encoder.encode_pixels(p[rows]), at)
+                self._write(shard, out)
+        finally:
+            stream.close()
 
-    def _shard(self, shard: int, order: NDArray[np.intp], good: Bool, encode: Any) -> None:
-        """Encode the good rows of a shard in ``order`` and write it."""
-        size = len(good)
-        vectors = np.zeros((size, 0), np.float16)
+    def _encode(self, out: _Rows, order: NDArray[np.intp], encode: Any, offset: int = 0) -> None:
+        """Encode rows in ``order``, a batch at a time, into ``out`` from ``offset`` on."""
         at = 0
         while at < len(order):
             rows = order[at : at + self.batch]
             try:
-                part = unit_rows(encode(rows))
+                out.put(rows + offset, unit_rows(encode(rows)))
             except RuntimeError as error:
                 self._halve(error)
                 continue
-            if not vectors.shape[1]:
-                vectors = np.zeros((size, part.shape[1]), np.float16)
-            vectors[rows] = part
             at += len(rows)
-            self.progress(Progress(_STAGE, self._finished + at, self.dataset.n, "samples"))
-        if not vectors.shape[1]:
-            vectors = np.zeros((size, self.encoder.spec.dim), np.float16)
-        self.shards.write(shard, vectors, good & (vectors != 0).any(axis=1))
-        self._finished += size
+            self.progress(Progress(_STAGE, self._finished + offset + at, self.dataset.n, "samples"))
+
+    def _write(self, shard: int, out: _Rows) -> None:
+        vectors = out.vectors if out.vectors is not None else np.zeros((out.size, self.encoder.spec.dim), np.float16)
+        self.shards.write(shard, vectors, (vectors != 0).any(axis=1))
+        self._finished += out.size
         self.progress(Progress(_STAGE, self._finished, self.dataset.n, "samples"))
 
     def _halve(self, error: RuntimeError) -> None:
@@ -246,7 +267,7 @@ class _Runner:
         )
 
 
-def _by_shard(
+def _pieces(
     stream: Iterator[tuple[list[int], tuple[NDArray[np.uint8], Bool]]], sizes: list[int]
 ) -> Iterator[tuple[NDArray[np.uint8], Bool]]:
     """Cut a stream of chunks into pieces of the given sizes."""
@@ -259,21 +280,23 @@ def _by_shard(
             pixels.append(more)
             good.append(fine)
             have += len(fine)
-        p, g = np.concatenate(pixels), np.concatenate(good)
+        p, g = (pixels[0], good[0]) if len(pixels) == 1 else (np.concatenate(pixels), np.concatenate(good))
         yield p[:size], g[:size]
-        pixels, good, have = [p[size:]], [g[size:]], have - size
+        have -= size
+        pixels, good = ([p[size:]], [g[size:]]) if have else ([], [])
 
 
 def _assemble(folder: Path, shards: _Shards, spec: EncoderSpec, dataset: Dataset, key: str) -> EmbeddingSet:
     """Join the shards into one file, write spec.json last, and remove the shards."""
     parts = [load_array(shards.path(s, ".npy")) for s in range(shards.count)]
-    dim = parts[0].shape[1]
+    dim = max((p.shape[1] for p in parts if np.any(p)), default=parts[0].shape[1])
     (folder / "spec.json").unlink(missing_ok=True)
     with atomic_file(folder / "vectors.npy", "the embeddings") as stream:
         header = {"descr": "<f2", "fortran_order": False, "shape": (dataset.n, dim)}
         np.lib.format.write_array_header_1_0(cast(Any, stream), header)
         for part in parts:
-            stream.write(np.ascontiguousarray(part, "<f2").data)
+            whole = part if part.shape[1] == dim else np.zeros((len(part), dim), "<f2")  # a shard without a good row
+            stream.write(np.ascontiguousarray(whole, "<f2").data)
     save_array(folder / "ok.npy", np.concatenate([load_array(shards.path(s, ".ok.npy")) for s in range(shards.count)]))
     spec = replace(spec, dim=dim, precision="float16")
     fields = {name: getattr(spec, name) for name in EncoderSpec.__dataclass_fields__}

@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from safetensors.numpy import load_file, save
 
 from ..errors import EncoderError
-from ..media.decode import Undecodable, decode
+from ..media.pixels import Fit
 from ..media.workers import decode_stream
 from ..store.artifacts import atomic_write
-from ..types import Bool, Dataset, EncoderSpec, Float32, Modality, Progress, ProgressFn
+from ..types import Dataset, EncoderSpec, Float32, Modality, Progress, ProgressFn
 from .base import FAMILIES, BaseEncoder, Choice, EncoderInfo, ImageWork, Pixels
 
 if TYPE_CHECKING:
@@ -40,20 +39,8 @@ _CONTRAST, _ZCA = 10.0, 0.1
 _ARRAYS = ("mean", "whiten", "words", "basis")
 
 
-def small_pixels(cells: list[bytes | str]) -> tuple[Pixels, Bool]:
-    """Cells as 32 × 32 RGB (squashed, antialiased)."""
-    out = np.zeros((len(cells), SIDE, SIDE, 3), np.uint8)
-    good = np.zeros(len(cells), bool)
-    for i, cell in enumerate(cells):
-        if isinstance(cell, str):
-            continue
-        try:
-            image = decode(cell)
-        except Undecodable:
-            continue
-        resized = image.resize((SIDE, SIDE), Image.Resampling.BICUBIC, reducing_gap=3.0)
-        out[i], good[i] = np.asarray(resized), True
-    return out, good
+SMALL = Fit(SIDE, SIDE, "squash", "bicubic")
+"""The whole image at 32 × 32, antialiased."""
 
 
 class PatchEncoder(BaseEncoder):
@@ -69,7 +56,7 @@ class PatchEncoder(BaseEncoder):
         self._on_device: dict[str, torch.Tensor] = {}
 
     def image_work(self) -> ImageWork:
-        return small_pixels
+        return SMALL
 
     def fit(self, dataset: Dataset, progress: ProgressFn) -> None:
         progress(Progress("embed", 0, dataset.n, "samples", "learning patches"))
@@ -174,7 +161,7 @@ def _learn(pixels: Pixels, seed: int) -> tuple[NDArray[np.float32], NDArray[np.f
 def _sample(dataset: Dataset) -> Pixels:
     """Up to 4,000 readable images, evenly spaced over the dataset."""
     rows = np.unique(np.linspace(0, dataset.n - 1, min(dataset.n, _FIT_IMAGES)).astype(int)).tolist()
-    found = [pixels[good] for _, (pixels, good) in decode_stream(dataset, rows, small_pixels)]
+    found = [pixels[good] for _, (pixels, good) in decode_stream(dataset, rows, SMALL)]
     return np.concatenate(found) if found else np.zeros((0, SIDE, SIDE, 3), np.uint8)
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import io
 import struct
 import warnings
-from zlib import error as ZlibError
+import zlib
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -17,7 +17,7 @@ MAX_PIXELS = 100_000_000
 _BACKGROUND = (255, 255, 255)
 _NARROW_FORMATS = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
 _BROKEN = (OSError, SyntaxError, ValueError, TypeError, IndexError, KeyError, OverflowError, EOFError, AttributeError,
-           struct.error, ZlibError, MemoryError, RuntimeError, AssertionError)  # fmt: skip
+           struct.error, zlib.error, MemoryError, RuntimeError, AssertionError)  # fmt: skip
 """What Pillow's plug-ins raise on damaged input."""
 
 

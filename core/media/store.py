@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import WorkspaceError
-from ..store.artifacts import load_array, load_json, raise_os_error, save_json
+from ..store.artifacts import load_array, load_json, save_json
+from ..store.atomic import raise_os_error
 from ..types import Int64, MediaFeatures, Strings
 from .measure import PROPERTIES, TINY
 

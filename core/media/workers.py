@@ -8,7 +8,7 @@ files are read by the workers; images inside a table are read once, in order, by
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -49,7 +49,7 @@ def _from_files(work: Callable[[list[Cell]], R], paths: list[str]) -> R:
 
 def decode_stream(
     dataset: Dataset, rows: Sequence[int], work: Callable[[list[Cell]], R], workers: int | None = None
-) -> Iterator[tuple[list[int], R]]:
+) -> Generator[tuple[list[int], R], None, None]:
     """Apply ``work`` to the images of ``rows``, a chunk at a time.
 
     Parameters

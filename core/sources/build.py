@@ -277,8 +277,9 @@ def _checked_ids(raw: RawTable, name: str) -> Strings:
 
 def _labels(raw: RawTable, columns: ColumnMap, notices: list[str]) -> tuple[Int32, tuple[str, ...]]:
     name = columns.label
+    names: tuple[str, ...] = ()
     if name is None:
-        codes, names = np.full(raw.n, NO_LABEL, np.int32), ()
+        codes = np.full(raw.n, NO_LABEL, np.int32)
     else:
         encoded = encode(raw.table.column(name), name, raw.class_names.get(name))
         codes, names = encoded.codes, encoded.names

@@ -177,10 +177,10 @@ def resolve(raw: RawTable, columns: ColumnMap) -> tuple[ColumnMap, Modality | No
         if role in found:
             continue
         for usual in names:
-            name = by_name.get(usual)
-            if name is not None and name not in taken and _usable(raw, role, name):
-                found[role] = guess[role] = name
-                taken.add(name)
+            called = by_name.get(usual)
+            if called is not None and called not in taken and _usable(raw, role, called):
+                found[role] = guess[role] = called
+                taken.add(called)
                 break
     _by_look(raw, found, guess, taken, notices)
     named_text = columns.text is not None

@@ -97,7 +97,7 @@ def vector_columns(schema: pa.Schema) -> tuple[str, ...]:
     lists = [f.name for f in schema if is_vector(f.type)]
     if lists:
         usual = [name for name in lists if normal(name) in ("embedding", "embeddings", "vector", "features", "emb")]
-        return (usual or lists)[:1]
+        return tuple((usual or lists)[:1])
     floats = [f.name for f in schema if pt.is_floating(f.type)]
     return tuple(floats) if len(floats) >= _MANY and 2 * len(floats) > len(schema) else ()
 

@@ -1,0 +1,73 @@
+"""Weights on the Hugging Face hub: are they cached, can they be fetched, and no network where none is allowed.
+
+Nothing here hangs: a look at the network takes a few seconds at most, whatever the name server does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator, Sequence
+
+_SECONDS = 4.0
+"""Time for one answer from the hub; twice this in all, name lookup and redirects included."""
+
+
+def cached(repo: str, names: Sequence[str]) -> str | None:
+    """The path of the first of ``names`` that is in the local cache of ``repo``."""
+    from huggingface_hub import try_to_load_from_cache
+
+    for name in names:
+        found = try_to_load_from_cache(repo, name)
+        if isinstance(found, str):
+            return found
+    return None
+
+
+def offline_by_choice() -> bool:
+    """Whether HF_HUB_OFFLINE (or TRANSFORMERS_OFFLINE) is set."""
+    from huggingface_hub import constants
+
+    return bool(constants.HF_HUB_OFFLINE)
+
+
+def why_unreachable(repo: str, names: Sequence[str]) -> str | None:
+    """None when one of ``names`` can be fetched from ``repo`` now, else the reason in a few words."""
+    if offline_by_choice():
+        return "offline: HF_HUB_OFFLINE is set"
+    answer = ["offline"]
+
+    def ask() -> None:
+        import httpx
+        from huggingface_hub import get_hf_file_metadata, hf_hub_url
+        from huggingface_hub.errors import HfHubHTTPError
+
+        for name in names:
+            try:
+                get_hf_file_metadata(hf_hub_url(repo, name), timeout=_SECONDS)
+            except HfHubHTTPError as error:
+                answer[0] = f"the hub answered: {str(error).splitlines()[0][:120]}"
+            except (OSError, ValueError, httpx.HTTPError):
+                answer[0] = "offline"
+                return
+            else:
+                answer[0] = ""
+                return
+
+    thread = threading.Thread(target=ask, daemon=True, name="winnow-hub")
+    thread.start()
+    thread.join(2 * _SECONDS)
+    return answer[0] or None
+
+
+@contextlib.contextmanager
+def network(allowed: bool) -> Iterator[None]:
+    """Within the block the hub's libraries stay off the network unless ``allowed``."""
+    from huggingface_hub import constants
+
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = before or not allowed
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
