@@ -127,7 +127,7 @@ def card(page: Page, group: Group) -> str:
         f'<span class="w-chip" style="--c:{colour}">{icon(glyph)}{text}</span>'
         for on, glyph, text, colour in (
             (group.conflict, "label_off", "labels differ", "var(--v-noisy_label)"),
-            (group.leak, "call_split", "split leak", "var(--w-warn)"),
+            (group.leak, "call_split", "leak", "var(--w-warn)"),
         )
         if on
     )
@@ -148,7 +148,7 @@ def card(page: Page, group: Group) -> str:
     said = f"{what[:1].upper()}{what[1:]}. {reason}"
     return (
         f'<article class="w-card w-group" tabindex="0" data-card data-k="group-{group.number}" aria-label="{plural(len(group.members), "look-alike")}">'
-        f"<header><h2>{plural(len(group.members), 'look-alike')}</h2>{flag}</header>"
+        f"<header><h2>{count(len(group.members))} alike</h2>{flag}</header>"
         f'<div class="w-members">{shown}{f"<span class=w-muted>and {more:,} more</span>" if more > 0 else ""}</div>'
         f'<p class="w-muted w-cut" title="{esc(said)}">{esc(said)}</p><footer class="w-row">{does}</footer></article>'
     )
