@@ -210,6 +210,7 @@ class Database:
 
 def damaged_log(name: str, fault: str) -> WorkspaceError:
     """The error of a log that is not what was written."""
+    fault = " ".join(fault.split())
     return WorkspaceError(
         f"The decision log {name!r} is damaged ({fault}). It was left as it is. Put a backup in its place "
         "(`winnow backup` makes them), or move it away to start an empty log."

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+
 from winnow.core.errors import DiskFull, ReadOnly, WorkspaceError
 from winnow.core.store import atomic
 from winnow.core.store.artifacts import (
