@@ -49,6 +49,7 @@ from .types import (
     quiet,
 )
 from .verdicts import VERDICTS_VERSION, decide
+from .views import VIEWS_VERSION, label_views
 
 FATAL = (Cancelled, DiskFull, KeyboardInterrupt, MemoryError)
 
@@ -172,7 +173,7 @@ def _scan(config: ScanConfig, layout: Layout, report: ProgressFn) -> None:
     )
     embedding = _embed(run, config, dataset, brought, choice)
     graphs = _graphs(run, config, embedding)
-    beliefs = _beliefs(run, config, dataset, embedding, probabilities)
+    beliefs = _beliefs(run, config, dataset, embedding, media, probabilities)
     inputs = SignalInputs(
         n=dataset.n,
         ok=np.asarray(embedding.ok, bool),
@@ -321,8 +322,20 @@ def _graphs(run: Run, config: ScanConfig, embedding: EmbeddingSet) -> dict[str, 
     }
 
 
+def _copies(dataset: Dataset, media: MediaFeatures | None) -> Any:
+    """(n,) int64 numbers that equal contents share: copies must not sit on both sides of a fold."""
+    content = media.pixel_hash if media is not None else dataset.content_hash.astype(str)
+    _, number = np.unique(content, return_inverse=True)
+    return np.where(content == (0 if media is not None else ""), -1, number).astype(np.int64)
+
+
 def _beliefs(
-    run: Run, config: ScanConfig, dataset: Dataset, embedding: EmbeddingSet, brought: dict[str, Any]
+    run: Run,
+    config: ScanConfig,
+    dataset: Dataset,
+    embedding: EmbeddingSet,
+    media: MediaFeatures | None,
+    brought: dict[str, Any],
 ) -> Beliefs | None:
     ok = np.asarray(embedding.ok, bool)
     usable = ok & (dataset.labels >= 0)
@@ -337,10 +350,29 @@ def _beliefs(
 
     def make() -> tuple[list[Path], Mapping[str, Any]]:
         features = load_array(run.layout.neighbors / "whitened.npy")
-        beliefs = run_probe(features, dataset.labels, ok, dataset.n_classes, settings, progress=run.report)
-        return tables.save_beliefs(folder, beliefs), {}
+        said: list[str] = []
 
-    key = fp.of(embedding.fingerprint, fp.of_array(dataset.labels), settings, dataset.n_classes, PROBE_VERSION)
+        def report(p: Progress) -> None:
+            said.extend([p.message] if p.stage == "probe" and p.message.endswith(".") else [])
+            run.report(p)
+
+        views = label_views(dataset.modality, ok, media, dataset.texts, report, config.seed)
+        beliefs = run_probe(
+            features,
+            dataset.labels,
+            ok,
+            dataset.n_classes,
+            settings,
+            report,
+            views=views,
+            groups=_copies(dataset, media),
+        )
+        return tables.save_beliefs(folder, beliefs), {"notices": said, "views": sorted(views)}
+
+    key = fp.of(
+        embedding.fingerprint, run.keys.get("media"), fp.of_array(dataset.labels), settings, dataset.n_classes,
+        PROBE_VERSION, VIEWS_VERSION,
+    )  # fmt: skip
     run.stage("probe", key, make)
     beliefs = tables.load_beliefs(folder)
     if not brought:
