@@ -44,6 +44,10 @@ VERDICTS: dict[str, VerdictStyle] = {
 """In the order in which people meet them: what most needs a decision first."""
 
 
+PROBLEMS: tuple[str, ...] = (Kind.NOISY_LABEL.value, Kind.OOD.value, Kind.DUPLICATE.value, Kind.BROKEN.value)
+"""The verdicts that ask for a decision."""
+
+
 @dataclass(frozen=True)
 class ActionStyle:
     """How a person's decision appears: the verb, what was done, its key and its icon."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import cache
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -11,12 +12,13 @@ from starlette.responses import Response
 from winnow.app.api.base import NOT_SAVED, guard_headers, problem
 from winnow.app.hub import hub
 from winnow.app.security import Refused, check_link, decode_id
+from winnow.app.theme import ASSETS
 from winnow.core.errors import WinnowError
 
 LOG = logging.getLogger("winnow.app")
 
 PICTURES = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif", "image/bmp", "image/avif"})
-"""What is served as a picture. SVG and HTML can run scripts and never are."""
+"""What is served as a picture. Whatever else a file holds (SVG and HTML can run scripts) is shown as "no picture"."""
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -44,6 +46,12 @@ def sniff(data: bytes) -> str:
     return "image/avif" if data[4:12] in (b"ftypavif", b"ftypavis") else "application/octet-stream"
 
 
+@cache
+def _no_picture() -> bytes:
+    """What stands for a sample that cannot be shown."""
+    return (ASSETS / "no_picture.png").read_bytes()
+
+
 async def _picture(request: Request, kind: str) -> Response:
     server = hub()
     key, segment = request.path_params["ws"], request.path_params["id"]
@@ -61,9 +69,8 @@ async def _picture(request: Request, kind: str) -> Response:
         def read() -> tuple[bytes, str]:
             workspace = server.workspace(key)
             found = workspace.thumbnail(sample) if kind == "thumb" else workspace.image(sample)
-            if not found:
-                raise WinnowError("This sample has no picture.")
-            return found if isinstance(found, tuple) else (found, sniff(found))
+            data, media_type = found if isinstance(found, tuple) else (found or b"", sniff(found or b""))
+            return (data, media_type) if media_type in PICTURES else (_no_picture(), "image/png")
 
         data, media_type = await run_in_threadpool(read)
     except Refused as error:
@@ -73,8 +80,6 @@ async def _picture(request: Request, kind: str) -> Response:
     except Exception:  # the browser gets a sentence, never a stack trace; the log gets the trace
         LOG.exception("A picture could not be served")
         return problem(500, NOT_SAVED)
-    if media_type not in PICTURES:
-        return problem(415, f"A {media_type} is not shown in the browser. Open the original file instead.")
     return Response(data, media_type=media_type, headers=cache)
 
 

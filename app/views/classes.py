@@ -20,17 +20,12 @@ EXAMPLES = 5
 ORDERS = {"noise": "Noisiest first", "size": "Largest first", "small": "Smallest first", "name": "By name"}
 
 
-def overlaps(confusion: Any, name: str) -> list[tuple[str, int]]:
-    """The classes that this one is mixed up with, both ways, the commonest first."""
-    found: dict[str, int] = {}
-    if name in confusion.index:
-        for other, n in confusion.loc[name].items():
-            found[str(other)] = found.get(str(other), 0) + int(n)
-    if name in confusion.columns:
-        for other, n in confusion[name].items():
-            found[str(other)] = found.get(str(other), 0) + int(n)
-    found.pop(name, None)
-    return sorted(((k, v) for k, v in found.items() if v), key=lambda kv: (-kv[1], kv[0]))
+def looks_like(confusion: Any, name: str) -> list[tuple[str, int]]:
+    """The classes that are suggested instead of this one, the commonest first."""
+    if name not in confusion.index:
+        return []
+    found = {str(other): int(n) for other, n in confusion.loc[name].items() if n and str(other) != name}
+    return sorted(found.items(), key=lambda kv: (-kv[1], kv[0]))
 
 
 def order_classes(sizes: dict[str, int], noisy: dict[str, int], order: str) -> list[str]:
@@ -51,15 +46,15 @@ def _row(page: Page, name: str, confusion: Any) -> str:
     noisy = by_verdict.get("noisy_label", 0)
     mixed = " ".join(
         queue_link(
-            f"{esc(other)} <b>{count(n)}</b>",
-            replace(page.filter, pair=(name, other)),
+            f"{esc(other)} <b>×{count(n)}</b>",
+            replace(page.filter, pair=(name, other), kinds=("noisy_label",)),
             "review",
             "-noisy_label",
             "w-mix",
-            f"{name} ↔ {other}",
+            f"{n:,} labelled {name} look like {other}",
             page.key,
         )
-        for other, n in overlaps(confusion, name)[:3]
+        for other, n in looks_like(confusion, name)[:3]
     )
     examples = "".join(
         picture(page, row, "w-mini")
@@ -113,7 +108,7 @@ def body(page: Page, order: str, at: int) -> str:
         if pages > 1
         else ""
     )
-    head = "<tr><th></th><th class='w-r'>Samples</th><th class='w-wide'>Verdicts</th><th class='w-r'>Label looks wrong</th><th>Mixed up with</th><th>Typical</th><th>Look wrong</th></tr>"
+    head = "<tr><th></th><th class='w-r'>Samples</th><th class='w-wide'>Verdicts</th><th class='w-r'>Label looks wrong</th><th>Suggested instead</th><th>Typical</th><th>Look wrong</th></tr>"
     return (
         f"<div class='w-row w-tabs'>{orders}<span class='w-grow'></span>{pager}</div>"
         f"<section class='w-card'><div class='w-scroll w-tall' tabindex='0' aria-label='Classes' data-scroll data-k='classes'><table class='w-table w-classes'><thead>{head}</thead><tbody>{rows}</tbody></table></div></section>"

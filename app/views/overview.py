@@ -26,11 +26,11 @@ from winnow.app.widgets.html import (
 from winnow.app.widgets.live import live
 from winnow.app.widgets.tiles import health_table, matrix, pairs, queue_link, verdict_tiles
 
+RECOGNISED = "Columns recognised: "
+"""How the note about recognised columns begins; it stands among the facts of the scan."""
+
 GROUPS = 60
 """Classes, splits or sources that a table shows, the largest first."""
-
-PROBLEMS = ("noisy_label", "ood", "duplicate", "broken")
-"""The verdicts that ask for a decision."""
 
 
 def by_group(page: Page, field: str, attribute: str) -> list[tuple[str, dict[str, int]]]:
@@ -47,8 +47,8 @@ def by_group(page: Page, field: str, attribute: str) -> list[tuple[str, dict[str
 def health(page: Page) -> str:
     """How much is wrong, how much of it is decided, and a tile per verdict."""
     by_verdict, whole = dict(page.counts.by_verdict), page.counts.matching
-    suspects = sum(by_verdict.get(kind, 0) for kind in PROBLEMS)
-    suspicious = replace(page.filter, verdicts=PROBLEMS)
+    suspects = sum(by_verdict.get(kind, 0) for kind in theme.PROBLEMS)
+    suspicious = replace(page.filter, verdicts=theme.PROBLEMS)
     decided = cache.counts(page.key, page.workspace, replace(suspicious, state="decided")).matching
     said = f"<b>{count(suspects)}</b> of {count(whole)} samples ({percent(suspects, whole)}) need a look"
     done = f"{count(decided)} of these decided" if decided else "none decided yet"
@@ -76,7 +76,7 @@ def planted(table: Any) -> str:
         for r in table.itertuples()
     )
     return (
-        "<section class='w-card'><header><h2>Planted and found</h2><span class='w-muted'>these problems were planted in the demo</span></header>"
+        "<section class='w-card'><header><h2>Planted and found</h2><span class='w-muted'>these were planted in the demo</span></header>"
         "<table class='w-table'><thead><tr><th></th><th class='w-r'>Planted</th><th class='w-r'>Found</th><th class='w-r'>Share</th>"
         f"<th class='w-r' title='All samples with this flag, planted or not'>Flagged</th></tr></thead><tbody>{rows}</tbody></table></section>"
     )
@@ -98,6 +98,11 @@ def run_facts(page: Page) -> str:
         ("Signals", f"{len(ran) - len(off)} of {len(ran)} ran"),
         ("Run key", f"<code>{esc(str(manifest.get('run_key', '–'))[:16])}</code>"),
     ]
+    items += [
+        ("Columns", esc(text.removeprefix(RECOGNISED).rstrip(".")))
+        for text in info.notices
+        if text.startswith(RECOGNISED)
+    ]
     why = "".join(
         f"<li><b>{esc(s.title)}</b> <span class='w-muted'>{esc(s.why_not or 'did not run')}</span></li>" for s in off
     )
@@ -118,7 +123,7 @@ def notices(page: Page) -> str:
         )
         for stage, why in dict(page.info.failures).items()
     ]
-    calm = [notice(text) for text in page.info.notices]
+    calm = [notice(text) for text in page.info.notices if not text.startswith(RECOGNISED)]
     if len(calm) > 2:
         rest = "".join(calm[2:])
         calm = [

@@ -71,7 +71,7 @@ def chips(s: state.Session) -> list[str]:
     """Every active filter as a chip that removes it."""
     flt, found = s.filter, []
     found += [_chip(theme.says(v), "verdicts", dot(v), v) for v in flt.verdicts or ()]
-    found += [_chip(f"Also {theme.says(v).lower()}", "kinds", dot(v), v) for v in flt.kinds or ()]
+    found += [_chip(f"Flagged: {theme.says(v).lower()}", "kinds", dot(v), v) for v in flt.kinds or ()]
     found += [_chip(f"Given: {v}", "classes", value=v) for v in flt.classes or ()]
     found += [_chip(f"Suggested: {v}", "suggested", value=v) for v in flt.suggested or ()]
     found += [_chip(f"Split: {v}", "splits", value=v) for v in flt.splits or ()]
@@ -169,7 +169,8 @@ def _badges(page: Page | None) -> dict[str, str]:
     if page is None:
         return {}
     decided = page.info.n_decisions
-    return {"review": count(page.counts.matching), "history": count(decided) if decided else ""}
+    left = cache.counts(page.key, page.workspace, Filter(verdicts=theme.PROBLEMS, state="undecided")).matching
+    return {"review": count(left) if left else "", "history": count(decided) if decided else ""}
 
 
 def _page(name: str, s: state.Session) -> Page:

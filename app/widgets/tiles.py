@@ -104,7 +104,7 @@ def matrix(confusion: Any, flt: Filter, key: str) -> str:
                 row.append("<td></td>")
             else:
                 link = queue_link(
-                    count(n), replace(flt, pair=(given, suggested)), "review", "-noisy_label",
+                    count(n), replace(flt, pair=(given, suggested), kinds=("noisy_label",)), "review", "-noisy_label",
                     title=f"{n:,} labelled {given} look like {suggested}", key=key,
                 )  # fmt: skip
                 row.append(f"<td style='--p:{12 + 66 * (n / most) ** 0.5:.0f}%'>{link}</td>")
@@ -128,7 +128,7 @@ def pairs(confusion: Any, flt: Filter, key: str, limit: int = 10) -> str:
         "<li>"
         + queue_link(
             f"<span class='w-cut'>{esc(given)} <span class='w-muted'>→</span> {esc(suggested)}</span><i style='width:{52 * n / most:.0f}px'></i><b>{count(n)}</b>",
-            replace(flt, pair=(given, suggested)), "review", "-noisy_label", title=f"{n:,} labelled {given} look like {suggested}", key=key,
+            replace(flt, pair=(given, suggested), kinds=("noisy_label",)), "review", "-noisy_label", title=f"{n:,} labelled {given} look like {suggested}", key=key,
         )
         + "</li>"
         for (given, suggested), n in cells[:limit]
