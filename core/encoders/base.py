@@ -74,7 +74,7 @@ class BaseEncoder:
         """(m, d) float32 unit rows of image bytes or Pillow images; zeros for what cannot be decoded."""
         pixels, good = self.image_work()([_as_bytes(i) for i in images])
         vectors = unit_rows(self.encode_pixels(pixels))
-        vectors[~good] = 0
+        vectors[np.logical_not(good)] = 0
         return vectors
 
     def encode_texts(self, texts: Sequence[str]) -> Float32:
@@ -95,7 +95,7 @@ def _as_bytes(image: Any) -> bytes | str:
 def unit_rows(vectors: NDArray[Any]) -> Float32:
     """Rows divided by their Euclidean norm; rows that are zero or not finite become zeros."""
     v = np.asarray(vectors, np.float32)
-    finite = np.isfinite(v).all(axis=1)
+    finite = np.asarray(np.isfinite(v).all(axis=1))
     v = np.where(finite[:, None], v, np.float32(0))
     norm = np.linalg.norm(v.astype(np.float64), axis=1, keepdims=True)
     return (v / np.where(norm > 1e-12, norm, 1.0)).astype(np.float32)
