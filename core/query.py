@@ -351,8 +351,9 @@ class SampleQuery:
             cursor.register("decided", self._state() if self._state is not None else _NOTHING_DECIDED)
             yield _Cursor(cursor)
         except (duckdb.IOException, duckdb.InvalidInputException) as error:
+            why = str(error).splitlines()[0]
             raise WorkspaceError(
-                f"A table of the workspace cannot be read ({error}). Run the scan again: it rebuilds what is damaged."
+                f"A table of the workspace cannot be read ({why}). Run the scan again: it rebuilds what is damaged."
             ) from error
         finally:
             cursor.close()
