@@ -7,13 +7,22 @@ Everything else travels between the browser and the routes under ``/api``.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
 import streamlit as st
 
-from .assets import asset_path, text
+from winnow.app import state
+from winnow.app.hub import hub
+from winnow.app.widgets.acts import goto
+from winnow.app.widgets.assets import asset_path, text
+from winnow.core.errors import WinnowError
+
+_OPEN = "w-open"
+OPEN_SECONDS = 20.0
+"""How long a request to begin Review with one sample stays good: page changes run the script more than once."""
 
 LOADER = """
 export default async function (component) {
@@ -38,20 +47,41 @@ def base_path() -> str:
     return f"/{prefix}/" if prefix else "/"
 
 
-def surface(name: str, data: dict[str, Any], *, key: str) -> dict[str, Any] | None:
-    """Mount a surface.
+def surface(name: str, data: dict[str, Any], *, key: str) -> None:
+    """Mount a surface over the rest of the page.
 
     Parameters
     ----------
     name : "review", "gallery" or "map".
-    data : plain values for the browser: ``ws``, ``token``, ``actor``, ``verdicts`` and what the surface needs.
+    data : plain values for the browser: what :meth:`winnow.app.widgets.frame.Page.data` gives, and the surface's own.
     key : the element's key; the surface lives as long as it stays the same.
-
-    Returns what the person asked for, once: ``{"page": ..., ...}``, or None.
     """
-    payload = {"module": base_path() + asset_path(f"{name}/{name}.js"), "api": base_path() + "api/", **data}
+    payload = {**data, "module": base_path() + asset_path(f"{name}/{name}.js"), "api": base_path() + "api/"}
     if name == "map":
         payload["plotly"] = base_path() + asset_path("plotly.min.js")
-    result = _component(name)(key=key, data=payload, on_go_change=lambda: None)
-    went: dict[str, Any] | None = result.go
-    return went
+    _component(name)(key=key, data=payload, on_go_change=lambda: follow((st.session_state.get(key) or {}).get("go")))
+
+
+def follow(wanted: Any) -> None:
+    """Go where the person wants: ``{page, id?, selection?, reset?}``. What the browser says is checked before use."""
+    if not isinstance(wanted, dict):
+        return
+    s = state.session()
+    if wanted.get("reset"):
+        state.reset()
+    if (handle := wanted.get("selection")) and s.key:
+        try:
+            hub().selection(s.key, str(handle))
+        except WinnowError as error:
+            s.notice = str(error)
+            return
+        state.set_selection(str(handle))
+    if sample := wanted.get("id"):
+        st.session_state[_OPEN] = (time.monotonic(), str(sample))
+    goto(str(wanted.get("page")))
+
+
+def opened() -> list[str]:
+    """The sample that Review was asked to begin with, for as long as it takes to get there."""
+    asked = st.session_state.get(_OPEN)
+    return [asked[1]] if asked and time.monotonic() - asked[0] < OPEN_SECONDS else []

@@ -53,6 +53,7 @@ class Gallery {
     this.component = component;
     this.data = component.data;
     this.api.update(this.data);
+    if (before.sort !== this.data.sort) { this.sort = this.data.sort; this.sorter.value = this.sort; }
     if (before.query !== this.data.query || before.ws !== this.data.ws || before.generation !== this.data.generation) this.#start();
   }
 
@@ -246,10 +247,10 @@ class Gallery {
     tile.node.classList.toggle("waiting", !row);
     if (!row) { tile.image.removeAttribute("src"); setText(tile.name, ""); setText(tile.value, ""); setText(tile.to, ""); tile.badge.hidden = true; tile.text.hidden = true; return; }
     const v = verdictOf(this.data.verdicts, row.verdict);
-    const words = row.text && (this.data.modality === "text" || !row.thumb);
-    show(tile.image, !words);
-    show(tile.text, Boolean(words));
-    if (words) setText(tile.text, row.text);
+    const picture = !["text", "vector"].includes(this.data.modality) && row.width !== 0;
+    show(tile.image, picture);
+    show(tile.text, !picture);
+    if (!picture) { tile.image.removeAttribute("src"); setText(tile.text, row.text || (this.data.modality === "vector" ? row.id : "cannot be read")); }
     else if (tile.image.getAttribute("src") !== row.thumb) tile.image.src = row.thumb;
     tile.dot.style.setProperty("--c", v.colour);
     tile.dot.title = v.says;
@@ -305,7 +306,9 @@ class Gallery {
   }
 
   #target() {
-    return this.all ? { filter: this.data.query, ...(this.data.selection ? { selection: this.data.selection } : {}) } : { ids: [...this.picked] };
+    if (!this.all) return { ids: [...this.picked] };
+    const selection = new URLSearchParams(this.data.query).get("selection");
+    return { filter: this.data.query, ...(selection ? { selection } : {}) };
   }
 
   #selectAll() {

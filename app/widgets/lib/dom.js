@@ -24,6 +24,13 @@ export function h(tag, props = {}, ...children) {
 /** A Material symbol from the icon font that Streamlit ships. Decorative: hidden from screen readers. */
 export const icon = (name, cls = "") => h(`span.icon${cls ? "." + cls : ""}`, { "aria-hidden": "true", textContent: name });
 
+/** A sentence whose *words between stars* stand out. */
+export function setRich(node, text) {
+  if (node.dataset.rich === text) return;
+  node.dataset.rich = text;
+  node.replaceChildren(...text.split(/\*([^*]+)\*/).map((part, i) => (i % 2 ? h("b", { textContent: part }) : part)));
+}
+
 /** Write text only where it differs, so that an unchanged node causes no layout. */
 export function setText(node, text) {
   const value = text === null || text === undefined ? "" : String(text);
@@ -90,6 +97,9 @@ export function fillHeight(node, { bottom = 12, min = 420 } = {}) {
     const height = Math.max(min, window.innerHeight - top - bottom);
     const value = `${Math.floor(height)}px`;
     if (node.style.height !== value) node.style.height = value;
+    // whatever stands below (the page's own padding) must not make the page scroll either
+    const over = scroller ? scroller.scrollHeight - scroller.clientHeight : 0;
+    if (over > 0 && over < 64 && height - over >= min) node.style.height = `${Math.floor(height - over)}px`;
   };
   fit();
   const observer = new ResizeObserver(fit);

@@ -329,7 +329,7 @@ class AtlasMap {
       this.legend.replaceChildren(h("div.gradient", { style: { background: `linear-gradient(90deg, ${painted.gradient})` } }), h("div.ends", {}, h("span", { textContent: "0.00" }), h("span", { textContent: this.picker0.selectedOptions[0]?.textContent || "" }), h("span", { textContent: "1.00" })));
       return;
     }
-    const entries = painted.entries.length > LEGEND ? [...painted.entries].sort((a, b) => b.count - a.count).slice(0, LEGEND) : painted.entries;
+    const entries = this.#shownEntries();
     this.legend.replaceChildren(...entries.map((e) => h("button.entry", {
       type: "button", "aria-pressed": String(!this.hidden.has(e.code)), title: `${e.name}: ${count(e.count)}. Click hides, double-click shows only this.`,
       onclick: () => this.#toggle(e.code), ondblclick: () => this.#isolate(e.code),
@@ -361,7 +361,11 @@ class AtlasMap {
     if (this.ops.length) this.#count();
   }
 
-  #shownEntries() { return this.painted.entries.length > LEGEND ? [...this.painted.entries].sort((a, b) => b.count - a.count).slice(0, LEGEND) : this.painted.entries; }
+  #shownEntries() {
+    const order = Object.keys(this.data.verdicts);
+    if (this.colour === "verdict") return [...this.painted.entries].sort((a, b) => order.indexOf(a.key) - order.indexOf(b.key));
+    return this.painted.entries.length > LEGEND ? [...this.painted.entries].sort((a, b) => b.count - a.count).slice(0, LEGEND) : this.painted.entries;
+  }
 
   // ── pointer ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -551,7 +555,7 @@ class AtlasMap {
     const [px, py] = this.#view.toPixel(this.xy[2 * i], this.xy[2 * i + 1]);
     const best = card.suggestions?.[0];
     this.tip.replaceChildren(
-      card.text ? h("p.words", { textContent: card.text.slice(0, 160) }) : h("img", { src: card.thumb, alt: "", className: card.width && Math.max(card.width, card.height) < 128 ? "pixelated" : "" }),
+      card.text ? h("p.words", { textContent: card.text.slice(0, 160) }) : card.modality === "vector" || !card.width ? "" : h("img", { src: card.thumb, alt: "", className: card.width && Math.max(card.width, card.height) < 128 ? "pixelated" : "" }),
       h("div", {}, h("b.ellipsis", { textContent: card.label ?? "no label" }), h("span", {}, h("span.dot", { vars: { c: v.colour } }), ` ${v.says} ${score(card.confidence)}`),
         card.verdict === "noisy_label" && best ? h("span.muted", { textContent: `${best[0]}? ${score(best[1])}` }) : null));
     this.tip.hidden = false;
@@ -600,18 +604,18 @@ class AtlasMap {
 
   #tile(row) {
     const v = verdictOf(this.data.verdicts, row.verdict);
-    const words = row.text && this.data.modality === "text";
+    const words = ["text", "vector"].includes(this.data.modality) ? row.text || row.id : row.width === 0 ? "cannot be read" : null;
     return h("button.tile", { type: "button", role: "listitem", title: `${row.label ?? "no label"} · ${v.says} ${score(row.confidence)} · ${row.id}`, "aria-label": `${row.label ?? "no label"}, ${v.says}. Open in Review.`, onclick: () => this.#go("review", { id: row.id, selection: this.selection?.handle }) },
-      words ? h("span.snippet", { textContent: row.text }) : h("img", { src: row.thumb, alt: "", loading: "lazy" }),
+      words ? h("span.snippet", { textContent: words }) : h("img", { src: row.thumb, alt: "", loading: "lazy" }),
       h("span.line", {}, h("span.dot", { vars: { c: v.colour } }), h("span.ellipsis", { textContent: row.label ?? "no label" })));
   }
 
   #pinnedView(card) {
     const v = verdictOf(this.data.verdicts, card.verdict);
     return [h("div.pinned", {},
-      card.text ? h("p.words", { textContent: card.text }) : h("img", { src: card.thumb, alt: `Sample ${card.id}`, className: card.width && Math.max(card.width, card.height) < 128 ? "pixelated" : "" }),
+      card.text ? h("p.words", { textContent: card.text }) : card.modality === "vector" || !card.width ? "" : h("img", { src: card.thumb, alt: `Sample ${card.id}`, className: card.width && Math.max(card.width, card.height) < 128 ? "pixelated" : "" }),
       h("b", { textContent: card.label ?? "no label" }), h("span", {}, h("span.dot", { vars: { c: v.colour } }), ` ${v.says} ${score(card.confidence)}`),
-      h("p.muted", { textContent: card.reason || "" }),
+      h("p.muted", { textContent: (card.reason || "").replaceAll("*", "") }),
       h("button", { type: "button", onclick: () => this.#go("review", { id: card.id }) }, icon("rate_review"), "Open in Review"))];
   }
 

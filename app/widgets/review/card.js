@@ -1,12 +1,15 @@
 /** The card: one frame that is built once and filled again for every sample, so that nothing jumps. */
 
-import { ACTIONS, ago, h, icon, score, setText, show, verdictOf } from "../lib/dom.js";
+import { ACTIONS, ago, h, icon, score, setRich, setText, show, verdictOf } from "../lib/dom.js";
 import { MiniMap } from "./minimap.js";
 
 const PIXELATED_BELOW = 160; // an original side below this is enlarged with hard pixels
 const NEIGHBOURS = 8;
 const OPTIONS = 9;
 const BARS = 6;
+
+/** Whether a picture of a sample can be asked for: an unreadable one has no size. */
+export const hasPicture = (card) => Boolean(card.thumb) && card.modality !== "text" && card.modality !== "vector" && card.width !== 0;
 
 /** The labels behind the keys 1–9: suggestions by probability, then neighbours' labels by count, then the rest. */
 export function likelyLabels(card, labels) {
@@ -93,7 +96,7 @@ export class CardView {
 
   /** Show a sample's picture or text on the stage. */
   #show(card) {
-    const picture = card.thumb || card.image;
+    const picture = hasPicture(card) ? card.thumb || card.image : null;
     show(this.text, Boolean(card.text) && !picture);
     show(this.missing, !card.text && !picture);
     show(this.image, Boolean(picture));
@@ -111,7 +114,7 @@ export class CardView {
       this.text.dataset.length = card.text.length < 90 ? "short" : card.text.length < 400 ? "medium" : "long";
       this.text.scrollTop = 0;
     } else {
-      setText(this.missing.lastChild, card.verdict === "broken" ? card.reason || "This sample cannot be read." : "Only embeddings were brought: there is no picture or text to show.");
+      setText(this.missing.lastChild, card.verdict === "broken" ? (card.reason || "This sample cannot be read.").replaceAll("*", "") : card.modality === "vector" ? "Only embeddings were brought: there is no picture or text to show." : "There is nothing to show of this sample.");
     }
     this.shown = card.id;
   }
@@ -153,8 +156,8 @@ export class CardView {
     this.given.title = card.label ?? "";
     this.suggested.title = best ? best[0] : "Nothing to suggest";
     this.suggested.classList.toggle("none", !best);
-    setText(this.reason, card.reason || "Nothing speaks against this sample.");
-    this.reason.title = card.reason || "";
+    setRich(this.reason, card.reason || "Nothing speaks against this sample.");
+    this.reason.title = (card.reason || "").replaceAll("*", "");
     this.reason.scrollTop = 0;
 
     this.options.forEach((o, i) => {
@@ -189,11 +192,12 @@ export class CardView {
       if (!n) { tile.image.removeAttribute("src"); return; }
       const agrees = n.agrees ?? n.label === card.label;
       tile.button.classList.toggle("disagrees", !agrees);
-      show(tile.image, Boolean(n.thumb));
-      show(tile.text, !n.thumb);
-      if (n.thumb && tile.image.getAttribute("src") !== n.thumb) tile.image.src = n.thumb;
+      const picture = n.thumb && !n.text && card.modality !== "vector";
+      show(tile.image, Boolean(picture));
+      show(tile.text, !picture);
+      if (picture && tile.image.getAttribute("src") !== n.thumb) tile.image.src = n.thumb;
       tile.image.classList.toggle("pixelated", (n.width || card.width) > 0 && Math.max(n.width || card.width, n.height || card.height) < 64);
-      if (!n.thumb) setText(tile.text, n.text || n.id);
+      if (!picture) setText(tile.text, n.text || n.id);
       tile.image.alt = "";
       setText(tile.label, n.label ?? "no label");
       tile.button.title = `${n.label ?? "no label"} · distance ${score(n.distance)} · ${n.id}`;

@@ -3,7 +3,7 @@
  * comes later under a handle; what is here never moves.
  */
 
-const LOW_WATER = 60;
+const LOW_WATER = 80;
 const PAGE = 100;
 const FIRST = 20; // a small first page, so that the first card is there at once
 

@@ -9,7 +9,7 @@ import { ACTIONS, ago, count, fillHeight, h, helpDialog, icon, isInteractive, is
 import { Api, Prefetcher } from "../lib/api.js";
 import { LabelPicker } from "../lib/picker.js";
 import { Saver, newId } from "../lib/saver.js";
-import { CardView } from "./card.js";
+import { CardView, hasPicture } from "./card.js";
 import { Queue } from "./queue.js";
 
 const RECENT = 10;
@@ -123,6 +123,7 @@ class Review {
     keepFocus(this.root);
     this.stopFit = fillHeight(this.root);
     this.root.dataset.state = "loading";
+    this.#drawRecent();
   }
 
   #start() {
@@ -154,6 +155,7 @@ class Review {
 
   #arrived() {
     const { queue } = this;
+    if (queue.total !== null) window.dispatchEvent(new CustomEvent("winnow:count", { detail: { text: `${count(queue.total)} of ${count(this.data.total ?? queue.total)}` } }));
     if (queue.error && !queue.cards.length) return this.#showError(queue.error);
     if (this.root.dataset.state !== "ready" && queue.current) { this.#render(); this.root.focus({ preventScroll: true }); }
     else if (!queue.current && queue.finished) this.#render();
@@ -191,9 +193,9 @@ class Review {
   #load() {
     const { cards, cursor } = this.queue;
     const near = cards.slice(cursor, cursor + AHEAD);
-    const first = near.map((c) => c.thumb);
+    const first = near.filter(hasPicture).map((c) => c.thumb);
     const rest = near.flatMap((c) => (c.neighbors || []).map((n) => n.thumb));
-    if (near[0]?.modality !== "text") this.prefetch.want([...first, ...rest]);
+    if (near[0]?.modality !== "text" && near[0]?.modality !== "vector") this.prefetch.want([...first, ...rest]);
   }
 
   #step(by) {
@@ -227,7 +229,7 @@ class Review {
     this.mint = null;
     const at = new Date().toISOString();
     const decision = { decision_id, sample_id: card.id, action, label, supersedes, reason: this.note || null };
-    this.done.push({ ...decision, at, before: this.#decisionOf(card), thumb: card.thumb, text: card.text, cursor: this.queue.cursor });
+    this.done.push({ ...decision, at, before: this.#decisionOf(card), thumb: hasPicture(card) ? card.thumb : null, text: card.text });
     this.mine.set(card.id, { decision_id, action, label, at });
     this.skipped.delete(card.id);
     this.stamps.push(Date.now());
@@ -410,7 +412,7 @@ class Review {
       type: "button", title: `${ACTIONS[d.action].past}${d.label ? ` to ${d.label}` : ""} · ${d.sample_id} · ${ago(d.at)}`,
       "aria-label": `${ACTIONS[d.action].past}${d.label ? ` to ${d.label}` : ""}: sample ${d.sample_id}. Go back to it.`,
       "data-action": d.action, onclick: () => { this.queue.goTo(d.sample_id); this.#render(); },
-    }, d.thumb && !d.text ? h("img", { src: d.thumb, alt: "" }) : h("span.snippet", { textContent: d.text || d.sample_id }), icon(ACTIONS[d.action].icon),
+    }, d.thumb ? h("img", { src: d.thumb, alt: "" }) : h("span.snippet", { textContent: d.text || d.sample_id }), icon(ACTIONS[d.action].icon),
     d.label ? h("span.ellipsis", { textContent: d.label }) : null)));
     if (!shown.length) this.recent.replaceChildren(h("span.muted", { textContent: "Your decisions appear here; click one to go back to it." }));
   }
@@ -420,7 +422,7 @@ class Review {
     const decided = [...this.mine].filter(([id, d]) => d && !queue.byId.get(id)?.extra).length;
     const total = queue.total;
     const left = total === null ? null : Math.max(0, total - decided);
-    setText(this.progressText, total === null ? "" : `${count(decided)} done · ${count(left)} left`);
+    setText(this.progressText, total === null ? "" : `${count(decided)} done · ${count(left)}${this.data.holds ? ` ${this.data.holds}` : ""} left`);
     const share = total ? decided / total : 0;
     this.meter.style.setProperty("--v", share);
     this.meter.parentElement.setAttribute("aria-valuenow", String(Math.round(share * 100)));
@@ -437,6 +439,7 @@ class Review {
     const state = failing ? "failing" : pending ? "saving" : saved || this.saver?.saved ? "saved" : "idle";
     this.savedState.dataset.state = state;
     this.savedState.dataset.pending = pending;
+    window.dispatchEvent(new CustomEvent("winnow:saved", { detail: { state: state === "failing" ? "failed" : state === "saving" ? "saving" : "saved", text: state === "failing" ? `${count(pending)} not saved yet` : state === "saving" ? "Saving…" : "Saved" } }));
     this.savedState.replaceChildren(...(state === "idle" ? [] : [icon({ saving: "sync", saved: "cloud_done", failing: "cloud_off" }[state]),
       { saving: "Saving…", saved: "Saved ✓", failing: `${count(pending)} not saved yet` }[state]]));
     if (refused.length) {

@@ -1,0 +1,30 @@
+"""Gallery: everything that matches, as a grid without end, with bulk decisions over exactly the printed count."""
+
+from __future__ import annotations
+
+from winnow.app import state, theme
+from winnow.app.widgets.frame import Page, page_frame
+from winnow.app.widgets.surfaces import surface
+from winnow.core.types import ISSUE_KINDS, Kind
+
+
+def orders(page: Page) -> list[list[str]]:
+    """What the grid can be ordered by: [sort, words], the kinds first, then every signal that ran."""
+    kinds = [[f"-{kind}", theme.says(kind)] for kind in theme.VERDICTS if kind in set(ISSUE_KINDS)]
+    signals = [[f"-{s.name}", s.title] for s in page.workspace.signals() if s.ran]
+    return [*kinds, ["-confidence", "Surest verdict"], ["confidence", "Least sure verdict"], ["row", "Order of the dataset"], *signals]
+
+
+def first_order(page: Page) -> str:
+    """The order that was asked for, else by the one verdict that is shown, else wrong labels first."""
+    if asked := state.session().sort:
+        return asked
+    shown = page.filter.verdicts
+    return f"-{shown[0]}" if len(shown) == 1 and shown[0] != Kind.CLEAN else f"-{Kind.NOISY_LABEL}"
+
+
+def draw() -> None:
+    """The page."""
+    page = page_frame("gallery", "What do these samples look like?")
+    data = {"sorts": orders(page), "sort": first_order(page), "modality": str(page.info.modality)}
+    surface("gallery", {**page.data(), **data}, key="w-gallery")

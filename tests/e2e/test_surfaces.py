@@ -1,0 +1,122 @@
+"""Gallery and Map: what is selected is what is decided, and one undo takes it back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hands import lasso, open_gallery, open_map, selected
+from playwright.sync_api import Page, expect
+from winnow.core.workspace import Workspace
+
+from conftest import Server
+
+pytestmark = pytest.mark.e2e
+
+
+def decided(workspace: Path) -> dict[str, str]:
+    with Workspace.open(workspace) as ws:
+        return {i: d.action.value for i, people in ws.current().items() for d in people.values()}
+
+
+def test_ctrl_a_takes_everything_that_matches_and_undo_gives_it_back(
+    page: Page, server: Server, workspace: Path
+) -> None:
+    with Workspace.open(workspace) as ws:
+        everything = ws.info().n
+    page.goto(f"{server.url}/gallery")
+    open_gallery(page)
+    page.locator(".tile[data-index='0']").click()
+    assert selected(page) == 1
+    page.keyboard.press("Control+a")
+    expect(page.get_by_role("button", name=f"Exclude {everything:,} samples")).to_be_visible()
+    page.keyboard.press("x")
+    expect(page.locator(".bulk .what")).to_contain_text(f"Excluded {everything:,} samples. Saved")
+    assert len(decided(workspace)) == everything
+    expect(page.locator(".tile .badge[data-action=exclude]").first).to_be_visible()
+    page.keyboard.press("u")
+    expect(page.locator(".bulk .what")).to_contain_text(f"Took back {everything:,} decisions")
+    assert decided(workspace) == {}
+
+
+def test_a_range_reaches_over_rows_that_were_never_looked_at(page: Page, server: Server, workspace: Path) -> None:
+    page.goto(f"{server.url}/gallery?sort=row")
+    open_gallery(page)
+    page.locator(".tile[data-index='3']").click()
+    page.keyboard.press("End")
+    last = page.locator(".tile.focus")
+    expect(last).to_have_attribute("data-index", "1893")
+    page.keyboard.press("Home")
+    page.locator(".tile[data-index='3']").click()
+    expect(page.locator(".bulk")).to_have_attribute("data-count", "1")
+    page.keyboard.press("Shift+End")
+    assert selected(page) == 1891
+    page.keyboard.press("a")
+    expect(page.locator(".bulk .what")).to_contain_text("Accepted 1,891 samples")
+    with Workspace.open(workspace) as ws:
+        ids = ws.ids(sort="row")
+    assert set(decided(workspace)) == set(ids[3:])
+
+
+def test_enter_opens_the_sample_in_review(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}/gallery")
+    open_gallery(page)
+    tile = page.locator(".tile[data-index='5']")
+    tile.click()
+    wanted = tile.get_attribute("title")
+    page.keyboard.press("Enter")
+    expect(page.locator(".review")).to_have_attribute("data-state", "ready")
+    expect(page.locator(".review")).to_have_attribute("data-sample", str(wanted))
+
+
+def test_outlines_add_and_take_out_and_esc_clears(page: Page, server: Server, workspace: Path) -> None:
+    page.goto(f"{server.url}/map")
+    open_map(page)
+    lasso(page, 0.5, 0.5, 0.45)
+    most = selected(page)
+    page.keyboard.down("Alt")
+    lasso(page, 0.5, 0.5, 0.25)
+    page.keyboard.up("Alt")
+    expect(page.locator(".bulk")).not_to_have_attribute("data-count", str(most))
+    ring = selected(page)
+    page.keyboard.down("Shift")
+    lasso(page, 0.5, 0.5, 0.25)
+    page.keyboard.up("Shift")
+    expect(page.locator(".bulk")).to_have_attribute("data-count", str(most))
+    assert 0 < ring < most
+    page.keyboard.press("Escape")
+    expect(page.locator(".bulk")).to_have_attribute("data-state", "idle")
+    assert page.locator(".outline polygon").count() == 0
+    assert decided(workspace) == {}
+
+
+def test_colours_change_without_losing_the_selection(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}/map")
+    open_map(page)
+    lasso(page, 0.5, 0.5, 0.3)
+    n = selected(page)
+    page.get_by_label("Colour by").select_option("label")
+    expect(page.locator(".legend .entry")).to_have_count(10)
+    page.get_by_label("Colour by").select_option("noisy_label")
+    expect(page.locator(".legend .gradient")).to_be_visible()
+    assert selected(page) == n
+
+
+def test_hiding_in_the_legend_leaves_the_hidden_out(page: Page, server: Server, workspace: Path) -> None:
+    with Workspace.open(workspace) as ws:
+        clean = ws.info().verdict_counts["clean"]
+    page.goto(f"{server.url}/map")
+    open_map(page)
+    page.locator(".legend .entry", has_text="Fine").dblclick()
+    expect(page.locator(".legend .entry[aria-pressed=true]")).to_have_count(1)
+    lasso(page, 0.5, 0.5, 0.49)
+    n = selected(page)
+    assert 0 < n <= clean
+    with Workspace.open(workspace) as ws:
+        verdicts = set(ws.scores().set_index("id")["verdict"].to_dict().values())
+    assert len(verdicts) > 1
+    page.keyboard.press("a")
+    expect(page.locator(".bulk .what")).to_contain_text(f"Accepted {n:,} samples")
+    with Workspace.open(workspace) as ws:
+        rows = {r["sample_id"]: r["verdict"] for r in ws.rows(limit=10_000)}
+    assert {rows[i] for i in decided(workspace)} == {"clean"}
