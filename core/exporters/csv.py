@@ -1,4 +1,4 @@
-"""CSV (RFC 4180, UTF-8, comma, CRLF-free) that no spreadsheet runs as formulas."""
+"""CSV (quoted as in RFC 4180, UTF-8, commas, line feeds) that no spreadsheet runs as formulas."""
 
 from __future__ import annotations
 
@@ -40,12 +40,10 @@ def _flat(column: pa.ChunkedArray) -> pa.ChunkedArray:
         return _flat(column.cast(kind.value_type))
     if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
         return pa.chunked_array([pa.array([as_text(v) for v in column.to_pylist()], pa.string())])
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return column
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
         return column
     try:
-        return column.cast(pa.string())
+        return column.cast(pa.string())  # all kinds of text too, so that none escapes neutralise()
     except pa.ArrowException:  # a type without a text form in Arrow (durations, intervals): Python's will do
         return pa.chunked_array([pa.array([None if v is None else str(v) for v in column.to_pylist()], pa.string())])
 
@@ -66,7 +64,7 @@ class CsvExporter:
             columns = []
             for name, column in zip(table.column_names, table.columns, strict=True):
                 flat = _flat(column)
-                if pa.types.is_string(flat.type) or pa.types.is_large_string(flat.type):
+                if pa.types.is_string(flat.type):
                     flat, count = neutralise(flat)
                     if count:
                         changed[name] = changed.get(name, 0) + count

@@ -18,10 +18,20 @@ class JsonLinesExporter:
     def write(self, stream: BinaryIO, rows: Rows) -> tuple[int, Mapping[str, Any]]:
         written = 0
         for table in rows:
-            for row in table.to_pylist():
-                stream.write((json.dumps(jsonable(row), ensure_ascii=False, allow_nan=False) + "\n").encode())
+            stream.writelines(_line(row) for row in table.to_pylist())
             written += table.num_rows
         return written, {}
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=jsonable).encode
+
+
+def _line(row: dict[str, Any]) -> bytes:
+    try:
+        text = _encode(row)
+    except ValueError:  # there is a NaN somewhere
+        text = _encode(jsonable(row))
+    return f"{text}\n".encode()
 
 
 EXPORTERS.register(JsonLinesExporter.name)(JsonLinesExporter())
