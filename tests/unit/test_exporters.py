@@ -57,12 +57,12 @@ def scan(root: Path, n: int = N, meta: pa.Table | None = None, hashes: str = "h"
                 "reasons": pa.array(["=because\nof this"] * n, pa.string()),
             }
         ),
-        row_group_size=3,
+        row_group_size=max(3, n // 5),
     )
     if meta is None:
         meta = pa.table({"name": ids, "class": labels, "n": pa.array(range(n), pa.int64())})
     columns = [pa.array(ids, pa.string()), *meta.columns]
-    save_table(layout.meta, pa.table(columns, names=["__sample_id", *meta.column_names]), row_group_size=4)
+    save_table(layout.meta, pa.table(columns, names=["__sample_id", *meta.column_names]), row_group_size=max(4, n // 7))
     return layout
 
 
