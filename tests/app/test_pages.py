@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_workspace import FakeWorkspace
+from streamlit.testing.v1 import AppTest
+
+import winnow.app
+from winnow.app.hub import Hub
+from winnow.app.widgets.sidebar import PAGES
+
+PAGE = Path(winnow.app.__file__).parent / "page.py"
+OWN = ("overview", "duplicates", "classes", "export", "history", "new")
+
+
+def open_page(name: str, **params: str) -> AppTest:
+    at = AppTest.from_file(str(PAGE), default_timeout=30)
+    for key, value in params.items():
+        at.query_params[key.replace("__", ".")] = value
+    at.session_state["w-goto"] = name
+    at.run()
+    assert not at.exception, at.exception
+    return at
+
+
+def html_of(at: AppTest) -> str:
+    """All that the page drew as HTML."""
+    parts = []
+    for element in _walk(at._tree):
+        proto = getattr(element, "proto", None)
+        if proto is None:
+            continue
+        text = getattr(proto, "json", "") or getattr(proto, "body", "")
+        if text:
+            try:
+                parts.append(json.loads(text)["html"])
+            except (ValueError, KeyError, TypeError):
+                parts.append(str(text))
+    return "\n".join(parts)
+
+
+def _walk(block: Any) -> Any:
+    for child in getattr(block, "children", {}).values():
+        yield child
+        yield from _walk(child)
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_every_page_draws_with_its_question(hub: Hub, name: str) -> None:
+    text = html_of(open_page(name))
+    assert "<h1>" in text
+    assert "Pictures" in text
+    assert f'href="/{name}?' in text
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_every_page_says_what_to_do_when_no_dataset_is_open(empty_hub: Hub, name: str) -> None:
+    text = html_of(open_page(name))
+    assert "Choose a dataset" in text or "Scan a new dataset" in text
+
+
+def test_a_link_to_a_dataset_that_is_not_here_says_so(hub: Hub) -> None:
+    text = html_of(open_page("overview", ws="deadbeef0000"))
+    assert "has not been opened on this computer" in text
+
+
+def test_text_from_data_is_never_markup(hub: Hub) -> None:
+    for name in OWN:
+        assert "<b>odd</b>" not in html_of(open_page(name))
+
+
+def test_the_overview_counts_what_the_workspace_counts(hub: Hub, fake: FakeWorkspace) -> None:
+    text = html_of(open_page("overview"))
+    for kind, n in fake.table["verdict"].value_counts().items():
+        assert f"<b>{n}</b>" in text, kind
+    assert "planted in the demo" in text
+    assert "CLIP could not be downloaded" in text
+
+
+def test_a_failed_stage_is_named_with_the_way_to_get_it(hub: Hub, fake: FakeWorkspace) -> None:
+    fake.failures = {"map": "UMAP ran out of memory."}
+    assert "Map is missing: UMAP ran out of memory. Scan again" in html_of(open_page("overview"))
+
+
+def test_a_filter_in_the_url_is_a_chip_and_narrows_the_counts(hub: Hub, fake: FakeWorkspace) -> None:
+    text = html_of(open_page("overview", verdicts="ood", splits="test"))
+    n = int(((fake.table["verdict"] == "ood") & (fake.table["split"] == "test")).sum())
+    assert f"{n} of 500" in text
+    assert "Remove filter Does not belong" in text
+    assert "Remove filter Split: test" in text
+
+
+def test_a_nonsense_filter_is_dropped_with_a_sentence(hub: Hub) -> None:
+    text = html_of(open_page("overview", verdicts="nonsense"))
+    assert "nonsense" in text
+    assert "500 samples" in text
+
+
+def test_filters_that_match_nothing_say_so(hub: Hub) -> None:
+    assert "No sample matches these filters" in html_of(open_page("overview", text="no such id"))
+
+
+def test_the_url_says_what_the_page_shows(hub: Hub) -> None:
+    at = open_page("overview", verdicts="ood")
+    assert at.query_params["ws"] in (hub.first, [hub.first])
+    assert at.query_params["verdicts"] in ("ood", ["ood"])
+
+
+def test_history_shows_decisions_and_the_way_back(hub: Hub, fake: FakeWorkspace) -> None:
+    assert "Nothing has been decided yet" in html_of(open_page("history"))
+    ids = fake.ids()
+    fake.decide(ids[0], "relabel", label="dog", actor="ada")
+    fake.decide_many(ids[1:31], "exclude", actor="ada")
+    fake.decide(ids[40], "accept", actor="bob")
+    text = html_of(open_page("history"))
+    assert "Relabelled → dog" in text
+    assert "30 samples" in text
+    assert "Undo back to here (2)" in text
+    assert "bob" in text
+
+
+def test_export_counts_by_decision(hub: Hub, fake: FakeWorkspace) -> None:
+    fake.decide_many(fake.ids()[:20], "exclude", actor="ada")
+    text = html_of(open_page("export"))
+    assert "480 rows" in text
+    assert "label_final" in text
+
+
+def test_a_page_that_breaks_shows_no_trace(hub: Hub, fake: FakeWorkspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    from winnow.app.shell import on_script_error
+
+    monkeypatch.setattr(fake, "confusion", lambda *a: 1 / 0)
+    at = AppTest.from_file(str(PAGE), default_timeout=30)
+    at.session_state["w-goto"] = "overview"
+    at.run()
+    assert at.exception  # AppTest has no error handler: st.App calls this one
+    assert on_script_error(ZeroDivisionError("division")) is True
+
+
+def test_every_page_has_a_view() -> None:
+    folder = Path(winnow.app.__file__).parent / "views"
+    for name in PAGES:
+        assert (folder / f"{'home' if name == 'new' else name}.py").is_file(), name
