@@ -132,14 +132,24 @@ def begin(hub: Hub, config: ScanConfig, out: Path) -> str:
     return hub.add(out)
 
 
-def again(hub: Hub, key: str) -> None:
-    """Start the scan of a workspace once more, with the request that it was started with."""
-    path = hub.path(key)
+def request_of(path: Path) -> ScanConfig:
+    """What the latest scan of a workspace was asked to do; raises WinnowError when nothing tells."""
     for request in (path / "job" / "request.json", path / "manifest.json"):
         try:
             found = json.loads(request.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            return ScanConfig.from_json(found.get("params", found))
+        except (OSError, ValueError, TypeError):
             continue
-        start_scan(ScanConfig.from_json(found.get("params", found)), path)
-        return
     raise WinnowError(f"How {path} was scanned is not known any more. Start a new scan of its source.")
+
+
+def again(hub: Hub, key: str) -> None:
+    """Start the scan of a workspace once more, with the request that it was started with."""
+    path = hub.path(key)
+    start_scan(request_of(path), path)
+
+
+def table_of(found: Preview) -> list[dict[str, Any]]:
+    """The rows of a preview as plain, short values for a table."""
+    plain = (int, float, bool, type(None))
+    return [{k: v if isinstance(v, plain) else str(v)[:200] for k, v in row.items()} for row in found.rows]

@@ -9,6 +9,8 @@ from collections.abc import Callable
 import streamlit as st
 
 from winnow.app import filters, state, theme
+from winnow.app.hub import hub
+from winnow.app.scans import again
 from winnow.app.widgets.html import notice
 from winnow.app.widgets.sidebar import PAGES
 from winnow.core.errors import WinnowError
@@ -60,5 +62,10 @@ def run() -> None:
         st.session_state.setdefault("w-goto", first)
     if (wanted := st.session_state.pop("w-goto", None)) and pages[wanted] != current:
         st.switch_page(pages[wanted], query_params=filters.params_of(state.pairs(state.session())))
+    if (key := st.session_state.pop("w-rescan", None)) is not None:
+        try:
+            again(hub(), key)
+        except WinnowError as error:
+            state.session().notice = str(error)
     current.run()
     state.write_url()

@@ -145,6 +145,8 @@ def streamlit_options() -> dict[str, Any]:
             f"theme.{name}.textColor": colours["text"],
             f"theme.{name}.borderColor": colours["line"],
             f"theme.{name}.linkColor": colours["accent-text"],
+            f"theme.{name}.codeTextColor": colours["text"],
+            f"theme.{name}.codeBackgroundColor": colours["fill"],
             f"theme.{name}.sidebar.backgroundColor": colours["side"],
             f"theme.{name}.sidebar.secondaryBackgroundColor": colours["fill"],
         }

@@ -29,7 +29,7 @@ ROLES: dict[str, tuple[str, str]] = {
     "split": ("Split", "Train, test, … to find leaks between them."),
     "source": ("Source", "Where a sample comes from, to compare the health of sources."),
 }
-AUTO = "(recognise)"
+AUTO = "none"
 
 
 def _summary(path: Path) -> dict[str, Any]:
@@ -129,11 +129,7 @@ def _map_columns(found: Preview) -> ColumnMap:
 
 
 def _preview_table(found: Preview) -> None:
-    rows = [
-        {k: (v if isinstance(v, (int, float, bool, type(None))) else str(v)[:200]) for k, v in row.items()}
-        for row in found.rows
-    ]
-    st.dataframe(rows, height=196, hide_index=True, width="stretch")
+    st.dataframe(scans.table_of(found), height=196, hide_index=True, width="stretch")
 
 
 def _options(found: Preview) -> tuple[str | None, str, str]:
@@ -218,12 +214,12 @@ def _new_scan() -> None:
         state.open_workspace(key)
         goto("overview")
         st.rerun()
-    said.html(f"<span class='w-muted'>{_estimate_line(found, encoder, device)}</span>")
+    said.html(f"<span class='w-muted w-fine'>{_estimate_line(found, encoder, device)}</span>")
 
 
 def draw() -> None:
     """Draw the page."""
-    bare_frame("new", "Which dataset shall be looked at?")
+    bare_frame("new", "Which dataset do you want to look at?")
     left, right = st.columns([7, 5], gap="medium")
     with left, st.container(border=True, key="w-new"):
         live("<h2>Scan a new dataset</h2>", "w-new-title")

@@ -16,10 +16,11 @@ import streamlit as st
 
 from winnow.app import cache, state, theme
 from winnow.app.hub import hub
+from winnow.app.scans import look, request_of, table_of
 from winnow.app.security import mint_token
 from winnow.app.widgets import sidebar
 from winnow.app.widgets.acts import dispatch
-from winnow.app.widgets.html import button, count, dot, empty, esc, go, icon, notice
+from winnow.app.widgets.html import button, count, dot, empty, esc, go, icon, notice, plural
 from winnow.app.widgets.live import live
 from winnow.app.widgets.progress import job_panel
 from winnow.core.errors import WinnowError
@@ -235,6 +236,19 @@ def _nothing_open(name: str, question: str) -> None:
     st.stop()
 
 
+def _source_preview(path: Path) -> None:
+    """What can be looked at before the first results: the rows that are being scanned."""
+    try:
+        config = request_of(path)
+        found = look(config.source, config.columns)
+    except WinnowError:
+        return
+    what = plural(found.n, "row") if found.n is not None else "rows"
+    live(f"<section class='w-card'><header><h2>{esc(config.name or Path(config.source).name)}</h2><span class='w-muted'>the first of {what} "
+         f"in <code>{esc(config.source)}</code>; the Overview opens by itself as soon as there are verdicts</span></header></section>", "w-source-title")  # fmt: skip
+    st.dataframe(table_of(found), height=320, hide_index=True, width="stretch")
+
+
 def _not_ready(name: str, question: str, s: state.Session, error: WinnowError) -> None:
     _draw_sidebar(name, None, {})
     live(head(question, "", [], s.actor, saved=False), "w-head", dispatch)
@@ -244,6 +258,7 @@ def _not_ready(name: str, question: str, s: state.Session, error: WinnowError) -
         path = None
     if path is not None and job_status(path)["state"] != "none":
         job_panel(path, s.key or "")
+        _source_preview(path)
     else:
         live(
             empty(

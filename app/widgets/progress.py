@@ -21,6 +21,23 @@ def stage_name(stage: str) -> str:
     return STAGES.get(stage, stage.replace("_", " ").capitalize() if stage else "Starting")
 
 
+def _stages(status: dict[str, Any]) -> str:
+    """Every stage: done with its seconds, at work, still to come."""
+    spent: dict[str, float] = {}
+    for stage in status.get("stages", []):
+        spent[stage["name"]] = spent.get(stage["name"], 0.0) + float(stage["seconds"])
+    now, items = status.get("stage", ""), []
+    for name in dict.fromkeys([*STAGES, *spent, *([now] if now and now != "start" else [])]):
+        if name == now:
+            items.append(f"<li class='w-now'>{icon('play_circle')}<span>{esc(stage_name(name))}</span></li>")
+        elif name in spent:
+            took = f"<span class='w-muted'>{seconds(spent[name])}</span>"
+            items.append(f"<li>{icon('check_circle')}<span>{esc(stage_name(name))}</span>{took}</li>")
+        else:
+            items.append(f"<li class='w-todo'>{icon('circle')}<span>{esc(stage_name(name))}</span></li>")
+    return "".join(items)
+
+
 def panel_html(status: dict[str, Any], compact: bool = False) -> str:
     """The state of a job as HTML."""
     done, total = int(status.get("done") or 0), int(status.get("total") or 0)
@@ -40,13 +57,9 @@ def panel_html(status: dict[str, Any], compact: bool = False) -> str:
     line = f'<div class="w-row"><b>{esc(stage_name(status.get("stage", "")))}</b><span class="w-muted w-grow">{now}{rate}{left}</span>{stop}</div>'
     if compact:
         return f'<div class="w-job w-compact">{line}{bar}</div>'
-    ready = "".join(
-        f"<li>{icon('check')}<span>{esc(stage_name(s['name']))}</span><span class='w-muted'>{seconds(float(s['seconds']))}</span></li>"
-        for s in status.get("stages", [])
-    )
     return (
         f'<div class="w-job w-card"><header><h2>The scan is running</h2><span class="w-muted">It runs in its own process: '
-        f'this page can be closed or reloaded.</span></header>{line}{bar}<ul class="w-stages">{ready}</ul></div>'
+        f'this page can be closed or reloaded.</span></header>{line}{bar}<ul class="w-stages">{_stages(status)}</ul></div>'
     )
 
 
