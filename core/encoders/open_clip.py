@@ -23,6 +23,10 @@ from .base import FAMILIES, BaseEncoder, Choice, EncoderInfo, ImageWork, Pixels
 from .hub import cached, network, why_unreachable
 
 DEFAULT = "ViT-B-32/laion2b_s34b_b79k"
+DEFAULT_REPO = "laion/CLIP-ViT-B-32-laion2B-s34B-b79K"
+DEFAULT_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
+"""Where the default's weights are, so that "not to be had" is known before open_clip is imported (seconds)."""
+
 _SUFFIXES = (".pt", ".pth", ".bin", ".safetensors", ".ckpt")
 
 
@@ -99,11 +103,11 @@ def _short(error: BaseException) -> str:
     return lines[0][:200] if lines else type(error).__name__
 
 
-def _repo(config: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
+def repository(config: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
     """Hub repository of a tag, and the file names that open_clip looks for, in its order."""
     repo, _, name = str(config.get("hf_hub", "")).rpartition("/")
     if not name:
-        return repo, ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
+        return repo, DEFAULT_FILES
     stem = name.rpartition(".")[0] or name
     return repo, (f"{stem}.safetensors", name)
 
@@ -125,7 +129,7 @@ class OpenClipFamily:
         models = _models()
         found = []
         for model, tag in open_clip.list_pretrained():
-            repo, names = _repo(open_clip.get_pretrained_cfg(model, tag))
+            repo, names = repository(open_clip.get_pretrained_cfg(model, tag))
             dim = int(models.get(model, {}).get("embed_dim", 0))
             note = "the default for images" if f"{model}/{tag}" == DEFAULT else ""
             have = cached(repo, names) is not None
@@ -133,6 +137,8 @@ class OpenClipFamily:
         return sorted(found, key=lambda i: not i.note)
 
     def choose(self, rest: str, device: str, allow_network: bool) -> Choice:
+        if rest in ("", DEFAULT):
+            _check_weights(f"open_clip:{DEFAULT}", DEFAULT_REPO, DEFAULT_FILES, allow_network)
         try:
             import open_clip
         except ImportError as error:
@@ -148,8 +154,10 @@ class OpenClipFamily:
             )
         tag = open_clip.get_pretrained_cfg(model, tail)
         if tag:
-            revision = _check_tag(model, tail, tag, allow_network)
-            pretrained = tail
+            repo, files = repository(tag)
+            if f"{model}/{tail}" != DEFAULT:
+                _check_weights(f"open_clip:{model}/{tail}", repo, files, allow_network)
+            pretrained, revision = tail, f"{repo}@{tail}"
         else:
             pretrained = str(_check_file(model, tail))
             revision = checksum_of(pretrained)
@@ -163,18 +171,16 @@ class OpenClipFamily:
         return Choice(spec, device, lambda: OpenClipEncoder(spec, model, pretrained, device, allow_network))
 
 
-def _check_tag(model: str, tag: str, config: dict[str, Any], allow_network: bool) -> str:
-    """The revision of a tag whose weights can be had. Raises WeightsUnavailable."""
-    repo, names = _repo(config)
-    if cached(repo, names) is not None:
-        return f"{repo}@{tag}"
-    why = why_unreachable(repo, names) if allow_network else "downloads are switched off"
+def _check_weights(name: str, repo: str, files: tuple[str, ...], allow_network: bool) -> None:
+    """Raise WeightsUnavailable unless the weights are cached or can be fetched now."""
+    if cached(repo, files) is not None:
+        return
+    why = why_unreachable(repo, files) if allow_network else "downloads are switched off"
     if why is not None:
         raise WeightsUnavailable(
-            f"The weights of open_clip:{model}/{tag} are not on this machine and cannot be downloaded ({why}). Run once when "
-            f"online, bring a checkpoint (open_clip:{model}/path.safetensors), or use the built-in encoder 'patches'."
+            f"The weights of {name} are not on this machine and cannot be downloaded ({why}). Run once when online, bring a "
+            f"checkpoint ({name.partition('/')[0]}/path.safetensors), or use the built-in encoder 'patches'."
         )
-    return f"{repo}@{tag}"
 
 
 def _check_file(model: str, tail: str) -> Path:
