@@ -25,7 +25,9 @@ function render(root, html) {
   const open = new Map([...keyed(root, "details[data-k]")].map(([k, el]) => [k, el.open]));
   const scroll = new Map([...keyed(root, "[data-scroll][data-k]")].map(([k, el]) => [k, el.scrollTop]));
   const typed = new Map([...keyed(root, "input[data-find][data-k]")].map(([k, el]) => [k, el.value]));
-  const focused = root.contains(document.activeElement) ? document.activeElement.dataset.k : null;
+  const active = root.contains(document.activeElement) ? document.activeElement : null;
+  const focused = active?.dataset.k ?? null;
+  const place = active?.closest("[data-card]") ? [...root.querySelectorAll("[data-card]")].indexOf(active.closest("[data-card]")) : -1;
   root.innerHTML = html;
   root.__html = html;
   for (const [k, el] of keyed(root, "details[data-k]")) if (open.has(k)) el.open = open.get(k);
@@ -33,7 +35,10 @@ function render(root, html) {
   for (const [k, el] of keyed(root, "input[data-find][data-k]")) {
     if (typed.get(k)) { el.value = typed.get(k); find(el); }
   }
-  if (focused) [...root.querySelectorAll("[data-k]")].find((el) => el.dataset.k === focused)?.focus({ preventScroll: true });
+  if (!active) return;
+  const cards = [...root.querySelectorAll("[data-card]")];
+  const same = [...root.querySelectorAll("[data-k]")].find((el) => el.dataset.k === focused);
+  (same ?? cards[Math.min(place, cards.length - 1)])?.focus({ preventScroll: true }); // a decided card leaves: go on with the next
 }
 
 function find(input) {

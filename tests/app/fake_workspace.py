@@ -193,7 +193,18 @@ class FakeWorkspace:
         self, filter: Filter | None = None, sort: str = "row", offset: int = 0, limit: int = 100
     ) -> list[dict[str, Any]]:
         keep = self.ids(filter, sort)[offset : offset + limit]
-        return self.table.set_index("sample_id", drop=False).loc[keep].to_dict("records") if keep else []
+        if not keep:
+            return []
+        tiles = self.table.set_index("sample_id", drop=False).loc[keep].to_dict("records")
+        current = self.current()
+        for tile in tiles:
+            said = next(iter(current.get(tile["sample_id"], {}).values()), None)
+            tile["decision"] = (
+                {"action": said.action.value, "label": said.label, "actor": said.actor, "at": said.at} if said else None
+            )
+            tile["suggested"] = tile["suggested_label"]
+            tile["scores"] = {kind: tile[kind] for kind in ISSUES}
+        return tiles
 
     def confusion(self, filter: Filter | None = None) -> pd.DataFrame:
         t = self._where(filter)
