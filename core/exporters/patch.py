@@ -82,13 +82,14 @@ def replay_patch(
     if not isinstance(known, Mapping):
         known = dict(zip(known, content_hashes or [""] * len(known), strict=True))
     skipped: list[Skipped] = []
-    there = {d.decision_id for d in store.history()}
-    applied = repeated = lines = good = 0
+    new: set[str] = set()
+    repeated = lines = good = 0
     names = {*classes, *store.added_classes()}
     batch: list[DecisionRequest] = []
 
     def flush() -> None:
-        nonlocal applied, repeated
+        nonlocal repeated
+        before = store.head()[0]
         for name in dict.fromkeys(r.label for r in batch if r.label is not None and r.label not in names):
             actor = next(r.actor for r in batch if r.label == name)
             store.add_class(name, actor, reason=f"from {path.name}")
@@ -96,11 +97,10 @@ def replay_patch(
         for request, answer in zip(batch, store.append_each(batch), strict=True):
             if isinstance(answer, DecisionError):
                 skipped.append(Skipped(request.sample_id, str(answer)))
-            elif answer.decision_id in there:
-                repeated += 1
+            elif answer.seq > before and answer.decision_id not in new:
+                new.add(answer.decision_id)
             else:
-                applied += 1
-                there.add(answer.decision_id)
+                repeated += 1
         batch.clear()
 
     for number, line in enumerate(_lines(path), 1):
@@ -125,7 +125,7 @@ def replay_patch(
             "An export writes it beside its data, as OUT.patch.jsonl."
         )
     flush()
-    return ReplayReport(applied, repeated, tuple(skipped))
+    return ReplayReport(len(new), repeated, tuple(skipped))
 
 
 def _lines(path: Path) -> Iterator[bytes]:

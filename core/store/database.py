@@ -244,6 +244,7 @@ def _on_connect(connection: Any, record: object) -> None:
     _enter_wal(cursor)
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA recursive_triggers=ON")
+    cursor.execute("PRAGMA cache_size=-65536")  # KiB; a bulk verdict touches pages all over the indexes
     cursor.close()
 
 

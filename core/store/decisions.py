@@ -26,6 +26,7 @@ from .database import Database, damaged_log
 from .migrations import SCHEMA_VERSION, check_version, migrate, schema_version
 from .rows import (
     CLASS_EVENTS,
+    COLUMNS,
     DECISIONS,
     ClassEvent,
     DecisionRequest,
@@ -42,6 +43,9 @@ from .rows import (
 from .state import Chain, Draft, LogState
 
 __all__ = ["ClassEvent", "Clock", "DecisionRequest", "DecisionStore", "Snapshot", "iso", "utc_now"]
+
+_AT_ONCE = 10_000
+"""Rows read at a time."""
 
 Clock = Callable[[], datetime]
 
@@ -218,7 +222,7 @@ class DecisionStore:
         if limit is not None or offset:
             query = query.limit(limit if limit is not None else 2**31).offset(offset)
         with self._database.reading() as conn:
-            return [decision_of(row._mapping) for row in conn.execute(query)]
+            return [decision_of(row[:-1]) for row in conn.execute(query).all()]
 
     def actors(self) -> list[str]:
         """Everybody who has a row in the log, sorted."""
@@ -264,15 +268,15 @@ class DecisionStore:
 
     def _catch_up(self, conn: Connection) -> None:
         """Apply the rows since the last look, checking the chain of hashes and the chains of decisions."""
-        rows = conn.execute(self._select().where(DECISIONS.c.seq > self._state.seq).order_by(DECISIONS.c.seq))
-        for row in rows:
-            decision = decision_of(row._mapping)
-            if row_hash(self._state.hash, row._mapping) != row.hash:
-                raise damaged_log(self._database.name, f"row {row.seq} is not what was written")
-            try:
-                self._state.apply(decision, row.hash)
-            except ValueError as error:
-                raise damaged_log(self._database.name, str(error)) from error
+        query = self._select().where(DECISIONS.c.seq > self._state.seq).order_by(DECISIONS.c.seq)
+        for part in conn.execute(query).partitions(_AT_ONCE):
+            for *values, digest in part:
+                if row_hash(self._state.hash, values) != digest:
+                    raise damaged_log(self._database.name, f"row {values[0]} is not what was written")
+                try:
+                    self._state.apply(decision_of(values), digest)
+                except ValueError as error:
+                    raise damaged_log(self._database.name, str(error)) from error
 
     def _record(
         self, make: Callable[[Connection], Sequence[DecisionRequest]], stop: bool
@@ -317,12 +321,11 @@ class DecisionStore:
                 answers.append(there)
                 continue
             seq, digest = seq + 1, row_hash(digest, row)
-            row["hash"] = digest
             decision = decision_of(row)
             draft.push(decision)
             known[decision.decision_id] = decision
             answers.append(decision)
-            rows.append(row)
+            rows.append(dict(zip(COLUMNS, (*row, digest), strict=True)))
             new.append((decision, digest))
         if rows:
             conn.execute(insert(DECISIONS), rows)
@@ -334,7 +337,7 @@ class DecisionStore:
         for start in range(0, len(ids), 500):
             query = self._select().where(DECISIONS.c.decision_id.in_(ids[start : start + 500]))
             for row in conn.execute(query):
-                found[row.decision_id] = decision_of(row._mapping)
+                found[row.decision_id] = decision_of(row[:-1])
         return found
 
     @staticmethod

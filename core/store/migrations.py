@@ -60,8 +60,8 @@ def _decisions(conn: Connection) -> None:
             sample_id TEXT NOT NULL,
             action TEXT NOT NULL CHECK (action IN ('accept', 'relabel', 'exclude', 'undo')),
             label TEXT,
-            supersedes TEXT UNIQUE,
-            undoes TEXT UNIQUE,
+            supersedes TEXT,
+            undoes TEXT,
             actor TEXT NOT NULL,
             at TEXT NOT NULL,
             reason TEXT,
@@ -73,7 +73,9 @@ def _decisions(conn: Connection) -> None:
             CHECK (action <> 'undo' OR supersedes IS NOT NULL)
         )
         """,
-        # One beginning for each (sample, person) chain; `supersedes UNIQUE` gives one successor for each row.
+        # One successor for each row, one beginning for each (sample, person) chain, and no row undone twice.
+        "CREATE UNIQUE INDEX decisions_one_successor ON decisions (supersedes) WHERE supersedes IS NOT NULL",
+        "CREATE UNIQUE INDEX decisions_one_undo ON decisions (undoes) WHERE undoes IS NOT NULL",
         "CREATE UNIQUE INDEX decisions_one_root ON decisions (sample_id, actor) WHERE supersedes IS NULL",
         "CREATE INDEX decisions_sample ON decisions (sample_id, seq)",
         "CREATE INDEX decisions_actor ON decisions (actor, seq)",

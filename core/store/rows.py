@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import EllipsisType
@@ -141,7 +141,14 @@ def checked_request(request: DecisionRequest) -> DecisionRequest:
     return request if isinstance(request.action, Action) else dataclasses.replace(request, action=action)
 
 
-def next_row(request: DecisionRequest, chain: Chain, seq: int, now: str) -> dict[str, Any]:
+COLUMNS = tuple(column.name for column in DECISIONS.c)
+"""Columns of the log in order; ``hash`` is the last."""
+
+Values = Sequence[Any]
+"""The values of COLUMNS but the hash."""
+
+
+def next_row(request: DecisionRequest, chain: Chain, seq: int, now: str) -> Values:
     """The next row of a chain, without its hash."""
     undoes = None
     if request.action is Action.UNDO:
@@ -150,55 +157,48 @@ def next_row(request: DecisionRequest, chain: Chain, seq: int, now: str) -> dict
                 f"There is nothing to take back: {request.actor!r} has no decision about {request.sample_id!r}."
             )
         undoes = chain.top.decision_id
-    return {
-        "seq": seq,
-        "decision_id": request.decision_id or uuid.uuid4().hex,
-        "sample_id": request.sample_id,
-        "action": request.action.value,
-        "label": request.label,
-        "supersedes": chain.head,
-        "undoes": undoes,
-        "actor": request.actor,
-        "at": iso(request.at) if request.at else now,
-        "reason": (request.reason or "").strip() or None,
-        "batch_id": request.batch_id,
-        "evidence": _canonical(request.evidence) if request.evidence else "{}",
-    }
+    return (
+        seq,
+        request.decision_id or uuid.uuid4().hex,
+        request.sample_id,
+        request.action.value,
+        request.label,
+        chain.head,
+        undoes,
+        request.actor,
+        iso(request.at) if request.at else now,
+        (request.reason or "").strip() or None,
+        request.batch_id,
+        _evidence_text(request.evidence) if request.evidence else "{}",
+    )
 
 
-_HASHED = tuple(c.name for c in DECISIONS.c if c.name != "hash")
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+_decode = json.JSONDecoder().raw_decode
 
 
-_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+def _evidence_text(evidence: Mapping[str, Any]) -> str:
+    try:
+        return _encode(evidence)
+    except (TypeError, ValueError):  # numpy numbers, NaN and the like
+        return _encode(plain(evidence))
 
 
-def _canonical(value: Any) -> str:
-    return _encode(plain(value))
-
-
-def row_hash(previous: str, row: Mapping[Any, Any]) -> str:
+def row_hash(previous: str, row: Values) -> str:
     """32 hex digits over the row before and every field of this one: any later change of the log shows."""
-    text = _encode([previous, *(row[name] for name in _HASHED)])
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    return hashlib.blake2b(_encode([previous, *row]).encode(), digest_size=16).hexdigest()
 
 
+_ACTIONS = {action.value: action for action in Action}
 _NO_EVIDENCE: Mapping[str, Any] = {}
 
 
-def decision_of(row: Mapping[Any, Any]) -> Decision:
-    evidence = _NO_EVIDENCE if row["evidence"] == "{}" else json.loads(row["evidence"])
-    if row["undoes"] is not None:
-        evidence = {**evidence, "undoes": row["undoes"]}
+def decision_of(row: Values) -> Decision:
+    """The decision that a row holds. An UNDO names in its evidence what it takes back."""
+    seq, decision_id, sample_id, action, label, supersedes, undoes, actor, at, reason, batch_id, text = row
+    evidence = _NO_EVIDENCE if text == "{}" else _decode(text)[0]
+    if undoes is not None:
+        evidence = {**evidence, "undoes": undoes}
     return Decision(
-        seq=row["seq"],
-        decision_id=row["decision_id"],
-        sample_id=row["sample_id"],
-        action=Action(row["action"]),
-        label=row["label"],
-        supersedes=row["supersedes"],
-        actor=row["actor"],
-        at=row["at"],
-        reason=row["reason"],
-        batch_id=row["batch_id"],
-        evidence=evidence,
+        seq, decision_id, sample_id, _ACTIONS[action], label, supersedes, actor, at, reason, batch_id, evidence
     )
