@@ -18,12 +18,14 @@ from urllib.error import URLError
 import pytest
 from filelock import FileLock
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, sync_playwright
+from winnow.core.workspace import Workspace
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGS = (
     "--no-sandbox --disable-dev-shm-usage --use-angle=swiftshader --enable-unsafe-swiftshader "
     "--disable-background-networking --disable-component-update --disable-sync --disable-quic --no-first-run"
 ).split()
+ACTOR = "ada"
 WINNOW = [sys.executable, "-m", "winnow.core.cli"]
 
 STREAMLIT_PROBES = re.compile(r"/\w+/_stcore/(health|host-config)$")
@@ -52,13 +54,14 @@ class Server:
     state: Path
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
+    since: int = 0
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self, timeout: float = 60) -> None:
-        env = os.environ | {"WINNOW_STATE": str(self.state), "WINNOW_ACTOR": "ada", "OMP_NUM_THREADS": "1"}
+        env = os.environ | {"WINNOW_STATE": str(self.state), "WINNOW_ACTOR": ACTOR, "OMP_NUM_THREADS": "1"}
         log = self.state / "server.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as out:
@@ -117,18 +120,32 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home / "workspace"
 
 
-@pytest.fixture
-def workspace(demo: Path, tmp_path: Path) -> Path:
-    """A copy of the demo of this test's own."""
-    return Path(shutil.copytree(demo, tmp_path / "workspace"))
-
-
-@pytest.fixture
-def server(workspace: Path, tmp_path: Path) -> Iterator[Server]:
-    made = Server(workspace, tmp_path / "state")
+@pytest.fixture(scope="module")
+def shared(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server on one copy of the demo for the tests of a file."""
+    home = tmp_path_factory.mktemp("app")
+    made = Server(Path(shutil.copytree(demo, home / "workspace")), home / "state")
     made.start()
     yield made
     made.stop()
+
+
+@pytest.fixture
+def server(shared: Server) -> Server:
+    """The file's server, with every decision of earlier tests taken back."""
+    if shared.process is None or shared.process.poll() is not None:
+        shared.start()
+    with Workspace.open(shared.workspace) as ws:
+        while ws.undo(actor=ACTOR):
+            pass
+        shared.since = max((d.seq for d in ws.history(limit=1)), default=0)
+    return shared
+
+
+@pytest.fixture
+def workspace(server: Server) -> Path:
+    """Where the server's workspace is."""
+    return server.workspace
 
 
 @pytest.fixture(scope="session")

@@ -72,12 +72,13 @@ def test_from_the_first_look_to_the_exported_files(page: Page, server: Server, w
     assert in_force(workspace) == everything
 
     # restart the server, find every decision
+    page.goto("about:blank")
     server.stop()
     server.start()
     open_review(page, f"{server.url}/review")
     assert sample(page) == order[-2], "the first of the two that were taken back is on top of the queue again"
     page.goto(f"{server.url}/history")
-    expect(page.get_by_text(f"{printed:,} samples").first).to_be_visible()
+    expect(page.get_by_text("at once").first).to_be_visible()
     assert in_force(workspace) == everything
 
     # export, and read the files back

@@ -43,16 +43,12 @@ def test_a_range_reaches_over_rows_that_were_never_looked_at(page: Page, server:
     page.goto(f"{server.url}/gallery?sort=row")
     open_gallery(page)
     page.locator(".tile[data-index='3']").click()
-    page.keyboard.press("End")
-    last = page.locator(".tile.focus")
-    expect(last).to_have_attribute("data-index", "1893")
-    page.keyboard.press("Home")
-    page.locator(".tile[data-index='3']").click()
-    expect(page.locator(".bulk")).to_have_attribute("data-count", "1")
+    assert selected(page) == 1
     page.keyboard.press("Shift+End")
-    assert selected(page) == 1891
+    expect(page.locator(".bulk")).to_have_attribute("data-count", "1891")
+    expect(page.locator(".tile.focus")).to_have_attribute("data-index", "1893")
     page.keyboard.press("a")
-    expect(page.locator(".bulk .what")).to_contain_text("Accepted 1,891 samples")
+    expect(page.locator(".bulk .what")).to_contain_text("Kept 1,891 samples")
     with Workspace.open(workspace) as ws:
         ids = ws.ids(sort="row")
     assert set(decided(workspace)) == set(ids[3:])
@@ -116,7 +112,7 @@ def test_hiding_in_the_legend_leaves_the_hidden_out(page: Page, server: Server, 
         verdicts = set(ws.scores().set_index("id")["verdict"].to_dict().values())
     assert len(verdicts) > 1
     page.keyboard.press("a")
-    expect(page.locator(".bulk .what")).to_contain_text(f"Accepted {n:,} samples")
+    expect(page.locator(".bulk .what")).to_contain_text(f"Kept {n:,} samples")
     with Workspace.open(workspace) as ws:
         rows = {r["sample_id"]: r["verdict"] for r in ws.rows(limit=10_000)}
     assert {rows[i] for i in decided(workspace)} == {"clean"}

@@ -56,7 +56,7 @@ export function ago(iso, now = Date.now()) {
 }
 
 export const ACTIONS = {
-  accept: { icon: "check", past: "Accepted", does: "Accept" },
+  accept: { icon: "check", past: "Kept", does: "Accept" },
   relabel: { icon: "sell", past: "Relabelled", does: "Relabel" },
   exclude: { icon: "block", past: "Excluded", does: "Exclude" },
   undo: { icon: "undo", past: "Taken back", does: "Undo" },

@@ -1,41 +1,64 @@
 /** Which points match the filter of the page, worked out from the colour arrays, so that the rest can be greyed. */
 
-const CATEGORIES = { verdict: "verdict", class: "label", suggested: "suggested_label", split: "split", source: "source", cluster: "cluster" };
+import { inRing } from "./geometry.js";
+
+/** Field of the filter → the colouring that holds its values. */
+const CATEGORIES = { verdicts: "verdict", classes: "label", suggested: "suggested_label", splits: "split", sources: "source", clusters: "cluster" };
 const STATES = { accept: ["accept"], relabel: ["relabel"], exclude: ["exclude"], disputed: ["disputed"], decided: ["accept", "relabel", "exclude", "disputed"] };
+
+/** How "has none" is written in a list. */
+const none = (field) => (field === "clusters" ? "-1" : "");
+
+/** Lists in a query are joined by commas; a comma or backslash inside a value carries a backslash. See core/filter.py. */
+export const join = (items) => items.map((i) => String(i).replace(/[\\,]/g, "\\$&")).join(",");
+
+export function split(text) {
+  const parts = [""];
+  for (let i = 0; i < text.length; i += 1) {
+    if (text[i] === "\\") { i += 1; parts[parts.length - 1] += text[i] ?? ""; } else if (text[i] === ",") parts.push("");
+    else parts[parts.length - 1] += text[i];
+  }
+  return parts;
+}
 
 /**
  * @param {string} query  the page's filter
+ * @param {Float32Array} xy  places, interleaved
  * @param {(name: string) => Promise<{head: object, array: ArrayLike<number>}>} colours
  * @returns {Promise<{mask: Uint8Array, whole: boolean}>}  whole = every part of the filter could be drawn
  */
-export async function mask(query, n, colours) {
+export async function mask(query, xy, colours) {
+  const n = xy.length / 2;
   const out = new Uint8Array(n).fill(1);
-  const params = new URLSearchParams(query);
   let whole = true;
-  const keep = async (name, wanted) => {
+  const keep = async (name, wanted, missing) => {
     const { head, array } = await colours(name);
-    const ok = new Set((head.names || []).map((x, i) => (wanted.has(x) ? i : -1)));
-    for (let i = 0; i < n; i += 1) if (!ok.has(array[i])) out[i] = 0;
+    const names = head.names || [];
+    const ok = new Uint8Array(65536);
+    names.forEach((x, i) => { ok[i] = wanted.has(x) ? 1 : 0; });
+    if (missing) ok.fill(1, names.length);
+    for (let i = 0; i < n; i += 1) if (!ok[array[i]]) out[i] = 0;
   };
-  for (const key of new Set(params.keys())) {
-    const values = params.getAll(key);
-    if (key in CATEGORIES) await keep(CATEGORIES[key], new Set(values));
-    else if (key === "pair") {
-      const [given, suggested] = values[0].split("\t");
-      await keep("label", new Set([given]));
-      await keep("suggested_label", new Set([suggested]));
-    } else if (key === "state" && values[0] in STATES) await keep("decision", new Set(STATES[values[0]]));
-    else if (key === "state" && values[0] === "undecided") {
-      const { head, array } = await colours("decision");
-      for (let i = 0; i < n; i += 1) if (array[i] < (head.names || []).length) out[i] = 0;
-    } else if (key === "score") {
-      for (const text of values) {
-        const cut = text.lastIndexOf(":");
-        const [low, high] = text.slice(cut + 1).split("~").map(Number);
-        const { array } = await colours(text.slice(0, cut));
-        for (let i = 0; i < n; i += 1) if (!(array[i] >= low && array[i] <= high)) out[i] = 0;
-      }
-    } else if (!["sort", "state", "ws", "selection"].includes(key)) whole = false;
+  for (const [key, text] of new URLSearchParams(query)) {
+    if (key in CATEGORIES) {
+      const wanted = new Set(split(text));
+      await keep(CATEGORIES[key], wanted, wanted.has(none(key)));
+    } else if (key === "pair") {
+      const [given, suggested] = split(text);
+      await keep("label", new Set([given]), given === "");
+      await keep("suggested_label", new Set([suggested]), suggested === "");
+    } else if (key === "state") {
+      if (text === "undecided") await keep("decision", new Set(), true);
+      else if (text in STATES) await keep("decision", new Set(STATES[text]), false);
+    } else if (key.startsWith("score.")) {
+      const [low, high] = text.split("..");
+      const { array } = await colours(key.slice("score.".length));
+      const [from, to] = [low === "" ? -Infinity : Number(low), high === "" ? Infinity : Number(high)];
+      for (let i = 0; i < n; i += 1) if (!(array[i] >= from && array[i] <= to)) out[i] = 0;
+    } else if (key === "polygon") {
+      const ring = text.split(";").map((corner) => corner.split(",").map(Number));
+      for (let i = 0; i < n; i += 1) if (out[i] && !inRing(xy[2 * i], xy[2 * i + 1], ring)) out[i] = 0;
+    } else if (["kinds", "text", "duplicate_group", "selection"].includes(key)) whole = false;
   }
   return { mask: out, whole };
 }
@@ -45,9 +68,8 @@ export function narrowed(query, colour, entries, hidden) {
   const key = Object.keys(CATEGORIES).find((k) => CATEGORIES[k] === colour);
   if (!key || !hidden.size) return query;
   const params = new URLSearchParams(query);
-  const asked = new Set(params.getAll(key));
-  const seen = entries.filter((e) => e.key !== null && !hidden.has(e.code) && (!asked.size || asked.has(e.key)));
-  params.delete(key);
-  for (const e of seen) params.append(key, e.key);
+  const asked = params.has(key) ? new Set(split(params.get(key))) : null;
+  const seen = entries.filter((e) => !hidden.has(e.code)).map((e) => e.key ?? none(key)).filter((name) => !asked || asked.has(name));
+  params.set(key, join(seen.length ? seen : ["\u0000"]));
   return params.toString();
 }

@@ -150,7 +150,7 @@ class AtlasMap {
       const quiet = (verdict.head.names || []).indexOf("clean");
       const flagged = Uint8Array.from({ length: this.n }, (_, i) => (verdict.array[i] !== quiet ? 1 : 0));
       this.rows = drawn(this.grid, flagged, MOST);
-      this.matching = await mask(this.data.query, this.n, (name) => this.#colours(name));
+      this.matching = await mask(this.data.query, this.xy, (name) => this.#colours(name));
       this.#clear(false);
       this.painted = paint(this.colour, first, this.data.verdicts, this.dark = this.#isDark());
       await this.#draw();
@@ -314,7 +314,7 @@ class AtlasMap {
   }
 
   async #refilter() {
-    this.matching = await mask(this.data.query, this.n, (name) => this.#colours(name));
+    this.matching = await mask(this.data.query, this.xy, (name) => this.#colours(name));
     this.#clear(false);
     await this.#relayer();
     this.#say();
@@ -509,7 +509,7 @@ class AtlasMap {
     this.#clear(false);
     this.#strip();
     if (this.colour === "decision") { this.painted = paint("decision", await this.#colours("decision"), this.data.verdicts, this.dark); this.#legend(); }
-    if (new URLSearchParams(this.data.query).has("state")) this.matching = await mask(this.data.query, this.n, (name) => this.#colours(name));
+    if (new URLSearchParams(this.data.query).has("state")) this.matching = await mask(this.data.query, this.xy, (name) => this.#colours(name));
     if (had || this.colour === "decision") await this.#relayer();
   }
 
