@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, StaticPool, create_engine, event, text
+from sqlalchemy import URL, Connection, Engine, StaticPool, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
 from sqlalchemy.pool import NullPool
@@ -133,9 +133,8 @@ class Database:
         self.read_only = not _writable(path)
         if not self.read_only:
             path.parent.mkdir(parents=True, exist_ok=True)
-            engine = create_engine(
-                f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS}, pool_size=4, max_overflow=28
-            )
+            url = URL.create("sqlite", database=str(path.absolute()))  # a path may hold ?, # and %
+            engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, pool_size=4, max_overflow=28)
             event.listen(engine, "connect", _on_connect)
         elif path.exists():
             engine = create_engine("sqlite://", creator=lambda: self._connect_for_reading(path), poolclass=NullPool)
@@ -152,10 +151,10 @@ class Database:
         With its -shm file there, or none needed, SQLite does it. Without, the file may be called immutable if no
         log is waiting to be folded in; else a private copy is read, which folds it in.
         """
-        ways = [f"file:{quote(str(path))}?mode=ro"]
+        ways = [f"file:{quote(str(path.absolute()))}?mode=ro"]
         wal = path.with_name(path.name + "-wal")
         if not (wal.exists() and wal.stat().st_size):
-            ways.append(f"file:{quote(str(path))}?mode=ro&immutable=1")
+            ways.append(f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1")
         for uri in ways:
             conn = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, check_same_thread=False)
             try:
@@ -183,8 +182,9 @@ class Database:
         if isinstance(error.orig, sqlite3.Error):
             return self._explain_sqlite(error.orig)
         if isinstance(error, (OperationalError, InterfaceError)):
+            why = " ".join(str(error.orig).split())
             return WorkspaceError(
-                f"The database {self.name} did not answer ({error.orig}). Nothing of this request was recorded; "
+                f"The database {self.name} did not answer ({why}). Nothing of this request was recorded; "
                 "it is safe to send it again once the server is back."
             )
         return error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import signal
 import sqlite3
@@ -26,6 +27,11 @@ from winnow.core.store.decisions import DecisionRequest, DecisionStore, iso
 from winnow.core.store.state import STATE_SCHEMA
 from winnow.core.types import Action, Decision
 
+try:
+    import psycopg
+except ImportError:  # then the tests that need it are skipped
+    psycopg = None
+
 ACCEPT, RELABEL, EXCLUDE, UNDO = Action.ACCEPT, Action.RELABEL, Action.EXCLUDE, Action.UNDO
 
 
@@ -38,33 +44,56 @@ def _postgres_binaries() -> Path | None:
     return next((f for f in folders if (f / "initdb").exists() or shutil.which("initdb", path=str(f))), None)
 
 
+class Server:
+    """A PostgreSQL server of this test run, on a socket only."""
+
+    def __init__(self, binaries: Path, user: str | None) -> None:
+        self.folder = tempfile.mkdtemp(prefix="wpg")  # short: the path of a socket has at most 107 bytes
+        self.address = f"postgresql://winnow@/postgres?host={self.folder}"
+        self._binaries, self._user = binaries, user
+        if user:
+            shutil.chown(self.folder, user)
+        self._run("initdb", "-A", "trust", "-U", "winnow", "-N")
+
+    def start(self) -> None:
+        options = f"-k {self.folder} -c listen_addresses= -c fsync=off"
+        self._run("pg_ctl", "-o", options, "-l", f"{self.folder}/log", "-w", "start")
+
+    def stop(self) -> None:
+        self._run("pg_ctl", "-m", "immediate", "-w", "stop")
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [str(self._binaries / program), "-D", f"{self.folder}/data", *arguments]
+        quiet = subprocess.DEVNULL
+        subprocess.run(command, check=True, stdout=quiet, stderr=quiet, cwd=self.folder, user=self._user, timeout=60)
+
+
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """The address of a PostgreSQL server of this test run, on a socket only."""
+def server() -> Iterator[Server]:
     binaries = _postgres_binaries()
     if binaries is None:
         pytest.skip("PostgreSQL is not installed: its half of the store tests did not run")
     pytest.importorskip("psycopg", reason="the PostgreSQL driver is not installed")
     user: str | None = None
     if os.getuid() == 0:  # the server refuses to run as root
-        import pwd
-
-        user = next((n for n in ("postgres", "nobody") if n in {p.pw_name for p in pwd.getpwall()}), None)
+        known = {p.pw_name for p in pwd.getpwall()}
+        user = next((n for n in ("postgres", "nobody") if n in known), None)
         if user is None:
             pytest.skip("PostgreSQL cannot run as root, and there is no other user")
-    folder = tempfile.mkdtemp(prefix="wpg")  # short: the path of a socket has at most 107 bytes
-    if user:
-        shutil.chown(folder, user)
-    run: dict[str, object] = {"check": True, "stdout": subprocess.DEVNULL, "cwd": folder, "user": user, "timeout": 60}
-    data = f"{folder}/data"
-    subprocess.run([binaries / "initdb", "-D", data, "-A", "trust", "-U", "winnow", "-N"], **run)  # type: ignore[call-overload]
-    options = f"-k {folder} -c listen_addresses= -c fsync=off"
-    subprocess.run([binaries / "pg_ctl", "-D", data, "-o", options, "-l", f"{folder}/log", "-w", "start"], **run)  # type: ignore[call-overload]
-    try:
-        yield f"postgresql://winnow@/postgres?host={folder}"
-    finally:
-        subprocess.run([binaries / "pg_ctl", "-D", data, "-m", "immediate", "stop"], **run)  # type: ignore[call-overload]
-        shutil.rmtree(folder, ignore_errors=True)
+    made = Server(binaries, user)
+    made.start()
+    yield made
+    made.stop()
+    shutil.rmtree(made.folder, ignore_errors=True)
+
+
+@pytest.fixture
+def postgres(server: Server) -> str:
+    """The address of an empty database."""
+    with psycopg.connect(server.address, autocommit=True) as conn:
+        conn.execute("DROP SCHEMA public CASCADE")
+        conn.execute("CREATE SCHEMA public")
+    return server.address
 
 
 Open = Callable[..., DecisionStore]
@@ -75,7 +104,7 @@ def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]
     """Opens the same log again and again, as a restart does."""
     target: str | Path = tmp_path / "decisions.db"
     if request.param == "postgresql":
-        target = _empty_database(request.getfixturevalue("postgres"))
+        target = request.getfixturevalue("postgres")
     opened: list[DecisionStore] = []
 
     def open_(**how: object) -> DecisionStore:
@@ -85,15 +114,6 @@ def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]
     yield open_
     for store in opened:
         store.close()
-
-
-def _empty_database(address: str) -> str:
-    import psycopg
-
-    with psycopg.connect(address, autocommit=True) as conn:
-        conn.execute("DROP SCHEMA public CASCADE")
-        conn.execute("CREATE SCHEMA public")
-    return address
 
 
 @pytest.fixture
@@ -381,9 +401,7 @@ def test_rows_cannot_be_changed_with_another_tool(tmp_path: Path, statement: str
     "statement", ["UPDATE decisions SET label = 'x'", "DELETE FROM decisions", "TRUNCATE decisions"]
 )
 def test_rows_cannot_be_changed_on_a_server(postgres: str, statement: str) -> None:
-    import psycopg
-
-    with DecisionStore(_empty_database(postgres)) as store:
+    with DecisionStore(postgres) as store:
         store.append([ask("a")])
         with psycopg.connect(postgres) as conn, pytest.raises(psycopg.errors.RaiseException, match="append-only"):
             conn.execute(statement)
@@ -436,6 +454,19 @@ def test_a_damaged_file_is_named(tmp_path: Path, damage: str) -> None:
     path.write_bytes(bytes(data))
     with pytest.raises(WorkspaceError, match=r"d.db.*is damaged.*Put a backup in its place"):
         DecisionStore(path)
+
+
+def test_a_server_that_restarts_in_the_middle_of_a_review(server: Server, postgres: str) -> None:
+    with DecisionStore(postgres) as store:
+        store.append([ask("a", decision_id="d1")])
+        server.stop()
+        try:
+            with pytest.raises(WorkspaceError, match=r"did not answer.*safe to send it again"):
+                store.append([ask("b", decision_id="d2")])
+        finally:
+            server.start()
+        store.append([ask("a", decision_id="d1"), ask("b", decision_id="d2")])
+        assert [d.decision_id for d in store.history()] == ["d2", "d1"]
 
 
 # --- schema -----------------------------------------------------------------------------------------------------
@@ -694,6 +725,16 @@ def test_somebody_who_may_not_write_can_look(public: Path, how: str) -> None:
     assert second.startswith("refused: The decision log")
     if store is not None:
         store.close()
+
+
+@pytest.mark.parametrize("name", ["a b", "50%_?x=1#y", "it's;--", "ünï🦌", "[x]*"])
+def test_a_workspace_may_lie_anywhere(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    with DecisionStore(folder / "d.db") as store:
+        store.append([ask("a")])
+    assert sorted(p.name for p in folder.iterdir()) == ["d.db"]
+    with DecisionStore(folder / "d.db") as store:
+        assert len(store.history()) == 1
 
 
 def test_writing_nowhere_is_refused_before_anything(local: DecisionStore, monkeypatch: pytest.MonkeyPatch) -> None:
