@@ -6,6 +6,7 @@ speed; whatever was computed stays in the workspace's own files.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -36,6 +37,18 @@ def _counts(key: str, stamp: str, flt: str, _workspace: Any, _filter: Filter) ->
 def counts(key: str, workspace: Any, flt: Filter) -> Any:
     """``Workspace.counts`` of a filter."""
     return _counts(key, stamp(workspace), filter_key(flt), workspace, flt)
+
+
+def by_verdict(key: str, workspace: Any, flt: Filter, attribute: str) -> dict[Any, dict[str, int]]:
+    """Group → verdict → count, for ``by_class``, ``by_split``, ``by_source`` or ``by_cluster``: one question per
+    verdict, however many groups there are. Groups without a name are left out; the largest come first."""
+    found: dict[Any, dict[str, int]] = {}
+    for kind in counts(key, workspace, flt).by_verdict:
+        part = counts(key, workspace, replace(flt, verdicts=(kind,)))
+        for group, n in getattr(part, attribute).items():
+            if group not in ("", None, -1):
+                found.setdefault(group, {})[kind] = n
+    return dict(sorted(found.items(), key=lambda kv: (-sum(kv[1].values()), str(kv[0]))))
 
 
 @st.cache_data(max_entries=ENTRIES, show_spinner=False)

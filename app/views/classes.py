@@ -39,10 +39,8 @@ def order_classes(sizes: dict[str, int], noisy: dict[str, int], order: str) -> l
     return sorted(sizes, key=keys.get(order, keys["noise"]))
 
 
-def _row(page: Page, name: str, confusion: Any) -> str:
-    here = replace(page.filter, classes=(name,))
-    found = cache.counts(page.key, page.workspace, here)
-    by_verdict, whole = dict(found.by_verdict), found.matching
+def _row(page: Page, name: str, by_verdict: dict[str, int], confusion: Any) -> str:
+    here, whole = replace(page.filter, classes=(name,)), sum(by_verdict.values())
     noisy = by_verdict.get("noisy_label", 0)
     mixed = " ".join(
         queue_link(
@@ -83,7 +81,8 @@ def body(page: Page, order: str, at: int) -> str:
             "Scan it with a label column to see how its classes do. All other pages work without.",
             glyph="label",
         )
-    sizes = {str(k): n for k, n in dict(page.counts.by_class).items() if k not in ("", None)}
+    spread = cache.by_verdict(page.key, page.workspace, page.filter, "by_class")
+    sizes = {name: sum(found.values()) for name, found in spread.items()}
     if not sizes:
         return empty(
             "No class matches these filters",
@@ -91,12 +90,12 @@ def body(page: Page, order: str, at: int) -> str:
             button("Reset all filters", go("reset"), "filter_alt_off", primary=True),
             "filter_alt_off",
         )
-    noisy = dict(cache.counts(page.key, page.workspace, replace(page.filter, verdicts=("noisy_label",))).by_class)
+    noisy = {name: found.get("noisy_label", 0) for name, found in spread.items()}
     names = order_classes(sizes, noisy, order)
     confusion = cache.confusion(page.key, page.workspace, page.filter)
     pages = -(-len(names) // PER_PAGE)
     at = min(at, pages - 1)
-    rows = "".join(_row(page, name, confusion) for name in names[at * PER_PAGE : (at + 1) * PER_PAGE])
+    rows = "".join(_row(page, name, spread[name], confusion) for name in names[at * PER_PAGE : (at + 1) * PER_PAGE])
     orders = "".join(
         f'<button type="button" class="w-btn w-small" aria-pressed="{str(order == key).lower()}" {go("order", value=key)}>{text}</button>'
         for key, text in ORDERS.items()

@@ -33,15 +33,10 @@ GROUPS = 60
 """Classes, splits or sources that a table shows, the largest first."""
 
 
-def by_group(page: Page, field: str, attribute: str) -> list[tuple[str, dict[str, int]]]:
-    """Verdict counts of the largest groups of a field, the largest first."""
-    found = dict(getattr(page.counts, attribute) or {})
-    names = sorted(found, key=lambda v: (-found[v], str(v)))[:GROUPS]
-    return [
-        (str(name), dict(cache.counts(page.key, page.workspace, replace(page.filter, **{field: (name,)})).by_verdict))
-        for name in names
-        if name not in (None, "")
-    ]
+def by_group(page: Page, attribute: str) -> list[tuple[str, dict[str, int]]]:
+    """Verdict counts of the largest groups ("by_class", "by_split" or "by_source"), the largest first."""
+    found = cache.by_verdict(page.key, page.workspace, page.filter, attribute)
+    return [(str(name), spread) for name, spread in found.items()][:GROUPS]
 
 
 def health(page: Page) -> str:
@@ -158,7 +153,7 @@ def body(page: Page) -> str:
                 "This dataset has no labels, so that nothing can be said about wrong ones. Duplicates, outsiders and broken files are found all the same."
             )
         )
-    classes = by_group(page, "classes", "by_class") if page.info.n_labelled else []
+    classes = by_group(page, "by_class") if page.info.n_labelled else []
     if classes:
         more = len(page.counts.by_class) - len(classes)
         aside.append(
@@ -178,7 +173,7 @@ def body(page: Page) -> str:
     if confusion is not None and (confusion.to_numpy() > 0).any():
         lower.append(pairs(confusion, page.filter, page.key, 6))
     for title, field, attribute in (("By split", "splits", "by_split"), ("By source", "sources", "by_source")):
-        groups = by_group(page, field, attribute)
+        groups = by_group(page, attribute)
         if len(groups) > 1:
             lower.append(health_table(title, field, groups, page.filter, page.key))
     lower.append(run_facts(page))
