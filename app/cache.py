@@ -13,6 +13,7 @@ import streamlit as st
 
 from winnow.app import filters
 from winnow.core import fingerprint
+from winnow.core.errors import WorkspaceError
 from winnow.core.query import Filter
 
 ENTRIES = 64
@@ -70,3 +71,27 @@ def rows(key: str, workspace: Any, flt: Filter, sort: str, limit: int) -> list[d
     """The first ``Workspace.rows`` of a filter."""
     found: list[dict[str, Any]] = _rows(key, stamp(workspace), filter_key(flt), sort, limit, workspace, flt)
     return found
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _cluster_names(key: str, stamp: str, _workspace: Any) -> dict[int, str]:
+    try:
+        found = _workspace.points().clusters
+    except WorkspaceError:  # no map was drawn: clusters keep their numbers
+        return {}
+    return {int(c["cluster"]): f"{c['cluster']} · mostly {c['name']}" for c in found}
+
+
+def cluster_names(key: str, workspace: Any) -> dict[int, str]:
+    """Number → name of the clusters on the map."""
+    return _cluster_names(key, stamp(workspace, decisions=False), workspace)
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _people(key: str, stamp: str, _workspace: Any) -> list[str]:
+    return sorted({d.actor for d in _workspace.history(limit=5000)})
+
+
+def people(key: str, workspace: Any) -> list[str]:
+    """Who decided lately (the last 5,000 rows of the log)."""
+    return _people(key, stamp(workspace), workspace)

@@ -33,6 +33,7 @@ def build_routes() -> list[Route]:
         Route("/api/rows/{ws}", endpoint(queue.rows)),
         Route("/api/labels/{ws}", endpoint(queue.labels)),
         Route("/api/search/{ws}", endpoint(queue.search)),
+        Route("/api/changes/{ws}", endpoint(decisions.changes)),
         Route("/api/points/{ws}", endpoint(atlas.points)),
         Route("/api/point/{ws}/{index:int}", endpoint(atlas.point)),
         Route("/api/colours/{ws}/{name}", endpoint(atlas.colours)),

@@ -14,8 +14,9 @@ import hmac
 import ipaddress
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 TOKEN_SECONDS = 12 * 3600
@@ -150,6 +151,33 @@ def check_host(host: str | None, allowed: Iterable[str], any_address: bool) -> N
         f"This server does not answer to {name or 'an empty host name'!r}. "
         "Use its own address, or start it with WINNOW_ALLOWED_HOSTS naming this host.",
     )
+
+
+class HostGuard:
+    """ASGI middleware: every request and WebSocket, Streamlit's own included, must name a host of this server.
+
+    A page of another site can point its own name at 127.0.0.1 (DNS rebinding); then Origin and Host agree, and only
+    the name gives it away.
+    """
+
+    def __init__(self, app: Any, allowed: Callable[[], tuple[Iterable[str], bool]]) -> None:
+        self.app, self.allowed = app, allowed
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] in ("http", "websocket"):
+            host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), None)
+            try:
+                check_host(host, *self.allowed())
+            except Refused as error:
+                if scope["type"] == "websocket":
+                    await send({"type": "websocket.close", "code": 4403})
+                    return
+                body = json.dumps({"error": str(error)}).encode()
+                headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+                await send({"type": "http.response.start", "status": error.status, "headers": headers})
+                await send({"type": "http.response.body", "body": body})
+                return
+        await self.app(scope, receive, send)
 
 
 def check_origin(host: str | None, origin: str | None, fetch_site: str | None, required: bool) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from winnow.app import filters, state, theme
+from winnow.app.auth import gate
 from winnow.app.hub import hub
 from winnow.app.scans import again
 from winnow.app.widgets.html import notice
@@ -52,6 +53,8 @@ def run() -> None:
         page_title="Winnow", page_icon=str(theme.ASSETS / "logo.svg"), layout="wide", initial_sidebar_state="expanded"
     )
     st.html(f"<style>{theme.css()}</style>")
+    if (who := gate()) is not None:
+        state.set_actor(who)
     state.read_url()
     has_data = state.session().key is not None
     first = "overview" if has_data else "new"

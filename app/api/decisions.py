@@ -88,6 +88,28 @@ def bulk(call: Call) -> dict[str, Any]:
     return {"count": len(ids), "batch_id": done.batch_id, "saved_at": time.time()}
 
 
+def changes(call: Call) -> dict[str, Any]:
+    """``?since=SEQ`` → ``{head, decisions}``: the rows of the log after SEQ, the oldest first, at most 500, so that
+    people on one workspace see each other's decisions. ``more``: ask again from the last ``seq``."""
+    since = call.number("since", call.head, 0, 10**12)
+    found: list[Any] = []
+    if call.head > since:
+        log = call.workspace.history(limit=call.head - since)
+        found = [d for d in reversed(log) if d.seq > since]
+    rows = [
+        {
+            "seq": d.seq,
+            "sample_id": d.sample_id,
+            "action": str(d.action),
+            "label": d.label,
+            "actor": d.actor,
+            "at": d.at,
+        }
+        for d in found[:MAX_BATCH]
+    ]
+    return {"head": rows[-1]["seq"] if rows else call.head, "more": len(found) > MAX_BATCH, "decisions": rows}
+
+
 def undo(call: Call) -> dict[str, Any]:
     """Take back this person's last decision or whole batch → ``{undone: [sample_id, …], count}``."""
     undone = call.workspace.undo(actor=call.claims.actor)

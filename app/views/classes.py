@@ -9,7 +9,7 @@ import streamlit as st
 
 from winnow.app import cache
 from winnow.app.widgets import acts
-from winnow.app.widgets.frame import Page, page_frame
+from winnow.app.widgets.frame import Page, page_frame, slot
 from winnow.app.widgets.html import button, count, empty, esc, go, percent, stack
 from winnow.app.widgets.live import live
 from winnow.app.widgets.samples import picture
@@ -126,8 +126,9 @@ def draw() -> None:
         else:
             acts.dispatch(value)
 
-    live(
-        body(page, st.session_state.get("w-class-order", "noise"), st.session_state.get("w-class-at", 0)),
-        "w-body",
-        handle,
-    )
+    with slot(page):
+        live(
+            body(page, st.session_state.get("w-class-order", "noise"), st.session_state.get("w-class-at", 0)),
+            "w-body",
+            handle,
+        )

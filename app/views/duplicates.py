@@ -11,7 +11,7 @@ import streamlit as st
 from winnow.app import cache, state
 from winnow.app.hub import hub
 from winnow.app.widgets import acts
-from winnow.app.widgets.frame import Page, page_frame
+from winnow.app.widgets.frame import Page, page_frame, slot
 from winnow.app.widgets.html import action_chip, button, count, empty, esc, go, icon, notice, plural
 from winnow.app.widgets.live import live
 from winnow.app.widgets.samples import picture
@@ -253,7 +253,12 @@ def draw() -> None:
         else:
             acts.dispatch(value)
 
+    with slot(page):
+        live(_html(page), "w-body", handle)
+
+
+def _html(page: Page) -> str:
     html = body(page, load(page), st.session_state.get("w-dup-decided", False), st.session_state.get("w-dup-at", 0))
     if (failed := page.info.failures.get("signals")) is not None:
-        html = notice(f"Duplicates may be missing: {failed} Scan again to look for them.", "warn") + html
-    live(html, "w-body", handle)
+        return notice(f"Duplicates may be missing: {failed} Scan again to look for them.", "warn") + html
+    return html

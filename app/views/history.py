@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from winnow.app import state, theme
+from winnow.app import cache, state, theme
 from winnow.app.hub import hub
 from winnow.app.widgets import acts
 from winnow.app.widgets.frame import Page, page_frame
@@ -83,7 +83,7 @@ def body(page: Page, who: str, what: str, at: int) -> str:
         mine = step[0].actor == page.actor and step[0].action != "undo" and any(d.decision_id in force for d in step)
         back += mine
         rows.append(_step(page, step, force, found, back if mine and not where and not at and back <= MAX_STEPS else 0))
-    people = list(dict.fromkeys([page.actor, *(d.actor for d in page.workspace.history(limit=2000))]))
+    people = list(dict.fromkeys([page.actor, *cache.people(page.key, page.workspace)]))
     pick = lambda name, options, chosen: (  # noqa: E731
         f'<select class="w-select" aria-label="{name}" {go("pick", field=name)}>'
         + "".join(f'<option value="{esc(v)}"{" selected" if v == chosen else ""}>{esc(t)}</option>' for v, t in options)

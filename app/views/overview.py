@@ -7,7 +7,7 @@ from typing import Any
 
 from winnow.app import cache, theme
 from winnow.app.widgets.acts import dispatch
-from winnow.app.widgets.frame import Page, page_frame
+from winnow.app.widgets.frame import Page, page_frame, slot
 from winnow.app.widgets.html import (
     ago,
     button,
@@ -187,4 +187,5 @@ def body(page: Page) -> str:
 def draw() -> None:
     """Draw the page."""
     page = page_frame("overview", "What is wrong with this dataset?")
-    live(body(page), "w-body", dispatch)
+    with slot(page):
+        live(body(page), "w-body", dispatch)

@@ -37,6 +37,8 @@ def dispatch(value: dict[str, Any]) -> None:
         _reset(name)
     elif do == "score" and name in theme.VERDICTS and isinstance(value.get("value"), (int, float)):
         state.set_score(str(name), float(value["value"]), 1.0)
+    elif do == "text":
+        state.set_filter(text=str(value.get("value", ""))[:200].strip())
     elif do == "sort" and str(value.get("value", "")).lstrip("-") in _SORTS:
         state.set_sort(str(value["value"]))
 

@@ -212,6 +212,18 @@ def page_frame(name: str, question: str) -> Page:
     return page
 
 
+def slot(page: Page) -> Any:
+    """Where a page's body goes: until it is there for the first time, a skeleton of it."""
+    place, seen = st.empty(), f"w-seen-{page.name}-{page.key}"
+    if seen not in st.session_state:
+        st.session_state[seen] = True
+        place.html(
+            '<div class="w-wait" aria-hidden="true"><div class="w-skeleton" style="height:136px"></div>'
+            '<div class="w-two"><div class="w-skeleton" style="height:340px"></div><div class="w-skeleton" style="height:340px"></div></div></div>'
+        )
+    return place
+
+
 def _running(page: Page) -> None:
     """A scan at work in the open workspace is shown, while what is ready can be looked at."""
     path = Path(page.info.path)

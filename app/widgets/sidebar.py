@@ -106,9 +106,18 @@ def _order(name: str, found: Mapping[Any, int]) -> Iterable[Any]:
     return sorted(found, key=lambda v: (-found[v], str(v)))[:MAX_OPTIONS]
 
 
-def _facet(name: str, title: str, found: Mapping[Any, int], chosen: tuple[Any, ...], open_: bool) -> str:
+def _facet(
+    name: str, title: str, found: Mapping[Any, int], chosen: tuple[Any, ...], open_: bool, names: Mapping[Any, str]
+) -> str:
     options = "".join(
-        _option(name, v, _text_of(name, v), found.get(v, 0), v in chosen, dot(v) if name == "verdicts" else "")
+        _option(
+            name,
+            v,
+            names.get(v) or _text_of(name, v),
+            found.get(v, 0),
+            v in chosen,
+            dot(v) if name == "verdicts" else "",
+        )
         for v in dict.fromkeys([*chosen, *_order(name, found)] if len(found) > SEARCH_FROM else [*_order(name, found)])
     )
     search = (
@@ -147,13 +156,25 @@ def _sliders(flt: Filter) -> str:
 def filters_panel(key: str, workspace: Any, flt: Filter) -> str:
     """Every filter that this dataset has something to choose in."""
     whole = cache.counts(key, workspace, flt)
-    parts = []
+    parts = [
+        f'<input type="search" class="w-text" placeholder="Find in ids, texts, metadata" aria-label="Find in ids, texts, labels and metadata" value="{esc(flt.text)}" {go("text")}>'
+    ]
+    clusters = cache.cluster_names(key, workspace)
     for name, (title, attribute) in FACETS.items():
         found = _facet_counts(key, workspace, flt, name, attribute, whole)
         raw = getattr(flt, name)
         chosen = (() if raw in (None, "any") else (raw,)) if name == "state" else tuple(raw or ())
         if len(found) > 1 or chosen:
-            parts.append(_facet(name, title, found, chosen, open_=name == "verdicts" or bool(chosen)))
+            parts.append(
+                _facet(
+                    name,
+                    title,
+                    found,
+                    chosen,
+                    open_=name == "verdicts" or bool(chosen),
+                    names=clusters if name == "clusters" else {},
+                )
+            )
     parts.append(_sliders(flt))
     any_set = bool(filters.to_pairs(flt)) or state.session().selection
     reset = f'<button type="button" class="w-btn w-small w-quiet" {go("reset")}>Reset all</button>' if any_set else ""

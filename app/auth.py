@@ -1,0 +1,35 @@
+"""Sign-in, where it is configured (Streamlit's ``[auth]`` secrets): nobody sees data before, and decisions carry the
+person's address. Without it the app is for whoever can reach the server, and the name is what they say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from winnow.app.widgets.html import empty
+from winnow.app.widgets.live import live
+
+
+def person() -> str | None:
+    """Who is signed in; None where sign-in is not configured. Raises PermissionError when nobody is signed in."""
+    user: Any = st.user
+    signed_in = getattr(user, "is_logged_in", None)
+    if signed_in is None:
+        return None
+    if not signed_in:
+        raise PermissionError("Nobody is signed in.")
+    return str(getattr(user, "email", None) or getattr(user, "name", None) or "signed in")
+
+
+def gate() -> str | None:
+    """Let signed-in people pass, and show the others the way in. Returns who is signed in, if sign-in is configured."""
+    try:
+        return person()
+    except PermissionError:
+        live(
+            empty("Sign in to see this data", "Decisions are kept with the name of who made them.", glyph="lock"),
+            "w-gate",
+        )
+        st.button("Sign in", type="primary", on_click=st.login)
+        st.stop()
