@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -217,7 +218,9 @@ def decide(page: Page, value: dict[str, Any]) -> None:
     elif do == "keep" and group:
         _decide(page, [m["sample_id"] for m in group.copies], "accept")
     elif do == "keeper" and group:
-        _decide(page, [m["sample_id"] for m in group.members if m["sample_id"] != value.get("id")], "exclude")
+        ids = [m["sample_id"] for m in group.members]
+        if (chosen := value.get("id")) in ids:
+            _keep_one(page, ids, str(chosen))
     elif do == "exclude_all":
         ids = [m["sample_id"] for g in groups.values() if not g.conflict and not g.decided for m in g.copies]
         if len(ids) != value.get("expect"):
@@ -229,6 +232,24 @@ def decide(page: Page, value: dict[str, Any]) -> None:
     elif do == "undo":
         undone = page.workspace.undo(actor=page.actor)
         state.session().notice = None if undone else "There is nothing of yours left to undo."
+
+
+def _keep_one(page: Page, ids: list[str], chosen: str) -> None:
+    """Keep the chosen one and exclude the others, as one batch that one undo takes back."""
+    batch = uuid.uuid4().hex
+    items = [
+        {
+            "sample_id": i,
+            "action": "accept" if i == chosen else "exclude",
+            "batch_id": batch,
+            "reason": "duplicate group",
+            "decision_id": uuid.uuid4().hex,
+        }
+        for i in ids
+    ]
+    wrong = [answer["error"] for answer in page.workspace.record(items, actor=page.actor) if not answer["ok"]]
+    if wrong:
+        state.session().notice = wrong[0]
 
 
 def _decide(page: Page, ids: list[str], action: str) -> None:

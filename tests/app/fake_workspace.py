@@ -308,7 +308,12 @@ class FakeWorkspace:
         for item in batch:
             try:
                 d = self._add(
-                    item["sample_id"], item["action"], item.get("label"), actor, item.get("decision_id"), None
+                    item["sample_id"],
+                    item["action"],
+                    item.get("label"),
+                    actor,
+                    item.get("decision_id"),
+                    item.get("batch_id"),
                 )
                 answers.append(
                     {"ok": True, "decision_id": d.decision_id, "sample_id": d.sample_id, "actor": d.actor, "seq": d.seq}

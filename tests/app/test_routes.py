@@ -349,3 +349,16 @@ def test_a_token_past_half_its_life_is_renewed(client: TestClient, hub: Hub) -> 
     old = mint_token(hub.secret, str(hub.first), "ada", now=time.time() - 0.7 * security.TOKEN_SECONDS)
     fresh = client.get(f"/api/labels/{hub.first}", headers={"Authorization": f"Bearer {old}"}).headers["X-Winnow-Token"]
     assert client.get(f"/api/labels/{hub.first}", headers={"Authorization": f"Bearer {fresh}"}).status_code == 200
+
+
+def test_what_others_decided_since_is_told_in_order(
+    client: TestClient, hub: Hub, fake: FakeWorkspace, token: dict[str, str]
+) -> None:
+    url = f"/api/changes/{hub.first}"
+    assert client.get(url, headers=token).json() == {"head": 0, "more": False, "decisions": []}
+    for sample in fake.ids()[:3]:
+        fake.decide(sample, "accept", actor="bob")
+    told = client.get(f"{url}?since=1", headers=token).json()
+    assert [d["seq"] for d in told["decisions"]] == [2, 3]
+    assert told["head"] == 3
+    assert told["decisions"][0]["actor"] == "bob"
