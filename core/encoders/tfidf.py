@@ -21,7 +21,12 @@ from ..types import Dataset, EncoderSpec, Float32, Modality, Progress, ProgressF
 from .base import FAMILIES, BaseEncoder, Choice, EncoderInfo
 
 DIM = 256
-_FIT_TEXTS = 100_000
+_FIT_TEXTS, _FIT_CHARACTERS = 100_000, 8_000_000
+"""The vocabulary and the SVD are learned from at most this much, evenly spaced over the dataset: under a minute on a core."""
+
+_LONGEST = 20_000
+"""Characters of a text that count; what comes after changes its vector little and costs the most."""
+
 _WORDS, _CHARACTERS = 30_000, 60_000
 _SEED = 0
 
@@ -57,8 +62,8 @@ class TfidfEncoder(BaseEncoder):
         if dataset.texts is None:
             raise EncoderError("tfidf encodes text, and this dataset has none.")
         progress(Progress("embed", 0, dataset.n, "samples", "learning words"))
-        texts = [t for t in dataset.texts if t.strip()]
-        step = max(1, -(-len(texts) // _FIT_TEXTS))
+        texts = [t[:_LONGEST] for t in dataset.texts if t.strip()]
+        step = max(1, -(-len(texts) // _FIT_TEXTS), -(-sum(map(len, texts)) // _FIT_CHARACTERS))
         sample = texts[::step] or ["empty"]
         parts = []
         for vectorizer in _vectorizers():
@@ -98,7 +103,7 @@ class TfidfEncoder(BaseEncoder):
     def encode_texts(self, texts: Sequence[str]) -> Float32:
         if self._components is None:
             raise EncoderError("tfidf has not been fitted on a dataset yet.")
-        return np.asarray(self._sparse(list(texts)) @ self._components.T, np.float32)
+        return np.asarray(self._sparse([t[:_LONGEST] for t in texts]) @ self._components.T, np.float32)
 
     def _sparse(self, texts: list[str]) -> sp.csr_matrix:
         return sp.hstack([part.transform(texts) for part in self._parts]).tocsr()

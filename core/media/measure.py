@@ -23,7 +23,7 @@ from cleanvision.issue_managers.image_property import (
     SizeProperty,
 )
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageStat
 
 from .decode import Undecodable, decode
 
@@ -128,8 +128,7 @@ def _properties(image: Image.Image, pixels: NDArray[np.uint8]) -> tuple[float, .
     found |= size.calculate(image)
     r, g, b = (pixels[..., i] for i in range(3))
     found["grayscale"] = float(np.array_equal(r, g) and np.array_equal(g, b))
-    view = np.asarray(small).reshape(-1, 3)
-    found["std"] = float(view.std(axis=0, dtype=np.float32).max())
+    found["std"] = float(max(ImageStat.Stat(small).stddev))
     found["flat"] = float(found["std"] < 0.5)
     return tuple(float(found[name]) for name in PROPERTIES)
 

@@ -94,12 +94,18 @@ def _run(work: Callable[[list[Cell]], R], job: _Job) -> R:
     return _from_files(work, [str(c) for c in cells]) if kind == "files" else work(list(cells))
 
 
+def _path(root: Path, uri: str) -> str:
+    if "\\x" in uri:  # an escaped file name: look for it
+        return str(find_file(root, uri))
+    return os.path.join(root, uri) if uri else ""
+
+
 def _chunks(dataset: Dataset, rows: Sequence[int]) -> Iterator[tuple[list[int], _Job]]:
     if dataset.media.kind == "files" and dataset.uris is not None:
         root, uris = Path(dataset.media.root), dataset.uris
         for start in range(0, len(rows), CHUNK_ROWS):
             chunk = [int(r) for r in rows[start : start + CHUNK_ROWS]]
-            yield chunk, ("files", [str(find_file(root, uris[r])) if uris[r] else "" for r in chunk])
+            yield chunk, ("files", [_path(root, uris[r]) for r in chunk])
         return
     chunk, cells, size = [], [], 0
     for row, cell in MediaReader(dataset).iter(rows):

@@ -182,7 +182,8 @@ def _files(raw: RawTable, media: MediaRef, uris: Strings, progress: ProgressFn) 
     """Look at every file: there or not, how large; and hash them when they are small together."""
     n = len(uris)
     root = raw.root.resolve()
-    paths = [str(find_file(root, uri)) if uri else "" for uri in uris]
+    base = str(root)
+    paths = [(str(find_file(root, u)) if "\\x" in u else os.path.join(base, u)) if u else "" for u in uris]
     stats = [_stat(p) if p else None for p in paths]
     errors = {
         i: ("the file is not there" if uris[i] else "the path is empty") for i, s in enumerate(stats) if s is None
