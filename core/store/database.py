@@ -23,6 +23,7 @@ from urllib.parse import quote
 from sqlalchemy import URL, Connection, Engine, StaticPool, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import NullPool
 
 from ..errors import DiskFull, ReadOnly, WorkspaceBusy, WorkspaceError
@@ -109,6 +110,10 @@ class Database:
             raise self._explain(error) from error
         except sqlite3.Error as error:
             raise self._explain_sqlite(error) from error
+        except PoolTimeout as error:
+            raise WorkspaceBusy(
+                f"Too many requests use the decision log {self.name!r} at once. Nothing was recorded; try again."
+            ) from error
 
     # --- making engines ----------------------------------------------------------------------------------------
 
@@ -181,13 +186,16 @@ class Database:
     def _explain(self, error: DBAPIError) -> Exception:
         if isinstance(error.orig, sqlite3.Error):
             return self._explain_sqlite(error.orig)
+        why = " ".join(str(error.orig).split())
         if isinstance(error, (OperationalError, InterfaceError)):
-            why = " ".join(str(error.orig).split())
             return WorkspaceError(
-                f"The database {self.name} did not answer ({why}). Nothing of this request was recorded; "
-                "it is safe to send it again once the server is back."
+                f"The database {self.name} did not answer ({why}). It is safe to send the same decisions again once the "
+                "server is back: one that did arrive is not recorded twice."
             )
-        return error
+        return WorkspaceError(
+            f"The database {self.name} refused ({why}). Nothing was recorded. Check that this user may create tables "
+            "and add rows there, and that nothing but Winnow writes to them."
+        )
 
     def _explain_sqlite(self, error: sqlite3.Error) -> Exception:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
@@ -205,7 +213,9 @@ class Database:
             )
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             return damaged_log(self.name, str(error))
-        return error
+        return WorkspaceError(
+            f"The decision log {self.name!r} cannot be used ({error}). Nothing was recorded; check the disk and try again."
+        )
 
 
 def damaged_log(name: str, fault: str) -> WorkspaceError:

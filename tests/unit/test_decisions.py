@@ -21,7 +21,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from winnow.core.errors import DecisionError, DiskFull, ReadOnly, WorkspaceError
+from winnow.core.errors import DecisionError, DiskFull, ReadOnly, WorkspaceBusy, WorkspaceError
 from winnow.core.store import migrations
 from winnow.core.store.decisions import DecisionRequest, DecisionStore, iso
 from winnow.core.store.state import STATE_SCHEMA
@@ -461,7 +461,7 @@ def test_a_server_that_restarts_in_the_middle_of_a_review(server: Server, postgr
         store.append([ask("a", decision_id="d1")])
         server.stop()
         try:
-            with pytest.raises(WorkspaceError, match=r"did not answer.*safe to send it again"):
+            with pytest.raises(WorkspaceError, match=r"did not answer.*safe to send the same decisions again"):
                 store.append([ask("b", decision_id="d2")])
         finally:
             server.start()
@@ -737,7 +737,7 @@ def test_a_workspace_may_lie_anywhere(tmp_path: Path, name: str) -> None:
         assert len(store.history()) == 1
 
 
-def test_writing_nowhere_is_refused_before_anything(local: DecisionStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_writing_nowhere_is_refused_before_anything(local: DecisionStore) -> None:
     local._database.read_only = True
     with pytest.raises(ReadOnly, match="allows reading only"):
         local.undo("ann")
@@ -749,6 +749,27 @@ def test_a_backup_is_a_log(local: DecisionStore, tmp_path: Path) -> None:
     local.append([ask("c")])
     with DecisionStore(tmp_path / "backup.db") as copy:
         assert states(copy) == {"a": ("accept", None), "b": ("exclude", None)}
+
+
+def test_a_user_without_rights_is_told_what_is_needed(server: Server, postgres: str) -> None:
+    with psycopg.connect(postgres, autocommit=True) as conn:
+        conn.execute("DROP ROLE IF EXISTS guest")
+        conn.execute("CREATE ROLE guest LOGIN")
+    with pytest.raises(WorkspaceError, match=r"refused \(.*Check that this user may create tables"):
+        DecisionStore(postgres.replace("winnow@", "guest@"))
+
+
+def test_a_log_that_another_process_keeps_locked(local: DecisionStore, tmp_path: Path) -> None:
+    holder = sqlite3.connect(tmp_path / "decisions.db", isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    with local._database.reading() as conn:
+        conn.exec_driver_sql("PRAGMA busy_timeout = 50")
+    with pytest.raises(WorkspaceBusy, match=r"locked.*Nothing was recorded"):
+        local.append([ask("a")])
+    assert local.head()[0] == 0
+    holder.execute("ROLLBACK")
+    holder.close()
+    assert local.append([ask("a")])[0].seq == 1
 
 
 @pytest.mark.parametrize("url", ["nonsense://x", "postgresql://nobody@/x?host=/nowhere", "sqlite:///x.db"])
