@@ -17,7 +17,7 @@ export function h(tag, props = {}, ...children) {
     else if (/^(aria-|data-|role$|for$|list$)/.test(key)) node.setAttribute(key, value);
     else node[key] = value;
   }
-  node.append(...children.flat().filter((c) => c !== null && c !== undefined && c !== false));
+  node.append(...children.flat(Infinity).filter((c) => c !== null && c !== undefined && c !== false));
   return node;
 }
 

@@ -104,7 +104,7 @@ class AtlasMap {
     this.stage = h("div.stage", { role: "application", "aria-label": "Map of all samples. Draw an outline to select." }, this.plot, this.outline, this.tip);
     this.legend = h("div.legend", { role: "group", "aria-label": "Legend" });
     this.strip = h("div.strip", {});
-    this.side = h("aside.side", { "aria-label": "Legend and selection" }, this.legend, this.strip);
+    this.side = h("div.side", { role: "group", "aria-label": "Legend and selection" }, this.legend, this.strip);
     this.empty = h("div.empty", { hidden: true });
     this.root = h("section.wn.map", { tabIndex: -1, role: "region", "aria-label": "Map" }, this.head, h("div.body", {}, this.stage, this.side, this.empty));
     parent.append(this.root);
@@ -586,7 +586,7 @@ class AtlasMap {
       return;
     }
     const verdicts = Object.entries(selection.verdicts).filter(([, n]) => n).sort((a, b) => b[1] - a[1]);
-    const tiles = h("div.tiles", { role: "list", "aria-label": "Selected samples" });
+    const tiles = h("div.tiles", { role: "group", "aria-label": "Selected samples" });
     this.strip.replaceChildren(
       h("div.mix", { role: "img", "aria-label": verdicts.map(([k, n]) => `${verdictOf(this.data.verdicts, k).says}: ${count(n)}`).join(", ") },
         verdicts.map(([k, n]) => h("span", { title: `${verdictOf(this.data.verdicts, k).says}: ${count(n)}`, style: { flexGrow: n, background: verdictOf(this.data.verdicts, k).colour } }))),
@@ -605,7 +605,7 @@ class AtlasMap {
   #tile(row) {
     const v = verdictOf(this.data.verdicts, row.verdict);
     const words = ["text", "vector"].includes(this.data.modality) ? row.text || row.id : row.width === 0 ? "cannot be read" : null;
-    return h("button.tile", { type: "button", role: "listitem", title: `${row.label ?? "no label"} · ${v.says} ${score(row.confidence)} · ${row.id}`, "aria-label": `${row.label ?? "no label"}, ${v.says}. Open in Review.`, onclick: () => this.#go("review", { id: row.id, selection: this.selection?.handle }) },
+    return h("button.tile", { type: "button", title: `${row.label ?? "no label"} · ${v.says} ${score(row.confidence)} · ${row.id}`, "aria-label": `${row.label ?? "no label"}, ${v.says}. Open in Review.`, onclick: () => this.#go("review", { id: row.id, selection: this.selection?.handle }) },
       words ? h("span.snippet", { textContent: words }) : h("img", { src: row.thumb, alt: "", loading: "lazy" }),
       h("span.line", {}, h("span.dot", { vars: { c: v.colour } }), h("span.ellipsis", { textContent: row.label ?? "no label" })));
   }

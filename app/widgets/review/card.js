@@ -8,6 +8,14 @@ const NEIGHBOURS = 8;
 const OPTIONS = 9;
 const BARS = 6;
 
+const WORTH_SAYING = 0.2; // below this a suggestion is a guess among many and is offered by its number key only
+
+/** The label that W takes: [name, probability] or null. */
+export function suggestion(card) {
+  const best = card.suggestions?.[0];
+  return best && (best[1] >= WORTH_SAYING || card.kinds?.noisy_label?.flag) ? best : null;
+}
+
 /** Whether a picture of a sample can be asked for: an unreadable one has no size. */
 export const hasPicture = (card) => Boolean(card.thumb) && card.modality !== "text" && card.modality !== "vector" && card.width !== 0;
 
@@ -66,7 +74,7 @@ export class CardView {
     });
     this.history = h("div.history.ellipsis", {});
     this.facts = h("dl.facts", { "aria-label": "Columns of this sample" });
-    this.panel = h("aside.panel", { "aria-label": "What Winnow thinks" },
+    this.panel = h("div.panel", { role: "group", "aria-label": "What Winnow thinks" },
       h("div.row", {}, this.verdict, this.confidence, this.others),
       h("div.labels", {}, this.given, icon("arrow_forward", "muted"), this.suggested),
       this.reason,
@@ -114,7 +122,7 @@ export class CardView {
       this.text.dataset.length = card.text.length < 90 ? "short" : card.text.length < 400 ? "medium" : "long";
       this.text.scrollTop = 0;
     } else {
-      setText(this.missing.lastChild, card.verdict === "broken" ? (card.reason || "This sample cannot be read.").replaceAll("*", "") : card.modality === "vector" ? "Only embeddings were brought: there is no picture or text to show." : "There is nothing to show of this sample.");
+      setText(this.missing.lastChild, card.verdict === "broken" ? (card.reason || "This sample cannot be read.").replaceAll("*", "") : card.modality === "vector" ? "Only embeddings were brought: there is no picture or text to show." : "This sample cannot be read.");
     }
     this.shown = card.id;
   }
@@ -134,7 +142,8 @@ export class CardView {
     show(this.peekNote, false);
     const facts = [card.width ? `${card.width} × ${card.height}` : null, card.split, card.source].filter(Boolean);
     setText(this.caption, [card.id, ...facts].join(" · "));
-    this.facts.replaceChildren(...Object.entries(card.meta || {}).filter(([, x]) => x !== null && x !== "").slice(0, 12)
+    const known = new Set([card.id, card.label, card.split, card.source, card.text].map(String)); // these are on the card already
+    this.facts.replaceChildren(...Object.entries(card.meta || {}).filter(([, x]) => x !== null && x !== "" && !known.has(String(x)) && !(card.text && card.text.startsWith(String(x).slice(0, 80)))).slice(0, 12)
       .flatMap(([k, x]) => [h("dt.ellipsis", { textContent: k, title: k }), h("dd.ellipsis", { textContent: x, title: String(x) })]));
     this.caption.title = [card.id, ...Object.entries(card.meta || {}).map(([k, x]) => `${k}: ${x}`)].join("\n");
 
@@ -148,7 +157,7 @@ export class CardView {
 
     const options = likelyLabels(card, labels);
     this.likely = options.map(([name]) => name);
-    const best = (card.suggestions || [])[0];
+    const best = suggestion(card);
     setText(this.givenName, card.label ?? "no label");
     setText(this.givenP, card.label_p === undefined || card.label_p === null ? "" : score(card.label_p));
     setText(this.suggestedName, best ? best[0] : "–");
@@ -171,7 +180,7 @@ export class CardView {
     });
     this.#fillStrip(card);
     this.#fillBars(card);
-    show(this.canvas, Boolean(card.xy));
+    this.canvas.style.visibility = card.xy ? "" : "hidden";
     if (card.xy) this.map.draw(card.xy, (card.neighbors || []).map((n) => n.xy).filter(Boolean));
     this.#fillHistory(card, decided);
   }
@@ -192,7 +201,7 @@ export class CardView {
       if (!n) { tile.image.removeAttribute("src"); return; }
       const agrees = n.agrees ?? n.label === card.label;
       tile.button.classList.toggle("disagrees", !agrees);
-      const picture = n.thumb && !n.text && card.modality !== "vector";
+      const picture = n.thumb && card.modality !== "text" && card.modality !== "vector";
       show(tile.image, Boolean(picture));
       show(tile.text, !picture);
       if (picture && tile.image.getAttribute("src") !== n.thumb) tile.image.src = n.thumb;

@@ -9,7 +9,7 @@ import { ACTIONS, ago, count, fillHeight, h, helpDialog, icon, isInteractive, is
 import { Api, Prefetcher } from "../lib/api.js";
 import { LabelPicker } from "../lib/picker.js";
 import { Saver, newId } from "../lib/saver.js";
-import { CardView, hasPicture } from "./card.js";
+import { CardView, hasPicture, suggestion } from "./card.js";
 import { Queue } from "./queue.js";
 
 const RECENT = 10;
@@ -176,8 +176,9 @@ class Review {
     this.shownId = card.id;
     this.root.dataset.sample = card.id;
     this.card.fill({ ...card, history: card.history || card.decisions }, this.labels, before && before.mine ? before : null);
-    setText(this.takeText, card.suggestions?.length ? card.suggestions[0][0] : "Suggestion");
-    this.take.disabled = !card.suggestions?.length;
+    const best = suggestion(card);
+    setText(this.takeText, best ? best[0] : "Suggestion");
+    this.take.disabled = !best;
     this.root.dataset.decided = before ? before.action : "";
     this.root.dataset.decidedLabel = before ? ACTIONS[before.action].past : "";
     this.#setNote("");
@@ -249,7 +250,8 @@ class Review {
   }
 
   #take() {
-    const best = this.queue.current?.suggestions?.[0];
+    const { current } = this.queue;
+    const best = current && suggestion(current);
     if (best) this.#decide("relabel", best[0]);
     else this.#say("warn", "info", "There is no suggestion for this sample. Press / for all labels.", 2500);
   }
