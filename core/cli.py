@@ -313,6 +313,9 @@ def version() -> None:
 
 def main(argv: list[str] | None = None) -> None:
     """Run the command line. Errors that Winnow knows are one sentence on standard error, never a stack trace."""
+    from .jobs import share_cores
+
+    share_cores()
     try:
         app(args=argv, standalone_mode=True)
     except Cancelled as error:

@@ -32,6 +32,12 @@ BEAT_S = 0.25
 RUNNING, DONE, FAILED, CANCELLED, NONE, LOST = "running", "done", "failed", "cancelled", "none", "lost"
 
 
+def share_cores() -> None:
+    """Let idle OpenMP threads sleep instead of spin. torch, FAISS and scikit-learn each bring a pool of threads of
+    their own: spinning, they take the cores from each other and from whatever else runs here. Call before they load."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
 @contextmanager
 def scan_lock(root: Path) -> Iterator[None]:
     """Hold the workspace for one scan. A second scan is told who holds it (WorkspaceBusy)."""
@@ -227,6 +233,7 @@ def cancel(root: str | Path) -> None:
 
 def main(argv: list[str]) -> int:
     """Entry point of the scan process: ``python -m winnow.core.jobs WORKSPACE``."""
+    share_cores()
     from .pipeline import scan
 
     root = Path(argv[0])

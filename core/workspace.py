@@ -177,6 +177,7 @@ class Workspace:
         return SampleQuery(
             dataset=self._layout.dataset, verdicts=self._layout.verdicts, signals=self._layout.signals,
             state=self._store.state_table,
+            meta=self._layout.meta if self._layout.meta.exists() else None,
         )  # fmt: skip
 
     @cached_property
@@ -476,7 +477,7 @@ class Workspace:
     def replay(self, patch: str | Path) -> Any:
         """Apply the decisions of a patch file to this scan. Returns how many were applied and which were left out."""
         hashes = dict(zip(self._ids, self._dataset.column("content_hash").to_pylist(), strict=True))
-        return exporters.replay_patch(self._store, patch, hashes)
+        return exporters.replay_patch(self._store, patch, hashes, classes=self.classes())
 
 
 def default_actor() -> str:
