@@ -103,7 +103,7 @@ def body(page: Page, who: str, what: str, at: int) -> str:
     )
     table = (
         "<section class='w-card'><div class='w-scroll w-tall' tabindex='0' aria-label='Decisions' data-scroll data-k='history'><table class='w-table w-history'><thead><tr><th>When</th><th>Who</th>"
-        f"<th>Decision</th><th>Sample</th><th>Given</th><th>Verdict then</th><th>Note</th><th></th></tr></thead><tbody>{''.join(rows)}</tbody></table></div></section>"
+        f"<th>Decision</th><th>Sample</th><th>Given</th><th>Verdict then</th><th>Note</th><th><span class='w-sr'>Undo</span></th></tr></thead><tbody>{''.join(rows)}</tbody></table></div></section>"
     )
     return head + (table if rows else empty("No decision fits", "Choose another person or kind.", glyph="history"))
 

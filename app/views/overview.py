@@ -72,7 +72,7 @@ def planted(table: Any) -> str:
     )
     return (
         "<section class='w-card'><header><h2>Planted and found</h2><span class='w-muted'>these were planted in the demo</span></header>"
-        "<table class='w-table'><thead><tr><th></th><th class='w-r'>Planted</th><th class='w-r'>Found</th><th class='w-r'>Share</th>"
+        "<table class='w-table'><thead><tr><th>Kind</th><th class='w-r'>Planted</th><th class='w-r'>Found</th><th class='w-r'>Share</th>"
         f"<th class='w-r' title='All samples with this flag, planted or not'>Flagged</th></tr></thead><tbody>{rows}</tbody></table></section>"
     )
 

@@ -62,7 +62,7 @@ def health_table(
             f"<td class='w-r'>{queue_link(count(noisy), replace(here, verdicts=('noisy_label',)), 'review', '-noisy_label', title=f'Review {noisy:,}', key=key) if noisy else '0'}</td>"
             f"<td class='w-r w-muted'>{percent(noisy, whole)}</td></tr>"
         )
-    head = "<tr><th scope='col'></th><th scope='col' class='w-r'>Samples</th><th scope='col' class='w-wide'>Verdicts</th><th scope='col' class='w-r' colspan='2'>Label looks wrong</th></tr>"
+    head = f"<tr><th scope='col'>{esc(title.removeprefix('By ').capitalize())}</th><th scope='col' class='w-r'>Samples</th><th scope='col' class='w-wide'>Verdicts</th><th scope='col' class='w-r' colspan='2'>Label looks wrong</th></tr>"
     return (
         f"<section class='w-card'><header><h2>{esc(title)}</h2><span class='w-muted'>{esc(note)}</span></header>"
         f"<div class='w-scroll' data-scroll data-k='health-{field}' tabindex='0' aria-label='{esc(title)}'><table class='w-table w-health'><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table></div></section>"
