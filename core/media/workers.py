@@ -8,7 +8,11 @@ files are read by the workers; images inside a table are read once, in order, by
 from __future__ import annotations
 
 import os
+import threading
+import time
+import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -74,7 +78,7 @@ def decode_stream(
     def jobs() -> Iterator[object]:
         for chunk, job in chunks:
             sent.append(chunk)
-            yield delayed(_run)(work, job)
+            yield delayed(_run_in_worker)(work, job, os.getpid())
 
     pool = Parallel(n_jobs=processes, return_as="generator", pre_dispatch="3*n_jobs", batch_size=1, max_nbytes=None)
     results = pool(jobs())
@@ -83,7 +87,9 @@ def decode_stream(
             chunk, sent[at] = sent[at], []
             yield chunk, result
     finally:
-        results.close()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # joblib remarks on tasks that a cancelled scan no longer needs
+            results.close()
 
 
 _Job = tuple[str, list[Cell] | list[str]]
@@ -98,6 +104,26 @@ def _path(root: Path, uri: str) -> str:
     if "\\x" in uri:  # an escaped file name: look for it
         return str(find_file(root, uri))
     return os.path.join(root, uri) if uri else ""
+
+
+def _run_in_worker(work: Callable[[list[Cell]], R], job: _Job, parent: int) -> R:
+    _leave_with(parent)
+    return _run(work, job)
+
+
+@cache
+def _leave_with(parent: int) -> None:
+    """End this worker soon after the process that started it is gone: one killed with -9 cannot tell its workers."""
+
+    if os.getppid() != parent:
+        return  # started through something in between: its end says nothing
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(0)
+
+    threading.Thread(target=watch, daemon=True, name="winnow-parent-watch").start()
 
 
 def _chunks(dataset: Dataset, rows: Sequence[int]) -> Iterator[tuple[list[int], _Job]]:

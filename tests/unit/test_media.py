@@ -7,6 +7,8 @@ import errno
 import io
 import os
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -198,6 +200,33 @@ def test_worker_processes_give_the_same_bytes_as_none(tmp_path: Path) -> None:
     assert names == sorted(p.name for p in (tmp_path / "there").iterdir())
     for name in names:
         assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes(), name
+
+
+_UNGUARDED = """
+import sys
+from winnow.core.media import scan_media
+from winnow.core.sources import open_source
+
+print("main", flush=True)
+for _ in range(1000):
+    scan_media(open_source(sys.argv[1]), sys.argv[2], workers=2)
+    print("done", flush=True)
+"""
+
+
+def test_a_script_without_a_main_guard_works_and_leaves_no_workers_when_killed(tmp_path: Path) -> None:
+    psutil = pytest.importorskip("psutil")
+    table(tmp_path, [encoded(photo(i, 12, 12)) for i in range(300)])
+    (tmp_path / "script.py").write_text(_UNGUARDED)
+    command = [sys.executable, str(tmp_path / "script.py"), str(tmp_path / "t.parquet"), str(tmp_path / "media")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as child:
+        assert child.stdout is not None
+        assert [child.stdout.readline().strip() for _ in range(2)] == ["main", "done"]
+        children = psutil.Process(child.pid).children(recursive=True)
+        assert len(children) >= 2
+        child.kill()
+    alive = psutil.wait_procs(children, timeout=30)[1]
+    assert alive == []
 
 
 def test_images_in_files_are_read_by_the_workers(tmp_path: Path) -> None:
