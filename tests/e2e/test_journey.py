@@ -7,10 +7,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from hands import lasso, open_map, open_review, sample, selected, wait_saved
+from harness import Server, run_winnow
 from playwright.sync_api import Page, expect
-from winnow.core.workspace import Workspace
 
-from conftest import Server, run_winnow
+from winnow.core.workspace import Workspace
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -88,9 +88,7 @@ def test_from_the_first_look_to_the_exported_files(page: Page, server: Server, w
     check_export(pd.read_csv(tmp_path / "out.csv", dtype=str), given, everything)
 
 
-def check_export(
-    frame: pd.DataFrame, given: dict[str, str | None], decided: dict[str, tuple[str, str | None]]
-) -> None:
+def check_export(frame: pd.DataFrame, given: dict[str, str | None], decided: dict[str, tuple[str, str | None]]) -> None:
     """Excluded samples are left out, relabelled ones carry the new label, all others the given one."""
     gone = {i for i, (action, _) in decided.items() if action == "exclude"}
     assert set(frame["id"].astype(str)) == set(given) - gone

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 from hands import lasso, open_gallery, open_map, selected
+from harness import Server
 from playwright.sync_api import Page, expect
-from winnow.core.workspace import Workspace
 
-from conftest import Server
+from winnow.core.workspace import Workspace
 
 pytestmark = pytest.mark.e2e
 

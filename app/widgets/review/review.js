@@ -238,7 +238,9 @@ class Review {
     this.#flash(action);
     this.#step(1);
     setText(this.live, `${ACTIONS[action].past}${label ? ` to ${label}` : ""}.`);
-    performance.measure("winnow:key-to-card", { start: this.keyAt ?? started, end: performance.now() });
+    const start = this.keyAt ?? started;
+    // from the key to the frame that shows the next card
+    requestAnimationFrame(() => setTimeout(() => performance.measure("winnow:key-to-card", { start, end: performance.now() })));
   }
 
   #flash(action) {

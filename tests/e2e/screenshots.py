@@ -1,0 +1,118 @@
+"""Take the pictures of README: every page on the demo, into assets/screenshots.
+
+Run ``python tests/e2e/screenshots.py``. With WINNOW_E2E_DEMO naming a scanned demo workspace, that one is copied.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from hands import lasso, selected, wait_saved
+from harness import ARGS, CHROMIUM, Server, run_winnow
+from PIL import Image
+from playwright.sync_api import Page, expect, sync_playwright
+
+OUT = Path(__file__).resolve().parents[2] / "assets" / "screenshots"
+LIMIT = 400_000
+"""Bytes of one picture."""
+
+READY = "[data-testid=stApp][data-test-script-state=notRunning]"
+
+
+def surface(page: Page, name: str) -> None:
+    expect(page.locator(f".{name}")).to_have_attribute("data-state", "ready", timeout=60_000)
+
+
+def plain(page: Page) -> None:
+    expect(page.locator(".w-head h1")).to_be_visible()
+    expect(page.locator(READY)).to_be_visible()
+
+
+def review(page: Page) -> None:
+    surface(page, "review")
+    for key in "waw1xwaww":
+        here = page.locator(".review").get_attribute("data-sample")
+        page.keyboard.press(key if not (key == "w" and page.locator(".review .take").is_disabled()) else "x")
+        expect(page.locator(".review")).not_to_have_attribute("data-sample", str(here))
+    wait_saved(page)
+
+
+def gallery(page: Page) -> None:
+    surface(page, "gallery")
+    page.locator(".tile[data-index='9']").click()
+    page.locator(".tile[data-index='13']").click(modifiers=["Shift"])
+    selected(page)
+
+
+def atlas(page: Page) -> None:
+    surface(page, "map")
+    lasso(page, 0.36, 0.32, 0.12)
+    selected(page)
+    expect(page.locator(".map .strip .tile").first).to_be_visible()
+
+
+SHOTS: tuple[tuple[str, str, Callable[[Page], None], str], ...] = (
+    ("overview", "/overview", plain, "light"),
+    ("map", "/map", atlas, "light"),
+    ("map-dark", "/map", atlas, "dark"),
+    ("review", "/review?verdicts=noisy_label", review, "light"),
+    ("review-dark", "/review?verdicts=ood,noisy_label", review, "dark"),
+    ("gallery", "/gallery?verdicts=noisy_label,ood,duplicate", gallery, "light"),
+    ("duplicates", "/duplicates", plain, "light"),
+    ("classes", "/classes", plain, "light"),
+    ("history", "/history", plain, "light"),
+    ("export", "/export", plain, "light"),
+    ("new", "/new", plain, "light"),
+)
+
+
+def shrink(path: Path) -> None:
+    """Fewer colours where that is needed to stay under the limit; the picture keeps its size in pixels."""
+    picture = Image.open(path).convert("RGB")
+    for colours in (256, 128, 64):
+        picture.quantize(colours, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(path, optimize=True)
+        if path.stat().st_size <= LIMIT:
+            return
+    raise SystemExit(f"{path.name} has {path.stat().st_size:,} bytes; the limit is {LIMIT:,}.")
+
+
+def main(names: list[str]) -> None:
+    OUT.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as home:
+        workspace = Path(home) / "workspace"
+        if made := os.environ.get("WINNOW_E2E_DEMO"):
+            shutil.copytree(made, workspace)
+        else:
+            run_winnow("demo", "--home", home, "--no-serve", "--quiet")
+        server = Server(workspace, Path(home) / "state")
+        server.start()
+        try:
+            with sync_playwright() as playwright:
+                path = str(CHROMIUM) if CHROMIUM.exists() else None
+                browser = playwright.chromium.launch(executable_path=path, args=ARGS)
+                for name, url, prepare, scheme in SHOTS:
+                    if names and name not in names:
+                        continue
+                    context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+                    page = context.new_page()
+                    page.set_default_timeout(30_000)
+                    page.goto(server.url + url)
+                    prepare(page)
+                    page.wait_for_load_state("networkidle")
+                    target = OUT / f"{name}.png"
+                    page.screenshot(path=target, animations="disabled")
+                    shrink(target)
+                    print(f"{target.relative_to(OUT.parents[1])}: {target.stat().st_size:,} bytes")
+                    context.close()
+                browser.close()
+        finally:
+            server.stop()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

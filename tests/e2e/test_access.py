@@ -1,0 +1,84 @@
+"""Every surface by keyboard alone, and without serious findings of axe-core, in both themes and both sizes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hands import lasso, selected
+from harness import Complaints, Server
+from playwright.sync_api import Browser, Page, expect
+
+pytestmark = pytest.mark.e2e
+
+axe_core_python = pytest.importorskip("axe_core_python", reason="axe-core-python is not installed")
+AXE = (Path(axe_core_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+SURFACES = ("review", "gallery", "map")
+SIZES = ((1440, 900), (1024, 768))
+
+
+def look(page: Page, url: str, name: str) -> None:
+    page.goto(f"{url}/{name}")
+    expect(page.locator(f".{name}")).to_have_attribute("data-state", "ready", timeout=30_000)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_serious_findings(browser: Browser, server: Server, complaints: Complaints, scheme: Any) -> None:
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme=scheme)
+    page = context.new_page()
+    complaints.watch(page)
+    found = []
+    for name in SURFACES:
+        look(page, server.url, name)
+        if name == "gallery":
+            page.locator(".tile[data-index='1']").click()
+        if name == "map":
+            lasso(page, 0.5, 0.5, 0.3)
+            selected(page)
+        page.evaluate(AXE)
+        report: Any = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        found += [
+            (name, v["id"], v["nodes"][0]["target"])
+            for v in report["violations"]
+            if v["impact"] in ("serious", "critical")
+        ]
+    context.close()
+    assert not found
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_nothing_scrolls_and_nothing_is_cut_off(browser: Browser, server: Server, width: int, height: int) -> None:
+    context = browser.new_context(viewport={"width": width, "height": height})
+    page = context.new_page()
+    for name in SURFACES:
+        look(page, server.url, name)
+        main = page.locator("[data-testid=stMain]")
+        assert main.evaluate("e => e.scrollHeight - e.clientHeight") <= 1, name
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, name
+        box = page.locator(f".{name}").bounding_box()
+        assert box is not None
+        assert box["y"] < 160, f"{name} begins at {box['y']} px"
+        assert box["y"] + box["height"] <= height
+        buttons = page.locator(".review .actions button") if name == "review" else page.locator(f".{name} .head button")
+        for i in range(buttons.count()):
+            edge = buttons.nth(i).bounding_box()
+            assert edge is not None
+            assert edge["x"] + edge["width"] <= width, f"{name}: a button is cut off"
+    context.close()
+
+
+def test_the_frame_of_the_card_stays(page: Page, server: Server) -> None:
+    """From card to card only the contents change: no part moves or changes its size."""
+    look(page, server.url, "review")
+    parts = [".stage", ".panel", ".reason", ".options", ".where", ".strip", ".actions", ".recent"]
+
+    def frame() -> list[Any]:
+        return [page.locator(f".review {part}").first.bounding_box() for part in parts]
+
+    first, here = frame(), page.locator(".review").get_attribute("data-sample")
+    for _ in range(12):
+        page.keyboard.press("j")
+        expect(page.locator(".review")).not_to_have_attribute("data-sample", str(here))
+        here = page.locator(".review").get_attribute("data-sample")
+        assert frame() == first
