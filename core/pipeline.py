@@ -263,18 +263,13 @@ def _embed(run: Run, config: ScanConfig, dataset: Dataset, brought: Any, choice:
         )
     run.notices.extend(choice.notices)
     key = fp.of(choice.spec, content_fingerprint(dataset))
-    made: list[EmbeddingSet] = []
 
     def embed() -> tuple[list[Path], Mapping[str, Any]]:
-        made.append(encoders.embed(dataset, choice, folder, progress=run.report))
+        encoders.embed(dataset, choice, folder, progress=run.report)
         return sorted(p for p in folder.rglob("*") if p.is_file()), {}
 
     run.stage("embed", key, embed)
-    if made:
-        return made[0]
-    return EmbeddingSet(
-        load_array(folder / "vectors.npy"), load_array(folder / "ok.npy"), choice.spec, dataset.fingerprint, key
-    )
+    return encoders.embed(dataset, choice, folder)  # finished: read back
 
 
 def _unit(vectors: np.ndarray[Any, Any], ok: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

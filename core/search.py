@@ -41,7 +41,7 @@ class Searcher:
             )
         encoder = encoders.choose(name, modality, allow_network=False).build()
         if encoder.fitted:
-            encoder.load(self._layout.embeddings)
+            encoder.load(self._layout.embeddings / "fit")
         return encoder
 
     def like(self, row: int, limit: int) -> tuple[Int64, Float32]:
