@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from .combine import COMBINERS
+from .combine._consensus import with_consensus
 from .types import (
     ISSUE_KINDS,
     Float32,
@@ -43,7 +45,10 @@ def decide(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> Verdict
         ``suggested`` (n, min(5, C)) are the likeliest labels other than the given one, by descending probability; for
         a sample without a label the likeliest ones. Never empty on a readable row where there are beliefs.
     """
+    inputs, weights = with_consensus(inputs)
     evidence = {kind: _evidence(kind, inputs, results) for kind in ISSUE_KINDS}
+    noise = evidence[Kind.NOISY_LABEL]
+    evidence[Kind.NOISY_LABEL] = replace(noise, info={**noise.info, "views": weights})
     primary = np.full(inputs.n, Kind.CLEAN.value, object)
     harm = np.zeros(inputs.n, np.float32)
     for kind in ISSUE_KINDS:

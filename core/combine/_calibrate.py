@@ -84,3 +84,28 @@ def monotone(score: NDArray[Any], target: NDArray[Any]) -> NDArray[np.float64]:
     # beyond the outermost middles the line is flat: a hair of slope keeps the order there too
     rank = np.argsort(np.argsort(score, kind="stable"), kind="stable") / max(len(score) - 1, 1)
     return np.clip(out * (1 - 1e-4) + 1e-4 * rank, 0.0, 1.0)
+
+
+def clean_belief(probs: Float32, model: NoiseModel) -> NDArray[np.float64]:
+    """(n, C) beliefs about the true class from beliefs about the given label: p = q·T solved for q, clipped, scaled.
+
+    The backward correction of Patrini et al. (2017). Where T cannot be inverted (more noise than signal) p stands.
+    """
+    p = probs.astype(np.float64)
+    if np.linalg.cond(model.transition) > 1e3:
+        return p
+    q = np.clip(np.linalg.solve(model.transition.T, p.T).T, 1e-5, None)
+    out: NDArray[np.float64] = q / q.sum(1, keepdims=True)
+    return out
+
+
+def best_f1_threshold(probability: NDArray[Any]) -> float:
+    """The threshold whose flags have the largest expected F1, for calibrated probabilities (Lipton et al. 2014).
+
+    With probabilities in descending order, flagging the first m has expected F1 = 2·Σ_{i≤m} p_i / (m + Σ p).
+    """
+    p = np.sort(np.asarray(probability, np.float64))[::-1]
+    if len(p) == 0 or p.sum() <= 0:
+        return 1.0
+    f1 = 2 * np.cumsum(p) / (np.arange(1, len(p) + 1) + p.sum())
+    return float(p[int(f1.argmax())])

@@ -47,8 +47,8 @@ class ProbeConfig:
 
     def fitted(self, n: int, classes: int) -> tuple[ProbeConfig, tuple[str, ...]]:
         """This configuration made to fit n samples and so many classes, and sentences about what was given up."""
-        epochs = self.epochs or (30 if n <= 20_000 else 20 if n <= 200_000 else 8)
-        batch = self.batch_size or min(2048, max(32, n // 24))
+        epochs = self.epochs or (20 if n <= 200_000 else 8)
+        batch = self.batch_size or min(2048, max(32, n // 16))
         config = replace(self, epochs=epochs, batch_size=batch)
         notes: list[str] = []
         if config.robust_losses and config._cost(n, classes) > self.work:
@@ -66,8 +66,8 @@ class ProbeConfig:
             config = replace(config, epochs=min(epochs, fewer))
             notes.append(f"{n:,} samples × {classes:,} classes: the probe trained for {config.epochs} epochs.")
         anchors = min(config.kernel_anchors, n)
-        if n > 100_000:
-            anchors = min(anchors, 1024)
+        if n > 20_000:  # the cost is n · anchors², and more data needs fewer of them per unit of accuracy
+            anchors = min(anchors, 1500 if n <= 100_000 else 1024)
         return replace(config, kernel_anchors=anchors), tuple(notes)
 
     def _cost(self, n: int, classes: int) -> float:

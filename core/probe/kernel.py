@@ -12,10 +12,12 @@ by a softmax whose temperature is chosen the same way. Nothing of size n × m is
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ..types import Bool, Float32, Int32, Progress, ProgressFn
 from .pool import best_temperature, log_likelihood
@@ -24,7 +26,9 @@ _GAMMAS = (0.5, 2.0)
 """Widths tried, in units of 1 / mean squared distance."""
 _RIDGES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 """Ridges tried, in units of the mean eigenvalue of the whitened Gram matrix."""
-_TUNE_ROWS = 4000
+_JITTER = 1e-4
+"""Added to the diagonal of the anchors' kernel matrix (whose diagonal is 1), for the factorisation."""
+_TUNE_ROWS = 2500
 _BLOCK = 8_000_000
 
 
@@ -38,13 +42,15 @@ class KernelOutput:
 
 
 class _Nystroem:
-    """Features Φ for one width: (B, d) → (B, m' + 1), whitened so that the RKHS norm is the plain norm."""
+    """Features Φ for one width: (B, d) → (B, m + 1), whitened so that the RKHS norm is the plain norm."""
 
     def __init__(self, anchors: torch.Tensor, gamma: float) -> None:
         self.anchors, self.gamma = anchors, gamma
-        values, vectors = torch.linalg.eigh(self._kernel(anchors).double())
-        keep = values > values.max() * 1e-6
-        self.map = (vectors[:, keep] / values[keep].sqrt()).float()
+        kernel = self._kernel(anchors).double()
+        kernel.diagonal().add_(_JITTER)
+        factor = torch.linalg.cholesky(kernel)
+        unit = torch.eye(len(factor), dtype=factor.dtype, device=factor.device)
+        self.map = torch.linalg.solve_triangular(factor, unit, upper=False).T.float().contiguous()
 
     def _kernel(self, x: torch.Tensor) -> torch.Tensor:
         squared = (x.square().sum(1)[:, None] + self.anchors.square().sum(1) - 2 * x @ self.anchors.T).clamp_min(0)
@@ -87,13 +93,13 @@ def leave_one_out(
     for gamma in _GAMMAS:
         few = centre[:: max(1, len(centre) // 600)]
         trial = _Fit(_Nystroem(few, gamma / spread), x, labels, small, classes, dev)
-        likelihood, ridge, sharp = trial.tune(np.intersect1d(tune, small))
+        likelihood, ridge, sharp = trial.tune(small[:: max(1, len(small) // _TUNE_ROWS)], _RIDGES)
         if best is None or likelihood > best[0]:
             best = (likelihood, gamma, ridge, sharp)
     assert best is not None
     progress(Progress("probe", 1, 3, "passes", f"{name}: kernel width chosen"))
     fit = _Fit(_Nystroem(centre, best[1] / spread), x, labels, rows, classes, dev)
-    likelihood, ridge, sharp = fit.tune(tune)
+    likelihood, ridge, sharp = fit.tune(tune, [best[2] * s for s in (0.3, 1.0, 3.0)])
     progress(Progress("probe", 2, 3, "passes", f"{name}: fitted"))
     scores = fit.scores(np.arange(len(features)), usable, ridge)
     progress(Progress("probe", 3, 3, "passes", f"{name}: scored"))
@@ -105,7 +111,13 @@ class _Fit:
     """The normal equations of one width, accumulated over blocks of rows."""
 
     def __init__(
-        self, features: _Nystroem, x: torch.Tensor, labels: Int32, rows: np.ndarray, classes: int, dev: torch.device
+        self,
+        features: _Nystroem,
+        x: torch.Tensor,
+        labels: Int32,
+        rows: NDArray[np.int64],
+        classes: int,
+        dev: torch.device,
     ) -> None:
         self.features, self.x, self.classes, self.dev = features, x, classes, dev
         self.labels = torch.from_numpy(labels.astype(np.int64)).clamp_min(0)
@@ -125,31 +137,44 @@ class _Fit:
         factor: torch.Tensor = torch.linalg.cholesky((self.gram + torch.diag(penal)).double()).float()
         return factor
 
-    def scores(self, rows: np.ndarray, usable: Bool | None, ridge: float) -> Float32:
-        factor = self._factor(ridge)
-        weight = torch.cholesky_solve(self.cross, factor)
-        inverse = torch.linalg.solve_triangular(factor, torch.eye(len(factor), device=self.dev), upper=False)
+    def scores(self, rows: NDArray[np.int64], usable: Bool, ridge: float) -> Float32:
+        """(len(rows), C) leave-one-out scores; rows that are not usable were not fitted on and need no correction."""
+        solve = self._solver(ridge)
         out = np.empty((len(rows), self.classes), np.float32)
-        for start in range(0, len(rows), self.block):
-            part = torch.from_numpy(rows[start : start + self.block])
-            phi = self.features(self.x[part].to(self.dev))
-            f = phi @ weight
-            h = (phi @ inverse.T).square().sum(1)
-            if usable is not None:
-                h = h * torch.from_numpy(usable[part.numpy()]).to(self.dev)
-            h = h.clamp_max(1 - 1e-3)
-            f[torch.arange(len(f)), self.labels[part].to(self.dev)] -= h
-            out[start : start + len(part)] = (f / (1 - h)[:, None]).cpu().numpy()
+        done = 0
+        for part in torch.split(torch.from_numpy(rows), self.block):
+            own = torch.from_numpy(usable[part.numpy()]).to(self.dev)
+            f = self._leave_out(self.features(self.x[part].to(self.dev)), self.labels[part].to(self.dev), own, *solve)
+            out[done : done + len(part)] = f
+            done += len(part)
         return out
 
-    def tune(self, rows: np.ndarray) -> tuple[float, float, float]:
+    def _solver(self, ridge: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """The weights (m + 1, C), and the inverse factor whose product with φ has the leverage as its square norm."""
+        factor = self._factor(ridge)
+        unit = torch.eye(len(factor), device=self.dev)
+        return torch.cholesky_solve(self.cross, factor), torch.linalg.solve_triangular(factor, unit, upper=False).T
+
+    def _leave_out(
+        self, phi: torch.Tensor, labels: torch.Tensor, own: torch.Tensor, weight: torch.Tensor, inverse: torch.Tensor
+    ) -> Float32:
+        f = phi @ weight
+        h = ((phi @ inverse).square().sum(1) * own).clamp_max(1 - 1e-3)
+        f[torch.arange(len(f), device=self.dev), labels] -= h
+        out: Float32 = (f / (1 - h)[:, None]).cpu().numpy()
+        return out
+
+    def tune(self, rows: NDArray[np.int64], ridges: Sequence[float]) -> tuple[float, float, float]:
         """The ridge and the sharpness with the highest leave-one-out likelihood: (likelihood, ridge, sharpness)."""
-        best = (-np.inf, _RIDGES[-1], 1.0)
-        labels = self.labels[torch.from_numpy(rows)].numpy().astype(np.int32)
-        for ridge in _RIDGES:
-            scores = self.scores(rows, None, ridge)
-            sharp = best_temperature(scores, labels)
-            likelihood = log_likelihood(scores * sharp, labels)
+        best = (-np.inf, ridges[-1], 1.0)
+        part = torch.from_numpy(rows)
+        phi, labels = self.features(self.x[part].to(self.dev)), self.labels[part].to(self.dev)
+        own = torch.ones(len(rows), device=self.dev)
+        codes = self.labels[part].numpy().astype(np.int32)
+        for ridge in ridges:
+            scores = self._leave_out(phi, labels, own, *self._solver(ridge))
+            sharp = best_temperature(scores, codes)
+            likelihood = log_likelihood(scores * np.float32(sharp), codes)
             if likelihood > best[0]:
                 best = (likelihood, ridge, sharp)
         return best

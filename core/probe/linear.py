@@ -127,7 +127,7 @@ class LinearProbes:
         for epoch in range(cfg.epochs):
             progress(Progress("probe", epoch, cfg.epochs, "epochs"))
             order = torch.from_numpy(rng.permutation(n))
-            strong = cfg.augmentation > 0 and epoch >= cfg.epochs // 3
+            strong = cfg.augmentation > 0 and epoch >= cfg.epochs // 3 and epoch % 3 == 2
             for rows in torch.split(order, batch):
                 x, y, labelled, held = self._batch(rows)
                 p = self._probs(x, self.optimiser.weight)

@@ -14,8 +14,11 @@ from scipy.optimize import minimize_scalar
 
 from ..types import Float32, Int32
 
+_EQUAL = 0.02
+"""Pull towards equal weights, in nats: views that say nearly the same keep sharing the weight, a useless one loses it."""
 _FIT_ROWS = 20_000
-"""The pool has a handful of parameters: this many rows settle them."""
+_FIT_CELLS = 30_000_000
+"""The pool has a handful of parameters: so many rows, or cells of rows × classes × views, settle them."""
 
 
 def log_likelihood(logits: Float32, labels: Int32) -> float:
@@ -54,8 +57,9 @@ def pool(
     """
     names = list(views)
     rows = np.flatnonzero(usable)
-    if len(rows) > _FIT_ROWS:
-        rows = np.sort(np.random.default_rng(seed).choice(rows, _FIT_ROWS, replace=False))
+    most = min(_FIT_ROWS, max(500, _FIT_CELLS // max(len(names) * views[names[0]].shape[1], 1)))
+    if len(rows) > most:
+        rows = np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
     stack = torch.stack([torch.from_numpy(views[k][rows]) for k in names])  # (V, rows, C)
     own = torch.from_numpy(labels[rows].astype(np.int64))
     raw = torch.full((len(names),), float(np.log(1 / len(names))), requires_grad=True)
@@ -64,8 +68,7 @@ def pool(
     def closure() -> torch.Tensor:
         optimiser.zero_grad()
         logits = (raw.exp()[:, None, None] * stack).sum(0)
-        # a whiff of the equal pool, so that a view is never thrown out by a few samples
-        loss = torch.nn.functional.cross_entropy(logits, own) + (raw - raw.mean()).square().mean() / max(len(rows), 1)
+        loss = torch.nn.functional.cross_entropy(logits, own) + _EQUAL * (raw - raw.mean()).square().mean()
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
 

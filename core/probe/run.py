@@ -35,15 +35,16 @@ def run_probe(
     features : (n, r) float32, rows of unit length where ``ok`` (half-whitened PCA, or the plain embedding).
     labels : (n,) int32 in [−1, n_classes), −1 = none. ok : (n,) bool, readable rows.
     config : see :class:`ProbeConfig`. progress : called once per epoch and pass.
-    views : name → (n, r') float32: further descriptions of the same samples (``core.views``), each with a kernel
-        probe of its own in the consensus. Two views that agree are the best evidence there is.
+    views : name → (n, r') float32: further descriptions of the same samples (``core.views``). Each adds two kernel
+        probes to the consensus: one of its own, and one on it joined with ``features`` ("joint_<name>").
     groups : (n,) int64 or None: rows with the same number ≥ 0 are copies of one content and share their fold.
 
     Returns
     -------
     Beliefs
         ``probs``: logarithmic pool of all views, calibrated on the given labels, rows sum to 1 (uniform where not
-        ok). ``extra_probs``: "linear", "kernel", one per view, and "gce", "sce" where those were trained.
+        ok). ``extra_probs``: "linear", "kernel", one per view and "joint_<view>", and "gce", "sce" where
+        those were trained.
         ``dynamics``: see :mod:`winnow.core.probe.linear`; NaN where unlabelled or not ok.
         With fewer than two labelled classes there is nothing to learn: ``probs`` is the label frequency and
         ``dynamics`` is empty.
@@ -66,7 +67,10 @@ def run_probe(
     out = linear.run(progress)
     logits: dict[str, Float32] = {"linear": _log(out.probs["linear"])}
     extra = dict(out.probs)
-    described = {"kernel": features, **(views or {})}
+    described = {"kernel": features}
+    for name, x in (views or {}).items():
+        described[name] = x
+        described[f"joint_{name}"] = np.concatenate([features, x], axis=1) * np.float32(np.sqrt(0.5))
     for name, x in described.items() if config.kernel_anchors else ():
         x = np.ascontiguousarray(x, np.float32)
         fit = leave_one_out(

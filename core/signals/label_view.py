@@ -31,7 +31,7 @@ class LabelView:
     def __call__(self, inputs: SignalInputs) -> SignalResult:
         beliefs = inputs.beliefs
         assert beliefs is not None
-        names = [k for k in sorted(beliefs.extra_probs) if k not in _SAME_VIEW]
+        names = [k for k in sorted(beliefs.extra_probs) if k not in _SAME_VIEW and not k.startswith("joint_")]
         if not names:
             return nothing(inputs, "the samples have no second view")
         logs = sum(np.log(np.maximum(beliefs.extra_probs[k], 1e-6)) for k in names) / len(names)
