@@ -103,6 +103,20 @@ def estimate(hub: Hub, n: int, encoder: str, device: str) -> Estimate:
     return Estimate(FIXED_SECONDS + n / rate + n * PER_SAMPLE, False)
 
 
+def rows_in(found: Preview) -> tuple[int | None, bool]:
+    """How many rows an input has, and whether that is exact; a text table is judged by the length of its first lines."""
+    if found.n is not None:
+        return found.n, True
+    try:
+        size = os.path.getsize(found.path)
+        with open(found.path, "rb") as file:
+            head = file.read(1 << 18)
+    except OSError:
+        return None, False
+    lines = head.count(b"\n")
+    return (round(size * lines / len(head)), False) if lines else (None, False)
+
+
 def default_out(source: str) -> Path:
     """Where the results of a source go unless said otherwise: beside it, or in ~/.winnow where that cannot be written."""
     where = Path(source).expanduser().absolute()

@@ -59,10 +59,8 @@ def run() -> None:
     has_data = state.session().key is not None
     first = "overview" if has_data else "new"
     pages = {name: st.Page(_draw(name), title=f"{title} · Winnow", url_path=name) for name, (title, _) in PAGES.items()}
-    index = st.Page(lambda: None, title="Winnow", url_path="index", default=True)
+    index = st.Page(_draw(first), title="Winnow", url_path="index", default=True)
     current = st.navigation([index, *pages.values()], position="hidden")
-    if current == index:
-        st.session_state.setdefault("w-goto", first)
     if (wanted := st.session_state.pop("w-goto", None)) and pages[wanted] != current:
         st.switch_page(pages[wanted], query_params=filters.params_of(state.pairs(state.session())))
     if (key := st.session_state.pop("w-rescan", None)) is not None:

@@ -153,16 +153,17 @@ def _options(found: Preview) -> tuple[str | None, str, str]:
 
 
 def _estimate_line(found: Preview, encoder: str | None, device: str) -> str:
-    if found.n is None:
+    n, exact = scans.rows_in(found)
+    if n is None:
         return "The number of rows is not known before the scan."
     best = (
         encoder or next((e.name for e in scans.encoders(str(found.modality)) if e.cached), "patches")
         if str(found.modality) != "vector"
         else "vector"
     )
-    guess = scans.estimate(hub(), found.n, best, device)
+    guess = scans.estimate(hub(), n, best, device)
     said = "from earlier scans here" if guess.measured else "a rough guess"
-    return f"{plural(found.n, 'row')}: about {seconds(guess.seconds)} ({said})."
+    return f"{'' if exact else 'About '}{plural(n, 'row')}: about {seconds(guess.seconds)} ({said})."
 
 
 def _new_scan() -> None:
