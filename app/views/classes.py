@@ -17,6 +17,8 @@ from winnow.app.widgets.tiles import queue_link
 
 PER_PAGE = 20
 EXAMPLES = 5
+"""Pictures in a row; of texts there is room for one."""
+
 ORDERS = {"noise": "Noisiest first", "size": "Largest first", "small": "Smallest first", "name": "By name"}
 
 
@@ -39,12 +41,17 @@ def order_classes(sizes: dict[str, int], noisy: dict[str, int], order: str) -> l
     return sorted(sizes, key=keys.get(order, keys["noise"]))
 
 
+def examples_of(page: Page) -> int:
+    """How many examples fit into a row."""
+    return EXAMPLES if page.info.modality in ("image", "pair") else 1
+
+
 def _row(page: Page, name: str, by_verdict: dict[str, int], confusion: Any) -> str:
     here, whole = replace(page.filter, classes=(name,)), sum(by_verdict.values())
     noisy = by_verdict.get("noisy_label", 0)
     mixed = " ".join(
         queue_link(
-            f"{esc(other)} <b>×{count(n)}</b>",
+            f"<span class='w-cut'>{esc(other)}</span><b>×{count(n)}</b>",
             replace(page.filter, pair=(name, other), kinds=("noisy_label",)),
             "review",
             "-noisy_label",
@@ -56,12 +63,14 @@ def _row(page: Page, name: str, by_verdict: dict[str, int], confusion: Any) -> s
     )
     examples = "".join(
         picture(page, row, "w-mini")
-        for row in cache.rows(page.key, page.workspace, replace(here, verdicts=("clean",)), "-confidence", EXAMPLES)
+        for row in cache.rows(
+            page.key, page.workspace, replace(here, verdicts=("clean",)), "-confidence", examples_of(page)
+        )
     )
     suspects = "".join(
         picture(page, row, "w-mini")
         for row in cache.rows(
-            page.key, page.workspace, replace(here, verdicts=("noisy_label",)), "-noisy_label", EXAMPLES
+            page.key, page.workspace, replace(here, verdicts=("noisy_label",)), "-noisy_label", examples_of(page)
         )
     )
     return (

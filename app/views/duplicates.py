@@ -98,7 +98,7 @@ def differs(group: Group) -> list[str]:
     sources = _distinct(group.members, "source")
     if len(sources) > 1:
         said.append("from several sources: " + ", ".join(sources))
-    return said or ["nothing that the table shows"]
+    return said
 
 
 def _member(page: Page, group: Group, row: dict[str, Any], place: int) -> str:
@@ -145,13 +145,12 @@ def card(page: Page, group: Group) -> str:
         else '<span class="w-muted">decided</span>'
     )
     reason = next((str(m["reasons"]) for m in group.copies if m.get("reasons")), "")
-    what = "; ".join(differs(group))
-    said = f"{what[:1].upper()}{what[1:]}. {reason}"
+    said = ". ".join(part[:1].upper() + part[1:].rstrip(".") for part in ("; ".join(differs(group)), reason) if part)
     return (
         f'<article class="w-card w-group" tabindex="0" data-card data-k="group-{group.number}" aria-label="{plural(len(group.members), "look-alike")}">'
         f"<header><h2>{count(len(group.members))} alike</h2>{flag}</header>"
         f'<div class="w-members">{shown}{f"<span class=w-muted>and {more:,} more</span>" if more > 0 else ""}</div>'
-        f'<p class="w-muted w-cut" title="{esc(said)}">{esc(said)}</p><footer class="w-row">{does}</footer></article>'
+        f'<p class="w-muted w-two-lines" title="{esc(said)}">{esc(said)}</p><footer class="w-row">{does}</footer></article>'
     )
 
 

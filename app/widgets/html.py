@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from html import escape
 from typing import Any
 
-from winnow.app.theme import ACTIONS, VERDICTS
+from winnow.app.theme import ACTIONS, STATES, VERDICTS
 
 
 def esc(value: object) -> str:
@@ -73,6 +73,8 @@ def verdict_chip(kind: str | None) -> str:
 def action_chip(action: str, label: str | None = None) -> str:
     """A decision as a chip."""
     style = ACTIONS.get(action)
+    if action == "disputed":
+        return f'<span class="w-chip" style="--c:var(--v-hard)" title="disputed">{icon("group_off")}{STATES["disputed"]}</span>'
     if style is None:
         return f'<span class="w-chip">{esc(action)}</span>'
     to = f" → {esc(label)}" if label and action == "relabel" else ""

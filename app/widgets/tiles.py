@@ -11,7 +11,7 @@ from winnow.app.widgets.html import count, dot, esc, go, percent, stack
 from winnow.core.query import Filter
 
 MATRIX_CLASSES = 14
-"""Classes that the matrix shows: the most mixed-up ones. The list of pairs beside it reaches the rest."""
+"""Classes that the matrix shows: those of the commonest mix-ups. The Classes page reaches the rest."""
 
 
 def queue_link(
@@ -85,12 +85,14 @@ def matrix(confusion: Any, flt: Filter, key: str) -> str:
     cells = _cells(confusion)
     if not cells:
         return ""
-    weight: dict[str, int] = {}
-    for (given, suggested), n in cells.items():
-        weight[given] = weight.get(given, 0) + n
-        weight[suggested] = weight.get(suggested, 0) + n
-    kept = set(sorted(weight, key=lambda c: (-weight[c], c))[:MATRIX_CLASSES])
-    names = [str(c) for c in confusion.index if str(c) in kept] + sorted(kept - {str(c) for c in confusion.index})
+    kept: dict[str, None] = {}
+    for pair in sorted(cells, key=lambda p: (-cells[p], p)):
+        if len(kept.keys() | set(pair)) <= MATRIX_CLASSES:
+            kept |= dict.fromkeys(pair)
+    involved = {name for pair in cells for name in pair}
+    names = [str(c) for c in confusion.index if str(c) in kept] + sorted(
+        kept.keys() - {str(c) for c in confusion.index}
+    )
     most = max(cells.values())
     head = "".join(f"<th scope='col'><span title='{esc(c)}'>{esc(c)}</span></th>" for c in names)
     body = []
@@ -111,11 +113,16 @@ def matrix(confusion: Any, flt: Filter, key: str) -> str:
         body.append(
             f"<tr><th scope='row'><span class='w-cut' title='{esc(given)}'>{esc(given)}</span></th>{''.join(row)}</tr>"
         )
-    left_out = len(weight) - len(names)
-    note = f"the {len(names)} most mixed-up of {len(weight):,} classes" if left_out > 0 else "click a cell to review it"
+    few = len(names) < len(involved)
+    note = (
+        f"the commonest mix-ups, among {len(names)} of {len(involved):,} classes"
+        if few
+        else "click a cell to review it"
+    )
+    tilt = " w-tilt" if len(names) > 8 and max(map(len, names)) > 9 else ""
     return (
         f"<section class='w-card'><header><h2>Given (rows) against suggested (columns)</h2><span class='w-muted'>{note}</span></header>"
-        f"<div class='w-scroll' tabindex='0' aria-label='Given against suggested class'><table class='w-matrix' style='--n:{len(names)}'>"
+        f"<div class='w-scroll w-whole' tabindex='0' aria-label='Given against suggested class'><table class='w-matrix{tilt}' style='--n:{len(names)}'>"
         f"<thead><tr><td></td>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div></section>"
     )
 
