@@ -103,7 +103,8 @@ export class BulkBar {
     this.say("busy", `Taking back ${plural(n, "decision")}…`);
     const body = { undo_id: `undo-${batch}`, batch_id: batch };
     try {
-      const answer = await this.#twice(() => this.api.post("undo", body, { timeout: 60000 }));
+      // not sent twice: whether a lost answer had been carried out cannot be seen from here
+      const answer = await this.api.post("undo", body, { timeout: 60000 });
       this.last = null;
       this.message = { tone: "done", text: answer.count ? `Took back ${plural(answer.count, "decision")}. Saved ✓` : "There was nothing left to take back." };
       this.on.undone();

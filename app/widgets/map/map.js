@@ -19,7 +19,7 @@ const HOVER_RADIUS = 9; // pixels
 const CLICK_SLOP = 5;
 
 const KEYS = [
-  ["Select", [["L", "Lasso"], ["B", "Box"], ["V", "Pan"], ["Shift drag", "Add to the selection"], ["Alt drag", "Take out of the selection"], ["Esc", "Select nothing"]]],
+  ["Select", [["L", "Lasso"], ["B", "Box"], ["V", "Pan"], ["Shift drag", "Add to the selection"], ["Alt drag", "Take out of the selection"], ["Ctrl A", "Everything that is shown"], ["Esc", "Select nothing"]]],
   ["Decide", [["A", "Accept the selection"], ["/", "Relabel the selection"], ["X", "Exclude the selection"], ["U", "Undo the last batch"]]],
   ["Look", [["Wheel", "Zoom"], ["0", "Whole map"], ["Enter", "Selection in the gallery"], ["Click", "A point: its sample. In the legend: hide; twice: only this"]]],
 ];
@@ -452,6 +452,17 @@ class AtlasMap {
     this.#count();
   }
 
+  /** Everything that is shown, as one outline around the whole map: the way to a selection without a pointer. */
+  #all() {
+    const { x, y } = this.#fit();
+    const [[x0, x1], [y0, y1]] = [x.range, y.range];
+    this.ops = [{ op: "add", points: [[x0, y0], [x1, y0], [x1, y1], [x0, y1]] }];
+    this.#drawOutlines();
+    this.#members();
+    this.#relayer();
+    this.#count();
+  }
+
   /** Which points the outlines hold, for the picture. The count that is shown and acted on comes from the server. */
   #members() {
     const chosen = new Uint8Array(this.n);
@@ -519,7 +530,6 @@ class AtlasMap {
     const view = this.#view;
     if (!view) return -1;
     const [x, y] = view.toMap(px, py);
-    this.seen ||= null;
     const allowed = this.painted.kind === "category" && this.hidden.size
       ? new Proxy(this.matching.mask, { get: (m, i) => m[i] && !this.hidden.has(this.painted.code(i)) }) : this.matching.mask;
     return this.grid.nearest(x, y, HOVER_RADIUS * view.ux, HOVER_RADIUS * view.uy, allowed);
@@ -622,9 +632,14 @@ class AtlasMap {
   // ── keys ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #key(event) {
-    if (event.ctrlKey || event.metaKey || event.isComposing || event.altKey || !this.root.isConnected || isTyping(event)) return;
+    if (event.isComposing || event.altKey || !this.root.isConnected || isTyping(event)) return;
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     const take = () => { event.preventDefault(); event.stopPropagation(); };
+    if (event.ctrlKey || event.metaKey) {
+      const ours = event.composedPath().includes(this.root) || event.composedPath()[0] === document.body;
+      if (key === "a" && ours && this.root.dataset.state === "ready") { take(); this.#all(); }
+      return;
+    }
     if (this.help.open) { if (key === "Escape" || key === "?") { take(); this.help.close(); } return; }
     if (key === "Enter" && isInteractive(event)) return;
     const does = {

@@ -63,7 +63,7 @@ class Review {
     this.data = component.data;
     this.api.update(component.data);
     if (before.queue !== this.data.queue || before.ws !== this.data.ws) this.#start();
-    else if (JSON.stringify(before.open) !== JSON.stringify(this.data.open)) this.#open(this.data.open || []);
+    else this.#openAsked();
     if (this.saver.failing) this.saver.retryNow();
   }
 
@@ -134,7 +134,15 @@ class Review {
     this.root.dataset.state = "loading";
     this.empty.hidden = true;
     this.queue.fill();
-    if (this.data.open?.length) this.#open(this.data.open);
+    this.#openAsked();
+  }
+
+  /** Begin with the sample that another page asked for; each wish once. */
+  #openAsked() {
+    const asked = this.data.open || [];
+    if (!asked.length || this.openedFor === asked[0]) return;
+    [this.openedFor] = asked;
+    this.#open(asked);
   }
 
   async #loadLabels() {
@@ -289,8 +297,7 @@ class Review {
     this.saver.push({ undo: last.decision_id, undo_id: newId(), sample_id: last.sample_id });
     this.mine.set(last.sample_id, last.before);
     this.stamps.pop();
-    this.queue.goTo(last.sample_id);
-    this.#render();
+    this.#bring(last.sample_id);
     this.#later();
     setText(this.live, "Taken back.");
     return undefined;
@@ -340,6 +347,12 @@ class Review {
     if (!n) return;
     if (this.card.peeking && this.card.shown === n.id) this.card.unpeek();
     else this.card.peek(n);
+  }
+
+  /** Show a sample again, also one of an earlier queue. */
+  #bring(id) {
+    if (this.queue.goTo(id)) this.#render();
+    else this.#open([id]);
   }
 
   async #open(ids) {
@@ -415,7 +428,7 @@ class Review {
     this.recent.replaceChildren(...shown.map((d) => h("button.past", {
       type: "button", title: `${ACTIONS[d.action].past}${d.label ? ` to ${d.label}` : ""} · ${d.sample_id} · ${ago(d.at)}`,
       "aria-label": `${ACTIONS[d.action].past}${d.label ? ` to ${d.label}` : ""}: sample ${d.sample_id}. Go back to it.`,
-      "data-action": d.action, onclick: () => { this.queue.goTo(d.sample_id); this.#render(); },
+      "data-action": d.action, onclick: () => this.#bring(d.sample_id),
     }, d.thumb ? h("img", { src: d.thumb, alt: "" }) : h("span.snippet", { textContent: d.text || d.sample_id }), icon(ACTIONS[d.action].icon),
     d.label ? h("span.ellipsis", { textContent: d.label }) : null)));
     if (!shown.length) this.recent.replaceChildren(h("span.muted", { textContent: "Your decisions appear here; click one to go back to it." }));
