@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 _SECONDS = 4.0
 """Time for one answer from the hub; twice this in all, name lookup and redirects included."""
@@ -57,6 +58,24 @@ def why_unreachable(repo: str, names: Sequence[str]) -> str | None:
     thread.start()
     thread.join(2 * _SECONDS)
     return answer[0] or None
+
+
+T = TypeVar("T")
+
+
+def offline_first(load: Callable[[], T], allow_network: bool) -> T:
+    """``load()`` without the network, which is all that cached weights need; then, if allowed, with it.
+
+    Without this a cached model would wait for the hub's time-outs on a machine that is offline.
+    """
+    try:
+        with network(False):
+            return load()
+    except Exception:
+        if not allow_network or offline_by_choice():
+            raise
+    with network(True):
+        return load()
 
 
 @contextlib.contextmanager

@@ -20,7 +20,7 @@ from ..media.pixels import Fit
 from ..store.artifacts import checksum_of
 from ..types import EncoderSpec, Float32, Modality
 from .base import FAMILIES, BaseEncoder, Choice, EncoderInfo, ImageWork, Pixels
-from .hub import cached, network, why_unreachable
+from .hub import cached, offline_first, why_unreachable
 
 DEFAULT = "ViT-B-32/laion2b_s34b_b79k"
 DEFAULT_REPO = "laion/CLIP-ViT-B-32-laion2B-s34B-b79K"
@@ -42,13 +42,17 @@ class OpenClipEncoder(BaseEncoder):
         self.batch = 512 if self._cuda else 64
         self._name = model
         self._allow_network = allow_network
-        with warnings.catch_warnings(), network(allow_network):
+
+        def load() -> Any:
+            # pretrained_text: only the architecture of a text tower is needed; the checkpoint has its weights.
+            return open_clip.create_model(
+                model, pretrained, device=device, weights_only=True, pretrained_text=False, require_pretrained=True
+            ).eval()
+
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
-                # pretrained_text: only the architecture of a text tower is needed; the checkpoint has its weights.
-                self._model = open_clip.create_model(
-                    model, pretrained, device=device, weights_only=True, pretrained_text=False, require_pretrained=True
-                ).eval()
+                self._model = offline_first(load, allow_network)
             except Exception as error:  # every loader in the chain has exceptions of its own
                 raise WeightsUnavailable(
                     f"open_clip:{model}/{pretrained} could not be loaded ({_short(error)}). Check the file or the connection and "
@@ -83,10 +87,9 @@ class OpenClipEncoder(BaseEncoder):
         import open_clip
         import torch
 
-        with network(self._allow_network):
-            if self._tokenizer is None:
-                self._tokenizer = open_clip.get_tokenizer(self._name)
-            tokens = self._tokenizer(list(texts)).to(self.device)
+        if self._tokenizer is None:
+            self._tokenizer = offline_first(lambda: open_clip.get_tokenizer(self._name), self._allow_network)
+        tokens = self._tokenizer(list(texts)).to(self.device)
         with torch.inference_mode(), self._autocast():
             features = self._model.encode_text(tokens)
         out: Float32 = features.float().cpu().numpy()

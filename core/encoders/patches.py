@@ -31,8 +31,8 @@ WORDS, DIM = 256, 256
 """256 words at stride 2 are within .01 of 400 words at stride 1 (10-NN agreement on 32-pixel photographs), at a tenth of
 the time."""
 
-_FIT_IMAGES, _PATCHES_PER_IMAGE = 4_000, 25
-_ROUNDS = 10
+_FIT_IMAGES, _PATCHES_PER_IMAGE = 4_000, 15
+_ROUNDS = 8
 _CONTRAST, _ZCA = 10.0, 0.1
 """The paper's regularisers, for pixels in 0–255."""
 

