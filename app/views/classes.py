@@ -9,9 +9,8 @@ import streamlit as st
 
 from winnow.app import cache
 from winnow.app.widgets import acts
-from winnow.app.widgets.frame import Page, page_frame, slot
+from winnow.app.widgets.frame import Page, fill, page_frame
 from winnow.app.widgets.html import button, count, empty, esc, go, percent, stack
-from winnow.app.widgets.live import live
 from winnow.app.widgets.samples import picture
 from winnow.app.widgets.tiles import queue_link
 
@@ -59,7 +58,7 @@ def _row(page: Page, name: str, by_verdict: dict[str, int], confusion: Any) -> s
             f"{n:,} labelled {name} look like {other}",
             page.key,
         )
-        for other, n in looks_like(confusion, name)[:3]
+        for other, n in looks_like(confusion, name)[: 3 if examples_of(page) > 1 else 2]
     )
     examples = "".join(
         picture(page, row, "w-mini")
@@ -135,9 +134,5 @@ def draw() -> None:
         else:
             acts.dispatch(value)
 
-    with slot(page):
-        live(
-            body(page, st.session_state.get("w-class-order", "noise"), st.session_state.get("w-class-at", 0)),
-            "w-body",
-            handle,
-        )
+    order, at = st.session_state.get("w-class-order", "noise"), st.session_state.get("w-class-at", 0)
+    fill(page, lambda: body(page, order, at), handle)

@@ -12,9 +12,8 @@ import streamlit as st
 from winnow.app import cache, state
 from winnow.app.hub import hub
 from winnow.app.widgets import acts
-from winnow.app.widgets.frame import Page, page_frame, slot
+from winnow.app.widgets.frame import Page, fill, page_frame
 from winnow.app.widgets.html import action_chip, button, count, empty, esc, go, icon, notice, plural
-from winnow.app.widgets.live import live
 from winnow.app.widgets.samples import picture
 from winnow.core.errors import WinnowError
 from winnow.core.query import Filter
@@ -198,9 +197,8 @@ def body(page: Page, groups: list[Group], decided: bool, at: int) -> str:
         f"{button('Undo', go('undo'), 'undo', extra='w-small w-quiet')}{pager}</div>"
     )
     cards = "".join(card(page, g) for g in shown[at * PER_PAGE : (at + 1) * PER_PAGE])
-    keys = "<p class='w-muted w-keys'><kbd>J</kbd> <kbd>K</kbd> next and previous group · <kbd>X</kbd> exclude the copies · <kbd>A</kbd> keep all · <kbd>2</kbd>–<kbd>6</kbd> keep another one</p>"
     return head + (
-        f'<div class="w-groups">{cards}</div>{keys}'
+        f'<div class="w-groups">{cards}</div>'
         if cards
         else empty(
             "All groups are decided", "Look at them under Decided, or go on with another queue.", glyph="task_alt"
@@ -273,8 +271,7 @@ def draw() -> None:
         else:
             acts.dispatch(value)
 
-    with slot(page):
-        live(_html(page), "w-body", handle)
+    fill(page, lambda: _html(page), handle)
 
 
 def _html(page: Page) -> str:

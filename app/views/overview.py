@@ -7,7 +7,7 @@ from typing import Any
 
 from winnow.app import cache, theme
 from winnow.app.widgets.acts import dispatch
-from winnow.app.widgets.frame import Page, page_frame, slot
+from winnow.app.widgets.frame import Page, fill, page_frame
 from winnow.app.widgets.html import (
     ago,
     button,
@@ -23,7 +23,6 @@ from winnow.app.widgets.html import (
     seconds,
     stack,
 )
-from winnow.app.widgets.live import live
 from winnow.app.widgets.tiles import health_table, matrix, pairs, queue_link, verdict_tiles
 
 RECOGNISED = "Columns recognised: "
@@ -187,5 +186,4 @@ def body(page: Page) -> str:
 def draw() -> None:
     """Draw the page."""
     page = page_frame("overview", "What is wrong with this dataset?")
-    with slot(page):
-        live(body(page), "w-body", dispatch)
+    fill(page, lambda: body(page), dispatch)

@@ -8,6 +8,7 @@ A page starts with ``page = page_frame("Which labels look wrong?")`` and draws b
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,25 @@ from winnow.app.security import mint_token
 from winnow.app.widgets import sidebar
 from winnow.app.widgets.acts import dispatch
 from winnow.app.widgets.html import button, count, dot, empty, esc, go, icon, notice, plural
-from winnow.app.widgets.live import live
+from winnow.app.widgets.live import Handler, live
 from winnow.app.widgets.progress import job_panel
 from winnow.core.errors import WinnowError
 from winnow.core.jobs import job_status
 from winnow.core.query import Filter
+
+KEYS: dict[str, tuple[tuple[str, str], ...]] = {
+    "duplicates": (
+        ("J K", "next and previous group"),
+        ("X", "exclude the copies"),
+        ("A", "keep all"),
+        ("2 3 4 5 6", "keep another one instead"),
+    ),
+}
+"""Keys of the pages that have keys of their own; the JavaScript surfaces show theirs themselves."""
+
+COMMON_KEYS = (("Tab", "next part of the page"), ("Enter", "open or choose it"), ("?", "this list"))
+
+SURFACES = frozenset({"map", "review", "gallery"})
 
 FILTERED = frozenset({"overview", "map", "review", "gallery", "duplicates", "classes"})
 """Pages that the filters act on; the others show their question alone."""
@@ -96,7 +111,22 @@ def chips(s: state.Session) -> list[str]:
     return found
 
 
-def head(question: str, total: str, marks: list[str], actor: str, saved: bool) -> str:
+def keys_help(name: str) -> str:
+    """The button, and the list of keys that it and ``?`` show."""
+    if name in SURFACES:
+        return ""
+    rows = "".join(
+        f"<dt>{' '.join(f'<kbd>{esc(k)}</kbd>' for k in keys.split())}</dt><dd>{esc(what)}</dd>"
+        for keys, what in (*KEYS.get(name, ()), *COMMON_KEYS)
+    )
+    return (
+        '<button type="button" class="w-btn w-small w-quiet" data-help aria-label="Keys of this page" title="Keys of this page (?)"><kbd>?</kbd></button>'
+        f'<dialog class="w-help" aria-label="Keys of this page"><h2>Keys of this page</h2><dl class="w-facts">{rows}</dl>'
+        '<form method="dialog"><button class="w-btn w-small">Close</button></form></dialog>'
+    )
+
+
+def head(question: str, total: str, marks: list[str], actor: str, saved: bool, keys: str = "") -> str:
     """The one line at the top, and the chips below it."""
     kept = (
         f'<span class="w-saved" role="status" title="Every decision is in the log on disk.">'
@@ -111,7 +141,7 @@ def head(question: str, total: str, marks: list[str], actor: str, saved: bool) -
     row = f'<div class="w-chips" aria-label="Active filters">{"".join(marks)}</div>' if marks else ""
     return (
         f'<div class="w-head"><h1>{esc(question)}</h1><span class="w-total" data-count>{total}</span>'
-        f'<div class="w-side">{kept}{who}</div></div>{row}'
+        f'<div class="w-side">{keys}{kept}{who}</div></div>{row}'
     )
 
 
@@ -155,7 +185,7 @@ def bare_frame(name: str, question: str) -> Page | None:
         except WinnowError:
             page = None
     _draw_sidebar(name, page, _badges(page))
-    live(head(question, "", [], s.actor, saved=False), "w-head", dispatch)
+    live(head(question, "", [], s.actor, saved=False, keys=keys_help(name)), "w-head", dispatch)
     _say_notices(s)
     _dialogs()
     return page
@@ -205,15 +235,19 @@ def page_frame(name: str, question: str) -> Page:
     else:
         total = f"{count(page.counts.total)} samples"
     _draw_sidebar(name, page, _badges(page))
-    live(head(question, total, chips(s) if filtered else [], s.actor, saved=True), "w-head", dispatch)
+    live(
+        head(question, total, chips(s) if filtered else [], s.actor, saved=True, keys=keys_help(name)),
+        "w-head",
+        dispatch,
+    )
     _say_notices(s)
     _running(page)
     _dialogs()
     return page
 
 
-def slot(page: Page) -> Any:
-    """Where a page's body goes: until it is there for the first time, a skeleton of it."""
+def fill(page: Page, make: Callable[[], str], handler: Handler) -> None:
+    """Draw a page's body; until it is there for the first time, a skeleton of it."""
     place, seen = st.empty(), f"w-seen-{page.name}-{page.key}"
     if seen not in st.session_state:
         st.session_state[seen] = True
@@ -221,7 +255,13 @@ def slot(page: Page) -> Any:
             '<div class="w-wait" aria-hidden="true"><div class="w-skeleton" style="height:136px"></div>'
             '<div class="w-two"><div class="w-skeleton" style="height:340px"></div><div class="w-skeleton" style="height:340px"></div></div></div>'
         )
-    return place
+    try:
+        html = make()
+    except Exception:
+        place.empty()
+        raise
+    with place:
+        live(html, "w-body", handler)
 
 
 def _running(page: Page) -> None:

@@ -53,6 +53,11 @@ function send(root, el, extra = {}) {
 
 function wire(root) {
   root.addEventListener("click", (event) => {
+    if (event.target.closest("[data-help]")) {
+      const list = root.querySelector("dialog.w-help");
+      if (list) list.open ? list.close() : list.showModal();
+      return;
+    }
     const el = event.target.closest("[data-go]");
     if (!el || el.matches("input, select")) return;
     if (el.tagName === "A" && (event.metaKey || event.ctrlKey || event.shiftKey || event.button)) return;
@@ -85,6 +90,13 @@ function wire(root) {
     const target = [...card.querySelectorAll("[data-key]")].find((el) => el.dataset.key === key);
     if (target && !target.disabled) { event.preventDefault(); target.click(); }
   });
+  const page = (event) => {
+    if (!root.isConnected) return document.removeEventListener("keydown", page);
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("input, textarea, select, [contenteditable]")) return;
+    if (event.key === "?") root.querySelector("[data-help]")?.click();
+    else if (/^[jk]$/i.test(event.key) && event.target === document.body) root.querySelector("[data-card]")?.focus();
+  };
+  document.addEventListener("keydown", page);
   // What the JavaScript surfaces say about saving and counting is shown in the page's head.
   const listen = (name, selector) => {
     const hear = (event) => {
@@ -94,7 +106,7 @@ function wire(root) {
       el.textContent = event.detail.text;
       if (event.detail.state) el.dataset.state = event.detail.state;
     };
-    if (root.querySelector(selector)) window.addEventListener(name, hear);
+    window.addEventListener(name, hear);
   };
   listen("winnow:saved", "[data-saved]");
   listen("winnow:count", "[data-count]");

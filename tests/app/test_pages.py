@@ -144,3 +144,68 @@ def test_every_page_has_a_view() -> None:
     folder = Path(winnow.app.__file__).parent / "views"
     for name in PAGES:
         assert (folder / f"{'home' if name == 'new' else name}.py").is_file(), name
+
+
+def test_a_path_is_previewed_and_scanned_in_a_process_of_its_own(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from winnow.app import scans
+
+    table = tmp_path / "reviews.csv"
+    table.write_text("id,text,label\n" + "".join(f"r{i},the film was fine {i},good\n" for i in range(30)))
+    started: list[Any] = []
+    monkeypatch.setattr(scans, "start_scan", lambda config, out: started.append((config, out)))
+    at = open_page("new")
+    at.text_input(key="w-path").set_value(str(table)).run()
+    assert not at.exception
+    assert len(at.dataframe[0].value) == 20
+    assert {s.label: s.value for s in at.selectbox}["Text"] == "text ✓"
+    assert "30 rows: about" in html_of(at) or "About 3" in html_of(at)
+    next(b for b in at.button if b.label == "Start the scan").click()
+    at.run()
+    config, out = started[0]
+    assert config.source == str(table)
+    assert out == tmp_path / "reviews.winnow"
+    assert not at.exception
+
+
+def test_a_path_that_is_not_there_is_refused_with_a_sentence(hub: Hub, tmp_path: Path) -> None:
+    at = open_page("new")
+    at.text_input(key="w-path").set_value(str(tmp_path / "nowhere.csv")).run()
+    assert not at.exception
+    assert "does not exist" in html_of(at)
+
+
+def test_a_running_scan_is_followed_on_the_page(hub: Hub, fake: FakeWorkspace) -> None:
+    import time
+
+    job = fake.path / "job"
+    job.mkdir()
+    progress = {
+        "state": "running",
+        "stage": "embed",
+        "done": 5,
+        "total": 10,
+        "unit": "samples",
+        "rate": 2.0,
+        "eta_s": 2.5,
+        "stages": [],
+        "beat": time.time(),
+    }
+    (job / "progress.json").write_text(json.dumps(progress))
+    text = html_of(open_page("overview"))
+    assert "Embedding" in text
+    assert "5 of 10 samples" in text
+    assert "need a look" in text
+
+
+def test_upload_names_cannot_leave_their_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import io
+
+    from winnow.app import scans
+
+    monkeypatch.setenv("WINNOW_STATE", str(tmp_path))
+    for name in ("../../evil.csv", "/etc/evil.csv", "..", "a/b\\c.csv", ".hidden"):
+        kept = scans.keep_upload(name, io.BytesIO(b"id\n1\n"))
+        assert kept.parent == tmp_path / "uploads"
+        assert kept.read_bytes() == b"id\n1\n"
