@@ -15,6 +15,8 @@ from winnow.core.errors import QueryError, WinnowError
 DEFAULT_SORT = "-confidence"
 MAX_CARDS = 200
 MAX_ROWS = 500
+NEIGHBOUR_TEXT = 160
+"""Characters of a neighbour's text on a card."""
 
 
 def _build(call: Call) -> tuple[str, list[str]]:
@@ -31,6 +33,23 @@ def _reordered(call: Call, old: list[str], cursor: int) -> tuple[str, list[str]]
     return call.hub.keep_selection(call.key, ids), ids
 
 
+def _texts(call: Call, shown: list[dict[str, Any]]) -> None:
+    """Give the neighbours of texts their texts: a picture is fetched by link, a text has to come along."""
+    ids = {n["id"] for card in shown for n in card.get("neighbors") or () if card.get("text") is not None}
+    if not ids:
+        return
+    found = call.workspace.rows(filters.with_ids(filters.Filter(), ids), "row", 0, len(ids))
+    said = {row["sample_id"]: (row.get("text") or "")[:NEIGHBOUR_TEXT] for row in found}
+    for card in shown:
+        card["neighbors"] = [{**n, "text": said.get(n["id"])} for n in card.get("neighbors") or ()]
+
+
+def _cards(call: Call, ids: list[str]) -> list[dict[str, Any]]:
+    shown = call.workspace.cards(ids) if ids else []
+    _texts(call, shown)
+    return [call.links(c) for c in shown]
+
+
 def cards(call: Call) -> dict[str, Any]:
     """``?<filter>&sort=&queue=&cursor=&limit=`` → the next cards of a queue; ``?id=…&id=…`` → those cards.
 
@@ -40,8 +59,7 @@ def cards(call: Call) -> dict[str, Any]:
     """
     asked = [value for key, value in call.query if key == "id"]
     if asked:
-        shown = call.workspace.cards(asked[:MAX_CARDS])
-        return {"cards": [call.links(c) for c in shown], "generation": call.generation}
+        return {"cards": _cards(call, asked[:MAX_CARDS]), "generation": call.generation}
     limit = call.number("limit", 100, 1, MAX_CARDS)
     cursor = call.number("cursor", 0, 0, 10**9)
     handle, restarted = call.get("queue"), False
@@ -62,7 +80,7 @@ def cards(call: Call) -> dict[str, Any]:
         "total": len(ids),
         "restarted": restarted,
         "generation": call.generation,
-        "cards": [call.links(c) for c in call.workspace.cards(page)] if page else [],
+        "cards": _cards(call, page),
     }
 
 

@@ -157,7 +157,7 @@ def filters_panel(key: str, workspace: Any, flt: Filter) -> str:
     """Every filter that this dataset has something to choose in."""
     whole = cache.counts(key, workspace, flt)
     parts = [
-        f'<input type="search" class="w-text" placeholder="Find in ids, texts, metadata" aria-label="Find in ids, texts, labels and metadata" value="{esc(flt.text)}" {go("text")}>'
+        f'<input type="search" class="w-text" placeholder="Find in ids and texts" aria-label="Find in ids, texts, labels and metadata" value="{esc(flt.text)}" {go("text")}>'
     ]
     clusters = cache.cluster_names(key, workspace)
     for name, (title, attribute) in FACETS.items():
