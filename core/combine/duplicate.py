@@ -16,7 +16,7 @@ _NEAR = "duplicate_embedding"
 _HASH = "duplicate_perceptual"
 _EXACT = "duplicate_exact"
 _CUT = 0.5
-_FLOOR = {"image": 0.74, "text": 0.85, "vector": 0.97}
+_FLOOR = {"image": 0.75, "text": 0.85, "vector": 0.97}
 """Likeness (1 = identical, about .35 = strangers) from which a near copy may be called one, whatever the rest looks like."""
 _MAYBE = 0.08
 """Likeness below the floor at which two samples are still shown side by side, without a flag."""
