@@ -39,10 +39,8 @@ class Searcher:
                 f"The encoder {name!r} cannot be searched by description. Filter by text instead, look for samples "
                 "like one that you have, or scan with a CLIP encoder (`--encoder open_clip:…`)."
             )
-        encoder = encoders.choose(name, modality, allow_network=False).build()
-        if encoder.fitted:
-            encoder.load(self._layout.embeddings / "fit")
-        return encoder
+        choice = encoders.choose(name, modality, allow_network=False)
+        return encoders.load_fitted(choice, self._layout.embeddings)
 
     def like(self, row: int, limit: int) -> tuple[Int64, Float32]:
         """The ``limit`` rows nearest to ``row`` by cosine, itself left out, and their cosines, descending."""

@@ -258,14 +258,15 @@ class Workspace:
         path = self.path / "planted.parquet"
         if not path.exists():
             return None
-        truth = load_table(path).to_pandas().merge(self.scores(), on="id")
+        scores = self.scores().set_index("id")
+        truth = load_table(path).to_pandas()
         rows = []
         for kind in ("noisy_label", "ood", "duplicate", "broken"):
-            mine = truth[truth["kind"] == kind]
-            found = int(mine[f"{kind}_flag"].sum())
-            rows.append(
-                {"kind": kind, "planted": len(mine), "found": found, "flagged": int(truth[f"{kind}_flag"].sum())}
-            )
+            mine, flag = truth[truth["kind"] == kind], scores[f"{kind}_flag"]
+            found = flag.reindex(mine["id"], fill_value=False).to_numpy()
+            if kind == "duplicate":  # either of a pair may be the one that is offered; the other is its keeper
+                found = found | flag.reindex(mine["dup_of"], fill_value=False).to_numpy()
+            rows.append({"kind": kind, "planted": len(mine), "found": int(found.sum()), "flagged": int(flag.sum())})
         return pd.DataFrame(rows)
 
     # ── queries ─────────────────────────────────────────────────────────────────────────────────────────────────
