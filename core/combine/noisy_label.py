@@ -28,7 +28,9 @@ def noisy_label(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> Ki
 
     Level: Bayes' rule with the confident joint (Northcutt et al. 2021) turns beliefs about given labels into the
     probability that this one is wrong; isotonic regression lays these on s. So the probabilities average to the
-    estimated noise rate whatever it is, and the order is that of s.
+    estimated noise rate whatever it is, and the order is that of s. Whatever the transition says, a label is never
+    likelier wrong than in an even contest with its rival, p_k / (p_y + p_k): a guard for classes so rare that their
+    transition cannot be known.
 
     Flag: p above the threshold with the largest expected F1 (Lipton et al. 2014), kept within [1/3, 1/2].
     """
@@ -44,6 +46,7 @@ def noisy_label(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> Ki
     own, rest, other = own_and_rest(probs, labels)
     model = noise_model(probs, labels, np.ones(len(rows), bool))
     target = wrong_label_posterior(clean_belief(probs, model), labels, model.transition)
+    target = np.minimum(target, rest / np.maximum(own + rest, 1e-9))
     score = _LEAD * np.log(rest + _EPSILON) - np.log(own + _EPSILON)
     level = monotone(score, target)
     cut = float(np.clip(best_f1_threshold(level), _FLOOR, _CEILING))

@@ -29,7 +29,7 @@ _RIDGES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 _JITTER = 1e-4
 """Added to the diagonal of the anchors' kernel matrix (whose diagonal is 1), for the factorisation."""
 _TUNE_ROWS = 2500
-_BLOCK = 8_000_000
+_BLOCK = 2_000_000
 
 
 @dataclass(frozen=True)
