@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,25 +120,39 @@ def rows_in(found: Preview) -> tuple[int | None, bool]:
 
 
 def default_out(source: str) -> Path:
-    """Where the results of a source go unless said otherwise: beside it, or in ~/.winnow where that cannot be written."""
+    """Where the results of a source go unless said otherwise: beside it, or in ~/.winnow where that cannot be written;
+    never into the workspace of another source."""
     where = Path(source).expanduser().absolute()
-    name = f"{where.stem or 'dataset'}.winnow"
-    if os.access(where.parent, os.W_OK):
-        return where.parent / name
-    return state_dir() / "workspaces" / name
+    folder = where.parent if os.access(where.parent, os.W_OK) else state_dir() / "workspaces"
+    stem, number = where.stem or "dataset", 1
+    while True:
+        out = folder / f"{stem}{'' if number == 1 else f'-{number}'}.winnow"
+        if not out.exists() or _source_of(out) == str(where):
+            return out
+        number += 1
+
+
+def _source_of(workspace: Path) -> str | None:
+    try:
+        return request_of(workspace).source
+    except WinnowError:
+        return None
 
 
 def keep_upload(name: str, data: Any) -> Path:
-    """Write an uploaded file under ~/.winnow/uploads and return its path. The name is reduced to a harmless one."""
+    """Write an uploaded file under ~/.winnow/uploads and return its path. The name is reduced to a harmless one; a
+    folder named by the content keeps files of the same name apart."""
     clean = re.sub(r"[^\w.\- ]", "_", Path(name).name).lstrip(".") or "upload"
     folder = state_dir() / "uploads"
     folder.mkdir(parents=True, exist_ok=True)
-    target = folder / clean
-    temporary = target.with_name(f".{clean}.part")
-    with temporary.open("wb") as file:
+    digest = hashlib.blake2b(digest_size=6)
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=".", suffix=".part", delete=False) as file:
         while chunk := data.read(1 << 20):
+            digest.update(chunk)
             file.write(chunk)
-    temporary.replace(target)
+    target = folder / digest.hexdigest() / clean
+    target.parent.mkdir(exist_ok=True)
+    Path(file.name).replace(target)
     return target
 
 

@@ -126,7 +126,9 @@ def _form(page: Page) -> bool:
         left, right = st.columns(2)
         if left.button("Write the file", type="primary", width="stretch", icon=":material/save:"):
             try:
-                st.session_state["w-written"] = page.workspace.export(Path(path).expanduser(), include_excluded=include)
+                with st.spinner("Writing the file, its manifest and the patch…"):
+                    made = page.workspace.export(Path(path).expanduser(), include_excluded=include)
+                st.session_state["w-written"] = made
             except WinnowError as error:
                 st.session_state.pop("w-written", None)
                 state.session().notice = str(error)

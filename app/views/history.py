@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any
 
@@ -19,6 +20,14 @@ from winnow.core.errors import WinnowError
 from winnow.core.types import Decision
 
 PER_PAGE = 100
+SPANS: dict[str, tuple[str, int]] = {
+    "": ("Any time", 0),
+    "hour": ("Last hour", 1),
+    "day": ("Last 24 hours", 24),
+    "week": ("Last 7 days", 168),
+}
+"""How far back: key → (words, hours; 0 = no bound)."""
+
 MAX_STEPS = 500
 """Steps that one click takes back at most."""
 
@@ -59,9 +68,10 @@ def _step(page: Page, rows: list[Decision], force: set[str], tiles: dict[str, di
     )
 
 
-def body(page: Page, who: str, what: str, at: int) -> str:
+def body(page: Page, who: str, what: str, when: str, at: int) -> str:
     """The page below its head."""
-    where = {k: v for k, v in (("actor", who), ("action", what)) if v}
+    since = (datetime.now(UTC) - timedelta(hours=SPANS[when][1])).isoformat() if SPANS[when][1] else ""
+    where = {k: v for k, v in (("actor", who), ("action", what), ("since", since)) if v}
     log = page.workspace.history(**where, limit=PER_PAGE + 1, offset=at * PER_PAGE)
     if not log and not where and not at:
         return empty(
@@ -97,7 +107,7 @@ def body(page: Page, who: str, what: str, at: int) -> str:
         else ""
     )
     head = (
-        f"<div class='w-row w-tabs'>{pick('people', [('', 'Everybody'), *((p, p) for p in people)], who)}{pick('kinds', actions, what)}"
+        f"<div class='w-row w-tabs'>{pick('people', [('', 'Everybody'), *((p, p) for p in people)], who)}{pick('kinds', actions, what)}{pick('times', [(k, v[0]) for k, v in SPANS.items()], when)}"
         f"<span class='w-muted'>{count(page.info.n_decisions)} rows in the log</span><span class='w-grow'></span>"
         f"{button('Undo my last', go('back', steps=1), 'undo', extra='w-small')}{pager}</div>"
     )
@@ -127,7 +137,7 @@ def draw() -> None:
 
     def handle(value: dict[str, Any]) -> None:
         do = value.get("do")
-        if do == "pick" and value.get("field") in ("people", "kinds"):
+        if do == "pick" and value.get("field") in ("people", "kinds", "times"):
             st.session_state[f"w-history-{value['field']}"], st.session_state["w-history-at"] = (
                 str(value.get("value", "")),
                 0,
@@ -148,6 +158,7 @@ def draw() -> None:
             page,
             st.session_state.get("w-history-people", ""),
             st.session_state.get("w-history-kinds", ""),
+            when if (when := st.session_state.get("w-history-times", "")) in SPANS else "",
             st.session_state.get("w-history-at", 0),
         ),
         "w-body",

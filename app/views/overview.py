@@ -23,10 +23,8 @@ from winnow.app.widgets.html import (
     seconds,
     stack,
 )
+from winnow.app.widgets.sidebar import RECOGNISED
 from winnow.app.widgets.tiles import health_table, matrix, pairs, queue_link, verdict_tiles
-
-RECOGNISED = "Columns recognised: "
-"""How the note about recognised columns begins; it stands among the facts of the scan."""
 
 GROUPS = 60
 """Classes, splits or sources that a table shows, the largest first."""

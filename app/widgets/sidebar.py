@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from winnow.app import cache, filters, state, theme
-from winnow.app.widgets.html import count, dot, esc, go, icon
+from winnow.app.widgets.html import count, dot, esc, go, icon, plural
 from winnow.core.query import Filter
 
 PAGES: dict[str, tuple[str, str]] = {
@@ -32,6 +32,9 @@ FACETS: dict[str, tuple[str, str]] = {
     "clusters": ("Cluster", "by_cluster"),
 }
 """Field of Filter → (title, field of Counts)."""
+
+RECOGNISED = "Columns recognised: "
+"""How the note about recognised columns begins; it stands among the facts of the scan, not among the notices."""
 
 SLIDERS = ("noisy_label", "ood", "duplicate", "broken", "hard", "naive")
 MAX_OPTIONS = 400
@@ -68,7 +71,13 @@ def dataset_head(info: Any) -> str:
     """Name and size of the dataset."""
     what = {"image": "images", "text": "texts", "pair": "image–text pairs"}.get(str(info.modality), "samples")
     classes = f" · {len(info.class_names):,} classes" if info.class_names else " · no labels"
-    return f'<div class="w-dataset"><b class="w-cut" title="{esc(info.path)}">{esc(info.name)}</b><span>{count(info.n)} {what}{classes}</span></div>'
+    said = [n for n in info.notices if not n.startswith(RECOGNISED)]
+    notes = (
+        f'<a class="w-notes" href="/overview" title="{esc(said[0])}" {go("page", page="overview")}>{icon("info")}{plural(len(said), "note")} on this scan</a>'
+        if said
+        else ""
+    )
+    return f'<div class="w-dataset"><b class="w-cut" title="{esc(info.path)}">{esc(info.name)}</b><span>{count(info.n)} {what}{classes}</span>{notes}</div>'
 
 
 def _facet_counts(key: str, workspace: Any, flt: Filter, name: str, attribute: str, whole: Any) -> Mapping[Any, int]:

@@ -207,5 +207,17 @@ def test_upload_names_cannot_leave_their_folder(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("WINNOW_STATE", str(tmp_path))
     for name in ("../../evil.csv", "/etc/evil.csv", "..", "a/b\\c.csv", ".hidden"):
         kept = scans.keep_upload(name, io.BytesIO(b"id\n1\n"))
-        assert kept.parent == tmp_path / "uploads"
+        assert kept.parent.parent == tmp_path / "uploads"
         assert kept.read_bytes() == b"id\n1\n"
+    other = scans.keep_upload("evil.csv", io.BytesIO(b"id\n2\n"))
+    assert other != scans.keep_upload("evil.csv", io.BytesIO(b"id\n1\n"))
+
+
+def test_results_never_go_into_the_workspace_of_another_source(tmp_path: Path) -> None:
+    from winnow.app import scans
+
+    first = scans.default_out(str(tmp_path / "samples.csv"))
+    (first / "job").mkdir(parents=True)
+    (first / "job" / "request.json").write_text(json.dumps({"source": str(tmp_path / "samples.csv")}))
+    assert scans.default_out(str(tmp_path / "samples.csv")) == first
+    assert scans.default_out(str(tmp_path / "samples.parquet")) == tmp_path / "samples-2.winnow"
