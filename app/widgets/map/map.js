@@ -616,7 +616,7 @@ class AtlasMap {
     const v = verdictOf(this.data.verdicts, row.verdict);
     const words = ["text", "vector"].includes(this.data.modality) ? row.text || row.id : row.width === 0 ? "cannot be read" : null;
     return h("button.tile", { type: "button", title: `${row.label ?? "no label"} · ${v.says} ${score(row.confidence)} · ${row.id}`, "aria-label": `${row.label ?? "no label"}, ${v.says}. Open in Review.`, onclick: () => this.#go("review", { id: row.id, selection: this.selection?.handle }) },
-      words ? h("span.snippet", { textContent: words }) : h("img", { src: row.thumb, alt: "", loading: "lazy" }),
+      words ? h("span.snippet", { textContent: words }) : h("img", { src: row.thumb, alt: "" }),
       h("span.line", {}, h("span.dot", { vars: { c: v.colour } }), h("span.ellipsis", { textContent: row.label ?? "no label" })));
   }
 

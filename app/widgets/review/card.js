@@ -49,7 +49,7 @@ export class CardView {
     this.missing = h("div.missing", { hidden: true }, icon("broken_image"), h("p", {}));
     this.caption = h("figcaption.ellipsis", {});
     this.peekNote = h("div.peeknote", { hidden: true });
-    this.flash = h("div.flash", { "aria-hidden": "true" });
+    this.flash = h("div.flash", { "aria-hidden": "true", hidden: true }, icon("check"));
     this.stage = h("figure.stage", {}, h("div.picture", { onclick: () => this.on.zoom() }, this.image, this.text, this.missing), this.peekNote, this.flash, this.caption);
   }
 

@@ -5,7 +5,7 @@
  * saving to `Saver`. Streamlit is not involved until the person leaves the page.
  */
 
-import { ACTIONS, ago, count, fillHeight, h, helpDialog, icon, isInteractive, isTyping, keepFocus, plural, setText, show } from "../lib/dom.js";
+import { ACTIONS, count, fillHeight, h, helpDialog, icon, isInteractive, isTyping, keepFocus, plural, setText, show } from "../lib/dom.js";
 import { Api, Prefetcher } from "../lib/api.js";
 import { LabelPicker } from "../lib/picker.js";
 import { Saver, newId } from "../lib/saver.js";
@@ -247,16 +247,18 @@ class Review {
     this.#step(1);
     setText(this.live, `${ACTIONS[action].past}${label ? ` to ${label}` : ""}.`);
     const start = this.keyAt ?? started;
-    // from the key to the frame that shows the next card
-    requestAnimationFrame(() => setTimeout(() => performance.measure("winnow:key-to-card", { start, end: performance.now() })));
+    void this.root.offsetHeight; // layout is part of showing
+    performance.measure("winnow:key-to-card", { start, end: performance.now() });
+    requestAnimationFrame(() => setTimeout(() => performance.measure("winnow:key-to-frame", { start, end: performance.now() })));
   }
 
+  /** A still mark for a moment: an animation would keep the compositor busy at ten cards a second. */
   #flash(action) {
     const { flash } = this.card;
-    flash.dataset.action = action;
-    flash.replaceChildren(icon(ACTIONS[action].icon));
-    flash.getAnimations().forEach((a) => a.cancel());
-    flash.animate([{ opacity: 0.9 }, { opacity: 0 }], { duration: 260, easing: "ease-out" });
+    setText(flash.firstChild, ACTIONS[action].icon);
+    flash.hidden = false;
+    clearTimeout(this.flashTimer);
+    this.flashTimer = setTimeout(() => { flash.hidden = true; }, 220);
   }
 
   #take() {
@@ -425,13 +427,19 @@ class Review {
 
   #drawRecent() {
     const shown = this.done.slice(-RECENT).reverse();
-    this.recent.replaceChildren(...shown.map((d) => h("button.past", {
-      type: "button", title: `${ACTIONS[d.action].past}${d.label ? ` to ${d.label}` : ""} · ${d.sample_id} · ${ago(d.at)}`,
+    const before = this.pastNodes || new Map();
+    this.pastNodes = new Map(shown.map((d) => [d.decision_id, before.get(d.decision_id) || this.#past(d)]));
+    this.recent.replaceChildren(...this.pastNodes.values());
+    if (!shown.length) this.recent.replaceChildren(h("span.muted", { textContent: "Your decisions appear here; click one to go back to it." }));
+  }
+
+  #past(d) {
+    return h("button.past", {
+      type: "button", title: `${ACTIONS[d.action].past}${d.label ? ` to ${d.label}` : ""} · ${d.sample_id} · ${new Date(d.at).toLocaleTimeString()}`,
       "aria-label": `${ACTIONS[d.action].past}${d.label ? ` to ${d.label}` : ""}: sample ${d.sample_id}. Go back to it.`,
       "data-action": d.action, onclick: () => this.#bring(d.sample_id),
     }, d.thumb ? h("img", { src: d.thumb, alt: "" }) : h("span.snippet", { textContent: d.text || d.sample_id }), icon(ACTIONS[d.action].icon),
-    d.label ? h("span.ellipsis", { textContent: d.label }) : null)));
-    if (!shown.length) this.recent.replaceChildren(h("span.muted", { textContent: "Your decisions appear here; click one to go back to it." }));
+    d.label ? h("span.ellipsis", { textContent: d.label }) : null);
   }
 
   #drawProgress() {
