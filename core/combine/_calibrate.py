@@ -16,6 +16,9 @@ from sklearn.isotonic import IsotonicRegression
 
 from ..types import Bool, Float32, Int32
 
+_ISOTONIC_CELLS = 400_000
+"""A monotone curve is settled by so many points."""
+
 
 @dataclass(frozen=True)
 class NoiseModel:
@@ -55,6 +58,26 @@ def noise_model(probs: Float32, labels: Int32, where: Bool) -> NoiseModel:
     smooth = joint + 0.5 / classes
     smooth[np.arange(classes), np.arange(classes)] += 0.5
     return NoiseModel(smooth / smooth.sum(1, keepdims=True), float(np.clip(rate, 0.0, 1.0)))
+
+
+def recalibrate(probs: Float32, labels: Int32) -> Float32:
+    """(n, C) probabilities whose small values are right too: isotonic regression of "was given" on p over all (i, k).
+
+    One temperature sets the level of a pool, but leaves its tails too heavy where classes are well apart: labels that
+    are believed with .05 turn out right in .01 of the cases, and that difference decides between noise and chance.
+    Source: Zadrozny & Elkan (KDD 2002), one against the rest, rows scaled to 1.
+    """
+    n, classes = probs.shape
+    given = np.zeros((n, classes), np.float32)
+    given[np.arange(n), labels] = 1.0
+    belief, hit = probs.ravel().astype(np.float64), given.ravel()
+    some = np.arange(n * classes)
+    if len(some) > _ISOTONIC_CELLS:
+        some = np.random.default_rng(0).choice(len(some), _ISOTONIC_CELLS, replace=False)
+    fit = IsotonicRegression(y_min=1e-4, y_max=1.0, out_of_bounds="clip").fit(belief[some], hit[some])
+    out = fit.predict(belief).reshape(n, classes) + 1e-4
+    scaled: Float32 = (out / out.sum(1, keepdims=True)).astype(np.float32)
+    return scaled
 
 
 def wrong_label_posterior(clean: NDArray[Any], labels: Int32, transition: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..signals._label_math import own_and_rest
 from ..types import Input, Int32, Kind, KindEvidence, SignalInputs, SignalResult, Strings
-from ._calibrate import best_f1_threshold, clean_belief, monotone, noise_model, wrong_label_posterior
+from ._calibrate import best_f1_threshold, clean_belief, monotone, noise_model, recalibrate, wrong_label_posterior
 
 _FLOOR, _CEILING = 1 / 3, 1 / 2
 """Between these the threshold adapts: never flag what is twice as likely right, always flag what is likelier wrong."""
@@ -26,7 +26,7 @@ def noisy_label(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> Ki
     (difficult, or of no class at all) has little of the second, and stays below an equally surprising one that clearly
     fits another class. Below ε no belief is told from another: the views are not that exact.
 
-    Level: Bayes' rule with the confident joint (Northcutt et al. 2021) turns beliefs about given labels into the
+    Level: beliefs are recalibrated by isotonic regression (Zadrozny & Elkan 2002). Bayes' rule with the confident joint (Northcutt et al. 2021) turns beliefs about given labels into the
     probability that this one is wrong; isotonic regression lays these on s. So the probabilities average to the
     estimated noise rate whatever it is, and the order is that of s. Whatever the transition says, a label is never
     likelier wrong than in an even contest with its rival, p_k / (p_y + p_k): a guard for classes so rare that their
@@ -44,8 +44,9 @@ def noisy_label(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> Ki
         )
     probs, labels = inputs.beliefs.probs[rows], inputs.labels[rows]
     own, rest, other = own_and_rest(probs, labels)
-    model = noise_model(probs, labels, np.ones(len(rows), bool))
-    target = wrong_label_posterior(clean_belief(probs, model), labels, model.transition)
+    exact = recalibrate(probs, labels)
+    model = noise_model(exact, labels, np.ones(len(rows), bool))
+    target = wrong_label_posterior(clean_belief(exact, model), labels, model.transition)
     target = np.minimum(target, rest / np.maximum(own + rest, 1e-9))
     score = _LEAD * np.log(rest + _EPSILON) - np.log(own + _EPSILON)
     level = monotone(score, target)

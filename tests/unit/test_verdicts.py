@@ -17,6 +17,7 @@ from winnow.core.combine._calibrate import (
     confident_joint,
     monotone,
     noise_model,
+    recalibrate,
     wrong_label_posterior,
 )
 from winnow.core.combine._consensus import with_consensus
@@ -174,6 +175,14 @@ def test_the_confident_joint_finds_a_planted_transition():
     wrong = wrong_label_posterior(clean_belief(probs, model), given, model.transition)
     assert wrong[(true == 0) & (given == 1)].min() > 0.9
     assert wrong[true == given].max() < 0.1
+
+
+def test_recalibration_makes_small_probabilities_right():
+    """Beliefs of .2 that come true in one case of fifty become .02."""
+    rng = np.random.default_rng(0)
+    labels = np.where(rng.random(20_000) < 0.02, 1, 0).astype(np.int32)
+    blurred = np.tile(np.float32([0.8, 0.2]), (20_000, 1))
+    assert recalibrate(blurred, labels)[:, 1].mean() == pytest.approx(0.02, abs=0.005)
 
 
 def test_monotone_keeps_order_and_average():
