@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -116,3 +117,43 @@ def test_hiding_in_the_legend_leaves_the_hidden_out(page: Page, server: Server, 
     with Workspace.open(workspace) as ws:
         rows = {r["sample_id"]: r["verdict"] for r in ws.rows(limit=10_000)}
     assert {rows[i] for i in decided(workspace)} == {"clean"}
+
+
+def test_a_point_shows_its_sample_and_opens_it_in_review(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}/map")
+    open_map(page)
+    box = page.locator(".map .stage").bounding_box()
+    assert box is not None
+    tip = page.locator(".tip")
+    for step in range(400):  # along a spiral, until the pointer meets a point
+        angle, radius = step * 0.4, 4 + step * 0.7
+        x = box["x"] + box["width"] / 2 + radius * math.cos(angle)
+        y = box["y"] + box["height"] / 2 + radius * math.sin(angle)
+        page.mouse.move(x, y)
+        if (page.locator(".map").get_attribute("data-point") or "-1") != "-1":
+            break
+    expect(tip.locator("b")).not_to_be_empty()
+    page.mouse.down()
+    page.mouse.up()
+    pinned = page.locator(".pinned")
+    expect(pinned.locator("img")).to_be_visible()
+    wanted = str(pinned.locator("img").get_attribute("alt")).removeprefix("Sample ")
+    pinned.get_by_role("button", name="Open in Review").click()
+    expect(page.locator(".review")).to_have_attribute("data-sample", wanted)
+
+
+def test_the_filter_of_the_page_greys_the_rest_and_bounds_the_selection(page: Page, server: Server) -> None:
+    with Workspace.open(server.workspace) as ws:
+        table = ws.rows(limit=10_000)
+    wanted = sum(r["label"] in ("3", "5") for r in table)
+    page.goto(f"{server.url}/map?classes=3,5")
+    open_map(page)
+    page.keyboard.press("Control+a")
+    n = selected(page)
+    assert 0 < n <= wanted
+    legend = page.locator(".legend .entry .muted").all_inner_texts()
+    assert sum(int(t.replace(",", "")) for t in legend) >= n
+    assert sum(int(t.replace(",", "")) for t in legend) <= wanted
+    page.locator(".strip").get_by_role("button", name="Gallery").click()
+    open_gallery(page)
+    expect(page.locator(".gallery .count")).to_have_text(f"{n:,} samples")

@@ -317,6 +317,7 @@ class AtlasMap {
     this.matching = await mask(this.data.query, this.xy, (name) => this.#colours(name));
     this.#clear(false);
     await this.#relayer();
+    this.#legend();
     this.#say();
     this.#strip();
   }
@@ -329,6 +330,7 @@ class AtlasMap {
       this.legend.replaceChildren(h("div.gradient", { style: { background: `linear-gradient(90deg, ${painted.gradient})` } }), h("div.ends", {}, h("span", { textContent: "0.00" }), h("span", { textContent: this.picker0.selectedOptions[0]?.textContent || "" }), h("span", { textContent: "1.00" })));
       return;
     }
+    this.#tally();
     const entries = this.#shownEntries();
     this.legend.replaceChildren(...entries.map((e) => h("button.entry", {
       type: "button", "aria-pressed": String(!this.hidden.has(e.code)), title: `${e.name}: ${count(e.count)}. Click hides, double-click shows only this.`,
@@ -359,6 +361,14 @@ class AtlasMap {
     if (this.ops.length) this.#members();
     this.#relayer();
     if (this.ops.length) this.#count();
+  }
+
+  /** Counts of the points that match the filter, per entry. */
+  #tally() {
+    const { painted, matching } = this;
+    const counts = new Map();
+    for (let i = 0; i < this.n; i += 1) if (matching.mask[i]) counts.set(painted.code(i), (counts.get(painted.code(i)) || 0) + 1);
+    for (const e of painted.entries) e.count = counts.get(e.code) || 0;
   }
 
   #shownEntries() {
@@ -549,6 +559,7 @@ class AtlasMap {
     const i = this.#pointAt(at);
     if (i === this.hovered) return;
     this.hovered = i;
+    this.root.dataset.point = i;
     clearTimeout(this.hoverTimer);
     if (i < 0) { this.#hideTip(); return; }
     this.hoverTimer = setTimeout(async () => {
