@@ -111,7 +111,7 @@ def in_order(space: Float32, rows: NDArray[np.int64]) -> NDArray[np.int64]:
 class Gaussians:
     """to_class : (n,) squared Mahalanobis distance to the nearest class mean. to_all : (n,) to the mean of all.
 
-    residual : (n,) length of what the first components leave out. Zeros where not ok.
+    residual : (n,) length of what the first components (at most half of all) leave out. Zeros where not ok.
     """
 
     to_class: NDArray[np.float64]
@@ -165,7 +165,8 @@ def _fit(x: Float32, ok: Bool, rows: Bool, label: Int32) -> Gaussians:
     for start in range(0, n, _BLOCK):
         part = slice(start, min(n, start + _BLOCK))
         block = x[part] @ axes
-        length = np.einsum("ij,ij->i", x[part], x[part]) - np.einsum("ij,ij->i", block, block)
+        kept = block[:, : max(1, min(keep, d // 2))]
+        length = np.einsum("ij,ij->i", x[part], x[part]) - np.einsum("ij,ij->i", kept, kept)
         out.residual[part] = np.sqrt(np.maximum(length, 0.0))
         here = block.astype(np.float64)
         out.to_all[part] = (((here - overall) @ total) ** 2).sum(axis=1)

@@ -43,7 +43,7 @@ class OodPrototypes:
         label = once(inputs, "classes", lambda: classes_of(inputs, rows))
         centres, share = _prototypes(space, rows, label)
         if len(centres) == 0:
-            return SignalResult(np.full(inputs.n, np.nan, np.float32), info={"why_not": "too few trusted samples"})
+            return SignalResult(np.full(inputs.n, np.nan, np.float32), info={"skipped": "too few trusted samples"})
         value = np.empty(inputs.n)
         for start in range(0, inputs.n, 16_384):
             logit = space[start : start + 16_384] @ centres.T / _TEMPERATURE + np.log(share)

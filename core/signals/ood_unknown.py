@@ -45,7 +45,7 @@ class OodUnknown:
         learned = len(confirmed) >= _FOLDS
         seeds = confirmed if learned else _seeds(inputs, rows)
         if len(rows) < 20 or len(seeds) < 2:
-            return SignalResult(np.full(inputs.n, np.nan, np.float32), info={"why_not": "too few samples"})
+            return SignalResult(np.full(inputs.n, np.nan, np.float32), info={"skipped": "too few samples"})
         fold = _folds(in_order(z, seeds), in_order(z, rows), inputs.n)
         value = np.zeros(inputs.n)
         for f in range(_FOLDS):

@@ -14,7 +14,7 @@ from ._ood import gaussians, squash, trusted
 class OodVim:
     """A virtual class made of the residual competes with the real ones.
 
-    Formula: v = α·‖x^⊥‖ − max_k l_k, x^⊥ what 256 uncentred components leave, l the mean-free calibrated logits, α the ratio of
+    Formula: v = α·‖x^⊥‖ − max_k l_k, x^⊥ what 256 uncentred components (at most half of all) leave, l the mean-free calibrated logits, α the ratio of
     the mean best logit to the mean residual over trusted rows. The score is ``_ood.squash`` of that: ½ where it lies twice as far above the median as the ninth decile does.
 
     Source: Wang et al. (2022), "ViM: Out-of-distribution with virtual-logit matching", CVPR.

@@ -28,7 +28,7 @@ class OodWhitened:
 
     def __call__(self, inputs: SignalInputs) -> SignalResult:
         if inputs.whitened is None:
-            return SignalResult(np.full(inputs.n, np.nan, np.float32), info={"why_not": "no half-whitened space"})
+            return SignalResult(np.full(inputs.n, np.nan, np.float32), info={"skipped": "no half-whitened space"})
         return SignalResult(squash(gaussians(inputs, "whitened").to_class, inputs.ok))
 
 
