@@ -21,6 +21,7 @@ QUIET = {
     "server.fileWatcherType": "none",
     "server.showEmailPrompt": False,
     "server.maxUploadSize": 2000,
+    "server.enableAgentApi": False,
     "server.enableStaticServing": False,
 }
 """No telemetry, no Deploy button, no watching of files, no welcome. Set here, so that an installed app needs no file."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import logging
 from collections.abc import Callable
 
 import streamlit as st
@@ -16,8 +15,6 @@ from winnow.app.widgets.html import notice
 from winnow.app.widgets.sidebar import PAGES
 from winnow.core.errors import WinnowError
 
-LOG = logging.getLogger("winnow.app")
-
 
 def _draw(name: str) -> Callable[[], None]:
     def draw() -> None:
@@ -29,22 +26,6 @@ def _draw(name: str) -> Callable[[], None]:
 
     draw.__name__ = name
     return draw
-
-
-def on_script_error(error: Exception) -> bool:
-    """A calm sentence in the page, the trace in the server's log."""
-    LOG.error("A page failed", exc_info=error)
-    if isinstance(error, WinnowError):
-        st.html(notice(str(error), "bad"))
-    else:
-        st.html(
-            notice(
-                "This page ran into a problem of Winnow's own. Decisions made so far are safe in the log on disk. "
-                "Reload the page; if it happens again, the server's log says what went wrong.",
-                "bad",
-            )
-        )
-    return True
 
 
 def run() -> None:

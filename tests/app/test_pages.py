@@ -130,7 +130,7 @@ def test_export_counts_by_decision(hub: Hub, fake: FakeWorkspace) -> None:
 
 
 def test_a_page_that_breaks_shows_no_trace(hub: Hub, fake: FakeWorkspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    from winnow.app.shell import on_script_error
+    from winnow.app.faults import on_script_error
 
     monkeypatch.setattr(fake, "confusion", lambda *a: 1 / 0)
     at = AppTest.from_file(str(PAGE), default_timeout=30)
