@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -66,6 +65,6 @@ def scanned(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def tiny_ws(scanned: Path, tmp_path: Path) -> Iterator[Path]:
+def tiny_ws(scanned: Path, tmp_path: Path) -> Path:
     """A copy of the scanned workspace that a test may decide in."""
-    yield Path(shutil.copytree(scanned, tmp_path / "ws"))
+    return Path(shutil.copytree(scanned, tmp_path / "ws"))

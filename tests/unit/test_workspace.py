@@ -218,7 +218,7 @@ def test_brought_probabilities_take_the_place_of_the_probes(tiny_data: Path, tmp
     frame = pd.read_parquet(tiny_data / "samples.parquet")
     names = sorted(frame.label.unique())
     truth = pd.read_parquet(tiny_data / "truth.parquet").set_index("id").true_label
-    sure = [[0.94 if truth.get(i, l) == n else 0.02 for n in names] for i, l in zip(frame.id, frame.label, strict=True)]
+    sure = [[0.94 if truth.get(i, y) == n else 0.02 for n in names] for i, y in zip(frame.id, frame.label, strict=True)]
     pd.DataFrame(sure, columns=names).assign(id=frame.id).to_parquet(tmp_path / "p.parquet")
     with Workspace.scan(
         tiny_data / "samples.parquet", tmp_path / "ws", embeddings=tiny_data / "embeddings.parquet",
