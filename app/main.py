@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import streamlit as st
@@ -11,11 +16,35 @@ from winnow.app.faults import on_script_error
 from winnow.app.hub import hub
 from winnow.app.routes import build_routes
 from winnow.app.security import HostGuard
+from winnow.core.errors import WinnowError
+from winnow.core.registry import load_siblings
+
+LOG = logging.getLogger("winnow.app")
+
+
+def _warm_up() -> None:
+    """Load the pages and the first dataset while the browser is still on its way."""
+    try:
+        importlib.import_module("winnow.app.shell")
+        load_siblings("winnow.app.views", importlib.import_module("winnow.app.views").__path__)
+        if first := hub().first:
+            hub().workspace(first).info()
+    except WinnowError as error:  # the page says it in its place
+        LOG.info("Nothing to warm up: %s", error)
+
+
+@asynccontextmanager
+async def _lifespan(_: st.App) -> AsyncIterator[None]:
+    task = asyncio.get_running_loop().run_in_executor(None, _warm_up)
+    yield
+    task.cancel()
+
 
 app = st.App(
     Path(__file__).with_name("page.py"),
     routes=build_routes(),
     middleware=[Middleware(HostGuard, allowed=lambda: (hub().hosts, hub().any_address))],
     on_script_error=on_script_error,
+    lifespan=_lifespan,
 )
 """The ASGI application, by this name and in one statement: ``streamlit run`` looks for it in the source."""

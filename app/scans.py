@@ -9,17 +9,19 @@ import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from winnow.app.hub import Hub, state_dir
 from winnow.core.config import ScanConfig
-from winnow.core.encoders import EncoderInfo, catalogue
 from winnow.core.errors import WinnowError
 from winnow.core.jobs import start_scan
 from winnow.core.sources import Preview, preview
 from winnow.core.types import ColumnMap, Modality
+
+if TYPE_CHECKING:
+    from winnow.core.encoders import EncoderInfo
 
 PREVIEW_ROWS = 20
 
@@ -61,6 +63,8 @@ def _look(path: str, _stamp_key: int, columns: ColumnMap) -> Preview:
 @st.cache_data(max_entries=4, ttl=60, show_spinner=False)
 def encoders(modality: str) -> list[EncoderInfo]:
     """The encoders for a modality that can be used here, those without a download first."""
+    from winnow.core.encoders import catalogue  # heavy: only whoever starts a scan waits for it
+
     wanted = Modality.IMAGE if modality == Modality.PAIR else Modality(modality)
     found = [e for e in catalogue() if e.modality is wanted and (e.cached or e.downloadable)]
     return sorted(found, key=lambda e: not e.cached)

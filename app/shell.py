@@ -11,6 +11,7 @@ from winnow.app import filters, state, theme
 from winnow.app.auth import gate
 from winnow.app.hub import hub
 from winnow.app.scans import again
+from winnow.app.widgets.frame import draw_sidebar
 from winnow.app.widgets.html import notice
 from winnow.app.widgets.sidebar import PAGES
 from winnow.core.errors import WinnowError
@@ -49,5 +50,6 @@ def run() -> None:
             again(hub(), key)
         except WinnowError as error:
             state.session().notice = str(error)
+    draw_sidebar(next((name for name, page in pages.items() if page == current), first))
     current.run()
     state.write_url()

@@ -158,8 +158,15 @@ def _ask_actor() -> None:
         st.rerun()
 
 
-def _draw_sidebar(name: str, page: Page | None, badges: dict[str, str]) -> None:
-    s = state.session()
+def draw_sidebar(name: str) -> None:
+    """The sidebar of a page. The script draws it, not the page, so that it stays when the page changes."""
+    s, page = state.session(), None
+    if s.key:
+        try:
+            page = _page(name, s)
+        except WinnowError:  # the page itself says what is wrong with the dataset
+            page = None
+    badges = _badges(page)
     parts = [sidebar.brand()]
     if page is not None:
         parts.append(sidebar.dataset_head(page.info))
@@ -184,7 +191,6 @@ def bare_frame(name: str, question: str) -> Page | None:
             page = _page(name, s)
         except WinnowError:
             page = None
-    _draw_sidebar(name, page, _badges(page))
     live(head(question, "", [], s.actor, saved=False, keys=keys_help(name)), "w-head", dispatch)
     _say_notices(s)
     _dialogs()
@@ -224,17 +230,16 @@ def page_frame(name: str, question: str) -> Page:
     shows that instead and stops here."""
     s = state.session()
     if not s.key:
-        _nothing_open(name, question)
+        _nothing_open(question)
     try:
         page = _page(name, s)
     except WinnowError as error:
-        _not_ready(name, question, s, error)
+        _not_ready(question, s, error)
     filtered = name in FILTERED
     if filtered and page.counts.matching != page.counts.total:
         total = f"{count(page.counts.matching)} of {count(page.counts.total)}"
     else:
         total = f"{count(page.counts.total)} samples"
-    _draw_sidebar(name, page, _badges(page))
     live(
         head(question, total, chips(s) if filtered else [], s.actor, saved=True, keys=keys_help(name)),
         "w-head",
@@ -271,8 +276,7 @@ def _running(page: Page) -> None:
         job_panel(path, page.key, compact=True)
 
 
-def _nothing_open(name: str, question: str) -> None:
-    _draw_sidebar(name, None, {})
+def _nothing_open(question: str) -> None:
     live(
         head(question, "", [], state.session().actor, saved=False)
         + empty(
@@ -301,8 +305,7 @@ def _source_preview(path: Path) -> None:
     st.dataframe(table_of(found), height=320, hide_index=True, width="stretch")
 
 
-def _not_ready(name: str, question: str, s: state.Session, error: WinnowError) -> None:
-    _draw_sidebar(name, None, {})
+def _not_ready(question: str, s: state.Session, error: WinnowError) -> None:
     live(head(question, "", [], s.actor, saved=False), "w-head", dispatch)
     try:
         path = hub().path(s.key or "")
