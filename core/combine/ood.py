@@ -26,12 +26,12 @@ _SHY = 0.25
 _SEEDS = 0.02
 _NEIGHBORS = 10
 _CUT = 0.5
-_LOCAL_RATE = 0.55
+_LOCAL_RATE = 0.5
 """Local false discovery rate up to which a sample is flagged. The exponential tail over-states strangers: on worlds with
-known outliers the lists cut here were 88 to 96% right."""
-_SUPPORT = (3.0, 1.0)
-"""Beliefs, labels and neighbours together count at most 3 × the views of the sample's own features + 1: a sample between two
-classes, or with a wrong label, is not out of distribution when it lies where others do."""
+known outliers the lists cut here were nine tenths right or better."""
+_SUPPORT = 1.5
+"""Beliefs, labels and neighbours together count at most so many times what the sample's own features say: a sample between
+two classes, or with a wrong label, is not out of distribution when it lies where others do."""
 _RARE = 5
 _BY_CLASS = ("ood_mahalanobis", "ood_whitened", "ood_relative", "ood_entropy", "ood_unsupported")
 """Views that cannot know a class of fewer than five samples: left out for its members, or rare would mean foreign."""
@@ -75,7 +75,7 @@ def ood(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> KindEviden
     value = _mean(views, weights, n)
     share = _mass(views, FEATURES, n)
     own, rest = share * _mean(views, FEATURES, n), (1.0 - share) * _mean(views, others, n)
-    supported = own + np.where(share > 0, np.minimum(rest, _SUPPORT[0] * own + _SUPPORT[1] * (1.0 - share) / 2.0), rest)
+    supported = own + np.where(share > 0, np.minimum(rest, _SUPPORT * own), rest)
     likely, fit = _one_minus_lfdr(supported, here)
     flag = here & (likely >= 1.0 - _LOCAL_RATE)
     probability = _joined(likely, value, flag, here)
@@ -142,27 +142,37 @@ def _mass(views: Mapping[str, NDArray[np.float64]], weights: Mapping[str, float]
 
 
 def _one_minus_lfdr(value: NDArray[np.float64], here: Bool) -> tuple[NDArray[np.float64], dict[str, Any]]:
-    """(n,) 1 − lfdr, rising with the value; 0 outside ``here`` and below the median."""
+    """(n,) 1 − lfdr, rising with the value; 0 outside ``here`` and up to the ninth decile, which the fit calls normal.
+
+    The local rate is never put below the rate of the whole list that would be cut at that sample.
+    """
     out = np.zeros(len(value))
     rows = np.flatnonzero(here)
     v = value[rows]
     middle, high = np.quantile(v, (0.5, 0.9))
     scale = max(float(high - middle) / np.log(5.0), 1e-3)
-    order = np.argsort(-v, kind="stable")
-    expected = len(v) * 0.5 * np.exp(-(v[order] - middle) / scale)
+    fit = {"tail_from": float(middle), "tail_scale": float(scale)}
+    tail = rows[v > high]
+    tail = tail[np.argsort(-value[tail], kind="stable")]
+    if len(tail) == 0:
+        return out, fit
+    expected = len(v) * 0.5 * np.exp(-(value[tail] - middle) / scale)
+    ties = np.unique(value[tail], return_inverse=True)[1]
+    last = np.zeros(ties.max() + 1)
+    np.maximum.at(last, ties, np.arange(1, len(tail) + 1))
+    whole = np.minimum.accumulate((expected / last[ties])[::-1])[::-1]  # q-values, Storey 2002
     # what the tail would leave between one sample and the next: the local rate, one sample at a time
     step = np.diff(expected, prepend=0.0)
-    ties = np.unique(v[order], return_inverse=True)[1]
     step = (np.bincount(ties, weights=step) / np.bincount(ties))[ties]
-    local = IsotonicRegression(y_min=0.0, y_max=1.0).fit_transform(np.arange(len(v)), np.minimum(step, 50.0))
-    out[rows[order]] = np.where(v[order] > middle, 1.0 - local, 0.0)
-    return out, {"tail_from": float(middle), "tail_scale": float(scale)}
+    local = IsotonicRegression().fit_transform(np.arange(len(tail)), np.minimum(step, 50.0))
+    out[tail] = 1.0 - np.clip(np.maximum(local, whole), 0.0, 1.0)
+    return out, fit
 
 
 def _joined(likely: NDArray[np.float64], value: NDArray[np.float64], flag: Bool, here: Bool) -> Float32:
-    """(n,) flagged above one half, others below; within each by likelihood and, evenly, by the mean of all views."""
-    both = 0.5 * likely + 0.5 * value / (value + 1.0)
-    return np.asarray(np.where(here, np.where(flag, 0.5 + 0.5 * both, 0.499 * both), 0.0), np.float32)
+    """(n,) flagged samples from one half up, the others below; in the order of the mean of all views."""
+    order = value / (value + 1.0)
+    return np.asarray(np.where(here, np.where(flag, 0.5 + 0.25 * (likely + order), 0.499 * order), 0.0), np.float32)
 
 
 _SAID = {
