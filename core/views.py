@@ -12,10 +12,11 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from .types import Bool, Float32, MediaFeatures, Modality, Progress, ProgressFn, Strings, quiet
 
-VIEWS_VERSION = 1
+VIEWS_VERSION = 2
 """Raised when the features change."""
 
 _SIDE, _PATCH, _STRIDE, _POOL = 32, 6, 2, 3
@@ -55,7 +56,7 @@ def label_views(
     return views
 
 
-def pixel_features(tiny: np.ndarray, ok: Bool, seed: int = 0, progress: ProgressFn = quiet) -> Float32:
+def pixel_features(tiny: NDArray[np.uint8], ok: Bool, seed: int = 0, progress: ProgressFn = quiet) -> Float32:
     """Patch-code features of thumbnails (Coates, Lee & Ng 2011; encoder of Coates & Ng 2011).
 
     Contrast-normalised, ZCA-whitened 6 × 6 patches; 256 codes by spherical k-means; two-sided soft threshold
@@ -69,7 +70,7 @@ def pixel_features(tiny: np.ndarray, ok: Bool, seed: int = 0, progress: Progress
     -------
     (n, ≤ 256) float32, unit rows, zeros where not ok.
     """
-    images = torch.from_numpy(np.ascontiguousarray(tiny).reshape(-1, _SIDE, _SIDE, 3))
+    images = tiny.reshape(-1, _SIDE, _SIDE, 3)
     rows = np.flatnonzero(ok)
     rng = np.random.default_rng(seed)
     filters, offset = _codebook(images, rows, rng)
@@ -79,7 +80,7 @@ def pixel_features(tiny: np.ndarray, ok: Bool, seed: int = 0, progress: Progress
     out = np.zeros((len(tiny), 2 * _CODES * _POOL * _POOL), np.float16)
     for start in range(0, len(rows), _IMAGES):
         part = rows[start : start + _IMAGES]
-        x = images[torch.from_numpy(part)].permute(0, 3, 1, 2).float() / 255
+        x = torch.from_numpy(images[part]).permute(0, 3, 1, 2).float() / 255
         mean = torch.nn.functional.avg_pool2d(x, _PATCH, _STRIDE).mean(1, keepdim=True)
         square = torch.nn.functional.avg_pool2d(x.square(), _PATCH, _STRIDE).mean(1, keepdim=True)
         deviation = (square - mean.square() + _CONTRAST).clamp_min(_CONTRAST).sqrt()
@@ -94,13 +95,13 @@ def pixel_features(tiny: np.ndarray, ok: Bool, seed: int = 0, progress: Progress
     return _half_whiten(out, ok, rng)
 
 
-def _codebook(images: torch.Tensor, rows: np.ndarray, rng: np.random.Generator) -> tuple[Float32, Float32]:
+def _codebook(images: NDArray[np.uint8], rows: NDArray[np.int64], rng: np.random.Generator) -> tuple[Float32, Float32]:
     """Filters (108, codes) with the whitening folded in, and their offsets (codes,)."""
-    pick = torch.from_numpy(rng.choice(rows, _PATCHES))
-    top, left = (torch.from_numpy(rng.integers(0, _SIDE - _PATCH + 1, _PATCHES)) for _ in range(2))
-    step = torch.arange(_PATCH)
+    pick = np.sort(rng.choice(rows, _PATCHES))
+    top, left = (rng.integers(0, _SIDE - _PATCH + 1, _PATCHES) for _ in range(2))
+    step = np.arange(_PATCH)
     patches = images[pick[:, None, None], (top[:, None] + step)[:, :, None], (left[:, None] + step)[:, None, :]]
-    p = (patches.permute(0, 3, 1, 2).reshape(_PATCHES, -1).float() / 255).numpy()
+    p: Float32 = patches.transpose(0, 3, 1, 2).reshape(_PATCHES, -1).astype(np.float32) / 255
     p -= p.mean(1, keepdims=True)
     p /= np.sqrt(p.var(1, keepdims=True) + _CONTRAST)
     centre = p.mean(0)
@@ -160,7 +161,7 @@ def word_features(texts: Strings, ok: Bool, seed: int = 0) -> Float32 | None:
     return out
 
 
-def _half_whiten(features: np.ndarray, ok: Bool, rng: np.random.Generator) -> Float32:
+def _half_whiten(features: NDArray[np.float16], ok: Bool, rng: np.random.Generator) -> Float32:
     """Standardise, project on the leading 256 principal directions divided by λ^¼, scale rows to unit length.
 
     Randomised PCA with one power iteration (Halko, Martinsson & Tropp 2011), in blocks of rows.
@@ -197,6 +198,6 @@ def _half_whiten(features: np.ndarray, ok: Bool, rng: np.random.Generator) -> Fl
     return out
 
 
-def _blocks(features: np.ndarray, rows: np.ndarray) -> Iterator[Float32]:
+def _blocks(features: NDArray[np.float16], rows: NDArray[np.int64]) -> Iterator[Float32]:
     for start in range(0, len(rows), _ROWS):
         yield features[rows[start : start + _ROWS]].astype(np.float32)

@@ -59,7 +59,7 @@ def run_probe(
     config, notes = (config or ProbeConfig()).fitted(n, n_classes)
     for note in notes:
         progress(Progress("probe", 0, config.epochs, "epochs", note))
-    features = np.ascontiguousarray(features, np.float32)
+    features = _owned(features)
     folds = int(min(config.folds, usable.sum()))
     kinds = (CE,) * config.repeats + ((GCE, SCE) if config.robust_losses else ())
     fold = np.stack([stratified_folds(labels, usable, folds, config.seed + 101 * i, groups) for i in range(len(kinds))])
@@ -72,7 +72,7 @@ def run_probe(
         described[name] = x
         described[f"joint_{name}"] = np.concatenate([features, x], axis=1) * np.float32(np.sqrt(0.5))
     for name, x in described.items() if config.kernel_anchors else ():
-        x = np.ascontiguousarray(x, np.float32)
+        x = _owned(x)
         fit = leave_one_out(
             x, labels, usable, n_classes, config.kernel_anchors, config.seed, progress, config.device, name
         )
@@ -90,6 +90,12 @@ def run_probe(
         extra_probs=extra,
         temperature=1.0 / max(sum(weights.values()), 1e-6),
     )
+
+
+def _owned(x: Float32) -> Float32:
+    """Contiguous, float32 and writable (torch takes no read-only memory maps): a copy only where needed."""
+    out: Float32 = np.require(x, np.float32, ["C", "W"])
+    return out
 
 
 def _log(p: Float32) -> Float32:
