@@ -21,6 +21,7 @@ STAGES = {
     "media": "Looking at every image",
     "embed": "Embedding",
     "graphs": "Finding neighbours",
+    "views": "Looking anew",
     "probe": "Training the probe",
     "signals": "Scoring signals",
     "verdicts": "Weighing verdicts",
