@@ -60,13 +60,14 @@ def workspace(server: Server) -> Path:
     return server.workspace
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def playwright() -> Iterator[Playwright]:
+    # not for the whole run: its event loop would be in the way of tests that have one of their own
     with sync_playwright() as started:
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(playwright: Playwright) -> Iterator[Browser]:
     path = str(CHROMIUM) if CHROMIUM.exists() else None
     opened = playwright.chromium.launch(executable_path=path, args=ARGS)

@@ -53,6 +53,8 @@ def test_from_the_first_look_to_the_exported_files(page: Page, server: Server, w
     for key in "awxa1wxaw2":
         here = sample(page)
         assert here not in excluded
+        if key == "w" and page.locator(".review .take").is_disabled():
+            key = "1"  # nothing is suggested for this one
         likely = page.locator(".review .option .ellipsis").all_inner_texts()
         suggestion = page.locator(".review .suggested b").inner_text()
         page.keyboard.press(key)
