@@ -19,6 +19,10 @@ _GROUP = 16
 _BLOCK_BYTES = 1 << 27
 """Size of a block of similarities: small enough to stay near the cache, large enough for the matrix product."""
 
+_QUERIES, _KEYS = 256, 4096
+"""Blocks of a partitioned search are padded to multiples of these, so that there are few distinct shapes."""
+_NEVER = -1e4
+
 Tick = Callable[[int], None]
 
 
@@ -124,22 +128,27 @@ def search_cells(queries: torch.Tensor, keys: torch.Tensor, cells: Cells, probes
 
     Returns (n, m) int64 rows, unordered, −1 where the probed cells hold fewer.
     """
-    n = len(keys)
+    n, e = keys.shape
     order = torch.from_numpy(cells.order)
     queries, keys = queries[order], keys[order]
     out = np.full((n, m), -1, np.int64)
+    # few distinct shapes: the matrix kernels are compiled once for each
+    asked = torch.zeros((_QUERIES, e), dtype=queries.dtype)
+    nothing = torch.zeros((_KEYS, e), dtype=keys.dtype)
+    nothing[:, -2] = _NEVER  # the column that queries multiply by one
     for c in range(len(cells.start) - 1):
         lo, hi = int(cells.start[c]), int(cells.start[c + 1])
         if lo == hi:
             continue
         spans = sorted((int(cells.start[p]), int(cells.start[p + 1])) for p in cells.near[c, :probes])
         positions = np.concatenate([np.arange(a, b) for a, b in spans])
-        block_keys = torch.cat([keys[a:b] for a, b in spans])
+        spare = -len(positions) % _KEYS
+        block_keys = torch.cat([*(keys[a:b] for a, b in spans), nothing[:spare]])
         take = min(m, len(positions))
-        step = int(max(16, min(2048, _BLOCK_BYTES // (len(positions) * keys.element_size()))))
-        for start in range(lo, hi, step):
-            stop = min(hi, start + step)
-            best = _top(queries[start:stop] @ block_keys.T, take).numpy()
+        for start in range(lo, hi, _QUERIES):
+            stop = min(hi, start + _QUERIES)
+            asked[: stop - start] = queries[start:stop]
+            best = _top((asked @ block_keys.T)[: stop - start], take).numpy()
             out[cells.order[start:stop], :take] = cells.order[positions[best]]
             tick(stop - start)
     return out
