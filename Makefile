@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 BROWSER := $(VENV)/.browser
-PYTEST ?= -q
+PYTEST ?= -q -n 2 --dist loadfile
 
 .PHONY: demo test check lint types imports pytest bench-quality screenshots clean help
 
@@ -45,8 +45,10 @@ types: $(STAMP)
 imports: $(STAMP)
 	$(BIN)/lint-imports --no-cache
 
+# the browser's journeys have the two cores to themselves: they measure time
 pytest: $(BROWSER)
-	$(BIN)/python -m pytest $(PYTEST)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST) tests/unit tests/contract tests/app
+	$(BIN)/python -m pytest -q tests/e2e
 
 bench-quality: $(STAMP)
 	$(BIN)/python benchmarks/quality.py

@@ -123,6 +123,8 @@ def _models() -> dict[str, dict[str, Any]]:
 
 
 class OpenClipFamily:
+    """Every open_clip model with a weight tag, or a local checkpoint: ``open_clip:MODEL/TAG`` or ``/path``."""
+
     name = "open_clip"
 
     def infos(self) -> list[EncoderInfo]:

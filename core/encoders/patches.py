@@ -166,6 +166,8 @@ def _sample(dataset: Dataset) -> Pixels:
 
 
 class PatchFamily:
+    """The built-in image encoder, ``patches``: always there."""
+
     name = "patches"
 
     def infos(self) -> list[EncoderInfo]:

@@ -87,6 +87,8 @@ def _revision(folder: Path) -> str:
 
 
 class SentenceFamily:
+    """Sentence encoders by name or folder: ``sentence-transformers:NAME|path``."""
+
     name = "sentence-transformers"
 
     def infos(self) -> list[EncoderInfo]:

@@ -110,6 +110,8 @@ class TfidfEncoder(BaseEncoder):
 
 
 class TfidfFamily:
+    """The built-in text encoder, ``tfidf``: always there."""
+
     name = "tfidf"
 
     def infos(self) -> list[EncoderInfo]:

@@ -47,12 +47,16 @@ def normal(name: str) -> str:
 
 
 def is_text(kind: pa.DataType) -> bool:
+    """Whether a column holds strings, dictionary-encoded or not."""
+
     if pt.is_dictionary(kind):
         kind = kind.value_type
     return bool(pt.is_string(kind) or pt.is_large_string(kind) or pt.is_string_view(kind))
 
 
 def is_binary(kind: pa.DataType) -> bool:
+    """Whether a column holds bytes."""
+
     return bool(
         pt.is_binary(kind) or pt.is_large_binary(kind) or pt.is_fixed_size_binary(kind) or pt.is_binary_view(kind)
     )
@@ -64,6 +68,8 @@ def is_image_struct(kind: pa.DataType) -> bool:
 
 
 def is_list(kind: pa.DataType) -> bool:
+    """Whether a column holds lists, of any length."""
+
     return bool(pt.is_list(kind) or pt.is_large_list(kind) or pt.is_fixed_size_list(kind) or pt.is_list_view(kind))
 
 
@@ -73,6 +79,8 @@ def is_vector(kind: pa.DataType) -> bool:
 
 
 def is_nested(kind: pa.DataType) -> bool:
+    """Whether a column holds what no cell of a spreadsheet can."""
+
     return is_list(kind) or bool(pt.is_nested(kind))
 
 
@@ -241,6 +249,8 @@ def _modality(raw: RawTable, found: dict[str, str]) -> Modality | None:
 
 
 def nothing_usable(raw: RawTable) -> SourceError:
+    """The error for a table in which no column is an image, a text or an embedding."""
+
     return SourceError(
         f"No column of {raw.path.name} holds images, text or embeddings. Its columns are: {choices(raw.order, 40)}. "
         "Say which one does with --image or --text."

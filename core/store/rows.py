@@ -99,11 +99,15 @@ class ClassEvent:
 
 
 def says(row: Decision) -> str:
+    """A decision as a clause: who chose what, for which sample, when."""
+
     label = f" to {row.label!r}" if row.label is not None else ""
     return f"{row.actor!r} chose {row.action.value}{label} for {row.sample_id!r} at {row.at}"
 
 
 def checked_action(action: Action | str) -> Action:
+    """The action of that name. Raises DecisionError naming the choices."""
+
     try:
         return Action(action)
     except ValueError:
