@@ -3,18 +3,19 @@
  * be added and subtracted, and the exact members are worked out by the server from the outlines alone.
  */
 
-import { count, fillHeight, h, helpDialog, icon, isInteractive, isTyping, keepFocus, plural, score, setText, show, verdictOf } from "../lib/dom.js";
+import { count, fillHeight, h, helpDialog, icon, isInteractive, isTyping, keepFocus, plural, setText, show } from "../lib/dom.js";
 import { Api } from "../lib/api.js";
 import { BulkBar } from "../lib/bulk.js";
 import { LabelPicker } from "../lib/picker.js";
 import { PointGrid, drawn, inRing, simplify } from "./geometry.js";
 import { mask, narrowed } from "./filter.js";
+import { Legend } from "./legend.js";
 import { paint } from "./palette.js";
+import { hint, mixOf, pinnedOf, tileOf, tipOf } from "./side.js";
 
 const MOST = 100_000; // points drawn at once
 const STRIP = 60; // tiles of the selection
 const NAMES = 24; // cluster names in the space
-const LEGEND = 60;
 const HOVER_RADIUS = 9; // pixels
 const CLICK_SLOP = 5;
 
@@ -102,9 +103,9 @@ class AtlasMap {
     this.outline.setAttribute("aria-hidden", "true");
     this.tip = h("div.tip", { hidden: true, role: "tooltip" });
     this.stage = h("div.stage", { role: "application", "aria-label": "Map of all samples. Draw an outline to select." }, this.plot, this.outline, this.tip);
-    this.legend = h("div.legend", { role: "group", "aria-label": "Legend" });
+    this.legend = new Legend((hidden) => { this.hidden = hidden; this.#hiddenChanged(); });
     this.strip = h("div.strip", {});
-    this.side = h("div.side", { role: "group", "aria-label": "Legend and selection" }, this.legend, this.strip);
+    this.side = h("div.side", { role: "group", "aria-label": "Legend and selection" }, this.legend.node, this.strip);
     this.empty = h("div.empty", { hidden: true });
     this.root = h("section.wn.map", { tabIndex: -1, role: "region", "aria-label": "Map" }, this.head, h("div.body", {}, this.stage, this.side, this.empty));
     parent.append(this.root);
@@ -325,56 +326,15 @@ class AtlasMap {
   // ── legend ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   #legend() {
-    const { painted } = this;
-    if (painted.kind === "score") {
-      this.legend.replaceChildren(h("div.gradient", { style: { background: `linear-gradient(90deg, ${painted.gradient})` } }), h("div.ends", {}, h("span", { textContent: "0.00" }), h("span", { textContent: this.picker0.selectedOptions[0]?.textContent || "" }), h("span", { textContent: "1.00" })));
-      return;
-    }
-    this.#tally();
-    const entries = this.#shownEntries();
-    this.legend.replaceChildren(...entries.map((e) => h("button.entry", {
-      type: "button", "aria-pressed": String(!this.hidden.has(e.code)), title: `${e.name}: ${count(e.count)}. Click hides, double-click shows only this.`,
-      onclick: () => this.#toggle(e.code), ondblclick: () => this.#isolate(e.code),
-    }, h("span.dot", { vars: { c: e.colour } }), h("span.ellipsis", { textContent: e.name }), h("span.muted", { textContent: count(e.count) }))),
-    painted.entries.length > LEGEND ? h("span.muted.more", { textContent: `and ${count(painted.entries.length - LEGEND)} more` }) : "");
-  }
-
-  #toggle(code) {
-    clearTimeout(this.legendTimer);
-    this.legendTimer = setTimeout(() => { // a double click isolates instead
-      if (!this.hidden.delete(code)) this.hidden.add(code);
-      this.#hiddenChanged();
-    }, 220);
-  }
-
-  #isolate(code) {
-    clearTimeout(this.legendTimer);
-    const others = this.painted.entries.filter((e) => e.code !== code);
-    const alone = others.every((e) => this.hidden.has(e.code)) && !this.hidden.has(code);
-    this.hidden.clear();
-    if (!alone) for (const e of others) this.hidden.add(e.code);
-    this.#hiddenChanged();
+    const order = this.colour === "verdict" ? Object.keys(this.data.verdicts) : null;
+    this.legend.draw(this.painted, { order, hidden: this.hidden, mask: this.matching.mask, title: this.picker0.selectedOptions[0]?.textContent || "" });
   }
 
   #hiddenChanged() {
-    [...this.legend.querySelectorAll(".entry")].forEach((b, i) => b.setAttribute("aria-pressed", String(!this.hidden.has(this.#shownEntries()[i].code))));
+    this.legend.press(this.hidden);
     if (this.ops.length) this.#members();
     this.#relayer();
     if (this.ops.length) this.#count();
-  }
-
-  /** Counts of the points that match the filter, per entry. */
-  #tally() {
-    const { painted, matching } = this;
-    const counts = new Map();
-    for (let i = 0; i < this.n; i += 1) if (matching.mask[i]) counts.set(painted.code(i), (counts.get(painted.code(i)) || 0) + 1);
-    for (const e of painted.entries) e.count = counts.get(e.code) || 0;
-  }
-
-  #shownEntries() {
-    const order = Object.keys(this.data.verdicts);
-    if (this.colour === "verdict") return [...this.painted.entries].sort((a, b) => order.indexOf(a.key) - order.indexOf(b.key));
-    return this.painted.entries.length > LEGEND ? [...this.painted.entries].sort((a, b) => b.count - a.count).slice(0, LEGEND) : this.painted.entries;
   }
 
   // ── pointer ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -572,13 +532,8 @@ class AtlasMap {
   }
 
   #showTip(card, i) {
-    const v = verdictOf(this.data.verdicts, card.verdict);
     const [px, py] = this.#view.toPixel(this.xy[2 * i], this.xy[2 * i + 1]);
-    const best = card.suggestions?.[0];
-    this.tip.replaceChildren(
-      card.text ? h("p.words", { textContent: card.text.slice(0, 160) }) : card.modality === "vector" || !card.width ? "" : h("img", { src: card.thumb, alt: "", className: card.width && Math.max(card.width, card.height) < 128 ? "pixelated" : "" }),
-      h("div", {}, h("b.ellipsis", { textContent: card.label ?? "no label" }), h("span", {}, h("span.dot", { vars: { c: v.colour } }), ` ${v.says} ${score(card.confidence)}`),
-        card.verdict === "noisy_label" && best ? h("span.muted", { textContent: `${best[0]}? ${score(best[1])}` }) : null));
+    this.tip.replaceChildren(...tipOf(card, this.data.verdicts));
     this.tip.hidden = false;
     const { offsetWidth: w, offsetHeight: high } = this.tip;
     const room = this.stage.clientWidth;
@@ -601,43 +556,22 @@ class AtlasMap {
 
   async #strip() {
     const { selection, pinned } = this;
-    if (!selection && pinned) { this.strip.replaceChildren(...this.#pinnedView(pinned)); return; }
-    if (!selection || !selection.count) {
-      this.strip.replaceChildren(h("div.hintbox", {}, icon("lasso_select"), h("p", { textContent: "Drag an outline around points to see them here and decide about all of them at once." })));
-      return;
-    }
-    const verdicts = Object.entries(selection.verdicts).filter(([, n]) => n).sort((a, b) => b[1] - a[1]);
+    const { verdicts, modality } = this.data;
+    if (!selection && pinned) { this.strip.replaceChildren(pinnedOf(pinned, verdicts, () => this.#go("review", { id: pinned.id }))); return; }
+    if (!selection?.count) { this.strip.replaceChildren(hint()); return; }
     const tiles = h("div.tiles", { role: "group", "aria-label": "Selected samples" });
-    this.strip.replaceChildren(
-      h("div.mix", { role: "img", "aria-label": verdicts.map(([k, n]) => `${verdictOf(this.data.verdicts, k).says}: ${count(n)}`).join(", ") },
-        verdicts.map(([k, n]) => h("span", { title: `${verdictOf(this.data.verdicts, k).says}: ${count(n)}`, style: { flexGrow: n, background: verdictOf(this.data.verdicts, k).colour } }))),
+    this.strip.replaceChildren(mixOf(selection.verdicts, verdicts),
       h("div.open", {}, h("button", { type: "button", onclick: () => this.#go("gallery", { selection: selection.handle }) }, icon("grid_view"), "Gallery"),
         h("button", { type: "button", onclick: () => this.#go("review", { selection: selection.handle }) }, icon("rate_review"), "Review")),
       tiles);
     try {
       const { rows, total } = await this.api.get("rows", { selection: selection.handle, limit: STRIP, sort: "-confidence" });
       if (this.selection !== selection) return;
-      tiles.replaceChildren(...rows.map((row) => this.#tile(row)), total > rows.length ? h("span.muted.more", { textContent: `and ${count(total - rows.length)} more` }) : "");
+      tiles.replaceChildren(...rows.map((row) => tileOf(row, verdicts, modality, () => this.#go("review", { id: row.id, selection: selection.handle }))),
+        total > rows.length ? h("span.muted.more", { textContent: `and ${count(total - rows.length)} more` }) : "");
     } catch (error) {
       if (this.selection === selection) tiles.replaceChildren(h("span.muted", { textContent: error.message }));
     }
-  }
-
-  #tile(row) {
-    const v = verdictOf(this.data.verdicts, row.verdict);
-    const words = ["text", "vector"].includes(this.data.modality) ? row.text || row.id : row.width === 0 ? "cannot be read" : null;
-    return h("button.tile", { type: "button", title: `${row.label ?? "no label"} · ${v.says} ${score(row.confidence)} · ${row.id}`, "aria-label": `${row.label ?? "no label"}, ${v.says}. Open in Review.`, onclick: () => this.#go("review", { id: row.id, selection: this.selection?.handle }) },
-      words ? h("span.snippet", { textContent: words }) : h("img", { src: row.thumb, alt: "" }),
-      h("span.line", {}, h("span.dot", { vars: { c: v.colour } }), h("span.ellipsis", { textContent: row.label ?? "no label" })));
-  }
-
-  #pinnedView(card) {
-    const v = verdictOf(this.data.verdicts, card.verdict);
-    return [h("div.pinned", {},
-      card.text ? h("p.words", { textContent: card.text }) : card.modality === "vector" || !card.width ? "" : h("img", { src: card.thumb, alt: `Sample ${card.id}`, className: card.width && Math.max(card.width, card.height) < 128 ? "pixelated" : "" }),
-      h("b", { textContent: card.label ?? "no label" }), h("span", {}, h("span.dot", { vars: { c: v.colour } }), ` ${v.says} ${score(card.confidence)}`),
-      h("p.muted", { textContent: (card.reason || "").replaceAll("*", "") }),
-      h("button", { type: "button", onclick: () => this.#go("review", { id: card.id }) }, icon("rate_review"), "Open in Review"))];
   }
 
   // ── keys ─────────────────────────────────────────────────────────────────────────────────────────────────────
