@@ -12,7 +12,13 @@ def orders(page: Page) -> list[list[str]]:
     """What the grid can be ordered by: [sort, words], the kinds first, then every signal that ran."""
     kinds = [[f"-{kind}", theme.says(kind)] for kind in theme.VERDICTS if kind in set(ISSUE_KINDS)]
     signals = [[f"-{s.name}", s.title] for s in page.workspace.signals() if s.ran]
-    return [*kinds, ["-confidence", "Surest verdict"], ["confidence", "Least sure verdict"], ["row", "Order of the dataset"], *signals]
+    return [
+        *kinds,
+        ["-confidence", "Surest verdict"],
+        ["confidence", "Least sure verdict"],
+        ["row", "Order of the dataset"],
+        *signals,
+    ]
 
 
 def first_order(page: Page) -> str:

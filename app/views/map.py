@@ -17,7 +17,11 @@ def colours(page: Page) -> list[list[str]]:
     found += [["split", "Split"]] if any(page.counts.by_split or ()) else []
     found += [["source", "Source"]] if any(page.counts.by_source or ()) else []
     found += [[kind, theme.says(kind)] for kind in theme.VERDICTS if kind in set(ISSUE_KINDS)]
-    return [*found, ["confidence", "Confidence of the verdict"], *([s.name, s.title] for s in page.workspace.signals() if s.ran)]
+    return [
+        *found,
+        ["confidence", "Confidence of the verdict"],
+        *([s.name, s.title] for s in page.workspace.signals() if s.ran),
+    ]
 
 
 def draw() -> None:

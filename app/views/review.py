@@ -20,7 +20,9 @@ def queue_of(flt: Filter, sort: str | None, selection: str | None) -> tuple[str,
     Decided samples are left out unless they were asked for. Who names no verdict, pair, score, group or selection gets
     the suspects, the surest first.
     """
-    named = flt.verdicts or flt.kinds or flt.pair or flt.scores or flt.text or flt.duplicate_group is not None or selection
+    named = (
+        flt.verdicts or flt.kinds or flt.pair or flt.scores or flt.text or flt.duplicate_group is not None or selection
+    )
     words = "" if named else "suspects"
     if not named:
         flt = replace(flt, verdicts=PROBLEMS)
