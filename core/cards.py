@@ -10,6 +10,9 @@ import numpy as np
 from .lookup import RowReader
 from .types import ISSUE_KINDS, Decision, Int32, Neighbors, Strings
 
+NEIGHBOR_TEXT = 200
+"""Characters of a neighbour's text on a card."""
+
 META_LIMIT = 2_000
 """Longest metadata value shown on a card, in characters."""
 
@@ -97,11 +100,15 @@ class CardMaker:
         near = np.asarray(self._graph.indices[row, :k])
         far = np.asarray(self._graph.distances[row, :k])
         out = []
-        for other, distance in zip(near[near >= 0], far[near >= 0], strict=True):
+        texts: list[str | None] = [None] * int((near >= 0).sum())
+        if self._modality == "text":
+            texts = [(who["text"] or "")[:NEIGHBOR_TEXT] for who in self._dataset.take(near[near >= 0].tolist())]
+        for other, distance, text in zip(near[near >= 0], far[near >= 0], texts, strict=True):
             theirs = self._names[self._labels[other]]
             out.append(
                 {
                     "id": self._ids[other],
+                    "text": text,
                     "label": theirs,
                     "distance": _round(float(distance)),
                     "agrees": None if label is None or theirs is None else theirs == label,

@@ -453,10 +453,17 @@ class Workspace:
             reason=item.get("reason"), batch_id=item.get("batch_id"), evidence=evidence, **extra,
         )  # fmt: skip
 
-    def undo(self, actor: str | None = None) -> list[Decision]:
-        """Take back this person's last decision, or their last bulk verdict as a whole. [] = nothing left."""
+    def undo(
+        self, actor: str | None = None, *, undo_id: str | None = None, decision_id: str | None = None,
+        batch_id: str | None = None,
+    ) -> list[Decision]:  # fmt: skip
+        """Take back this person's last decision, or their last bulk verdict as a whole. [] = nothing left.
+
+        ``decision_id``, ``batch_id``: take back exactly that, if it is theirs and in force. A call that is repeated
+        with the same ``undo_id`` takes nothing more back.
+        """
         with self._lock:
-            return self._store.undo(actor or self.actor)
+            return self._store.undo(actor or self.actor, undo_id=undo_id, decision_id=decision_id, batch_id=batch_id)
 
     def history(self, **where: Any) -> list[Decision]:
         """The log, newest first: actor, sample_id, action, since, until, limit, offset."""

@@ -111,8 +111,14 @@ def changes(call: Call) -> dict[str, Any]:
 
 
 def undo(call: Call) -> dict[str, Any]:
-    """Take back this person's last decision or whole batch → ``{undone: [sample_id, …], count}``."""
-    undone = call.workspace.undo(actor=call.claims.actor)
+    """``{undo_id?, decision_id?, batch_id?}`` → ``{undone: [sample_id, …], count}``.
+
+    Takes back exactly the decision or batch that is named, else this person's last step. The same ``undo_id`` again
+    takes nothing more back.
+    """
+    body = call.body or {}
+    wanted = {name: _text(body, name) for name in ("undo_id", "decision_id", "batch_id")}
+    undone = call.workspace.undo(actor=call.claims.actor, **wanted)
     return {
         "count": len(undone),
         "undone": [d.sample_id for d in undone[:MAX_BATCH]],

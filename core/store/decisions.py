@@ -116,18 +116,28 @@ class DecisionStore:
         are recorded. For ordered batches from a browser."""
         return self._record(lambda _: requests, stop=False)
 
-    def undo(self, actor: str, now: datetime | None = None, undo_id: str | None = None) -> list[Decision]:
+    def undo(
+        self,
+        actor: str,
+        now: datetime | None = None,
+        undo_id: str | None = None,
+        decision_id: str | None = None,
+        batch_id: str | None = None,
+    ) -> list[Decision]:
         """Take back the latest decision of ``actor`` that is in force, or the whole batch that it belongs to.
 
-        What was in force before is in force again; the next undo reaches further back. Returns the UNDO rows, in
-        one batch; empty where nothing is left. ``undo_id`` makes a repeated call answer with the same rows.
+        With ``decision_id`` or ``batch_id``: exactly that one, if it is theirs and in force. What was in force before
+        is in force again; the next undo reaches further back. Returns the UNDO rows, in one batch; empty where
+        nothing is left. ``undo_id`` makes a repeated call answer with the same rows.
         """
         undo_id = undo_id or f"undo-{uuid.uuid4().hex}"
 
         def requests(conn: Connection) -> list[DecisionRequest]:
             mine = DECISIONS.c.batch_id == undo_id, DECISIONS.c.actor == actor, DECISIONS.c.action == Action.UNDO.value
             steps: list[Any] = list(conn.execute(self._select().where(*mine).order_by(DECISIONS.c.seq)))
-            if not steps:
+            if not steps and (decision_id or batch_id):
+                steps = self._state.step_of(actor, decision_id, batch_id)
+            elif not steps:
                 steps = self._state.last_step(actor)
             return [
                 DecisionRequest(

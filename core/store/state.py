@@ -118,6 +118,13 @@ class LogState:
             return [last]
         return [row for row in self._batches[actor, last.batch_id] if self.in_force(row)]
 
+    def step_of(self, actor: str, decision_id: str | None, batch_id: str | None) -> list[Decision]:
+        """The decision, or the batch, of ``actor`` as far as it is in force now, in order of seq."""
+        if batch_id is not None:
+            return [row for row in self._batches.get((actor, batch_id), []) if self.in_force(row)]
+        mine = reversed(self._by_actor.get(actor, []))
+        return [row for row in mine if row.decision_id == decision_id and self.in_force(row)]
+
     def current(self, sample_ids: Iterable[str] | None = None) -> dict[str, dict[str, Decision]]:
         """sample → person → decision in force; samples without one are left out."""
         wanted = self.samples.keys() if sample_ids is None else sample_ids

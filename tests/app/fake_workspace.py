@@ -322,7 +322,14 @@ class FakeWorkspace:
                 answers.append({"ok": False, "decision_id": item.get("decision_id"), "error": str(error)})
         return answers
 
-    def undo(self, actor: str | None = None) -> list[Decision]:
+    def undo(
+        self,
+        actor: str | None = None,
+        *,
+        undo_id: str | None = None,
+        decision_id: str | None = None,
+        batch_id: str | None = None,
+    ) -> list[Decision]:
         undone = {d.supersedes for d in self.log if d.action is Action.UNDO}
         mine = [
             d

@@ -95,6 +95,18 @@ def test_a_bulk_verdict_is_one_step_of_undo(ws: Workspace) -> None:
     assert ws.counts(Filter(state="exclude")).matching == 0
 
 
+def test_an_undo_names_what_it_takes_back_and_may_be_repeated(ws: Workspace) -> None:
+    first = ws.decide("s001", "accept")
+    batch = ws.decide_many(["s002", "s003"], "exclude")
+    last = ws.decide("s004", "exclude")
+    assert [d.sample_id for d in ws.undo(undo_id="u1", decision_id=first.decision_id)] == ["s001"]
+    assert [d.sample_id for d in ws.undo(undo_id="u1", decision_id=first.decision_id)] == ["s001"]
+    assert ws.undo(undo_id="u2", decision_id=first.decision_id) == [], "it is not in force any more"
+    assert ws.undo(actor="bob", decision_id=last.decision_id) == [], "it is not his"
+    assert len(ws.undo(undo_id="u3", batch_id=batch.batch_id)) == 2
+    assert set(ws.current()) == {"s004"}
+
+
 def test_a_repeated_key_press_is_recorded_once(ws: Workspace) -> None:
     item = {"sample_id": "s005", "action": "accept", "decision_id": "press-1", "supersedes": None}
     first, second = ws.record([item]), ws.record([item])

@@ -55,7 +55,7 @@ export class Saver {
       }
     } catch { return 0; } // storage is off or damaged: nothing to take over
     found.sort((a, b) => (a.minted || 0) - (b.minted || 0));
-    this.queue.unshift(...found.map((d) => (d.undo ? { ...d, tried: true } : d)));
+    this.queue.unshift(...found);
     this.adopted = found.length;
     if (found.length) { this.#keep(); this.#schedule(0); }
     return found.length;
@@ -113,16 +113,9 @@ export class Saver {
     return this.sending;
   }
 
-  /** Undo is not idempotent by itself: after a broken try, look first whether the decision is still in force. */
+  /** Takes back exactly one decision; the same undo_id again takes nothing more back, so a retry is safe. */
   async #takeBack(item) {
-    if (item.tried) {
-      const { cards } = await this.api.get("cards", { id: item.sample_id });
-      const mine = (cards[0]?.decisions || []).find((d) => d.actor === this.actor);
-      if (mine?.decision_id !== item.undo) return { results: [] };
-    }
-    item.tried = true;
-    this.#keep();
-    const answer = await this.api.post("undo", { undo_id: item.undo_id, decision_id: item.undo, sample_id: item.sample_id });
+    const answer = await this.api.post("undo", { undo_id: item.undo_id, decision_id: item.undo });
     return { results: [], undone: answer.undone };
   }
 
