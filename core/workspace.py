@@ -469,6 +469,10 @@ class Workspace:
         """The log, newest first: actor, sample_id, action, since, until, limit, offset."""
         return self._store.history(**where)
 
+    def batch_sizes(self, batch_ids: Iterable[str]) -> dict[str, int]:
+        """How many decisions each bulk verdict (or undo of one) holds."""
+        return self._store.batch_sizes(batch_ids)
+
     def current(self, ids: Sequence[str] | None = None) -> dict[str, dict[str, Decision]]:
         """Decisions in force: sample id → person → decision."""
         return self._store.current(list(ids) if ids is not None else None)

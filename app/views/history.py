@@ -28,9 +28,6 @@ SPANS: dict[str, tuple[str, int]] = {
 }
 """How far back: key → (words, hours; 0 = no bound)."""
 
-MAX_STEPS = 500
-"""Steps that one click takes back at most."""
-
 
 def steps(log: Sequence[Decision]) -> list[list[Decision]]:
     """Rows of the log, the latest first, with the rows of one bulk verdict or one undo put together."""
@@ -43,23 +40,25 @@ def in_force(page: Page, log: Sequence[Decision]) -> set[str]:
     return {d.decision_id for people in current.values() for d in people.values()}
 
 
-def _step(page: Page, rows: list[Decision], force: set[str], tiles: dict[str, dict[str, Any]], back: int) -> str:
+def _step(page: Page, rows: list[Decision], force: set[str], tiles: dict[str, dict[str, Any]], size: int) -> str:
     first = rows[0]
     alive = sum(d.decision_id in force for d in rows)
     tile = tiles.get(first.sample_id, {"sample_id": first.sample_id})
-    if len(rows) > 1:
-        what = f"<b>{plural(len(rows), 'sample')}</b> <span class='w-muted'>at once</span>"
+    if size > 1:
+        what = f"<b>{plural(size, 'sample')}</b> <span class='w-muted'>at once</span>"
     else:
         what = f"<span class='w-cut' title='{esc(first.sample_id)}'>{esc(first.sample_id)}</span>"
-    given = f"<span class='w-muted'>{esc(tile.get('label') or '–')}</span>" if len(rows) == 1 else ""
-    seen = verdict_chip(str(first.evidence["verdict"])) if first.evidence.get("verdict") and len(rows) == 1 else ""
+    given = f"<span class='w-muted'>{esc(tile.get('label') or '–')}</span>" if size == 1 else ""
+    seen = verdict_chip(str(first.evidence["verdict"])) if first.evidence.get("verdict") and size == 1 else ""
     faint = "" if alive or first.action == "undo" else " class='w-gone' title='Taken back or superseded since'"
     reason = (
         f"<span class='w-muted w-cut' title='{esc(first.reason)}'>{esc(first.reason)}</span>" if first.reason else ""
     )
+    own = alive and first.actor == page.actor and first.action != "undo"
+    that = {"batch": first.batch_id} if first.batch_id else {"decision": first.decision_id}
     undo = (
-        button("Undo" if back == 1 else f"Undo back to here ({back})", go("back", steps=back), extra="w-small w-quiet")
-        if alive and back
+        button("Undo" if size == 1 else f"Undo all {count(size)}", go("undo", **that), extra="w-small w-quiet")
+        if own
         else ""
     )
     return (
@@ -88,11 +87,8 @@ def body(page: Page, who: str, what: str, when: str, at: int) -> str:
             state.filters.with_ids(state.Filter(), {d.sample_id for d in log}), "row", 0, PER_PAGE
         )
     }
-    rows, back = [], 0
-    for step in steps(log):
-        mine = step[0].actor == page.actor and step[0].action != "undo" and any(d.decision_id in force for d in step)
-        back += mine
-        rows.append(_step(page, step, force, found, back if mine and not where and not at and back <= MAX_STEPS else 0))
+    sizes = page.workspace.batch_sizes({d.batch_id for d in log if d.batch_id})
+    rows = [_step(page, step, force, found, sizes.get(step[0].batch_id or "", 1)) for step in steps(log)]
     people = list(dict.fromkeys([page.actor, *cache.people(page.key, page.workspace)]))
     pick = lambda name, options, chosen: (  # noqa: E731
         f'<select class="w-select" aria-label="{name}" {go("pick", field=name)}>'
@@ -109,7 +105,7 @@ def body(page: Page, who: str, what: str, when: str, at: int) -> str:
     head = (
         f"<div class='w-row w-tabs'>{pick('people', [('', 'Everybody'), *((p, p) for p in people)], who)}{pick('kinds', actions, what)}{pick('times', [(k, v[0]) for k, v in SPANS.items()], when)}"
         f"<span class='w-muted'>{count(page.info.n_decisions)} rows in the log</span><span class='w-grow'></span>"
-        f"{button('Undo my last', go('back', steps=1), 'undo', extra='w-small')}{pager}</div>"
+        f"{button('Undo my last', go('undo'), 'undo', extra='w-small')}{pager}</div>"
     )
     table = (
         "<section class='w-card'><div class='w-scroll w-tall' tabindex='0' aria-label='Decisions' data-scroll data-k='history'><table class='w-table w-history'><thead><tr><th>When</th><th>Who</th>"
@@ -118,14 +114,9 @@ def body(page: Page, who: str, what: str, when: str, at: int) -> str:
     return head + (table if rows else empty("No decision fits", "Choose another person or kind.", glyph="history"))
 
 
-def take_back(page: Page, n: int) -> None:
-    """Undo this person's last n steps; a bulk verdict is one step."""
-    gone = 0
-    for _ in range(min(n, MAX_STEPS)):
-        undone = page.workspace.undo(actor=page.actor)
-        if not undone:
-            break
-        gone += len(undone)
+def take_back(page: Page, decision: str | None = None, batch: str | None = None) -> None:
+    """Undo exactly one decision or bulk verdict of this person, or their last step."""
+    gone = len(page.workspace.undo(actor=page.actor, decision_id=decision, batch_id=batch))
     state.session().notice = (
         f"Took back {plural(gone, 'decision')}." if gone else "There is nothing of yours left to undo."
     )
@@ -144,10 +135,10 @@ def draw() -> None:
             )
         elif do == "turn" and isinstance(value.get("to"), int):
             st.session_state["w-history-at"] = max(0, value["to"])
-        elif do == "back" and isinstance(value.get("steps"), int):
+        elif do == "undo":
             try:
                 hub().workspace(page.key)
-                take_back(page, value["steps"])
+                take_back(page, value.get("decision"), value.get("batch"))
             except WinnowError as error:
                 state.session().notice = str(error)
         else:

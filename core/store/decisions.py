@@ -18,7 +18,7 @@ from types import EllipsisType
 from typing import Any
 
 import pyarrow as pa
-from sqlalchemy import Connection, Select, insert, select
+from sqlalchemy import Connection, Select, func, insert, select
 
 from ..errors import DecisionError
 from ..types import Action, Decision
@@ -233,6 +233,13 @@ class DecisionStore:
             query = query.limit(limit if limit is not None else 2**31).offset(offset)
         with self._database.reading() as conn:
             return [decision_of(row[:-1]) for row in conn.execute(query).all()]
+
+    def batch_sizes(self, batch_ids: Iterable[str]) -> dict[str, int]:
+        """batch_id → number of its rows in the log, for those that are there."""
+        wanted = sorted(set(batch_ids))
+        query = select(DECISIONS.c.batch_id, func.count()).where(DECISIONS.c.batch_id.in_(wanted))
+        with self._database.reading() as conn:
+            return {str(name): int(n) for name, n in conn.execute(query.group_by(DECISIONS.c.batch_id))}
 
     def actors(self) -> list[str]:
         """Everybody who has a row in the log, sorted."""

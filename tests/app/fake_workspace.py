@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -322,6 +323,9 @@ class FakeWorkspace:
                 answers.append({"ok": False, "decision_id": item.get("decision_id"), "error": str(error)})
         return answers
 
+    def batch_sizes(self, batch_ids: Iterable[str]) -> dict[str, int]:
+        return {b: sum(d.batch_id == b for d in self.log) for b in batch_ids}
+
     def undo(
         self,
         actor: str | None = None,
@@ -340,6 +344,8 @@ class FakeWorkspace:
             return []
         last = mine[-1]
         gone = [d for d in mine if d.batch_id == last.batch_id] if last.batch_id else [last]
+        if decision_id or batch_id:
+            gone = [d for d in mine if decision_id == d.decision_id or (batch_id and batch_id == d.batch_id)]
         for d in gone:
             self.log.append(
                 Decision(

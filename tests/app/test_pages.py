@@ -118,7 +118,7 @@ def test_history_shows_decisions_and_the_way_back(hub: Hub, fake: FakeWorkspace)
     text = html_of(open_page("history"))
     assert "Relabelled → dog" in text
     assert "30 samples" in text
-    assert "Undo back to here (2)" in text
+    assert "Undo all 30" in text
     assert "bob" in text
 
 

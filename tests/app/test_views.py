@@ -80,9 +80,7 @@ def test_bulk_exclusion_reaches_the_printed_count_of_groups_whose_labels_agree(p
 # -- history --------------------------------------------------------------------------------------------------------
 
 
-def test_taking_back_steps_undoes_whole_batches(
-    page: Page, fake: FakeWorkspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_taking_back_undoes_exactly_one_step(page: Page, fake: FakeWorkspace, monkeypatch: pytest.MonkeyPatch) -> None:
     from winnow.app import state
 
     monkeypatch.setattr(state, "session", lambda: state.Session())
@@ -90,10 +88,13 @@ def test_taking_back_steps_undoes_whole_batches(
     fake.decide(ids[0], "accept", actor="ada")
     fake.decide_many(ids[1:11], "exclude", actor="ada")
     fake.decide(ids[20], "accept", actor="bob")
-    history.take_back(page, 1)
+    first, batch = fake.log[0].decision_id, fake.log[1].batch_id
+    history.take_back(page, batch=batch)
     assert set(fake.current()) == {ids[0], ids[20]}
-    history.take_back(page, 9)
+    history.take_back(page, decision=first)
     assert set(fake.current()) == {ids[20]}
+    history.take_back(page)
+    assert set(fake.current()) == {ids[20]}, "what is left is not hers"
 
 
 def test_rows_of_one_batch_are_one_step(fake: FakeWorkspace) -> None:

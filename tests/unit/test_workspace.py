@@ -103,6 +103,7 @@ def test_an_undo_names_what_it_takes_back_and_may_be_repeated(ws: Workspace) -> 
     assert [d.sample_id for d in ws.undo(undo_id="u1", decision_id=first.decision_id)] == ["s001"]
     assert ws.undo(undo_id="u2", decision_id=first.decision_id) == [], "it is not in force any more"
     assert ws.undo(actor="bob", decision_id=last.decision_id) == [], "it is not his"
+    assert ws.batch_sizes({batch.batch_id, "nothing"}) == {batch.batch_id: 2}
     assert len(ws.undo(undo_id="u3", batch_id=batch.batch_id)) == 2
     assert set(ws.current()) == {"s004"}
 
