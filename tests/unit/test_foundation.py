@@ -103,3 +103,8 @@ def test_every_public_function_of_the_engine_has_a_docstring() -> None:
             if public and not ast.get_docstring(node):  # type: ignore[arg-type]
                 bare.append(f"{path.relative_to(ROOT)}:{node.lineno} {node.name}")  # type: ignore[attr-defined]
     assert bare == []
+
+
+def test_every_test_file_has_a_name_of_its_own() -> None:
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names)), "pytest imports test files by their base name"
