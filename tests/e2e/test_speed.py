@@ -99,7 +99,7 @@ def test_a_closed_tab_loses_nothing(
     open_review(page, server.url + QUEUE)
     page.route("**/api/decisions/**", lambda route: route.abort("connectionreset"))
     expected = drum(page, 5)
-    expect(page.locator(".review .banner")).to_contain_text("will be sent")
+    expect(page.locator(".review .banner")).to_contain_text("will be sent", timeout=20_000)
     assert log_of(server) == []
     page.close(run_before_unload=False)
     again = context.new_page()

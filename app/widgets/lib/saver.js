@@ -11,6 +11,7 @@ const BATCH = 50;
 const KEEPALIVE_LIMIT = 60000; // browsers allow 64 KiB for requests that outlive the page
 const FIRST_WAIT = 400;
 const LONGEST_WAIT = 8000;
+const TELL_AFTER = 2600; // a little above what the page waits before it speaks of a failure
 
 export function newId() {
   if (crypto.randomUUID) return crypto.randomUUID().replaceAll("-", "");
@@ -146,7 +147,10 @@ export class Saver {
     }
     this.failing = error.status === 401 || error.status === 403 ? "Your sign-in has expired." : error.message;
     this.expired = error.status === 401 || error.status === 403;
-    this.failingSince ||= Date.now();
+    if (!this.failingSince) {
+      this.failingSince = Date.now();
+      setTimeout(() => this.#tell(), TELL_AFTER); // the page says so even while a slow retry is under way
+    }
     if (this.#splitNext) {
       this.#splitNext = false;
       this.failing = null;
