@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -303,6 +304,38 @@ def _flat(report: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
         else:
             rows.append((prefix + key, ", ".join(map(str, value)) if isinstance(value, list) else value))
     return rows
+
+
+@app.command()
+def flags(
+    ws: WorkspacePath,
+    kind: Annotated[str, typer.Option(help="broken, duplicate, ood, noisy_label, hard or naive.")],
+    rate: Annotated[float, typer.Option(help="Largest expected share of false flags, above 0 and below 1.")] = 0.05,
+    ordinary: Annotated[
+        Path | None, typer.Option(help="Ids, one a line, of samples drawn at random and known not to be of the kind.")
+    ] = None,
+    json_: Json = False,
+) -> None:
+    """List the samples of a kind at a stated false-flag rate."""
+    from .workspace import Workspace
+
+    known = _lines(ordinary) if ordinary is not None else None
+    with Workspace.open(ws) as workspace:
+        found = workspace.flag_list(kind, rate, ordinary=known)
+    said = f"{len(found.ids):,} of {found.tested:,} samples, about {found.expected_false:.1f} of them wrongly ({found.method})"
+    if json_:
+        _say(asdict(found), True, "")
+        return
+    print(said, file=sys.stderr)
+    for sample_id in found.ids:
+        print(sample_id)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return [line for line in path.read_text(encoding="utf-8").splitlines() if line]
+    except (OSError, UnicodeDecodeError) as error:
+        raise WinnowError(f"{str(path)!r} cannot be read as a list of ids, one a line: {error}.") from error
 
 
 @app.command()

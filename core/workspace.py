@@ -30,6 +30,7 @@ from .cards import CardMaker, as_json
 from .config import ScanConfig
 from .errors import DecisionError, QueryError, WorkspaceError, choices
 from .exporters import ExportResult
+from .flags import FlagList, check_kind, flags
 from .layout import Layout
 from .lookup import RowReader
 from .media import Thumbs
@@ -278,6 +279,12 @@ class Workspace:
     def ids(self, filter: Filter | None = None, sort: str = "row") -> list[str]:
         """Every matching id in order. ``sort``: a score or column; "-" in front = descending."""
         return self._query.ids(filter or Filter(), sort)
+
+    def flag_list(self, kind: str, rate: float = 0.05, *, ordinary: Sequence[str] | None = None) -> FlagList:
+        """Samples of a kind, of which at most a share ``rate`` is expected to be listed wrongly. ``ordinary``: ids drawn
+        at random and known not to be of the kind; with them the rate holds however the scan's probabilities err."""
+        known = None if ordinary is None else [self.row(i) for i in ordinary]
+        return flags(kind, rate, self._verdicts.column(check_kind(kind)).to_numpy(), self._ids, known)
 
     def rows(
         self, filter: Filter | None = None, sort: str = "row", offset: int = 0, limit: int = 100
