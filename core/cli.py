@@ -191,6 +191,27 @@ def info(ws: WorkspacePath, json_: Json = False) -> None:
         print(f"Not done: {STAGES.get(stage, stage)}: {why}")
 
 
+@app.command(name="sets")
+def set_tables(ws: WorkspacePath, json_: Json = False) -> None:
+    """Facts about the dataset as a whole: mixed-up classes, class sizes, giveaway properties, rare groups."""
+    from .workspace import Workspace
+
+    with Workspace.open(ws) as workspace:
+        tables = workspace.sets()
+    if json_:
+        _say(tables, True, "")
+        return
+    for found in tables:
+        print(f"\n{found['title']}: {found['explain']}\n{found['summary'] or 'Left out: ' + found['skipped']}")
+        table = Table(*map(str, found["columns"].values()), box=None, pad_edge=False)
+        for row in found["rows"][:20]:
+            table.add_row(*("–" if row[key] is None else str(row[key]) for key in found["columns"]))
+        if found["rows"]:
+            Console().print(table)
+        if len(found["rows"]) > 20:
+            print(f"… and {len(found['rows']) - 20:,} more (all of them with --json)")
+
+
 @app.command()
 def scores(ws: WorkspacePath, out: Annotated[Path, typer.Argument(metavar="OUT.parquet")], json_: Json = False) -> None:
     """Write one row per sample: verdict, confidence, reasons, suggestion, duplicate_of and every kind's score and flag."""

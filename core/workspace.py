@@ -38,6 +38,7 @@ from .pipeline import check_format
 from .pipeline import scan as run_scan
 from .query import Counts, Filter, SampleQuery
 from .search import Searcher
+from .set_tables import sets_of
 from .signals import SIGNALS
 from .sources.media import MediaReader
 from .store.artifacts import StageStore, load_array, load_json, load_table, save_table
@@ -232,6 +233,11 @@ class Workspace:
             )
             for s in SIGNALS
         ]
+
+    def sets(self) -> list[dict[str, Any]]:
+        """Facts about the dataset as a whole: which classes are mixed up, class sizes, properties that give the label
+        away, rare and troubled groups. Each a table with example ids (see :func:`winnow.core.set_tables.answer`)."""
+        return sets_of(self._layout, self._generation, self._ids)
 
     def scores(self) -> pd.DataFrame:
         """One row per sample: id, verdict, confidence, reasons, suggested_label, duplicate_of, a score in [0, 1] and
