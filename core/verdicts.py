@@ -21,7 +21,7 @@ from .types import (
     Verdicts,
 )
 
-VERDICTS_VERSION = 1
+VERDICTS_VERSION = 2
 """Raised when verdicts, reasons or suggestions change."""
 
 SUGGESTIONS = 5

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..signals._label_math import own_and_rest
-from ..types import Input, Int32, Kind, KindEvidence, SignalInputs, SignalResult, Strings
+from ..types import Input, Int32, Kind, KindEvidence, Modality, SignalInputs, SignalResult, Strings
 from ._calibrate import best_f1_threshold, clean_belief, monotone, noise_model, recalibrate, wrong_label_posterior
 
 _FLOOR, _CEILING = 1 / 3, 1 / 2
@@ -79,7 +79,7 @@ def _agreement(inputs: SignalInputs, rows: NDArray[np.int64], other: Int32) -> N
 
 
 _VOICES: tuple[tuple[str, str], ...] = (
-    ("label_view", "its second view"),
+    ("label_view", "its {view} alone"),
     ("label_zero_shot", "the class names"),
     ("label_mean", "the class centres"),
     ("label_robust", "the noise-robust models"),
@@ -107,6 +107,7 @@ def _reason(
     for name, voice in _VOICES:
         said = results.get(name)
         if said is not None and said.suggestion is not None and said.suggestion[row] == other and said.score[row] > 0.5:
+            voice = voice.format(view="words" if inputs.modality is Modality.TEXT else "pixels")
             parts.append(f"{voice} point to *{rival}* too ({float(said.score[row]):.2f})")
             break
     text = "; ".join(parts)
