@@ -135,6 +135,7 @@ def export_workspace(
         snapshot,
         id_column=(columns or {}).get("id"),
         include_excluded=include_excluded,
+        signals=layout.signals if layout.signals.exists() else None,
     )
 
     def patch() -> Iterable[bytes]:

@@ -22,6 +22,7 @@ ADDED = {
     "verdict": pa.string(),
     "confidence": pa.float32(),
     "reasons": pa.string(),
+    "sample_weight": pa.float32(),
     "decision": pa.string(),
     "actor": pa.string(),
     "decided_at": pa.string(),
@@ -29,6 +30,8 @@ ADDED = {
 """What an export adds after the original columns; a name that is taken gets the prefix ``winnow_``."""
 
 _PREFIX = "winnow_"
+_DISTRUST = "label_trust"
+"""The signal whose score is 1 − weight."""
 
 
 class CuratedRows:
@@ -36,12 +39,14 @@ class CuratedRows:
 
     ``label_final`` is the new label of a relabelled sample, else the given one; people who disagree leave it as it was
     given (decision = disputed). Excluded samples are left out, or kept with decision = exclude. Where no original
-    column holds the sample's id, ``sample_id`` is added.
+    column holds the sample's id, ``sample_id`` is added. ``sample_weight`` in [0, 1] is how much ``label_final`` deserves to
+    weigh in training: 1 − the label_trust signal; 1 where that did not score and where a person accepted or relabelled.
 
     Parameters
     ----------
     dataset, verdicts : Parquet files of the workspace. meta : the original columns, after the id; None = there are
         none. snapshot : the decisions in force. id_column : the original column that is the sample's id, if any.
+        signals : Parquet file with the signals' scores, in the same order; None = all weights are 1.
     """
 
     def __init__(
@@ -52,8 +57,10 @@ class CuratedRows:
         snapshot: Snapshot,
         id_column: str | None = None,
         include_excluded: bool = False,
+        signals: Path | None = None,
     ) -> None:
         self._paths = (dataset, verdicts, meta)
+        self._signals = signals if signals is not None and _DISTRUST in pq.read_schema(signals).names else None
         self._state = snapshot.table.select(["state", "label", "actor", "at"])
         self._place = {sample_id: i for i, sample_id in enumerate(snapshot.table.column("sample_id").to_pylist())}
         self._include_excluded = include_excluded
@@ -93,10 +100,12 @@ class CuratedRows:
         who = _Reader(dataset, ["sample_id", "label", "content_hash"])
         found = _Reader(verdicts, ["sample_id", "verdict", "confidence", "reasons"])
         original = _Reader(meta) if meta is not None else None
+        distrust = _Reader(self._signals, [_DISTRUST]) if self._signals is not None else None
         first = True
         while True:
             samples, answers = who.read(BATCH), found.read(BATCH)
             columns = original.read(BATCH) if original is not None else None
+            doubt = distrust.read(BATCH).column(0) if distrust is not None else None
             ids = samples.column("sample_id")
             for name, other in (("verdicts", answers.column(0)), ("meta", columns.column(0) if columns else ids)):
                 if not ids.equals(other.cast(pa.string())):
@@ -104,13 +113,18 @@ class CuratedRows:
                         f"The tables of the workspace do not fit together ({name}.parquet holds other samples than "
                         "dataset.parquet). Run the scan again: it rebuilds what does not fit."
                     )
+            if doubt is not None and len(doubt) != len(ids):
+                raise WorkspaceError(
+                    "The tables of the workspace do not fit together (signals.parquet has another number of rows than "
+                    "dataset.parquet). Run the scan again: it rebuilds what does not fit."
+                )
             if samples.num_rows or first:
-                yield self._table(samples, answers, columns)
+                yield self._table(samples, answers, columns, doubt)
             first = False
             if samples.num_rows < BATCH:
                 return
 
-    def _table(self, samples: pa.Table, answers: pa.Table, columns: pa.Table | None) -> pa.Table:
+    def _table(self, samples: pa.Table, answers: pa.Table, columns: pa.Table | None, doubt: Any) -> pa.Table:
         ids = samples.column("sample_id").to_pylist()
         places = [self._place.get(sample_id) for sample_id in ids]
         state = self._state.take(pa.array(places, pa.int64()))
@@ -125,6 +139,7 @@ class CuratedRows:
             "verdict": answers.column("verdict"),
             "confidence": answers.column("confidence"),
             "reasons": answers.column("reasons"),
+            "sample_weight": _weight(doubt, decision),
             "decision": decision,
             "actor": state.column("actor"),
             "decided_at": state.column("at"),
@@ -167,6 +182,16 @@ class _Reader:
         whole = pa.concat_tables(parts) if parts else self._schema.empty_table()
         self._left = whole.slice(n) if have > n else None
         return whole.slice(0, n)
+
+
+def _weight(doubt: Any, decision: Any) -> Any:
+    """1 − doubt; 1 where there is none (null or NaN) and where a person stands for the label."""
+    one = pa.scalar(1.0, pa.float32())
+    sure = pc.fill_null(pc.is_in(decision, value_set=pa.array(["accept", "relabel"], decision.type)), False)
+    if doubt is None:
+        return pa.repeat(one, len(decision))
+    sure = pc.or_(sure, pc.is_null(doubt, nan_is_null=True))
+    return pc.if_else(sure, one, pc.subtract(one, doubt.cast(pa.float32())))
 
 
 def _free(name: str, taken: list[str]) -> str:

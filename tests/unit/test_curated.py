@@ -98,7 +98,8 @@ def test_decisions_are_in_what_comes_out(layout: Layout, store: DecisionStore, t
     decide(store)
     frame = out(tmp_path / f"x{suffix}", layout, store).fillna("").set_index("name")
     assert frame.columns.tolist() == [
-        "class", "n", "label_original", "label_final", "verdict", "confidence", "reasons", "decision", "actor", "decided_at",
+        "class", "n", "label_original", "label_final", "verdict", "confidence", "reasons", "sample_weight",
+        "decision", "actor", "decided_at",
     ]  # fmt: skip
     assert frame.index.tolist() == ["s0", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9"]
     final = frame[["class", "label_original", "label_final", "decision", "actor"]]
@@ -145,7 +146,8 @@ def test_names_that_are_taken_get_a_prefix(tmp_path: Path) -> None:
     table = pq.read_table(tmp_path / "x.parquet")
     assert table.column_names == [
         "verdict", "label_final", "winnow_label_final", "sample_id", "winnow_sample_id", "label_original",
-        "winnow_winnow_label_final", "winnow_verdict", "confidence", "reasons", "decision", "actor", "decided_at",
+        "winnow_winnow_label_final", "winnow_verdict", "confidence", "reasons", "sample_weight",
+        "decision", "actor", "decided_at",
     ]  # fmt: skip
     assert table["sample_id"].to_pylist() == ["y"] * N
     assert table["winnow_sample_id"].to_pylist() == [f"s{i}" for i in range(N)]
@@ -178,6 +180,29 @@ def test_batches_of_any_size_keep_every_row(tmp_path: Path, monkeypatch: pytest.
     assert [i for t in tables for i in t["name"].to_pylist()] == [f"s{i}" for i in range(n)]
     assert {t.schema for t in tables} == {rows.schema}
     assert max(t.num_rows for t in tables) <= 7
+
+
+def test_the_weight_is_one_minus_the_doubt_and_one_where_there_is_none(
+    layout: Layout, store: DecisionStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decide(store)
+    assert out(tmp_path / "bare.parquet", layout, store).sample_weight.tolist() == [1.0] * (N - 1)
+    doubt = np.array([0.9, 0.2, 0.8, 0.75, 0.25, np.nan, 1.0, 0.0, 0.5, np.nan], np.float32)
+    save_table(layout.signals, pa.table({"row": np.arange(N, dtype=np.int32), "label_trust": doubt}))
+    monkeypatch.setattr(curated_module, "BATCH", 3)
+    for suffix in (".csv", ".parquet"):
+        weight = out(tmp_path / f"x{suffix}", layout, store).set_index("name").sample_weight
+        # s0 and s9 were relabelled, s2 was accepted: a person stands for the label; people disagree about s3
+        assert weight.astype(float).to_dict() == {
+            "s0": 1.0, "s2": 1.0, "s3": 0.25, "s4": 0.75, "s5": 1.0, "s6": 0.0, "s7": 1.0, "s8": 0.5, "s9": 1.0,
+        }  # fmt: skip
+    save_table(layout.signals, pa.table({"label_trust": pa.array([None] * N, pa.float32())}))
+    assert out(tmp_path / "null.parquet", layout, store).sample_weight.tolist() == [1.0] * (N - 1)
+    save_table(layout.signals, pa.table({"row": np.arange(N, dtype=np.int32)}))
+    assert out(tmp_path / "none.parquet", layout, store).sample_weight.tolist() == [1.0] * (N - 1)
+    save_table(layout.signals, pa.table({"label_trust": doubt[:-1]}))
+    with pytest.raises(WorkspaceError, match=r"signals\.parquet has another number of rows"):
+        out(tmp_path / "cut.parquet", layout, store)
 
 
 def test_tables_of_different_scans_are_not_mixed(layout: Layout, store: DecisionStore, tmp_path: Path) -> None:
