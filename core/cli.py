@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from . import __version__
@@ -205,7 +206,7 @@ def set_tables(ws: WorkspacePath, json_: Json = False) -> None:
         print(f"\n{found['title']}: {found['explain']}\n{found['summary'] or 'Left out: ' + found['skipped']}")
         table = Table(*map(str, found["columns"].values()), box=None, pad_edge=False)
         for row in found["rows"][:20]:
-            table.add_row(*("–" if row[key] is None else str(row[key]) for key in found["columns"]))
+            table.add_row(*(escape("–" if row[key] is None else str(row[key])) for key in found["columns"]))
         if found["rows"]:
             Console().print(table)
         if len(found["rows"]) > 20:

@@ -55,7 +55,7 @@ class ClassOverlap:
         pairs = _listed(belief, taken, size)
         flagged = _flags(inputs, classes)
         rows, examples = [], []
-        for a, b in pairs:
+        for a, b in pairs[:_ROWS]:
             rows.append(_row(inputs.class_names, a, b, belief, taken, near, flagged, size))
             examples.append(_strongest(likely, inputs.labels, use, a, b) + _strongest(likely, inputs.labels, use, b, a))
         columns = {
@@ -63,8 +63,11 @@ class ClassOverlap:
             "belief_back": "Belief ←", "taken": "Taken →", "taken_back": "Taken ←", "neighbours": "Neighbours across",
             "flagged": "Labels that look wrong →", "flagged_back": "Labels that look wrong ←",
         }  # fmt: skip
-        some = f"{len(rows):,} pair{'s' if len(rows) != 1 else ''} of classes" if rows else "No classes"
-        return SetTable(self.name, columns, rows, examples, f"{some} {'is' if len(rows) == 1 else 'are'} mixed up.")
+        some = f"{len(pairs):,} pair{'s' if len(pairs) != 1 else ''} of classes" if pairs else "No classes"
+        cut = f" The {_ROWS} that overlap most are listed." if len(pairs) > _ROWS else ""
+        return SetTable(
+            self.name, columns, rows, examples, f"{some} {'is' if len(pairs) == 1 else 'are'} mixed up.{cut}"
+        )
 
 
 def _beliefs(probs: Any, labels: Int32, use: Bool, classes: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -120,7 +123,7 @@ def _listed(belief: NDArray[np.float64], taken: NDArray[np.int64], size: NDArray
     a, b = np.nonzero(both >= 2)
     low, _ = wilson(both[a, b], size[a] + size[b])
     overlap = (belief[a, b] + belief[b, a]) / 2
-    order = [i for i in np.lexsort((b, a, -overlap)) if low[i] > _LIMIT][:_ROWS]
+    order = [i for i in np.lexsort((b, a, -overlap)) if low[i] > _LIMIT]
     pairs = []
     for i in order:
         x, y = int(a[i]), int(b[i])

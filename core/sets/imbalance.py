@@ -67,8 +67,8 @@ class Imbalance:
         q = size[size > 0] / total
         spread = float(np.exp(-(q * np.log(q)).sum()))
         summary = (
-            f"{classes:,} class{'es' if classes != 1 else ''}, as uneven as {spread:,.1f} of equal size; "
-            f"{int(few.sum()):,} rare."
+            f"{classes:,} class{'es' if classes != 1 else ''}, as diverse as {spread:,.1f} of equal size; "
+            f"{int(few.sum()) or 'none'} {'is' if few.sum() <= 1 else 'are'} rare."
         )
         return SetTable(self.name, columns, rows, examples, summary)
 

@@ -51,11 +51,13 @@ class RareSlice:
             "share": "Share", "low": "At least", "high": "At most", "whole": "In the whole",
             "coherence": "Neighbours with the same label", "guarded": "Guarded", "offered": "Of these flagged",
         }  # fmt: skip
+        cut = f" The first {_ROWS} of each are listed." if max(len(rows), len(more_rows)) > _ROWS else ""
         summary = (
-            f"{len(guarded):,} samples are rare but hold together; {len(more_rows):,} groups have more problems than "
-            "the whole."
+            f"{len(guarded):,} samples in {len(rows):,} groups are rare but hold together; {len(more_rows):,} times a "
+            f"group has more problems than the whole.{cut}"
         )
-        return SetTable(self.name, columns, rows + more_rows, examples + more_examples, summary, guarded)
+        listed, shown = rows[:_ROWS] + more_rows[:_ROWS], examples[:_ROWS] + more_examples[:_ROWS]
+        return SetTable(self.name, columns, listed, shown, summary, guarded)
 
 
 def _guarded(
@@ -76,10 +78,10 @@ def _guarded(
     is_rare = (m < _SHARE * cluster_size[cluster]) | few_class[label] | few_cluster[cluster]
     agree = _agreement(inputs.labels, use, neighbors, row, m[of])
     flagged = inputs.flag("ood") | inputs.flag("noisy_label")
+    members = np.split(np.argsort(of, kind="stable"), np.cumsum(m)[:-1])
     keep, made = [], []
     for s in np.flatnonzero(is_rare & (m >= _LEAST)):
-        mine = row[of == s]
-        share = agree[of == s]
+        mine, share = row[members[s]], agree[members[s]]
         if min(float(np.median(share)), float(share.mean())) < _COHERENT:
             continue
         safe = mine[share >= _COHERENT]
@@ -107,7 +109,7 @@ def _guarded(
         )
     made.sort(key=lambda item: (item[0]["samples"], item[0]["cluster"], item[0]["class"]))
     rows = np.sort(np.concatenate(keep)).astype(np.int32) if keep else np.zeros(0, np.int32)
-    return rows, [r for r, _ in made[:_ROWS]], [e for _, e in made[:_ROWS]]
+    return rows, [r for r, _ in made], [e for _, e in made]
 
 
 def _agreement(
@@ -145,13 +147,13 @@ def _troubled(inputs: SetInputs, use: Bool, fine: Int32) -> tuple[list[dict[str,
                 "low": number(low[c]),
                 "high": number(high[c]),
                 "whole": number(whole),
-                "coherence": number((inputs.labels[inside] == common).mean()),
+                "coherence": None,
                 "guarded": 0,
                 "offered": 0,
             }
             made.append((row, [int(r) for r in np.flatnonzero(hit & (fine == c))[:_EXAMPLES]]))
     made.sort(key=lambda item: (-item[0]["low"], item[0]["cluster"], item[0]["fact"]))
-    return [r for r, _ in made[:_ROWS]], [e for _, e in made[:_ROWS]]
+    return [r for r, _ in made], [e for _, e in made]
 
 
 SETS.register(RareSlice.name)(RareSlice())

@@ -42,7 +42,8 @@ class Spurious:
     probability q_c that c is predicted at all, so the score would have the mean Σq_c/C = 1/C and the variance
     Σ q_c(1 − q_c)/n_c /C²; bound = 1/C + z·√variance, z at 1% over all properties (Bonferroni). lift = (score −
     1/C)/(1 − 1/C). Strong: above the bound and lift ≥ .20, or one class is set apart from the rest with AUROC ≥ .85
-    surely (lower bound by Hanley and McNeil 1982, Radiology 143, Bonferroni over classes and properties). Weak: above
+    surely (lower bound by Hanley and McNeil 1982, Radiology 143, Bonferroni over classes and properties; a category is
+    ranked by the share of the class among its other samples). Weak: above
     the bound with lift ≥ .02. Else none. Rows flagged broken or duplicate, and classes with less than five samples, are
     left out.
 
@@ -118,7 +119,7 @@ def _judge(inputs: SetInputs, use: Bool, prop: _Property, tests: int) -> tuple[d
     score, bound = _score(x, y.astype(np.int32), bool(prop.categories), tests)
     chance = 1 / len(codes)
     lift = (score - chance) / (1 - chance)
-    best, auroc, low = _apart(x, y, prop, tests)
+    best, auroc, low = _apart(x, y, bool(prop.categories), tests)
     above = score > bound
     strong = (above and lift >= _STRONG) or low >= _APART
     side, order = _side(x, y, best, auroc, prop)
@@ -130,7 +131,7 @@ def _judge(inputs: SetInputs, use: Bool, prop: _Property, tests: int) -> tuple[d
         "bound": number(bound),
         "lift": number(lift),
         "class": inputs.class_names[int(codes[best])],
-        "auroc": number(max(auroc, 1 - auroc)),
+        "auroc": number(max(auroc, 0.5 if prop.categories else 1 - auroc)),
         "side": side,
     }
     return row, [int(r) for r in rows[order][:_EXAMPLES]]
@@ -164,28 +165,44 @@ def _score(x: NDArray[np.float64], y: Int32, named: bool, tests: int) -> tuple[f
     return score, 1 / classes + float(norm.ppf(1 - 0.01 / max(tests, 1))) * spread
 
 
-def _apart(x: NDArray[np.float64], y: NDArray[Any], prop: _Property, tests: int) -> tuple[int, float, float]:
-    """The class that is set apart best: its number, AUROC of the property, and the lower bound of max(AUROC, 1 − AUROC).
+def _apart(x: NDArray[np.float64], y: NDArray[Any], named: bool, tests: int) -> tuple[int, float, float]:
+    """The class that is set apart best: its number, the property's AUROC, and the lower bound of max(AUROC, 1 − AUROC).
 
-    For a category, the property is the share of the class among its samples."""
+    For a category, the property is the share of the class among its *other* samples, and the bound that of AUROC: a
+    share that counted the sample itself would find small classes in any column of many names."""
     classes = int(y.max()) + 1
     n1 = np.bincount(y, minlength=classes).astype(float)
     n0 = len(y) - n1
-    if prop.categories:
-        table = np.zeros((int(x.max()) + 1, classes))
-        np.add.at(table, (x.astype(int), y), 1)
-        share = table / np.maximum(table.sum(1, keepdims=True), 1)
-        rank_sum = np.array([rankdata(share[x.astype(int), c])[y == c].sum() for c in range(classes)])
+    if named:
+        auroc = _category_auroc(x.astype(int), y, classes)
+        a = np.maximum(auroc, 0.5)
     else:
         rank_sum = np.bincount(y, weights=rankdata(x), minlength=classes)
-    auroc = (rank_sum - n1 * (n1 + 1) / 2) / (n1 * n0)
-    a = np.maximum(auroc, 1 - auroc)
+        auroc = (rank_sum - n1 * (n1 + 1) / 2) / (n1 * n0)
+        a = np.maximum(auroc, 1 - auroc)
     q1, q2 = a / (2 - a), 2 * a * a / (1 + a)
     variance = (a * (1 - a) + (n1 - 1) * (q1 - a * a) + (n0 - 1) * (q2 - a * a)) / (n1 * n0)
     floor = 1 / (4 * np.minimum(n1, n0))  # the formula gives 0 at perfect separation, whatever the number of samples
     low = a - float(norm.ppf(1 - 0.01 / (max(tests, 1) * classes))) * np.sqrt(np.maximum(variance, floor**2))
     best = int(np.argmax(low))
     return best, float(auroc[best]), float(low[best])
+
+
+def _category_auroc(code: NDArray[Any], y: NDArray[Any], classes: int) -> NDArray[np.float64]:
+    """(C,) AUROC of the leave-one-out share of each class in a sample's category; ties count half."""
+    table = np.zeros((int(code.max()) + 1, classes))
+    np.add.at(table, (code, y), 1)
+    total = table.sum(1)
+    auroc = np.empty(classes)
+    for c in range(classes):
+        mine, rest = table[:, c], total - table[:, c]
+        share = np.concatenate([np.maximum(mine - 1, 0), mine]) / np.tile(np.maximum(total - 1, 1), 2)
+        _, level = np.unique(share, return_inverse=True)
+        hit = np.bincount(level[: len(mine)], weights=mine, minlength=level.max() + 1)
+        miss = np.bincount(level[len(mine) :], weights=rest, minlength=level.max() + 1)
+        below = np.cumsum(miss) - miss
+        auroc[c] = (hit * (below + 0.5 * miss)).sum() / (mine.sum() * rest.sum())
+    return auroc
 
 
 def _side(

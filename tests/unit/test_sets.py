@@ -223,6 +223,13 @@ def test_chance_is_kept_to_its_level() -> None:
     assert wrong <= 3
 
 
+def test_many_sources_do_not_give_a_small_class_away_by_chance() -> None:
+    inputs = blobs([120, 120, 8])
+    for seed in range(20):
+        source = np.random.default_rng(seed).choice([f"s{i}" for i in range(40)], inputs.n).astype(object)
+        assert strengths(run("spurious", replace(inputs, source=source)))["Source"] != "strongly"
+
+
 # ── rare slices ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -288,6 +295,15 @@ def test_a_workspace_that_cannot_be_written_to_still_answers(tiny_ws: Path, monk
     with Workspace.open(tiny_ws) as ws:
         assert len(ws.sets()) == len(SETS)
     assert not (tiny_ws / "sets.json").exists()
+
+
+def test_names_that_look_like_markup_are_printed_as_they_are(tiny_ws: Path, monkeypatch) -> None:
+    y = np.array([0, 0, 1], np.int32)
+    monkeypatch.setattr(set_tables, "load_inputs", lambda layout: SetInputs(np.ones(3, bool), y, ("[red]", "[/b]")))
+    said = CliRunner().invoke(app, ["sets", str(tiny_ws)])
+    assert said.exit_code == 0
+    assert "[red]" in said.output
+    assert "[/b]" in said.output
 
 
 def test_the_command_line_shows_the_tables(tiny_ws: Path) -> None:
