@@ -92,6 +92,29 @@ def test_conformal_holds_where_an_overconfident_probability_misleads_the_posteri
     assert np.mean(by_conformal) <= rate + TOLERANCE
 
 
+@pytest.mark.parametrize("rate", RATES)
+def test_posterior_lists_next_to_nothing_where_issues_are_next_to_none(rate):
+    """One sample in ten thousand: whatever is listed, over all seeds, is false no more often than was asked for."""
+    false = listed = 0
+    for seed in SEEDS:
+        bad, p = _world(seed, 1e-4)
+        rows = flag_list(p, rate).rows
+        false, listed = false + (~bad[rows]).sum(), listed + len(rows)
+    assert listed <= 30
+    assert false <= rate * listed + 3 * np.sqrt(rate * (1 - rate) * max(listed, 1))
+
+
+def test_a_null_that_was_picked_by_the_score_breaks_the_promise():
+    """Why the product picks no null from its own scores: what looks ordinary is not like what is ordinary."""
+    picked, drawn = [], []
+    for seed in SEEDS:
+        bad, p = _world(seed, 0.1)
+        picked.append(_false_share(flag_list(p, 0.1, p < np.median(p)), bad))
+        drawn.append(_false_share(flag_list(p, 0.1, _known(seed, bad, 1000)), bad))
+    assert np.mean(picked) > 0.5
+    assert np.mean(drawn) <= 0.1 + TOLERANCE
+
+
 def test_conformal_depends_on_the_order_of_the_scores_alone():
     bad, p = _world(0, 0.1)
     null = _known(0, bad, 1000)
