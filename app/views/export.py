@@ -21,7 +21,7 @@ from winnow.core.query import Filter
 FORMATS = {"CSV": ".csv", "Parquet": ".parquet", "JSON Lines": ".jsonl"}
 SHOWN = 40
 
-ADDED = "label_original, label_final, verdict, confidence, reasons, decision, actor, decided_at"
+ADDED = "label_original, label_final, verdict, confidence, reasons, sample_weight, decision, actor, decided_at"
 _STATES = {
     "relabel": ("Relabelled", "carry the new label", "var(--w-accent)"),
     "exclude": ("Excluded", "left out", "var(--v-noisy_label)"),
