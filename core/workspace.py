@@ -237,6 +237,10 @@ class Workspace:
     def sets(self) -> list[dict[str, Any]]:
         """Facts about the dataset as a whole: which classes are mixed up, class sizes, properties that give the label
         away, rare and troubled groups. Each a table with example ids (see :func:`winnow.core.set_tables.answer`)."""
+        return self._sets
+
+    @cached_property
+    def _sets(self) -> list[dict[str, Any]]:
         return sets_of(self._layout, self._generation, self._ids)
 
     def scores(self) -> pd.DataFrame:

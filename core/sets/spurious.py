@@ -18,6 +18,7 @@ _IMAGE = {
     "brightness": "Brightness", "blurriness": "Sharpness", "entropy": "Information in the image", "size": "Image size",
     "aspect_ratio": "Aspect ratio", "grayscale": "Grayscale",
 }  # fmt: skip
+_CHUNK, _READ = 2000, 2000
 _FOLDS, _BINS, _LEAST = 5, 10, 5
 _WEAK, _STRONG, _APART = 0.02, 0.20, 0.85
 _EXAMPLES = 5
@@ -82,17 +83,34 @@ def _properties(inputs: SetInputs) -> Iterator[_Property]:
         length = np.array([len(t) for t in texts], float)
         length[length == 0] = np.nan
         yield _Property("Length of the text", length)
-        for title, test in (
-            ("Share of capitals", str.isupper), ("Share of digits", str.isdigit), ("Share of punctuation", _is_mark),
-        ):  # fmt: skip
-            yield _Property(title, np.array([sum(map(test, t)) for t in texts], float) / length)
+        for title, share in zip(_TEXT, _letter_shares(texts), strict=True):
+            yield _Property(title, share)
     for title, column in (("Split", inputs.split), ("Source", inputs.source)):
         if column is not None:
             yield from _categories(title, column)
 
 
+def _letter_shares(texts: list[str]) -> NDArray[np.float64]:
+    """(3, n) share of each of ``_TEXT`` among a text's first 2,000 characters; NaN where it is empty."""
+    share = np.full((len(_TEXT), len(texts)), np.nan)
+    for start in range(0, len(texts), _CHUNK):
+        part = [t[:_READ] for t in texts[start : start + _CHUNK]]
+        size = np.array([len(t) for t in part])
+        codes = np.frombuffer("".join(part).encode("utf-32-le", "surrogatepass"), np.uint32)
+        seen = np.flatnonzero(np.bincount(codes)) if len(codes) else np.zeros(0, np.int64)
+        of = np.repeat(np.arange(len(part)), size)
+        for row, test in enumerate(_TEXT.values()):
+            hit = seen[[test(chr(code)) for code in seen]] if len(seen) else seen
+            found = np.bincount(of[np.isin(codes, hit)], minlength=len(part))
+            share[row, start : start + len(part)] = np.where(size > 0, found / np.maximum(size, 1), np.nan)
+    return share
+
+
 def _is_mark(letter: str) -> bool:
     return not letter.isalnum() and not letter.isspace()
+
+
+_TEXT = {"Share of capitals": str.isupper, "Share of digits": str.isdigit, "Share of punctuation": _is_mark}
 
 
 def _categories(title: str, column: Strings) -> Iterator[_Property]:
@@ -218,6 +236,8 @@ def _side(
     higher = auroc >= 0.5
     middle, rest = float(np.median(x[mine])), float(np.median(x[y != best]))
     order = mine[np.argsort(-x[mine] if higher else x[mine], kind="stable")]
+    if np.isin(x, (0, 1)).all():
+        return f"{x[mine].mean():.0%}, elsewhere {x[y != best].mean():.0%}", order
     return f"{'higher' if higher else 'lower'}: median {middle:.3g}, elsewhere {rest:.3g}", order
 
 

@@ -15,6 +15,7 @@ from winnow.core.cli import app
 from winnow.core.neighbors import build
 from winnow.core.sets import SETS
 from winnow.core.sets.base import SetInputs, SetTable, rare, wilson
+from winnow.core.sets.spurious import _letter_shares
 from winnow.core.types import MediaFeatures
 
 EVERY = pytest.mark.parametrize("fact", list(SETS), ids=lambda f: f.name)
@@ -201,6 +202,14 @@ def test_a_spurious_image_property_is_found_and_a_clean_one_is_not() -> None:
     assert top["score"] > top["bound"] > top["chance"]
 
 
+def test_a_yes_or_no_property_is_told_as_shares() -> None:
+    inputs = blobs([100, 100])
+    grey = np.where(inputs.labels == 1, np.arange(200) % 10 != 0, np.arange(200) % 5 == 0)
+    (row,) = run("spurious", replace(inputs, media=media(200, grayscale=grey))).rows
+    assert (row["strength"], row["score"]) == ("strongly", 0.85)
+    assert row["side"] in ("90%, elsewhere 20%", "20%, elsewhere 90%")
+
+
 def test_texts_and_sources_that_give_the_label_away() -> None:
     inputs = blobs([80, 80])
     rng = np.random.default_rng(2)
@@ -213,6 +222,16 @@ def test_texts_and_sources_that_give_the_label_away() -> None:
     assert found["Length of the text"] == found["Split"] == "no"
     (row,) = (r for r in table.rows if r["property"] == "Source")
     assert (row["class"], row["side"]) == ("c0", "100% of 'phone'")
+
+
+def test_shares_of_letters_are_counted_by_character() -> None:
+    texts = ["Ab1!", "", "ÄÖ ß", "\ud800x", "9" * 5000]
+    assert np.allclose(
+        _letter_shares(texts * 900)[:, -5:],
+        [[0.25, np.nan, 0.5, 0, 0], [0.25, np.nan, 0, 0, 1], [0.25, np.nan, 0, 0.5, 0]],
+        equal_nan=True,
+    )
+    assert np.isnan(_letter_shares(["", ""])).all()
 
 
 def test_chance_is_kept_to_its_level() -> None:
