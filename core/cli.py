@@ -192,6 +192,15 @@ def info(ws: WorkspacePath, json_: Json = False) -> None:
         print(f"Not done: {STAGES.get(stage, stage)}: {why}")
 
 
+def _cell(value: Any) -> str:
+    """A value in a table for people: two decimals, thousands separators, a dash for nothing."""
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:.2f}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
 @app.command(name="sets")
 def set_tables(ws: WorkspacePath, json_: Json = False) -> None:
     """Facts about the dataset as a whole: mixed-up classes, class sizes, giveaway properties, rare groups."""
@@ -206,9 +215,9 @@ def set_tables(ws: WorkspacePath, json_: Json = False) -> None:
         print(f"\n{found['title']}: {found['explain']}\n{found['summary'] or 'Left out: ' + found['skipped']}")
         table = Table(*map(str, found["columns"].values()), box=None, pad_edge=False)
         for row in found["rows"][:20]:
-            table.add_row(*(escape("–" if row[key] is None else str(row[key])) for key in found["columns"]))
+            table.add_row(*(escape(_cell(row[key])) for key in found["columns"]))
         if found["rows"]:
-            Console().print(table)
+            Console(width=None if sys.stdout.isatty() else 160).print(table)
         if len(found["rows"]) > 20:
             print(f"… and {len(found['rows']) - 20:,} more (all of them with --json)")
 
