@@ -118,8 +118,43 @@ def body(page: Page, order: str, at: int) -> str:
     head = "<tr><th>Class</th><th class='w-r'>Samples</th><th class='w-wide'>Verdicts</th><th class='w-r'>Label looks wrong</th><th>Suggested instead</th><th>Typical</th><th>Look wrong</th></tr>"
     return (
         f"<div class='w-row w-tabs'>{orders}<span class='w-grow'></span>{pager}</div>"
-        f"<section class='w-card'><div class='w-scroll w-tall' tabindex='0' aria-label='Classes' data-scroll data-k='classes'><table class='w-table w-classes'><thead>{head}</thead><tbody>{rows}</tbody></table></div></section>"
+        f"<section class='w-card'><div class='w-scroll w-tall' tabindex='0' aria-label='Classes' data-scroll data-k='classes'><table class='w-table w-classes'><thead>{head}</thead><tbody>{rows}</tbody></table></div></section>{facts(page)}"
     )
+
+
+FACT_ROWS, FACT_COLUMNS = 8, 6
+
+
+def facts(page: Page) -> str:
+    """What the dataset as a whole shows (mixed-up classes, sizes, giveaway properties, rare groups), folded away."""
+    cards = []
+    for found in page.workspace.sets():
+        keys = list(found["columns"])[:FACT_COLUMNS]
+        head = "".join(f"<th>{esc(found['columns'][key])}</th>" for key in keys)
+        rows = "".join(
+            "<tr>" + "".join(f"<td>{esc(_value(row[key]))}</td>" for key in keys) + "</tr>"
+            for row in found["rows"][:FACT_ROWS]
+        )
+        table = (
+            f"<div class='w-scroll' tabindex='0' role='region' aria-label='{esc(found['title'])}'>"
+            f"<table class='w-table'><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+            if rows
+            else ""
+        )
+        cards.append(
+            f"<details class='w-card'><summary><b>{esc(found['title'])}</b> "
+            f"<span class='w-muted'>{esc(found['summary'] or found['skipped'])}</span></summary>"
+            f"<p class='w-muted'>{esc(found['explain'])}</p>{table}</details>"
+        )
+    return "".join(cards)
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:.2f}"
+    return count(value) if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
 def draw() -> None:

@@ -323,6 +323,19 @@ class FakeWorkspace:
                 answers.append({"ok": False, "decision_id": item.get("decision_id"), "error": str(error)})
         return answers
 
+    def sets(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "name": "imbalance",
+                "title": "Class sizes",
+                "explain": "How many samples each class has.",
+                "columns": {"class": "Class", "samples": "Samples", "share": "Share"},
+                "rows": [{"class": "<b>cat", "samples": 1200, "share": 0.25}],
+                "summary": "5 classes; none is rare.",
+                "skipped": "",
+            }
+        ]
+
     def batch_sizes(self, batch_ids: Iterable[str]) -> dict[str, int]:
         return {b: sum(d.batch_id == b for d in self.log) for b in batch_ids}
 

@@ -122,6 +122,14 @@ def test_history_shows_decisions_and_the_way_back(hub: Hub, fake: FakeWorkspace)
     assert "bob" in text
 
 
+def test_classes_show_facts_about_the_whole_dataset(hub: Hub) -> None:
+    text = html_of(open_page("classes"))
+    assert "5 classes; none is rare." in text
+    assert "&lt;b&gt;cat" in text, "what the data says is shown as text"
+    assert "1,200" in text
+    assert "0.25" in text
+
+
 def test_export_counts_by_decision(hub: Hub, fake: FakeWorkspace) -> None:
     fake.decide_many(fake.ids()[:20], "exclude", actor="ada")
     text = html_of(open_page("export"))
