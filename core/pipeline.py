@@ -119,6 +119,14 @@ def scan(config: ScanConfig, out: str | Path, progress: ProgressFn = quiet) -> P
                 reporter.finish(FAILED, str(error) or type(error).__name__)
                 raise
             reporter.finish(DONE)
+    except DiskFull as error:
+        if is_new and not layout.verdicts.exists():
+            shutil.rmtree(root, ignore_errors=True)
+            raise DiskFull(
+                f"The disk that holds {root.parent} is full: the scan was stopped and what it had written was removed. "
+                "Free some room, or give an --out on another disk, and run the same command again."
+            ) from error
+        raise
     except WinnowError:
         if is_new and not layout.header.exists():
             shutil.rmtree(root, ignore_errors=True)

@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from winnow.core import pipeline
 from winnow.core.cli import main
+from winnow.core.errors import DiskFull
 
 
 def run(*args: object) -> tuple[int, str, str]:
@@ -113,6 +115,21 @@ def test_what_cannot_be_scanned_is_refused_with_the_way_out(tiny_data: Path, tmp
     refused(tmp_path, "stranger", samples, "--embeddings", tmp_path / "other.parquet")
     refused(tmp_path, "no encoder 'magic'", samples, "--encoder", "magic")
     refused(tmp_path, "'auto', 'cpu', 'cuda'", samples, "--device", "tpu")
+
+
+def test_a_full_disk_stops_the_scan_and_leaves_nothing_half_written(
+    tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise DiskFull("The disk is full: the array 'x.npy' could not be written.")
+
+    monkeypatch.setattr(pipeline, "build", full)
+    args = ("scan", tiny_data / "samples.parquet", "--embeddings", tiny_data / "embeddings.parquet", "--quiet")
+    code, _, err = run(*args, "--out", tmp_path / "ws")
+    assert code == 3
+    assert "is full" in err
+    assert "run the same command again" in err
+    assert not (tmp_path / "ws").exists()
 
 
 def test_a_workspace_of_a_newer_release_is_refused(tiny_ws: Path, tiny_data: Path) -> None:
