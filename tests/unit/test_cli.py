@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from winnow.core import pipeline
 from winnow.core.cli import main
