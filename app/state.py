@@ -98,12 +98,6 @@ def open_workspace(key: str) -> None:
     hub().remember(key)
 
 
-def close_workspace() -> None:
-    """Look at no dataset."""
-    s = session()
-    s.key, s.filter, s.sort, s.selection = None, Filter(), None, None
-
-
 def set_filter(**changes: Any) -> None:
     """Replace fields of the filter."""
     s = session()

@@ -28,6 +28,7 @@ STAGES = {
     "map": "Drawing the map",
     "clusters": "Finding clusters",
     "assemble": "Writing results",
+    "sets": "Summing up",
 }
 """Plain names of the pipeline's stages, in order."""
 

@@ -1,6 +1,6 @@
 """The scan: which stages run, in what order, from what, and what is kept.
 
-    source ─ media ─ embed ─ graphs ─ probe ─ signals ─ verdicts ─ map ─ clusters ─ assemble
+    source ─ media ─ embed ─ graphs ─ probe ─ signals ─ verdicts ─ map ─ clusters ─ assemble ─ sets
 
 A stage is a function of arrays and a config. Its key is the fingerprint of everything it looked at and of its own
 version; when the key and the outputs on disk are unchanged it is not run again. A stage that may fail without
@@ -29,6 +29,7 @@ from .media import MEDIA_VERSION, load_media_features, scan_media
 from .neighbors import NEIGHBORS_VERSION, build, half_whiten
 from .probe import PROBE_VERSION, ProbeConfig, run_probe
 from .projection import PROJECTION_VERSION, project
+from .set_tables import sets_of
 from .signals import SIGNALS
 from .sources import content_fingerprint, open_source
 from .sources.join import load_embeddings, load_probabilities_with_notices
@@ -206,6 +207,10 @@ def _scan(config: ScanConfig, layout: Layout, report: ProgressFn) -> None:
     xy = run.attempt("map", lambda: _map(run, config, embedding, graphs["label"])) if config.projection else None
     clusters = run.attempt("clusters", lambda: _clusters(run, config, inputs.ok, graphs["label"]))
     _assemble(run, dataset, verdicts, xy, clusters)
+    report(Progress("sets"))
+    started = time.perf_counter()
+    run.attempt("sets", lambda: sets_of(layout, run.keys["assemble"], dataset.sample_ids))
+    run.seconds["sets"] = time.perf_counter() - started
     _manifest(run, config, dataset, embedding, verdicts, results)
 
 

@@ -8,7 +8,7 @@ Shapes: n samples, d embedding dimensions, k neighbours, C classes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar, Protocol, runtime_checkable
@@ -409,14 +409,3 @@ ProgressFn = Callable[[Progress], None]
 
 def quiet(_: Progress) -> None:
     """A progress function that says nothing."""
-
-
-@runtime_checkable
-class Encoder(Protocol):
-    """Turns samples into vectors. See core/encoders/base.py for the full contract."""
-
-    spec: EncoderSpec
-
-    def encode_images(self, images: Sequence[Any]) -> Float32: ...
-
-    def encode_texts(self, texts: Sequence[str]) -> Float32: ...

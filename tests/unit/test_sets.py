@@ -304,12 +304,19 @@ def test_a_workspace_answers_with_sample_ids_and_keeps_the_answer(tiny_ws: Path,
             assert ws.sets() == first
 
 
+def test_the_scan_makes_the_tables_so_that_a_page_only_reads_them(tiny_ws: Path, monkeypatch) -> None:
+    monkeypatch.setattr(set_tables, "load_inputs", lambda layout: pytest.fail("computed while a page waits"))
+    with Workspace.open(tiny_ws) as ws:
+        assert len(ws.sets()) == len(SETS)
+
+
 def test_a_workspace_that_cannot_be_written_to_still_answers(tiny_ws: Path, monkeypatch) -> None:
     from winnow.core.errors import ReadOnly
 
     def refuse(path: Path, value: object) -> None:
         raise ReadOnly(f"{path} cannot be written.")
 
+    (tiny_ws / "sets.json").unlink()
     monkeypatch.setattr(set_tables, "save_json", refuse)
     with Workspace.open(tiny_ws) as ws:
         assert len(ws.sets()) == len(SETS)
@@ -317,6 +324,7 @@ def test_a_workspace_that_cannot_be_written_to_still_answers(tiny_ws: Path, monk
 
 
 def test_names_that_look_like_markup_are_printed_as_they_are(tiny_ws: Path, monkeypatch) -> None:
+    (tiny_ws / "sets.json").unlink()
     y = np.array([0, 0, 1], np.int32)
     monkeypatch.setattr(set_tables, "load_inputs", lambda layout: SetInputs(np.ones(3, bool), y, ("[red]", "[/b]")))
     said = CliRunner().invoke(app, ["sets", str(tiny_ws)])
