@@ -9,6 +9,7 @@ from typing import Any
 
 from .errors import QueryError, choices
 from .polygon import checked_polygon
+from .queues import check_pick
 from .types import ISSUE_KINDS, Kind
 
 STATES = ("any", "undecided", "decided", "accept", "relabel", "exclude", "disputed")
@@ -25,7 +26,9 @@ class Filter:
     names, "" = has none. clusters : coarse cluster numbers, −1 = none. state : one of STATES. scores : probability or
     signal → (low, high), both included, None = open; a sample without that score does not match. text : found in id,
     text, label or metadata, in any case of letters. polygon : corners (x, y) on the map. ids : only these.
-    pair : (given, suggested) label. duplicate_group : its number.
+    pair : (given, suggested) label. duplicate_group : its number. pick : one of :data:`winnow.core.queues.PICKS`, chosen
+    among the samples that match everything else. strict : a false-flag rate in (0, 1): the problems among ``verdicts``
+    and ``kinds`` then mean those kinds' lists at this rate (:mod:`winnow.core.strictness`), whatever the scan flagged.
 
     Raises QueryError where a value is none of the choices.
     """
@@ -44,6 +47,8 @@ class Filter:
     ids: tuple[str, ...] | None = None
     pair: tuple[str, str] | None = None
     duplicate_group: int | None = None
+    pick: str = ""
+    strict: float | None = None
 
     def __post_init__(self) -> None:
         put = object.__setattr__
@@ -67,6 +72,10 @@ class Filter:
             put(self, "pair", pair)
         if self.duplicate_group is not None:
             put(self, "duplicate_group", _whole("duplicate group", self.duplicate_group))
+        if self.pick:
+            check_pick(self.pick)
+        if self.strict is not None:
+            put(self, "strict", _rate(self.strict))
 
     @property
     def active(self) -> bool:
@@ -94,13 +103,19 @@ class Filter:
             out["pair"] = _join(self.pair)
         if self.duplicate_group is not None:
             out["duplicate_group"] = str(self.duplicate_group)
+        if self.pick:
+            out["pick"] = self.pick
+        if self.strict is not None:
+            out["strict"] = repr(self.strict)
         return out
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> Filter:
         """The filter of a URL's parameters; other parameters are passed over. Raises QueryError."""
         values: dict[str, Any] = {name: tuple(_split(query[name])) for name in _LISTS if name in query}
-        values |= {name: query[name] for name in ("state", "text", "duplicate_group") if name in query}
+        values |= {
+            name: query[name] for name in ("state", "text", "duplicate_group", "pick", "strict") if name in query
+        }
         values["scores"] = {
             key.removeprefix("score."): tuple(text.split(".."))
             for key, text in query.items()
@@ -167,6 +182,16 @@ def _whole(what: str, value: object) -> int:
         return int(value)  # type: ignore[call-overload, no-any-return]
     except (TypeError, ValueError, OverflowError):
         raise QueryError(f"A {what} is a whole number, not {value!r}.") from None
+
+
+def _rate(value: object) -> float:
+    try:
+        rate = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        rate = math.nan
+    if not 0.0 < rate < 1.0:
+        raise QueryError(f"How strict is a false-flag rate above 0 and below 1, such as 0.05, not {value!r}.")
+    return rate
 
 
 def _span(name: str, span: object) -> Span:

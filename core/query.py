@@ -23,7 +23,9 @@ import pyarrow.parquet as pq
 from .errors import QueryError, WorkspaceError, choices
 from .filter import STATES, Filter
 from .polygon import PointIndex
-from .types import ISSUE_KINDS
+from .queues import pick_sql
+from .strictness import flag_list
+from .types import ISSUE_KINDS, Kind
 
 __all__ = ["STATES", "Counts", "Filter", "SampleQuery"]
 
@@ -35,6 +37,14 @@ _SORTABLE = {
     "verdicts": ("verdict", "suggested_label", "cluster", "cluster_fine", "duplicate_group"),
 }
 _ALIAS = {"dataset": "d", "verdicts": "v", "signals": "g"}
+_GROUPS = {
+    "label": ("d", "label", "NULL"),
+    "cluster": ("v", "cluster", "-1"),
+    "duplicate_group": ("v", "duplicate_group", "-1"),
+    "verdict": ("v", "verdict", "NULL"),
+}
+"""What samples can be grouped by → (alias, column, what "in none" is)."""
+
 _FACETS = {
     "class": ("d", "label"),
     "split": ("d", "split"),
@@ -163,30 +173,53 @@ class SampleQuery:
         by = {f"by_{name}": dict(sorted(found.items(), key=_most_first)) for name, found in spread.items()}
         return Counts(total=total, matching=matching, by_kind=by_kind, **by)
 
-    def ids(self, filter: Filter | None = None, sort: str = "row") -> list[str]:
+    def ids(self, filter: Filter | None = None, sort: str = "row", group: str = "") -> list[str]:
         """Every matching id in order. ``sort``: a column or score, "-" in front = descending; ties go by row, and
-        samples without a value come last."""
+        samples without a value come last; "pick" = the order of ``filter.pick``. ``group``: see :meth:`groups`."""
         where = self._where(filter or Filter())
-        order = self._order(sort, where)
+        order = self._order(sort, where, group)
         with self._ask(where) as ask:
             sql = f"SELECT d.sample_id {self._from(where)} {where.sql} ORDER BY {order}"
             return ask.first_column(sql, where.values)
 
     def rows(
-        self, filter: Filter | None = None, sort: str = "row", offset: int = 0, limit: int = 100
+        self, filter: Filter | None = None, sort: str = "row", offset: int = 0, limit: int = 100, group: str = ""
     ) -> list[dict[str, Any]]:
-        """One page of matching samples, for tiles.
+        """One page of matching samples, for tiles, in the order of :meth:`ids`.
 
         Each: sample_id, row, label, suggested, suggested_prob, verdict, confidence, reasons, flags (kinds), scores
         {kind: probability, and the score sorted by}, decision {action, label, actor, at, reason, n_people} or None,
         text (at most TILE_TEXT characters), split, source, cluster, duplicate_of, duplicate_group, width, height.
         """
         where = self._where(filter or Filter())
-        order = self._order(sort, where)
+        order = self._order(sort, where, group)
         page = f"SELECT d.row {self._from(where)} {where.sql} ORDER BY {order} LIMIT ? OFFSET ?"
         with self._ask(where) as ask:
             numbers = [r[0] for r in ask(page, [*where.values, max(int(limit), 0), max(int(offset), 0)])]
             return self._tiles(ask, numbers, sort.removeprefix("-"))
+
+    def groups(self, filter: Filter | None = None, by: str = "label") -> list[tuple[Any, int]]:
+        """(value, count) of the groups that matching samples fall into, the largest first, "in none" (None) last:
+        the sections of ``ids(…, group=by)``, in its order. ``by``: label, cluster, duplicate_group or verdict."""
+        where = self._where(filter or Filter())
+        alias, value = self._group(by)
+        where.aliases.add(alias)
+        sql = (
+            f"SELECT {value} AS value, count(*) AS n {self._from(where)} {where.sql} GROUP BY 1 "
+            "ORDER BY value IS NULL, n DESC, value"
+        )
+        with self._ask(where) as ask:
+            return [(value, int(n)) for value, n in ask(sql, where.values)]
+
+    def strict_counts(self, filter: Filter, rates: Sequence[float]) -> dict[float, int]:
+        """How many samples match at each false-flag rate, the rest of the filter unchanged. Read in one pass."""
+        where = self._where(replace(filter, verdicts=(), kinds=(), strict=None))
+        where.aliases.add("v")
+        known = [*filter.verdicts, *filter.kinds]
+        parts = ", ".join(f"count(*) FILTER (WHERE {self._strict(known, rate)})" for rate in rates)
+        with self._ask(where) as ask:
+            found = ask(f"SELECT {parts} {self._from(where)} {where.sql}", where.values)[0]
+        return {rate: int(n) for rate, n in zip(rates, found, strict=True)}
 
     def confusion(self, filter: Filter | None = None) -> pd.DataFrame:
         """Given (rows) × suggested (columns) label: how many of the matching samples whose label looks wrong."""
@@ -261,10 +294,41 @@ class SampleQuery:
         texts = [f.name for f in schema if pa.types.is_string(f.type) or pa.types.is_large_string(f.type)]
         return schema.names[0], [t for t in texts if t != schema.names[0] and schema.names.count(t) == 1]
 
+    @cached_property
+    def _thresholds(self) -> dict[tuple[str, float], float]:
+        return {}
+
+    def _threshold(self, kind: str, rate: float) -> float:
+        """Least probability of a kind's list at a rate, infinite where nothing can be listed. Keepers of duplicate
+        groups are as alike as their copies and are never listed."""
+        if (kind, rate) not in self._thresholds:
+            table = pq.read_table(self._paths["verdicts"], columns=[kind, "duplicate_of"])
+            p = np.nan_to_num(table.column(kind).to_numpy(), nan=0.0)
+            if kind == Kind.DUPLICATE:
+                p = np.where(table.column("duplicate_of").is_valid().to_numpy(), p, 0.0)
+            self._thresholds[kind, rate] = flag_list(p, rate).threshold
+        return self._thresholds[kind, rate]
+
+    def _strict(self, wanted: Sequence[str], rate: float) -> str:
+        """The condition "listed as one of these at this rate"; what is no problem (clean) stays a verdict."""
+        clauses = []
+        for kind in dict.fromkeys(wanted):
+            if kind not in {k.value for k in ISSUE_KINDS}:
+                clauses.append(f"v.verdict = '{Kind(kind).value}'")
+                continue
+            least = self._threshold(kind, rate)
+            copy = " AND v.duplicate_of IS NOT NULL" if kind == Kind.DUPLICATE else ""
+            # the column is float32: compared as it is stored, so that the last one listed is listed here too
+            clauses.append(f"({_quote('v', kind)} >= {least!r}::DOUBLE{copy})" if np.isfinite(least) else "false")
+        return " OR ".join(clauses) or "true"
+
     def _where(self, f: Filter) -> _Where:
         where = _Where()
+        strict = f.strict is not None and bool(f.verdicts or f.kinds)
+        if strict:
+            where.add("v", self._strict([*f.verdicts, *f.kinds], f.strict or 0.0))
         for alias, column, wanted in (
-            ("v", "verdict", f.verdicts),
+            ("v", "verdict", () if strict else f.verdicts),
             ("d", "label", f.classes),
             ("v", "suggested_label", f.suggested),
             ("d", "split", f.splits),
@@ -272,7 +336,7 @@ class SampleQuery:
         ):
             if wanted:
                 where.add(alias, f"coalesce({_quote(alias, column)}, '') IN (SELECT unnest(?))", list(wanted))
-        if f.kinds:
+        if f.kinds and not strict:
             where.add("v", " OR ".join(_quote("v", f"{kind}_flag") for kind in f.kinds))
         if f.clusters:
             where.add("v", "v.cluster IN (SELECT unnest(?))", list(f.clusters))
@@ -302,7 +366,18 @@ class SampleQuery:
             rows = np.flatnonzero(self._points.inside(f.polygon)).astype(np.int32)
             where.views["lassoed"] = pa.table({"row": rows})
             where.add("d", "d.row IN (SELECT row FROM lassoed)")
+        if f.pick:
+            where.views["picked"] = self._picked(f.pick, where)
+            where.add("d", "d.row IN (SELECT row FROM picked)")
         return where
+
+    def _picked(self, pick: str, where: _Where) -> pa.Table:
+        """(row, place) of a pick among the samples that match so far."""
+        where.aliases |= {"v", "s"}
+        with self._ask(where) as ask:
+            found = ask(pick_sql(pick, self._from(where), where.sql), where.values)
+        rows, places = zip(*found, strict=True) if found else ((), ())
+        return pa.table({"row": pa.array(rows, pa.int32()), "place": pa.array(places, pa.int32())})
 
     def _add_text(self, where: _Where, text: str) -> None:
         names = [n for n in ("sample_id", "text", "label") if n in self._schemas["dataset"].names]
@@ -323,8 +398,26 @@ class SampleQuery:
             raise QueryError(f"No {what} is called {name!r}. There are: {choices(known, 40)}.") from None
         return next(a for a in _ALIAS.values() if f'{a}."' in sql), sql
 
-    def _order(self, sort: str, where: _Where) -> str:
+    def _group(self, by: str) -> tuple[str, str]:
+        """(alias, SQL) of what samples are grouped by, NULL = in none. Raises QueryError naming the choices."""
+        if by not in _GROUPS:
+            raise QueryError(f"Samples cannot be grouped by {by!r}. There are: {choices(_GROUPS)}.")
+        alias, column, none = _GROUPS[by]
+        return alias, f"nullif({_quote(alias, column)}, {none})"
+
+    def _order(self, sort: str, where: _Where, group: str = "") -> str:
+        if group:
+            alias, value = self._group(group)
+            where.aliases.add(alias)
+            first = f"{value} IS NULL, count(*) OVER (PARTITION BY {value}) DESC, {value}, "
+            return first + self._order(sort, where)
         name = sort.removeprefix("-")
+        if name == "pick":
+            if "picked" not in where.views:
+                raise QueryError("The order 'pick' needs a filter with a pick, such as pick=thirty.")
+            return (
+                f"(SELECT p.place FROM picked p WHERE p.row = d.row) {'DESC' if sort.startswith('-') else 'ASC'}, d.row"
+            )
         alias, sql = self._column(self._sorts, name or "row", "sort order")
         where.aliases.add(alias)
         return f"{sql} {'DESC' if sort.startswith('-') else 'ASC'} NULLS LAST, d.row"

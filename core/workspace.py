@@ -38,6 +38,7 @@ from .pipeline import check_format
 from .pipeline import scan as run_scan
 from .query import Counts, Filter, SampleQuery
 from .search import Searcher
+from .selections import Selections
 from .set_tables import sets_of
 from .signals import SIGNALS
 from .sources.media import MediaReader
@@ -183,6 +184,11 @@ class Workspace:
         )  # fmt: skip
 
     @cached_property
+    def selections(self) -> Selections:
+        """Selections that people saved under a name."""
+        return Selections(self.path / "selections")
+
+    @cached_property
     def _searcher(self) -> Searcher:
         return Searcher(self._layout, self._results["encoder"])
 
@@ -286,9 +292,18 @@ class Workspace:
         """How many samples match, and how they spread over verdicts, classes, splits, sources, clusters and states."""
         return self._query.counts(filter or Filter())
 
-    def ids(self, filter: Filter | None = None, sort: str = "row") -> list[str]:
-        """Every matching id in order. ``sort``: a score or column; "-" in front = descending."""
-        return self._query.ids(filter or Filter(), sort)
+    def ids(self, filter: Filter | None = None, sort: str = "row", group: str = "") -> list[str]:
+        """Every matching id in order. ``sort``: a score or column; "-" in front = descending; "pick" = the order of
+        ``filter.pick``. ``group``: first by these groups, as in :meth:`groups`."""
+        return self._query.ids(filter or Filter(), sort, group)
+
+    def groups(self, filter: Filter | None = None, by: str = "label") -> list[tuple[Any, int]]:
+        """(value, count) of the matching samples by label, cluster, duplicate_group or verdict, the largest first."""
+        return self._query.groups(filter or Filter(), by)
+
+    def strict_counts(self, filter: Filter, rates: Sequence[float]) -> dict[float, int]:
+        """How many samples ``filter`` would match with ``strict`` at each of these false-flag rates."""
+        return self._query.strict_counts(filter, rates)
 
     def flag_list(self, kind: str, rate: float = 0.05, *, ordinary: Sequence[str] | None = None) -> FlagList:
         """Samples of a kind, of which at most a share ``rate`` is expected to be listed wrongly. ``ordinary``: ids drawn
@@ -297,10 +312,10 @@ class Workspace:
         return flags(kind, rate, self._verdicts.column(check_kind(kind)).to_numpy(), self._ids, known)
 
     def rows(
-        self, filter: Filter | None = None, sort: str = "row", offset: int = 0, limit: int = 100
+        self, filter: Filter | None = None, sort: str = "row", offset: int = 0, limit: int = 100, group: str = ""
     ) -> list[dict[str, Any]]:
         """One page of matching samples, for tiles."""
-        return self._query.rows(filter or Filter(), sort, offset, limit)
+        return self._query.rows(filter or Filter(), sort, offset, limit, group)
 
     def confusion(self, filter: Filter | None = None) -> pd.DataFrame:
         """Given (rows) × suggested (columns) label, counted over the samples whose label looks wrong."""
