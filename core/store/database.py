@@ -175,6 +175,16 @@ class Database:
         shutil.copyfile(wal, copy.with_name(wal.name))
         return sqlite3.connect(copy, timeout=BUSY_SECONDS, check_same_thread=False)
 
+    def read_a_copy(self) -> None:
+        """From here on use a private copy of a log that may not be written, so that it can be given today's tables."""
+        self._copy = self._copy or tempfile.TemporaryDirectory(prefix="winnow-")
+        path = Path(self._copy.name, "brought-up.db")
+        self.backup(path)
+        self.engine.dispose()
+        self.engine = create_engine(URL.create("sqlite", database=str(path)), connect_args={"timeout": BUSY_SECONDS})
+        event.listen(self.engine, "connect", _manual_transactions)
+        event.listen(self.engine, "begin", _on_begin)
+
     # --- errors --------------------------------------------------------------------------------------------------
 
     def read_only_error(self) -> ReadOnly:

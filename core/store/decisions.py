@@ -7,11 +7,10 @@ gives the row that is there. Rows carry a chained BLAKE2b hash, which is checked
 
 from __future__ import annotations
 
-import json
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import EllipsisType
@@ -22,6 +21,8 @@ from sqlalchemy import Connection, Select, func, insert, select
 
 from ..errors import DecisionError
 from ..types import Action, Decision
+from .classes import Registry, check, check_undo, replay
+from .classes import says as says_event
 from .database import Database, damaged_log
 from .migrations import SCHEMA_VERSION, check_version, migrate, schema_version
 from .rows import (
@@ -40,9 +41,20 @@ from .rows import (
     says,
     utc_now,
 )
-from .state import Chain, Draft, LogState
+from .state import Chain, Draft, Given, LogState
+from .timeline import CLASS_CHANGES, fitting, insert_class_event, read_class_events, timeline
 
-__all__ = ["ClassEvent", "Clock", "DecisionRequest", "DecisionStore", "Snapshot", "iso", "utc_now"]
+__all__ = [
+    "CLASS_CHANGES",
+    "ClassEvent",
+    "Clock",
+    "DecisionRequest",
+    "DecisionStore",
+    "Registry",
+    "Snapshot",
+    "iso",
+    "utc_now",
+]
 
 _AT_ONCE = 10_000
 """Rows read at a time."""
@@ -53,12 +65,15 @@ Clock = Callable[[], datetime]
 @dataclass(frozen=True)
 class Snapshot:
     """One moment of the log. table : the state in force (STATE_SCHEMA). decisions : every decision in force, of every
-    person, in order of ``seq``. seq, hash : of the last row; (0, "") for an empty log."""
+    person, in order of ``seq``. seq, hash : of the last row; (0, "") for an empty log. registry, class_events : the classes,
+    and all rows about them."""
 
     seq: int
     hash: str
     table: pa.Table
     decisions: tuple[Decision, ...]
+    registry: Registry = field(default_factory=Registry)
+    class_events: tuple[ClassEvent, ...] = ()
 
 
 class DecisionStore:
@@ -79,6 +94,7 @@ class DecisionStore:
         self._lock = threading.RLock()
         self._write_lock = threading.Lock()
         self._state = LogState()
+        self._registry = Registry()
         self._database = Database(target)
         try:
             self._open()
@@ -130,15 +146,23 @@ class DecisionStore:
         is in force again; the next undo reaches further back. Returns the UNDO rows, in one batch; empty where
         nothing is left. ``undo_id`` makes a repeated call answer with the same rows.
         """
+
+        def steps() -> list[Decision]:
+            if decision_id or batch_id:
+                return self._state.step_of(actor, decision_id, batch_id)
+            return self._state.last_step(actor)
+
+        return self._take_back(actor, undo_id, steps, now)
+
+    def _take_back(
+        self, actor: str, undo_id: str | None, find: Callable[[], list[Decision]], now: datetime | None = None
+    ) -> list[Decision]:
+        """One UNDO row for each decision that ``find`` gives, under the write lock; a repeat has the rows that are there."""
         undo_id = undo_id or f"undo-{uuid.uuid4().hex}"
 
         def requests(conn: Connection) -> list[DecisionRequest]:
             mine = DECISIONS.c.batch_id == undo_id, DECISIONS.c.actor == actor, DECISIONS.c.action == Action.UNDO.value
-            steps: list[Any] = list(conn.execute(self._select().where(*mine).order_by(DECISIONS.c.seq)))
-            if not steps and (decision_id or batch_id):
-                steps = self._state.step_of(actor, decision_id, batch_id)
-            elif not steps:
-                steps = self._state.last_step(actor)
+            steps: list[Any] = list(conn.execute(self._select().where(*mine).order_by(DECISIONS.c.seq))) or find()
             return [
                 DecisionRequest(
                     step.sample_id,
@@ -153,26 +177,104 @@ class DecisionStore:
 
         return _decisions_only(self._record(requests, stop=True))
 
+    def revert(self, actor: str, decision_ids: Iterable[str], undo_id: str | None = None) -> list[Decision]:
+        """Take back exactly these decisions of ``actor``, as far as they are in force, as one step: the UNDO rows.
+
+        Ids of other people's decisions, and of those that are not in force any more, are passed over. ``undo_id``
+        makes a repeated call answer with the same rows.
+        """
+        wanted = set(decision_ids)
+        return self._take_back(actor, undo_id, lambda: self._state.matching(actor, lambda d: d.decision_id in wanted))
+
     def add_class(self, name: str, actor: str, reason: str | None = None, event_id: str | None = None) -> ClassEvent:
         """Add a class to the registry. A name that is there gives the row that added it."""
         checked("class name", name)
+        with self._lock:
+            self._refresh()
+            made = [e for e in self._registry.events if name == (e.name if e.event == "add" else e.target)]
+        known = next((e for e in made if e.event in ("add", "rename", "split") and name in self._registry.added), None)
+        return known or self.change_class("add", name, actor, reason=reason, event_id=event_id)
+
+    def change_class(
+        self,
+        event: str,
+        name: str,
+        actor: str,
+        *,
+        target: str | None = None,
+        reason: str | None = None,
+        event_id: str | None = None,
+        given: Collection[str] = (),
+        split: Sequence[DecisionRequest] = (),
+        at: str | None = None,
+        detail: Mapping[str, Any] | None = None,
+    ) -> ClassEvent:
+        """Add an event to the class registry: see :mod:`.classes` for what there is and what it means.
+
+        ``given``: class names of the dataset. ``split``: for "split", the decisions that relabel the samples; they and
+        the event are recorded in one transaction. An ``event_id`` that is there gives the row that is there.
+
+        Raises
+        ------
+        DecisionError : the change breaks a rule, an id was used for another change, or a decision cannot be recorded.
+        """
         checked("actor", actor)
-        with self._database.writing() as conn:
-            events = self._read_class_events(conn)
-            for event in events:
-                if event.event_id == event_id or (event.event == "add" and event.name == name):
-                    return event
-            row: dict[str, Any] = {
-                "seq": len(events) + 1,
-                "event_id": event_id or uuid.uuid4().hex,
-                "event": "add",
-                "name": name,
-                "actor": actor,
-                "at": iso(self._clock()),
-                "reason": reason,
-            }
-            conn.execute(insert(CLASS_EVENTS), {**row, "detail": "{}"})
-        return ClassEvent(**row)
+        with self._write_lock, self._database.writing() as conn, self._lock:
+            self._catch_up(conn)
+            there = next((e for e in read_class_events(conn) if e.event_id == event_id), None) if event_id else None
+            if there is not None:
+                if (there.event, there.name, there.target) == (event, name, target):
+                    return there
+                raise DecisionError(
+                    f"The event id {event_id!r} was used for another change ({says_event(there)}). Mint a new one for each."
+                )
+            check(event, name, target, self._registry, given, self._used())
+            new: list[tuple[Decision, str]] = []
+            if split:
+                new = self._insert(conn, split, stop=True)[1]
+                detail = {"batch_id": split[0].batch_id, "count": len(new), **(detail or {})}
+            made = ClassEvent(
+                self._registry.version + 1, event_id or uuid.uuid4().hex, event, name, actor,
+                iso(at or self._clock()), target, (reason or "").strip() or None, detail or {},
+                after_seq=new[-1][0].seq if new else self._state.seq,
+            )  # fmt: skip
+            insert_class_event(conn, made)
+        self._refresh()
+        return made
+
+    def undo_class(self, event_id: str, actor: str, undo_id: str | None = None) -> ClassEvent:
+        """Take back a change of the classes, whoever made it; a split with the decisions that its person made for it.
+
+        Returns the "undo" row; one that is there already is the answer to a repeat. Raises DecisionError for an
+        unknown event, or one that others build on.
+        """
+        checked("actor", actor)
+        with self._write_lock, self._database.writing() as conn, self._lock:
+            self._catch_up(conn)
+            rows = read_class_events(conn)
+            event = next((e for e in rows if e.event_id == event_id), None)
+            if event is None:
+                raise DecisionError(
+                    f"No change of a class has the id {event_id!r}. `winnow classes WS list` shows them."
+                )
+            if (there := next((e for e in rows if e.undoes == event_id), None)) is not None:
+                return there
+            check_undo(event, self._registry)
+            undo_id = undo_id or f"undo-{uuid.uuid4().hex}"
+            batch = event.detail.get("batch_id")
+            steps = self._state.step_of(event.actor, None, str(batch)) if batch else []
+            requests = [
+                DecisionRequest(s.sample_id, Action.UNDO, event.actor, decision_id=f"{undo_id}:{i}", batch_id=undo_id)
+                for i, s in enumerate(steps)
+            ]
+            new = self._insert(conn, requests, stop=True)[1]
+            made = ClassEvent(
+                self._registry.version + 1, undo_id, "undo", event.name, actor, iso(self._clock()), event.target,
+                undoes=event_id, after_seq=new[-1][0].seq if new else self._state.seq,
+            )  # fmt: skip
+            insert_class_event(conn, made)
+        self._refresh()
+        return made
 
     # --- reading -------------------------------------------------------------------------------------------------
 
@@ -194,17 +296,51 @@ class DecisionStore:
     def snapshot(self) -> Snapshot:
         """The state in force, the decisions behind it and the log's head, all of one moment."""
         with self._lock:
-            self._refresh()
+            with self._database.reading() as conn:
+                self._catch_up(conn)
+                events = tuple(read_class_events(conn)[: self._registry.version])
             tops = [d for people in self._state.current().values() for d in people.values()]
             return Snapshot(
-                self._state.seq, self._state.hash, self._state.table(), tuple(sorted(tops, key=lambda d: d.seq))
-            )
+                self._state.seq, self._state.hash, self._state.table(), tuple(sorted(tops, key=lambda d: d.seq)),
+                self._registry, events,
+            )  # fmt: skip
 
     def head(self) -> tuple[int, str]:
         """(seq, hash) of the last row; (0, "") for an empty log."""
         with self._lock:
             self._refresh()
             return self._state.seq, self._state.hash
+
+    def registry(self) -> Registry:
+        """Which classes people made, and what every older name means now."""
+        with self._lock:
+            self._refresh()
+            return self._registry
+
+    def classes(self, given: Iterable[str]) -> list[str]:
+        """The classes there are: of the dataset (``given``), then those that people made or that decisions use."""
+        with self._lock:
+            self._refresh()
+            return self._registry.classes(given, self._used())
+
+    def know_labels(self, given: Given) -> None:
+        """Tell the store the given label of each sample, so that keeping it equals relabelling to it."""
+        with self._lock:
+            self._state.know(given)
+
+    def matching(
+        self,
+        actor: str,
+        action: Action | str | None = None,
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
+    ) -> list[Decision]:
+        """The decisions of one person in force that fit everything given (``since`` ≤ at < ``until``), the oldest first."""
+        wanted = checked_action(action) if action is not None else None
+        low, high = iso(since) if since is not None else "", iso(until) if until is not None else "~"
+        with self._lock:
+            self._refresh()
+            return self._state.matching(actor, lambda d: (wanted is None or d.action is wanted) and low <= d.at < high)
 
     def history(
         self,
@@ -217,22 +353,27 @@ class DecisionStore:
         offset: int = 0,
     ) -> list[Decision]:
         """Rows of the log, the latest first, that fit everything given (``since`` ≤ at < ``until``)."""
-        columns = DECISIONS.c
-        query = self._select().order_by(columns.seq.desc())
-        if actor is not None:
-            query = query.where(columns.actor == actor)
-        if sample_id is not None:
-            query = query.where(columns.sample_id == sample_id)
-        if action is not None:
-            query = query.where(columns.action == checked_action(action).value)
-        if since is not None:
-            query = query.where(columns.at >= iso(since))
-        if until is not None:
-            query = query.where(columns.at < iso(until))
+        query = self._select().where(*fitting(actor, sample_id, action, since, until)).order_by(DECISIONS.c.seq.desc())
         if limit is not None or offset:
             query = query.limit(limit if limit is not None else 2**31).offset(offset)
         with self._database.reading() as conn:
             return [decision_of(row[:-1]) for row in conn.execute(query).all()]
+
+    def timeline(
+        self,
+        actor: str | None = None,
+        action: Action | str | None = None,
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
+        limit: int = 100,
+        offset: int = 0,
+    ) -> list[Decision | ClassEvent]:
+        """A page of everything that happened, the latest first: decisions and class changes that fit everything given.
+
+        ``action``: one of the decisions' actions, or "classes" for the changes of classes alone.
+        """
+        with self._database.reading() as conn:
+            return timeline(conn, limit, offset, actor=actor, action=action, since=since, until=until)
 
     def batch_sizes(self, batch_ids: Iterable[str]) -> dict[str, int]:
         """batch_id → number of its rows in the log, for those that are there."""
@@ -247,13 +388,14 @@ class DecisionStore:
             return sorted(conn.execute(select(DECISIONS.c.actor).distinct()).scalars())
 
     def added_classes(self) -> list[str]:
-        """Names of the classes that people added, in order."""
-        return [event.name for event in self.class_events() if event.event == "add"]
+        """Names of the classes that people made (added, split off, or named by a rename) and that are there, in order."""
+        registry = self.registry()
+        return [name for name in registry.added if name not in registry.now]
 
     def class_events(self) -> list[ClassEvent]:
-        """The class registry, in order."""
+        """The rows of the class registry, in order, those taken back included."""
         with self._database.reading() as conn:
-            return self._read_class_events(conn)
+            return read_class_events(conn)
 
     def backup(self, path: str | Path) -> None:
         """Copy the log as it is now to a new SQLite file, while others go on deciding."""
@@ -270,7 +412,7 @@ class DecisionStore:
                 raise damaged_log(database.name, fault)
         if version < SCHEMA_VERSION:
             if database.read_only and version:
-                raise database.read_only_error()
+                database.read_a_copy()  # an older log that cannot be brought up where it lies
             with database.writing(setup=True) as conn:
                 migrate(conn, iso(self._clock()))
         self._refresh()
@@ -294,6 +436,17 @@ class DecisionStore:
                     self._state.apply(decision_of(values), digest)
                 except ValueError as error:
                     raise damaged_log(self._database.name, str(error)) from error
+        if conn.execute(select(func.coalesce(func.max(CLASS_EVENTS.c.seq), 0))).scalar_one() != self._registry.version:
+            try:
+                self._registry = replay(read_class_events(conn))
+            except ValueError as error:
+                raise damaged_log(self._database.name, str(error)) from error
+            self._state.mean(self._registry.now)
+
+    def _used(self) -> list[str]:
+        """The labels that decisions in force give, resolved. For callers that hold the lock."""
+        found = self._state.table().column("label").unique().to_pylist()
+        return [label for label in found if label is not None]
 
     def _record(
         self, make: Callable[[Connection], Sequence[DecisionRequest]], stop: bool
@@ -385,14 +538,6 @@ class DecisionStore:
             f"The decision about {request.sample_id!r} came too late: {request.actor!r} had {was} on screen, but since "
             f"then {now}. Look at the sample again and decide anew."
         )
-
-    @staticmethod
-    def _read_class_events(conn: Connection) -> list[ClassEvent]:
-        rows = conn.execute(select(CLASS_EVENTS).order_by(CLASS_EVENTS.c.seq))
-        return [
-            ClassEvent(r.seq, r.event_id, r.event, r.name, r.actor, r.at, r.target, r.reason, json.loads(r.detail))
-            for r in rows
-        ]
 
 
 def _decisions_only(answers: list[Decision | DecisionError]) -> list[Decision]:

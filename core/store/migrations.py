@@ -117,9 +117,31 @@ def _class_registry(conn: Connection) -> None:
     _forbid_changes(conn, "class_events")
 
 
+def _class_changes(conn: Connection) -> None:
+    """Where a class event stands among the decisions, and what History needs to page through 100,000 of them."""
+    _run(
+        conn,
+        "ALTER TABLE class_events ADD COLUMN after_seq INTEGER",
+        "CREATE INDEX decisions_at ON decisions (at)",
+        "CREATE INDEX decisions_batch ON decisions (batch_id) WHERE batch_id IS NOT NULL",
+    )
+    if conn.dialect.name == "sqlite":
+        _run(
+            conn,
+            f"""
+            CREATE TRIGGER class_events_in_order BEFORE INSERT ON class_events
+            WHEN NEW.seq <> (SELECT coalesce(max(seq), 0) + 1 FROM class_events)
+              OR EXISTS (SELECT 1 FROM class_events WHERE event_id = NEW.event_id)
+              OR EXISTS (SELECT 1 FROM class_events WHERE undoes = NEW.undoes)
+            BEGIN SELECT RAISE(ABORT, '{_TABLES_APPEND_ONLY}: rows are added in order, once'); END
+            """,
+        )
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, "decisions", _decisions),
     Migration(2, "class registry", _class_registry),
+    Migration(3, "class changes", _class_changes),
 )
 """Append only: never edit, reorder or remove an entry that a release has carried."""
 

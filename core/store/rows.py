@@ -36,6 +36,7 @@ CLASS_EVENTS = Table(
     Column("seq", Integer, primary_key=True, autoincrement=False),
     *(Column(name, Text) for name in ("event_id", "event", "name", "target", "undoes", "actor", "at")),
     *(Column(name, Text) for name in ("reason", "detail")),
+    Column("after_seq", Integer),
 )
 
 
@@ -85,7 +86,11 @@ class DecisionRequest:
 
 @dataclass(frozen=True)
 class ClassEvent:
-    """One row of the class registry. ``event`` is "add" so far; ``target`` is for those that name a second class."""
+    """One row of the class registry. ``event``: see ``classes.EVENTS``; ``target`` is for those that name a second class.
+
+    undoes : the event that an "undo" takes back. after_seq : the last row of the decision log when it happened (None in
+    rows of releases that did not write it). detail : for "split", the ``batch_id`` of its decisions and their ``count``.
+    """
 
     seq: int
     event_id: str
@@ -96,6 +101,8 @@ class ClassEvent:
     target: str | None = None
     reason: str | None = None
     detail: Mapping[str, Any] = field(default_factory=dict)
+    undoes: str | None = None
+    after_seq: int | None = None
 
 
 def says(row: Decision) -> str:

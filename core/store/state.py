@@ -5,13 +5,15 @@ Rules
 Each person has one chain of rows per sample; every row supersedes the one before it. A decision is pushed onto the
 chain's stack; an UNDO row names the decision on top and takes it off again, so what was in force before it is in
 force once more, and the next UNDO reaches further back. The top of the stack is what this person says. Over people:
-the same answer from all is the sample's state, different answers make it ``disputed``. ``seq`` alone gives the order:
-times may run backwards.
+the same answer from all is the sample's state, different answers make it ``disputed``. Labels are compared by the class
+that they mean now (see :mod:`.classes`), and keeping the given label is the same answer as relabelling to it. A decision
+whose evidence names others under ``settles`` speaks for these: they stay in force as what their people said, and no longer
+count until one of these people decides anew. ``seq`` alone gives the order: times may run backwards.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -34,7 +36,8 @@ STATE_SCHEMA = pa.schema(
     ]
 )
 """One row per decided sample. ``actor`` and ``reason`` join those of all who take part, ``at`` and ``decision_id`` are
-those of the latest; ``label`` is null unless the state is relabel."""
+those of the latest; ``label`` is null unless the state is relabel, and also where that label's class was deleted.
+``n_people`` counts all who have a decision in force, settled or not."""
 
 _BLOCK = 2048
 
@@ -80,6 +83,7 @@ class LogState:
         self._by_actor: dict[str, list[Decision]] = {}
         self._batches: dict[Key, list[Decision]] = {}
         self._table = _StateTable()
+        self._meaning = Meaning()
 
     def chain(self, sample_id: str, actor: str) -> Chain:
         """This person's chain about this sample (empty where there is none; not to be changed)."""
@@ -137,7 +141,26 @@ class LogState:
 
     def table(self) -> pa.Table:
         """The state in force (:data:`STATE_SCHEMA`). Only blocks whose samples were touched are built anew."""
-        return self._table.build(self.samples)
+        return self._table.build(self.samples, self._meaning)
+
+    def mean(self, now: Mapping[str, str | None]) -> None:
+        """From here on labels mean what ``now`` says (name → class, None = deleted; others mean themselves)."""
+        self._meaning = Meaning(now, self._meaning.given)
+        self._table.touch_all()
+
+    def know(self, given: Given) -> None:
+        """From here on ``given`` tells a sample's given label."""
+        self._meaning = Meaning(self._meaning.now, given)
+        self._table.touch_all()
+
+    @property
+    def meaning(self) -> Meaning:
+        """What labels mean now."""
+        return self._meaning
+
+    def matching(self, actor: str, fits: Callable[[Decision], bool]) -> list[Decision]:
+        """The decisions of ``actor`` in force that ``fits`` accepts, in order of seq."""
+        return [row for row in self._by_actor.get(actor, []) if fits(row) and self.in_force(row)]
 
     def _on_stack(self, row: Decision) -> bool:
         return any(d.decision_id == row.decision_id for d in self.chain(row.sample_id, row.actor).stack)
@@ -162,26 +185,50 @@ class Draft:
 
 StateRow = tuple[str, str, str | None, str, str, str | None, str, int]
 
+Given = Callable[[str], str | None]
+"""Gives a sample's given label, None where it has none."""
 
-def merge(sample_id: str, decisions: Sequence[Decision]) -> StateRow:
+
+@dataclass(frozen=True)
+class Meaning:
+    """What labels mean: ``now`` name → class (None = deleted; others mean themselves), ``given`` a sample's given label."""
+
+    now: Mapping[str, str | None] = field(default_factory=dict)
+    given: Given | None = None
+
+    def of(self, label: str | None) -> str | None:
+        """The class that a label means."""
+        return self.now.get(label, label) if label is not None else None
+
+    def answer(self, d: Decision) -> tuple[str, str | None]:
+        """What a decision says, such that two that say the same compare equal: ("label", class), or the action."""
+        if d.action is Action.RELABEL:
+            return "label", self.of(d.label)
+        if d.action is Action.ACCEPT and self.given is not None and (given := self.given(d.sample_id)) is not None:
+            return "label", self.of(given)
+        return d.action.value, None
+
+
+def standing(decisions: Sequence[Decision]) -> list[Decision]:
+    """Those of a sample's decisions in force that no other one of them settles."""
+    settled = {i for d in decisions for i in d.evidence.get("settles", ()) if i != d.decision_id}
+    return [d for d in decisions if d.decision_id not in settled] or list(decisions)
+
+
+def merge(sample_id: str, decisions: Sequence[Decision], meaning: Meaning) -> StateRow:
     """The state of a sample from what each person says about it (at least one decision), as a STATE_SCHEMA row."""
+    n_people = len(decisions)
+    if n_people > 1:
+        decisions = standing(decisions)
     latest = max(decisions, key=lambda d: d.seq)
+    state, label = latest.action.value, meaning.of(latest.label)
     if len(decisions) == 1:
-        return (
-            sample_id,
-            latest.action.value,
-            latest.label,
-            latest.actor,
-            latest.at,
-            latest.reason,
-            latest.decision_id,
-            1,
-        )
-    agree = len({(d.action, d.label) for d in decisions}) == 1
+        return sample_id, state, label, latest.actor, latest.at, latest.reason, latest.decision_id, n_people
+    if len({meaning.answer(d) for d in decisions}) > 1:
+        state, label = DISPUTED, None
     people = ", ".join(sorted(d.actor for d in decisions))
-    state, label = (latest.action.value, latest.label) if agree else (DISPUTED, None)
     reasons = "; ".join(dict.fromkeys(d.reason for d in decisions if d.reason)) or None
-    return (sample_id, state, label, people, latest.at, reasons, latest.decision_id, len(decisions))
+    return sample_id, state, label, people, latest.at, reasons, latest.decision_id, n_people
 
 
 class _StateTable:
@@ -204,21 +251,25 @@ class _StateTable:
         self._blocks[block] = None
         self._whole = None
 
-    def build(self, samples: dict[str, dict[str, Chain]]) -> pa.Table:
+    def touch_all(self) -> None:
+        self._blocks = [None] * len(self._blocks)
+        self._whole = None
+
+    def build(self, samples: dict[str, dict[str, Chain]], meaning: Meaning) -> pa.Table:
         if self._whole is None:
             for i, block in enumerate(self._blocks):
                 if block is None:
-                    self._blocks[i] = self._block(self._ids[i * _BLOCK : (i + 1) * _BLOCK], samples)
+                    self._blocks[i] = self._block(self._ids[i * _BLOCK : (i + 1) * _BLOCK], samples, meaning)
             self._whole = pa.Table.from_batches([b for b in self._blocks if b is not None], STATE_SCHEMA)
         return self._whole
 
     @staticmethod
-    def _block(ids: list[str], samples: dict[str, dict[str, Chain]]) -> pa.RecordBatch:
+    def _block(ids: list[str], samples: dict[str, dict[str, Chain]], meaning: Meaning) -> pa.RecordBatch:
         rows = []
         for sample_id in ids:
             tops = [chain.stack[-1] for chain in samples[sample_id].values() if chain.stack]
             if tops:
-                rows.append(merge(sample_id, tops))
+                rows.append(merge(sample_id, tops, meaning))
         columns = zip(*rows, strict=True) if rows else [[] for _ in STATE_SCHEMA]
         arrays = [pa.array(column, field.type) for column, field in zip(columns, STATE_SCHEMA, strict=True)]
         return pa.RecordBatch.from_arrays(arrays, schema=STATE_SCHEMA)

@@ -20,10 +20,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import insert, select
 
 from winnow.core.errors import DecisionError, DiskFull, ReadOnly, WorkspaceBusy, WorkspaceError
+from winnow.core.store import database as databases
 from winnow.core.store import migrations
+from winnow.core.store.database import Database
 from winnow.core.store.decisions import DecisionRequest, DecisionStore, iso
+from winnow.core.store.rows import DECISIONS
 from winnow.core.store.state import STATE_SCHEMA
 from winnow.core.types import Action, Decision
 
@@ -481,17 +485,63 @@ def test_a_log_of_a_newer_release_is_refused(open_store: Open, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("version", range(1, migrations.SCHEMA_VERSION))
-def test_a_log_of_every_earlier_schema_is_brought_up(
-    open_store: Open, monkeypatch: pytest.MonkeyPatch, version: int
+def test_a_log_of_every_earlier_schema_is_brought_up(open_store: Open, tmp_path: Path, version: int) -> None:
+    made = open_store().append([ask("a"), ask("b", EXCLUDE)])  # as a release of that schema would have written them
+    with open_store()._database.reading() as conn:
+        rows = [tuple(row) for row in conn.execute(select(DECISIONS).order_by(DECISIONS.c.seq))]
+    old = tmp_path / "old.db"
+    database = Database(old)
+    with database.writing(setup=True) as conn:
+        conn.exec_driver_sql("CREATE TABLE winnow_schema (version BIGINT PRIMARY KEY, name TEXT, at TEXT)")
+        for step in migrations.MIGRATIONS[:version]:
+            step.apply(conn)
+            conn.exec_driver_sql(f"INSERT INTO winnow_schema VALUES ({step.version}, '{step.name}', '2026-01-01')")
+        conn.execute(insert(DECISIONS), [dict(zip(DECISIONS.c.keys(), row, strict=True)) for row in rows])
+        if version >= 2:
+            conn.exec_driver_sql(
+                "INSERT INTO class_events VALUES (1, 'e1', 'add', 'lynx', NULL, NULL, 'ann', '2026-01-01', NULL, '{}')"
+            )
+    database.close()
+    with DecisionStore(old) as store:
+        assert store.history() == made[::-1]
+        assert store.added_classes() == (["lynx"] if version >= 2 else [])
+        store.add_class("lynx", "ann")
+        merged = store.change_class("merge", "lynx", "ann", target="cat", given=["cat"])
+        assert merged.after_seq == 2
+        assert store.registry().now == {"lynx": "cat"}
+        with store._database.reading() as conn:
+            assert migrations.schema_version(conn) == migrations.SCHEMA_VERSION
+    with DecisionStore(old) as again:
+        assert again.class_events()[-1] == merged
+        assert [type(e).__name__ for e in again.timeline()] == (
+            ["ClassEvent", "Decision", "Decision", "ClassEvent"]
+            if version >= 2
+            else ["ClassEvent"] * 2 + ["Decision"] * 2
+        )
+
+
+def test_an_older_log_that_may_not_be_written_can_still_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(migrations, "MIGRATIONS", migrations.MIGRATIONS[:version])
-    made = open_store().append([ask("a"), ask("b", EXCLUDE)])
-    monkeypatch.undo()
-    again = open_store()
-    assert again.history() == made[::-1]
-    again.add_class("lynx", "ann")
-    with again._database.reading() as conn:
-        assert migrations.schema_version(conn) == migrations.SCHEMA_VERSION
+    path = tmp_path / "d.db"
+    with DecisionStore(path) as store:
+        made = store.append([ask("a")])
+    conn = sqlite3.connect(path)
+    conn.execute("DELETE FROM winnow_schema WHERE version = 3")
+    conn.execute("DROP TRIGGER class_events_in_order")
+    conn.execute("DROP INDEX decisions_at")
+    conn.execute("DROP INDEX decisions_batch")
+    conn.execute("ALTER TABLE class_events DROP COLUMN after_seq")
+    conn.commit()
+    conn.close()
+    before = path.read_bytes()
+    monkeypatch.setattr(databases, "_writable", lambda _: False)
+    with DecisionStore(path) as store:
+        assert store.history() == made
+        assert store.registry().now == {}
+        with pytest.raises(ReadOnly):
+            store.append([ask("b")])
+    assert path.read_bytes() == before
 
 
 def test_migrations_are_numbered_in_order() -> None:

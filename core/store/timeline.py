@@ -1,0 +1,99 @@
+"""Questions to the log's two tables: pages of everything that happened, and the rows of the class registry."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, literal, select, union_all
+
+from ..types import Action, Decision
+from .rows import CLASS_EVENTS, DECISIONS, ClassEvent, checked_action, decision_of, iso
+
+CLASS_CHANGES = "classes"
+"""What ``action`` may be for the changes of classes alone."""
+
+Moment = datetime | str | None
+
+
+def timeline(
+    conn: Connection,
+    limit: int,
+    offset: int,
+    *,
+    actor: str | None,
+    action: Action | str | None,
+    since: Moment,
+    until: Moment,
+) -> list[Decision | ClassEvent]:
+    """A page of decisions and class changes that fit everything given, the latest first."""
+    parts = []
+    if action != CLASS_CHANGES:
+        rows = select(DECISIONS.c.seq.label("place"), literal(0).label("kind"), DECISIONS.c.seq.label("number"))
+        parts.append(rows.where(*fitting(actor, None, action, since, until)))
+    if action in (None, CLASS_CHANGES):
+        c = CLASS_EVENTS.c
+        events = select(func.coalesce(c.after_seq, 0).label("place"), literal(1).label("kind"), c.seq.label("number"))
+        parts.append(events.where(*_within(c.actor, c.at, actor, since, until)))
+    both = union_all(*parts).subquery()
+    order = both.c.place.desc(), both.c.kind.desc(), both.c.number.desc()
+    page = conn.execute(select(both.c.kind, both.c.number).order_by(*order).limit(limit).offset(offset)).all()
+    numbers = [number for kind, number in page if kind == 0]
+    found: dict[tuple[int, int], Decision | ClassEvent] = {
+        (0, row.seq): decision_of(row[:-1])
+        for row in conn.execute(select(DECISIONS).where(DECISIONS.c.seq.in_(numbers)))
+    }
+    if len(numbers) < len(page):
+        found |= {(1, event.seq): event for event in read_class_events(conn)}
+    return [found[kind, number] for kind, number in page]
+
+
+def fitting(
+    actor: str | None, sample_id: str | None, action: Action | str | None, since: Moment, until: Moment
+) -> list[Any]:
+    """Conditions on rows of the log (``since`` ≤ at < ``until``)."""
+    wanted = _within(DECISIONS.c.actor, DECISIONS.c.at, actor, since, until)
+    if sample_id is not None:
+        wanted.append(DECISIONS.c.sample_id == sample_id)
+    if action is not None:
+        wanted.append(DECISIONS.c.action == checked_action(action).value)
+    return wanted
+
+
+def _within(who: Any, when: Any, actor: str | None, since: Moment, until: Moment) -> list[Any]:
+    wanted = []
+    if actor is not None:
+        wanted.append(who == actor)
+    if since is not None:
+        wanted.append(when >= iso(since))
+    if until is not None:
+        wanted.append(when < iso(until))
+    return wanted
+
+
+def read_class_events(conn: Connection) -> list[ClassEvent]:
+    """The rows of the class registry, in order."""
+    return [
+        ClassEvent(
+            r.seq,
+            r.event_id,
+            r.event,
+            r.name,
+            r.actor,
+            r.at,
+            r.target,
+            r.reason,
+            json.loads(r.detail),
+            r.undoes,
+            r.after_seq,
+        )
+        for r in conn.execute(select(CLASS_EVENTS).order_by(CLASS_EVENTS.c.seq))
+    ]
+
+
+def insert_class_event(conn: Connection, event: ClassEvent) -> None:
+    """Add a row to the class registry."""
+    row = {column.name: getattr(event, column.name) for column in CLASS_EVENTS.c}
+    detail = json.dumps(dict(event.detail), ensure_ascii=False, sort_keys=True)
+    conn.execute(insert(CLASS_EVENTS), {**row, "detail": detail})
