@@ -15,6 +15,7 @@ from winnow.app import filters
 from winnow.core import fingerprint
 from winnow.core.errors import WorkspaceError
 from winnow.core.query import Filter
+from winnow.core.queues import seconds_per_decision
 
 ENTRIES = 64
 
@@ -50,6 +51,28 @@ def by_verdict(key: str, workspace: Any, flt: Filter, attribute: str) -> dict[An
             if group not in ("", None, -1):
                 found.setdefault(group, {})[kind] = n
     return dict(sorted(found.items(), key=lambda kv: (-sum(kv[1].values()), str(kv[0]))))
+
+
+@st.cache_data(max_entries=ENTRIES, show_spinner=False)
+def _strict_counts(key: str, stamp: str, flt: str, rates: tuple[float, ...], _workspace: Any, _filter: Filter) -> Any:
+    return _workspace.strict_counts(_filter, rates)
+
+
+def strict_counts(key: str, workspace: Any, flt: Filter, rates: tuple[float, ...]) -> dict[float, int]:
+    """``Workspace.strict_counts``: how many a filter would list at each false-flag rate."""
+    flt = replace(flt, strict=None)
+    found: dict[float, int] = _strict_counts(key, stamp(workspace), filter_key(flt), rates, workspace, flt)
+    return found
+
+
+@st.cache_data(max_entries=ENTRIES, show_spinner=False)
+def _pace(key: str, stamp: str, actor: str, _workspace: Any) -> float:
+    return seconds_per_decision(_workspace.history(actor=actor, limit=400))
+
+
+def pace(key: str, workspace: Any, actor: str) -> float:
+    """Seconds that this person takes for one decision, from their last 400 rows of the log."""
+    return _pace(key, stamp(workspace), actor, workspace)
 
 
 @st.cache_data(max_entries=ENTRIES, show_spinner=False)

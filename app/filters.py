@@ -11,12 +11,17 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
+from winnow.core import queues
 from winnow.core.query import Filter
+from winnow.core.types import Kind
 
 LISTS = ("verdicts", "kinds", "classes", "suggested", "splits", "sources", "clusters")
 """The fields of a filter that take several values."""
 
-SINGLE = ("state", "text", "polygon", "pair", "duplicate_group")
+SINGLE = ("state", "text", "polygon", "pair", "duplicate_group", "pick", "strict")
+
+PROBLEMS = tuple(kind.value for kind in queues.PROBLEMS)
+"""The verdicts that ask for a decision: the queue of somebody who asked for nothing else."""
 
 
 def is_filter(key: str) -> bool:
@@ -52,6 +57,30 @@ def parameter(query: str, name: str) -> str | None:
 def with_ids(flt: Filter, ids: Iterable[str]) -> Filter:
     """The same filter within a selection."""
     return replace(flt, ids=tuple(ids))
+
+
+def to_review(flt: Filter, sort: str | None = None, selection: str | None = None) -> tuple[Filter, str, bool]:
+    """What Review goes through under a filter: the filter, the order, and whether that is simply all suspects.
+
+    Decided samples are left out unless they were asked for. Who names no verdict, pair, score, group, state or
+    selection gets the suspects, the surest first; a pick has an order of its own.
+    """
+    named = (
+        flt.verdicts or flt.kinds or flt.pair or flt.scores or flt.text or flt.pick or selection
+        or flt.duplicate_group is not None or flt.state not in ("any", "undecided")
+    )  # fmt: skip
+    if not named:
+        flt = replace(flt, verdicts=PROBLEMS)
+    if flt.state == "any":
+        flt = replace(flt, state="undecided")
+    if sort is None:
+        if flt.pick:
+            sort = "pick"
+        elif len(flt.verdicts) == 1 and flt.verdicts[0] != Kind.CLEAN:
+            sort = f"-{flt.verdicts[0]}"
+        else:
+            sort = "-suspicion" if flt.strict is not None and flt.verdicts else "-confidence"
+    return flt, sort, not named
 
 
 def params_of(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:

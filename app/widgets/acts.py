@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from winnow.app import filters, state, theme
+from winnow.app.widgets import sidebar
 from winnow.app.widgets.sidebar import PAGES
 from winnow.core.errors import WinnowError
 
@@ -37,6 +38,9 @@ def dispatch(value: dict[str, Any]) -> None:
         _reset(name)
     elif do == "score" and name in theme.VERDICTS and isinstance(value.get("value"), (int, float)):
         state.set_score(str(name), float(value["value"]), 1.0)
+    elif do == "strict" and isinstance(value.get("value"), (int, float)):
+        at = int(value["value"])
+        state.set_filter(strict=sidebar.RATES[at - 1] if 0 < at <= len(sidebar.RATES) else None)
     elif do == "text":
         state.set_filter(text=str(value.get("value", ""))[:200].strip())
     elif do == "sort" and str(value.get("value", "")).lstrip("-") in _SORTS:
@@ -67,5 +71,5 @@ def _reset(name: Any) -> None:
         state.reset()
     elif str(name).startswith("score:"):
         state.set_score(str(name).removeprefix("score:"), 0.0, 1.0)
-    elif name in {*filters.LISTS, "state", "pair", "text", "duplicate_group", "polygon", "selection"}:
+    elif name in {*filters.LISTS, "state", "pair", "text", "duplicate_group", "polygon", "pick", "strict", "selection"}:
         state.reset(str(name))

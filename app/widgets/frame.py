@@ -27,6 +27,7 @@ from winnow.app.widgets.progress import job_panel
 from winnow.core.errors import WinnowError
 from winnow.core.jobs import job_status
 from winnow.core.query import Filter
+from winnow.core.queues import PICKS
 
 KEYS: dict[str, tuple[tuple[str, str], ...]] = {
     "duplicates": (
@@ -42,7 +43,7 @@ COMMON_KEYS = (("Tab", "next part of the page"), ("Enter", "open or choose it"),
 
 SURFACES = frozenset({"map", "review", "gallery"})
 
-FILTERED = frozenset({"overview", "map", "review", "gallery", "duplicates", "classes"})
+FILTERED = frozenset({"overview", "map", "queues", "review", "gallery", "duplicates", "classes"})
 """Pages that the filters act on; the others show their question alone."""
 
 
@@ -95,6 +96,10 @@ def chips(s: state.Session) -> list[str]:
     found += [_chip(f"Cluster {v}", "clusters", value=v) for v in flt.clusters or ()]
     if flt.state and flt.state != "any":
         found.append(_chip(theme.STATES.get(flt.state, flt.state), "state"))
+    if flt.pick:
+        found.append(_chip(PICKS[flt.pick].title, "pick"))
+    if flt.strict is not None:
+        found.append(_chip(f"At most {flt.strict * 100:g} in 100 wrong", "strict"))
     if flt.pair:
         found.append(_chip(f"{flt.pair[0]} → {flt.pair[1]}", "pair"))
     if flt.text:
@@ -172,7 +177,7 @@ def draw_sidebar(name: str) -> None:
         parts.append(sidebar.dataset_head(page.info))
     parts.append(sidebar.nav(name, "" if s.key is None else state.query(s) + (f"&ws={s.key}" if s.key else ""), badges))
     if page is not None and name in FILTERED:
-        parts.append(sidebar.filters_panel(page.key, page.workspace, s.filter))
+        parts.append(sidebar.filters_panel(page.key, page.workspace, s.filter, name, s.selection))
     with st.sidebar:
         live("".join(parts), "w-sidebar", dispatch)
 

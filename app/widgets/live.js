@@ -73,7 +73,12 @@ function wire(root) {
     if (el.matches("[data-find]")) find(el);
     if (el.matches("input[type=range]")) {
       const shown = el.parentElement.querySelector("output");
-      if (shown) shown.textContent = Number(el.value).toFixed(2);
+      const step = el.dataset.steps && JSON.parse(el.dataset.steps)[Number(el.value)]; // [words, count] per position
+      if (step) {
+        el.setAttribute("aria-valuetext", step.join(": "));
+        el.parentElement.querySelector("[data-yield]").textContent = step[1];
+      }
+      if (shown) shown.textContent = step ? step[0] : Number(el.value).toFixed(2);
     }
   });
   root.addEventListener("keydown", (event) => {

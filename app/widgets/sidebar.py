@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -9,10 +10,12 @@ from typing import Any
 from winnow.app import cache, filters, state, theme
 from winnow.app.widgets.html import count, dot, esc, go, icon, plural
 from winnow.core.query import Filter
+from winnow.core.types import ISSUE_KINDS
 
 PAGES: dict[str, tuple[str, str]] = {
     "overview": ("Overview", "monitoring"),
     "map": ("Map", "scatter_plot"),
+    "queues": ("Queues", "playlist_play"),
     "review": ("Review", "style"),
     "gallery": ("Gallery", "grid_view"),
     "duplicates": ("Duplicates", "content_copy"),
@@ -41,6 +44,9 @@ MAX_OPTIONS = 400
 """Options of one facet that are drawn; the largest come first, and the search box finds among these."""
 
 SEARCH_FROM = 12
+
+RATES = (0.3, 0.2, 0.15, 0.1, 0.05, 0.03, 0.02, 0.01)
+"""False-flag rates that the slider offers after "as scanned", from the longest list to the surest."""
 
 
 def page_url(page: str, query: str = "") -> str:
@@ -162,12 +168,46 @@ def _sliders(flt: Filter) -> str:
     )
 
 
-def filters_panel(key: str, workspace: Any, flt: Filter) -> str:
+def listed(page: str, flt: Filter, selection: str | None) -> Filter | None:
+    """What "how strict" acts on, on this page: the filter with its problems named. None = no problem is asked for."""
+    if page == "review":
+        flt = filters.to_review(flt, None, selection)[0]
+    elif page == "duplicates":
+        flt = replace(flt, kinds=("duplicate",))
+    return flt if {*flt.verdicts, *flt.kinds} & set(ISSUE_KINDS) else None
+
+
+def _rate_words(rate: float | None) -> str:
+    return "As scanned" if rate is None else f"At most {rate * 100:g} in 100 wrong"
+
+
+def strictness(key: str, workspace: Any, flt: Filter) -> str:
+    """The slider for the false-flag rate, with the count that each of its steps yields."""
+    found = cache.strict_counts(key, workspace, flt, RATES)
+    as_is = cache.counts(key, workspace, replace(flt, strict=None)).matching
+    steps = [(_rate_words(None), count(as_is)), *((_rate_words(r), count(found[r])) for r in RATES)]
+    near = min(range(len(RATES)), key=lambda i: abs(RATES[i] - flt.strict)) + 1 if flt.strict is not None else 0
+    here = (_rate_words(flt.strict), steps[near][1])
+    tip = (
+        "How sure a suspect has to be to be listed: further right means fewer, and surer. "
+        "In the field: the expected false discovery rate of the list."
+    )
+    return (
+        f'<div class="w-strict" title="{tip}"><label for="w-strict">How strict<b data-yield>{here[1]}</b></label>'
+        f'<input id="w-strict" type="range" min="0" max="{len(RATES)}" step="1" value="{near}" aria-describedby="w-strict-says" '
+        f'aria-valuetext="{esc(": ".join(here))}" data-steps="{esc(json.dumps(steps))}" {go("strict")}>'
+        f'<output id="w-strict-says" for="w-strict">{here[0]}</output></div>'
+    )
+
+
+def filters_panel(key: str, workspace: Any, flt: Filter, page: str = "", selection: str | None = None) -> str:
     """Every filter that this dataset has something to choose in."""
     whole = cache.counts(key, workspace, flt)
     parts = [
         f'<input type="search" class="w-text" placeholder="Find in ids and texts" aria-label="Find in ids, texts, labels and metadata" value="{esc(flt.text)}" {go("text")}>'
     ]
+    if (problems := listed(page, flt, selection)) is not None:
+        parts.append(strictness(key, workspace, problems))
     clusters = cache.cluster_names(key, workspace)
     for name, (title, attribute) in FACETS.items():
         found = _facet_counts(key, workspace, flt, name, attribute, whole)

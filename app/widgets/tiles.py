@@ -69,7 +69,7 @@ def health_table(
     )
 
 
-def _cells(confusion: Any) -> dict[tuple[str, str], int]:
+def cells_of(confusion: Any) -> dict[tuple[str, str], int]:
     """(given, suggested) → count, only what is above zero and off the diagonal."""
     values = confusion.to_numpy()
     rows, columns = [str(v) for v in confusion.index], [str(v) for v in confusion.columns]
@@ -82,7 +82,7 @@ def _cells(confusion: Any) -> dict[tuple[str, str], int]:
 
 def matrix(confusion: Any, flt: Filter, key: str) -> str:
     """Given (rows) against suggested (columns) class; each cell opens its queue."""
-    cells = _cells(confusion)
+    cells = cells_of(confusion)
     if not cells:
         return ""
     kept: dict[str, None] = {}
@@ -129,7 +129,7 @@ def matrix(confusion: Any, flt: Filter, key: str) -> str:
 
 def pairs(confusion: Any, flt: Filter, key: str, limit: int = 10) -> str:
     """The commonest mix-ups as a list of links."""
-    cells = sorted(_cells(confusion).items(), key=lambda kv: (-kv[1], kv[0]))
+    cells = sorted(cells_of(confusion).items(), key=lambda kv: (-kv[1], kv[0]))
     most = cells[0][1] if cells else 1
     items = "".join(
         "<li>"

@@ -1,0 +1,163 @@
+"""Queues: what is worth looking at next, how much there is of it, and how long it takes. Each is a link."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from winnow.app import cache, theme
+from winnow.app.filters import PROBLEMS
+from winnow.app.widgets.acts import dispatch
+from winnow.app.widgets.frame import Page, fill, page_frame
+from winnow.app.widgets.html import button, count, dot, empty, esc, go, icon, plural
+from winnow.app.widgets.tiles import cells_of, queue_link
+from winnow.core.query import Filter
+from winnow.core.queues import PICKS, USUAL_SECONDS
+from winnow.core.types import Kind
+
+ROWS = 12
+"""Mix-ups and clusters that are listed, the largest first."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One queue of a list."""
+
+    name: str
+    n: int
+    filter: Filter
+    sort: str
+    title: str
+    mark: str = ""
+
+
+def duration(seconds: float) -> str:
+    """About how long, in words: ``under a minute``, ``12 min``, ``2.5 h``."""
+    if seconds < 50:
+        return "< 1 min"
+    minutes = seconds / 60
+    return f"{max(1, round(minutes))} min" if minutes < 90 else f"{minutes / 60:.1f} h"
+
+
+def amount(n: int, pace: float) -> str:
+    """How many samples, and about how long they take."""
+    return f"{plural(n, 'sample')} · about {duration(n * pace)}" if n else "nothing to decide"
+
+
+def matching(page: Page, flt: Filter) -> int:
+    """How many samples a queue holds now."""
+    found: int = cache.counts(page.key, page.workspace, flt).matching
+    return found
+
+
+def starts(page: Page, pace: float) -> str:
+    """The queues to begin with."""
+    open_ = replace(page.filter, state="undecided")
+    disputed = "Samples that people decided differently. Until one decides, they are exported with their given label."
+    offers = (
+        ("bolt", PICKS["thirty"].title, PICKS["thirty"].explain, replace(page.filter, pick="thirty"), "pick"),
+        ("rule", "All that needs a look", "Every suspect, the surest first.", replace(open_, verdicts=PROBLEMS), "-confidence"),
+        ("balance", PICKS["doubt"].title, PICKS["doubt"].explain, replace(page.filter, pick="doubt"), "pick"),
+        ("groups", "People disagree", disputed, replace(page.filter, state="disputed"), "-confidence"),
+    )  # fmt: skip
+    cards = []
+    for glyph, title, explain, flt, sort in offers:
+        n = matching(page, flt)
+        inner = f"{icon(glyph)}<b>{esc(title)}</b><span class='w-muted w-amount'>{amount(n, pace)}</span><p>{esc(explain)}</p>"
+        if n:
+            cards.append(queue_link(inner, flt, "review", sort, "w-start", f"Review {plural(n, 'sample')}", page.key))
+        else:
+            cards.append(f"<div class='w-start w-zero'>{inner}</div>")
+    return f"<section class='w-starts' aria-label='Where to begin'>{''.join(cards)}</section>"
+
+
+def listing(page: Page, title: str, note: str, lines: Sequence[Line], pace: float) -> str:
+    """A list of queues with count and time."""
+    rows = "".join(
+        "<li>"
+        + queue_link(
+            f"<span class='w-cut'>{line.mark}{esc(line.name)}</span><b>{count(line.n)}</b><span class='w-time'>{duration(line.n * pace)}</span>",
+            line.filter, "review", line.sort, "", line.title, page.key,
+        )
+        + "</li>"
+        for line in lines
+    )  # fmt: skip
+    return (
+        f"<section class='w-card'><header><h2>{esc(title)}</h2><span class='w-muted w-cut'>{esc(note)}</span></header>"
+        f"<ul class='w-queue'>{rows}</ul></section>"
+    )
+
+
+def by_verdict(page: Page) -> list[Line]:
+    """One queue per verdict; the calm ones too, for whoever wants to check them."""
+    flt = replace(page.filter, state="undecided")
+    found = cache.counts(page.key, page.workspace, flt).by_verdict
+    return [
+        Line(style.says, found.get(kind, 0), replace(flt, verdicts=(kind,)), "-confidence" if kind == Kind.CLEAN else f"-{kind}",
+             f"{style.says} ({style.term})", f"{dot(kind)} ")
+        for kind, style in theme.VERDICTS.items()
+        if found.get(kind)
+    ]  # fmt: skip
+
+
+def by_pair(page: Page) -> tuple[list[Line], int]:
+    """The largest mix-ups (given → suggested), and how many there are."""
+    flt = replace(page.filter, state="undecided")
+    cells = cells_of(cache.confusion(page.key, page.workspace, flt))
+    largest = sorted(cells.items(), key=lambda kv: (-kv[1], kv[0]))[:ROWS]
+    kinds = ("noisy_label",)
+    return [
+        Line(f"{given} → {suggested}", n, replace(flt, pair=(given, suggested), kinds=kinds), "-noisy_label",
+             f"{n:,} labelled {given} look like {suggested}")
+        for (given, suggested), n in largest
+    ], len(cells)  # fmt: skip
+
+
+def by_cluster(page: Page) -> tuple[list[Line], int]:
+    """The clusters with most suspects, and how many have any."""
+    flt = replace(page.filter, verdicts=PROBLEMS, state="undecided")
+    names = cache.cluster_names(page.key, page.workspace)
+    found = {c: n for c, n in cache.counts(page.key, page.workspace, flt).by_cluster.items() if c != -1}
+    largest = sorted(found.items(), key=lambda kv: (-kv[1], kv[0]))[:ROWS]
+    return [
+        Line(f"Cluster {names.get(cluster, cluster)}", n, replace(flt, clusters=(cluster,)), "-confidence", f"Review {plural(n, 'suspect')} of this cluster")
+        for cluster, n in largest
+    ], len(found)  # fmt: skip
+
+
+def body(page: Page) -> str:
+    """The page below its head."""
+    if not page.counts.matching:
+        return empty(
+            "No sample matches these filters",
+            "Take a filter away, or reset them all.",
+            button("Reset all filters", go("reset"), "filter_alt_off", primary=True),
+            "filter_alt_off",
+        )
+    pace = cache.pace(page.key, page.workspace, page.actor)
+    own = pace != USUAL_SECONDS
+    lists = [
+        listing(
+            page,
+            "By verdict",
+            f"{pace:.1f} s a decision, {'your pace' if own else 'the usual pace'}",
+            by_verdict(page),
+            pace,
+        )
+    ]
+    if page.info.n_labelled:
+        pairs, n = by_pair(page)
+        if pairs:
+            note = "given → suggested" + (f", the largest {len(pairs)} of {n:,}" if n > len(pairs) else "")
+            lists.append(listing(page, "By mix-up", note, pairs, pace))
+    clusters, n = by_cluster(page)
+    if clusters:
+        note = "with suspects" + (f", the largest {len(clusters)} of {n:,}" if n > len(clusters) else "")
+        lists.append(listing(page, "By cluster", note, clusters, pace))
+    return f"<div class='w-queues'>{starts(page, pace)}<div class='w-three'>{''.join(lists)}</div></div>"
+
+
+def draw() -> None:
+    """Draw the page."""
+    page = page_frame("queues", "What is worth looking at next?")
+    fill(page, lambda: body(page), dispatch)
