@@ -156,7 +156,7 @@ def check_format(layout: Layout) -> None:
 def _scan(config: ScanConfig, layout: Layout, report: ProgressFn) -> None:
     report(Progress("source"))
     started = time.perf_counter()
-    dataset = open_source(config.source, config.columns, progress=report)
+    dataset = open_source(config.source, config.columns, report, vectors_apart=config.embeddings is not None)
     brought = load_embeddings(config.embeddings, dataset) if config.embeddings else None
     probabilities, said = _brought_probabilities(config, dataset)
     choice = None

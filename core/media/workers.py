@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ..sources.media import MediaReader, find_file, read_file
+from ..threads import core_count
 from ..types import Dataset
 
 R = TypeVar("R")
@@ -27,13 +28,6 @@ _SMALL = 256
 """Fewer images than this are done in this process: starting workers takes longer."""
 
 Cell = bytes | str
-
-
-def core_count() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def read_cells(paths: list[str]) -> list[Cell]:

@@ -12,13 +12,15 @@ by a softmax whose temperature is chosen the same way. Nothing of size n × m is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..threads import in_order, one_core_each
 from ..types import Bool, Float32, Int32, Progress, ProgressFn
 from .pool import best_temperature, log_likelihood
 
@@ -53,12 +55,19 @@ class _Nystroem:
         self.map = torch.linalg.solve_triangular(factor, unit, upper=False).T.float().contiguous()
 
     def _kernel(self, x: torch.Tensor) -> torch.Tensor:
-        squared = (x.square().sum(1)[:, None] + self.anchors.square().sum(1) - 2 * x @ self.anchors.T).clamp_min(0)
-        return torch.exp(-self.gamma * squared)
+        squared = x.square().sum(1)[:, None] + self.anchors.square().sum(1)
+        squared = torch.addmm(squared, x, self.anchors.T, alpha=-2).clamp_min_(0)
+        return squared.mul_(-self.gamma).exp_()
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        phi = self._kernel(x) @ self.map
-        return torch.cat([phi, torch.ones(len(phi), 1, device=phi.device)], 1)
+        phi = torch.ones(len(x), self.map.shape[1] + 1, device=x.device)
+        torch.matmul(self._kernel(x), self.map, out=phi[:, :-1])
+        return phi
+
+    def through(self, matrix: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
+        """x ↦ Φ(x)·matrix, (B, d) → (B, r), in one product fewer than with Φ(x) spelt out. matrix (m + 1, r)."""
+        direct, constant = self.map @ matrix[:-1], matrix[-1]
+        return lambda x: torch.addmm(constant, self._kernel(x), direct)
 
 
 def leave_one_out(
@@ -79,6 +88,22 @@ def leave_one_out(
     features : (n, d) float32. labels : (n,) int32. usable : (n,) bool, rows that are fitted on (≥ 2 of them).
     anchors : number of Nyström anchors, ≥ 1.
     """
+    with one_core_each(torch.device(device).type) as pool:
+        return _leave_one_out(pool, features, labels, usable, classes, anchors, seed, progress, device, name)
+
+
+def _leave_one_out(
+    pool: Executor,
+    features: Float32,
+    labels: Int32,
+    usable: Bool,
+    classes: int,
+    anchors: int,
+    seed: int,
+    progress: ProgressFn,
+    device: str,
+    name: str,
+) -> KernelOutput:
     dev = torch.device(device)
     rng = np.random.default_rng(seed)
     rows = np.flatnonzero(usable)
@@ -92,13 +117,13 @@ def leave_one_out(
     small = rows if len(rows) <= 2 * _TUNE_ROWS else np.sort(rng.choice(rows, 2 * _TUNE_ROWS, replace=False))
     for gamma in _GAMMAS:
         few = centre[:: max(1, len(centre) // 600)]
-        trial = _Fit(_Nystroem(few, gamma / spread), x, labels, small, classes, dev)
+        trial = _Fit(pool, _Nystroem(few, gamma / spread), x, labels, small, classes, dev)
         likelihood, ridge, sharp = trial.tune(small[:: max(1, len(small) // _TUNE_ROWS)], _RIDGES)
         if best is None or likelihood > best[0]:
             best = (likelihood, gamma, ridge, sharp)
     assert best is not None
     progress(Progress("probe", 1, 3, "passes", f"{name}: kernel width chosen"))
-    fit = _Fit(_Nystroem(centre, best[1] / spread), x, labels, rows, classes, dev)
+    fit = _Fit(pool, _Nystroem(centre, best[1] / spread), x, labels, rows, classes, dev)
     likelihood, ridge, sharp = fit.tune(tune, [best[2] * s for s in (0.3, 1.0, 3.0)])
     progress(Progress("probe", 2, 3, "passes", f"{name}: fitted"))
     scores = fit.scores(np.arange(len(features)), usable, ridge)
@@ -112,6 +137,7 @@ class _Fit:
 
     def __init__(
         self,
+        pool: Executor,
         features: _Nystroem,
         x: torch.Tensor,
         labels: Int32,
@@ -119,17 +145,22 @@ class _Fit:
         classes: int,
         dev: torch.device,
     ) -> None:
-        self.features, self.x, self.classes, self.dev = features, x, classes, dev
+        self.pool, self.features, self.x, self.classes, self.dev = pool, features, x, classes, dev
         self.labels = torch.from_numpy(labels.astype(np.int64)).clamp_min(0)
         size = features.map.shape[1] + 1
         self.block = max(64, _BLOCK // max(size, features.anchors.shape[0], classes))
         self.gram = torch.zeros(size, size, device=dev)
         self.cross = torch.zeros(size, classes, device=dev)
-        for part in torch.split(torch.from_numpy(rows), self.block):
-            phi = features(x[part].to(dev))
-            self.gram += phi.T @ phi
-            self.cross.index_add_(1, self.labels[part].to(dev), phi.T.contiguous())
+        for gram, cross in in_order(pool, self._moments, torch.split(torch.from_numpy(rows), self.block)):
+            self.gram += gram
+            self.cross += cross
         self.unit = float(self.gram.diagonal()[:-1].mean().clamp_min(1e-12)) if size > 1 else 1.0
+
+    def _moments(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """ΦᵀΦ and ΦᵀY of some rows."""
+        phi = self.features(self.x[rows].to(self.dev))
+        cross = torch.zeros(phi.shape[1], self.classes, device=self.dev)
+        return phi.T @ phi, cross.index_add_(1, self.labels[rows].to(self.dev), phi.T.contiguous())
 
     def _factor(self, ridge: float) -> torch.Tensor:
         penal = torch.full((len(self.gram),), ridge * self.unit, device=self.dev)
@@ -139,14 +170,18 @@ class _Fit:
 
     def scores(self, rows: NDArray[np.int64], usable: Bool, ridge: float) -> Float32:
         """(len(rows), C) leave-one-out scores; rows that are not usable were not fitted on and need no correction."""
-        solve = self._solver(ridge)
+        weight, inverse = self._solver(ridge)
+        both = self.features.through(torch.cat([weight, inverse], 1))
         out = np.empty((len(rows), self.classes), np.float32)
-        done = 0
-        for part in torch.split(torch.from_numpy(rows), self.block):
+
+        def score(at: int) -> None:
+            part = torch.from_numpy(rows[at : at + self.block])
             own = torch.from_numpy(usable[part.numpy()]).to(self.dev)
-            f = self._leave_out(self.features(self.x[part].to(self.dev)), self.labels[part].to(self.dev), own, *solve)
-            out[done : done + len(part)] = f
-            done += len(part)
+            product = both(self.x[part].to(self.dev))
+            f, leverage = product[:, : self.classes], product[:, self.classes :].square().sum(1)
+            out[at : at + len(part)] = self._leave_out(f, leverage, self.labels[part].to(self.dev), own)
+
+        list(self.pool.map(score, range(0, len(rows), self.block)))
         return out
 
     def _solver(self, ridge: float) -> tuple[torch.Tensor, torch.Tensor]:
@@ -155,11 +190,8 @@ class _Fit:
         unit = torch.eye(len(factor), device=self.dev)
         return torch.cholesky_solve(self.cross, factor), torch.linalg.solve_triangular(factor, unit, upper=False).T
 
-    def _leave_out(
-        self, phi: torch.Tensor, labels: torch.Tensor, own: torch.Tensor, weight: torch.Tensor, inverse: torch.Tensor
-    ) -> Float32:
-        f = phi @ weight
-        h = ((phi @ inverse).square().sum(1) * own).clamp_max(1 - 1e-3)
+    def _leave_out(self, f: torch.Tensor, leverage: torch.Tensor, labels: torch.Tensor, own: torch.Tensor) -> Float32:
+        h = (leverage * own).clamp_max(1 - 1e-3)
         f[torch.arange(len(f), device=self.dev), labels] -= h
         out: Float32 = (f / (1 - h)[:, None]).cpu().numpy()
         return out
@@ -172,7 +204,8 @@ class _Fit:
         own = torch.ones(len(rows), device=self.dev)
         codes = self.labels[part].numpy().astype(np.int32)
         for ridge in ridges:
-            scores = self._leave_out(phi, labels, own, *self._solver(ridge))
+            weight, inverse = self._solver(ridge)
+            scores = self._leave_out(phi @ weight, (phi @ inverse).square().sum(1), labels, own)
             sharp = best_temperature(scores, codes)
             likelihood = log_likelihood(scores * np.float32(sharp), codes)
             if likelihood > best[0]:

@@ -17,11 +17,15 @@ et al. 2020), loss history under strong augmentation (the sample-adaptive augmen
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 
+from ..threads import one_core_each
 from ..types import Float32, Int32, Progress, ProgressFn
 from .config import ProbeConfig
 
@@ -32,6 +36,8 @@ _HISTORY = 0.7
 """Memory α of the loss history."""
 _BLOCK = 6_000_000
 """Most elements of one (B, M, C) block."""
+_SLICE = 512
+"""Rows of a minibatch that one core does at a time: their outputs stay in its cache."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,10 @@ class LinearOutput:
     probs: dict[str, Float32]
     dynamics: dict[str, Float32]
     targets: Float32
+
+
+def _same(z: torch.Tensor, _: int) -> torch.Tensor:
+    return z
 
 
 def _loss_weight(kind: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
@@ -96,137 +106,177 @@ class LinearProbes:
         self.y = torch.from_numpy(labels.astype(np.int64))
         self.fold = torch.from_numpy(fold.astype(np.int64))
         self._kind = torch.tensor(kinds, device=self.device).repeat_interleave(self.folds)
-        self._model_fold = torch.arange(self.folds, device=self.device).repeat(len(kinds))
-        self._model_repeat = torch.arange(len(kinds)).repeat_interleave(self.folds)
+        self._each = torch.arange(self.folds, device=self.device)
         decay = [config.weight_decay[i % len(config.weight_decay)] for i in range(len(kinds))]
         column = torch.tensor(decay).repeat_interleave(self.folds * classes).to(self.device)
         penal = torch.ones(self.d + 1, 1, device=self.device)
         penal[-1] = 0  # the intercept is not shrunk
         self.optimiser = _Adam((self.d + 1, self.models * classes), penal * column, self.device)
 
-    def _batch(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Features with the intercept column, labels (0 where none), labelled (B,), held out (B, M)."""
-        x = self.x[rows].to(self.device) * self.scale
-        x = torch.cat([x, torch.ones(len(x), 1, device=self.device)], 1)
-        y = self.y[rows].to(self.device)
-        own = self.fold[:, rows].to(self.device)[self._model_repeat].T  # (B, M)
-        held = (own == self._model_fold) | (own < 0)
-        return x, y.clamp_min(0), y >= 0, held
-
-    def _probs(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-        return torch.softmax((x @ weight).view(len(x), self.models, self.classes), 2)
+    def _batch(self, rows: torch.Tensor) -> torch.Tensor:
+        """Features with the intercept column, (B, d + 1)."""
+        x = torch.empty(len(rows), self.d + 1, device=self.device)
+        x[:, :-1] = self.x[rows].to(self.device)
+        x[:, :-1] *= self.scale
+        x[:, -1] = 1
+        return x
 
     def run(self, progress: ProgressFn) -> LinearOutput:
         cfg, n = self.config, self.n
         rng = np.random.default_rng(cfg.seed + 1)
         batch = max(1, min(cfg.batch_size, _BLOCK // max(self.models * self.classes, 1)))
         steps = -(-n // batch) * cfg.epochs
-        tally = _Dynamics(n, self.classes, cfg, self._kind)
+        tally = _Dynamics(n, self.classes, cfg, self.folds, sum(k == CE for k in self.kinds))
         noise = torch.Generator().manual_seed(cfg.seed)
+        size = _SLICE if self.device.type == "cpu" else batch
         done = 0
-        for epoch in range(cfg.epochs):
-            progress(Progress("probe", epoch, cfg.epochs, "epochs"))
-            order = torch.from_numpy(rng.permutation(n))
-            strong = cfg.augmentation > 0 and epoch >= cfg.epochs // 3 and epoch % 3 == 2
-            for rows in torch.split(order, batch):
-                x, y, labelled, held = self._batch(rows)
-                p = self._probs(x, self.optimiser.weight)
-                tally.add(epoch, rows, x, p, y, held)
-                if strong:
-                    q = self._probs(self._augment(x, noise), self.optimiser.weight)
-                    tally.add_strong(rows, q, y, held)
-                target = y[:, None, None].expand(-1, self.models, 1)
-                own = p.gather(2, target).squeeze(2)
-                weight = _loss_weight(self._kind, own) * (~held) * labelled[:, None]
-                count = ((~held) & labelled[:, None]).sum(0).clamp_min(1)
-                p.scatter_add_(2, target, torch.full_like(target, -1, dtype=p.dtype))
-                p.mul_((weight / count)[:, :, None])
-                gradient = x.T @ p.view(len(x), -1)
-                rate = cfg.learning_rate * 0.5 * (1 + np.cos(np.pi * done / max(steps, 1))) / self.scale
-                self.optimiser.step(gradient, float(rate), average=epoch >= cfg.epochs // 2)
-                done += 1
-        progress(Progress("probe", cfg.epochs, cfg.epochs, "epochs"))
-        return LinearOutput(self._final(batch), tally.result(), tally.targets())
+        with one_core_each(self.device.type) as pool:
+            for epoch in range(cfg.epochs):
+                progress(Progress("probe", epoch, cfg.epochs, "epochs"))
+                order = torch.from_numpy(rng.permutation(n))
+                strong = cfg.augmentation > 0 and epoch >= cfg.epochs // 3 and epoch % 3 == 2
+                for rows in torch.split(order, batch):
+                    parts = torch.split(rows, size)
+                    distorted = self._distortion(len(rows), noise, size) if strong else [None] * len(parts)
+                    work = partial(self._slice, epoch=epoch, tally=tally)
+                    gradients, counts = zip(*pool.map(work, parts, distorted), strict=True)
+                    gradient = sum(gradients[1:], gradients[0])
+                    count = sum(counts[1:], counts[0]).clamp_min(1)
+                    gradient.view(self.d + 1, self.models, self.classes).div_(count[:, None])
+                    rate = cfg.learning_rate * 0.5 * (1 + np.cos(np.pi * done / max(steps, 1))) / self.scale
+                    self.optimiser.step(gradient, float(rate), average=epoch >= cfg.epochs // 2)
+                    done += 1
+            progress(Progress("probe", cfg.epochs, cfg.epochs, "epochs"))
+            return LinearOutput(self._final(pool, min(batch, size)), tally.result(), tally.targets())
 
-    def _augment(self, x: torch.Tensor, noise: torch.Generator) -> torch.Tensor:
+    def _slice(
+        self, rows: torch.Tensor, distorted: _Distortion | None, epoch: int, tally: _Dynamics
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Score and summarise some rows of a minibatch. Returns their gradient (d + 1, M·C), summed over the rows that
+        each model trains on, and how many those are (M,)."""
+        x, y = self._batch(rows), self.y[rows].to(self.device)
+        fold = self.fold[:, rows].to(self.device)  # (R, B)
+        held = ((fold[:, :, None] == self._each) | (fold < 0)[:, :, None]).transpose(0, 1).reshape(len(rows), -1)
+        p = self._probs(x)
+        tally.out_of_fold(epoch, rows, x, p, y, fold)
+        if distorted is not None:
+            keep, jitter = (t.to(self.device) for t in distorted)
+            q = x * keep + jitter
+            q[:, -1] = 1
+            tally.distorted(rows, self._probs(q), y, fold)
+        target = y.clamp_min(0)[:, None, None].expand(-1, self.models, 1)
+        own = p.gather(2, target).squeeze(2)
+        # the given class is taken out to find its rival, and comes back as p_y − 1: the gradient
+        rest = p.scatter_(2, target, -1.0).amax(2)
+        p.scatter_(2, target, (own - 1)[:, :, None])
+        tally.in_fold(rows, own, rest, held)
+        trains = (~held) & (y >= 0)[:, None]
+        p.mul_((_loss_weight(self._kind, own) * trains)[:, :, None])
+        return x.T @ p.view(len(x), -1), trains.sum(0)
+
+    def _probs(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.softmax((x @ self.optimiser.weight).view(len(x), self.models, self.classes), 2)
+
+    def _distortion(self, rows: int, noise: torch.Generator, size: int) -> list[_Distortion | None]:
         """Strong augmentation in feature space: half of the directions dropped, and noise of half their size."""
-        keep = (torch.rand(x.shape, generator=noise) < 0.5).to(self.device)
-        jitter = torch.randn(x.shape, generator=noise).to(self.device)
-        out = x * keep + 0.5 * self.config.augmentation * jitter
-        out[:, -1] = 1
-        return out
+        keep = torch.rand(rows, self.d + 1, generator=noise) < 0.5
+        jitter = torch.randn(rows, self.d + 1, generator=noise).mul_(0.5 * self.config.augmentation)
+        return list(zip(torch.split(keep, size), torch.split(jitter, size), strict=True))
 
-    def _final(self, batch: int) -> dict[str, Float32]:
+    def _final(self, pool: Executor, size: int) -> dict[str, Float32]:
         """Out-of-fold probabilities of the averaged weights, averaged in log space over the models of a loss."""
         names = {CE: "linear", GCE: "gce", SCE: "sce"}
         out = {names[k]: np.zeros((self.n, self.classes), np.float32) for k in sorted(set(self.kinds))}
-        for rows in torch.split(torch.arange(self.n), batch):
-            x, _, _, held = self._batch(rows)
-            logp = torch.log_softmax((x @ self.optimiser.mean).view(len(x), self.models, self.classes), 2)
+
+        def score(rows: torch.Tensor) -> None:
+            fold = self.fold[:, rows].to(self.device)
+            z = (self._batch(rows) @ self.optimiser.mean).view(len(rows), self.models, self.classes)
             for k in sorted(set(self.kinds)):
-                take = held & (self._kind == k)
-                mean = (logp * take[:, :, None]).sum(1) / take.sum(1).clamp_min(1)[:, None]
-                out[names[k]][rows.numpy()] = torch.softmax(mean, 1).cpu().numpy()
+                mine = torch.tensor([i for i, kind in enumerate(self.kinds) if kind == k])
+                p = held_out(torch.log_softmax, z, fold, mine, self.folds)
+                out[names[k]][rows.numpy()] = torch.softmax(p.mean(1), 1).cpu().numpy()
+
+        list(pool.map(score, torch.split(torch.arange(self.n), size)))
         return out
 
 
-class _Dynamics:
-    """Running summaries over epochs, (n,) each, of the cross-entropy models only."""
+def held_out(
+    activation: Callable[..., torch.Tensor],
+    z: torch.Tensor,
+    fold: torch.Tensor,
+    repeats: torch.Tensor,
+    folds: int,
+) -> torch.Tensor:
+    """What the models that did not train on a row say of it: ``activation(z, -1)`` of one model a repeat, (B, R', C).
 
-    def __init__(self, n: int, classes: int, config: ProbeConfig, kind: torch.Tensor) -> None:
-        self.config = config
-        self.ce = kind == CE
+    z (B, M, C), model r · folds + f being fold f of repeat r. fold (R, B): a row of fold −1 was trained on by none; it
+    has the mean over the folds of each repeat.
+    """
+    mine = fold[repeats]
+    model = repeats.to(z.device)[:, None] * folds + mine.clamp_min(0)
+    index = model.T[:, :, None].expand(-1, -1, z.shape[2])
+    out = activation(z.gather(1, index), -1)
+    free = torch.nonzero(mine[0] < 0).squeeze(1) if len(mine) else mine.new_zeros(0)
+    if len(free):
+        every = activation(z[free], -1).view(len(free), -1, folds, z.shape[2])
+        out[free] = every[:, repeats.to(z.device)].mean(2)
+    return out
+
+
+_Distortion = tuple[torch.Tensor, torch.Tensor]
+"""Which directions of each row are kept, and the noise that is added: (B, d + 1) bool and float32."""
+
+_SUMS = ("el2n", "grand", "own", "own2", "correct", "loss", "loss2", "aum", "inside", "forgetting")
+
+
+class _Dynamics:
+    """Running summaries over epochs, one row per sample, of the cross-entropy models only (the first repeats)."""
+
+    def __init__(self, n: int, classes: int, config: ProbeConfig, folds: int, repeats: int) -> None:
+        self.config, self.folds = config, folds
+        self.models = folds * repeats
+        self.repeats = torch.arange(repeats)
         self.early = max(1, config.epochs // 3)
-        self.sums = {
-            k: torch.zeros(n)
-            for k in ("el2n", "grand", "aum", "own", "own2", "correct", "forgetting", "loss", "loss2", "inside")
-        }
+        self.sums = torch.zeros(n, len(_SUMS))
         self.strong = torch.full((n,), float("nan"))
-        self.was_right = torch.zeros(n, int(self.ce.sum()), dtype=torch.bool)
+        self.was_right = torch.zeros(n, self.models, dtype=torch.bool)
         self.target = torch.full((n, classes), 1.0 / max(classes, 1))
 
-    def add(
-        self, epoch: int, rows: torch.Tensor, x: torch.Tensor, p: torch.Tensor, y: torch.Tensor, held: torch.Tensor
+    def out_of_fold(
+        self, epoch: int, rows: torch.Tensor, x: torch.Tensor, p: torch.Tensor, y: torch.Tensor, fold: torch.Tensor
     ) -> None:
-        """x (B, d+1) with intercept, p (B, M, C), y (B,), held (B, M)."""
-        p, held = p[:, self.ce], held[:, self.ce]
-        out = held.float() / held.sum(1, keepdim=True).clamp_min(1)
-        inside = (~held).float() / (~held).sum(1, keepdim=True).clamp_min(1)
-        index = y[:, None, None].expand(-1, p.shape[1], 1)
-        own = p.gather(2, index).squeeze(2)
-        error = (p.square().sum(2) - 2 * own + 1).clamp_min(0).sqrt()
-        rest = p.scatter(2, index, -1.0).amax(2)
-        right = own > rest
-        loss = -own.clamp_min(1e-7).log()
-        mean_own, mean_loss = (own * out).sum(1), (loss * out).sum(1)
-
-        def put(name: str, value: torch.Tensor) -> None:
-            self.sums[name][rows] += value.cpu()
-
-        if epoch < self.early:
-            el2n = (error * out).sum(1)
-            put("el2n", el2n)
-            put("grand", el2n * x.norm(dim=1))
-        # softmax keeps differences of logits: z_y − max z_k = log p_y − log max p_k
-        put("aum", ((own.clamp_min(1e-7).log() - rest.clamp_min(1e-7).log()) * inside).sum(1))
-        put("own", mean_own)
-        put("inside", (own * inside).sum(1))
-        put("own2", mean_own.square())
-        put("correct", (right.float() * out).sum(1))
-        put("loss", mean_loss)
-        put("loss2", mean_loss.square())
-        right_c = right.cpu()
-        put("forgetting", ((self.was_right[rows] & ~right_c).float() * inside.cpu()).sum(1))
-        self.was_right[rows] = right_c
-        mean_p = (p * out[:, :, None]).sum(1).cpu()
+        """x (B, d + 1) with intercept, p (B, M, C), y (B,), fold (R, B)."""
+        q = held_out(_same, p, fold, self.repeats, self.folds)
+        index = y.clamp_min(0)[:, None, None].expand(-1, q.shape[1], 1)
+        own = q.gather(2, index).squeeze(2)
+        error = (q.square().sum(2) - 2 * own + 1).clamp_min(0).sqrt().mean(1)
+        right = own > q.scatter(2, index, -1.0).amax(2)
+        mean_own, mean_loss = own.mean(1), -own.clamp_min(1e-7).log().mean(1)
+        early = float(epoch < self.early)
+        found = (error * early, error * x.norm(dim=1) * early, mean_own, mean_own.square(), right.float().mean(1),
+                 mean_loss, mean_loss.square())  # fmt: skip
+        self.sums[rows, : len(found)] += torch.stack(found, 1).cpu()
+        mean_p = q.mean(1).cpu()
         beta = self.config.elr_beta
         self.target[rows] = mean_p if epoch == 0 else beta * self.target[rows] + (1 - beta) * mean_p
 
-    def add_strong(self, rows: torch.Tensor, p: torch.Tensor, y: torch.Tensor, held: torch.Tensor) -> None:
-        p, held = p[:, self.ce], held[:, self.ce]
-        own = p.gather(2, y[:, None, None].expand(-1, p.shape[1], 1)).squeeze(2)
-        out = held.float() / held.sum(1, keepdim=True).clamp_min(1)
-        loss = (-own.clamp_min(1e-7).log() * out).sum(1).cpu()
+    def in_fold(self, rows: torch.Tensor, own: torch.Tensor, rest: torch.Tensor, held: torch.Tensor) -> None:
+        """own (B, M) the given class's probability, rest (B, M) its strongest rival's, held (B, M)."""
+        own, rest, held = own[:, : self.models], rest[:, : self.models], held[:, : self.models]
+        inside = (~held).float()
+        inside /= inside.sum(1, keepdim=True).clamp_min(1)
+        # softmax keeps differences of logits: z_y − max z_k = log p_y − log max p_k
+        margin = (own.clamp_min(1e-7).log() - rest.clamp_min(1e-7).log()).mul_(inside).sum(1)
+        right = (own > rest).cpu()
+        forgot = ((self.was_right[rows] & ~right) * inside.cpu()).sum(1)
+        self.was_right[rows] = right
+        self.sums[rows, -3:] += torch.stack([margin.cpu(), (own * inside).sum(1).cpu(), forgot], 1)
+
+    def distorted(self, rows: torch.Tensor, p: torch.Tensor, y: torch.Tensor, fold: torch.Tensor) -> None:
+        """p (B, M, C) of the distorted rows."""
+        q = held_out(_same, p, fold, self.repeats, self.folds)
+        own = q.gather(2, y.clamp_min(0)[:, None, None].expand(-1, q.shape[1], 1)).squeeze(2)
+        loss = -own.clamp_min(1e-7).log().mean(1).cpu()
         old = self.strong[rows]
         self.strong[rows] = torch.where(old.isnan(), loss, (1 - _HISTORY) * loss + _HISTORY * old)
 
@@ -236,7 +286,7 @@ class _Dynamics:
 
     def result(self) -> dict[str, Float32]:
         epochs = max(self.config.epochs, 1)
-        s = {k: v.numpy().astype(np.float32) for k, v in self.sums.items()}
+        s = {name: self.sums[:, i].numpy() for i, name in enumerate(_SUMS)}
         own, loss = s["own"] / epochs, s["loss"] / epochs
         return {
             "el2n": s["el2n"] / self.early,

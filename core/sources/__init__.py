@@ -44,7 +44,9 @@ def find_source(path: Path | str) -> Source:
     raise SourceError(f"{str(path)!r} is not in a format that Winnow reads. It reads: {formats}.")
 
 
-def open_source(path: Path | str, columns: ColumnMap | None = None, progress: ProgressFn = quiet) -> Dataset:
+def open_source(
+    path: Path | str, columns: ColumnMap | None = None, progress: ProgressFn = quiet, vectors_apart: bool = False
+) -> Dataset:
     """Read an input as a :class:`Dataset`.
 
     Parameters
@@ -53,6 +55,7 @@ def open_source(path: Path | str, columns: ColumnMap | None = None, progress: Pr
         embeddings alone (Parquet or .npy; the vectors are then read by ``sources.join.load_embeddings``).
     columns : which column holds what; what is not named is recognised by the usual names.
     progress : called while files are listed and content is hashed (stage "source").
+    vectors_apart : embeddings are brought in a file of their own, so that a table of ids and labels is enough.
 
     Raises
     ------
@@ -61,7 +64,7 @@ def open_source(path: Path | str, columns: ColumnMap | None = None, progress: Pr
     """
     where = Path(path).expanduser()
     source = find_source(where)
-    return build_dataset(source.read(where, None, progress), columns or ColumnMap(), progress)
+    return build_dataset(source.read(where, None, progress), columns or ColumnMap(), progress, vectors_apart)
 
 
 def preview(path: Path | str, columns: ColumnMap | None = None, rows: int = 20) -> Preview:

@@ -40,9 +40,9 @@ def strings_of(column: pa.ChunkedArray) -> Strings:
     return np.asarray(to_strings(column).fill_null("").to_numpy(zero_copy_only=False), object)
 
 
-def build_dataset(raw: RawTable, named: ColumnMap, progress: ProgressFn) -> Dataset:
+def build_dataset(raw: RawTable, named: ColumnMap, progress: ProgressFn, vectors_apart: bool = False) -> Dataset:
     """Make the Dataset. See :func:`winnow.core.sources.open_source`."""
-    columns, modality, notices = resolve(raw, named)
+    columns, modality, notices = resolve(raw, named, vectors_apart)
     if modality is None:
         raise nothing_usable(raw)
     notices = [*raw.notices, *notices]

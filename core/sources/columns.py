@@ -150,10 +150,14 @@ def _usable(raw: RawTable, role: str, name: str) -> bool:
     return not (role == "id" and pt.is_floating(kind))
 
 
-def resolve(raw: RawTable, columns: ColumnMap) -> tuple[ColumnMap, Modality | None, list[str]]:
+def resolve(
+    raw: RawTable, columns: ColumnMap, vectors_apart: bool = False
+) -> tuple[ColumnMap, Modality | None, list[str]]:
     """Decide each role's column, and what a sample is.
 
-    Named columns come first, then what the source knows, then the usual names, then the look of the cells.
+    Named columns come first, then what the source knows, then the usual names, then the look of the cells (images
+    only where embeddings are brought in a file of their own, ``vectors_apart``: a table of ids and labels is then
+    enough, and its longest text column is no sample).
 
     Returns
     -------
@@ -190,7 +194,7 @@ def resolve(raw: RawTable, columns: ColumnMap) -> tuple[ColumnMap, Modality | No
                 found[role] = guess[role] = called
                 taken.add(called)
                 break
-    _by_look(raw, found, guess, taken, notices)
+    _by_look(raw, found, guess, taken, notices, vectors_apart)
     named_text = columns.text is not None
     if "image" in found and "text" in found and not named_text and normal(found["text"]) not in _PAIRED:
         del found["text"]
@@ -198,10 +202,17 @@ def resolve(raw: RawTable, columns: ColumnMap) -> tuple[ColumnMap, Modality | No
     if guess:
         said = ", ".join(f"{role} = {name!r}" for role, name in guess.items())
         notices.insert(0, f"Columns recognised: {said}.")
-    return ColumnMap(**found), _modality(raw, found), notices
+    return ColumnMap(**found), _modality(raw, found, vectors_apart), notices
 
 
-def _by_look(raw: RawTable, found: dict[str, str], guess: dict[str, str], taken: set[str], notices: list[str]) -> None:
+def _by_look(
+    raw: RawTable,
+    found: dict[str, str],
+    guess: dict[str, str],
+    taken: set[str],
+    notices: list[str],
+    vectors_apart: bool,
+) -> None:
     """Find images and text under unusual names."""
     free = [c for c in raw.order if c not in taken]
     if "image" not in found:
@@ -211,7 +222,7 @@ def _by_look(raw: RawTable, found: dict[str, str], guess: dict[str, str], taken:
         if image is not None:
             found["image"] = guess["image"] = image
             taken.add(image)
-    if "image" in found or "text" in found or raw.vector_columns:
+    if "image" in found or "text" in found or raw.vector_columns or vectors_apart:
         return
     texts = [c for c in free if is_text(raw.types[c]) and c in raw.table.column_names and not looks_like_paths(raw, c)]
     longest = max(texts, key=lambda c: _mean_length(raw, c), default=None)
@@ -240,12 +251,12 @@ def _check_types(raw: RawTable, found: dict[str, str]) -> None:
             )
 
 
-def _modality(raw: RawTable, found: dict[str, str]) -> Modality | None:
+def _modality(raw: RawTable, found: dict[str, str], vectors_apart: bool) -> Modality | None:
     if "image" in found:
         return Modality.PAIR if "text" in found else Modality.IMAGE
     if "text" in found:
         return Modality.TEXT
-    return Modality.VECTOR if raw.vector_columns else None
+    return Modality.VECTOR if raw.vector_columns or vectors_apart else None
 
 
 def nothing_usable(raw: RawTable) -> SourceError:
@@ -253,5 +264,5 @@ def nothing_usable(raw: RawTable) -> SourceError:
 
     return SourceError(
         f"No column of {raw.path.name} holds images, text or embeddings. Its columns are: {choices(raw.order, 40)}. "
-        "Say which one does with --image or --text."
+        "Say which one does with --image or --text, or bring embeddings with --embeddings."
     )
