@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from winnow.core.errors import WinnowError, WorkspaceError
+from winnow.core.selections import PREFIX
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 MAX_RECENT = 20
@@ -178,7 +179,10 @@ class Hub:
         return handle
 
     def selection(self, key: str, handle: str) -> list[str]:
-        """The ids behind a handle; raises WinnowError where it is gone."""
+        """The ids behind a handle, that of a saved selection too; raises WinnowError where it is gone."""
+        if handle.startswith(PREFIX):
+            kept: list[str] = self.workspace(key).selections.ids(handle)
+            return kept
         with self._lock:
             ids = self._selections.get((key, handle))
             if ids is not None:

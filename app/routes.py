@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 import winnow.core
-from winnow.app.api import atlas, decisions, media, queue
+from winnow.app.api import atlas, decisions, media, queue, selections
 from winnow.app.api.base import endpoint, problem
 from winnow.app.hub import hub
 from winnow.app.security import Refused, check_host
@@ -38,6 +38,11 @@ def build_routes() -> list[Route]:
         Route("/api/point/{ws}/{index:int}", endpoint(atlas.point)),
         Route("/api/colours/{ws}/{name}", endpoint(atlas.colours)),
         Route("/api/inside/{ws}", endpoint(atlas.inside), methods=["POST"]),
+        Route("/api/groups/{ws}", endpoint(selections.groups)),
+        Route("/api/members/{ws}", endpoint(selections.members)),
+        Route("/api/selections/{ws}", endpoint(selections.listing)),
+        Route("/api/selections/{ws}/save", endpoint(selections.save), methods=["POST"]),
+        Route("/api/selections/{ws}/delete", endpoint(selections.delete), methods=["POST"]),
         Route("/api/decisions/{ws}", endpoint(decisions.decisions), methods=["POST"]),
         Route("/api/bulk/{ws}", endpoint(decisions.bulk), methods=["POST"]),
         Route("/api/undo/{ws}", endpoint(decisions.undo), methods=["POST"]),

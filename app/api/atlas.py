@@ -33,8 +33,9 @@ def frame(head: dict[str, Any], array: NDArray[Any]) -> bytes:
     return struct.pack("<I", len(meta)) + meta + plain.tobytes()
 
 
-def _framed(call: Call, tag: str, head: dict[str, Any], array: NDArray[Any]) -> Response:
-    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+def framed(head: dict[str, Any], array: NDArray[Any], tag: str = "") -> Response:
+    """A framed answer; with a ``tag`` the browser may ask whether it is still the same."""
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache"} if tag else {"Cache-Control": "no-store"}
     return Response(frame(head, array), media_type="application/octet-stream", headers=headers)
 
 
@@ -61,7 +62,7 @@ def points(call: Call) -> Response:
         return answer
     atlas = call.workspace.points()
     head = {"generation": call.generation, **_fields(atlas, ("ids", "xy"))}
-    return _framed(call, tag, head, np.asarray(atlas.xy, np.float32))
+    return framed(head, np.asarray(atlas.xy, np.float32), tag)
 
 
 def colours(call: Call) -> Response:
@@ -73,7 +74,7 @@ def colours(call: Call) -> Response:
     drawn = call.workspace.colours(name)
     array = drawn.codes if drawn.codes is not None else np.asarray(drawn.values, np.float32)
     head = {"generation": call.generation, "name": name, **_fields(drawn, ("codes", "values", "name"))}
-    return _framed(call, tag, head, np.asarray(array))
+    return framed(head, np.asarray(array), tag)
 
 
 def point(call: Call) -> dict[str, Any]:
@@ -107,7 +108,10 @@ def inside(call: Call) -> dict[str, Any]:
     """
     body = call.body or {}
     rings = [_polygon(item) for item in body.get("polygons") or []]
-    flt = filters.from_query(str(body.get("filter") or ""))
+    query = str(body.get("filter") or "")
+    flt = filters.from_query(query)
+    if handle := filters.parameter(query, "selection"):
+        flt = filters.with_ids(flt, call.hub.selection(call.key, handle))
     chosen: dict[str, None] = {}
     if base := body.get("base"):
         chosen = dict.fromkeys(call.hub.selection(call.key, str(base)))

@@ -85,10 +85,10 @@ def cards(call: Call) -> dict[str, Any]:
 
 
 def rows(call: Call) -> dict[str, Any]:
-    """``?<filter>&sort=&offset=&limit=&selection=`` → ``{total, offset, rows, generation}``."""
+    """``?<filter>&sort=&group=&offset=&limit=&selection=`` → ``{total, offset, rows, generation}``."""
     offset, limit = call.number("offset", 0, 0, 10**9), call.number("limit", 200, 1, MAX_ROWS)
     flt = call.filter()
-    found = call.workspace.rows(flt, call.get("sort") or DEFAULT_SORT, offset, limit)
+    found = call.workspace.rows(flt, call.get("sort") or DEFAULT_SORT, offset, limit, call.get("group"))
     return {
         "total": call.workspace.counts(flt).matching,
         "offset": offset,

@@ -5,15 +5,19 @@ from __future__ import annotations
 from winnow.app import state, theme
 from winnow.app.widgets.frame import Page, page_frame
 from winnow.app.widgets.surfaces import surface
+from winnow.core.queues import PICKS
 from winnow.core.types import ISSUE_KINDS, Kind
 
 
 def orders(page: Page) -> list[list[str]]:
     """What the grid can be ordered by: [sort, words], the kinds first, then every signal that ran."""
+    own = [["pick", PICKS[page.filter.pick].title]] if page.filter.pick else []
     kinds = [[f"-{kind}", theme.says(kind)] for kind in theme.VERDICTS if kind in set(ISSUE_KINDS)]
     signals = [[f"-{s.name}", s.title] for s in page.workspace.signals() if s.ran]
     return [
+        *own,
         *kinds,
+        ["-suspicion", "Likeliest problem"],
         ["-confidence", "Surest verdict"],
         ["confidence", "Least sure verdict"],
         ["row", "Order of the dataset"],
@@ -21,10 +25,20 @@ def orders(page: Page) -> list[list[str]]:
     ]
 
 
+def groups(page: Page) -> list[list[str]]:
+    """What the grid can be grouped by: [name, words], only what this dataset has."""
+    found = [["", "Nothing"]]
+    found += [["label", "Given label"]] if page.info.n_labelled else []
+    found += [["cluster", "Cluster"]] if set(page.counts.by_cluster or ()) - {-1} else []
+    return [*found, ["duplicate_group", "Look-alikes"], ["verdict", "Verdict"]]
+
+
 def first_order(page: Page) -> str:
     """The order that was asked for, else by the one verdict that is shown, else wrong labels first."""
     if asked := state.session().sort:
         return asked
+    if page.filter.pick:
+        return "pick"
     shown = page.filter.verdicts
     return f"-{shown[0]}" if len(shown) == 1 and shown[0] != Kind.CLEAN else f"-{Kind.NOISY_LABEL}"
 
@@ -32,5 +46,10 @@ def first_order(page: Page) -> str:
 def draw() -> None:
     """The page."""
     page = page_frame("gallery", "What do these samples look like?")
-    data = {"sorts": orders(page), "sort": first_order(page), "modality": str(page.info.modality)}
+    data = {
+        "sorts": orders(page),
+        "sort": first_order(page),
+        "groups": groups(page),
+        "modality": str(page.info.modality),
+    }
     surface("gallery", {**page.data(), **data}, key="w-gallery")

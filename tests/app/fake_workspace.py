@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from PIL import Image
 
 from winnow.core.errors import DecisionError, QueryError
 from winnow.core.query import Counts, Filter
+from winnow.core.selections import Selections
 from winnow.core.types import Action, Decision, Kind
 
 CLASSES = ("bird", "cat", "deer", "dog", "horse", 'it\'s <b>odd</b>/"é"')
@@ -155,7 +156,9 @@ class FakeWorkspace:
             ("verdicts", "verdict"), ("classes", "label"), ("suggested", "suggested_label"), ("splits", "split"),
             ("sources", "source"), ("clusters", "cluster"),
         ):  # fmt: skip
-            if getattr(flt, name):
+            if name == "verdicts" and flt.verdicts and flt.strict:
+                t = t[t[[v for v in flt.verdicts if v in ISSUES]].max(axis=1) >= 1 - flt.strict]
+            elif getattr(flt, name):
                 t = t[t[column].isin(getattr(flt, name))]
         for kind in flt.kinds or ():
             t = t[t[kind] > 0.5]
@@ -173,6 +176,8 @@ class FakeWorkspace:
             t = t[t["duplicate_group"] == flt.duplicate_group]
         if flt.text:
             t = t[t["sample_id"].str.contains(flt.text, regex=False)]
+        if flt.pick:
+            t = t[(t["state"] == "undecided") & (t["verdict"] != "clean")].head(30)
         if flt.ids is not None:
             t = t[t["sample_id"].isin(set(flt.ids))]
         return t
@@ -184,16 +189,36 @@ class FakeWorkspace:
         )}  # fmt: skip
         return Counts(total=len(self.table), matching=len(t), **by)
 
-    def ids(self, filter: Filter | None = None, sort: str = "row") -> list[str]:
+    def ids(self, filter: Filter | None = None, sort: str = "row", group: str = "") -> list[str]:
         t = self._where(filter)
-        if sort != "row":
+        if sort == "-suspicion":
+            sort = "-confidence"
+        if sort not in ("row", "pick"):
             t = t.sort_values(sort.lstrip("-"), ascending=not sort.startswith("-"), kind="stable")
+        if group:
+            t = pd.concat([t[t[group] == value] for value, _ in self.groups(filter, group)])
         return t["sample_id"].tolist()
 
+    def groups(self, filter: Filter | None = None, by: str = "label") -> list[tuple[Any, int]]:
+        if by not in ("label", "cluster", "duplicate_group", "verdict"):
+            raise QueryError(f"Samples cannot be grouped by {by!r}.")
+        sizes = self._where(filter)[by].value_counts()
+        return [(value, int(n)) for value, n in sizes.items()]
+
+    def strict_counts(self, filter: Filter, rates: Iterable[float]) -> dict[float, int]:
+        return {rate: self.counts(replace(filter, strict=rate)).matching for rate in rates}
+
+    def row(self, sample_id: str) -> int:
+        return self.table["sample_id"].tolist().index(sample_id)
+
+    @property
+    def selections(self) -> Selections:
+        return Selections(self.path)
+
     def rows(
-        self, filter: Filter | None = None, sort: str = "row", offset: int = 0, limit: int = 100
+        self, filter: Filter | None = None, sort: str = "row", offset: int = 0, limit: int = 100, group: str = ""
     ) -> list[dict[str, Any]]:
-        keep = self.ids(filter, sort)[offset : offset + limit]
+        keep = self.ids(filter, sort, group)[offset : offset + limit]
         if not keep:
             return []
         tiles = self.table.set_index("sample_id", drop=False).loc[keep].to_dict("records")

@@ -7,17 +7,19 @@ import { ACTIONS, count, fillHeight, h, helpDialog, icon, isInteractive, isTypin
 import { Api } from "../lib/api.js";
 import { BulkBar } from "../lib/bulk.js";
 import { LabelPicker } from "../lib/picker.js";
+import { Shelves } from "./shelves.js";
 import { Rows } from "./store.js";
 
 const GAP = 8;
 const FOOT = 38; // two lines under the picture
+const HEAD = 34; // the head of a group
 const OVERSCAN = 2; // rows of tiles beyond the edges
 const SMALLEST = 72;
 const LARGEST = 260;
 const TALLEST = 15_000_000; // browsers stop laying out far beyond this; longer lists are scaled
 
 const KEYS = [
-  ["Select", [["Click", "Select one"], ["Shift Click", "Select a range"], ["Ctrl Click", "Add or take out one"], ["Ctrl A", "All that match the filter"], ["Esc", "Select nothing"]]],
+  ["Select", [["Click", "Select one"], ["Shift Click", "Select a range"], ["Ctrl Click", "Add or take out one"], ["Ctrl A", "All that match the filter"], ["G", "The whole group"], ["Esc", "Select nothing"]]],
   ["Decide", [["A", "Accept the selection"], ["/", "Relabel the selection"], ["X", "Exclude the selection"], ["U", "Undo the last batch"]]],
   ["Move", [["← → ↑ ↓", "Move"], ["Space", "Add or take out"], ["Home End", "First, last"], ["Enter", "Open in Review"], ["+ −", "Larger, smaller tiles"]]],
 ];
@@ -39,6 +41,10 @@ class Gallery {
     this.api = new Api(this.data);
     this.size = Number(localStorage.getItem("winnow:tile") || 128);
     this.sort = this.data.sort || this.data.sorts[0][0];
+    this.group = sessionStorage.getItem("winnow:group") || "";
+    if (!this.data.groups.some(([name]) => name === this.group)) this.group = "";
+    this.shelves = new Shelves();
+    this.heads = new Map(); // section → node
     this.tiles = new Map(); // index → tile
     this.spare = [];
     this.#build(component.parentElement);
@@ -70,10 +76,12 @@ class Gallery {
   #build(parent) {
     this.sorter = h("select", { "aria-label": "Order", onchange: () => { this.sort = this.sorter.value; this.#start(); } },
       this.data.sorts.map(([value, text]) => h("option", { value, textContent: text, selected: value === this.sort })));
+    this.grouper = h("select", { "aria-label": "Group by", onchange: () => this.#regroup(this.grouper.value) },
+      this.data.groups.map(([value, text]) => h("option", { value, textContent: value ? text : "No groups", selected: value === this.group })));
     this.slider = h("input", { type: "range", min: SMALLEST, max: LARGEST, step: 4, value: this.size, "aria-label": "Tile size", oninput: () => this.#resize(Number(this.slider.value)) });
     this.countText = h("span.muted.count", { role: "status" });
     this.allButton = h("button", { type: "button", onclick: () => this.#selectAll() }, h("kbd", { textContent: "Ctrl A" }), h("span", { textContent: "Select all" }));
-    this.head = h("header.head", {}, h("label", {}, h("span.muted", { textContent: "Order" }), this.sorter), this.countText, h("span.gap", {}), this.allButton,
+    this.head = h("header.head", {}, h("label", {}, h("span.muted", { textContent: "Order" }), this.sorter), h("label", {}, h("span.muted", { textContent: "Group" }), this.grouper), this.countText, h("span.gap", {}), this.allButton,
       h("label", { title: "Tile size" }, icon("photo_size_select_small", "muted"), this.slider, icon("photo_size_select_large", "muted")),
       h("button.quiet", { type: "button", title: "Keys of this page (?)", "aria-label": "Keys of this page", onclick: () => this.help.toggle() }, h("kbd", { textContent: "?" })));
     this.canvas = h("div.canvas", {});
@@ -101,6 +109,7 @@ class Gallery {
   get query() {
     const query = new URLSearchParams(this.data.query);
     query.set("sort", this.sort);
+    if (this.group) query.set("group", this.group);
     return query.toString();
   }
 
@@ -113,8 +122,33 @@ class Gallery {
     this.root.dataset.state = "loading";
     for (const tile of this.tiles.values()) this.#retire(tile);
     this.tiles.clear();
+    this.#loadGroups();
     this.rows.need(0, 1);
     if (keepPlace) this.#draw();
+  }
+
+  /** The sections of this order; a grid without groups is one section. */
+  async #loadGroups() {
+    const { rows } = this;
+    for (const head of this.heads.values()) head.remove();
+    this.heads.clear();
+    this.sections = null;
+    if (!this.group) { this.shelves = new Shelves(); return; }
+    try {
+      const { groups } = await this.api.get("groups", this.query);
+      if (rows !== this.rows) return;
+      this.sections = groups;
+      this.shelves = new Shelves(groups);
+      if (rows.total !== null) this.#arrived();
+    } catch (error) {
+      if (rows === this.rows) this.#failed(error);
+    }
+  }
+
+  #regroup(group) {
+    this.group = group;
+    sessionStorage.setItem("winnow:group", group);
+    this.#start();
   }
 
   #reload() { this.#clear(false); this.#start(true); }
@@ -127,9 +161,10 @@ class Gallery {
   }
 
   #arrived() {
+    if (this.group && !this.sections) return; // the first page waits for its sections
     this.root.dataset.state = "ready";
     const { total } = this.rows;
-    setText(this.countText, plural(total, "sample"));
+    setText(this.countText, plural(total, "sample") + (this.sections ? ` in ${plural(this.sections.length, "group")}` : ""));
     setText(this.allButton.lastChild, `Select all ${count(total)}`);
     this.allButton.disabled = !total;
     show(this.empty, !total);
@@ -161,8 +196,9 @@ class Gallery {
     this.columns = columns;
     this.tileWidth = Math.floor(width / columns) - GAP;
     this.rowHeight = this.size + FOOT + GAP;
-    const lines = Math.ceil(total / columns);
-    const natural = lines * this.rowHeight + GAP;
+    this.shelves.set(total);
+    this.shelves.lay(columns, this.rowHeight, HEAD, GAP);
+    const natural = this.shelves.height;
     const height = Math.min(natural, TALLEST);
     this.scale = natural > height ? (natural - this.scroller.clientHeight) / (height - this.scroller.clientHeight) : 1;
     this.canvas.style.height = `${height}px`;
@@ -177,20 +213,20 @@ class Gallery {
     this.slider.value = this.size;
     localStorage.setItem("winnow:tile", String(this.size));
     this.#layout();
-    this.scroller.scrollTop = (Math.floor(first / this.columns) * this.rowHeight) / this.scale;
+    this.scroller.scrollTop = (this.shelves.place(first).y - GAP) / this.scale;
     this.#draw();
   }
 
   /** Where the list stands, in its natural (unscaled) pixels. */
   get offset() { return this.scroller.scrollTop * this.scale; }
-  #firstVisible() { return Math.floor(this.offset / (this.rowHeight || 1)) * (this.columns || 1); }
+  #firstVisible() { return this.columns ? this.shelves.firstAt(this.offset) : 0; }
 
   #draw() {
     const total = this.rows.total;
-    if (!total || !this.columns) { if (total === 0) this.#trim(0, 0); return; }
+    if (!total || !this.columns || (this.group && !this.sections)) { if (total === 0) this.#trim(0, 0); return; }
     const view = this.scroller.clientHeight;
-    const first = Math.max(0, (Math.floor(this.offset / this.rowHeight) - OVERSCAN) * this.columns);
-    const last = Math.min(total, (Math.ceil((this.offset + view) / this.rowHeight) + OVERSCAN) * this.columns);
+    const { first, last, heads } = this.shelves.window(this.offset - OVERSCAN * this.rowHeight, this.offset + view + OVERSCAN * this.rowHeight);
+    this.#drawHeads(heads);
     this.#trim(first, last);
     for (let i = first; i < last; i += 1) this.#tile(i);
     clearTimeout(this.needTimer);
@@ -199,11 +235,30 @@ class Gallery {
     else this.needTimer = setTimeout(ask, 60); // a thumb that is dragged through the list asks only where it stops
   }
 
+  /** The heads of the groups in view. Decoration: every tile says its group itself. */
+  #drawHeads(wanted) {
+    for (const [k, node] of this.heads) if (!wanted.includes(k)) { node.remove(); this.heads.delete(k); }
+    for (const k of wanted) {
+      const s = this.shelves.sections[k];
+      let node = this.heads.get(k);
+      if (!node) {
+        node = h("div.shelf", { "aria-hidden": "true", title: `Select these ${count(s.count)} (G)`, onclick: (e) => { e.stopPropagation(); this.#selectGroup(s.first); } },
+          h("b.ellipsis", { textContent: s.name }), h("span.muted", { textContent: count(s.count) }));
+        this.heads.set(k, node);
+        this.canvas.append(node);
+      }
+      node.style.transform = `translateY(${this.#shown(s.top)}px)`;
+    }
+  }
+
+  /** A natural height as one of the (perhaps scaled) canvas. */
+  #shown(y) { return this.scale === 1 ? y : y - (this.offset - this.scroller.scrollTop); }
+
   #trim(first, last) {
     for (const [i, tile] of this.tiles) if (i < first || i >= last) { this.#retire(tile); this.tiles.delete(i); }
   }
 
-  #retire(tile) { tile.node.hidden = true; tile.row = null; this.spare.push(tile); }
+  #retire(tile) { tile.node.hidden = true; tile.node.classList.remove("focus"); tile.row = null; this.spare.push(tile); }
 
   #make() {
     const image = h("img", { alt: "", draggable: false, decoding: "async", loading: "eager" });
@@ -236,10 +291,8 @@ class Gallery {
   }
 
   #place(tile, i) {
-    const line = Math.floor(i / this.columns);
-    const y = GAP + line * this.rowHeight - (this.scale === 1 ? 0 : this.offset - this.scroller.scrollTop);
-    const x = GAP / 2 + (i % this.columns) * (this.tileWidth + GAP);
-    tile.node.style.transform = `translate(${x}px, ${y}px)`;
+    const { column, y } = this.shelves.place(i);
+    tile.node.style.transform = `translate(${GAP / 2 + column * (this.tileWidth + GAP)}px, ${this.#shown(y)}px)`;
     tile.node.style.width = `${this.tileWidth}px`;
   }
 
@@ -268,7 +321,8 @@ class Gallery {
       tile.badge.title = `${action.past}${decision.label ? ` to ${decision.label}` : ""}${decision.actor ? ` by ${decision.actor}` : ""}`;
     }
     const said = decision ? `, ${(ACTIONS[decision.action]?.past || decision.action).toLowerCase()}` : "";
-    tile.node.setAttribute("aria-label", `${row.label ?? "no label"}, ${v.says}${said}, sample ${row.id}`);
+    const group = this.sections ? `, ${this.shelves.sections[this.shelves.sectionOf(Number(tile.node.dataset.index))].name}` : "";
+    tile.node.setAttribute("aria-label", `${row.label ?? "no label"}, ${v.says}${said}${group}, sample ${row.id}`);
     tile.node.title = row.id;
   }
 
@@ -315,6 +369,16 @@ class Gallery {
     if (!this.rows.total) return;
     this.picked.clear();
     this.all = true;
+    this.#markAll();
+  }
+
+  /** Everything in the group that tile i is in. */
+  #selectGroup(i) {
+    if (!this.sections || !this.rows.total) return;
+    const { first, count: n } = this.shelves.sections[this.shelves.sectionOf(i)];
+    this.anchor = first;
+    this.#range(first, first + n - 1);
+    this.focus = i;
     this.#markAll();
   }
 
@@ -377,10 +441,12 @@ class Gallery {
     const next = Math.max(0, Math.min(total - 1, i));
     if (select) this.#range(this.anchor ?? this.focus, next);
     else { this.focus = next; this.anchor = next; }
-    const top = Math.floor(next / this.columns) * this.rowHeight;
+    const section = this.shelves.sections[this.shelves.sectionOf(next)];
+    const { y } = this.shelves.place(next);
+    const top = this.sections && next - section.first < this.columns ? section.top : y - GAP; // a first line brings its head
     const view = this.scroller.clientHeight;
     if (top < this.offset) this.scroller.scrollTop = top / this.scale;
-    else if (top + this.rowHeight + GAP > this.offset + view) this.scroller.scrollTop = (top + this.rowHeight + GAP - view) / this.scale;
+    else if (y + this.rowHeight > this.offset + view) this.scroller.scrollTop = (y + this.rowHeight - view) / this.scale;
     this.#draw();
     this.#markAll();
   }
@@ -416,17 +482,21 @@ class Gallery {
     const onScroller = event.composedPath()[0] === this.scroller;
     if ((key === " " || key === "Enter" || key.startsWith("Arrow") || key === "Home" || key === "End") && !onScroller && isInteractive(event)) return;
     const { columns, focus, rows } = this;
-    const page = Math.max(1, Math.floor(this.scroller.clientHeight / this.rowHeight)) * columns;
-    const move = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns, PageDown: page, PageUp: -page }[key];
-    if (move !== undefined || key === "Home" || key === "End") {
+    const page = Math.max(1, Math.floor(this.scroller.clientHeight / this.rowHeight));
+    const down = (lines) => { let i = focus; for (let k = Math.abs(lines); k; k -= 1) i = this.shelves.beside(i, Math.sign(lines)); return i; };
+    const move = {
+      ArrowRight: () => focus + 1, ArrowLeft: () => focus - 1, ArrowDown: () => down(1), ArrowUp: () => down(-1), PageDown: () => down(page), PageUp: () => down(-page),
+      Home: () => 0, End: () => rows.total - 1,
+    }[key];
+    if (move) {
       take();
       this.scroller.focus({ preventScroll: true });
-      this.#moveTo(key === "Home" ? 0 : key === "End" ? rows.total - 1 : focus + move, event.shiftKey);
+      if (rows.total && columns) this.#moveTo(move(), event.shiftKey);
       return;
     }
     const does = {
       " ": () => this.#toggle(this.focus), Enter: () => this.#open(this.focus), Escape: () => this.#clear(),
-      a: () => this.bulk.run("accept"), x: () => this.bulk.run("exclude"), "/": () => this.bulk.pick(), u: () => this.bulk.undo(),
+      a: () => this.bulk.run("accept"), x: () => this.bulk.run("exclude"), "/": () => this.bulk.pick(), u: () => this.bulk.undo(), g: () => this.#selectGroup(this.focus),
       "?": () => this.help.toggle(), "+": () => this.#resize(this.size + 20), "=": () => this.#resize(this.size + 20), "-": () => this.#resize(this.size - 20),
     }[key];
     if (!does) return;
