@@ -20,6 +20,7 @@ class ScanConfig:
     encoder : name from ``winnow encoders``; None = the best that can be had here.
     embeddings, probabilities : files to be joined by id; they replace the encoder and the probe's probabilities.
     neighbors, label_neighbors : k of the raw-cosine graph and of the half-whitened graph.
+    learn : whether the decisions made so far teach the models (corrected labels, confirmed outliers).
     projection : draw the map (UMAP). network : whether weights may be downloaded.
     """
 
@@ -35,6 +36,7 @@ class ScanConfig:
     projection: bool = True
     network: bool = True
     name: str | None = None
+    learn: bool = False
 
     def __post_init__(self) -> None:
         if self.device not in DEVICES:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..signals._label_math import own_and_rest, votes
 from ..types import Float32, Input, Kind, KindEvidence, SignalInputs, SignalResult, Strings
-from .noisy_label import noisy_label
+from .noisy_label import judgeable, judged
 
 _ROBUST = frozenset({"gce", "sce"})
 
@@ -27,10 +27,10 @@ def hard(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> KindEvide
     probability, flag = np.zeros(n, np.float32), np.zeros(n, bool)
     reasons: Strings = np.full(n, "", object)
     belief = mean_belief(inputs)
-    if belief is None:
+    if belief is None or not judgeable(inputs):
         return KindEvidence(Kind.HARD, probability, flag, reasons, info={"skipped": "no beliefs about two classes"})
     keep = inputs.labelled
-    noise = noisy_label(inputs, results)
+    noise = judged(inputs)
     wrong = noise.probability**2
     own, rest, _ = own_and_rest(belief, inputs.labels)
     probability[keep] = ((1 - wrong) * (1 - own) + wrong * (1 - np.maximum(rest, own)))[keep]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..signals._label_math import own_and_rest
-from ..types import Input, Int32, Kind, KindEvidence, Modality, SignalInputs, SignalResult, Strings
+from ..signals._ood import once
+from ..types import Bool, Float32, Input, Int32, Kind, KindEvidence, Modality, SignalInputs, SignalResult, Strings
 from ._calibrate import best_f1_threshold, clean_belief, monotone, noise_model, recalibrate, wrong_label_posterior
+from ._guard import NEAREST, holds_together
 
 _FLOOR, _CEILING = 1 / 3, 1 / 2
 """Between these the threshold adapts: never flag what is twice as likely right, always flag what is likelier wrong."""
@@ -32,16 +35,70 @@ def noisy_label(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> Ki
     likelier wrong than in an even contest with its rival, p_k / (p_y + p_k): a guard for classes so rare that their
     transition cannot be known.
 
-    Flag: p above the threshold with the largest expected F1 (Lipton et al. 2014), kept within [1/3, 1/2].
+    Flag: p above the threshold with the largest expected F1 (Lipton et al. 2014), kept within [1/3, 1/2]. A sample of a
+    small group that holds together (:mod:`._guard`) stays at the threshold: rare is not noisy.
     """
     n = inputs.n
-    probability, flag = np.zeros(n, np.float32), np.zeros(n, bool)
     reasons: Strings = np.full(n, "", object)
-    rows = np.flatnonzero(inputs.labelled)
-    if inputs.beliefs is None or not inputs.has(Input.LABELS) or len(np.unique(inputs.labels[rows])) < 2:
+    if not judgeable(inputs):
+        nothing = np.zeros(n, np.float32)
         return KindEvidence(
-            Kind.NOISY_LABEL, probability, flag, reasons, info={"skipped": "no beliefs about two classes"}
+            Kind.NOISY_LABEL, nothing, np.zeros(n, bool), reasons, info={"skipped": "no beliefs about two classes"}
         )
+    said = judged(inputs)
+    rows, level = said.rows, said.probability[said.rows]
+    near = _agreement(inputs, rows, said.other)
+    for i, row in enumerate(rows):
+        if level[i] > 0.5 * said.threshold:
+            reasons[row] = _reason(
+                inputs, results, int(row), int(said.other[i]), float(said.own[i]), float(said.rest[i]), near[i]
+            )
+            if said.guarded[row]:
+                reasons[row] += (
+                    f" But {said.support[row]} of its {NEAREST} nearest samples are "
+                    f"*{inputs.class_names[inputs.labels[row]]}* too: a small group that holds together."
+                )
+    info = {
+        "threshold": said.threshold,
+        "estimated_noise_rate": float(level.mean()),
+        "confident_joint_rate": said.joint_rate,
+        "guarded": int(said.guarded.sum()),
+    }
+    return KindEvidence(Kind.NOISY_LABEL, said.probability, said.flag, reasons, info=info)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """probability, flag, guarded : (n,). support : (n,) of the five nearest, how many carry the label. rows : (m,) the labelled
+    rows, with their beliefs about the given label (own), its best rival (rest) and the rival's code (other), each (m,)."""
+
+    probability: Float32
+    flag: Bool
+    guarded: Bool
+    support: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    own: Float32
+    rest: Float32
+    other: Int32
+    threshold: float
+    joint_rate: float
+
+
+def judgeable(inputs: SignalInputs) -> bool:
+    """Whether there are beliefs and labels of at least two classes."""
+    given = inputs.labels[inputs.labelled]
+    return inputs.beliefs is not None and inputs.has(Input.LABELS) and bool((given != given[:1]).any())
+
+
+def judged(inputs: SignalInputs) -> Judged:
+    """Level and flag of :func:`noisy_label`, without words; computed once for these very inputs."""
+    return once(inputs, "noisy label", lambda: _judge(inputs))
+
+
+def _judge(inputs: SignalInputs) -> Judged:
+    n, rows = inputs.n, np.flatnonzero(inputs.labelled)
+    probability, flag = np.zeros(n, np.float32), np.zeros(n, bool)
+    assert inputs.beliefs is not None
     probs, labels = inputs.beliefs.probs[rows], inputs.labels[rows]
     own, rest, other = own_and_rest(probs, labels)
     exact = recalibrate(probs, labels)
@@ -52,13 +109,11 @@ def noisy_label(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> Ki
     level = monotone(score, target)
     cut = float(np.clip(best_f1_threshold(level), _FLOOR, _CEILING))
     probability[rows] = level
-    flag[rows] = level > cut
-    near = _agreement(inputs, rows, other)
-    for i, row in enumerate(rows):
-        if level[i] > 0.5 * cut:
-            reasons[row] = _reason(inputs, results, int(row), int(other[i]), float(own[i]), float(rest[i]), near[i])
-    info = {"threshold": cut, "estimated_noise_rate": float(level.mean()), "confident_joint_rate": model.rate}
-    return KindEvidence(Kind.NOISY_LABEL, probability, flag, reasons, info=info)
+    guarded, support = holds_together(inputs.labels, inputs.labelled, inputs.label_neighbors)
+    guarded &= probability > cut
+    probability[guarded] = cut
+    flag[rows] = probability[rows] > np.float32(cut)
+    return Judged(probability, flag, guarded, support, rows, own, rest, other, cut, model.rate)
 
 
 def _agreement(inputs: SignalInputs, rows: NDArray[np.int64], other: Int32) -> NDArray[np.int64]:

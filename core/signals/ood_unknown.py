@@ -23,15 +23,16 @@ class OodUnknown:
 
     Formula: v = wᵀz + b of a ridge discriminant between seeds and the rest on half-whitened rows z, scored out of fold
     (5 folds). Seeds: the 1% of largest summed ranks of Mahalanobis distance (raw and half-whitened) and entropy (own and
-    of the 20 nearest); confirmed outliers (``config["confirmed_ood"]``: rows) replace them from five on, each with two
-    mixtures normalise(.7·z + .3·z') towards random normal samples z'. ``_ood.squash`` makes the score.
+    of the 20 nearest), without those that a person keeps (``config["confirmed_in"]``: rows); confirmed outliers
+    (``config["confirmed_ood"]``) join them, from five on each with two mixtures normalise(.7·z + .3·z') towards random
+    normal samples z'. ``_ood.squash`` makes the score.
 
     Source: K+1 detection with pseudo-outliers, Vernekar et al. (2019), arXiv:1910.04241; mixing of confirmed outliers:
     MixOE, Zhang et al. (2023), WACV; learning from positive and unlabelled data: Mordelet and Vert (2014), bagging.
     """
 
     name: ClassVar[str] = "ood_unknown"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     kind: ClassVar[Kind] = Kind.OOD
     title: ClassVar[str] = "A class of its own"
     explain: ClassVar[str] = "It resembles the samples that fit least, or those confirmed as outliers."
@@ -43,7 +44,8 @@ class OodUnknown:
         rows = np.flatnonzero(inputs.ok).astype(np.int64)
         confirmed = np.unique(np.asarray(inputs.config.get("confirmed_ood", ()), np.int64))
         learned = len(confirmed) >= _FOLDS
-        seeds = confirmed if learned else _seeds(inputs, rows)
+        kept = np.asarray(inputs.config.get("confirmed_in", ()), np.int64)
+        seeds = np.union1d(np.setdiff1d(_seeds(inputs, rows), kept), confirmed)
         if len(rows) < 20 or len(seeds) < 2:
             return SignalResult(np.full(inputs.n, np.nan, np.float32), info={"skipped": "too few samples"})
         fold = _folds(in_order(z, seeds), in_order(z, rows), inputs.n)
