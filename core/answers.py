@@ -32,6 +32,7 @@ class WorkspaceInfo:
     seconds: dict[str, float] = field(default_factory=dict)
     manifest: dict[str, Any] = field(default_factory=dict)
     results: dict[str, Any] = field(default_factory=dict)
+    n_class_changes: int = 0
 
     def to_json(self) -> dict[str, Any]:
         data: dict[str, Any] = plain(self)

@@ -10,12 +10,13 @@ import pandas as pd
 import pyarrow as pa
 
 from .answers import Colours, Points
+from .class_view import ClassView, renamed, verdict_without_noise
 from .errors import QueryError, WorkspaceError, choices
 from .figures import map_figure
 from .layout import Layout
 from .lookup import RowReader
 from .store.artifacts import load_array
-from .types import Float32, Int32, Kind, Strings
+from .types import Float32, Kind, Strings
 
 SCORE_COLUMNS = ("noisy_label", "ood", "duplicate", "broken", "hard", "naive")
 """The kinds' own probabilities, in the order in which they are shown."""
@@ -33,12 +34,12 @@ class Atlas:
         dataset: RowReader,
         verdicts: RowReader,
         ids: Strings,
-        labels: Int32,
+        classes: ClassView,
         results: dict[str, Any],
         state: Callable[[], pa.Table],
     ) -> None:
         self._layout, self._dataset, self._verdicts = layout, dataset, verdicts
-        self._ids, self._labels, self._results, self._state = ids, labels, results, state
+        self._ids, self._classes, self._results, self._state = ids, classes, results, state
 
     def points(self) -> Points:
         """The map's geometry with its clusters. Raises WorkspaceError where no map was drawn."""
@@ -50,14 +51,14 @@ class Atlas:
     def _clusters(self, xy: Float32) -> list[dict[str, Any]]:
         """Each cluster with the name of its commonest label, the median place of its points, and its size."""
         codes = self._verdicts.column("cluster").to_numpy()
-        names = self._results["class_names"]
+        labels, order = pd.factorize(self._classes.labels())
         out = []
         for c in range(int(codes.max(initial=-1)) + 1):
             mine = (codes == c) & np.isfinite(xy).all(1)
             if not mine.any():
                 continue
-            labels = self._labels[mine & (self._labels >= 0)]
-            name = names[np.bincount(labels).argmax()] if len(labels) else f"cluster {c}"
+            here = labels[mine & (labels >= 0)]
+            name = str(order[np.bincount(here).argmax()]) if len(here) else f"cluster {c}"
             x, y = np.median(xy[mine], axis=0)
             out.append({"cluster": c, "name": name, "x": float(x), "y": float(y), "size": int(mine.sum())})
         return out
@@ -73,7 +74,7 @@ class Atlas:
             state = dict(zip(table["sample_id"], table["state"], strict=True))
             return _categories(name, [state.get(i) for i in self._ids])
         if name in by_category:
-            values = by_category[name].column(name).to_pylist()
+            values = self._column(by_category[name], name)
             order = [k.value for k in Kind] if name == "verdict" else None
             return _categories(name, [None if v == -1 else v for v in values], order)
         for reader in (self._verdicts, RowReader(self._layout.signals)):
@@ -84,6 +85,22 @@ class Atlas:
         there = [*by_category, "decision", *SCORE_COLUMNS, "confidence", *self._results["signals"]]
         raise QueryError(f"The map cannot be coloured by {name!r}. There are: {choices(there, 40)}.")
 
+    def _column(self, reader: RowReader, name: str) -> list[Any]:
+        """A column of names, by the class registry where it has to do with classes."""
+        if name == "label":
+            return [*self._classes.labels()]
+        values: list[Any] = reader.column(name).to_pylist()
+        if not self._classes.now():
+            return values
+        if name == "suggested_label":
+            return [*renamed(np.array(values, object), self._classes.now())]
+        if name == "verdict":
+            hard, naive = (self._verdicts.column(f"{k}_flag").to_pylist() for k in (Kind.HARD.value, Kind.NAIVE.value))
+            for row in np.flatnonzero(self._classes.settled()):
+                if values[row] == Kind.NOISY_LABEL.value:
+                    values[row] = verdict_without_noise(hard[row], naive[row])
+        return values
+
     def figure(self, colour: str, title: str) -> Any:
         """A plotly figure of the map."""
         points, values = self.points(), self.colours(colour)
@@ -92,7 +109,7 @@ class Atlas:
                 "sample_id": points.ids,
                 "x": points.xy[:, 0],
                 "y": points.xy[:, 1],
-                "label": self._dataset.column("label").to_pandas(),
+                "label": self._classes.labels(),
                 "verdict": self._verdicts.column("verdict").to_pandas(),
             }
         )

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from .class_view import SETTLED, ClassView, suggestions, verdict_without_noise
 from .lookup import RowReader
-from .types import ISSUE_KINDS, Decision, Int32, Neighbors, Strings
+from .types import ISSUE_KINDS, Decision, Kind, Neighbors, Strings
 
 NEIGHBOR_TEXT = 200
 """Characters of a neighbour's text on a card."""
@@ -23,7 +24,7 @@ class CardMaker:
     Parameters
     ----------
     dataset, verdicts, signals, meta : readers of the tables (signals and meta may be None).
-    ids : (n,) sample ids. labels : (n,) int32 codes into ``names``, −1 = none. graph : neighbours to show, or None.
+    ids : (n,) sample ids. classes : labels by the class registry. graph : neighbours to show, or None.
     """
 
     def __init__(
@@ -33,13 +34,12 @@ class CardMaker:
         signals: RowReader | None,
         meta: RowReader | None,
         ids: Strings,
-        labels: Int32,
-        names: Sequence[str],
+        classes: ClassView,
         graph: Neighbors | None,
         modality: str,
     ) -> None:
         self._dataset, self._verdicts, self._signals, self._meta = dataset, verdicts, signals, meta
-        self._ids, self._labels, self._names, self._graph = ids, labels, [*names, None], graph
+        self._ids, self._classes, self._graph = ids, classes, graph
         self._modality = modality
 
     def make(
@@ -58,7 +58,8 @@ class CardMaker:
         self, row: int, who: dict[str, Any], verdict: dict[str, Any], score: dict[str, Any], meta: dict[str, Any],
         decisions: Mapping[str, Mapping[str, Decision]], k: int,
     ) -> dict[str, Any]:  # fmt: skip
-        sample_id = who["sample_id"]
+        sample_id, given = who["sample_id"], self._classes.given()[row]
+        verdict = _settled(verdict) if self._classes.settled()[row] else verdict
         place = [verdict["x"], verdict["y"]]
         return {
             "id": sample_id,
@@ -67,10 +68,8 @@ class CardMaker:
             "text": who["text"],
             "width": who["width"],
             "height": who["height"],
-            "label": who["label"],
-            "suggestions": [
-                [n, round(p, 4)] for n, p in zip(verdict["suggested"], verdict["suggested_prob"], strict=True)
-            ],
+            "label": given,
+            "suggestions": suggestions(verdict["suggested"], verdict["suggested_prob"], given, self._classes.now()),
             "verdict": verdict["verdict"],
             "confidence": _round(verdict["confidence"]),
             "reason": verdict["reasons"],
@@ -83,7 +82,7 @@ class CardMaker:
                 for kind in ISSUE_KINDS
             },
             "scores": {name: _round(v) for name, v in score.items() if isinstance(v, float) and v == v},
-            "neighbors": self._neighbors(row, who["label"], k),
+            "neighbors": self._neighbors(row, given, k),
             "duplicate_of": verdict["duplicate_of"],
             "duplicate_group": verdict["duplicate_group"],
             "split": who["split"],
@@ -104,7 +103,7 @@ class CardMaker:
         if self._modality == "text":
             texts = [(who["text"] or "")[:NEIGHBOR_TEXT] for who in self._dataset.take(near[near >= 0].tolist())]
         for other, distance, text in zip(near[near >= 0], far[near >= 0], texts, strict=True):
-            theirs = self._names[self._labels[other]]
+            theirs = self._classes.given()[other]
             out.append(
                 {
                     "id": self._ids[other],
@@ -115,6 +114,16 @@ class CardMaker:
                 }
             )
         return out
+
+
+def _settled(verdict: dict[str, Any]) -> dict[str, Any]:
+    """The verdict of a sample whose given and suggested label became one class."""
+    noisy = Kind.NOISY_LABEL.value
+    out = {**verdict, noisy: 0.0, f"{noisy}_flag": False, f"{noisy}_reason": SETTLED}
+    if verdict["verdict"] == noisy:
+        out["verdict"] = verdict_without_noise(verdict[f"{Kind.HARD.value}_flag"], verdict[f"{Kind.NAIVE.value}_flag"])
+        out["reasons"] = SETTLED
+    return out
 
 
 def as_json(d: Decision) -> dict[str, Any]:

@@ -20,6 +20,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from .class_view import SETTLED, ClassView
 from .errors import QueryError, WorkspaceError, choices
 from .filter import STATES, Filter
 from .polygon import PointIndex
@@ -38,12 +39,40 @@ _SORTABLE = {
 }
 _ALIAS = {"dataset": "d", "verdicts": "v", "signals": "g"}
 _GROUPS = {
-    "label": ("d", "label", "NULL"),
+    "label": ("s", "label", "NULL"),
     "cluster": ("v", "cluster", "-1"),
     "duplicate_group": ("v", "duplicate_group", "-1"),
     "verdict": ("v", "verdict", "NULL"),
 }
 """What samples can be grouped by → (alias, column, what "in none" is)."""
+
+_SUSPICION = "greatest(v.noisy_label, v.ood, v.broken, CASE WHEN v.duplicate_of IS NULL THEN 0 ELSE v.duplicate END)"
+"""Order: the likeliest problem of each sample; the keeper of a duplicate group is no duplicate."""
+
+_CLASS = "(CASE WHEN s.state = 'relabel' THEN s.label ELSE d.label END)"
+"""The effective label: of a relabel in force, else the given one; both by the class registry (see _BY_REGISTRY)."""
+
+_BY_REGISTRY = (
+    """
+    CREATE TEMP VIEW dataset AS
+    SELECT d.* REPLACE (CASE WHEN c.name IS NULL THEN d.label ELSE c.now END AS label)
+    FROM scanned_dataset d LEFT JOIN class_now c ON c.name = d.label
+    """,
+    f"""
+    CREATE TEMP VIEW verdicts AS
+    SELECT v.* REPLACE (
+        CASE WHEN e.row IS NOT NULL THEN NULL WHEN c.name IS NULL THEN v.suggested_label ELSE c.now END AS suggested_label,
+        CASE WHEN e.row IS NOT NULL THEN 0::FLOAT ELSE v.noisy_label END AS noisy_label,
+        v.noisy_label_flag AND e.row IS NULL AS noisy_label_flag,
+        CASE WHEN e.row IS NULL OR v.verdict <> 'noisy_label' THEN v.verdict
+             WHEN v.hard_flag THEN 'hard' WHEN v.naive_flag THEN 'naive' ELSE 'clean' END AS verdict,
+        CASE WHEN e.row IS NULL OR v.verdict <> 'noisy_label' THEN v.reasons ELSE '{SETTLED}' END AS reasons
+    )
+    FROM scanned_verdicts v LEFT JOIN one_class e ON e.row = v.row LEFT JOIN class_now c ON c.name = v.suggested_label
+    """,
+)
+"""The tables as the class registry has them: labels renamed, and no label wrong whose suggestion is the same class now.
+``class_now`` (name, now) and ``one_class`` (row) are registered before."""
 
 _FACETS = {
     "class": ("d", "label"),
@@ -103,7 +132,7 @@ class SampleQuery:
     dataset, verdicts : Parquet files with one row per sample and its number in ``row``. signals, meta : the same,
         where they exist (signals by ``row``; meta begins with the sample's id and holds the original columns).
     state : called for each question; gives the decisions in force (``store.state.STATE_SCHEMA``), or None.
-    threads : of DuckDB; None = one per core.
+    threads : of DuckDB; None = one per core. classes : what labels mean by the class registry; None = themselves.
     """
 
     def __init__(
@@ -114,6 +143,7 @@ class SampleQuery:
         state: Callable[[], pa.Table] | None = None,
         meta: str | Path | None = None,
         threads: int | None = None,
+        classes: ClassView | None = None,
     ) -> None:
         paths = {"dataset": dataset, "verdicts": verdicts, "signals": signals, "meta": meta}
         self._paths = {name: Path(p) for name, p in paths.items() if p is not None and Path(p).exists()}
@@ -123,7 +153,7 @@ class SampleQuery:
                     f"{str(paths[name])!r} is missing. Run the scan again: it rebuilds what is not there."
                 )
         self._schemas = {name: self._schema(path) for name, path in self._paths.items()}
-        self._state = state
+        self._state, self._classes = state, classes
         self._lock = threading.Lock()
         # No extension is ever downloaded; nothing is spilled into the current folder.
         config: dict[str, Any] = {
@@ -135,7 +165,8 @@ class SampleQuery:
             config["threads"] = threads
         self._connection = duckdb.connect(":memory:", config=config)
         for name, path in self._paths.items():
-            self._connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet({_literal(path)})")
+            self._connection.execute(f"CREATE VIEW scanned_{name} AS SELECT * FROM read_parquet({_literal(path)})")
+            self._connection.execute(f"CREATE VIEW {name} AS SELECT * FROM scanned_{name}")
 
     def close(self) -> None:
         """Let go of the files."""
@@ -147,7 +178,7 @@ class SampleQuery:
         """How many match, and how they spread. One pass over the columns that the filter and the facets name."""
         where = self._where(filter or Filter())
         where.aliases |= {"v", "s"}
-        facets = {name: _quote(alias, column) for name, (alias, column) in _FACETS.items()}
+        facets = {name: _quote(alias, column) for name, (alias, column) in _FACETS.items()} | {"class": _CLASS}
         sets = ", ".join(f"({column})" for column in facets.values())
         flags = ", ".join(f"count(*) FILTER (WHERE {_quote('v', f'{k.value}_flag')})" for k in ISSUE_KINDS)
         sql = (
@@ -187,7 +218,7 @@ class SampleQuery:
     ) -> list[dict[str, Any]]:
         """One page of matching samples, for tiles, in the order of :meth:`ids`.
 
-        Each: sample_id, row, label, suggested, suggested_prob, verdict, confidence, reasons, flags (kinds), scores
+        Each: sample_id, row, label (given), label_now (effective), suggested, suggested_prob, verdict, confidence, reasons, flags (kinds), scores
         {kind: probability, and the score sorted by}, decision {action, label, actor, at, reason, n_people} or None,
         text (at most TILE_TEXT characters), split, source, cluster, duplicate_of, duplicate_group, width, height.
         """
@@ -215,8 +246,10 @@ class SampleQuery:
         """How many samples match at each false-flag rate, the rest of the filter unchanged. Read in one pass."""
         where = self._where(replace(filter, verdicts=(), kinds=(), strict=None))
         where.aliases.add("v")
-        known = [*filter.verdicts, *filter.kinds]
-        parts = ", ".join(f"count(*) FILTER (WHERE {self._strict(known, rate)})" for rate in rates)
+        parts = ", ".join(
+            f"count(*) FILTER (WHERE ({self._strict(filter.verdicts, rate)}) AND ({self._strict(filter.kinds, rate)}))"
+            for rate in rates
+        )
         with self._ask(where) as ask:
             found = ask(f"SELECT {parts} {self._from(where)} {where.sql}", where.values)[0]
         return {rate: int(n) for rate, n in zip(rates, found, strict=True)}
@@ -280,7 +313,7 @@ class SampleQuery:
             for name in names
             if name in self._schemas[table].names
         }
-        return {**columns, **self._scores}
+        return {**columns, **self._scores, "suspicion": _SUSPICION}
 
     @cached_property
     def _points(self) -> PointIndex:
@@ -324,18 +357,20 @@ class SampleQuery:
 
     def _where(self, f: Filter) -> _Where:
         where = _Where()
-        strict = f.strict is not None and bool(f.verdicts or f.kinds)
-        if strict:
-            where.add("v", self._strict([*f.verdicts, *f.kinds], f.strict or 0.0))
-        for alias, column, wanted in (
+        strict = f.strict is not None
+        for wanted in (f.verdicts, f.kinds):
+            if f.strict is not None and wanted:
+                where.add("v", self._strict(wanted, f.strict))
+        for alias, column, names in (
             ("v", "verdict", () if strict else f.verdicts),
-            ("d", "label", f.classes),
             ("v", "suggested_label", f.suggested),
             ("d", "split", f.splits),
             ("d", "source", f.sources),
         ):
-            if wanted:
-                where.add(alias, f"coalesce({_quote(alias, column)}, '') IN (SELECT unnest(?))", list(wanted))
+            if names:
+                where.add(alias, f"coalesce({_quote(alias, column)}, '') IN (SELECT unnest(?))", list(names))
+        if f.classes:
+            where.add("s", f"coalesce({_CLASS}, '') IN (SELECT unnest(?))", list(f.classes))
         if f.kinds and not strict:
             where.add("v", " OR ".join(_quote("v", f"{kind}_flag") for kind in f.kinds))
         if f.clusters:
@@ -396,12 +431,14 @@ class SampleQuery:
             sql = known[name]
         except KeyError:
             raise QueryError(f"No {what} is called {name!r}. There are: {choices(known, 40)}.") from None
-        return next(a for a in _ALIAS.values() if f'{a}."' in sql), sql
+        return next((a for a in _ALIAS.values() if f'{a}."' in sql), "v"), sql
 
     def _group(self, by: str) -> tuple[str, str]:
         """(alias, SQL) of what samples are grouped by, NULL = in none. Raises QueryError naming the choices."""
         if by not in _GROUPS:
             raise QueryError(f"Samples cannot be grouped by {by!r}. There are: {choices(_GROUPS)}.")
+        if by == "label":
+            return "s", _CLASS
         alias, column, none = _GROUPS[by]
         return alias, f"nullif({_quote(alias, column)}, {none})"
 
@@ -442,6 +479,13 @@ class SampleQuery:
             for name, table in where.views.items():
                 cursor.register(name, table)
             cursor.register("decided", self._state() if self._state is not None else _NOTHING_DECIDED)
+            if self._classes is not None and (now := self._classes.now()):
+                names = pa.array([*now], pa.string()), pa.array([*now.values()], pa.string())
+                cursor.register("class_now", pa.table([*names], names=["name", "now"]))
+                same = np.flatnonzero(self._classes.settled()).astype(np.int32)
+                cursor.register("one_class", pa.table({"row": same}))
+                for view in _BY_REGISTRY:
+                    cursor.execute(view)
             yield _Cursor(cursor)
         except (duckdb.IOException, duckdb.InvalidInputException) as error:
             why = str(error).splitlines()[0]
@@ -473,6 +517,7 @@ class SampleQuery:
             decision = dict(zip(_DECISION, found[len(_TILE) : len(_TILE) + len(_DECISION)], strict=True))
             rest = found[len(_TILE) + len(_DECISION) :]
             tile["decision"] = decision if decision["action"] else None
+            tile["label_now"] = decision["label"] if decision["action"] == "relabel" else tile["label"]
             tile["scores"] = dict(zip(kinds, rest[1 : 1 + len(kinds)], strict=True))
             if extra:
                 tile["scores"][extra] = rest[0]

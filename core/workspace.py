@@ -27,6 +27,8 @@ from . import exporters
 from .answers import BatchResult, Colours, Points, SignalMeta, WorkspaceInfo
 from .atlas import SCORE_COLUMNS, Atlas
 from .cards import CardMaker, as_json
+from .class_ops import ClassOps
+from .class_view import ClassView
 from .config import ScanConfig
 from .errors import DecisionError, QueryError, WorkspaceError, choices
 from .exporters import ExportResult
@@ -85,7 +87,8 @@ class Workspace:
         self._lock = threading.RLock()
         self._store = DecisionStore(self._layout.decisions)
         self._generation = self._stamp()
-        self._seen = (self._generation, self._store.head()[0])
+        self._seen = self._marks()
+        self._store.know_labels(lambda sample_id: self._class_view.given_of(sample_id))
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -117,6 +120,9 @@ class Workspace:
         record = StageStore(self.path).read("assemble")
         return record.fingerprint if record else "none"
 
+    def _marks(self) -> tuple[str, int, int]:
+        return self._generation, self._store.head()[0], self._store.registry().version
+
     def sync(self) -> bool:
         """Look again: whether a new scan or other people's decisions changed anything since the last look."""
         before = self._seen
@@ -127,7 +133,8 @@ class Workspace:
                     if isinstance(getattr(type(self), name, None), cached_property):
                         del self.__dict__[name]
                 self._generation = stamp
-            self._seen = (self._generation, self._store.head()[0])
+                self._store.know_labels(lambda sample_id: self._class_view.given_of(sample_id))
+            self._seen = self._marks()
             return before != self._seen
 
     # ── what lies in it ─────────────────────────────────────────────────────────────────────────────────────────
@@ -159,6 +166,21 @@ class Workspace:
         return np.array([code.get(v, -1) for v in self._dataset.column("label").to_pylist()], np.int32)
 
     @cached_property
+    def _class_view(self) -> ClassView:
+        labels, suggested = self._dataset.column("label"), self._verdicts.column("suggested_label")
+        return ClassView(labels, suggested, self._row_of, self._store.registry, self._store.state_table)
+
+    @cached_property
+    def class_ops(self) -> ClassOps:
+        """Merge, rename, split off or delete a class, as a decision in the log that undo takes back."""
+        return ClassOps(self._store, self._query, lambda: self._results["class_names"], lambda: self.actor)
+
+    def labels(self) -> Strings:
+        """(n,) effective label of each sample in row order, None = none: a relabel in force, else the given label; by the
+        class registry."""
+        return self._class_view.labels()
+
+    @cached_property
     def _graph(self) -> Neighbors | None:
         folder = self._layout.neighbors
         if not (folder / "graphs.json").exists():
@@ -171,8 +193,7 @@ class Workspace:
         meta = RowReader(self._layout.meta) if self._layout.meta.exists() else None
         signals = RowReader(self._layout.signals) if self._layout.signals.exists() else None
         return CardMaker(
-            self._dataset, self._verdicts, signals, meta, self._ids, self._labels,
-            self._results["class_names"], self._graph, self._results["modality"],
+            self._dataset, self._verdicts, signals, meta, self._ids, self._class_view, self._graph, self._results["modality"]
         )  # fmt: skip
 
     @cached_property
@@ -180,7 +201,7 @@ class Workspace:
         return SampleQuery(
             dataset=self._layout.dataset, verdicts=self._layout.verdicts, signals=self._layout.signals,
             state=self._store.state_table,
-            meta=self._layout.meta if self._layout.meta.exists() else None,
+            meta=self._layout.meta if self._layout.meta.exists() else None, classes=self._class_view,
         )  # fmt: skip
 
     @cached_property
@@ -215,6 +236,7 @@ class Workspace:
             generation=self._generation,
             verdict_counts=r["verdict_counts"],
             n_decisions=self._store.head()[0],
+            n_class_changes=self._store.registry().version,
             has_map=self._layout.projection.exists(),
             notices=tuple(manifest.get("notices", ())),
             failures=manifest.get("failures", {}),
@@ -224,9 +246,8 @@ class Workspace:
         )
 
     def classes(self) -> list[str]:
-        """Class names in use: the dataset's, then those that people added."""
-        names = list(self._results["class_names"])
-        return names + [c for c in self._store.added_classes() if c not in set(names)]
+        """The classes there are: the dataset's, then those that people made; without those merged, renamed or deleted."""
+        return self._store.classes(self._results["class_names"])
 
     def signals(self) -> list[SignalMeta]:
         """Every signal, whether it ran here and if not, why."""
@@ -338,7 +359,13 @@ class Workspace:
     @cached_property
     def _atlas(self) -> Atlas:
         return Atlas(
-            self._layout, self._dataset, self._verdicts, self._ids, self._labels, self._results, self._store.state_table
+            self._layout,
+            self._dataset,
+            self._verdicts,
+            self._ids,
+            self._class_view,
+            self._results,
+            self._store.state_table,
         )
 
     def points(self) -> Points:
@@ -430,7 +457,7 @@ class Workspace:
         for item in batch:
             try:
                 row = self.row(str(item.get("sample_id")))
-                requests.append(self._request(item, actor, self._verdicts.take([row])[0]))
+                requests.append(self._request(item, actor, self._evidence([row])[0]))
                 answers.append({})
             except (DecisionError, QueryError) as error:
                 answers.append(_refused(item, error))
@@ -443,18 +470,26 @@ class Workspace:
                 answers[i] = _refused(item, done) if isinstance(done, DecisionError) else {"ok": True, **as_json(done)}
         return answers
 
+    @cached_property
+    def _said(self) -> pa.Table:
+        return load_table(self._layout.verdicts, columns=["verdict", "confidence", "suggested_label"])
+
+    def _evidence(self, rows: Sequence[int]) -> list[dict[str, Any]]:
+        """What the scan said of these rows, to be kept with decisions about them."""
+        found: list[dict[str, Any]] = self._said.take(pa.array(rows, pa.int64())).to_pylist()
+        return found
+
     def _append(self, items: Sequence[dict[str, Any]], actor: str | None) -> list[Decision]:
         rows = [self.row(str(item["sample_id"])) for item in items]
-        requests = [
-            self._request(item, actor, seen) for item, seen in zip(items, self._verdicts.take(rows), strict=True)
-        ]
+        requests = [self._request(item, actor, seen) for item, seen in zip(items, self._evidence(rows), strict=True)]
         with self._lock:
             self._add_classes(requests)
             return self._store.append(requests)
 
     def _add_classes(self, requests: Sequence[DecisionRequest]) -> None:
         """Put labels that nobody has used yet into the class registry."""
-        known = set(self.classes())
+        registry = self._store.registry()
+        known = {*self.classes(), *registry.now}
         for request in requests:
             if request.label is not None and request.label not in known:
                 self._store.add_class(request.label, request.actor)
@@ -471,6 +506,10 @@ class Workspace:
         if action is Action.RELABEL and label is None:
             raise DecisionError(
                 f"Relabelling {item['sample_id']!r} needs a label. There are: {choices(self.classes())}."
+            )
+        if action is Action.RELABEL and label in (gone := self._store.registry()).now and gone.of(label) is None:
+            raise DecisionError(
+                f"The class {label!r} was deleted, so {item['sample_id']!r} cannot have it. There are: {choices(self.classes())}."
             )
         evidence = {
             "verdict": seen["verdict"],
@@ -521,7 +560,7 @@ class Workspace:
     def replay(self, patch: str | Path) -> Any:
         """Apply the decisions of a patch file to this scan. Returns how many were applied and which were left out."""
         hashes = dict(zip(self._ids, self._dataset.column("content_hash").to_pylist(), strict=True))
-        return exporters.replay_patch(self._store, patch, hashes, classes=self.classes())
+        return exporters.replay_patch(self._store, patch, hashes, classes=self._results["class_names"])
 
 
 def default_actor() -> str:

@@ -139,14 +139,19 @@ def export_workspace(
     )
 
     def patch() -> Iterable[bytes]:
-        yield from patch_lines(snapshot.decisions, rows.content_hashes)
+        yield from patch_lines(snapshot.decisions, rows.content_hashes, snapshot.class_events)
 
     whole = {
         "include_excluded": include_excluded,
         "original_columns": rows.original_columns,
         "added_columns": rows.added_columns,
         "decision_log": {"seq": snapshot.seq, "hash": snapshot.hash},
-        "added_classes": store.added_classes(),
+        "added_classes": [name for name in snapshot.registry.added if name not in snapshot.registry.now],
+        "class_changes": [
+            {"event": e.event, "name": e.name, "target": e.target, "actor": e.actor, "at": e.at, "reason": e.reason}
+            for e in snapshot.registry.events
+            if e.event != "add"
+        ],
         "scan": dict(manifest),
     }
     return export(path, rows, whole, patch())

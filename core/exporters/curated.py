@@ -37,7 +37,8 @@ _DISTRUST = "label_trust"
 class CuratedRows:
     """The rows of a workspace as they are exported, in the original order, ``BATCH`` at a time.
 
-    ``label_final`` is the new label of a relabelled sample, else the given one; people who disagree leave it as it was
+    ``label_original`` is the given label as the dataset has it. ``label_final`` is the new label of a relabelled sample, else
+    the given one, both by the class registry (merged, renamed, deleted classes); people who disagree leave it as it was
     given (decision = disputed). Excluded samples are left out, or kept with decision = exclude. Where no original
     column holds the sample's id, ``sample_id`` is added. ``sample_weight`` in [0, 1] is how much ``label_final`` deserves to
     weigh in training: 1 − the label_trust signal; 1 where that did not score and where a person accepted or relabelled.
@@ -61,6 +62,7 @@ class CuratedRows:
     ) -> None:
         self._paths = (dataset, verdicts, meta)
         self._signals = signals if signals is not None and _DISTRUST in pq.read_schema(signals).names else None
+        self._registry = snapshot.registry
         self._state = snapshot.table.select(["state", "label", "actor", "at"])
         self._place = {sample_id: i for i, sample_id in enumerate(snapshot.table.column("sample_id").to_pylist())}
         self._include_excluded = include_excluded
@@ -130,7 +132,7 @@ class CuratedRows:
         state = self._state.take(pa.array(places, pa.int64()))
         decision, label = state.column("state"), samples.column("label")
         relabelled = pc.fill_null(pc.equal(decision, "relabel"), False)
-        final = pc.if_else(relabelled, state.column("label"), label)
+        final = pc.if_else(relabelled, state.column("label"), self._by_registry(label))
         self._count(ids, places, decision, samples.column("content_hash"), label, final)
         added = {
             "sample_id": samples.column("sample_id"),
@@ -152,9 +154,14 @@ class CuratedRows:
             return table
         return table.filter(pc.fill_null(pc.not_equal(decision, "exclude"), True))
 
+    def _by_registry(self, label: Any) -> Any:
+        if not self._registry.now:
+            return label
+        return pa.array([self._registry.of(name) for name in label.to_pylist()], pa.string())
+
     def _count(self, ids: list[str], places: list[int | None], decision: Any, hashes: Any, old: Any, new: Any) -> None:
         self._decided.update(d for d in decision.to_pylist() if d is not None)
-        self._changed += pc.sum(pc.fill_null(pc.not_equal(new, pc.fill_null(old, "")), False)).as_py() or 0
+        self._changed += pc.sum(pc.not_equal(pc.fill_null(new, ""), pc.fill_null(old, ""))).as_py() or 0
         for sample_id, place, content in zip(ids, places, hashes.to_pylist(), strict=True):
             if place is not None:
                 self.content_hashes[sample_id] = content or ""

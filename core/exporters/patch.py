@@ -1,7 +1,7 @@
-"""Patch files: the decisions in force as JSON Lines, to be replayed on a fresh scan of the same data.
+"""Patch files: changes of classes and the decisions in force as JSON Lines, to be replayed on a fresh scan of the same data.
 
-One line per decision and person, so that a disagreement stays one. Replaying keeps ids, people and times; doing it
-twice changes nothing.
+First a line for each row of the class registry, then one per decision and person, so that a disagreement stays one.
+Replaying keeps ids, people and times; doing it twice changes nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DecisionError
-from ..store.decisions import DecisionRequest, DecisionStore
+from ..store.decisions import ClassEvent, DecisionRequest, DecisionStore
 from ..types import Action, Decision
 
 FORMAT = 1
@@ -32,17 +32,27 @@ class Skipped:
 
 @dataclass(frozen=True)
 class ReplayReport:
-    """applied : decisions that are in the log now because of this replay. repeated : were there before."""
+    """applied : decisions that are in the log now because of this replay. repeated : were there before. class_changes :
+    changes of classes that are there now because of this replay."""
 
     applied: int
     repeated: int
     skipped: tuple[Skipped, ...]
+    class_changes: int = 0
 
 
-def patch_lines(decisions: Iterable[Decision], content_hashes: Mapping[str, str]) -> Iterator[bytes]:
-    """The lines of a patch file."""
+_CLASS_FIELDS = ("event_id", "name", "target", "undoes", "actor", "at", "reason")
+
+
+def patch_lines(
+    decisions: Iterable[Decision], content_hashes: Mapping[str, str], class_events: Iterable[ClassEvent] = ()
+) -> Iterator[bytes]:
+    """The lines of a patch file. ``class_events``: all rows of the registry, in order."""
+    for e in class_events:
+        change = {"winnow_patch": FORMAT, "class_event": e.event, **{name: getattr(e, name) for name in _CLASS_FIELDS}}
+        yield (json.dumps({**change, "detail": dict(e.detail)}, ensure_ascii=False) + "\n").encode()
     for d in decisions:
-        line = {
+        line: dict[str, Any] = {
             "winnow_patch": FORMAT,
             "sample_id": d.sample_id,
             "content_hash": content_hashes.get(d.sample_id, ""),
@@ -54,6 +64,8 @@ def patch_lines(decisions: Iterable[Decision], content_hashes: Mapping[str, str]
             "batch_id": d.batch_id,
             "decision_id": d.decision_id,
         }
+        if settles := d.evidence.get("settles"):
+            line["settles"] = list(settles)
         yield (json.dumps(line, ensure_ascii=False) + "\n").encode()
 
 
@@ -72,7 +84,7 @@ def replay_patch(
     Parameters
     ----------
     known : sample id → content hash ("" = unknown) of this scan; or the ids, with ``content_hashes`` beside them.
-    classes : names known to the scan; a relabel to another one adds it to the class registry.
+    classes : class names of the dataset; a relabel to another one adds it to the class registry.
 
     Raises
     ------
@@ -83,8 +95,9 @@ def replay_patch(
         known = dict(zip(known, content_hashes or [""] * len(known), strict=True))
     skipped: list[Skipped] = []
     new: set[str] = set()
-    repeated = lines = good = 0
-    names = {*classes, *store.added_classes()}
+    repeated = lines = good = changed = 0
+    classes = list(classes)
+    names = {*classes, *store.registry().added, *store.registry().now}
     batch: list[DecisionRequest] = []
 
     def flush() -> None:
@@ -106,7 +119,18 @@ def replay_patch(
     for number, line in enumerate(_lines(path), 1):
         lines += 1
         try:
-            request, content = _request(line, path.name)
+            found: Any = json.loads(line)
+            if isinstance(found, dict) and "class_event" in found:
+                before = store.registry().version
+                _change_class(store, found, classes)
+                good, changed = good + 1, changed + (store.registry().version > before)
+                names |= {*store.registry().added, *store.registry().now}
+                continue
+            request, content = _request(found, path.name)
+        except DecisionError as error:
+            good += 1
+            skipped.append(Skipped(str(found.get("name")), str(error)))
+            continue
         except (ValueError, KeyError, TypeError) as error:
             skipped.append(Skipped(f"line {number}", f"it is no decision ({error})"))
             continue
@@ -125,7 +149,7 @@ def replay_patch(
             "An export writes it beside its data, as OUT.patch.jsonl."
         )
     flush()
-    return ReplayReport(len(new), repeated, tuple(skipped))
+    return ReplayReport(len(new), repeated, tuple(skipped), changed)
 
 
 def _lines(path: Path) -> Iterator[bytes]:
@@ -140,9 +164,22 @@ def _lines(path: Path) -> Iterator[bytes]:
         ) from error
 
 
-def _request(line: bytes, name: str) -> tuple[DecisionRequest, str]:
+def _change_class(store: DecisionStore, found: dict[str, Any], given: list[str]) -> None:
+    """Repeat a change of classes. Raises DecisionError where it does not fit, ValueError or KeyError where it is none."""
+    if found.get("winnow_patch") != FORMAT:
+        raise ValueError(f"patch format {found.get('winnow_patch')!r}; this release reads {FORMAT}")
+    event, event_id, name, actor = (str(found[key]) for key in ("class_event", "event_id", "name", "actor"))
+    if event == "undo":
+        store.undo_class(str(found["undoes"]), actor, event_id, found.get("at"))
+    elif event != "add" or name not in given:
+        store.change_class(
+            event, name, actor, target=found.get("target"), reason=found.get("reason"), event_id=event_id, given=given,
+            at=found.get("at"), detail=dict(found.get("detail") or {}),
+        )  # fmt: skip
+
+
+def _request(found: Any, name: str) -> tuple[DecisionRequest, str]:
     """The decision of a line, and the content hash it was made about. Raises ValueError, KeyError or TypeError."""
-    found: Any = json.loads(line)
     if not isinstance(found, dict):
         raise ValueError("not a JSON object")
     if found.get("winnow_patch") != FORMAT:
@@ -153,13 +190,14 @@ def _request(line: bytes, name: str) -> tuple[DecisionRequest, str]:
     texts = {key: found.get(key) for key in ("label", "reason", "batch_id", "at")}
     if not all(v is None or isinstance(v, str) for v in texts.values()):
         raise ValueError("label, reason, batch_id and at are texts")
+    settles = found.get("settles") or []
     request = DecisionRequest(
         str(found["sample_id"]),
         action,
         str(found["actor"]),
         decision_id=str(found["decision_id"]),
         supersedes=None,
-        evidence={"patch": name},
+        evidence={"patch": name, **({"settles": [str(i) for i in settles]} if settles else {})},
         **texts,
     )
     return request, str(found.get("content_hash") or "")

@@ -123,7 +123,7 @@ def check(
     live = registry.classes(given, used)
     checked("class name", name)
     if event == "add":
-        _free(name, registry, live)
+        _free(name, registry, registry.classes(given))  # that decisions use it is no obstacle
         return
     if name not in live:
         raise DecisionError(_missing(name, registry, live))

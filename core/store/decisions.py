@@ -242,7 +242,7 @@ class DecisionStore:
         self._refresh()
         return made
 
-    def undo_class(self, event_id: str, actor: str, undo_id: str | None = None) -> ClassEvent:
+    def undo_class(self, event_id: str, actor: str, undo_id: str | None = None, at: str | None = None) -> ClassEvent:
         """Take back a change of the classes, whoever made it; a split with the decisions that its person made for it.
 
         Returns the "undo" row; one that is there already is the answer to a repeat. Raises DecisionError for an
@@ -269,7 +269,7 @@ class DecisionStore:
             ]
             new = self._insert(conn, requests, stop=True)[1]
             made = ClassEvent(
-                self._registry.version + 1, undo_id, "undo", event.name, actor, iso(self._clock()), event.target,
+                self._registry.version + 1, undo_id, "undo", event.name, actor, iso(at or self._clock()), event.target,
                 undoes=event_id, after_seq=new[-1][0].seq if new else self._state.seq,
             )  # fmt: skip
             insert_class_event(conn, made)

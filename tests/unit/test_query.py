@@ -110,6 +110,7 @@ def frame(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
             )
         )
     )
+    found["label_now"] = found["label"].where(found["state"] != "relabel", "new")
     return found
 
 
@@ -141,7 +142,7 @@ def reference(frame: pd.DataFrame, f: Filter) -> pd.DataFrame:
     keep = pd.Series(True, index=frame.index)
     for column, wanted in (
         ("verdict", f.verdicts),
-        ("label", f.classes),
+        ("label_now", f.classes),
         ("suggested_label", f.suggested),
         ("split", f.splits),
         ("source", f.sources),
@@ -183,6 +184,7 @@ FILTERS = [
     Filter(kinds=("noisy_label", "hard")),
     Filter(classes=(CLASSES[2],)),
     Filter(classes=("", "cat")),
+    Filter(classes=("new",)),
     Filter(suggested=("dog", "")),
     Filter(splits=("train",), sources=("web",)),
     Filter(splits=("",)),
@@ -217,7 +219,7 @@ def test_a_filter_finds_what_pandas_finds(frame: pd.DataFrame, query: SampleQuer
     counts = query.counts(f)
     assert (counts.total, counts.matching) == (N, len(wanted))
     assert sum(counts.by_verdict.values()) == len(wanted)
-    none = {"by_class": "label", "by_suggested": "suggested_label", "by_split": "split", "by_source": "source"}
+    none = {"by_class": "label_now", "by_suggested": "suggested_label", "by_split": "split", "by_source": "source"}
     for facet, column in none.items():
         assert getattr(counts, facet) == wanted[column].fillna("").value_counts().to_dict(), facet
     assert counts.by_verdict == wanted["verdict"].value_counts().to_dict()
@@ -246,6 +248,7 @@ def test_a_tile_says_what_is_known(frame: pd.DataFrame, query: SampleQuery) -> N
     tile = query.rows(Filter(ids=("img/00005.png",)), "-label_knn")[0]
     row = frame.iloc[5]
     assert (tile["row"], tile["label"], tile["suggested"]) == (5, row["label"], row["suggested_label"])
+    assert tile["label_now"] == "new"
     assert tile["verdict"] == row["verdict"]
     assert tile["scores"]["ood"] == pytest.approx(float(row["ood"]))
     assert tile["scores"]["label_knn"] == (None if np.isnan(row["label_knn"]) else pytest.approx(row["label_knn"]))
