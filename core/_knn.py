@@ -6,6 +6,7 @@ Both searches only propose candidates. Their distances are computed again, pair 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,14 +14,19 @@ import faiss
 import numpy as np
 import torch
 
-from .types import Float32, Int32, Int64
+from .threads import in_order, one_core_each
+from .types import Bool, Float32, Int32, Int64
 
 _GROUP = 16
-_BLOCK_BYTES = 1 << 27
+_BLOCK_BYTES = 1 << 26
 """Size of a block of similarities: small enough to stay near the cache, large enough for the matrix product."""
 
-_QUERIES, _KEYS = 256, 4096
-"""Blocks of a partitioned search are padded to multiples of these, so that there are few distinct shapes."""
+_QUERIES, _KEYS = 512, 1024
+"""Most queries of a block in a partitioned search, and what its keys are padded to multiples of."""
+_CONVERT = 65_536
+"""Rows converted at a time."""
+_LOST = (0.0, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.08, 0.12, 0.2)
+"""Shares of the rows farthest from their centre that are tried as "search these everywhere"."""
 _NEVER = -1e4
 
 Tick = Callable[[int], None]
@@ -35,21 +41,32 @@ def fast_dtype(device: str) -> torch.dtype:
     return torch.bfloat16 if native else torch.float32
 
 
-def as_keys(rows: Float32, dtype: torch.dtype, device: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """(queries, keys) whose inner product orders keys by Euclidean distance, in ``dtype`` on ``device``.
+def as_keys(rows: Float32, dtype: torch.dtype, device: str, order: Int64 | None = None) -> torch.Tensor:
+    """(n, d + 2) keys whose inner product with :func:`as_queries` orders them by Euclidean distance.
 
     −‖x−y‖²/2 = ⟨x−μ, y−μ⟩ − ‖y−μ‖²/2 + (a term of x alone). Taking out the mean keeps the products small, so that
     bfloat16 still tells neighbours apart in a narrow cone; the ‖y−μ‖² term rides along as two more columns
-    (its rounding error in the second).
+    (its rounding error in the second). Written in blocks, in ``order`` if one is given.
     """
-    x = torch.from_numpy(rows).to(device)
-    x = x - x.mean(dim=0, keepdim=True)
-    bias = -0.5 * (x * x).sum(dim=1, keepdim=True)
-    coarse = bias.to(dtype).to(torch.float32)
-    ones = torch.ones_like(bias)
-    queries = torch.cat([x, ones, ones], dim=1).to(dtype)
-    keys = torch.cat([x, coarse, bias - coarse], dim=1).to(dtype)
-    return queries, keys
+    n, d = rows.shape
+    keys = torch.empty(n, d + 2, dtype=dtype, device=device)
+    mean = torch.from_numpy(rows.mean(axis=0, dtype=np.float64).astype(np.float32)).to(device)
+    for start in range(0, n, _CONVERT):
+        part = rows[start : start + _CONVERT] if order is None else rows[order[start : start + _CONVERT]]
+        x = torch.from_numpy(part).to(device) - mean
+        bias = -0.5 * (x * x).sum(dim=1)
+        coarse = bias.to(dtype)
+        block = keys[start : start + len(x)]
+        block[:, :-2] = x.to(dtype)
+        block[:, -2], block[:, -1] = coarse, (bias - coarse.float()).to(dtype)
+    return keys
+
+
+def as_queries(keys: torch.Tensor) -> torch.Tensor:
+    """The same rows as questions: a copy whose last two columns are one."""
+    queries = keys.clone()
+    queries[:, -2:] = 1
+    return queries
 
 
 def _top(similarity: torch.Tensor, m: int) -> torch.Tensor:
@@ -75,82 +92,128 @@ def _top(similarity: torch.Tensor, m: int) -> torch.Tensor:
 def search_all(queries: torch.Tensor, keys: torch.Tensor, m: int, tick: Tick) -> Int64:
     """Every query against every key. queries (q, e), keys (n, e) → (q, min(m, n)) rows of ``keys``, unordered."""
     n = len(keys)
-    step = int(max(16, min(2048, _BLOCK_BYTES // (n * keys.element_size()))))
-    if keys.device.type != "cpu":
+    on_cpu = keys.device.type == "cpu"
+    step = int(max(64, min(2048, _BLOCK_BYTES // (n * keys.element_size()))))
+    if not on_cpu:
         step = int(max(256, min(8192, (1 << 31) // (n * 4))))
     out = np.empty((len(queries), min(m, n)), np.int64)
-    for start in range(0, len(queries), step):
+
+    def search(start: int) -> int:
         block = queries[start : start + step] @ keys.T
         out[start : start + step] = _top(block, min(m, n)).cpu().numpy()
-        tick(len(block))
+        return len(block)
+
+    with one_core_each(keys.device.type) as pool:
+        for count in in_order(pool, search, range(0, len(queries), step)):
+            tick(count)
     return out
 
 
 @dataclass(frozen=True)
 class Cells:
-    """A partition of the rows by k-means. order : rows sorted by cell; start (cells + 1,) : where each cell begins.
+    """A partition of the rows by k-means.
 
-    near : (cells, cells) the cells by distance of their centres, nearest (itself) first.
+    order : rows sorted by cell; start (cells + 1,) : where each cell begins. cell (n,) : of each row.
+    near : (cells, cells) the cells by distance of their centres, nearest (itself) first. away (n,) : squared distance
+    of each row to its cell's centre. centres (cells, d).
     """
 
     order: Int64
     start: Int64
     cell: Int64
     near: Int64
+    away: Float32
+    centres: Float32
 
 
 def partition(rows: Float32, seed: int) -> Cells:
-    """About √n cells (Sivic and Zisserman 2003; Jégou et al. 2011: inverted file), cut on at most 256 rows a cell."""
+    """About √n cells (Sivic and Zisserman 2003; Jégou et al. 2011: inverted file), cut on at most 64 rows a cell."""
     n, d = rows.shape
-    count = int(np.clip(np.sqrt(n), 8, 1024))
-    kmeans = faiss.Kmeans(d, count, niter=6, seed=seed, max_points_per_centroid=128, spherical=False, verbose=False)
+    count = int(np.clip(np.sqrt(n), 8, 4096))
+    kmeans = faiss.Kmeans(d, count, niter=6, seed=seed, max_points_per_centroid=64, spherical=False, verbose=False)
     kmeans.train(rows)
-    cell = kmeans.index.search(rows, 1)[1][:, 0].astype(np.int64)
-    start = np.zeros(count + 1, np.int64)
-    np.cumsum(np.bincount(cell, minlength=count), out=start[1:])
+    away, cell = np.empty(n, np.float32), np.empty(n, np.int64)
+    for start in range(0, n, _CONVERT):
+        found, where = kmeans.index.search(rows[start : start + _CONVERT], 1)
+        away[start : start + len(found)], cell[start : start + len(found)] = found[:, 0], where[:, 0]
+    first = np.zeros(count + 1, np.int64)
+    np.cumsum(np.bincount(cell, minlength=count), out=first[1:])
     centres = np.asarray(kmeans.centroids, np.float32).reshape(count, d)
     norm = (centres * centres).sum(axis=1)
     apart = norm[:, None] + norm[None, :] - 2.0 * (centres @ centres.T)
     np.fill_diagonal(apart, -np.inf)
-    return Cells(np.argsort(cell, kind="stable"), start, cell, np.argsort(apart, axis=1, kind="stable"))
+    near = np.argsort(apart, axis=1, kind="stable")
+    return Cells(np.argsort(cell, kind="stable"), first, cell, near, away, centres)
 
 
-def probes_needed(cells: Cells, rows: Int64, truth: Int64, share: float) -> int:
-    """How many of the nearest cells hold ``share`` of the true neighbours (s, k) of the sampled ``rows`` (s,)."""
+@dataclass(frozen=True)
+class Plan:
+    """How to search a partition: ``probes`` nearest cells for every row, all rows for those in ``lost`` (n,) bool.
+
+    work : share of all pairs that are then looked at.
+    """
+
+    probes: int
+    lost: Bool
+    work: float
+
+
+def plan(cells: Cells, rows: Int64, truth: Int64, share: float) -> Plan:
+    """The cheapest plan that finds ``share`` of the true neighbours (s, k) of the sampled ``rows`` (s,).
+
+    Rows far from every centre (outliers) have their neighbours anywhere: a few in a hundred of them would have every
+    row look into most cells. So the farthest are searched everywhere, and the rest in few cells.
+    """
+    n = len(cells.cell)
     place = np.empty_like(cells.near)
     np.put_along_axis(place, cells.near, np.arange(cells.near.shape[1])[None, :], axis=1)
     depth = place[cells.cell[rows][:, None], cells.cell[truth]]
-    return int(np.quantile(depth, share, method="higher")) + 1
+    sizes = np.diff(cells.start)
+    within = np.cumsum(sizes[cells.near], axis=1)  # rows in the nearest 1, 2, … cells of each cell
+    allowed = int((1.0 - share) * truth.size)
+    best = Plan(len(sizes), np.zeros(n, bool), 1.0)
+    for lost_share in _LOST:
+        cut = np.quantile(cells.away, 1.0 - lost_share) if lost_share else np.inf
+        lost = cells.away > cut
+        hidden = np.sort(depth[~lost[rows]], axis=None)[::-1]
+        probes = int(hidden[allowed]) + 1 if len(hidden) > allowed else 1
+        work = float(lost.mean() + (within[:, probes - 1] * sizes).sum() / n**2)
+        if work < best.work:
+            best = Plan(probes, lost, work)
+    return best
 
 
-def search_cells(queries: torch.Tensor, keys: torch.Tensor, cells: Cells, probes: int, m: int, tick: Tick) -> Int64:
+def search_cells(keys: torch.Tensor, cells: Cells, probes: int, m: int, tick: Tick) -> Int64:
     """Each cell's rows against the rows of its ``probes`` nearest cells, one matrix product a cell.
 
-    Returns (n, m) int64 rows, unordered, −1 where the probed cells hold fewer.
+    keys : in the order of ``cells.order``. Returns (n, m) int64 rows, unordered, −1 where the probed cells hold fewer.
     """
     n, e = keys.shape
-    order = torch.from_numpy(cells.order)
-    queries, keys = queries[order], keys[order]
     out = np.full((n, m), -1, np.int64)
-    # few distinct shapes: the matrix kernels are compiled once for each
-    asked = torch.zeros((_QUERIES, e), dtype=queries.dtype)
     nothing = torch.zeros((_KEYS, e), dtype=keys.dtype)
     nothing[:, -2] = _NEVER  # the column that queries multiply by one
-    for c in range(len(cells.start) - 1):
+
+    def search(c: int) -> int:
         lo, hi = int(cells.start[c]), int(cells.start[c + 1])
         if lo == hi:
-            continue
+            return 0
         spans = sorted((int(cells.start[p]), int(cells.start[p + 1])) for p in cells.near[c, :probes])
         positions = np.concatenate([np.arange(a, b) for a, b in spans])
-        spare = -len(positions) % _KEYS
-        block_keys = torch.cat([*(keys[a:b] for a, b in spans), nothing[:spare]])
+        # few distinct shapes: the matrix kernels are compiled once for each
+        block_keys = torch.cat([*(keys[a:b] for a, b in spans), nothing[: -len(positions) % _KEYS]])
         take = min(m, len(positions))
         for start in range(lo, hi, _QUERIES):
             stop = min(hi, start + _QUERIES)
-            asked[: stop - start] = queries[start:stop]
+            asked = torch.zeros((64 * 2 ** math.ceil(math.log2(max((stop - start) / 64, 1))), e), dtype=keys.dtype)
+            asked[: stop - start] = keys[start:stop]
+            asked[:, -2:] = 1
             best = _top((asked @ block_keys.T)[: stop - start], take).numpy()
             out[cells.order[start:stop], :take] = cells.order[positions[best]]
-            tick(stop - start)
+        return hi - lo
+
+    with one_core_each() as pool:
+        for count in in_order(pool, search, range(len(cells.start) - 1)):
+            tick(count)
     return out
 
 

@@ -96,10 +96,36 @@ def test_partitioned_search_keeps_the_promised_recall(monkeypatch: pytest.Monkey
 def test_a_search_below_its_promise_is_repeated_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
     x = clustered(2000, 12)
     monkeypatch.setattr(neighbors, "_CELLS_FROM", 1000)
-    monkeypatch.setattr(_knn, "probes_needed", lambda *_: 1)
+    aims: list[float] = []
+
+    def too_little(cells: _knn.Cells, rows: np.ndarray, truth: np.ndarray, share: float) -> _knn.Plan:
+        aims.append(share)
+        return _knn.Plan(1, np.zeros(2000, bool), 0.1)
+
+    monkeypatch.setattr(_knn, "plan", too_little)
     graph = neighbors.build(x, np.ones(2000, bool), 10)
+    assert aims == list(neighbors._AIMS)
     assert graph.method == "exact"
     assert graph.recall == 1.0
+
+
+def test_outliers_are_searched_everywhere_and_the_rest_in_few_cells(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One row in fifty lies anywhere: without a plan for them, every row would have to look into most cells."""
+    random = np.random.default_rng(1)
+    centres = random.normal(size=(40, 24))
+    x = centres[random.integers(0, 40, 6000)] + 0.15 * random.normal(size=(6000, 24))
+    far = random.permutation(6000)[:120]
+    x[far] = random.normal(size=(120, 24))
+    x = unit(x)
+    monkeypatch.setattr(neighbors, "_CELLS_FROM", 1000)
+    graph = neighbors.build(x, np.ones(6000, bool), 10)
+    assert "rows everywhere" in graph.method
+    probes, cells = (int(v) for v in graph.method.split()[1].rstrip(",").split("/"))
+    assert probes < cells / 3
+    truth = brute(x, 10)
+    found = np.array([len(set(a) & set(b)) / 10 for a, b in zip(graph.indices, truth, strict=True)])
+    assert found.mean() >= 0.99
+    assert found[far].mean() >= 0.8
 
 
 def test_progress_is_told_and_may_cancel(monkeypatch: pytest.MonkeyPatch) -> None:

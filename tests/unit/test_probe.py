@@ -11,6 +11,7 @@ from winnow.core.probe import ProbeConfig, run_probe
 from winnow.core.probe.folds import stratified_folds
 from winnow.core.probe.kernel import leave_one_out
 from winnow.core.probe.pool import best_temperature, log_likelihood, pool
+from winnow.core.threads import one_core_each
 from winnow.core.types import quiet
 
 QUICK = ProbeConfig(epochs=8, kernel_anchors=200)
@@ -138,10 +139,11 @@ def test_leave_one_out_equals_refitting_without_the_row():
     t = torch.from_numpy(x)
     spread = float(2 * (t - t.mean(0)).square().sum(1).mean())
     features = kernel._Nystroem(t, gamma / spread)
-    every = kernel._Fit(features, t, labels, np.arange(60), 2, torch.device("cpu"))
-    rest = kernel._Fit(features, t, labels, np.delete(np.arange(60), 11), 2, torch.device("cpu"))
-    rest.unit = every.unit  # the same penalty
-    refit = rest.scores(np.array([11]), np.zeros(60, bool), ridge)
+    with one_core_each() as pool:
+        every = kernel._Fit(pool, features, t, labels, np.arange(60), 2, torch.device("cpu"))
+        rest = kernel._Fit(pool, features, t, labels, np.delete(np.arange(60), 11), 2, torch.device("cpu"))
+        rest.unit = every.unit  # the same penalty
+        refit = rest.scores(np.array([11]), np.zeros(60, bool), ridge)
     np.testing.assert_allclose(out.scores[11], refit[0], atol=2e-3)
 
 
