@@ -21,7 +21,7 @@ from .types import (
     Verdicts,
 )
 
-VERDICTS_VERSION = 2
+VERDICTS_VERSION = 3
 """Raised when verdicts, reasons or suggestions change."""
 
 SUGGESTIONS = 5

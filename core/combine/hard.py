@@ -19,7 +19,7 @@ def hard(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> KindEvide
     h = (1 − π²)·(1 − b_y) + π²·(1 − b_r) with b the mean of the consensus and of the views' mean probability, π the
     probability that the label is wrong and r its rival, so that label noise does not read as difficulty. Unlike noise,
     difficulty is partly an average: one view that cannot see the class makes a sample harder. Flag: h > ½ where the
-    label is not called wrong.
+    views' best guess b is another label and yet the given one is not called wrong.
 
     Source: C-score by held-out models, Jiang et al. (ICML 2021).
     """
@@ -34,7 +34,8 @@ def hard(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> KindEvide
     wrong = noise.probability**2
     own, rest, _ = own_and_rest(belief, inputs.labels)
     probability[keep] = ((1 - wrong) * (1 - own) + wrong * (1 - np.maximum(rest, own)))[keep]
-    flag[keep] = (probability[keep] > 0.5) & ~noise.flag[keep]
+    mistaken = belief.argmax(1) != inputs.labels
+    flag[keep] = (probability[keep] > 0.5) & mistaken[keep] & ~noise.flag[keep]
     top = np.argsort(-belief, axis=1, kind="stable")[:, :2]
     for i in np.flatnonzero(flag):
         first, second = (inputs.class_names[k] for k in top[i])
