@@ -28,6 +28,7 @@ from winnow.core.errors import WinnowError
 from winnow.core.jobs import job_status
 from winnow.core.query import Filter
 from winnow.core.queues import PICKS
+from winnow.core.selections import PREFIX
 
 KEYS: dict[str, tuple[tuple[str, str], ...]] = {
     "duplicates": (
@@ -84,6 +85,16 @@ def _chip(text: str, field: str, mark: str = "", value: Any = None) -> str:
     return f'<button type="button" class="w-pill" aria-label="Remove filter {esc(text)}" {what}>{mark}<span class="w-cut">{esc(text)}</span>{icon("close")}</button>'
 
 
+def _selection_name(s: state.Session) -> str:
+    """What a selection is called: its own name once it is saved."""
+    if s.key and (s.selection or "").startswith(PREFIX):
+        try:
+            return f"Selection: {hub().workspace(s.key).selections.get(s.selection).name}"
+        except WinnowError:
+            return "A selection that was deleted"
+    return "Selected on the map"
+
+
 def chips(s: state.Session) -> list[str]:
     """Every active filter as a chip that removes it."""
     flt, found = s.filter, []
@@ -112,7 +123,7 @@ def chips(s: state.Session) -> list[str]:
         span = f"≥ {low or 0:.2f}" if high is None else f"≤ {high:.2f}" if low is None else f"{low:.2f}–{high:.2f}"
         found.append(_chip(f"{theme.says(name)} {span}", f"score:{name}"))
     if s.selection:
-        found.append(_chip("Selected on the map", "selection"))
+        found.append(_chip(_selection_name(s), "selection"))
     return found
 
 

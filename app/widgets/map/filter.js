@@ -6,6 +6,16 @@ import { inRing } from "./geometry.js";
 const CATEGORIES = { verdicts: "verdict", classes: "label", suggested: "suggested_label", splits: "split", sources: "source", clusters: "cluster" };
 const STATES = { accept: ["accept"], relabel: ["relabel"], exclude: ["exclude"], disputed: ["disputed"], decided: ["accept", "relabel", "exclude", "disputed"] };
 
+/** Parts of a filter that only the server can answer. */
+const ASKED = ["kinds", "text", "duplicate_group", "pick", "strict", "selection"];
+
+/** A query without one of its parameters. */
+export function without(query, name) {
+  const params = new URLSearchParams(query);
+  params.delete(name);
+  return params.toString();
+}
+
 /** How "has none" is written in a list. */
 const none = (field) => (field === "clusters" ? "-1" : "");
 
@@ -25,12 +35,18 @@ export function split(text) {
  * @param {string} query  the page's filter
  * @param {Float32Array} xy  places, interleaved
  * @param {(name: string) => Promise<{head: object, array: ArrayLike<number>}>} colours
- * @returns {Promise<{mask: Uint8Array, whole: boolean}>}  whole = every part of the filter could be drawn
+ * @param {() => Promise<{array: Int32Array}>} members  asks the server for the rows that match, where the colours do not say
+ * @returns {Promise<{mask: Uint8Array}>}
  */
-export async function mask(query, xy, colours) {
+export async function mask(query, xy, colours, members) {
   const n = xy.length / 2;
+  const params = new URLSearchParams(query);
+  if (ASKED.some((key) => params.has(key))) {
+    const out = new Uint8Array(n);
+    for (const row of (await members()).array) out[row] = 1;
+    return { mask: out };
+  }
   const out = new Uint8Array(n).fill(1);
-  let whole = true;
   const keep = async (name, wanted, missing) => {
     const { head, array } = await colours(name);
     const names = head.names || [];
@@ -39,7 +55,7 @@ export async function mask(query, xy, colours) {
     if (missing) ok.fill(1, names.length);
     for (let i = 0; i < n; i += 1) if (!ok[array[i]]) out[i] = 0;
   };
-  for (const [key, text] of new URLSearchParams(query)) {
+  for (const [key, text] of params) {
     if (key in CATEGORIES) {
       const wanted = new Set(split(text));
       await keep(CATEGORIES[key], wanted, wanted.has(none(key)));
@@ -58,9 +74,9 @@ export async function mask(query, xy, colours) {
     } else if (key === "polygon") {
       const ring = text.split(";").map((corner) => corner.split(",").map(Number));
       for (let i = 0; i < n; i += 1) if (out[i] && !inRing(xy[2 * i], xy[2 * i + 1], ring)) out[i] = 0;
-    } else if (["kinds", "text", "duplicate_group", "selection"].includes(key)) whole = false;
+    }
   }
-  return { mask: out, whole };
+  return { mask: out };
 }
 
 /** The page's filter narrowed to the legend's visible entries, for the server's exact count. */

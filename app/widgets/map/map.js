@@ -7,36 +7,26 @@ import { count, fillHeight, h, helpDialog, icon, isInteractive, isTyping, keepFo
 import { Api } from "../lib/api.js";
 import { BulkBar } from "../lib/bulk.js";
 import { LabelPicker } from "../lib/picker.js";
-import { PointGrid, drawn, inRing, simplify } from "./geometry.js";
-import { mask, narrowed } from "./filter.js";
+import { PointGrid, drawn } from "./geometry.js";
+import { mask, narrowed, without } from "./filter.js";
 import { Legend } from "./legend.js";
+import { Outlines } from "./outlines.js";
 import { paint } from "./palette.js";
+import { Plot, loadPlotly } from "./plot.js";
+import { Saved } from "./saved.js";
 import { hint, mixOf, pinnedOf, tileOf, tipOf } from "./side.js";
 
 const MOST = 100_000; // points drawn at once
 const STRIP = 60; // tiles of the selection
-const NAMES = 24; // cluster names in the space
 const HOVER_RADIUS = 9; // pixels
-const CLICK_SLOP = 5;
 
 const KEYS = [
-  ["Select", [["L", "Lasso"], ["B", "Box"], ["V", "Pan"], ["Shift drag", "Add to the selection"], ["Alt drag", "Take out of the selection"], ["Ctrl A", "Everything that is shown"], ["Esc", "Select nothing"]]],
+  ["Select", [["L", "Lasso"], ["B", "Box"], ["V", "Pan"], ["N", "A new selection with each outline"], ["+ Shift", "Outlines add"], ["− Alt", "Outlines take out"], ["Ctrl A", "Everything that is shown"], ["S", "Save the selection under a name"], ["Esc", "Select nothing"]]],
   ["Decide", [["A", "Accept the selection"], ["/", "Relabel the selection"], ["X", "Exclude the selection"], ["U", "Undo the last batch"]]],
   ["Look", [["Wheel", "Zoom"], ["0", "Whole map"], ["Enter", "Selection in the gallery"], ["Click", "A point: its sample. In the legend: hide; twice: only this"]]],
 ];
 
-let plotlyReady = null;
-function loadPlotly(url) {
-  plotlyReady ||= new Promise((resolve, reject) => {
-    if (window.Plotly) { resolve(window.Plotly); return; }
-    const script = document.createElement("script");
-    script.src = url;
-    script.onload = () => resolve(window.Plotly);
-    script.onerror = () => { plotlyReady = null; reject(new Error("plotly.js could not be loaded.")); };
-    document.head.append(script);
-  });
-  return plotlyReady;
-}
+const MODES = [["new", "crop_free", "New", "Each outline begins a new selection (N)"], ["add", "add", "Add", "Outlines add to the selection (+, or hold Shift)"], ["subtract", "remove", "Take out", "Outlines take samples out of the selection (−, or hold Alt)"]];
 
 const live = new WeakMap();
 
@@ -56,12 +46,15 @@ class AtlasMap {
     this.colour = this.data.colour || this.data.colours[0][0];
     this.arrays = new Map();
     this.hidden = new Set();
-    this.ops = []; // outlines: [{op, points}]
+    this.base = null; // what the outlines begin with: {handle, mask}, a saved selection or that of the link
     this.cards = new Map();
     this.tool = "lasso";
+    this.mode = "new";
     this.#build(component.parentElement);
     this.onKey = (event) => this.#key(event);
+    this.onHeld = (event) => this.#held(event);
     window.addEventListener("keydown", this.onKey, true);
+    for (const type of ["keydown", "keyup", "blur"]) window.addEventListener(type, this.onHeld);
     this.#start();
   }
 
@@ -72,15 +65,15 @@ class AtlasMap {
     this.api.update(this.data);
     if (before.ws !== this.data.ws || before.generation !== this.data.generation) { this.arrays.clear(); this.cards.clear(); this.#start(); }
     else if (before.query !== this.data.query) this.#refilter();
-    if (this.dark !== this.#isDark()) this.#repaint(true);
+    if (this.dark !== this.plot.dark) this.#repaint();
   }
 
   destroy() {
     this.gone = true;
     window.removeEventListener("keydown", this.onKey, true);
-    this.sizes.disconnect();
+    for (const type of ["keydown", "keyup", "blur"]) window.removeEventListener(type, this.onHeld);
     this.stopFit();
-    if (this.plot) window.Plotly.purge(this.plot);
+    this.plot.destroy();
     this.root.remove();
   }
 
@@ -90,25 +83,34 @@ class AtlasMap {
     const tool = (name, symbol, text, key) => h("button.tool", { type: "button", "data-tool": name, title: `${text} (${key})`, "aria-pressed": "false", onclick: () => this.#setTool(name) }, icon(symbol), text);
     this.tools = h("div.tools", { role: "group", "aria-label": "Tool" },
       tool("pan", "pan_tool", "Pan", "V"), tool("box", "select", "Box", "B"), tool("lasso", "lasso_select", "Lasso", "L"));
+    this.modes = h("div.tools.modes", { role: "group", "aria-label": "What an outline does" },
+      MODES.map(([name, symbol, text, title]) => h("button.tool", { type: "button", "data-mode": name, title, "aria-pressed": "false", onclick: () => this.#setMode(name) }, icon(symbol), h("span", { textContent: text }))));
     this.picker0 = h("select", { "aria-label": "Colour by", onchange: () => this.#recolour(this.picker0.value) },
       this.data.colours.map(([value, text]) => h("option", { value, textContent: text, selected: value === this.colour })));
     this.note = h("span.muted.note.ellipsis", { role: "status" });
-    this.head = h("header.head", {}, this.tools,
-      h("button.quiet", { type: "button", title: "Whole map (0)", "aria-label": "Whole map", onclick: () => this.#home() }, icon("fit_screen")),
+    this.head = h("header.head", {}, this.tools, this.modes,
+      h("button.quiet", { type: "button", title: "Whole map (0)", "aria-label": "Whole map", onclick: () => this.plot.home() }, icon("fit_screen")),
       h("label", {}, h("span.muted", { textContent: "Colour" }), this.picker0), this.note,
       h("button.quiet", { type: "button", title: "Keys of this page (?)", "aria-label": "Keys of this page", onclick: () => this.help.toggle() }, h("kbd", { textContent: "?" })));
-    this.plot = h("div.plot", {});
-    this.outline = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-    this.outline.classList.add("outline");
-    this.outline.setAttribute("aria-hidden", "true");
     this.tip = h("div.tip", { hidden: true, role: "tooltip" });
-    this.stage = h("div.stage", { role: "application", "aria-label": "Map of all samples. Draw an outline to select." }, this.plot, this.outline, this.tip);
+    this.stage = h("div.stage", { role: "application", "aria-label": "Map of all samples. Draw an outline to select." });
+    this.outlines = new Outlines(this.stage, {
+      ready: () => this.root.dataset.state === "ready", view: () => this.plot.view, tool: () => this.tool, mode: (e) => (e.altKey ? "subtract" : e.shiftKey ? "add" : this.mode),
+      hover: (at) => this.#hover(at), leave: () => this.#hideTip(), press: () => { this.#hideTip(); this.root.focus({ preventScroll: true }); }, click: (at) => this.#click(at),
+      drawn: (mode, ring) => this.#outlined(mode, ring),
+    });
     this.legend = new Legend((hidden) => { this.hidden = hidden; this.#hiddenChanged(); });
     this.strip = h("div.strip", {});
-    this.side = h("div.side", { role: "group", "aria-label": "Legend and selection" }, this.legend.node, this.strip);
+    this.saved = new Saved(this.api, {
+      open: (s) => this.#openSaved(s), focus: () => this.root.focus({ preventScroll: true }), say: (tone, text) => this.bulk.say(tone, text),
+      current: () => (this.selection?.count ? { handle: this.selection.handle, polygons: this.base ? [] : this.outlines.ops, filter: this.query } : null),
+    });
+    this.side = h("div.side", { role: "group", "aria-label": "Legend and selection" }, this.legend.node, this.saved.form, this.strip, this.saved.node);
     this.empty = h("div.empty", { hidden: true });
     this.root = h("section.wn.map", { tabIndex: -1, role: "region", "aria-label": "Map" }, this.head, h("div.body", {}, this.stage, this.side, this.empty));
     parent.append(this.root);
+    this.plot = new Plot(this.root, this.stage, { moved: () => this.outlines.draw(), shown: (i) => this.#shown(i), lit: (i) => Boolean(this.matching.mask[i] && (!this.selected || this.selected[i])) });
+    this.stage.append(this.plot.node, this.outlines.node, this.tip);
     this.picker = new LabelPicker(this.root);
     this.bulk = new BulkBar(this.root, this.api, this.picker, {
       target: () => ({ selection: this.selection.handle }), done: () => this.#decided(), undone: () => this.#decided(), clear: () => this.#clear(),
@@ -118,15 +120,17 @@ class AtlasMap {
     this.help = helpDialog(this.root, "Keys of Map", KEYS);
     keepFocus(this.root);
     this.stopFit = fillHeight(this.root);
-    this.#pointer();
     this.#setTool("lasso");
+    this.#setMode("new");
     this.root.dataset.state = "loading";
   }
 
-  #isDark() {
-    const [r, g, b] = (getComputedStyle(this.root).backgroundColor.match(/[\d.]+/g) || [255, 255, 255]).map(Number);
-    return r * 0.3 + g * 0.6 + b * 0.1 < 128;
-  }
+  /** The page's filter. A selection in it is where the outlines begin, not a filter: it can be added to. */
+  get query() { return without(this.data.query, "selection"); }
+  get linked() { return new URLSearchParams(this.data.query).get("selection"); }
+
+  /** Whether a point is drawn at all. */
+  #shown(i) { return !(this.painted.kind === "category" && this.hidden.has(this.painted.code(i))); }
 
   // ── data ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -141,6 +145,7 @@ class AtlasMap {
 
   async #start() {
     try {
+      this.saved.load();
       const [, points, verdict, first] = await Promise.all([loadPlotly(new URL(this.data.plotly, document.baseURI).href), this.api.framed("points"), this.#colours("verdict"), this.#colours(this.colour)]);
       if (this.gone) return;
       this.xy = points.array;
@@ -151,11 +156,13 @@ class AtlasMap {
       const quiet = (verdict.head.names || []).indexOf("clean");
       const flagged = Uint8Array.from({ length: this.n }, (_, i) => (verdict.array[i] !== quiet ? 1 : 0));
       this.rows = drawn(this.grid, flagged, MOST);
-      this.matching = await mask(this.data.query, this.xy, (name) => this.#colours(name));
+      this.plot.load(this);
+      this.matching = await this.#mask();
       this.#clear(false);
-      this.painted = paint(this.colour, first, this.data.verdicts, this.dark = this.#isDark());
-      await this.#draw();
+      this.painted = paint(this.colour, first, this.data.verdicts, this.dark = this.plot.dark);
+      await this.plot.draw(this.painted);
       this.root.dataset.state = "ready";
+      if (this.linked) await this.#begin(this.linked);
       this.#legend();
       this.#say();
       this.#strip();
@@ -180,6 +187,8 @@ class AtlasMap {
     this.empty.hidden = false;
   }
 
+  #mask() { return mask(this.query, this.xy, (name) => this.#colours(name), () => this.api.framed("members", this.query)); }
+
   #go(page, extra = {}) { this.component.setTriggerValue("go", { page, ...extra }); }
 
   #say() {
@@ -187,90 +196,12 @@ class AtlasMap {
     if (this.rows.length < this.grid.placed) parts.push(`${count(this.rows.length)} of ${count(this.grid.placed)} points drawn, flagged ones first; selections count all`);
     else parts.push(plural(this.grid.placed, "point"));
     if (this.grid.placed < this.n) parts.push(`${plural(this.n - this.grid.placed, "sample")} without a place`);
-    if (!this.matching.whole) parts.push("some filters count in selections only");
     setText(this.note, parts.join(" · "));
     this.note.title = parts.join("\n");
   }
 
   // ── drawing ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** The points in three layers: those that do not count now, those that do. Layers are index lists, never copies. */
-  #layers() {
-    const lit = [];
-    const grey = [];
-    const { hidden, painted } = this;
-    for (const i of this.rows) {
-      if (painted.kind === "category" && hidden.has(painted.code(i))) continue;
-      if (this.matching.mask[i] && (!this.selected || this.selected[i])) lit.push(i);
-      else grey.push(i);
-    }
-    return { lit, grey };
-  }
-
-  #xy(rows) {
-    const x = new Float32Array(rows.length);
-    const y = new Float32Array(rows.length);
-    rows.forEach((row, k) => { x[k] = this.xy[2 * row]; y[k] = this.xy[2 * row + 1]; });
-    return [x, y];
-  }
-
-  get #size() { return this.rows.length > 40000 ? 3 : this.rows.length > 8000 ? 4 : 5; }
-  get #greyColour() { return this.dark ? "rgb(64,64,74)" : "rgb(206,206,214)"; }
-
-  async #draw() {
-    const { lit, grey } = this.#layers();
-    const [gx, gy] = this.#xy(grey);
-    const [x, y] = this.#xy(lit);
-    const size = this.#size;
-    const common = { type: "scattergl", mode: "markers", hoverinfo: "skip", showlegend: false };
-    const traces = [
-      { ...common, x: gx, y: gy, marker: { size, color: this.#greyColour, opacity: 0.6 } },
-      { ...common, x, y, marker: { size, opacity: 0.75, color: Float32Array.from(lit, this.painted.value), ...this.painted.marker } },
-    ];
-    const axis = { visible: false, showgrid: false, zeroline: false, fixedrange: false };
-    const layout = {
-      xaxis: { ...axis, ...this.#fit().x }, yaxis: { ...axis, ...this.#fit().y, scaleanchor: "x" }, margin: { l: 0, r: 0, t: 0, b: 0 }, hovermode: false, dragmode: "pan",
-      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", showlegend: false, annotations: this.#names(), uirevision: "keep",
-    };
-    await window.Plotly.react(this.plot, traces, layout, { displayModeBar: false, scrollZoom: true, doubleClick: false, responsive: false });
-    this.#styles();
-    this.sizes ||= new ResizeObserver(() => { if (this.plot.offsetWidth) { window.Plotly.Plots.resize(this.plot); this.#drawOutlines(); } });
-    this.sizes.observe(this.stage);
-    this.plot.removeAllListeners?.("plotly_relayout");
-    this.plot.removeAllListeners?.("plotly_relayouting");
-    this.plot.on("plotly_relayout", () => this.#drawOutlines());
-    this.plot.on("plotly_relayouting", () => this.#drawOutlines());
-  }
-
-  /** Plotly writes its few style rules into the document; inside a shadow root they have to be repeated. */
-  #styles() {
-    const root = this.root.getRootNode();
-    if (this.styled || !(root instanceof ShadowRoot)) return;
-    const rules = [...document.querySelectorAll("style[id^='plotly.js-style']")].flatMap((s) => [...(s.sheet?.cssRules || [])].map((r) => r.cssText));
-    root.append(h("style", { textContent: rules.join("\n") }));
-    this.styled = true;
-  }
-
-  #fit() {
-    const { x0, x1, y0, y1 } = this.grid;
-    const pad = 0.04;
-    const px = (x1 - x0 || 1) * pad;
-    const py = (y1 - y0 || 1) * pad;
-    return { x: { range: [x0 - px, x1 + px] }, y: { range: [y0 - py, y1 + py] } };
-  }
-
-  #home() { const { x, y } = this.#fit(); window.Plotly.relayout(this.plot, { "xaxis.range": x.range, "yaxis.range": y.range }); }
-
-  #names() {
-    const safe = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
-    const style = getComputedStyle(this.root);
-    return [...this.clusters].sort((a, b) => b.size - a.size).slice(0, NAMES).map((c) => ({
-      x: c.x, y: c.y, text: safe(String(c.name)), showarrow: false, captureevents: false,
-      font: { size: 12, color: style.color, family: style.fontFamily, weight: 600 }, bgcolor: this.dark ? "rgba(19,19,22,.62)" : "rgba(255,255,255,.68)", borderpad: 2,
-    }));
-  }
-
-  /** Another colour on the same places: only the marker values of the lit layer travel to the graphics card. */
   async #recolour(name) {
     const before = this.colour;
     this.colour = name;
@@ -281,13 +212,9 @@ class AtlasMap {
       const hadHidden = this.hidden.size > 0;
       this.hidden.clear();
       this.painted = paint(name, array, this.data.verdicts, this.dark);
-      if (hadHidden) await this.#relayer();
-      else {
-        const { lit } = this.#layers();
-        await window.Plotly.restyle(this.plot, { "marker.color": [Float32Array.from(lit, this.painted.value)], "marker.colorscale": [this.painted.marker.colorscale], "marker.cmin": 0, "marker.cmax": this.painted.marker.cmax }, [1]);
-      }
+      await (hadHidden ? this.plot.relayer(this.painted) : this.plot.recolour(this.painted));
       this.#legend();
-      if (hadHidden && this.ops.length) this.#count();
+      if (hadHidden && this.chosen) this.#select();
     } catch (error) {
       this.colour = before;
       this.picker0.value = before;
@@ -295,32 +222,24 @@ class AtlasMap {
     }
   }
 
-  /** Which points are lit has changed: new index lists for both layers. */
-  async #relayer() {
-    const { lit, grey } = this.#layers();
-    const [gx, gy] = this.#xy(grey);
-    const [x, y] = this.#xy(lit);
-    await window.Plotly.restyle(this.plot, {
-      x: [gx, x], y: [gy, y], "marker.color": [this.#greyColour, Float32Array.from(lit, this.painted.value)],
-    }, [0, 1]);
-    if (this.painted.marker.cmax !== undefined) await window.Plotly.restyle(this.plot, { "marker.colorscale": [this.painted.marker.colorscale], "marker.cmin": 0, "marker.cmax": this.painted.marker.cmax }, [1]);
-  }
-
-  async #repaint(theme = false) {
+  async #repaint() {
     if (!this.painted) return;
-    if (theme) this.dark = this.#isDark();
+    this.dark = this.plot.dark;
     this.painted = paint(this.colour, await this.#colours(this.colour), this.data.verdicts, this.dark);
-    await this.#draw();
+    await this.plot.draw(this.painted);
     this.#legend();
   }
 
   async #refilter() {
-    this.matching = await mask(this.data.query, this.xy, (name) => this.#colours(name));
+    try {
+      this.matching = await this.#mask();
+    } catch (error) { this.bulk.say("failed", error.message); return; }
     this.#clear(false);
-    await this.#relayer();
+    await this.plot.relayer();
     this.#legend();
     this.#say();
-    this.#strip();
+    if (this.linked) await this.#begin(this.linked);
+    else this.#strip();
   }
 
   // ── legend ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -332,12 +251,11 @@ class AtlasMap {
 
   #hiddenChanged() {
     this.legend.press(this.hidden);
-    if (this.ops.length) this.#members();
-    this.#relayer();
-    if (this.ops.length) this.#count();
+    if (this.chosen) this.#select();
+    else this.plot.relayer();
   }
 
-  // ── pointer ──────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── selecting ──────────────────────────────────────────────────────────────────────────────────────────────────
 
   #setTool(name) {
     this.tool = name;
@@ -345,109 +263,71 @@ class AtlasMap {
     for (const b of this.tools.children) b.setAttribute("aria-pressed", String(b.dataset.tool === name));
   }
 
-  /** Pixel in the stage ↔ map coordinates. */
-  get #view() {
-    const { _fullLayout: full } = this.plot;
-    if (!full?.xaxis) return null;
-    const { l, t, w, h: high } = full._size;
-    const [x0, x1] = full.xaxis.range;
-    const [y0, y1] = full.yaxis.range;
-    return { toMap: (px, py) => [x0 + ((px - l) / w) * (x1 - x0), y1 - ((py - t) / high) * (y1 - y0)], toPixel: (x, y) => [l + ((x - x0) / (x1 - x0)) * w, t + ((y1 - y) / (y1 - y0)) * high], ux: (x1 - x0) / w, uy: (y1 - y0) / high };
+  #setMode(name) {
+    this.mode = name;
+    this.#pressMode(name);
   }
 
-  #pointer() {
-    const { stage } = this;
-    const place = (e) => { const box = stage.getBoundingClientRect(); return [e.clientX - box.left, e.clientY - box.top]; };
-    // plotly listens for mousedown; while an outline is drawn it must not hear it
-    stage.addEventListener("mousedown", (e) => { if (this.tool !== "pan" && e.button === 0) { e.stopPropagation(); e.preventDefault(); } }, true);
-    stage.addEventListener("pointerdown", (e) => {
-      if (e.button !== 0 || this.root.dataset.state !== "ready") return;
-      this.pressed = place(e);
-      this.#hideTip();
-      this.root.focus({ preventScroll: true });
-      if (this.tool === "pan") return;
-      stage.setPointerCapture(e.pointerId);
-      this.drag = { op: e.altKey ? "subtract" : "add", keep: e.altKey || e.shiftKey, path: [this.pressed] };
-    }, true);
-    stage.addEventListener("pointermove", (e) => {
-      const at = place(e);
-      if (!this.drag) { if (!e.buttons) this.#hover(at); return; }
-      for (const one of e.getCoalescedEvents?.() || [e]) this.drag.path.push(place(one));
-      this.#drawOutlines();
-    });
-    const up = (e) => {
-      const at = place(e);
-      const start = this.pressed;
-      this.pressed = null;
-      const { drag } = this;
-      this.drag = null;
-      if (start && Math.hypot(at[0] - start[0], at[1] - start[1]) < CLICK_SLOP && (!drag || drag.path.length < 12)) { this.#drawOutlines(); this.#click(at); return; }
-      if (drag) this.#outlined(drag);
-    };
-    stage.addEventListener("pointerup", up);
-    stage.addEventListener("pointercancel", () => { this.drag = null; this.pressed = null; this.#drawOutlines(); });
-    stage.addEventListener("pointerleave", () => this.#hideTip());
+  #pressMode(name) {
+    this.root.dataset.mode = name;
+    for (const b of this.modes.children) b.setAttribute("aria-pressed", String(b.dataset.mode === name));
   }
 
-  #shape(path) {
-    if (this.tool !== "box") return path;
-    const [x0, y0] = path[0];
-    const [x1, y1] = path[path.length - 1];
-    return [[x0, y0], [x1, y0], [x1, y1], [x0, y1]];
+  /** Shift and Alt change what the next outline does for as long as they are held; the buttons show it. */
+  #held(event) {
+    const held = event.type === "blur" ? "" : event.altKey ? "subtract" : event.shiftKey ? "add" : "";
+    this.#pressMode(held || this.mode);
   }
 
-  #drawOutlines() {
-    const view = this.#view;
-    if (!view) return;
-    const shapes = this.ops.map((o) => [o.op, o.points.map(([x, y]) => view.toPixel(x, y))]);
-    if (this.drag) shapes.push([this.drag.op, this.#shape(this.drag.path)]);
-    this.outline.replaceChildren(...shapes.map(([op, ring]) => {
-      const node = document.createElementNS("http://www.w3.org/2000/svg", "polygon");
-      node.setAttribute("points", ring.map(([x, y]) => `${x.toFixed(1)},${y.toFixed(1)}`).join(" "));
-      node.setAttribute("class", op);
-      return node;
-    }));
+  /** Whether anything is selected, by outlines or from a saved selection. */
+  get chosen() { return this.outlines.ops.length > 0 || this.base !== null; }
+
+  #outlined(mode, ring) {
+    const { outlines } = this;
+    if (mode === "new") { outlines.ops = []; this.base = null; }
+    if (mode === "subtract" && !this.chosen) { this.bulk.say("failed", "There is nothing to take out of: select something first."); return; }
+    outlines.ops.push({ op: mode === "subtract" ? "subtract" : "add", points: ring });
+    this.#select();
   }
 
-  #outlined({ op, keep, path }) {
-    const view = this.#view;
-    const ring = simplify(this.#shape(path), 0.7).map(([px, py]) => view.toMap(px, py));
-    if (ring.length < 3) { this.#drawOutlines(); return; }
-    if (!keep) this.ops = [];
-    if (op === "subtract" && !this.ops.length) { this.#drawOutlines(); return; }
-    this.ops.push({ op, points: ring });
-    this.#drawOutlines();
-    this.#members();
-    this.#relayer();
+  /** Begin with samples that the server knows by a handle. Their outlines may be drawn around them. */
+  async #begin(handle, polygons = []) {
+    try {
+      const { array } = await this.api.framed("members", { selection: handle });
+      const chosen = new Uint8Array(this.n);
+      for (const row of array) chosen[row] = 1;
+      this.#clear(false);
+      this.base = { handle, mask: chosen };
+      this.bulk.message = null;
+      this.#select(polygons);
+    } catch (error) { this.bulk.say("failed", error.message); }
+  }
+
+  async #openSaved(s) {
+    const before = this.mode;
+    await this.#begin(s.handle, s.polygons);
+    this.#setMode(before);
+    this.root.focus({ preventScroll: true });
+  }
+
+  #select(around = []) {
+    const { outlines } = this;
+    const own = outlines.ops;
+    outlines.ops = [...around, ...own];
+    outlines.draw();
+    outlines.ops = own;
+    this.selected = outlines.members(this.xy, this.base?.mask, (i) => this.matching.mask[i] && this.#shown(i));
+    this.plot.relayer();
     this.#count();
   }
 
   /** Everything that is shown, as one outline around the whole map: the way to a selection without a pointer. */
   #all() {
-    const { x, y } = this.#fit();
+    const { x, y } = this.plot.fit();
     const [[x0, x1], [y0, y1]] = [x.range, y.range];
-    this.ops = [{ op: "add", points: [[x0, y0], [x1, y0], [x1, y1], [x0, y1]] }];
-    this.#drawOutlines();
-    this.#members();
-    this.#relayer();
-    this.#count();
-  }
-
-  /** Which points the outlines hold, for the picture. The count that is shown and acted on comes from the server. */
-  #members() {
-    const chosen = new Uint8Array(this.n);
-    const { painted, hidden } = this;
-    for (const { op, points } of this.ops) {
-      let [x0, x1, y0, y1] = [Infinity, -Infinity, Infinity, -Infinity];
-      for (const [x, y] of points) { if (x < x0) x0 = x; if (x > x1) x1 = x; if (y < y0) y0 = y; if (y > y1) y1 = y; }
-      for (let i = 0; i < this.n; i += 1) {
-        const x = this.xy[2 * i];
-        const y = this.xy[2 * i + 1];
-        if (x < x0 || x > x1 || y < y0 || y > y1 || !this.matching.mask[i] || (painted.kind === "category" && hidden.has(painted.code(i)))) continue;
-        if (inRing(x, y, points)) chosen[i] = op === "add" ? 1 : 0;
-      }
-    }
-    this.selected = chosen;
+    this.base = null;
+    this.outlines.ops = [{ op: "add", points: [[x0, y0], [x1, y0], [x1, y1], [x0, y1]] }];
+    this.#select();
   }
 
   async #count() {
@@ -455,9 +335,9 @@ class AtlasMap {
     this.bulk.set(null);
     this.selection = null;
     try {
-      const filter = narrowed(this.data.query, this.colour, this.painted.entries, this.hidden);
+      const filter = narrowed(this.query, this.colour, this.painted.entries, this.hidden);
       const started = performance.now();
-      const answer = await this.api.post("inside", { polygons: this.ops, filter });
+      const answer = await this.api.post("inside", { polygons: this.outlines.ops, filter, ...(this.base ? { base: this.base.handle } : {}) });
       if (this.ticket !== ticket) return;
       performance.measure("winnow:lasso", { start: started, end: performance.now() });
       this.selection = { handle: answer.selection, count: answer.count, verdicts: answer.by_verdict || {} };
@@ -473,14 +353,15 @@ class AtlasMap {
 
   #clear(draw = true) {
     this.ticket = null;
-    const had = this.ops.length > 0;
-    this.ops = [];
+    const had = this.chosen;
+    this.base = null;
     this.selected = null;
     this.selection = null;
     this.pinned = null;
+    this.saved.hide();
     this.bulk.set(0);
-    this.#drawOutlines();
-    if (draw) { this.bulk.message = null; this.bulk.draw(); if (had) this.#relayer(); this.#strip(); }
+    this.outlines.clear();
+    if (draw) { this.bulk.message = null; this.bulk.draw(); if (had) this.plot.relayer(); this.#strip(); }
   }
 
   async #decided() {
@@ -490,14 +371,14 @@ class AtlasMap {
     this.#clear(false);
     this.#strip();
     if (this.colour === "decision") { this.painted = paint("decision", await this.#colours("decision"), this.data.verdicts, this.dark); this.#legend(); }
-    if (new URLSearchParams(this.data.query).has("state")) this.matching = await mask(this.data.query, this.xy, (name) => this.#colours(name));
-    if (had || this.colour === "decision") await this.#relayer();
+    if (new URLSearchParams(this.data.query).has("state")) this.matching = await this.#mask();
+    if (had || this.colour === "decision") await this.plot.relayer(this.painted);
   }
 
   // ── one point ────────────────────────────────────────────────────────────────────────────────────────────────
 
   #pointAt([px, py]) {
-    const view = this.#view;
+    const { view } = this.plot;
     if (!view) return -1;
     const [x, y] = view.toMap(px, py);
     const allowed = this.painted.kind === "category" && this.hidden.size
@@ -532,7 +413,7 @@ class AtlasMap {
   }
 
   #showTip(card, i) {
-    const [px, py] = this.#view.toPixel(this.xy[2 * i], this.xy[2 * i + 1]);
+    const [px, py] = this.plot.view.toPixel(this.xy[2 * i], this.xy[2 * i + 1]);
     this.tip.replaceChildren(...tipOf(card, this.data.verdicts));
     this.tip.hidden = false;
     const { offsetWidth: w, offsetHeight: high } = this.tip;
@@ -545,7 +426,7 @@ class AtlasMap {
 
   async #click(at) {
     const i = this.#pointAt(at);
-    if (i < 0) { if (this.ops.length || this.pinned) this.#clear(); return; }
+    if (i < 0) { if (this.chosen || this.pinned) this.#clear(); return; }
     try {
       this.pinned = await this.#card(i);
       this.#strip();
@@ -562,7 +443,8 @@ class AtlasMap {
     const tiles = h("div.tiles", { role: "group", "aria-label": "Selected samples" });
     this.strip.replaceChildren(mixOf(selection.verdicts, verdicts),
       h("div.open", {}, h("button", { type: "button", onclick: () => this.#go("gallery", { selection: selection.handle }) }, icon("grid_view"), "Gallery"),
-        h("button", { type: "button", onclick: () => this.#go("review", { selection: selection.handle }) }, icon("rate_review"), "Review")),
+        h("button", { type: "button", onclick: () => this.#go("review", { selection: selection.handle }) }, icon("rate_review"), "Review"),
+        h("button", { type: "button", title: "Keep this selection under a name (S)", onclick: () => this.saved.ask() }, icon("bookmark_add"), "Save")),
       tiles);
     try {
       const { rows, total } = await this.api.get("rows", { selection: selection.handle, limit: STRIP, sort: "-confidence" });
@@ -588,7 +470,8 @@ class AtlasMap {
     if (this.help.open) { if (key === "Escape" || key === "?") { take(); this.help.close(); } return; }
     if (key === "Enter" && isInteractive(event)) return;
     const does = {
-      v: () => this.#setTool("pan"), b: () => this.#setTool("box"), l: () => this.#setTool("lasso"), 0: () => this.#home(), Escape: () => this.#clear(),
+      v: () => this.#setTool("pan"), b: () => this.#setTool("box"), l: () => this.#setTool("lasso"), 0: () => this.plot.home(), Escape: () => this.#clear(),
+      n: () => this.#setMode("new"), "+": () => this.#setMode("add"), "=": () => this.#setMode("add"), "-": () => this.#setMode("subtract"), s: () => this.saved.ask(),
       a: () => this.bulk.run("accept"), x: () => this.bulk.run("exclude"), "/": () => this.bulk.pick(), u: () => this.bulk.undo(), "?": () => this.help.toggle(),
       Enter: () => { if (this.selection?.count) this.#go("gallery", { selection: this.selection.handle }); },
     }[key];

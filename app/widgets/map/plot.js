@@ -1,0 +1,151 @@
+/** The points themselves: Plotly draws two layers (those that count now, and the others in grey) and moves the view. */
+
+import { h } from "../lib/dom.js";
+
+const NAMES = 24; // cluster names in the space
+
+let ready = null;
+
+/** Plotly, once for the page. */
+export function loadPlotly(url) {
+  ready ||= new Promise((resolve, reject) => {
+    if (window.Plotly) { resolve(window.Plotly); return; }
+    const script = document.createElement("script");
+    script.src = url;
+    script.onload = () => resolve(window.Plotly);
+    script.onerror = () => { ready = null; reject(new Error("plotly.js could not be loaded.")); };
+    document.head.append(script);
+  });
+  return ready;
+}
+
+export class Plot {
+  /**
+   * @param {HTMLElement} root  the surface, for its colours and fonts
+   * @param {object} on  moved(): the view has changed; shown(i), lit(i): whether a point is drawn, and in colour
+   */
+  constructor(root, stage, on) {
+    Object.assign(this, { root, stage, on });
+    this.node = h("div.plot", {});
+  }
+
+  /** What is drawn: places, the rows to draw in order, a grid over them, names in the space. */
+  load({ xy, rows, grid, clusters }) { Object.assign(this, { xy, rows, grid, clusters }); }
+
+  destroy() {
+    this.sizes?.disconnect();
+    if (this.node._fullLayout) window.Plotly.purge(this.node);
+  }
+
+  get dark() {
+    const [r, g, b] = (getComputedStyle(this.root).backgroundColor.match(/[\d.]+/g) || [255, 255, 255]).map(Number);
+    return r * 0.3 + g * 0.6 + b * 0.1 < 128;
+  }
+
+  /** Layers are index lists, never copies. */
+  #layers() {
+    const lit = [];
+    const grey = [];
+    for (const i of this.rows) if (this.on.shown(i)) (this.on.lit(i) ? lit : grey).push(i);
+    return { lit, grey };
+  }
+
+  #xy(rows) {
+    const x = new Float32Array(rows.length);
+    const y = new Float32Array(rows.length);
+    rows.forEach((row, k) => { x[k] = this.xy[2 * row]; y[k] = this.xy[2 * row + 1]; });
+    return [x, y];
+  }
+
+  get #size() { return this.rows.length > 40000 ? 3 : this.rows.length > 8000 ? 4 : 5; }
+  get #grey() { return this.dark ? "rgb(64,64,74)" : "rgb(206,206,214)"; }
+
+  async draw(painted) {
+    this.painted = painted;
+    const { lit, grey } = this.#layers();
+    const [gx, gy] = this.#xy(grey);
+    const [x, y] = this.#xy(lit);
+    const size = this.#size;
+    const common = { type: "scattergl", mode: "markers", hoverinfo: "skip", showlegend: false };
+    const traces = [
+      { ...common, x: gx, y: gy, marker: { size, color: this.#grey, opacity: 0.6 } },
+      { ...common, x, y, marker: { size, opacity: 0.75, color: Float32Array.from(lit, painted.value), ...painted.marker } },
+    ];
+    const axis = { visible: false, showgrid: false, zeroline: false, fixedrange: false };
+    const fit = this.fit();
+    const layout = {
+      xaxis: { ...axis, ...fit.x }, yaxis: { ...axis, ...fit.y, scaleanchor: "x" }, margin: { l: 0, r: 0, t: 0, b: 0 }, hovermode: false, dragmode: "pan",
+      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", showlegend: false, annotations: this.#names(), uirevision: "keep",
+    };
+    await window.Plotly.react(this.node, traces, layout, { displayModeBar: false, scrollZoom: true, doubleClick: false, responsive: false });
+    this.#styles();
+    this.sizes ||= new ResizeObserver(() => { if (this.node.offsetWidth) { window.Plotly.Plots.resize(this.node); this.on.moved(); } });
+    this.sizes.observe(this.stage);
+    for (const event of ["plotly_relayout", "plotly_relayouting"]) {
+      this.node.removeAllListeners?.(event);
+      this.node.on(event, () => this.on.moved());
+    }
+  }
+
+  /** Plotly writes its few style rules into the document; inside a shadow root they have to be repeated. */
+  #styles() {
+    const root = this.root.getRootNode();
+    if (this.styled || !(root instanceof ShadowRoot)) return;
+    const rules = [...document.querySelectorAll("style[id^='plotly.js-style']")].flatMap((s) => [...(s.sheet?.cssRules || [])].map((r) => r.cssText));
+    root.append(h("style", { textContent: rules.join("\n") }));
+    this.styled = true;
+  }
+
+  /** The ranges that hold the whole map. */
+  fit() {
+    const { x0, x1, y0, y1 } = this.grid;
+    const pad = 0.04;
+    const px = (x1 - x0 || 1) * pad;
+    const py = (y1 - y0 || 1) * pad;
+    return { x: { range: [x0 - px, x1 + px] }, y: { range: [y0 - py, y1 + py] } };
+  }
+
+  home() { const { x, y } = this.fit(); window.Plotly.relayout(this.node, { "xaxis.range": x.range, "yaxis.range": y.range }); }
+
+  #names() {
+    const safe = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+    const style = getComputedStyle(this.root);
+    return [...this.clusters].sort((a, b) => b.size - a.size).slice(0, NAMES).map((c) => ({
+      x: c.x, y: c.y, text: safe(String(c.name)), showarrow: false, captureevents: false,
+      font: { size: 12, color: style.color, family: style.fontFamily, weight: 600 }, bgcolor: this.dark ? "rgba(19,19,22,.62)" : "rgba(255,255,255,.68)", borderpad: 2,
+    }));
+  }
+
+  /** Another colour on the same places: only the marker values of the lit layer travel to the graphics card. */
+  async recolour(painted) {
+    this.painted = painted;
+    const { lit } = this.#layers();
+    await window.Plotly.restyle(this.node, { "marker.color": [Float32Array.from(lit, painted.value)], ...this.#scale() }, [1]);
+  }
+
+  /** Which points are lit has changed: new index lists for both layers. */
+  async relayer(painted = this.painted) {
+    this.painted = painted;
+    const { lit, grey } = this.#layers();
+    const [gx, gy] = this.#xy(grey);
+    const [x, y] = this.#xy(lit);
+    await window.Plotly.restyle(this.node, { x: [gx, x], y: [gy, y], "marker.color": [this.#grey, Float32Array.from(lit, painted.value)] }, [0, 1]);
+    if (painted.marker.cmax !== undefined) await window.Plotly.restyle(this.node, this.#scale(), [1]);
+  }
+
+  #scale() { return { "marker.colorscale": [this.painted.marker.colorscale], "marker.cmin": 0, "marker.cmax": this.painted.marker.cmax }; }
+
+  /** Pixel in the stage ↔ map coordinates; ux, uy: map units per pixel. Null before the first drawing. */
+  get view() {
+    const { _fullLayout: full } = this.node;
+    if (!full?.xaxis) return null;
+    const { l, t, w, h: high } = full._size;
+    const [x0, x1] = full.xaxis.range;
+    const [y0, y1] = full.yaxis.range;
+    return {
+      toMap: (px, py) => [x0 + ((px - l) / w) * (x1 - x0), y1 - ((py - t) / high) * (y1 - y0)],
+      toPixel: (x, y) => [l + ((x - x0) / (x1 - x0)) * w, t + ((y1 - y) / (y1 - y0)) * high],
+      ux: (x1 - x0) / w, uy: (y1 - y0) / high,
+    };
+  }
+}
