@@ -32,7 +32,8 @@ from .projection import PROJECTION_VERSION, project
 from .set_tables import sets_of
 from .signals import SIGNALS
 from .sources import content_fingerprint, open_source
-from .sources.join import load_embeddings, load_probabilities_with_notices
+from .sources.brought import BroughtEmbeddings, open_embeddings
+from .sources.join import load_probabilities_with_notices
 from .store.artifacts import StageStore, load_array, load_json, save_array, save_json, save_table
 from .types import (
     Beliefs,
@@ -157,7 +158,7 @@ def _scan(config: ScanConfig, layout: Layout, report: ProgressFn) -> None:
     report(Progress("source"))
     started = time.perf_counter()
     dataset = open_source(config.source, config.columns, report, vectors_apart=config.embeddings is not None)
-    brought = load_embeddings(config.embeddings, dataset) if config.embeddings else None
+    brought = open_embeddings(config.embeddings, dataset) if config.embeddings else None
     probabilities, said = _brought_probabilities(config, dataset)
     choice = None
     if brought is None and dataset.modality is not Modality.VECTOR:
@@ -254,26 +255,14 @@ def _brought_probabilities(config: ScanConfig, dataset: Dataset) -> tuple[dict[s
     return found, said
 
 
-def _embed(run: Run, config: ScanConfig, dataset: Dataset, brought: Any, choice: Any) -> EmbeddingSet:
+def _embed(
+    run: Run, config: ScanConfig, dataset: Dataset, brought: BroughtEmbeddings | None, choice: Any
+) -> EmbeddingSet:
     folder = run.layout.embeddings
     if brought is None and choice is None:
-        brought = load_embeddings(config.source, dataset)
+        brought = open_embeddings(config.source, dataset)
     if brought is not None:
-        vectors, ok, notices = brought
-        spec = EncoderSpec("brought", fp.of_array(vectors), "none", int(vectors.shape[1]), dataset.modality)
-
-        def keep() -> tuple[list[Path], Mapping[str, Any]]:
-            outputs = [folder / "vectors.npy", folder / "ok.npy", folder / "spec.json"]
-            save_array(outputs[0], _unit(vectors, ok))
-            save_array(outputs[1], ok)
-            save_json(outputs[2], spec)
-            return outputs, {"notices": list(notices)}
-
-        key = fp.of("brought", spec, fp.of_array(ok))
-        run.stage("embed", key, keep)
-        return EmbeddingSet(
-            load_array(folder / "vectors.npy"), load_array(folder / "ok.npy"), spec, dataset.fingerprint, key
-        )
+        return _keep_brought(run, dataset, brought)
     run.notices.extend(choice.notices)
     key = fp.of(choice.spec, content_fingerprint(dataset))
 
@@ -285,15 +274,22 @@ def _embed(run: Run, config: ScanConfig, dataset: Dataset, brought: Any, choice:
     return encoders.embed(dataset, choice, folder)  # finished: read back
 
 
-def _unit(vectors: np.ndarray[Any, Any], ok: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Unit rows as float16 (zeros where not ok), a block at a time."""
-    out = np.zeros(vectors.shape, np.float16)
-    for start in range(0, len(vectors), 65536):
-        block = np.asarray(vectors[start : start + 65536], np.float32)
-        block = np.where(ok[start : start + 65536, None], block, 0)
-        norm = np.linalg.norm(block, axis=1, keepdims=True)
-        out[start : start + 65536] = block / np.maximum(norm, 1e-12)
-    return out
+def _keep_brought(run: Run, dataset: Dataset, brought: BroughtEmbeddings) -> EmbeddingSet:
+    folder = run.layout.embeddings
+    spec = EncoderSpec("brought", brought.checksum, "none", brought.dim, dataset.modality)
+    vectors, ok = folder / "vectors.npy", folder / "ok.npy"
+
+    def keep() -> tuple[list[Path], Mapping[str, Any]]:
+        good = encoders.write_brought(brought, vectors, run.report)
+        save_array(ok, good)
+        save_json(folder / "spec.json", spec)
+        return [vectors, ok, folder / "spec.json"], {"notices": list(brought.notices(good, dataset))}
+
+    run.stage("embed", fp.of("brought", spec, fp.of_strings(dataset.sample_ids), 2), keep)
+    made = run.store.read("embed")
+    # by what was written, so that a file written anew with the same vectors changes nothing downstream
+    same = [made.outputs[p.relative_to(run.layout.root).as_posix()].checksum for p in (vectors, ok)] if made else []
+    return EmbeddingSet(load_array(vectors), load_array(ok), spec, dataset.fingerprint, fp.of("brought", same))
 
 
 def _graphs(run: Run, config: ScanConfig, embedding: EmbeddingSet) -> dict[str, Neighbors]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..registry import load_siblings
 from .base import FAMILIES, BaseEncoder, Choice, EncoderInfo, unit_rows
+from .brought import write_brought
 from .choose import catalogue, choose, resolve_device
 from .embed import embed, load_fitted
 from .zero_shot import class_text_probs
@@ -22,4 +23,5 @@ __all__ = [
     "load_fitted",
     "resolve_device",
     "unit_rows",
+    "write_brought",
 ]

@@ -52,7 +52,7 @@ def open_source(
     Parameters
     ----------
     path : a folder of images, a CSV/TSV, Parquet or JSON Lines table, a Hugging Face dataset saved on disk, or
-        embeddings alone (Parquet or .npy; the vectors are then read by ``sources.join.load_embeddings``).
+        embeddings alone (Parquet or .npy; the vectors are then read by ``sources.brought.open_embeddings``).
     columns : which column holds what; what is not named is recognised by the usual names.
     progress : called while files are listed and content is hashed (stage "source").
     vectors_apart : embeddings are brought in a file of their own, so that a table of ids and labels is enough.

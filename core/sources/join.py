@@ -1,4 +1,4 @@
-"""Embeddings and predicted probabilities that a person brings, joined to a dataset's rows by id or by order."""
+"""Predicted probabilities that a person brings, and how a brought table is joined to a dataset's rows: by id or by order."""
 
 from __future__ import annotations
 
@@ -13,52 +13,11 @@ import pyarrow.types as pt
 from numpy.typing import NDArray
 
 from ..errors import JoinError, SourceError, choices
-from ..types import Bool, Dataset, Float32, Strings
+from ..types import Dataset, Float32, Strings
 from .build import strings_of
 from .columns import USUAL_NAMES, is_list, is_vector, normal
-from .parquet import vector_columns
-from .vectors import load_npy
 
 _BLOCK = 65_536
-
-
-def load_embeddings(path: Path | str, dataset: Dataset) -> tuple[NDArray[Any], Bool, tuple[str, ...]]:
-    """Read embeddings for every sample of ``dataset``.
-
-    A Parquet file is joined by its id column (the dataset's own id column, or a usual name): one list column of
-    floats, or many float columns. A ``.npy`` array, or a Parquet file without ids, is taken in row order and must
-    have as many rows as the dataset.
-
-    Returns
-    -------
-    vectors : (n, d) float16 where the file holds float16, else float32; as brought (not normalised), zeros where not ok.
-    ok : (n,) bool: finite and not all zero.
-    notices : sentences for the person.
-
-    Raises
-    ------
-    JoinError : other length, unknown or missing or repeated ids (with counts and examples), or no vectors in the file.
-    SourceError : the file is missing or unreadable.
-    """
-    where = _there(path)
-    if where.suffix.lower() == ".npy":
-        array = load_npy(where)
-        _same_length(where, array.shape[0], dataset)
-        values = np.array(array, np.float16 if array.dtype == np.float16 else np.float32)
-    else:
-        table, ids = _read(where, dataset, vectors=True)
-        values = _matrix(table, where)
-        values = values if ids is None else values[_order(ids, dataset, where)]
-    ok = _usable(values)
-    values[~ok] = 0
-    notices = []
-    if not ok.all():
-        bad = np.flatnonzero(~ok)
-        notices.append(
-            f"{len(bad):,} of {dataset.n:,} embeddings are NaN, infinite or zero (first: {dataset.sample_ids[bad[0]]!r}). "
-            "These samples are kept, without neighbours."
-        )
-    return values, ok, tuple(notices)
 
 
 def load_probabilities(path: Path | str, dataset: Dataset) -> dict[str, Float32]:
@@ -77,29 +36,31 @@ def load_probabilities(path: Path | str, dataset: Dataset) -> dict[str, Float32]
 
 def load_probabilities_with_notices(path: Path | str, dataset: Dataset) -> tuple[dict[str, Float32], tuple[str, ...]]:
     """:func:`load_probabilities`, and the sentences for the person (what was renormalised)."""
-    where = _there(path)
+    where = there(path)
     if not dataset.n_classes:
         raise JoinError(f"{where.name} holds probabilities, but the dataset has no labels to compare them with.")
     if where.suffix.lower() == ".npy":
         models = _npy_models(where, dataset)
     else:
-        table, ids = _read(where, dataset, vectors=False)
+        table, ids = _read(where, dataset)
         models = _table_models(table, where, dataset)
         if ids is not None:
-            order = _order(ids, dataset, where)
+            order = order_of(ids, dataset, where)
             models = {name: matrix[order] for name, matrix in models.items()}
     notices: list[str] = []
     return {name: _renormalised(name, matrix, where, notices) for name, matrix in models.items()}, tuple(notices)
 
 
-def _there(path: Path | str) -> Path:
+def there(path: Path | str) -> Path:
+    """The path of a file that was brought. Raises SourceError when there is none."""
     where = Path(path).expanduser()
     if not where.is_file():
         raise SourceError(f"{str(path)!r} is not a file. Give a Parquet file with an id column, or a .npy array.")
     return where
 
 
-def _same_length(path: Path, rows: int, dataset: Dataset) -> None:
+def same_length(path: Path, rows: int, dataset: Dataset) -> None:
+    """Raise JoinError unless a table without ids has as many rows as the dataset."""
     if rows != dataset.n:
         raise JoinError(
             f"{path.name} has {rows:,} rows and the dataset has {dataset.n:,}. Without ids the rows must be the same, in the "
@@ -107,29 +68,23 @@ def _same_length(path: Path, rows: int, dataset: Dataset) -> None:
         )
 
 
-def _read(path: Path, dataset: Dataset, vectors: bool) -> tuple[pa.Table, Strings | None]:
+def _read(path: Path, dataset: Dataset) -> tuple[pa.Table, Strings | None]:
     """The table without its id column, and the ids (None = by row order)."""
     try:
         file = pq.ParquetFile(path)
-        schema = file.schema_arrow
-        id_column = _id_column(schema, dataset)
-        keep = [n for n in schema.names if n != id_column]
-        if vectors:
-            keep = list(vector_columns(schema)) or [f.name for f in schema if _number(f.type) and f.name != id_column]
-        table = file.read(columns=[*([id_column] if id_column else []), *keep])
+        name = id_column(file.schema_arrow, dataset)
+        keep = [n for n in file.schema_arrow.names if n != name]
+        table = file.read(columns=[*([name] if name else []), *keep])
     except (pa.ArrowException, OSError) as error:
         raise SourceError(f"{path.name} cannot be read as Parquet ({error}). Write or copy it again.") from error
-    if id_column is None:
-        _same_length(path, table.num_rows, dataset)
+    if name is None:
+        same_length(path, table.num_rows, dataset)
         return table, None
-    return table.select(keep), strings_of(table.column(id_column))
+    return table.select(keep), strings_of(table.column(name))
 
 
-def _number(kind: pa.DataType) -> bool:
-    return bool(pt.is_floating(kind))
-
-
-def _id_column(schema: pa.Schema, dataset: Dataset) -> str | None:
+def id_column(schema: pa.Schema, dataset: Dataset) -> str | None:
+    """The column of a brought table that holds sample ids: the dataset's own, or a usual name; None = by row order."""
     own = dataset.columns.id
     if own is not None and own in schema.names and not is_list(schema.field(own).type):
         return own
@@ -137,25 +92,20 @@ def _id_column(schema: pa.Schema, dataset: Dataset) -> str | None:
     return next((by_name[usual] for usual in (*USUAL_NAMES["id"], "path") if usual in by_name), None)
 
 
-def _matrix(table: pa.Table, path: Path) -> NDArray[Any]:
-    """(rows, d) of the embedding columns; null rows are NaN."""
-    if not table.num_columns:
-        raise JoinError(f"{path.name} holds no embeddings: a list column of floats, or many float columns, are needed.")
-    if table.num_columns == 1 and is_list(table.schema.field(0).type):
-        return lists_to_matrix(table.column(0), path)
-    return np.column_stack([pc.cast(c, pa.float32()).to_numpy() for c in table.columns])
+def list_widths(column: pa.ChunkedArray | pa.Array) -> list[int]:
+    """The different lengths, above zero, of a column's lists, ascending."""
+    return sorted(int(s) for s in pc.unique(pc.list_value_length(column).drop_null()).to_pylist() if s)
 
 
-def lists_to_matrix(column: pa.ChunkedArray, path: Path) -> NDArray[Any]:
-    """A column of equally long lists as (rows, d); null lists are NaN. Raises JoinError for lists of several lengths."""
-    lengths = pc.list_value_length(column)
-    sizes = pc.unique(lengths.drop_null()).to_pylist()
-    sizes = [s for s in sizes if s] or [0]
-    if len(sizes) > 1 or not sizes[0]:
-        raise JoinError(
-            f"The vectors of {path.name} have several lengths ({choices(sorted(sizes), 6)}); one is needed."
-        )
-    width = int(sizes[0])
+def lists_to_matrix(column: pa.ChunkedArray, path: Path, width: int | None = None) -> NDArray[Any]:
+    """A column of equally long lists (``width``, or what the first has) as (rows, d); null lists are NaN.
+
+    Raises JoinError for lists of several lengths.
+    """
+    sizes = sorted({*list_widths(column), *([width] if width else [])})
+    if len(sizes) != 1:
+        raise JoinError(f"The vectors of {path.name} have several lengths ({choices(sizes or [0], 6)}); one is needed.")
+    width = sizes[0]
     half = column.type.value_type == pa.float16()
     out = np.full((len(column), width), np.nan, np.float16 if half else np.float32)
     at = 0
@@ -170,8 +120,8 @@ def lists_to_matrix(column: pa.ChunkedArray, path: Path) -> NDArray[Any]:
     return out
 
 
-def _order(ids: Strings, dataset: Dataset, path: Path) -> NDArray[np.int64]:
-    """(n,) the row of the brought table for every sample."""
+def order_of(ids: Strings, dataset: Dataset, path: Path) -> NDArray[np.int64]:
+    """(n,) the row of the brought table for every sample. Raises JoinError when ids are missing, unknown or repeated."""
     place = {value: row for row, value in enumerate(ids)}
     if len(place) != len(ids):
         seen: set[str] = set()
@@ -192,14 +142,6 @@ def _order(ids: Strings, dataset: Dataset, path: Path) -> NDArray[np.int64]:
     return np.fromiter((place[v] for v in dataset.sample_ids), np.int64, dataset.n)
 
 
-def _usable(values: NDArray[Any]) -> Bool:
-    ok = np.empty(len(values), bool)
-    for start in range(0, len(values), _BLOCK):
-        block = values[start : start + _BLOCK]
-        ok[start : start + _BLOCK] = np.isfinite(block).all(1) & (block != 0).any(1)
-    return ok
-
-
 def _npy_models(path: Path, dataset: Dataset) -> dict[str, Float32]:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -211,7 +153,7 @@ def _npy_models(path: Path, dataset: Dataset) -> dict[str, Float32]:
             f"{path.name} has shape {array.shape} and type {array.dtype}; (n, classes) = ({dataset.n}, {dataset.n_classes}) "
             "floats are needed."
         )
-    _same_length(path, stack.shape[1], dataset)
+    same_length(path, stack.shape[1], dataset)
     single = len(stack) == 1
     return {path.stem if single else f"{path.stem}/{i + 1}": np.array(m, np.float32) for i, m in enumerate(stack)}
 

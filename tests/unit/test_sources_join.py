@@ -12,7 +12,8 @@ import pytest
 
 from winnow.core.errors import JoinError, SourceError
 from winnow.core.sources import open_source
-from winnow.core.sources.join import load_embeddings, load_probabilities, load_probabilities_with_notices
+from winnow.core.sources.brought import load_embeddings, open_embeddings
+from winnow.core.sources.join import load_probabilities, load_probabilities_with_notices
 from winnow.core.types import Dataset
 
 VECTORS = np.arange(12, dtype=np.float32).reshape(4, 3) + 1
@@ -68,6 +69,37 @@ def test_nan_null_and_zero_rows_are_not_ok(tmp_path: Path, dataset: Dataset) -> 
     assert not vectors[:3].any()
     assert "3 of 4" in notices[0]
     assert "'a'" in notices[0]
+
+
+@pytest.mark.parametrize("kind", ["npy", "parquet", "parts"])
+def test_many_rows_come_in_blocks_and_are_those_of_the_file(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from winnow.core.sources import brought
+
+    monkeypatch.setattr(brought, "_BLOCK", 16)
+    random = np.random.default_rng(0)
+    vectors, order = random.normal(size=(100, 5)).astype(np.float32), random.permutation(100)
+    ids = [f"s{i}" for i in range(100)]
+    pq.write_table(pa.table({"id": ids, "label": ["x", "y"] * 50}), tmp_path / "t.parquet")
+    dataset = open_source(tmp_path / "t.parquet", vectors_apart=True)
+    where = tmp_path / ("e.npy" if kind == "npy" else "e.parquet")
+    if kind == "npy":
+        np.save(where, vectors)
+    else:
+        table = pa.table({"id": [ids[i] for i in order], "embedding": list(vectors[order])})
+        if kind == "parts":
+            where = tmp_path / "e"
+            where.mkdir()
+            pq.write_table(table.slice(0, 30), where / "0.parquet")
+            pq.write_table(table.slice(30), where / "1.parquet")
+        else:
+            pq.write_table(table, where, row_group_size=40)
+    found = open_embeddings(where, dataset)
+    blocks = list(found.blocks())
+    assert max(len(rows) for rows, _ in blocks) <= 16
+    assert sorted(np.concatenate([rows for rows, _ in blocks])) == list(range(100))
+    np.testing.assert_array_equal(load_embeddings(where, dataset)[0], vectors)
 
 
 @pytest.mark.parametrize(
