@@ -68,6 +68,10 @@ def scan(
     device: Device = "auto",
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     map: Annotated[bool, typer.Option("--map/--no-map", help="Draw the map (UMAP).")] = True,
+    learn: Annotated[
+        bool,
+        typer.Option("--learn", help="Learn from the decisions made so far: corrected labels, confirmed outliers."),
+    ] = False,
     offline: Annotated[bool, typer.Option("--offline", help="Never ask the network for weights.")] = False,
     json_: Json = False,
     quiet: Quiet = False,
@@ -80,7 +84,7 @@ def scan(
     with Bars(_mode(json_, quiet)) as bars:
         ws = Workspace.scan(
             source, out, encoder=encoder, embeddings=embeddings, probabilities=probabilities, columns=columns,
-            device=device, seed=seed, projection=map, network=not offline, progress=bars,
+            device=device, seed=seed, projection=map, network=not offline, learn=learn, progress=bars,
         )  # fmt: skip
     with ws:
         _report(ws, json_, quiet)

@@ -16,7 +16,7 @@ from .types import Action, Dataset, Decision, Int32, Int64, Kind
 class Lessons:
     """labels : (n,) int32 to learn from: as given, as corrected by people, −1 for what they left out or set to a class
     that the dataset does not know. outliers : rows excluded as out of distribution. members : rows that were kept or
-    relabelled. corrected, excluded : how many labels that changed."""
+    relabelled. corrected, excluded : how many labels that changed. Merged classes are one, a deleted class has no samples."""
 
     labels: Int32
     outliers: Int64
@@ -51,11 +51,15 @@ def lessons(log: Path, dataset: Dataset, use: bool) -> Lessons:
     if not use or not log.exists():
         return Lessons(dataset.labels, nobody, nobody)
     with DecisionStore(log) as store:
-        said = store.current()
+        said, registry = store.current(), store.registry()
         state = {row["sample_id"]: (row["state"], row["label"]) for row in store.state_table().to_pylist()}
     row_of = {sample_id: row for row, sample_id in enumerate(dataset.sample_ids)}
-    code = {name: i for i, name in enumerate(dataset.class_names)}
-    labels, outliers, members = dataset.labels.copy(), [], []
+    code: dict[str, int] = {}
+    for i, name in enumerate(dataset.class_names):  # merged classes share the code of the first
+        if (means := registry.of(name)) is not None:
+            code.setdefault(means, i)
+    now = np.array([code.get(registry.of(name) or "", -1) for name in dataset.class_names] + [-1], np.int32)
+    labels, outliers, members = now[dataset.labels], [], []
     corrected = excluded = 0
     for sample_id, (what, label) in state.items():
         row = row_of.get(sample_id)
@@ -72,7 +76,7 @@ def lessons(log: Path, dataset: Dataset, use: bool) -> Lessons:
         elif what in (Action.ACCEPT, Action.RELABEL):
             members.append(row)
             if label is not None:
-                labels[row] = code.get(label, -1)
+                labels[row] = code.get(registry.of(label) or "", -1)
                 corrected += int(labels[row] != dataset.labels[row])
     return Lessons(
         labels, np.array(sorted(outliers), np.int64), np.array(sorted(members), np.int64), corrected, excluded

@@ -12,7 +12,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from .config import ScanConfig
 from .errors import Cancelled, DiskFull, WinnowError, WorkspaceError
 from .jobs import CANCELLED, DONE, FAILED, JobReporter, scan_lock
 from .layout import FORMAT_VERSION, Layout
+from .lessons import lessons
 from .media import MEDIA_VERSION, load_media_features, scan_media
 from .neighbors import NEIGHBORS_VERSION, build, half_whiten
 from .probe import PROBE_VERSION, ProbeConfig, run_probe
@@ -183,11 +184,14 @@ def _scan(config: ScanConfig, layout: Layout, report: ProgressFn) -> None:
     )
     embedding = _embed(run, config, dataset, brought, choice)
     graphs = _graphs(run, config, embedding)
-    beliefs = _beliefs(run, config, dataset, embedding, media, probabilities)
+    taught = lessons(layout.decisions, dataset, config.learn)
+    run.notices.extend(filter(None, [taught.notice]))
+    learning = replace(dataset, labels=taught.labels)
+    beliefs = _beliefs(run, config, learning, embedding, media, probabilities)
     inputs = SignalInputs(
         n=dataset.n,
         ok=np.asarray(embedding.ok, bool),
-        labels=dataset.labels,
+        labels=taught.labels,
         class_names=dataset.class_names,
         modality=dataset.modality,
         vectors=np.asarray(embedding.vectors, np.float32) if embedding.ok.any() else None,
@@ -199,9 +203,14 @@ def _scan(config: ScanConfig, layout: Layout, report: ProgressFn) -> None:
         texts=dataset.texts,
         **_codes(dataset),
         class_text_probs=_zero_shot(run, choice, dataset, embedding),
-        config={"errors": tables.errors(dataset, media, embedding.ok), "seed": config.seed},
+        config={
+            "errors": tables.errors(dataset, media, embedding.ok),
+            "seed": config.seed,
+            "confirmed_ood": taught.outliers,
+            "confirmed_in": taught.members,
+        },
     )
-    results = _signals(run, inputs)
+    results = _signals(run, inputs, taught.fingerprint)
     verdicts = _verdicts(run, inputs, results)
     _assemble(run, dataset, verdicts, None, None)
     _manifest(run, config, dataset, embedding, verdicts, results)
@@ -401,11 +410,11 @@ def _zero_shot(run: Run, choice: Any, dataset: Dataset, embedding: EmbeddingSet)
     return run.attempt("zero-shot", lambda: encoders.class_text_probs(choice, dataset.class_names, embedding.vectors))
 
 
-def _signals(run: Run, inputs: SignalInputs) -> dict[str, SignalResult]:
+def _signals(run: Run, inputs: SignalInputs, taught: str) -> dict[str, SignalResult]:
     layout = run.layout
     versions = {s.name: s.version for s in SIGNALS}
     upstream = {k: run.keys.get(k) for k in ("dataset", "media", "embed", "graphs", "probe")}
-    key = fp.of(versions, upstream, inputs.class_names, inputs.class_text_probs is not None)
+    key = fp.of(versions, upstream, inputs.class_names, inputs.class_text_probs is not None, taught)
     results: dict[str, SignalResult] = {}
 
     def make() -> tuple[list[Path], Mapping[str, Any]]:
