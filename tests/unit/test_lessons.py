@@ -49,7 +49,8 @@ def test_corrections_outliers_and_members_are_told_apart(dataset: Dataset, tmp_p
     )  # fmt: skip
     assert dataset.class_names[found.labels[row["s003"]]] == new
     assert found.labels[row["s004"]] == dataset.labels[row["s004"]]
-    assert found.labels[row["s005"]] == -1 and found.outliers.tolist() == [row["s005"]]
+    assert found.labels[row["s005"]] == -1
+    assert found.outliers.tolist() == [row["s005"]]
     assert found.labels[row["s006"]] == dataset.labels[row["s006"]], "a copy's label is not wrong"
     assert found.labels[row["s007"]] == -1, "a class that the models do not know"
     assert found.members.tolist() == sorted(row[s] for s in ("s003", "s004", "s007"))
@@ -60,7 +61,9 @@ def test_corrections_outliers_and_members_are_told_apart(dataset: Dataset, tmp_p
 
 def test_what_people_disagree_about_teaches_nothing(dataset: Dataset, tmp_path: Path) -> None:
     found = learned(dataset, tmp_path, ("s005", "exclude", None, "ood"), ("s005", "accept", None, "ood"))
-    assert not len(found.outliers) and not len(found.members) and found.notice == ""
+    assert not len(found.outliers)
+    assert not len(found.members)
+    assert found.notice == ""
 
 
 def test_merged_classes_are_one_and_a_deleted_class_has_no_samples(dataset: Dataset, tmp_path: Path) -> None:
@@ -73,14 +76,16 @@ def test_merged_classes_are_one_and_a_deleted_class_has_no_samples(dataset: Data
         store.change_class("delete", fourth, "ann", given=given)
     found = lessons(log, dataset, True).labels
     np.testing.assert_array_equal(found[np.isin(dataset.labels, [0, 1])], 0)
-    assert (found[dataset.labels == 2] == 2).all() and (found[dataset.labels == 3] == -1).all()
+    assert (found[dataset.labels == 2] == 2).all()
+    assert (found[dataset.labels == 3] == -1).all()
     assert (found[dataset.labels == -1] == -1).all()
 
 
 def test_nothing_is_learned_unasked(dataset: Dataset, tmp_path: Path) -> None:
     learned(dataset, tmp_path, ("s005", "exclude", None, "ood"))
     found = lessons(tmp_path / "decisions.db", dataset, False)
-    assert found.labels is dataset.labels and not len(found.outliers)
+    assert found.labels is dataset.labels
+    assert not len(found.outliers)
     assert lessons(tmp_path / "none.db", dataset, True).notice == ""
 
 
