@@ -29,6 +29,7 @@ from .lessons import lessons
 from .media import MEDIA_VERSION, load_media_features, scan_media
 from .neighbors import NEIGHBORS_VERSION, build, half_whiten
 from .probe import PROBE_VERSION, ProbeConfig, run_probe
+from .probe.insample import in_sample_notice, memorised_share
 from .projection import PROJECTION_VERSION, project
 from .set_tables import sets_of
 from .signals import SIGNALS
@@ -390,6 +391,9 @@ def _beliefs(
     beliefs = tables.load_beliefs(folder)
     if not brought:
         return beliefs
+    for name, p in brought.items():
+        share = memorised_share(p, beliefs.probs, dataset.labels, usable)
+        run.notices.extend(filter(None, [in_sample_notice(name, share)]))
     mean = np.mean(np.stack(list(brought.values())), axis=0).astype(np.float32)
     extra = {**beliefs.extra_probs, "probe": beliefs.probs, **(brought if len(brought) > 1 else {})}
     run.keys["probe"] = fp.of(key, {name: fp.of_array(p) for name, p in brought.items()})
