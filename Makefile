@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 BROWSER := $(VENV)/.browser
 PYTEST ?= -q -n 2 --dist loadfile
 
-.PHONY: demo test check lint types imports pytest bench-quality screenshots clean help
+.PHONY: demo test check lint types imports pytest bench bench-quality screenshots clean help
 
 help:
 	@sed -n 's/^# //p' $(MAKEFILE_LIST)
@@ -49,6 +49,10 @@ imports: $(STAMP)
 pytest: $(BROWSER)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST) tests/unit tests/contract tests/app
 	$(BIN)/python -m pytest -q tests/e2e
+
+# budgets against measured figures, beside their peers: about an hour on two cores
+bench: $(STAMP)
+	$(BIN)/python benchmarks/speed.py
 
 bench-quality: $(STAMP)
 	$(BIN)/python benchmarks/quality.py
