@@ -21,9 +21,10 @@ ENTRIES = 64
 
 
 def stamp(workspace: Any, *, decisions: bool = True) -> str:
-    """What a cached answer depends on: the scan's generation and (``decisions``) the head of the decision log."""
+    """What a cached answer depends on: the scan's generation, the classes, and (``decisions``) the head of the log."""
     info = workspace.info()
-    return f"{info.generation}.{info.n_decisions}" if decisions else str(info.generation)
+    made = f"{info.generation}.{info.n_class_changes}"
+    return f"{made}.{info.n_decisions}" if decisions else made
 
 
 def filter_key(flt: Filter) -> str:

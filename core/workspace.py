@@ -30,12 +30,15 @@ from .cards import CardMaker, as_json
 from .class_ops import ClassOps
 from .class_view import ClassView
 from .config import ScanConfig
-from .errors import DecisionError, QueryError, WorkspaceError, choices
+from .desk import Desk
+from .errors import QueryError, WorkspaceError
 from .exporters import ExportResult
 from .flags import FlagList, check_kind, flags
 from .layout import Layout
+from .log_view import LogView
 from .lookup import RowReader
 from .media import Thumbs
+from .people import People
 from .pipeline import check_format
 from .pipeline import scan as run_scan
 from .query import Counts, Filter, SampleQuery
@@ -45,7 +48,7 @@ from .set_tables import sets_of
 from .signals import SIGNALS
 from .sources.media import MediaReader
 from .store.artifacts import StageStore, load_array, load_json, load_table, save_table
-from .store.decisions import DecisionRequest, DecisionStore
+from .store.decisions import DecisionStore
 from .types import (
     Action,
     ColumnMap,
@@ -174,6 +177,17 @@ class Workspace:
     def class_ops(self) -> ClassOps:
         """Merge, rename, split off or delete a class, as a decision in the log that undo takes back."""
         return ClassOps(self._store, self._query, lambda: self._results["class_names"], lambda: self.actor)
+
+    @cached_property
+    def people(self) -> People:
+        """Who agrees with whom, a consensus where people disagree, and settling it."""
+        names, probs = self._results["class_names"], self._layout.probe / "probs.npy"
+        return People(self._store, self._class_view, self._row_of, names, probs, self.record)
+
+    @cached_property
+    def log(self) -> LogView:
+        """The log in pages, what of it can be taken back, and writing it to a file."""
+        return LogView(self._store, lambda: self.actor)
 
     def labels(self) -> Strings:
         """(n,) effective label of each sample in row order, None = none: a relabel in force, else the given label; by the
@@ -434,7 +448,7 @@ class Workspace:
         DecisionError : an unknown action or sample, or a relabel without a label.
         """
         item = {"sample_id": sample_id, "action": action, "label": label, "reason": reason, "decision_id": decision_id}
-        return self._append([item], actor)[0]
+        return self._desk.append([item], actor or self.actor)[0]
 
     def decide_many(
         self, ids: Iterable[str], action: str | Action, *, label: str | None = None, reason: str | None = None,
@@ -443,86 +457,22 @@ class Workspace:
         """Record the same decision for many samples as one batch, which one undo takes back."""
         batch = batch_id or uuid.uuid4().hex
         one = {"action": action, "label": label, "reason": reason, "batch_id": batch}
-        made = self._append([{**one, "sample_id": i} for i in ids], actor)
+        made = self._desk.append([{**one, "sample_id": i} for i in ids], actor or self.actor)
         return BatchResult(batch, len(made))
 
     def record(self, batch: Sequence[dict[str, Any]], actor: str | None = None) -> list[dict[str, Any]]:
         """Record decisions from the browser, in order. A decision id seen before is answered with its row (no-op).
 
-        Each item: sample_id, action, and if there are: label, decision_id, supersedes, reason. One bad item does
-        not cost the others: it is answered with its error.
+        Each item: sample_id, action, and if there are: label, decision_id, supersedes, reason, and settles (true = this
+        speaks for what others decided about the sample so far). One bad item does not cost the others: it is answered
+        with its error.
         """
-        answers: list[dict[str, Any]] = []
-        requests: list[DecisionRequest] = []
-        for item in batch:
-            try:
-                row = self.row(str(item.get("sample_id")))
-                requests.append(self._request(item, actor, self._evidence([row])[0]))
-                answers.append({})
-            except (DecisionError, QueryError) as error:
-                answers.append(_refused(item, error))
-        with self._lock:
-            self._add_classes(requests)
-            made = iter(self._store.append_each(requests))
-        for i, item in enumerate(batch):
-            if not answers[i]:
-                done = next(made)
-                answers[i] = _refused(item, done) if isinstance(done, DecisionError) else {"ok": True, **as_json(done)}
-        return answers
+        return self._desk.record(batch, actor or self.actor)
 
     @cached_property
-    def _said(self) -> pa.Table:
-        return load_table(self._layout.verdicts, columns=["verdict", "confidence", "suggested_label"])
-
-    def _evidence(self, rows: Sequence[int]) -> list[dict[str, Any]]:
-        """What the scan said of these rows, to be kept with decisions about them."""
-        found: list[dict[str, Any]] = self._said.take(pa.array(rows, pa.int64())).to_pylist()
-        return found
-
-    def _append(self, items: Sequence[dict[str, Any]], actor: str | None) -> list[Decision]:
-        rows = [self.row(str(item["sample_id"])) for item in items]
-        requests = [self._request(item, actor, seen) for item, seen in zip(items, self._evidence(rows), strict=True)]
-        with self._lock:
-            self._add_classes(requests)
-            return self._store.append(requests)
-
-    def _add_classes(self, requests: Sequence[DecisionRequest]) -> None:
-        """Put labels that nobody has used yet into the class registry."""
-        registry = self._store.registry()
-        known = {*self.classes(), *registry.now}
-        for request in requests:
-            if request.label is not None and request.label not in known:
-                self._store.add_class(request.label, request.actor)
-                known.add(request.label)
-
-    def _request(self, item: dict[str, Any], actor: str | None, seen: dict[str, Any]) -> DecisionRequest:
-        try:
-            action = Action(item["action"])
-        except ValueError:
-            raise DecisionError(f"{item['action']!r} is not a decision. There are: accept, relabel, exclude.") from None
-        if action is Action.UNDO:
-            raise DecisionError("Undo is a verb of its own: call undo().")
-        label = (item.get("label") or "").strip() or None
-        if action is Action.RELABEL and label is None:
-            raise DecisionError(
-                f"Relabelling {item['sample_id']!r} needs a label. There are: {choices(self.classes())}."
-            )
-        if action is Action.RELABEL and label in (gone := self._store.registry()).now and gone.of(label) is None:
-            raise DecisionError(
-                f"The class {label!r} was deleted, so {item['sample_id']!r} cannot have it. There are: {choices(self.classes())}."
-            )
-        evidence = {
-            "verdict": seen["verdict"],
-            "confidence": round(float(seen["confidence"]), 4),
-            "suggested": seen["suggested_label"],
-            "generation": self._generation,
-        }
-        extra = {"supersedes": item["supersedes"]} if "supersedes" in item else {}
-        return DecisionRequest(
-            sample_id=str(item["sample_id"]), action=action, label=label if action is Action.RELABEL else None,
-            actor=actor or self.actor, decision_id=item.get("decision_id") or uuid.uuid4().hex,
-            reason=item.get("reason"), batch_id=item.get("batch_id"), evidence=evidence, **extra,
-        )  # fmt: skip
+    def _desk(self) -> Desk:
+        said = load_table(self._layout.verdicts, columns=["verdict", "confidence", "suggested_label"])
+        return Desk(self._store, self.row, said, self._results["class_names"], self._generation)
 
     def undo(
         self, actor: str | None = None, *, undo_id: str | None = None, decision_id: str | None = None,
@@ -569,15 +519,6 @@ def default_actor() -> str:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):
         return "me"
-
-
-def _refused(item: dict[str, Any], error: Exception) -> dict[str, Any]:
-    return {
-        "ok": False,
-        "decision_id": item.get("decision_id"),
-        "sample_id": item.get("sample_id"),
-        "error": str(error),
-    }
 
 
 __all__ = ["BatchResult", "Colours", "Filter", "Points", "SignalMeta", "Workspace", "WorkspaceInfo"]

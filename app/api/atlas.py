@@ -57,7 +57,7 @@ def _fields(value: Any, leave_out: tuple[str, ...]) -> dict[str, Any]:
 
 def points(call: Call) -> Response:
     """Every sample's place on the map, float32 (n, 2) in row order; the head names the clusters and their centres."""
-    tag = f'"points-{call.generation}"'
+    tag = f'"points-{call.generation}-{call.classes}"'
     if answer := _unchanged(call, tag):
         return answer
     atlas = call.workspace.points()
@@ -68,7 +68,7 @@ def points(call: Call) -> Response:
 def colours(call: Call) -> Response:
     """One value per point: uint8 or uint16 codes into ``head.names``, or float32 scores (NaN = none)."""
     name = call.path["name"]
-    tag = f'"colours-{name}-{call.generation}-{call.head}"'.encode("ascii", "replace").decode()
+    tag = f'"colours-{name}-{call.generation}-{call.head}-{call.classes}"'.encode("ascii", "replace").decode()
     if answer := _unchanged(call, tag):
         return answer
     drawn = call.workspace.colours(name)

@@ -39,6 +39,8 @@ class Call:
     etag: str | None
     generation: str
     head: int
+    classes: int
+    """How many changes of classes there were: what shows labels depends on it."""
 
     def get(self, name: str, default: str = "") -> str:
         """The last value of a query parameter."""
@@ -153,6 +155,7 @@ def endpoint(work: Work) -> Endpoint:
                     workspace=workspace,
                     generation=str(info.generation),
                     head=info.n_decisions,
+                    classes=info.n_class_changes,
                     claims=claims,
                     query=list(request.query_params.multi_items()),
                     body=body,

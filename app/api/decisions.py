@@ -25,7 +25,7 @@ def _text(item: dict[str, Any], name: str) -> str | None:
 
 
 def decisions(call: Call) -> dict[str, Any]:
-    """``{decisions: [{decision_id, sample_id, action, label?, supersedes?, reason?}, …]}`` → ``{results, saved_at}``.
+    """``{decisions: [{decision_id, sample_id, action, label?, supersedes?, reason?, settles?}, …]}`` → ``{results, saved_at}``.
 
     Recorded in order; a ``decision_id`` that is already there is a no-op with the same answer, so a batch can be sent
     again. The actor is the token's. One result per decision: ``{decision_id, status, error?, …}``.
@@ -35,7 +35,10 @@ def decisions(call: Call) -> dict[str, Any]:
         raise DecisionError("A batch is a list of decisions.")
     if len(batch) > MAX_BATCH:
         raise DecisionError(f"A batch holds at most {MAX_BATCH} decisions, not {len(batch):,}. Send it in parts.")
-    clean = [{name: _text(item, name) for name in FIELDS if name in item} for item in batch]
+    clean: list[dict[str, Any]] = [{name: _text(item, name) for name in FIELDS if name in item} for item in batch]
+    for item, kept in zip(batch, clean, strict=True):
+        if item.get("settles") is True:
+            kept["settles"] = True
     return {"results": call.workspace.record(clean, actor=call.claims.actor), "saved_at": time.time()}
 
 

@@ -42,7 +42,7 @@ from .rows import (
     utc_now,
 )
 from .state import Chain, Draft, Given, LogState
-from .timeline import CLASS_CHANGES, fitting, insert_class_event, read_class_events, timeline
+from .timeline import CLASS_CHANGES, count, fitting, insert_class_event, read_class_events, timeline
 
 __all__ = [
     "CLASS_CHANGES",
@@ -367,13 +367,27 @@ class DecisionStore:
         until: datetime | str | None = None,
         limit: int = 100,
         offset: int = 0,
+        newest_first: bool = True,
     ) -> list[Decision | ClassEvent]:
-        """A page of everything that happened, the latest first: decisions and class changes that fit everything given.
+        """A page of everything that happened, in order of the log: decisions and class changes that fit everything given.
 
         ``action``: one of the decisions' actions, or "classes" for the changes of classes alone.
         """
         with self._database.reading() as conn:
-            return timeline(conn, limit, offset, actor=actor, action=action, since=since, until=until)
+            return timeline(
+                conn, limit, offset, actor=actor, action=action, since=since, until=until, newest_first=newest_first
+            )
+
+    def count(
+        self,
+        actor: str | None = None,
+        action: Action | str | None = None,
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
+    ) -> int:
+        """How many rows :meth:`timeline` has in all."""
+        with self._database.reading() as conn:
+            return count(conn, actor=actor, action=action, since=since, until=until)
 
     def batch_sizes(self, batch_ids: Iterable[str]) -> dict[str, int]:
         """batch_id → number of its rows in the log, for those that are there."""

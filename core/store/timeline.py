@@ -26,18 +26,12 @@ def timeline(
     action: Action | str | None,
     since: Moment,
     until: Moment,
+    newest_first: bool = True,
 ) -> list[Decision | ClassEvent]:
-    """A page of decisions and class changes that fit everything given, the latest first."""
-    parts = []
-    if action != CLASS_CHANGES:
-        rows = select(DECISIONS.c.seq.label("place"), literal(0).label("kind"), DECISIONS.c.seq.label("number"))
-        parts.append(rows.where(*fitting(actor, None, action, since, until)))
-    if action in (None, CLASS_CHANGES):
-        c = CLASS_EVENTS.c
-        events = select(func.coalesce(c.after_seq, 0).label("place"), literal(1).label("kind"), c.seq.label("number"))
-        parts.append(events.where(*_within(c.actor, c.at, actor, since, until)))
-    both = union_all(*parts).subquery()
-    order = both.c.place.desc(), both.c.kind.desc(), both.c.number.desc()
+    """A page of decisions and class changes that fit everything given, in order of the log."""
+    both = _both(actor, action, since, until)
+    keys = both.c.place, both.c.kind, both.c.number
+    order = [key.desc() if newest_first else key for key in keys]
     page = conn.execute(select(both.c.kind, both.c.number).order_by(*order).limit(limit).offset(offset)).all()
     numbers = [number for kind, number in page if kind == 0]
     found: dict[tuple[int, int], Decision | ClassEvent] = {
@@ -47,6 +41,24 @@ def timeline(
     if len(numbers) < len(page):
         found |= {(1, event.seq): event for event in read_class_events(conn)}
     return [found[kind, number] for kind, number in page]
+
+
+def count(conn: Connection, *, actor: str | None, action: Action | str | None, since: Moment, until: Moment) -> int:
+    """How many decisions and class changes fit everything given."""
+    return int(conn.execute(select(func.count()).select_from(_both(actor, action, since, until))).scalar_one())
+
+
+def _both(actor: str | None, action: Action | str | None, since: Moment, until: Moment) -> Any:
+    """(place, kind, number) of matching rows: decisions are kind 0, class changes stand behind the one that they follow."""
+    parts = []
+    if action != CLASS_CHANGES:
+        rows = select(DECISIONS.c.seq.label("place"), literal(0).label("kind"), DECISIONS.c.seq.label("number"))
+        parts.append(rows.where(*fitting(actor, None, action, since, until)))
+    if action in (None, CLASS_CHANGES):
+        c = CLASS_EVENTS.c
+        events = select(func.coalesce(c.after_seq, 0).label("place"), literal(1).label("kind"), c.seq.label("number"))
+        parts.append(events.where(*_within(c.actor, c.at, actor, since, until)))
+    return union_all(*parts).subquery()
 
 
 def fitting(

@@ -1,0 +1,99 @@
+"""The log of a workspace for people: page through it, take back what matches, and write it to a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import pyarrow as pa
+
+from .exporters import exporter_for
+from .store.atomic import atomic_file
+from .store.decisions import ClassEvent, DecisionStore
+from .types import Decision
+
+FIELDS = (
+    "place", "at", "actor", "what", "sample_id", "label", "reason", "batch_id", "id", "undoes", "supersedes", "class", "target",
+)  # fmt: skip
+"""Columns of a written log. ``place``: the row of the decision log, or, for a change of classes, the one that it followed.
+``what``: the action, or "class " and the event. ``id``: of the decision or event."""
+
+_AT_ONCE = 10_000
+
+
+class LogView:
+    """Questions to the log and what may be taken back. ``actor``: gives who asks by default.
+
+    Filters of all questions: ``actor``, ``action`` (an action, or "classes" for changes of classes alone), ``since`` ≤ at <
+    ``until`` (times, or texts in ISO 8601).
+    """
+
+    def __init__(self, store: DecisionStore, actor: Callable[[], str]) -> None:
+        self._store, self._actor = store, actor
+
+    def page(self, limit: int = 100, offset: int = 0, **where: Any) -> list[Decision | ClassEvent]:
+        """Decisions and changes of classes, the latest first."""
+        return self._store.timeline(**where, limit=limit, offset=offset)
+
+    def actors(self) -> list[str]:
+        """Everybody who is in the log, sorted."""
+        return sorted({*self._store.actors(), *(e.actor for e in self._store.class_events())})
+
+    def revertible(self, actor: str | None = None, **where: Any) -> list[str]:
+        """Ids of this person's decisions in force that match, the oldest first. Nobody takes back what others decided."""
+        who = actor or self._actor()
+        if where.pop("by", who) not in ("", who) or where.get("action") == "classes":
+            return []
+        return [d.decision_id for d in self._store.matching(who, **where)]
+
+    def revert(
+        self, decision_ids: Iterable[str], actor: str | None = None, undo_id: str | None = None
+    ) -> list[Decision]:
+        """Take back these decisions, as far as they are this person's and in force, in one step. Returns the UNDO rows."""
+        return self._store.revert(actor or self._actor(), decision_ids, undo_id)
+
+    def write(self, path: str | Path, **where: Any) -> int:
+        """Write every matching row, the oldest first, in the format of the suffix (see :mod:`.exporters`), whole or not
+        at all. Returns their number. Raises ExportError for an unknown suffix."""
+        path = Path(path).expanduser()
+        exporter = exporter_for(path)
+        with atomic_file(path, "the log") as stream:
+            return exporter.write(cast(BinaryIO, stream), _LogRows(self._store, where))[0]
+
+
+class _LogRows:
+    """The log as the rows of an export. Rows that are added meanwhile come after the last one and are left out."""
+
+    def __init__(self, store: DecisionStore, where: dict[str, Any]) -> None:
+        self._store, self._where = store, where
+
+    @property
+    def schema(self) -> pa.Schema:
+        return pa.schema([pa.field(name, pa.int64() if name == "place" else pa.string()) for name in FIELDS])
+
+    def __iter__(self) -> Iterator[pa.Table]:
+        total = self._store.count(**self._where)
+        for start in range(0, max(total, 1), _AT_ONCE):
+            part = self._store.timeline(
+                **self._where, limit=min(_AT_ONCE, total - start), offset=start, newest_first=False
+            )
+            yield pa.Table.from_pylist([as_row(item) for item in part], self.schema)
+
+    def summary(self) -> Mapping[str, Any]:
+        return {"excluded": 0}
+
+
+def as_row(item: Decision | ClassEvent) -> dict[str, Any]:
+    """A row of the log as plain values: :data:`FIELDS`."""
+    if isinstance(item, ClassEvent):
+        return {
+            "place": item.after_seq, "at": item.at, "actor": item.actor, "what": f"class {item.event}", "sample_id": None,
+            "label": None, "reason": item.reason, "batch_id": item.detail.get("batch_id"), "id": item.event_id,
+            "undoes": item.undoes, "supersedes": None, "class": item.name, "target": item.target,
+        }  # fmt: skip
+    return {
+        "place": item.seq, "at": item.at, "actor": item.actor, "what": item.action.value, "sample_id": item.sample_id,
+        "label": item.label, "reason": item.reason, "batch_id": item.batch_id, "id": item.decision_id,
+        "undoes": item.evidence.get("undoes"), "supersedes": item.supersedes, "class": None, "target": None,
+    }  # fmt: skip
