@@ -59,7 +59,8 @@ class Person:
 @dataclass(frozen=True)
 class Dispute:
     """A sample about which people disagree and that nobody has settled. ``consensus``: the label that the votes and the
-    scan make likeliest, with its ``quality`` in [0, 1]; None where fewer than two people gave a label."""
+    scan make likeliest, with its ``quality`` in [0, 1] (None = too few shared samples: it is the majority's); None where fewer
+    than two people gave a label."""
 
     sample_id: str
     answers: Mapping[str, Answer]
@@ -205,29 +206,27 @@ class People:
 
     def _crowdlab(
         self, votes: Mapping[str, Mapping[str, str]]
-    ) -> tuple[dict[str, float], dict[str, tuple[str, float]]]:
-        """Person → quality, and sample → (consensus label, its quality). Both empty where nothing can be weighed."""
+    ) -> tuple[dict[str, float], dict[str, tuple[str, float | None]]]:
+        """Person → quality, and sample → (consensus label, its quality). Both empty where nothing can be weighed; the
+        majority's label without a quality where too few samples are shared to weigh people."""
         voted = {i: who for i, who in votes.items() if who}
         actors = sorted({a for who in voted.values() for a in who})
         if len(actors) < 2 or not any(len(who) > 1 for who in voted.values()) or not self._path.exists():
             return {}, {}
-        names = list(
-            dict.fromkeys([*self._store.classes(self._names), *(v for who in voted.values() for v in who.values())])
-        )
-        if len(names) < 2:
-            return {}, {}
+        there = self._store.classes(self._names)
+        names = list(dict.fromkeys([*there, *(v for who in voted.values() for v in who.values())]))
         code = {name: k for k, name in enumerate(names)}
+        probs = self._probabilities([self._row_of[i] for i in voted], code)
+        shared = sum(len(who) > 1 for who in voted.values())
+        if shared < ENOUGH or len(names) < 2:
+            rows = zip(voted.items(), probs, strict=True)
+            return {}, {i: (_majority(list(who.values()), p, code), None) for (i, who), p in rows}
         table = pd.DataFrame(
             [[code.get(who.get(a, ""), np.nan) for a in actors] for who in voted.values()], columns=actors, dtype=float
         )
-        probs = self._probabilities([self._row_of[i] for i in voted], code)
         from cleanlab.multiannotator import get_label_quality_multiannotator
 
-        shared = sum(len(who) > 1 for who in voted.values())
-        found = get_label_quality_multiannotator(
-            table, probs, verbose=False, return_detailed_quality=False,
-            consensus_method="best_quality" if shared >= ENOUGH else "majority_vote",
-        )  # fmt: skip
+        found = get_label_quality_multiannotator(table, probs, verbose=False, return_detailed_quality=False)
         stats, labels = found["annotator_stats"], found["label_quality"]
         quality = {str(a): float(q) for a, q in stats["annotator_quality"].items() if np.isfinite(q)}
         sure = zip(labels["consensus_label"], labels["consensus_quality_score"], strict=True)
@@ -243,6 +242,11 @@ class People:
                 out[:, code[now]] += scanned[:, column]
         out /= out.sum(1, keepdims=True)
         return out
+
+
+def _majority(votes: Sequence[str], probs: Float32, code: Mapping[str, int]) -> str:
+    """The label with most votes; of several, the one that the scan finds likeliest."""
+    return max(dict.fromkeys(votes), key=lambda label: (votes.count(label), float(probs[code[label]])))
 
 
 def _shown(answer: Answer, d: Decision) -> Answer:
