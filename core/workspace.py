@@ -42,6 +42,7 @@ from .people import People
 from .pipeline import check_format
 from .pipeline import scan as run_scan
 from .query import Counts, Filter, SampleQuery
+from .rounds import Rounds
 from .search import Searcher
 from .selections import Selections
 from .set_tables import sets_of
@@ -217,6 +218,12 @@ class Workspace:
             state=self._store.state_table,
             meta=self._layout.meta if self._layout.meta.exists() else None, classes=self._class_view,
         )  # fmt: skip
+
+    @cached_property
+    def rounds(self) -> Rounds:
+        """What the decisions teach: the order of what is left, precision so far, when to stop, samples like these."""
+        names = self._results["class_names"]
+        return Rounds(self._layout, self._ids, names, self._store.state_table, self._marks, self._class_view.now)
 
     @cached_property
     def selections(self) -> Selections:

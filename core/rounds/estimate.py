@@ -1,0 +1,89 @@
+"""One round: after a batch of decisions, the probability that each flag would be accepted, and the suggestion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..types import Float32, Kind
+from .clicks import ClickModel, Grouping, learn, log_odds, sigmoid
+from .scan_arrays import ASKED, Decided, ScanArrays
+from .spread import class_pull, excluded_pull, propagate
+
+FAMILY_SD: Mapping[str, float] = {"label": 0.5}
+"""Prior standard deviation of the log-odds that a family of signals may add per standard deviation of its signals. The
+label family made the scan's probability already; every other one is new to it."""
+OTHER_SD = 1.0
+SPREAD_SD = 2.0
+"""The same for what decided neighbours say, in log-odds when all of them surprised in one direction."""
+PULL_SD = 0.5
+KIND_SD = 0.5
+GIVEN_SD, SUGGESTED_SD, PAIR_SD = 0.5, 0.5, 0.7
+"""Prior standard deviations of the effect of a given label, a suggested one, and the two together: a flag rate of 60%
+may so well be 43% or 75% for one label, and 28% or 86% for one pair, before anybody has clicked."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """The state of knowledge after some decisions.
+
+    probability : kind → (n,) float32 in [0, 1], the probability that a person would confirm the kind. Without any
+    decision that is the scan's own. shift : kind → (n,) float32, the log-odds added to the scan's. clicks : kind →
+    decisions learnt from. decided : the decisions.
+    """
+
+    probability: Mapping[Kind, Float32]
+    shift: Mapping[Kind, Float32]
+    clicks: Mapping[Kind, int]
+    decided: Decided
+    models: Mapping[Kind, ClickModel] = field(default_factory=dict)
+
+
+def groupings(scan: ScanArrays) -> dict[str, Grouping]:
+    """Given label, suggested label and the pair of them."""
+    both = (scan.labels >= 0) & (scan.suggested >= 0)
+    pair = np.where(both, scan.labels.astype(np.int64) * scan.classes + scan.suggested, -1)
+    return {
+        "given": Grouping(scan.labels, GIVEN_SD),
+        "suggested": Grouping(scan.suggested, SUGGESTED_SD),
+        "pair": Grouping(pair.astype(np.int32), PAIR_SD),
+    }
+
+
+def estimate(scan: ScanArrays, decided: Decided) -> Round:
+    """Re-estimate every kind that a person is asked about.
+
+    For each kind: log-odds of the scan + a model of the person's clicks (:mod:`.clicks`) on the scan's other signals,
+    the given and suggested label, what decided neighbours say (:func:`.spread.propagate`) and the class means
+    (:func:`.spread.class_pull`). A kind that nobody has decided about keeps the scan's probability exactly.
+    """
+    probability: dict[Kind, Float32] = {}
+    shift: dict[Kind, Float32] = {}
+    clicks: dict[Kind, int] = {}
+    models: dict[Kind, ClickModel] = {}
+    signals, families = scan.standardised
+    scale = np.array([FAMILY_SD.get(f, OTHER_SD) for f in families], np.float32)
+    means: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+    groups = groupings(scan)
+    for kind in ASKED:
+        own = scan.probability[kind]
+        told, right = decided.outcome(kind, scan)
+        clicks[kind] = len(told)
+        if not len(told):
+            probability[kind], shift[kind] = own, np.zeros(scan.n, np.float32)
+            continue
+        rows = decided.rows[told]
+        offset = log_odds(own)
+        heard = propagate(scan, rows, right - own[rows])
+        if means is None:
+            means = class_pull(scan, decided), excluded_pull(scan, decided)
+        columns = [signals * scale, scan.rivals, heard, *means]
+        model = learn(offset, columns, [1.0, KIND_SD, SPREAD_SD, PULL_SD, PULL_SD], groups, rows, right)
+        added = model.shift(columns, groups)
+        probability[kind] = sigmoid(offset + added).astype(np.float32)
+        shift[kind] = added.astype(np.float32)
+        models[kind] = model
+    return Round(probability, shift, clicks, decided, models)

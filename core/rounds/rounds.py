@@ -1,0 +1,281 @@
+"""The rounds of a workspace: what its decisions teach, by sample id. Nothing here is written; it follows from the log."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ..layout import Layout
+from ..store.artifacts import load_array, load_json, load_table
+from ..types import Neighbors, Strings
+from .audit import Advice, Amount, Precision, advice, noise_rate, precision
+from .estimate import Round, estimate
+from .like import Alike, alike
+from .scan_arrays import ACCEPTED, ASKED, DISPUTED, EXCLUDED, RELABELLED, Decided, ScanArrays
+from .spread import suggest
+
+_STATES = {"accept": ACCEPTED, "relabel": RELABELLED, "exclude": EXCLUDED, "disputed": DISPUTED}
+_SORTS = {"-confidence": None, **{f"-{kind.value}": kind for kind in ASKED}}
+"""Orders that a round can better: the most suspicious first."""
+_MOVED = 10
+"""Places that a sample has to move up before it is told."""
+
+Names = Mapping[str, str | None]
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What a new order changed: how many samples moved up by 10 places or more within the next 100, most of them for
+    what reason (``what``: "horse → deer"; "" = for no common one), and how many of those."""
+
+    count: int
+    what: str
+    most: int
+
+    def words(self) -> str:
+        """One calm line, "" where nothing moved."""
+        if not self.count:
+            return ""
+        samples = f"{self.count:,} sample{'' if self.count == 1 else 's'} moved up"
+        return f"{samples}: more {self.what}" if self.what else samples
+
+
+@dataclass(frozen=True)
+class Offer:
+    """Samples that would get the decision that ``sample_id`` got. ids : the surest first; probability : of each; said,
+    of : how often the same was decided about samples like these; what : the decision in words; expected : how many
+    of ``ids`` would get the same decision."""
+
+    sample_id: str
+    action: str
+    label: str | None
+    ids: list[str]
+    probability: list[float]
+    said: int
+    of: int
+    what: str
+    expected: float
+
+
+class Rounds:
+    """Re-estimation of one scan from the decisions in force. Safe to share between threads; made once per scan.
+
+    Parameters
+    ----------
+    layout : the workspace's files. ids : (n,) sample ids. class_names : the scan's. state : the decisions in force
+        (``store.state.STATE_SCHEMA``), called for each question. head : changes whenever the log does. names : names
+        that do not mean themselves any more → the class they mean now, None = deleted.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        ids: Strings,
+        class_names: Sequence[str],
+        state: Callable[[], pa.Table],
+        head: Callable[[], object],
+        names: Callable[[], Names] = dict,
+    ) -> None:
+        self._layout, self._ids, self._classes = layout, ids, tuple(class_names)
+        self._state, self._head, self._names = state, head, names
+        self._row_of = {sample_id: row for row, sample_id in enumerate(ids)}
+        self._lock = threading.Lock()
+        self._made: tuple[object, ScanArrays, Round] | None = None
+
+    # ── arrays ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @cached_property
+    def _raw(self) -> ScanArrays:
+        """The scan as it was made."""
+        kinds = [k.value for k in ASKED]
+        table = load_table(
+            self._layout.verdicts,
+            columns=["verdict", "suggested_label", "cluster_fine", *kinds, *(f"{k}_flag" for k in kinds)],
+        )
+        code = {name: i for i, name in enumerate(self._classes)}
+        given = load_table(self._layout.dataset, columns=["label"]).column("label")
+        verdict = {kind: i for i, kind in enumerate(kinds)}
+        names, values = self._signals()
+        return ScanArrays(
+            labels=_codes(given, code),
+            suggested=_codes(table.column("suggested_label"), code),
+            classes=len(self._classes),
+            probability={k: table.column(k.value).to_numpy().astype(np.float32) for k in ASKED},
+            flag={k: table.column(f"{k.value}_flag").to_numpy() for k in ASKED},
+            primary=_codes(table.column("verdict"), verdict).astype(np.int8),
+            signals=values,
+            families=tuple(name.split("_")[0] for name in names),
+            beliefs=self._array("probe", "probs.npy"),
+            vectors=self._array("neighbors", "whitened.npy"),
+            graph=self._graph(),
+            cluster=table.column("cluster_fine").to_numpy().astype(np.int32),
+        )
+
+    def _array(self, folder: str, name: str) -> NDArray[Any] | None:
+        path = self._layout.root / folder / name
+        found = load_array(path) if path.exists() else None
+        return found if found is None or len(found) == len(self._ids) else None
+
+    def _graph(self) -> Neighbors | None:
+        folder = self._layout.neighbors
+        if not (folder / "graphs.json").exists():
+            return None
+        info = load_json(folder / "graphs.json")["label"]
+        return Neighbors(load_array(folder / "label_indices.npy"), load_array(folder / "label_distances.npy"), **info)
+
+    def _signals(self) -> tuple[list[str], NDArray[np.float32]]:
+        empty = np.zeros((len(self._ids), 0), np.float32)
+        if not self._layout.signals.exists():
+            return [], empty
+        table = load_table(self._layout.signals)
+        names = [f.name for f in table.schema if pa.types.is_floating(f.type) and "." not in f.name]
+        if not names:
+            return [], empty
+        return names, np.column_stack([table.column(c).to_numpy() for c in names]).astype(np.float32)
+
+    def _scan(self) -> tuple[ScanArrays, dict[str, int]]:
+        """The scan with labels by the class registry, and name → code."""
+        now = self._names()
+        code: dict[str, int] = {}
+        means = np.full(len(self._classes) + 1, -1, np.int32)
+        for i, name in enumerate(self._classes):
+            current = now.get(name, name)
+            if current is not None:
+                means[i] = code.setdefault(current, i)
+        if not now:
+            return self._raw, code
+        given, suggested = means[self._raw.labels], means[self._raw.suggested]
+        suggested = np.where(suggested == given, -1, suggested)
+        renamed = {**self._raw.__dict__, "labels": given, "suggested": suggested}
+        return ScanArrays(**{k: v for k, v in renamed.items() if k in ScanArrays.__dataclass_fields__}), code
+
+    def now(self) -> tuple[ScanArrays, Round]:
+        """The scan and what the decisions in force teach; made anew only when the log has changed."""
+        head = self._head()
+        with self._lock:
+            if self._made is None or self._made[0] != head:
+                scan, code = self._scan()
+                self._made = (head, scan, estimate(scan, self._decided(scan, code)))
+            return self._made[1], self._made[2]
+
+    def _decided(self, scan: ScanArrays, code: Mapping[str, int]) -> Decided:
+        table = self._state().sort_by("at")
+        found = [
+            (self._row_of[i], _STATES[s], label)
+            for i, s, label in zip(*(table.column(c).to_pylist() for c in ("sample_id", "state", "label")), strict=True)
+            if i in self._row_of
+        ]
+        rows = np.array([f[0] for f in found], np.int64)
+        state = np.array([f[1] for f in found], np.int8)
+        label = np.array([code.get(f[2], -1) if f[2] is not None else -1 for f in found], np.int32)
+        given = scan.labels[rows]
+        state = np.where((state == RELABELLED) & (label >= 0) & (label == given), ACCEPTED, state).astype(np.int8)
+        return Decided(rows, state, np.where(state == ACCEPTED, given, label).astype(np.int32))
+
+    # ── the queue ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    @staticmethod
+    def can_order(sort: str) -> bool:
+        """Whether a round can better an order: those by suspicion. All others stay as they are."""
+        return sort in _SORTS
+
+    def order(self, ids: Sequence[str], sort: str) -> tuple[list[str], Moved]:
+        """The same samples, those likeliest to be confirmed first, and what that changed. Without decisions, or in an
+        order that is not by suspicion, nothing moves."""
+        if not self.can_order(sort) or not ids:
+            return list(ids), Moved(0, "", 0)
+        scan, now = self.now()
+        rows = np.array([self._row_of[i] for i in ids], np.int64)
+        asked = self._asked(scan, rows, sort)
+        if not any(now.clicks.values()):
+            return list(ids), Moved(0, "", 0)
+        p = np.zeros(len(rows))
+        for i, kind in enumerate(ASKED):
+            mine = asked == i
+            p[mine] = now.probability[kind][rows[mine]]
+        place = np.argsort(-p, kind="stable")
+        return [ids[i] for i in place], self._moved(scan, rows, place)
+
+    @staticmethod
+    def _asked(scan: ScanArrays, rows: NDArray[np.int64], sort: str) -> NDArray[np.int8]:
+        """(m,) index into ASKED of what a queue asks about each of its samples."""
+        kind = _SORTS.get(sort)
+        if kind is not None:
+            return np.full(len(rows), ASKED.index(kind), np.int8)
+        return np.where(scan.primary[rows] >= 0, scan.primary[rows], 0).astype(np.int8)
+
+    def _moved(self, scan: ScanArrays, rows: NDArray[np.int64], place: NDArray[np.int64], ahead: int = 100) -> Moved:
+        first = place[:ahead]
+        up = rows[first[first - np.arange(len(first)) >= _MOVED]]
+        if not len(up):
+            return Moved(0, "", 0)
+        pairs = Counter(zip(scan.labels[up].tolist(), scan.suggested[up].tolist(), strict=True))
+        (given, other), most = pairs.most_common(1)[0]
+        name = self._name
+        common = given >= 0 and other >= 0 and most >= max(3, len(up) // 5)
+        return Moved(len(up), f"{name(given)} → {name(other)}" if common else "", most)
+
+    def _name(self, code: int) -> str:
+        name = self._classes[code]
+        return self._names().get(name, name) or name
+
+    # ── what the decisions say of the flags ─────────────────────────────────────────────────────────────────────
+
+    def precision(self) -> list[Precision]:
+        """Measured precision of each kind of flag, with its interval."""
+        return precision(*self.now())
+
+    def noise_rate(self) -> Amount:
+        """Share of wrong labels, corrected by the decisions."""
+        return noise_rate(*self.now())
+
+    def advice(self, ids: Sequence[str], sort: str = "-confidence") -> Advice:
+        """What is left among ``ids`` (a queue, decided samples included), and whether to stop."""
+        scan, now = self.now()
+        inside = np.zeros(scan.n, bool)
+        inside[[self._row_of[i] for i in ids]] = True
+        free = now.decided.open(scan.n)
+        kind = self._asked(scan, np.arange(scan.n), sort)
+        left = [i for i in ids if free[self._row_of[i]]]
+        ordered, _ = self.order(left, sort)
+        return advice(scan, now, np.array([self._row_of[i] for i in ordered], np.int64), inside, kind)
+
+    def suggestions(self, ids: Sequence[str]) -> dict[str, tuple[str, float]]:
+        """The likeliest other label of each sample after the decisions, with its probability."""
+        scan, now = self.now()
+        rows = np.array([self._row_of[i] for i in ids], np.int64)
+        best, p = suggest(scan, now.decided, rows)
+        return {i: (self._name(b), float(q)) for i, b, q in zip(ids, best.tolist(), p, strict=True) if b >= 0}
+
+    def like_these(self, sample_id: str) -> Offer | None:
+        """Open samples that would get the decision that this one got; None where too few are sure enough."""
+        row = self._row_of.get(sample_id)
+        if row is None:
+            return None
+        scan, now = self.now()
+        found: Alike = alike(scan, now, row, tuple(self._name(i) for i in range(len(self._classes))))
+        if not len(found.rows):
+            return None
+        at = int(np.flatnonzero(now.decided.rows == row)[0])
+        state, label = int(now.decided.state[at]), int(now.decided.label[at])
+        action = {ACCEPTED: "accept", RELABELLED: "relabel", EXCLUDED: "exclude"}[state]
+        return Offer(
+            sample_id, action, self._name(label) if state == RELABELLED else None,
+            [str(i) for i in self._ids[found.rows]], [round(float(p), 3) for p in found.probability],
+            found.said, found.of, found.what, float(found.probability.sum()),
+        )  # fmt: skip
+
+
+def _codes(column: pa.ChunkedArray, code: Mapping[str, int]) -> NDArray[np.int32]:
+    return np.array([-1 if v is None else code.get(v, -1) for v in column.to_pylist()], np.int32)
+
+
+__all__ = ["Moved", "Offer", "Rounds"]
