@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 import winnow.core
-from winnow.app.api import atlas, decisions, media, queue, selections
+from winnow.app.api import atlas, decisions, marks, media, queue, selections, sprite
 from winnow.app.api.base import endpoint, problem
 from winnow.app.hub import hub
 from winnow.app.security import Refused, check_host
@@ -38,6 +38,8 @@ def build_routes() -> list[Route]:
         Route("/api/point/{ws}/{index:int}", endpoint(atlas.point)),
         Route("/api/colours/{ws}/{name}", endpoint(atlas.colours)),
         Route("/api/inside/{ws}", endpoint(atlas.inside), methods=["POST"]),
+        Route("/api/marks/{ws}", endpoint(marks.marks)),
+        Route("/api/sprite/{ws}", endpoint(sprite.sprite), methods=["POST"]),
         Route("/api/groups/{ws}", endpoint(selections.groups)),
         Route("/api/members/{ws}", endpoint(selections.members)),
         Route("/api/selections/{ws}", endpoint(selections.listing)),

@@ -63,6 +63,7 @@ from .types import (
     Strings,
     quiet,
 )
+from .words import TextMarks
 
 
 class Workspace:
@@ -224,6 +225,11 @@ class Workspace:
         """What the decisions teach: the order of what is left, precision so far, when to stop, samples like these."""
         names = self._results["class_names"]
         return Rounds(self._layout, self._ids, names, self._store.state_table, self._marks, self._class_view.now)
+
+    @cached_property
+    def text_marks(self) -> TextMarks:
+        """Which words to mark in a text: see :class:`winnow.core.words.TextMarks`."""
+        return TextMarks(self._dataset, self._verdicts, self._labels, self._results["class_names"], self.row)
 
     @cached_property
     def selections(self) -> Selections:

@@ -52,8 +52,8 @@ export class Api {
   }
 
   /** A framed binary answer: {head, array}. See app/api/atlas.py. */
-  async framed(route, query) {
-    const bytes = await this.buffer(this.url(route, query));
+  async framed(route, query, options) {
+    const bytes = await this.buffer(this.url(route, query), options);
     const length = new DataView(bytes).getUint32(0, true);
     const head = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 4, length)));
     const kinds = { float32: Float32Array, uint8: Uint8Array, uint16: Uint16Array, int32: Int32Array, float64: Float64Array, int16: Int16Array, int8: Int8Array };

@@ -1,6 +1,7 @@
 /** The card: one frame that is built once and filled again for every sample, so that nothing jumps. */
 
 import { ACTIONS, ago, h, icon, score, setRich, setText, show, verdictOf } from "../lib/dom.js";
+import { markedText } from "./marks.js";
 import { MiniMap } from "./minimap.js";
 
 const PIXELATED_BELOW = 160; // an original side below this is enlarged with hard pixels
@@ -45,12 +46,17 @@ export class CardView {
   #stage() {
     this.image = h("img", { alt: "", decoding: "sync", draggable: false });
     this.image.addEventListener("error", () => this.#noImage("This image cannot be read."));
-    this.text = h("div.text", { hidden: true, tabIndex: 0, role: "document", "aria-label": "The sample's text" });
+    this.text = h("div.text", { hidden: true, tabIndex: 0, role: "document", "aria-label": "The sample's text" }, this.words = h("p", {}));
     this.missing = h("div.missing", { hidden: true }, icon("broken_image"), h("p", {}));
-    this.caption = h("figcaption.ellipsis", {});
+    this.caption = h("span.ellipsis", {});
+    this.keyFor = h("b.ellipsis", {});
+    this.keyAgainst = h("b.ellipsis", {});
+    this.keyDiffers = h("span", { hidden: true }, h("mark.differs", { textContent: "words" }), " differ from the one it repeats");
+    this.key = h("span.marks", { hidden: true, title: "Words that are used more in one class than in the other, over the whole dataset (log-odds, |z| ≥ 1.96)" },
+      h("span", {}, h("mark.for", { textContent: "words" }), " speak for ", this.keyFor), h("span", {}, h("mark.against", { textContent: "words" }), " for ", this.keyAgainst), this.keyDiffers);
     this.peekNote = h("div.peeknote", { hidden: true });
     this.flash = h("div.flash", { "aria-hidden": "true", hidden: true }, icon("check"));
-    this.stage = h("figure.stage", {}, h("div.picture", { onclick: () => this.on.zoom() }, this.image, this.text, this.missing), this.peekNote, this.flash, this.caption);
+    this.stage = h("figure.stage", {}, h("div.picture", { onclick: () => this.on.zoom() }, this.image, this.text, this.missing), this.peekNote, this.flash, h("figcaption", {}, this.caption, this.key));
   }
 
   #panel() {
@@ -104,8 +110,9 @@ export class CardView {
 
   /** Show a sample's picture or text on the stage. */
   #show(card) {
-    const picture = hasPicture(card) ? card.thumb || card.image : null;
+    const picture = hasPicture(card) ? this.on.src(card) || card.image : null;
     show(this.text, Boolean(card.text) && !picture);
+    if (picture || !card.text) show(this.key, false);
     show(this.missing, !card.text && !picture);
     show(this.image, Boolean(picture));
     if (picture) {
@@ -118,7 +125,7 @@ export class CardView {
       const full = card.image;
       if (full && full !== picture && !small) this.sharpen = setTimeout(() => this.#sharpen(card.id, full), 160);
     } else if (card.text) {
-      setText(this.text, card.text);
+      this.#write(card);
       this.text.dataset.length = card.text.length < 90 ? "short" : card.text.length < 400 ? "medium" : "long";
       this.text.scrollTop = 0;
     } else {
@@ -126,6 +133,23 @@ export class CardView {
     }
     this.shown = card.id;
   }
+
+  /** A text with the words marked that tell; colour only, so that nothing moves when the marks come later. */
+  #write(card) {
+    const marks = card.kinds ? this.on.marks(card) : null; // a neighbour on the stage has none
+    this.words.replaceChildren(...markedText(card.text, marks));
+    this.written = card;
+    const said = marks?.words || [];
+    setText(this.keyFor, marks?.toward);
+    setText(this.keyAgainst, marks?.given);
+    show(this.keyFor.parentElement, said.some(([, z]) => z > 0));
+    show(this.keyAgainst.parentElement, said.some(([, z]) => z < 0));
+    show(this.keyDiffers, Boolean(marks?.other));
+    show(this.key, Boolean(said.length || marks?.other));
+  }
+
+  /** The marks of a sample have come. */
+  remark(id) { if (this.shown === id && this.written?.id === id) this.#write(this.written); }
 
   /** Replace the thumbnail by the original once the person stays on a card. */
   #sharpen(id, url) {
@@ -204,7 +228,8 @@ export class CardView {
       const picture = n.thumb && card.modality !== "text" && card.modality !== "vector";
       show(tile.image, Boolean(picture));
       show(tile.text, !picture);
-      if (picture && tile.image.getAttribute("src") !== n.thumb) tile.image.src = n.thumb;
+      const source = picture ? this.on.src(n) : "";
+      if (picture && tile.image.getAttribute("src") !== source) tile.image.src = source;
       tile.image.classList.toggle("pixelated", (n.width || card.width) > 0 && Math.max(n.width || card.width, n.height || card.height) < 64);
       if (!picture) setText(tile.text, n.text || n.id);
       tile.image.alt = "";

@@ -6,14 +6,17 @@
  */
 
 import { ACTIONS, count, fillHeight, h, helpDialog, icon, isInteractive, isTyping, keepFocus, plural, setText, show } from "../lib/dom.js";
-import { Api, Prefetcher } from "../lib/api.js";
+import { Api } from "../lib/api.js";
+import { Pictures } from "../lib/pictures.js";
 import { LabelPicker } from "../lib/picker.js";
 import { Saver, newId } from "../lib/saver.js";
 import { CardView, hasPicture, suggestion } from "./card.js";
+import { Marks } from "./marks.js";
 import { Queue } from "./queue.js";
 
 const RECENT = 10;
-const AHEAD = 14; // cards whose pictures are loaded before they are needed
+const AHEAD = 24; // cards whose pictures are loaded before they are needed
+const MARKED = 40; // texts whose telling words are asked for at once
 const PACE_WINDOW = 120000;
 
 const KEYS = [
@@ -39,7 +42,8 @@ class Review {
     this.component = component;
     this.data = component.data;
     this.labels = [];
-    this.prefetch = new Prefetcher();
+    this.marks = new Marks(this.api, (id) => this.card.remark(id));
+    this.pictures = new Pictures(this.api);
     this.mine = new Map(); // sample id → this person's decision of this session, or null when taken back
     this.done = []; // [{decision_id, id, action, label, at, previous}] in order, what U takes back
     this.skipped = new Set();
@@ -73,6 +77,7 @@ class Review {
     this.stopFit();
     this.queue.close();
     this.saver.destroy();
+    this.pictures.destroy();
     this.root.remove();
   }
 
@@ -85,6 +90,8 @@ class Review {
       peek: (i) => this.#peek(i),
       open: (n) => this.#open([n.id]),
       zoom: () => this.#zoom(),
+      src: (sample) => this.pictures.src(sample),
+      marks: (card) => this.marks.of(card, () => this.queue.cards.slice(this.queue.cursor, this.queue.cursor + MARKED)),
     });
     this.progressText = h("span.strong", {});
     this.paceText = h("span.muted.pace", {});
@@ -202,9 +209,7 @@ class Review {
   #load() {
     const { cards, cursor } = this.queue;
     const near = cards.slice(cursor, cursor + AHEAD);
-    const first = near.filter(hasPicture).map((c) => c.thumb);
-    const rest = near.flatMap((c) => (c.neighbors || []).map((n) => n.thumb));
-    if (near[0]?.modality !== "text" && near[0]?.modality !== "vector") this.prefetch.want([...first, ...rest]);
+    if (near[0]?.modality !== "text" && near[0]?.modality !== "vector") this.pictures.want([...near.filter(hasPicture), ...near.flatMap((c) => c.neighbors || [])]);
   }
 
   #step(by) {
@@ -238,7 +243,7 @@ class Review {
     this.mint = null;
     const at = new Date().toISOString();
     const decision = { decision_id, sample_id: card.id, action, label, supersedes, reason: this.note || null };
-    this.done.push({ ...decision, at, before: this.#decisionOf(card), thumb: hasPicture(card) ? card.thumb : null, text: card.text });
+    this.done.push({ ...decision, at, before: this.#decisionOf(card), thumb: hasPicture(card) ? this.pictures.src(card) : null, text: card.text });
     this.mine.set(card.id, { decision_id, action, label, at });
     this.skipped.delete(card.id);
     this.stamps.push(Date.now());
