@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from typing import TypeVar
+from contextlib import contextmanager, suppress
+from queue import Full, Queue
+from threading import Event, Thread
+from typing import TypeVar, cast
 
 import torch
 
@@ -53,3 +55,49 @@ def in_order(pool: Executor, work: Callable[[T], R], items: Iterable[T], ahead: 
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
+
+
+@contextmanager
+def ahead(source: Generator[T, None, None], depth: int = 2) -> Iterator[Iterator[T]]:
+    """What ``source`` gives, made by a thread of its own up to ``depth`` items before they are asked for.
+
+    The source is run and closed in that thread; an error in it is raised where its item would have come.
+    """
+    made: Queue[tuple[T | None, BaseException | None]] = Queue(depth)
+    stopped = Event()
+
+    def put(item: tuple[T | None, BaseException | None]) -> None:
+        while not stopped.is_set():
+            with suppress(Full):
+                made.put(item, timeout=0.1)
+                return
+
+    def run() -> None:
+        error: BaseException | None = None
+        try:
+            for item in source:
+                put((item, None))
+                if stopped.is_set():
+                    break
+        except BaseException as failure:  # noqa: BLE001 - raised again where the item is asked for
+            error = failure
+        finally:
+            source.close()
+        put((None, error or StopIteration()))
+
+    def items() -> Iterator[T]:
+        while True:
+            item, error = made.get()
+            if isinstance(error, StopIteration):
+                return
+            if error is not None:
+                raise error
+            yield cast(T, item)
+
+    thread = Thread(target=run, name="winnow-ahead", daemon=True)
+    thread.start()
+    try:
+        yield items()
+    finally:
+        stopped.set()
+        thread.join()

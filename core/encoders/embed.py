@@ -3,9 +3,9 @@
     out_dir/shards/key.json          what is being embedded with what; another key empties the folder
     out_dir/fit/                     what a fitted encoder learned (kept: queries need it)
     out_dir/shards/000012.npy .ok.npy .json   2,048 rows, unit norm, float16; the .json, written last, has the checksums
-    out_dir/vectors.npy ok.npy spec.json      the result; spec.json is written last, then shards/ is removed
+    out_dir/vectors.npy ok.npy rows.parquet spec.json   the result; spec.json is written last, then shards/ is removed
 
-Shards start at fixed rows and batches start at shards, so an interrupted run goes on with the same batches and gives
+Vectors of contents that an earlier run with the same encoder has seen are copied, not computed again. Shards start at fixed rows and batches start at shards, so an interrupted run goes on with the same batches and gives
 the same bytes as one that was never cut.
 """
 
@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterator
-from dataclasses import replace
+import time
+from collections import deque
+from collections.abc import Generator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,15 +25,20 @@ from numpy.typing import NDArray
 
 from .. import fingerprint as fp
 from ..errors import EncoderError, WorkspaceError
+from ..growth import Earlier, compare, earlier, save_rows
 from ..media.workers import decode_stream
 from ..sources.build import content_fingerprint
 from ..store.artifacts import atomic_file, checksum_of, load_array, load_json, save_array, save_json
-from ..types import Bool, Dataset, EmbeddingSet, EncoderSpec, Modality, Progress, ProgressFn, quiet
+from ..threads import ahead
+from ..types import Bool, Dataset, EmbeddingSet, EncoderSpec, Int64, Modality, Progress, ProgressFn, Strings, quiet
 from .base import BaseEncoder, Choice, unit_rows
 
 SHARD_ROWS = 2048
 EMBED_VERSION = 1
 _STAGE = "embed"
+_KEEP_FIT = 0.8
+"""An encoder fitted on the dataset keeps its fit while so large a share of the rows was there then."""
+_PACE_SECONDS = 10.0
 
 
 def embed(
@@ -41,6 +48,7 @@ def embed(
     progress: ProgressFn = quiet,
     batch_size: int | None = None,
     workers: int | None = None,
+    keys: Strings | None = None,
 ) -> EmbeddingSet:
     """Encode every sample; go on where an earlier call with the same dataset and encoder was cut.
 
@@ -51,6 +59,9 @@ def embed(
     batch_size : rows per call of the encoder; None = what suits the device. When CUDA runs out of memory it is halved
         until the batch fits.
     workers : decoding processes; None = one per core, 0 = in this process.
+    keys : (n,) str, what tells contents apart ("" = unknown); None = ``dataset.content_hash``. What ``out_dir`` holds
+        of the same keys by the same encoder is taken over. An encoder that is fitted on the dataset keeps its fit
+        while at least four fifths of the rows were there when it was made.
 
     Returns
     -------
@@ -69,16 +80,51 @@ def embed(
     if dataset.texts is None and choice.spec.modality is Modality.TEXT:
         raise EncoderError(f"{choice.name} encodes text, and this dataset has none.")
     progress(Progress(_STAGE, 0, dataset.n, "samples", f"loading {choice.name}"))
-    shards = _Shards(folder / "shards", folder / "fit", key, dataset.n)
+    keys = dataset.content_hash if keys is None else keys
+    made_by = encoder_key(choice.spec)
     encoder = choice.build()
+    known = _known(folder, dataset, keys, made_by, encoder.fitted)
+    shards = _Shards(folder / "shards", key, dataset.n)
     if encoder.fitted:
-        _fit(encoder, dataset, folder / "fit", key, progress)
-    runner = _Runner(encoder, batch_size or encoder.batch, shards, dataset, progress)
+        _fit(encoder, dataset, folder / "fit", key, progress, keep=known is not None)
+    runner = _Runner(encoder, batch_size or encoder.batch, shards, dataset, progress, known)
     if _by_text(dataset, choice.spec):
         runner.texts()
     else:
         runner.images(workers)
-    return _assemble(folder, shards, encoder.spec, dataset, key)
+    return _assemble(folder, shards, encoder.spec, dataset, key, keys, made_by)
+
+
+def encoder_key(spec: EncoderSpec) -> str:
+    """Fingerprint of what makes vectors: those of two runs can be mixed where it is the same."""
+    return fp.of(EMBED_VERSION, spec)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """Vectors that are there already. source : (n,) int64 row of ``then``, −1 = to be computed."""
+
+    then: Earlier
+    source: Int64
+
+    def at(self, rows: range) -> Int64:
+        return self.source[rows.start : rows.stop]
+
+
+def _known(folder: Path, dataset: Dataset, keys: Strings, made_by: str, fitted: bool) -> _Known | None:
+    """What an earlier run of the same encoder left in ``folder``, if it is of use."""
+    then = earlier(folder)
+    if then is None or then.encoder != made_by:
+        return None
+    source = compare(then, dataset.sample_ids, keys).source
+    kept = int((source >= 0).sum())
+    if fitted:
+        with contextlib.suppress(WorkspaceError):
+            fit = load_json(folder / "fit" / "fit.json")
+            if kept >= _KEEP_FIT * max(dataset.n, int(fit.get("n", 0))):
+                return _Known(then, source)
+        return None
+    return _Known(then, source) if kept else None
 
 
 def load_fitted(choice: Choice, out_dir: Path | str) -> BaseEncoder:
@@ -109,25 +155,26 @@ def _finished(folder: Path, key: str, dataset: Dataset) -> EmbeddingSet | None:
     return EmbeddingSet(vectors, ok, spec, dataset.fingerprint, key)
 
 
-def _fit(encoder: BaseEncoder, dataset: Dataset, folder: Path, key: str, progress: ProgressFn) -> None:
-    """Fit once; an earlier fit of the same key is read back, so that a resumed run goes on with the same features."""
+def _fit(encoder: BaseEncoder, dataset: Dataset, folder: Path, key: str, progress: ProgressFn, keep: bool) -> None:
+    """Fit once. An earlier fit is read back where it is of the same key (so that a resumed run goes on with the same
+    features), or where ``keep`` says that vectors made with it are taken over."""
     mark = folder / "fit.json"
     with contextlib.suppress(WorkspaceError):
-        if load_json(mark).get("key") == key:
+        if load_json(mark).get("key") == key or keep:
             encoder.load(folder)
             return
-    folder.mkdir(parents=True, exist_ok=True)
-    mark.unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     encoder.fit(dataset, progress)
     encoder.save(folder)
-    save_json(mark, {"key": key})
+    save_json(mark, {"key": key, "n": dataset.n})
     encoder.load(folder)
 
 
 class _Shards:
     """The shards of one embedding run on disk."""
 
-    def __init__(self, folder: Path, fit: Path, key: str, n: int) -> None:
+    def __init__(self, folder: Path, key: str, n: int) -> None:
         self.folder = folder
         self.n = n
         self.count = -(-n // SHARD_ROWS)
@@ -136,7 +183,6 @@ class _Shards:
             known = load_json(folder / "key.json").get("key")
         if known != key:
             shutil.rmtree(folder, ignore_errors=True)
-            shutil.rmtree(fit, ignore_errors=True)
             folder.mkdir(parents=True)
             save_json(folder / "key.json", {"key": key})
 
@@ -184,9 +230,17 @@ class _Runner:
     """Feeds an encoder shard by shard."""
 
     def __init__(
-        self, encoder: BaseEncoder, batch: int, shards: _Shards, dataset: Dataset, progress: ProgressFn
+        self,
+        encoder: BaseEncoder,
+        batch: int,
+        shards: _Shards,
+        dataset: Dataset,
+        progress: ProgressFn,
+        known: _Known | None,
     ) -> None:
         self.encoder = encoder
+        self.known = known
+        self._pace: deque[tuple[float, int]] = deque()
         self.batch = max(1, batch)
         self.shards = shards
         self.dataset = dataset
@@ -202,44 +256,72 @@ class _Runner:
             raise EncoderError(f"{self.encoder.spec.name} encodes text, and this dataset has none.")
         for shard in self.todo:
             chosen = [str(texts[r]) for r in self.shards.rows(shard)]
-            good = np.array([bool(t.strip()) for t in chosen], bool)
+            out = self._begin(shard)
+            good = np.zeros(len(chosen), bool)
+            for i in self._missing(shard):
+                good[i] = bool(chosen[i].strip())
             # Texts of like length together waste no padding.
             order = np.argsort([len(t) for t in chosen], kind="stable")
-            out = _Rows(len(good))
             self._encode(
                 out, order[good[order]], lambda rows, t=chosen: self.encoder.encode_texts([t[i] for i in rows])
             )
             self._write(shard, out)
 
     def images(self, workers: int | None) -> None:
-        rows = [r for s in self.todo for r in self.shards.rows(s)]
-        stream = decode_stream(self.dataset, rows, self.encoder.image_work(), workers)
+        wanted = {s: self._missing(s) for s in self.todo}
+        rows = [int(r) for s in self.todo for r in self.shards.rows(s).start + wanted[s]]
         step = self.batch  # pieces keep this size when batches are halved
-        try:
-            pieces = _pieces(stream, [min(step, len(self.shards.rows(s)) - at) for s in self.todo
-                                      for at in range(0, len(self.shards.rows(s)), step)])  # fmt: skip
+        sizes = [min(step, len(wanted[s]) - at) for s in self.todo for at in range(0, len(wanted[s]), step)]
+        stream = decode_stream(self.dataset, rows, self.encoder.image_work(), workers)
+        with ahead(_pieces(stream, sizes)) as pieces:
             for shard in self.todo:
-                out = _Rows(len(self.shards.rows(shard)))
-                for at in range(0, out.size, step):
+                out = self._begin(shard)
+                for at in range(0, len(wanted[shard]), step):
                     pixels, good = next(pieces)
+                    place = wanted[shard][at : at + len(good)]
                     order = np.flatnonzero(good)
-                    self._encode(out, order, lambda rows, p=pixels: self.encoder.encode_pixels(p[rows]), at)
+                    self._encode(out, order, lambda rows, p=pixels: self.encoder.encode_pixels(p[rows]), place)
                 self._write(shard, out)
-        finally:
-            stream.close()
 
-    def _encode(self, out: _Rows, order: NDArray[np.intp], encode: Any, offset: int = 0) -> None:
-        """Encode rows in ``order``, a batch at a time, into ``out`` from ``offset`` on."""
+    def _missing(self, shard: int) -> NDArray[np.intp]:
+        """The rows of a shard, counted from its start, that are still to be computed."""
+        rows = self.shards.rows(shard)
+        return np.arange(len(rows)) if self.known is None else np.flatnonzero(self.known.at(rows) < 0)
+
+    def _begin(self, shard: int) -> _Rows:
+        """The vectors of a shard with what is known already."""
+        rows = self.shards.rows(shard)
+        out = _Rows(len(rows))
+        if self.known is not None:
+            source = self.known.at(rows)
+            found = np.flatnonzero(source >= 0)
+            if len(found):
+                out.put(found, self.known.then.vectors[source[found]])
+        return out
+
+    def _tell(self, done: int, count: int) -> None:
+        """Say how far it is, and how fast the last ten seconds went."""
+        now = time.perf_counter()
+        self._pace.append((now, count))
+        while now - self._pace[0][0] > _PACE_SECONDS:
+            self._pace.popleft()
+        spent = now - self._pace[0][0]
+        rate = sum(c for _, c in list(self._pace)[1:]) / spent if spent > 0.5 else 0.0
+        message = f"{rate:,.0f} samples a second" if rate >= 1 else ""
+        self.progress(Progress(_STAGE, done, self.dataset.n, "samples", message))
+
+    def _encode(self, out: _Rows, order: NDArray[np.intp], encode: Any, place: NDArray[np.intp] | None = None) -> None:
+        """Encode rows in ``order``, a batch at a time, into ``out``: at ``place[row]``, or at the row itself."""
         at = 0
         while at < len(order):
             rows = order[at : at + self.batch]
             try:
-                out.put(rows + offset, unit_rows(encode(rows)))
+                out.put(rows if place is None else place[rows], unit_rows(encode(rows)))
             except RuntimeError as error:
                 self._halve(error)
                 continue
             at += len(rows)
-            self.progress(Progress(_STAGE, self._finished + offset + at, self.dataset.n, "samples"))
+            self._tell(self._finished + int(rows[-1] if place is None else place[rows[-1]]) + 1, len(rows))
 
     def _write(self, shard: int, out: _Rows) -> None:
         vectors = out.vectors if out.vectors is not None else np.zeros((out.size, self.encoder.spec.dim), np.float16)
@@ -268,25 +350,30 @@ class _Runner:
 
 
 def _pieces(
-    stream: Iterator[tuple[list[int], tuple[NDArray[np.uint8], Bool]]], sizes: list[int]
-) -> Iterator[tuple[NDArray[np.uint8], Bool]]:
+    stream: Generator[tuple[list[int], tuple[NDArray[np.uint8], Bool]], None, None], sizes: list[int]
+) -> Generator[tuple[NDArray[np.uint8], Bool], None, None]:
     """Cut a stream of chunks into pieces of the given sizes."""
     pixels: list[NDArray[np.uint8]] = []
     good: list[Bool] = []
     have = 0
-    for size in sizes:
-        while have < size:
-            _, (more, fine) = next(stream)
-            pixels.append(more)
-            good.append(fine)
-            have += len(fine)
-        p, g = (pixels[0], good[0]) if len(pixels) == 1 else (np.concatenate(pixels), np.concatenate(good))
-        yield p[:size], g[:size]
-        have -= size
-        pixels, good = ([p[size:]], [g[size:]]) if have else ([], [])
+    try:
+        for size in sizes:
+            while have < size:
+                _, (more, fine) = next(stream)
+                pixels.append(more)
+                good.append(fine)
+                have += len(fine)
+            p, g = (pixels[0], good[0]) if len(pixels) == 1 else (np.concatenate(pixels), np.concatenate(good))
+            yield p[:size], g[:size]
+            have -= size
+            pixels, good = ([p[size:]], [g[size:]]) if have else ([], [])
+    finally:
+        stream.close()
 
 
-def _assemble(folder: Path, shards: _Shards, spec: EncoderSpec, dataset: Dataset, key: str) -> EmbeddingSet:
+def _assemble(
+    folder: Path, shards: _Shards, spec: EncoderSpec, dataset: Dataset, key: str, keys: Strings, made_by: str
+) -> EmbeddingSet:
     """Join the shards into one file, write spec.json last, and remove the shards."""
     parts = [load_array(shards.path(s, ".npy")) for s in range(shards.count)]
     dim = max((p.shape[1] for p in parts if np.any(p)), default=parts[0].shape[1])
@@ -298,6 +385,7 @@ def _assemble(folder: Path, shards: _Shards, spec: EncoderSpec, dataset: Dataset
             whole = part if part.shape[1] == dim else np.zeros((len(part), dim), "<f2")  # a shard without a good row
             stream.write(np.ascontiguousarray(whole, "<f2").data)
     save_array(folder / "ok.npy", np.concatenate([load_array(shards.path(s, ".ok.npy")) for s in range(shards.count)]))
+    save_rows(folder, dataset.sample_ids, keys, made_by, key)
     spec = replace(spec, dim=dim, precision="float16")
     fields = {name: getattr(spec, name) for name in EncoderSpec.__dataclass_fields__}
     save_json(folder / "spec.json", {**fields, "key": key})
