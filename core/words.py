@@ -29,6 +29,9 @@ PRIOR = 500.0
 LIMIT = 200_000
 """Texts that are counted; of more, an even sample."""
 
+WORTH_SAYING = 0.2
+"""Least probability of a suggestion that words are named for; a flagged label always is."""
+
 
 class WordEvidence:
     """Word counts per class, made once.
@@ -103,8 +106,8 @@ class TextMarks:
             return self._made
 
     def of(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """Id → {words: [(word, z), …], given, toward, other} for samples with a text. Without a given or suggested label
-        there are no words; ``other`` is the text of ``duplicate_of``, None for what is flagged as no duplicate."""
+        """Id → {words: [(word, z), …], given, toward, other} for samples with a text. Without a given label or a
+        suggestion worth saying there are no words; ``other`` is the text of ``duplicate_of``, None for what is flagged as no duplicate."""
         rows = [self._row(i) for i in ids]
         out = {}
         for row, who, seen in zip(rows, self._dataset.take(rows), self._verdicts.take(rows), strict=True):
@@ -112,7 +115,8 @@ class TextMarks:
                 continue
             given, toward = who["label"], seen["suggested_label"]
             found: list[tuple[str, float]] = []
-            if given in self._code and toward in self._code and given != toward:
+            asked = seen["noisy_label_flag"] or (seen["suggested_prob"] and seen["suggested_prob"][0] >= WORTH_SAYING)
+            if asked and given in self._code and toward in self._code and given != toward:
                 found = self._evidence.telling(who["text"], self._code[given], self._code[toward], row)
             other = None
             if seen["duplicate_flag"] and seen["duplicate_of"]:

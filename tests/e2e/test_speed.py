@@ -1,15 +1,17 @@
-"""Review at ten keys a second, also while the server is held still and connections break."""
+"""Review at ten keys a second on 14,000 samples, also while the server is held still and connections break."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
 import pytest
+from enlarge import enlarge
 from hands import measures, open_review, sample, wait_saved
 from harness import Complaints, Server
-from playwright.sync_api import BrowserContext, Page, Route, expect
+from playwright.sync_api import BrowserContext, Page, Response, Route, expect
 
 from winnow.core.workspace import Workspace
 
@@ -18,7 +20,34 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 SAMPLES = 200
 PER_SECOND = 10
 QUEUE = "/review?verdicts=clean"
+SIZE = 14_000
 KEYS = "aaxwa1axa2"
+
+
+@pytest.fixture(scope="module")
+def shared(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server on a workspace of 14,000 samples: the demo's, over and over."""
+    home = tmp_path_factory.mktemp("large")
+    made = Server(enlarge(demo, home / "workspace", SIZE), home / "state")
+    made.start()
+    yield made
+    made.stop()
+
+
+class HandedOut:
+    """The samples that the server handed out to the page, in the order in which the browser was to show them."""
+
+    def __init__(self, page: Page) -> None:
+        self.ids: list[str] = []
+        self.total = 0
+        page.on("response", self._hear)
+
+    def _hear(self, response: Response) -> None:
+        if "/api/cards/" not in response.url or not response.ok:
+            return
+        answer = response.json()
+        self.total = answer.get("total", self.total)
+        self.ids += [c["id"] for c in answer["cards"] if c["id"] not in set(self.ids)]
 
 
 def log_of(server: Server) -> list[tuple[str, str]]:
@@ -47,9 +76,12 @@ def drum(page: Page, n: int, at: dict[int, object] | None = None) -> list[tuple[
 
 
 def test_two_hundred_samples_at_ten_keys_a_second(page: Page, server: Server) -> None:
+    handed = HandedOut(page)
     open_review(page, server.url + QUEUE)
     expected = drum(page, SAMPLES)
     wait_saved(page)
+    assert handed.total > SIZE / 2
+    assert [i for i, _ in expected] == handed.ids[:SAMPLES]
     assert len({i for i, _ in expected}) == SAMPLES
     assert log_of(server) == expected
     took = measures(page, "winnow:key-to-card")
@@ -63,6 +95,7 @@ def test_a_held_server_and_broken_connections_lose_and_double_nothing(
     page: Page, server: Server, complaints: Complaints
 ) -> None:
     complaints.allow += ["/api/", "_stcore", "WebSocket"]
+    handed = HandedOut(page)
     open_review(page, server.url + QUEUE)
 
     def lose_answer(route: Route) -> None:
@@ -76,6 +109,7 @@ def test_a_held_server_and_broken_connections_lose_and_double_nothing(
         130: server.resume,  # five seconds later
     })  # fmt: skip
     wait_saved(page, 40_000)
+    assert [i for i, _ in expected] == handed.ids[:SAMPLES]
     assert len({i for i, _ in expected}) == SAMPLES
     assert log_of(server) == expected
     assert median(measures(page, "winnow:key-to-card")) <= 50

@@ -63,7 +63,8 @@ def test_a_card_is_told_words_and_the_text_it_repeats(tmp_path: Path) -> None:
     pq.write_table(
         pa.table(
             {"suggested_label": ["dog" if v == "cat" else "cat" for v in label], "duplicate_of": keeper,
-             "duplicate_flag": [i == 1 for i in range(n)]}
+             "duplicate_flag": [i == 1 for i in range(n)],
+             "noisy_label_flag": [i == 60 for i in range(n)], "suggested_prob": [[0.1]] * n}
         ), tmp_path / "v.parquet",
     )  # fmt: skip
     row = {name: i for i, name in enumerate(ids)}
@@ -75,4 +76,5 @@ def test_a_card_is_told_words_and_the_text_it_repeats(tmp_path: Path) -> None:
     assert {w for w, _ in told["s60"]["words"]} == {"dog", "purrs"}
     assert (told["s60"]["given"], told["s60"]["toward"], told["s60"]["other"]) == ("cat", "dog", None)
     assert told["s1"]["other"] == "the cat purrs"
+    assert told["s1"]["words"] == []  # nothing is suggested that is worth saying
     assert told["s2"]["other"] is None

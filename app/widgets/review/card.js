@@ -52,8 +52,9 @@ export class CardView {
     this.keyFor = h("b.ellipsis", {});
     this.keyAgainst = h("b.ellipsis", {});
     this.keyDiffers = h("span", { hidden: true }, h("mark.differs", { textContent: "words" }), " differ from the one it repeats");
+    this.keySame = h("span", { hidden: true, textContent: "the same words as the one it repeats" });
     this.key = h("span.marks", { hidden: true, title: "Words that are used more in one class than in the other, over the whole dataset (log-odds, |z| ≥ 1.96)" },
-      h("span", {}, h("mark.for", { textContent: "words" }), " speak for ", this.keyFor), h("span", {}, h("mark.against", { textContent: "words" }), " for ", this.keyAgainst), this.keyDiffers);
+      h("span", {}, h("mark.for", { textContent: "words" }), " speak for ", this.keyFor), h("span", {}, h("mark.against", { textContent: "words" }), " for ", this.keyAgainst), this.keyDiffers, this.keySame);
     this.peekNote = h("div.peeknote", { hidden: true });
     this.flash = h("div.flash", { "aria-hidden": "true", hidden: true }, icon("check"));
     this.stage = h("figure.stage", {}, h("div.picture", { onclick: () => this.on.zoom() }, this.image, this.text, this.missing), this.peekNote, this.flash, h("figcaption", {}, this.caption, this.key));
@@ -137,14 +138,17 @@ export class CardView {
   /** A text with the words marked that tell; colour only, so that nothing moves when the marks come later. */
   #write(card) {
     const marks = card.kinds ? this.on.marks(card) : null; // a neighbour on the stage has none
-    this.words.replaceChildren(...markedText(card.text, marks));
+    const nodes = markedText(card.text, marks);
+    const apart = nodes.some((n) => n.className === "differs");
+    this.words.replaceChildren(...nodes);
     this.written = card;
     const said = marks?.words || [];
     setText(this.keyFor, marks?.toward);
     setText(this.keyAgainst, marks?.given);
     show(this.keyFor.parentElement, said.some(([, z]) => z > 0));
     show(this.keyAgainst.parentElement, said.some(([, z]) => z < 0));
-    show(this.keyDiffers, Boolean(marks?.other));
+    show(this.keyDiffers, apart);
+    show(this.keySame, Boolean(marks?.other) && !apart);
     show(this.key, Boolean(said.length || marks?.other));
   }
 
