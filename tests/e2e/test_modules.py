@@ -46,10 +46,12 @@ def test_the_mask_greys_what_the_engine_leaves_out(blank: Page) -> None:
         "ood": {"head": {"names": None}, "array": [0.9, 0.5, 0.9, 0.9, 0.4, 0.9]},
         "decision": {"head": {"names": ["accept"]}, "array": [65535, 65535, 65535, 65535, 65535, 0]},
     }
-    body = "async (m, x) => { const a = await m.mask(x.query, new Float32Array(12), n => x.colours[n]); return [[...a.mask], a.whole]; }"
-    assert call(blank, "map/filter.js", body, {"query": query, "colours": colours}) == [[1, 1, 0, 0, 0, 0], True]
-    body = "async (m, x) => (await m.mask('kinds=hard', new Float32Array(4), null)).whole"
-    assert call(blank, "map/filter.js", body, None) is False
+    body = "async (m, x) => { const a = await m.mask(x.query, new Float32Array(12), n => x.colours[n]); return [...a.mask]; }"
+    assert call(blank, "map/filter.js", body, {"query": query, "colours": colours}) == [1, 1, 0, 0, 0, 0]
+    body = (
+        "async (m) => [...(await m.mask('kinds=hard', new Float32Array(6), null, async () => ({array: [0, 2]}))).mask]"
+    )
+    assert call(blank, "map/filter.js", body, None) == [1, 0, 1]  # only the server can answer that
 
 
 def test_points_in_outlines_agree(blank: Page) -> None:
@@ -98,3 +100,63 @@ def test_label_search_puts_the_likeliest_first(blank: Page) -> None:
     assert found == ["class 7", "class 3"]
     found = call(blank, "lib/picker.js", body, {"names": names, "query": "class 99", "likely": [], "n": 3})
     assert found[0] == "class 99"
+
+
+@pytest.mark.parametrize("sizes", [[7], [1, 5, 12, 3], [4] * 30])
+def test_every_tile_has_a_place_and_every_place_its_tile(blank: Page, sizes: list[int]) -> None:
+    body = """(m, sizes) => {
+      const s = new m.Shelves(sizes.map((count, i) => ({name: String(i), count})));
+      s.lay(3, 100, 30, 8);
+      const places = Array.from({length: s.total}, (_, i) => ({...s.place(i), section: s.sectionOf(i), down: s.beside(i, 1), up: s.beside(i, -1)}));
+      const views = [];
+      for (let y = -50; y < s.height; y += 37) views.push([y, s.window(y, y + 250)]);
+      return {places, views, height: s.height};
+    }"""
+    got = call(blank, "gallery/shelves.js", body, sizes)
+    y, expected, heads = 8, [], []
+    for section, n in enumerate(sizes):
+        heads.append((y, section))
+        for k in range(n):
+            expected.append((k % 3, y + 30 + 100 * (k // 3), section))
+        y += 30 + 100 * -(-n // 3)
+    assert [(p["column"], p["y"], p["section"]) for p in got["places"]] == expected
+    assert got["height"] == y
+    for top, view in got["views"]:
+        seen = [i for i, (_, at, _) in enumerate(expected) if at + 100 > top and at < top + 250]
+        if seen:
+            assert view["first"] <= seen[0]
+            assert view["last"] > seen[-1]
+        assert {s for at, s in heads if at + 30 > top and at < top + 250} <= set(view["heads"])
+    for i, place in enumerate(got["places"]):
+        for step, other in ((1, place["down"]), (-1, place["up"])):
+            there = expected[other]
+            assert other == i or (there[1] - expected[i][1]) * step > 0  # a line further on, or at the end
+            assert there[0] <= expected[i][0]
+
+
+@pytest.mark.parametrize(
+    ("mine", "other", "apart"),
+    [
+        ("a b c d", "a b c d", []),
+        ("a b c d", "a x c d", [1]),
+        ("a b c d e", "a c e", [1, 3]),
+        ("a b", "", [0, 1]),
+        ("x y a b x", "a b", [0, 1, 4]),
+        (" ".join(f"w{i}" for i in range(3000)), " ".join(f"w{i}" for i in range(3000) if i not in (5, 2990)), [5, 2990]),
+    ],
+)  # fmt: skip
+def test_differing_words_are_those_that_no_alignment_keeps(
+    blank: Page, mine: str, other: str, apart: list[int]
+) -> None:
+    body = "(m, x) => [...m.differing(x[0], x[1])].sort((a, b) => a - b)"
+    assert call(blank, "review/marks.js", body, [mine.split(), other.split()]) == apart
+
+
+def test_texts_are_marked_as_text(blank: Page) -> None:
+    text = "Ärger & <b>pay</b> taxes, PAY"
+    marks = {"words": [["pay", 3.2], ["ärger", -2.5]], "given": "a", "toward": "<i>b</i>", "other": None}
+    body = """(m, x) => { const box = document.createElement("p"); box.append(...m.markedText(x[0], x[1]));
+      return [box.textContent, [...box.children].map(c => [c.tagName, c.className, c.textContent])]; }"""
+    shown, found = call(blank, "review/marks.js", body, [text, marks])
+    assert shown == text
+    assert found == [["MARK", "against", "Ärger"], ["MARK", "for", "pay"], ["MARK", "for", "PAY"]]
