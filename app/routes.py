@@ -30,6 +30,7 @@ def build_routes() -> list[Route]:
         Route("/api/thumb/{ws}/{id}", media.thumb),
         Route("/api/image/{ws}/{id}", media.image),
         Route("/api/cards/{ws}", endpoint(queue.cards)),
+        Route("/api/like/{ws}", endpoint(queue.like)),
         Route("/api/rows/{ws}", endpoint(queue.rows)),
         Route("/api/labels/{ws}", endpoint(queue.labels)),
         Route("/api/search/{ws}", endpoint(queue.search)),

@@ -1,4 +1,4 @@
-"""GET /api/cards, /api/rows, /api/labels and /api/search: what the review card and the gallery show next.
+"""GET /api/cards, /api/like, /api/rows, /api/labels and /api/search: what the review card and the gallery show next.
 
 A **queue** is the order of ids that one tab works through, kept on the server under a handle, so that decisions made
 meanwhile never shift the cards that were not handed out. The tab keeps its own cursor.
@@ -6,6 +6,7 @@ meanwhile never shift the cards that were not handed out. The tab keeps its own 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from winnow.app import filters
@@ -15,6 +16,10 @@ from winnow.core.errors import QueryError, WinnowError
 DEFAULT_SORT = "-confidence"
 MAX_CARDS = 200
 MAX_ROWS = 500
+MAX_LAST = 10
+"""Decisions whose likes are looked for in one request."""
+MAX_TILES = 120
+"""Samples of an offer that are shown."""
 NEIGHBOUR_TEXT = 160
 """Characters of a neighbour's text on a card."""
 
@@ -24,13 +29,56 @@ def _build(call: Call) -> tuple[str, list[str]]:
     return call.hub.keep_selection(call.key, ids), ids
 
 
-def _reordered(call: Call, old: list[str], cursor: int) -> tuple[str, list[str]]:
-    """What was handed out stays where it is; the rest takes the newest order."""
+def _reordered(call: Call, old: list[str], cursor: int) -> tuple[list[str], dict[str, Any] | None]:
+    """What was handed out stays where it is; the rest takes the newest order, by what the decisions teach. With what
+    changed, None where the order is not one by suspicion."""
     handed = old[:cursor]
     seen = set(handed)
-    rest = [i for i in call.workspace.ids(call.filter(), call.get("sort") or DEFAULT_SORT) if i not in seen]
-    ids = handed + rest
-    return call.hub.keep_selection(call.key, ids), ids
+    sort = call.get("sort") or DEFAULT_SORT
+    rest = [i for i in call.workspace.ids(call.filter(), sort) if i not in seen]
+    rounds = call.workspace.rounds
+    if not rounds.can_order(sort):
+        return handed + rest, None
+    before = {i: place for place, i in enumerate(old)}
+    rest.sort(key=lambda i: before.get(i, len(old)))  # what changed is told against the order that the tab has
+    ordered, moved = rounds.order(rest, sort)
+    return handed + ordered, {"moved": moved.count, "words": moved.words(), **_learnt(call, sort)}
+
+
+def _learnt(call: Call, sort: str) -> dict[str, Any]:
+    """Precision so far, what is left and whether to stop, and an offer to decide the same for samples like the last."""
+    rounds = call.workspace.rounds
+    everything = call.workspace.ids(replace(call.filter(), state="any"), sort)
+    offers = [o for o in map(rounds.like_these, [v for k, v in call.query if k == "last"][:MAX_LAST]) if o is not None]
+    best = max(offers, key=lambda o: len(o.ids), default=None)
+    return {
+        "precision": [p.as_json() for p in rounds.precision() if p.decided],
+        "advice": rounds.advice(everything, sort).as_json(),
+        "offer": None if best is None else _offer(best),
+    }
+
+
+def _offer(offer: Any) -> dict[str, Any]:
+    names = ("sample_id", "action", "label", "what", "said", "of")
+    return {**{n: getattr(offer, n) for n in names}, "count": len(offer.ids), "expected": round(offer.expected)}
+
+
+def like(call: Call) -> dict[str, Any]:
+    """``?id=`` → samples that would get the decision that this one got: ``{offer}`` with all ``ids``, their
+    ``probability``, and ``tiles`` of the first; ``offer`` null where too few are sure enough. Nothing is decided."""
+    offer = call.workspace.rounds.like_these(call.get("id"))
+    if offer is None:
+        return {"offer": None, "generation": call.generation}
+    first = offer.ids[:MAX_TILES]
+    found = call.workspace.rows(filters.with_ids(filters.Filter(), first), "row", 0, len(first))
+    tile = {row["sample_id"]: call.links(row) for row in found}
+    tiles = [
+        {"id": i, "thumb": tile[i]["thumb"], "label": tile[i]["label"], "text": tile[i].get("text"), "p": p}
+        for i, p in zip(first, offer.probability, strict=False)
+        if i in tile
+    ]
+    shown = {**_offer(offer), "ids": offer.ids, "probability": offer.probability, "tiles": tiles}
+    return {"offer": shown, "generation": call.generation}
 
 
 def _texts(call: Call, shown: list[dict[str, Any]]) -> None:
@@ -55,7 +103,11 @@ def cards(call: Call) -> dict[str, Any]:
 
     Answers ``{queue, cursor, total, restarted, cards}``. Without ``queue`` (or when the server no longer has it:
     ``restarted``) a queue is made from the filter; ``cursor`` then counts in the new queue, and a tab leaves out what it
-    already holds. ``reorder=1`` re-orders what was not handed out.
+    already holds.
+
+    ``reorder=1`` re-orders what comes after ``cursor`` by what the decisions teach, and answers with ``order`` (the next
+    ids) and ``round`` (what changed, precision, what is left, an offer to decide the same for samples like those named
+    by ``last``). Cards between ``cursor`` and ``sent``, which the tab holds, are not sent again.
     """
     asked = [value for key, value in call.query if key == "id"]
     if asked:
@@ -72,7 +124,19 @@ def cards(call: Call) -> dict[str, Any]:
         handle, ids = _build(call)
         cursor = 0
     elif call.get("reorder"):
-        handle, ids = _reordered(call, ids, cursor)
+        held = set(ids[cursor : call.number("sent", cursor, cursor, 10**9)])
+        ids, learnt = _reordered(call, ids, cursor)
+        page = ids[cursor : cursor + limit]
+        return {
+            "queue": call.hub.keep_selection(call.key, ids),
+            "cursor": cursor + len(page),
+            "total": len(ids),
+            "restarted": False,
+            "generation": call.generation,
+            "order": page,
+            "round": learnt,
+            "cards": _cards(call, [i for i in page if i not in held]),
+        }
     page = ids[cursor : cursor + limit]
     return {
         "queue": handle,

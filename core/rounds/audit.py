@@ -116,10 +116,15 @@ def expected(now: Round, kind: Kind, rows: NDArray[np.int64], scan: ScanArrays) 
     told, _ = now.decided.outcome(kind, scan)
     seen = sigmoid(log_odds(scan.probability[kind][now.decided.rows[told]]))
     common = 1.0 / (1.0 / _UNSURE**2 + float((seen * (1 - seen)).sum()))
-    wobble = p * (1 - p)
-    sd = float(np.sqrt(wobble.sum() + common * wobble.sum() ** 2))
+    return _amount(p, common)
+
+
+def _amount(p: NDArray[np.float64], common: float) -> Amount:
+    """Σ p with its interval; ``common`` is the variance of the shift of the log-odds that all of ``p`` share."""
+    wobble = float((p * (1 - p)).sum())
+    sd = float(np.sqrt(wobble + common * wobble**2))
     value = float(p.sum())
-    return Amount(value, max(0.0, value - _Z * sd), min(float(len(rows)), value + _Z * sd))
+    return Amount(value, max(0.0, value - _Z * sd), min(float(len(p)), value + _Z * sd))
 
 
 def together(amounts: Iterable[Amount]) -> Amount:
@@ -132,16 +137,24 @@ def together(amounts: Iterable[Amount]) -> Amount:
 
 
 def noise_rate(scan: ScanArrays, now: Round) -> Amount:
-    """Share of labelled samples whose label is wrong, corrected by the decisions: those confirmed so far and what the
-    re-estimated probabilities say of the others. Without decisions, the scan's own estimate."""
+    """Share of labelled samples whose label is wrong, corrected by the decisions. Without any, the scan's own estimate.
+
+    Three parts: those confirmed so far; the flagged ones that are open, by their re-estimated probabilities; and those
+    that nobody flagged, by the scan's own, because reviewing flags teaches nothing about how many wrong labels were never
+    flagged. So the interval keeps the whole prior doubt about the last part, however many decisions there are.
+    """
     labelled = scan.labels >= 0
     n = max(int(labelled.sum()), 1)
     told, right = now.decided.outcome(Kind.NOISY_LABEL, scan)
     unseen = labelled.copy()
     unseen[now.decided.rows[told]] = False
-    rest = expected(now, Kind.NOISY_LABEL, np.flatnonzero(unseen), scan)
+    flagged = scan.flag[Kind.NOISY_LABEL]
     known = float(right.sum())
-    return Amount((known + rest.value) / n, (known + rest.low) / n, (known + rest.high) / n)
+    open_flags = expected(now, Kind.NOISY_LABEL, np.flatnonzero(unseen & flagged), scan)
+    p = scan.probability[Kind.NOISY_LABEL][unseen & ~flagged].astype(np.float64)
+    never = _amount(p, _UNSURE**2)
+    total = together([Amount(known, known, known), open_flags, never])
+    return Amount(total.value / n, total.low / n, min(total.high / n, 1.0))
 
 
 def advice(scan: ScanArrays, now: Round, rows: NDArray[np.int64], queue: Bool, kind: NDArray[np.int8]) -> Advice:

@@ -13,17 +13,17 @@ from .clicks import ClickModel, Grouping, learn, log_odds, sigmoid
 from .scan_arrays import ASKED, Decided, ScanArrays
 from .spread import class_pull, excluded_pull, propagate
 
-FAMILY_SD: Mapping[str, float] = {"label": 0.5}
+FAMILY_SD: Mapping[str, float] = {"label": 0.3}
 """Prior standard deviation of the log-odds that a family of signals may add per standard deviation of its signals. The
 label family made the scan's probability already; every other one is new to it."""
-OTHER_SD = 1.0
+OTHER_SD = 0.7
 SPREAD_SD = 2.0
 """The same for what decided neighbours say, in log-odds when all of them surprised in one direction."""
-PULL_SD = 0.5
-KIND_SD = 0.5
-GIVEN_SD, SUGGESTED_SD, PAIR_SD = 0.5, 0.5, 0.7
+PULL_SD = 0.3
+KIND_SD = 0.3
+GIVEN_SD, SUGGESTED_SD, PAIR_SD = 0.35, 0.35, 0.5
 """Prior standard deviations of the effect of a given label, a suggested one, and the two together: a flag rate of 60%
-may so well be 43% or 75% for one label, and 28% or 86% for one pair, before anybody has clicked."""
+may so well be 51% or 68% for one label, and 48% or 71% for one pair, before anybody has clicked."""
 
 
 @dataclass(frozen=True)

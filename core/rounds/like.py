@@ -51,7 +51,7 @@ def alike(scan: ScanArrays, now: Round, row: int, names: tuple[str, ...]) -> Ali
 
     A relabel g → t: those given g whose suggestion, refreshed by the decisions, is t; probability = P(label wrong) ·
     P(t | wrong). An acceptance of g against s: those given g with suggestion s, 1 − P(label wrong). An exclusion: those
-    flagged by the same kind, in the same cluster or among each other's neighbours, P(kind). Nothing is offered before
+    suspects in the same cluster or within two steps of the neighbour graph, P(kind). Nothing is offered before
     the same was said ``SAID`` times, and more often than not, about samples like these.
     """
     decided = now.decided
@@ -86,7 +86,7 @@ def alike(scan: ScanArrays, now: Round, row: int, names: tuple[str, ...]) -> Ali
         kind = next((k for k in (Kind.BROKEN, Kind.DUPLICATE, Kind.OOD) if scan.flag[k][row]), Kind.OOD)
         what = f"exclude what {_SAYS[kind]}"
         near = _near(scan, row)
-        rows = np.flatnonzero(near & free & (now.probability[kind] > 0.5))
+        rows = np.flatnonzero(near & free & scan.suspects)
         p = now.probability[kind][rows].astype(np.float64)
         group = near[told] & (scan.flag[kind][told] | (decided.state == EXCLUDED))
         same = group & (decided.state == EXCLUDED)

@@ -23,7 +23,7 @@ from .scan_arrays import ACCEPTED, ASKED, DISPUTED, EXCLUDED, RELABELLED, Decide
 from .spread import suggest
 
 _STATES = {"accept": ACCEPTED, "relabel": RELABELLED, "exclude": EXCLUDED, "disputed": DISPUTED}
-_SORTS = {"-confidence": None, **{f"-{kind.value}": kind for kind in ASKED}}
+_SORTS = {"-confidence": None, "-suspicion": None, **{f"-{kind.value}": kind for kind in ASKED}}
 """Orders that a round can better: the most suspicious first."""
 _MOVED = 10
 """Places that a sample has to move up before it is told."""
@@ -112,7 +112,7 @@ class Rounds:
             flag={k: table.column(f"{k.value}_flag").to_numpy() for k in ASKED},
             primary=_codes(table.column("verdict"), verdict).astype(np.int8),
             signals=values,
-            families=tuple(name.split("_")[0] for name in names),
+            families=tuple(family(name) for name in names),
             beliefs=self._array("probe", "probs.npy"),
             vectors=self._array("neighbors", "whitened.npy"),
             graph=self._graph(),
@@ -272,6 +272,12 @@ class Rounds:
             [str(i) for i in self._ids[found.rows]], [round(float(p), 3) for p in found.probability],
             found.said, found.of, found.what, float(found.probability.sum()),
         )  # fmt: skip
+
+
+def family(signal: str) -> str:
+    """The family of a signal by its name: what argues about the label, about belonging, or about anything else."""
+    first = signal.split("_")[0]
+    return first if first in ("label", "ood") else "other"
 
 
 def _codes(column: pa.ChunkedArray, code: Mapping[str, int]) -> NDArray[np.int32]:

@@ -29,7 +29,7 @@ class ScanArrays:
     labels : (n,) int32 given label, −1 = none. suggested : (n,) int32 first suggestion, −1 = none. classes : C.
     probability : kind → (n,) float32 in [0, 1], for ``ASKED``. flag : kind → (n,) bool. primary : (n,) int8 index into
     ``ASKED`` of the verdict, −1 = another verdict. signals : (n, S) float32 in [0, 1], NaN = not scored. families :
-    (S,) str, the signal's family ("label", "ood", "hard", …). beliefs : (n, C) float32 or None. vectors : (n, r) unit
+    (S,) str, the family of each signal ("label", "ood" or "other"). beliefs : (n, C) float32 or None. vectors : (n, r) unit
     rows or None (may be memory-mapped). graph : neighbours in the same space, or None. cluster : (n,) int32, −1 = none.
     """
 
@@ -146,8 +146,9 @@ class Decided:
     def outcome(self, kind: Kind, scan: ScanArrays) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Positions into ``rows`` that say something about ``kind``, and 1.0 = the flag was right, 0.0 = it was not.
 
-        A relabel confirms a wrong label, and turns down the others; an exclusion confirms ood, duplicate and broken
-        where they were flagged, and an unflagged sample counts as not belonging. A disputed sample says nothing.
+        A relabel confirms a wrong label, and turns down the others; an exclusion confirms duplicate and broken where
+        they were flagged, and ood for every sample that carries neither of these flags, so that an accepted sample
+        counts as belonging whether it was flagged or not. A disputed sample says nothing.
         """
         told = self.state != DISPUTED
         excluded = self.state == EXCLUDED
@@ -157,6 +158,5 @@ class Decided:
         other = np.zeros(self.m, bool)
         for rival in (Kind.DUPLICATE, Kind.BROKEN):
             other |= scan.flag[rival][self.rows]
-        mine = scan.flag[kind][self.rows] | (excluded & ~other if kind is Kind.OOD else False)
-        told &= mine
+        told &= (scan.flag[kind][self.rows] | ~other) if kind is Kind.OOD else scan.flag[kind][self.rows]
         return np.flatnonzero(told), excluded[told].astype(np.float64)

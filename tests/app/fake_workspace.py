@@ -15,13 +15,42 @@ import pandas as pd
 from PIL import Image
 
 from winnow.core.errors import DecisionError, QueryError
+from winnow.core.people import Dispute, PeopleReport, Person
 from winnow.core.query import Counts, Filter
+from winnow.core.rounds import Advice, Amount, Moved, Offer, Precision
 from winnow.core.selections import Selections
 from winnow.core.types import Action, Decision, Kind
 
 CLASSES = ("bird", "cat", "deer", "dog", "horse", 'it\'s <b>odd</b>/"é"')
 KINDS = [k.value for k in Kind]
 ISSUES = KINDS[:-1]
+
+
+class FakeRounds:
+    """Puts the samples with an even number first, as if that were what the decisions taught."""
+
+    def __init__(self, workspace: FakeWorkspace) -> None:
+        self._ws = workspace
+
+    @staticmethod
+    def can_order(sort: str) -> bool:
+        return sort in ("-confidence", "-noisy_label")
+
+    def order(self, ids: list[str], sort: str) -> tuple[list[str], Moved]:
+        numbers = {sample: n for n, sample in enumerate(self._ws.table["sample_id"])}
+        even = [i for i in ids if numbers[i] % 2 == 0]
+        return even + [i for i in ids if numbers[i] % 2], Moved(len(even), "horse → deer", len(even))
+
+    def precision(self) -> list[Precision]:
+        return [Precision("noisy_label", 20, 15, 0.75, 0.53, 0.89, 60)]
+
+    def advice(self, ids: list[str], sort: str) -> Advice:
+        return Advice(len(ids), Amount(9, 5, 13), 50, Amount(8, 4, 12), 3, 50, True, "Stop.")
+
+    def like_these(self, sample_id: str) -> Offer | None:
+        ids = [i for i in self._ws.table["sample_id"].tolist() if i not in self._ws.current()][:7]
+        made = self._ws.current().get(sample_id)
+        return Offer(sample_id, "relabel", "deer", ids, [0.9] * 7, 4, 5, "horse → deer", 6.3) if made else None
 
 
 @dataclass(frozen=True)
@@ -43,6 +72,7 @@ class Info:
     seconds: dict[str, float] = field(default_factory=lambda: {"embed": 4.2, "probe": 2.0})
     manifest: dict[str, Any] = field(default_factory=lambda: {"run_key": "abc123", "params": {"source": "pictures"}})
     results: dict[str, Any] = field(default_factory=dict)
+    n_class_changes: int = 0
 
 
 @dataclass(frozen=True)
@@ -108,6 +138,77 @@ def _frame(n: int) -> pd.DataFrame:
     return table
 
 
+class FakeJournal:
+    """Follows core.log_view.LogView on a list of decisions, without changes of classes."""
+
+    def __init__(self, workspace: FakeWorkspace) -> None:
+        self.ws = workspace
+
+    def page(self, limit: int = 100, offset: int = 0, steps: bool = False, **where: Any) -> list[Decision]:
+        found = self.ws.history(**where, limit=10**9)
+        if steps:
+            found = list({d.batch_id or d.decision_id: d for d in reversed(found)}.values())[::-1]
+        return found[offset : offset + limit]
+
+    def count(self, steps: bool = False, **where: Any) -> int:
+        return len(self.page(10**9, steps=steps, **where))
+
+    def actors(self) -> list[str]:
+        return sorted({d.actor for d in self.ws.log})
+
+    def revertible(self, actor: str | None = None, by: str = "", **where: Any) -> list[str]:
+        force = {d.decision_id for people in self.ws.current().values() for d in people.values()}
+        mine = self.ws.history(actor=actor, limit=10**9, **where) if by in ("", actor) else []
+        return [d.decision_id for d in mine if d.decision_id in force]
+
+    def revert(self, ids: Iterable[str] = (), batches: Iterable[str] = (), actor: str | None = None) -> list[Decision]:
+        gone = [self.ws.undo(actor, decision_id=i) for i in ids] + [self.ws.undo(actor, batch_id=b) for b in batches]
+        return [d for step in gone for d in step]
+
+
+class FakeClassOps:
+    """Follows core.class_ops.ClassOps where nothing was changed."""
+
+    def events(self) -> list[Any]:
+        return []
+
+    def in_force(self) -> set[str]:
+        return set()
+
+
+class FakePeople:
+    """Follows core.people.People: counts, no qualities."""
+
+    def __init__(self, workspace: FakeWorkspace) -> None:
+        self.ws = workspace
+        self.settled: list[str] = []
+
+    def report(self) -> PeopleReport:
+        current = self.ws.current()
+        shared = {i: by for i, by in current.items() if len(by) > 1}
+        differ = [i for i, by in shared.items() if len({(d.action, d.label) for d in by.values()}) > 1]
+        people = [
+            Person(
+                a,
+                sum(a in by for by in current.values()),
+                sum(a in by for by in shared.values()),
+                0,
+                0,
+                None,
+                "too few",
+            )
+            for a in sorted({a for by in current.values() for a in by})
+        ]
+        disputes = [
+            Dispute(i, {a: (d.action.value, d.label) for a, d in shared[i].items()}, "<i>cat", None) for i in differ
+        ]
+        return PeopleReport(tuple(people), len(shared), len(shared) - len(differ), len(differ), tuple(disputes))
+
+    def settle(self, ids: Iterable[str], actor: str | None = None) -> list[dict[str, Any]]:
+        self.settled += ids
+        return []
+
+
 class FakeWorkspace:
     """Follows core.workspace.Workspace; decisions live in memory."""
 
@@ -117,6 +218,7 @@ class FakeWorkspace:
         self.generation = "g1"
         self.log: list[Decision] = []
         self.failures: dict[str, str] = {}
+        self.journal, self.class_ops, self.people = FakeJournal(self), FakeClassOps(), FakePeople(self)
 
     # -- reading ----------------------------------------------------------------------------------------------
 
@@ -210,6 +312,10 @@ class FakeWorkspace:
 
     def row(self, sample_id: str) -> int:
         return self.table["sample_id"].tolist().index(sample_id)
+
+    @property
+    def rounds(self) -> FakeRounds:
+        return FakeRounds(self)
 
     @property
     def selections(self) -> Selections:

@@ -152,6 +152,56 @@ def test_reordering_leaves_what_was_handed_out(client: TestClient, hub: Hub, tok
     assert len(ids) == len(set(ids)) >= 400
 
 
+def test_a_new_order_tells_what_changed_and_sends_only_cards_that_the_tab_lacks(
+    client: TestClient, hub: Hub, fake: FakeWorkspace, token: dict[str, str]
+) -> None:
+    url = f"/api/cards/{hub.first}?state=undecided&sort=-confidence"
+    first = client.get(f"{url}&limit=40", headers=token).json()
+    held = [c["id"] for c in first["cards"]]
+    for sample in held[:10]:
+        fake.decide(sample, "relabel", label="deer")
+    again = client.get(
+        f"{url}&limit=50&queue={first['queue']}&cursor=20&sent=40&reorder=1&last={held[9]}", headers=token
+    ).json()
+    place = {sample: n for n, sample in enumerate(fake.table["sample_id"])}
+    assert not set(again["order"]) & set(held[:20])  # what was handed out is not moved, decided or not
+    assert all(place[i] % 2 == 0 for i in again["order"])
+    assert not {c["id"] for c in again["cards"]} & set(held)
+    assert {c["id"] for c in again["cards"]} == set(again["order"]) - set(held)
+    told = again["round"]
+    assert told["words"].endswith("moved up: more horse → deer")
+    assert told["offer"]["count"] == 7 and told["offer"]["sample_id"] == held[9]
+    assert told["advice"]["stop"] is True and told["precision"][0]["decided"] == 20
+    more = client.get(f"{url}&limit=200&queue={again['queue']}&cursor={again['cursor']}", headers=token).json()
+    assert not {c["id"] for c in more["cards"]} & {*again["order"], *held[:20]}
+
+
+def test_an_order_that_is_not_by_suspicion_stays(client: TestClient, hub: Hub, token: dict[str, str]) -> None:
+    url = f"/api/cards/{hub.first}?sort=label"
+    first = client.get(f"{url}&limit=10", headers=token).json()
+    again = client.get(f"{url}&limit=20&queue={first['queue']}&cursor=0&reorder=1", headers=token).json()
+    assert again["round"] is None
+    assert again["order"][:10] == [c["id"] for c in first["cards"]]
+
+
+def test_samples_like_a_decided_one_are_shown_before_anything_is_decided(
+    client: TestClient, hub: Hub, fake: FakeWorkspace, token: dict[str, str]
+) -> None:
+    sample = fake.table["sample_id"][20]
+    assert client.get(f"/api/like/{hub.first}?id={sample}", headers=token).json()["offer"] is None
+    fake.decide(sample, "relabel", label="deer")
+    before = len(fake.log)
+    offer = client.get(f"/api/like/{hub.first}", params={"id": sample}, headers=token).json()["offer"]
+    assert len(fake.log) == before
+    assert [t["id"] for t in offer["tiles"]] == offer["ids"] and offer["count"] == 7
+    assert client.get(offer["tiles"][0]["thumb"]).status_code == 200
+    body = {"action": "relabel", "label": "deer", "batch_id": "b1", "expect": 7, "target": {"ids": offer["ids"]}}
+    headers = {**token, "Origin": "http://testserver"}
+    assert client.post(f"/api/bulk/{hub.first}", json=body, headers=headers).json()["count"] == 7
+    undone = client.post(f"/api/undo/{hub.first}", json={"batch_id": "b1"}, headers=headers).json()
+    assert undone["count"] == 7
+
+
 def test_a_queue_that_is_gone_is_made_anew_and_says_so(client: TestClient, hub: Hub, token: dict[str, str]) -> None:
     answer = client.get(f"/api/cards/{hub.first}?queue=gone&cursor=50", headers=token).json()
     assert answer["restarted"] is True

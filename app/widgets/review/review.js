@@ -11,7 +11,9 @@ import { Pictures } from "../lib/pictures.js";
 import { LabelPicker } from "../lib/picker.js";
 import { Saver, newId } from "../lib/saver.js";
 import { CardView, hasPicture, suggestion } from "./card.js";
+import { Learnt } from "./learnt.js";
 import { Marks } from "./marks.js";
+import { OfferSheet } from "./offer.js";
 import { Queue } from "./queue.js";
 
 const RECENT = 10;
@@ -20,7 +22,7 @@ const MARKED = 40; // texts whose telling words are asked for at once
 const PACE_WINDOW = 120000;
 
 const KEYS = [
-  ["Decide", [["A", "Accept: the given label is right"], ["W", "Take the suggested label"], ["1 … 9", "Relabel to the n-th likeliest label"], ["/", "Any label, or a new one"], ["X", "Exclude the sample"], ["N", "Write a note for this decision"]]],
+  ["Decide", [["A", "Accept: the given label is right"], ["W", "Take the suggested label"], ["1 … 9", "Relabel to the n-th likeliest label"], ["/", "Any label, or a new one"], ["X", "Exclude the sample"], ["S", "The same for others like these: see them first"], ["N", "Write a note for this decision"]]],
   ["Move", [["Space", "Skip for now"], ["J →", "Next, without deciding"], ["K ←", "Back"], ["U", "Undo the last decision"]]],
   ["Look", [["Z", "Zoom"], ["?", "These keys"], ["Esc", "Close what is open"]]],
 ];
@@ -122,10 +124,12 @@ class Review {
     this.body = h("div.body", {}, this.card.stage, this.card.panel);
     this.live = h("div.sr", { "aria-live": "polite" });
     this.empty = h("div.empty", { hidden: true });
+    this.learnt = new Learnt(this.data.verdicts, () => this.#showOffer());
     this.root = h("section.wn.review", { tabIndex: -1, role: "region", "aria-label": "Review" },
-      this.head, this.body, this.card.strip, this.actions, this.recentRow, this.noteBox, this.banner, this.empty, this.live);
+      this.head, this.learnt.row, this.body, this.card.strip, this.actions, this.recentRow, this.noteBox, this.banner, this.empty, this.live);
     parent.append(this.root);
     this.picker = new LabelPicker(this.root);
+    this.offer = new OfferSheet(this.root, this.api, (done) => this.#tookOffer(done));
     this.help = helpDialog(this.root, "Keys of Review", KEYS);
     keepFocus(this.root);
     this.stopFit = fillHeight(this.root);
@@ -135,7 +139,8 @@ class Review {
 
   #start() {
     this.queue?.close();
-    this.queue = new Queue(this.api, this.data.queue, () => this.#arrived());
+    this.queue = new Queue(this.api, this.data.queue, () => this.#arrived(), (round) => this.#learned(round));
+    this.learnt.reset();
     this.counted = new Set();
     this.shownId = null;
     this.root.dataset.state = "loading";
@@ -187,7 +192,7 @@ class Review {
     this.empty.hidden = true;
     const before = this.#decisionOf(card);
     // the decision's id belongs to this showing of this card: a second key press on it cannot decide twice
-    this.mint = { id: card.id, decision_id: newId(), supersedes: before?.decision_id ?? null };
+    this.mint = { id: card.id, decision_id: newId(), supersedes: before?.batch ? undefined : before?.decision_id ?? null }; // of a batch only the server knows each row's id
     this.shownId = card.id;
     this.root.dataset.sample = card.id;
     this.card.fill({ ...card, history: card.history || card.decisions }, this.labels, before && before.mine ? before : null);
@@ -301,6 +306,7 @@ class Review {
   async #undo() {
     const last = this.done.pop();
     if (!last) return this.#undoOnServer();
+    if (last.batch_id) return this.#undoBatch(last);
     this.saver.push({ undo: last.decision_id, undo_id: newId(), sample_id: last.sample_id });
     this.mine.set(last.sample_id, last.before);
     this.stamps.pop();
@@ -308,6 +314,52 @@ class Review {
     this.#later();
     setText(this.live, "Taken back.");
     return undefined;
+  }
+
+  // ── the same for others like these ───────────────────────────────────────────────────────────────────────────
+
+  /** A new order has come: the cards next in line stay, those after them may be others. */
+  #learned(round) {
+    this.learnt.update(round);
+    this.#later();
+  }
+
+  async #showOffer() {
+    const { offer } = this.learnt;
+    if (!offer || this.offering) return;
+    this.offering = true;
+    try {
+      await this.saver.flush();
+      if (!(await this.offer.show(offer.sample_id))) { this.learnt.set(null); this.#say("warn", "info", "No samples are like these any more.", 2500); }
+    } catch (error) { this.#say("bad", "error", error.message, 5000); } finally { this.offering = false; }
+  }
+
+  /** The person has decided the same for others: they leave what lies ahead. */
+  #tookOffer({ batch_id, ids, action, label, sample_id }) {
+    const at = new Date().toISOString();
+    for (const id of ids) { this.mine.set(id, { decision_id: batch_id, action, label, at, batch: true }); this.skipped.delete(id); }
+    this.done.push({ decision_id: batch_id, batch_id, ids, sample_id, action, label, at, thumb: null, text: `${count(ids.length)} like these` });
+    this.queue.drop(ids);
+    this.learnt.set(null);
+    this.#say("good", "done_all", `${ACTIONS[action].past} ${plural(ids.length, "sample")}${label ? ` to ${label}` : ""}. U takes them all back.`, 5000);
+    this.#render();
+    this.#later();
+    this.queue.fill();
+    this.queue.reorder();
+  }
+
+  async #undoBatch(last) {
+    try {
+      const answer = await this.api.post("undo", { undo_id: `undo-${last.batch_id}`, batch_id: last.batch_id });
+      for (const id of last.ids) { this.mine.delete(id); this.#forget(id); }
+      this.#say("good", "undo", `Took back ${plural(answer.count, "decision")} that were made together.`, 4000);
+      this.queue.finished = false;
+      this.queue.reorder();
+      this.#later();
+    } catch (error) {
+      this.done.push(last);
+      this.#say("bad", "error", error.message, 5000);
+    }
   }
 
   /** Nothing of this session is left to take back: ask the log for this person's last decision or batch. */
@@ -334,6 +386,8 @@ class Review {
   }
 
   #onSaved(results, batch) {
+    const saved = results.filter((r) => !r.error && r.sample_id).map((r) => r.sample_id);
+    if (saved.length) this.queue.saved(saved);
     const refused = results.filter((r) => r.error);
     if (!refused.length) return;
     for (const r of refused) {
@@ -403,6 +457,10 @@ class Review {
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     // a focused button answers to Space and Enter itself; elsewhere on the page the arrows are not ours either
     if ((key === " " || key === "Enter" || (!inside && key.startsWith("Arrow"))) && isInteractive(event)) return;
+    if (this.offer.open) {
+      if (this.offer.key(event)) this.#take_(event);
+      return;
+    }
     if (this.help.open) {
       if (key === "Escape" || key === "?") { this.#take_(event); this.help.close(); }
       return;
@@ -411,7 +469,7 @@ class Review {
     if (move) { this.#take_(event); this.keyAt = event.timeStamp; this.#step(move); return; }
     const does = {
       a: () => this.#decide("accept"), w: () => this.#take(), x: () => this.#decide("exclude"), " ": () => this.#skip(), u: () => this.#undo(),
-      "/": () => this.#pick(), n: () => this.#openNote(), z: () => this.#zoom(), "?": () => this.help.toggle(), Escape: () => this.#escape(),
+      "/": () => this.#pick(), n: () => this.#openNote(), z: () => this.#zoom(), s: () => this.#showOffer(), "?": () => this.help.toggle(), Escape: () => this.#escape(),
     }[key] || (/^[1-9]$/.test(key) ? () => this.#relabelTo(Number(key) - 1) : null);
     if (!does) return;
     this.#take_(event);
