@@ -1,14 +1,34 @@
 """Sign-in, where it is configured (Streamlit's ``[auth]`` secrets): nobody sees data before, and decisions carry the
-person's address. Without it the app is for whoever can reach the server, and the name is what they say."""
+person's address. Without it the app is for whoever can reach the server, and the name is what they say; the browser
+remembers it, so that a reload does not decide under another name."""
 
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote, unquote
 
 import streamlit as st
 
 from winnow.app.widgets.html import empty
 from winnow.app.widgets.live import live
+
+COOKIE = "winnow_name"
+_APART = "|"
+MAX_NAME = 80
+
+
+def remember(default: str, name: str) -> str:
+    """The cookie that keeps a chosen name in this browser, as long as the server's own default stays the same: who starts
+    it with another ``--actor`` means that one."""
+    return f"{COOKIE}={quote(default, safe='')}{_APART}{quote(name, safe='')}; path=/; max-age=31536000; samesite=lax"
+
+
+def remembered(default: str) -> str | None:
+    """The name that was chosen in this browser before; None where none was, or the server's default is another now."""
+    found = st.context.cookies.get(COOKIE, "")
+    was, _, name = str(found).partition(_APART)
+    name = unquote(name).strip()[:MAX_NAME]
+    return name if name and unquote(was) == default else None
 
 
 def person() -> str | None:

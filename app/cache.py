@@ -113,9 +113,10 @@ def cluster_names(key: str, workspace: Any) -> dict[int, str]:
 
 @st.cache_data(max_entries=16, show_spinner=False)
 def _people(key: str, stamp: str, _workspace: Any) -> list[str]:
-    return sorted({d.actor for d in _workspace.history(limit=5000)})
+    found: list[str] = _workspace.journal.actors()
+    return found
 
 
 def people(key: str, workspace: Any) -> list[str]:
-    """Who decided lately (the last 5,000 rows of the log)."""
+    """Everybody who is in the log."""
     return _people(key, stamp(workspace), workspace)

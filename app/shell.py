@@ -37,6 +37,7 @@ def run() -> None:
     st.html(f"<style>{theme.css()}</style>")
     if (who := gate()) is not None:
         state.set_actor(who)
+        state.session().named = False  # who signed in is not a name to remember
     state.read_url()
     has_data = state.session().key is not None
     first = "overview" if has_data else "new"

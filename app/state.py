@@ -12,6 +12,7 @@ from typing import Any
 import streamlit as st
 
 from winnow.app import filters
+from winnow.app.auth import MAX_NAME, remembered
 from winnow.app.hub import hub
 from winnow.core.errors import WinnowError
 from winnow.core.query import Filter
@@ -26,6 +27,8 @@ class Session:
 
     key: str | None = None
     actor: str = "you"
+    named: bool = False
+    """Whether the person said who they are, in this tab or an earlier one of this browser."""
     filter: Filter = field(default_factory=Filter)
     sort: str | None = None
     selection: str | None = None
@@ -36,7 +39,8 @@ class Session:
 def session() -> Session:
     """This tab's session; made at its first look."""
     if _KEY not in st.session_state:
-        st.session_state[_KEY] = Session(key=hub().first, actor=hub().actor)
+        name = remembered(hub().actor)
+        st.session_state[_KEY] = Session(key=hub().first, actor=name or hub().actor, named=name is not None)
     current: Session = st.session_state[_KEY]
     return current
 
@@ -148,4 +152,6 @@ def set_selection(handle: str | None) -> None:
 
 def set_actor(name: str) -> None:
     """Who decides in this tab. Decisions carry this name."""
-    session().actor = name.strip()[:80] or hub().actor
+    s = session()
+    s.actor = name.strip()[:MAX_NAME] or hub().actor
+    s.named = True

@@ -32,9 +32,13 @@ class LogView:
     def __init__(self, store: DecisionStore, actor: Callable[[], str]) -> None:
         self._store, self._actor = store, actor
 
-    def page(self, limit: int = 100, offset: int = 0, **where: Any) -> list[Decision | ClassEvent]:
-        """Decisions and changes of classes, the latest first."""
-        return self._store.timeline(**where, limit=limit, offset=offset)
+    def page(self, limit: int = 100, offset: int = 0, steps: bool = False, **where: Any) -> list[Decision | ClassEvent]:
+        """Decisions and changes of classes, the latest first. ``steps``: one row, the last, for each bulk verdict."""
+        return self._store.timeline(**where, limit=limit, offset=offset, steps=steps)
+
+    def count(self, steps: bool = False, **where: Any) -> int:
+        """How many rows :meth:`page` has in all."""
+        return self._store.count(**where, steps=steps)
 
     def actors(self) -> list[str]:
         """Everybody who is in the log, sorted."""
@@ -48,10 +52,13 @@ class LogView:
         return [d.decision_id for d in self._store.matching(who, **where)]
 
     def revert(
-        self, decision_ids: Iterable[str], actor: str | None = None, undo_id: str | None = None
-    ) -> list[Decision]:
-        """Take back these decisions, as far as they are this person's and in force, in one step. Returns the UNDO rows."""
-        return self._store.revert(actor or self._actor(), decision_ids, undo_id)
+        self, decision_ids: Iterable[str] = (), batch_ids: Iterable[str] = (), actor: str | None = None,
+        undo_id: str | None = None,
+    ) -> list[Decision]:  # fmt: skip
+        """Take back these decisions and bulk verdicts, as far as they are this person's and in force, in one step.
+
+        Returns the UNDO rows; a call that is repeated with the same ``undo_id`` takes nothing more back."""
+        return self._store.revert(actor or self._actor(), decision_ids, batch_ids, undo_id)
 
     def write(self, path: str | Path, **where: Any) -> int:
         """Write every matching row, the oldest first, in the format of the suffix (see :mod:`.exporters`), whole or not

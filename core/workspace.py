@@ -187,7 +187,7 @@ class Workspace:
         return People(self._store, self._class_view, self._row_of, names, probs, self.record)
 
     @cached_property
-    def log(self) -> LogView:
+    def journal(self) -> LogView:
         """The log in pages, what of it can be taken back, and writing it to a file."""
         return LogView(self._store, lambda: self.actor)
 

@@ -92,8 +92,9 @@ def bulk(call: Call) -> dict[str, Any]:
 
 
 def changes(call: Call) -> dict[str, Any]:
-    """``?since=SEQ`` → ``{head, decisions}``: the rows of the log after SEQ, the oldest first, at most 500, so that
-    people on one workspace see each other's decisions. ``more``: ask again from the last ``seq``."""
+    """``?since=SEQ`` → ``{head, decisions, classes}``: the rows of the log after SEQ, the oldest first, at most 500, so that
+    people on one workspace see each other's decisions. ``more``: ask again from the last ``seq``. ``classes``: how many
+    changes of classes there were."""
     since = call.number("since", call.head, 0, 10**12)
     found: list[Any] = []
     if call.head > since:
@@ -110,7 +111,8 @@ def changes(call: Call) -> dict[str, Any]:
         }
         for d in found[:MAX_BATCH]
     ]
-    return {"head": rows[-1]["seq"] if rows else call.head, "more": len(found) > MAX_BATCH, "decisions": rows}
+    more = len(found) > MAX_BATCH
+    return {"head": rows[-1]["seq"] if rows else call.head, "more": more, "decisions": rows, "classes": call.classes}
 
 
 def undo(call: Call) -> dict[str, Any]:

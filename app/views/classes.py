@@ -1,4 +1,4 @@
-"""Classes: how large, how noisy, and mixed up with what; with examples."""
+"""Classes: how large, how noisy, and mixed up with what; with examples; and changing them (see class_dialogs)."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from typing import Any
 
 import streamlit as st
 
-from winnow.app import cache
+from winnow.app import cache, state
+from winnow.app.hub import hub
+from winnow.app.views import class_dialogs
 from winnow.app.widgets import acts
 from winnow.app.widgets.frame import Page, fill, page_frame
-from winnow.app.widgets.html import button, count, empty, esc, go, percent, stack
+from winnow.app.widgets.html import button, count, empty, esc, go, icon, percent, plural, stack
 from winnow.app.widgets.samples import picture
 from winnow.app.widgets.tiles import queue_link
+from winnow.core.errors import WinnowError
+from winnow.core.query import Filter
 
 PER_PAGE = 20
 EXAMPLES = 5
@@ -45,6 +49,42 @@ def examples_of(page: Page) -> int:
     return EXAMPLES if page.info.modality in ("image", "pair") else 1
 
 
+OPERATIONS = {
+    "merge": ("M", "call_merge", "Merge into another class"),
+    "rename": ("R", "edit", "Rename"),
+    "split": ("S", "call_split", "Split off a part as a new class"),
+    "delete": ("D", "delete", "Delete the class, keep its samples"),
+}
+"""What can be done to a class → (key, icon, words)."""
+
+
+def _operations(name: str) -> str:
+    return "".join(
+        f'<button type="button" class="w-btn w-small w-quiet w-only" data-key="{key.lower()}" title="{words} ({key})" '
+        f'aria-label="{words}: {esc(name)}" {go("class", op=op, name=name)}>{icon(glyph)}</button>'
+        for op, (key, glyph, words) in OPERATIONS.items()
+    )
+
+
+def done_strip(page: Page, event_id: str | None) -> str:
+    """What was just done to a class, with its undo; "" where nothing was, or it was taken back."""
+    ops = page.workspace.class_ops
+    event = next((e for e in ops.events() if e.event_id == event_id), None)
+    if event is None or event.event_id not in ops.in_force():
+        return ""
+    n = plural(int(event.detail.get("count", 0)), "sample")
+    said = {
+        "merge": f"Merged {n} of <b>{esc(event.name)}</b> into <b>{esc(event.target)}</b>.",
+        "rename": f"<b>{esc(event.name)}</b> is called <b>{esc(event.target)}</b> now ({n}).",
+        "split": f"Split {n} off <b>{esc(event.name)}</b> as <b>{esc(event.target)}</b>.",
+        "delete": f"Deleted <b>{esc(event.name)}</b>; its {n} have no label.",
+    }.get(event.event, "")
+    return (
+        f"<div class='w-notice w-good' role='status'>{icon('check_circle')}<span>{said}</span>"
+        f"<span class='w-grow'></span>{button('Undo', go('class-undo', event=event.event_id), 'undo', extra='w-small')}</div>"
+    )
+
+
 def _row(page: Page, name: str, by_verdict: dict[str, int], confusion: Any) -> str:
     here, whole = replace(page.filter, classes=(name,)), sum(by_verdict.values())
     noisy = by_verdict.get("noisy_label", 0)
@@ -73,7 +113,9 @@ def _row(page: Page, name: str, by_verdict: dict[str, int], confusion: Any) -> s
         )
     )
     return (
-        f"<tr><th scope='row'>{queue_link(esc(name), here, 'gallery', title=f'Show all {whole:,}', key=page.key, css='w-cut')}</th>"
+        f"<tr data-card data-k='class-{esc(name)}' tabindex='0' aria-label='{esc(name)}, {plural(whole, 'sample')}'>"
+        f"<th scope='row'>{queue_link(esc(name), here, 'gallery', title=f'Show all {whole:,}', key=page.key, css='w-cut')}"
+        f"<div class='w-ops'>{_operations(name)}</div></th>"
         f"<td class='w-r'>{count(whole)}</td><td class='w-wide'>{stack(by_verdict, whole, name)}</td>"
         f"<td class='w-r'>{queue_link(count(noisy), replace(here, verdicts=('noisy_label',)), 'review', '-noisy_label', title=f'Review {noisy:,}', key=page.key) if noisy else '0'}"
         f" <span class='w-muted'>{percent(noisy, whole)}</span></td>"
@@ -81,7 +123,7 @@ def _row(page: Page, name: str, by_verdict: dict[str, int], confusion: Any) -> s
     )
 
 
-def body(page: Page, order: str, at: int) -> str:
+def body(page: Page, order: str, at: int, find: str = "", done: str | None = None) -> str:
     """The page below its head."""
     if not page.info.n_labelled:
         return empty(
@@ -91,8 +133,13 @@ def body(page: Page, order: str, at: int) -> str:
         )
     spread = cache.by_verdict(page.key, page.workspace, page.filter, "by_class")
     sizes = {name: sum(found.values()) for name, found in spread.items()}
-    if not sizes:
-        return empty(
+    if page.filter == Filter():  # classes that lost all their samples, or were just added, can be changed too
+        sizes = {**dict.fromkeys(page.workspace.classes(), 0), **sizes}
+    strip, there = done_strip(page, done), len(sizes)
+    if find:
+        sizes = {name: n for name, n in sizes.items() if find.lower() in name.lower()}
+    if not there:
+        return strip + empty(
             "No class matches these filters",
             "Take a filter away, or reset them all.",
             button("Reset all filters", go("reset"), "filter_alt_off", primary=True),
@@ -102,8 +149,10 @@ def body(page: Page, order: str, at: int) -> str:
     names = order_classes(sizes, noisy, order)
     confusion = cache.confusion(page.key, page.workspace, page.filter)
     pages = -(-len(names) // PER_PAGE)
-    at = min(at, pages - 1)
-    rows = "".join(_row(page, name, spread[name], confusion) for name in names[at * PER_PAGE : (at + 1) * PER_PAGE])
+    at = max(min(at, pages - 1), 0)
+    rows = "".join(
+        _row(page, name, spread.get(name, {}), confusion) for name in names[at * PER_PAGE : (at + 1) * PER_PAGE]
+    )
     orders = "".join(
         f'<button type="button" class="w-btn w-small" aria-pressed="{str(order == key).lower()}" {go("order", value=key)}>{text}</button>'
         for key, text in ORDERS.items()
@@ -115,10 +164,18 @@ def body(page: Page, order: str, at: int) -> str:
         if pages > 1
         else ""
     )
+    search = (
+        f'<input type="search" class="w-text w-find" placeholder="Find among {count(there)} classes" aria-label="Find a class" value="{esc(find)}" {go("find")}>'
+        if there > PER_PAGE
+        else ""
+    )
+    nothing = (
+        "" if names else empty("No class has this in its name", "Clear the search to see all.", glyph="search_off")
+    )
     head = "<tr><th>Class</th><th class='w-r'>Samples</th><th class='w-wide'>Verdicts</th><th class='w-r'>Label looks wrong</th><th>Suggested instead</th><th>Typical</th><th>Look wrong</th></tr>"
     return (
-        f"<div class='w-row w-tabs'>{orders}<span class='w-grow'></span>{pager}</div>"
-        f"<section class='w-card'><div class='w-scroll w-tall' tabindex='0' aria-label='Classes' data-scroll data-k='classes'><table class='w-table w-classes'><thead>{head}</thead><tbody>{rows}</tbody></table></div></section>{facts(page)}"
+        f"{strip}<div class='w-row w-tabs'>{orders}{search}<span class='w-grow'></span>{pager}</div>"
+        f"<section class='w-card'><div class='w-scroll w-tall' tabindex='0' aria-label='Classes' data-scroll data-k='classes'><table class='w-table w-classes'><thead>{head}</thead><tbody>{rows}</tbody></table>{nothing}</div></section>{facts(page)}"
     )
 
 
@@ -164,10 +221,26 @@ def draw() -> None:
     def handle(value: dict[str, Any]) -> None:
         if value.get("do") == "order" and value.get("value") in ORDERS:
             st.session_state["w-class-order"], st.session_state["w-class-at"] = value["value"], 0
+        elif value.get("do") == "find":
+            st.session_state["w-class-find"], st.session_state["w-class-at"] = (
+                str(value.get("value", ""))[:200].strip(),
+                0,
+            )
+        elif value.get("do") == "class" and value.get("op") in OPERATIONS:
+            st.session_state["w-class-op"] = (str(value["op"]), str(value.get("name", "")))
+        elif value.get("do") == "class-undo":
+            try:
+                hub().workspace(page.key).class_ops.undo(str(value.get("event")), page.actor)
+                state.session().notice = "Taken back: every sample has the class that it had before."
+            except WinnowError as error:
+                state.session().notice = str(error)
         elif value.get("do") == "turn" and isinstance(value.get("to"), int):
             st.session_state["w-class-at"] = max(0, value["to"])
         else:
             acts.dispatch(value)
 
     order, at = st.session_state.get("w-class-order", "noise"), st.session_state.get("w-class-at", 0)
-    fill(page, lambda: body(page, order, at), handle)
+    find, done = st.session_state.get("w-class-find", ""), st.session_state.get("w-class-done")
+    fill(page, lambda: body(page, order, at, find, done), handle)
+    if (wanted := st.session_state.pop("w-class-op", None)) is not None:
+        class_dialogs.ask(page, *wanted)

@@ -16,6 +16,7 @@ from typing import Any
 import streamlit as st
 
 from winnow.app import cache, state, theme
+from winnow.app.auth import remember
 from winnow.app.hub import hub
 from winnow.app.scans import look, request_of, table_of
 from winnow.app.security import mint_token
@@ -36,6 +37,13 @@ KEYS: dict[str, tuple[tuple[str, str], ...]] = {
         ("X", "exclude the copies"),
         ("A", "keep all"),
         ("2 3 4 5 6", "keep another one instead"),
+    ),
+    "classes": (
+        ("J K", "next and previous class"),
+        ("M", "merge it into another"),
+        ("R", "rename it"),
+        ("S", "split off a part as a new class"),
+        ("D", "delete it, keep its samples"),
     ),
 }
 """Keys of the pages that have keys of their own; the JavaScript surfaces show theirs themselves."""
@@ -64,6 +72,13 @@ class Page:
     def token(self) -> str:
         """A bearer token for this tab's requests."""
         return mint_token(hub().secret, self.key, self.actor)
+
+    def watch(self) -> dict[str, Any]:
+        """What the head needs to tell what other people decide meanwhile."""
+        return {
+            "url": f"./api/changes/{self.key}", "token": self.token(), "since": self.info.n_decisions,
+            "classes": self.info.n_class_changes, "actor": self.actor,
+        }  # fmt: skip
 
     def data(self) -> dict[str, Any]:
         """What every JavaScript surface needs: where the routes are, the token, the queue, the verdicts' looks."""
@@ -100,7 +115,7 @@ def chips(s: state.Session) -> list[str]:
     flt, found = s.filter, []
     found += [_chip(theme.says(v), "verdicts", dot(v), v) for v in flt.verdicts or ()]
     found += [_chip(f"Flagged: {theme.says(v).lower()}", "kinds", dot(v), v) for v in flt.kinds or ()]
-    found += [_chip(f"Given: {v}", "classes", value=v) for v in flt.classes or ()]
+    found += [_chip(f"Class: {v}", "classes", value=v) for v in flt.classes or ()]
     found += [_chip(f"Suggested: {v}", "suggested", value=v) for v in flt.suggested or ()]
     found += [_chip(f"Split: {v}", "splits", value=v) for v in flt.splits or ()]
     found += [_chip(f"Source: {v}", "sources", value=v) for v in flt.sources or ()]
@@ -142,6 +157,13 @@ def keys_help(name: str) -> str:
     )
 
 
+OTHERS = (
+    f'<button type="button" class="w-btn w-small w-others" hidden data-others title="Show what is there now" {go("refresh")}>'
+    f'{icon("group")}<span data-said role="status"></span></button>'
+)
+"""Says what other people decided since the page was drawn; a click draws it anew."""
+
+
 def head(question: str, total: str, marks: list[str], actor: str, saved: bool, keys: str = "") -> str:
     """The one line at the top, and the chips below it."""
     kept = (
@@ -157,7 +179,7 @@ def head(question: str, total: str, marks: list[str], actor: str, saved: bool, k
     row = f'<div class="w-chips" aria-label="Active filters">{"".join(marks)}</div>' if marks else ""
     return (
         f'<div class="w-head"><h1>{esc(question)}</h1><span class="w-total" data-count>{total}</span>'
-        f'<div class="w-side">{keys}{kept}{who}</div></div>{row}'
+        f'<div class="w-side">{OTHERS if saved else ""}{keys}{kept}{who}</div></div>{row}'
     )
 
 
@@ -260,6 +282,8 @@ def page_frame(name: str, question: str) -> Page:
         head(question, total, chips(s) if filtered else [], s.actor, saved=True, keys=keys_help(name)),
         "w-head",
         dispatch,
+        watch=page.watch(),
+        **({"cookie": remember(hub().actor, s.actor)} if s.named else {}),
     )
     _say_notices(s)
     _running(page)

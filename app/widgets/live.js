@@ -14,7 +14,47 @@ export default function (component) {
   if (root.__html !== data.html) render(root, data.html);
   if (!root.__wired) wire(root);
   root.__wired = true;
+  if (data.cookie && root.__cookie !== data.cookie) document.cookie = root.__cookie = data.cookie;
+  if (data.watch) watch(root, data.watch);
   return () => {};
+}
+
+const LOOK_EVERY = 3000; // ms between looks at what others decided
+
+/** Ask what others decided since the page was drawn, say so in [data-others], and tell the page's surfaces. */
+function watch(root, { url, token, since, classes, actor }) {
+  clearTimeout(root.__looking);
+  const state = { since, classes, token, by: new Map(), changed: false };
+  const say = () => {
+    const el = root.querySelector("[data-others]");
+    if (!el) return;
+    const who = [...state.by].map(([name, n]) => `${name} decided ${n.toLocaleString("en-US")}`);
+    if (state.changed) who.push("classes changed");
+    el.hidden = who.length === 0;
+    const text = el.querySelector("[data-said]");
+    if (text) text.textContent = who.slice(0, 2).join(", ") + (who.length > 2 ? "…" : "");
+  };
+  const look = async () => {
+    if (!root.isConnected) return;
+    if (!document.hidden) {
+      try {
+        const answer = await fetch(new URL(`${url}?since=${state.since}`, document.baseURI), { headers: { Authorization: `Bearer ${state.token}` } });
+        state.token = answer.headers.get("X-Winnow-Token") ?? state.token;
+        if (answer.ok) {
+          const { head, decisions, classes: now } = await answer.json();
+          const theirs = decisions.filter((d) => d.actor !== actor);
+          for (const d of theirs) state.by.set(d.actor, (state.by.get(d.actor) ?? 0) + 1);
+          state.since = head;
+          state.changed ||= now !== state.classes;
+          if (theirs.length) window.dispatchEvent(new CustomEvent("winnow:changes", { detail: { decisions: theirs } }));
+          say();
+        }
+      } catch { /* the connection is away: the next look tries again */ }
+    }
+    root.__looking = setTimeout(look, LOOK_EVERY);
+  };
+  say();
+  root.__looking = setTimeout(look, LOOK_EVERY);
 }
 
 function keyed(root, selector) {
@@ -48,7 +88,23 @@ function find(input) {
 }
 
 function send(root, el, extra = {}) {
-  root.__go({ ...JSON.parse(el.dataset.go), ...extra });
+  const picked = "picked" in el.dataset ? { picked: ticked(root).map((box) => box.value) } : {};
+  root.__go({ ...JSON.parse(el.dataset.go), ...picked, ...extra });
+}
+
+/** Rows with a ticked box (`input[data-pick]`); a button with `data-picked` acts on them and names how many they are. */
+function ticked(root) {
+  return [...root.querySelectorAll("input[data-pick]:checked")];
+}
+
+function recount(root) {
+  const boxes = ticked(root);
+  const n = boxes.reduce((sum, box) => sum + Number(box.dataset.size || 1), 0);
+  for (const el of root.querySelectorAll("[data-picked]")) {
+    el.disabled = boxes.length === 0;
+    const text = el.querySelector("[data-said]");
+    if (text) text.textContent = boxes.length ? el.dataset.picked.replace("{n}", n.toLocaleString("en-US")) : el.dataset.none;
+  }
 }
 
 function wire(root) {
@@ -65,6 +121,10 @@ function wire(root) {
     send(root, el);
   });
   root.addEventListener("change", (event) => {
+    if (event.target.matches("input[data-all]")) {
+      for (const box of root.querySelectorAll("input[data-pick]")) box.checked = event.target.checked;
+    }
+    if (event.target.matches("input[data-pick], input[data-all]")) return recount(root);
     const el = event.target.closest("input[data-go], select[data-go]");
     if (el) send(root, el, { value: el.type === "range" ? Number(el.value) : el.value });
   });

@@ -18,12 +18,16 @@ _JS = (Path(__file__).parent / "live.js").read_text(encoding="utf-8")
 _live = st.components.v2.component("winnow.live", js=_JS, isolate_styles=False)
 
 
-def live(html: str, key: str, handler: Handler | None = None) -> None:
-    """Mount server-rendered HTML whose ``data-go`` parts call ``handler`` with their value."""
+def live(html: str, key: str, handler: Handler | None = None, **more: Any) -> None:
+    """Mount server-rendered HTML whose ``data-go`` parts call ``handler`` with their value.
+
+    ``more``: ``watch`` ({url, token, since, actor, classes}) tells what other people decide meanwhile in the part
+    ``[data-others]``; ``cookie`` is kept by the browser.
+    """
 
     def on_go() -> None:
         value = (st.session_state.get(key) or {}).get("go")
         if handler is not None and isinstance(value, dict):
             handler(value)
 
-    _live(key=key, data={"html": html}, on_go_change=on_go)
+    _live(key=key, data={"html": html, **more}, on_go_change=on_go)

@@ -29,7 +29,7 @@ PAGES: dict[str, tuple[str, str]] = {
 FACETS: dict[str, tuple[str, str]] = {
     "verdicts": ("Verdict", "by_verdict"),
     "state": ("Decision", "by_state"),
-    "classes": ("Given class", "by_class"),
+    "classes": ("Class", "by_class"),
     "splits": ("Split", "by_split"),
     "sources": ("Source", "by_source"),
     "clusters": ("Cluster", "by_cluster"),

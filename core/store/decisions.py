@@ -177,14 +177,20 @@ class DecisionStore:
 
         return _decisions_only(self._record(requests, stop=True))
 
-    def revert(self, actor: str, decision_ids: Iterable[str], undo_id: str | None = None) -> list[Decision]:
-        """Take back exactly these decisions of ``actor``, as far as they are in force, as one step: the UNDO rows.
+    def revert(
+        self, actor: str, decision_ids: Iterable[str] = (), batch_ids: Iterable[str] = (), undo_id: str | None = None
+    ) -> list[Decision]:
+        """Take back exactly these decisions and bulk verdicts of ``actor``, as far as they are in force, as one step.
 
-        Ids of other people's decisions, and of those that are not in force any more, are passed over. ``undo_id``
-        makes a repeated call answer with the same rows.
+        Returns the UNDO rows. Ids of other people's decisions, and of those that are not in force any more, are passed
+        over. ``undo_id`` makes a repeated call answer with the same rows.
         """
-        wanted = set(decision_ids)
-        return self._take_back(actor, undo_id, lambda: self._state.matching(actor, lambda d: d.decision_id in wanted))
+        wanted, batches = set(decision_ids), set(batch_ids)
+
+        def named(d: Decision) -> bool:
+            return d.decision_id in wanted or d.batch_id in batches
+
+        return self._take_back(actor, undo_id, lambda: self._state.matching(actor, named))
 
     def add_class(self, name: str, actor: str, reason: str | None = None, event_id: str | None = None) -> ClassEvent:
         """Add a class to the registry. A name that is there gives the row that added it."""
@@ -368,15 +374,18 @@ class DecisionStore:
         limit: int = 100,
         offset: int = 0,
         newest_first: bool = True,
+        steps: bool = False,
     ) -> list[Decision | ClassEvent]:
         """A page of everything that happened, in order of the log: decisions and class changes that fit everything given.
 
-        ``action``: one of the decisions' actions, or "classes" for the changes of classes alone.
+        ``action``: one of the decisions' actions, or "classes" for the changes of classes alone. ``steps``: one row, the
+        last, stands for each bulk verdict and each undo.
         """
         with self._database.reading() as conn:
             return timeline(
-                conn, limit, offset, actor=actor, action=action, since=since, until=until, newest_first=newest_first
-            )
+                conn, limit, offset, actor=actor, action=action, since=since, until=until, newest_first=newest_first,
+                steps=steps,
+            )  # fmt: skip
 
     def count(
         self,
@@ -384,10 +393,11 @@ class DecisionStore:
         action: Action | str | None = None,
         since: datetime | str | None = None,
         until: datetime | str | None = None,
+        steps: bool = False,
     ) -> int:
         """How many rows :meth:`timeline` has in all."""
         with self._database.reading() as conn:
-            return count(conn, actor=actor, action=action, since=since, until=until)
+            return count(conn, actor=actor, action=action, since=since, until=until, steps=steps)
 
     def batch_sizes(self, batch_ids: Iterable[str]) -> dict[str, int]:
         """batch_id → number of its rows in the log, for those that are there."""

@@ -27,9 +27,11 @@ def timeline(
     since: Moment,
     until: Moment,
     newest_first: bool = True,
+    steps: bool = False,
 ) -> list[Decision | ClassEvent]:
-    """A page of decisions and class changes that fit everything given, in order of the log."""
-    both = _both(actor, action, since, until)
+    """A page of decisions and class changes that fit everything given, in order of the log. ``steps``: one row, the last,
+    stands for each bulk verdict and each undo."""
+    both = _both(actor, action, since, until, steps)
     keys = both.c.place, both.c.kind, both.c.number
     order = [key.desc() if newest_first else key for key in keys]
     page = conn.execute(select(both.c.kind, both.c.number).order_by(*order).limit(limit).offset(offset)).all()
@@ -43,17 +45,27 @@ def timeline(
     return [found[kind, number] for kind, number in page]
 
 
-def count(conn: Connection, *, actor: str | None, action: Action | str | None, since: Moment, until: Moment) -> int:
-    """How many decisions and class changes fit everything given."""
-    return int(conn.execute(select(func.count()).select_from(_both(actor, action, since, until))).scalar_one())
+def count(
+    conn: Connection,
+    *,
+    actor: str | None,
+    action: Action | str | None,
+    since: Moment,
+    until: Moment,
+    steps: bool = False,
+) -> int:
+    """How many rows :func:`timeline` has in all."""
+    return int(conn.execute(select(func.count()).select_from(_both(actor, action, since, until, steps))).scalar_one())
 
 
-def _both(actor: str | None, action: Action | str | None, since: Moment, until: Moment) -> Any:
+def _both(actor: str | None, action: Action | str | None, since: Moment, until: Moment, steps: bool) -> Any:
     """(place, kind, number) of matching rows: decisions are kind 0, class changes stand behind the one that they follow."""
     parts = []
     if action != CLASS_CHANGES:
-        rows = select(DECISIONS.c.seq.label("place"), literal(0).label("kind"), DECISIONS.c.seq.label("number"))
-        parts.append(rows.where(*fitting(actor, None, action, since, until)))
+        last = func.max(DECISIONS.c.seq) if steps else DECISIONS.c.seq
+        rows = select(last.label("place"), literal(0).label("kind"), last.label("number"))
+        rows = rows.where(*fitting(actor, None, action, since, until))
+        parts.append(rows.group_by(func.coalesce(DECISIONS.c.batch_id, DECISIONS.c.decision_id)) if steps else rows)
     if action in (None, CLASS_CHANGES):
         c = CLASS_EVENTS.c
         events = select(func.coalesce(c.after_seq, 0).label("place"), literal(1).label("kind"), c.seq.label("number"))

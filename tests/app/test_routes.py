@@ -405,7 +405,7 @@ def test_what_others_decided_since_is_told_in_order(
     client: TestClient, hub: Hub, fake: FakeWorkspace, token: dict[str, str]
 ) -> None:
     url = f"/api/changes/{hub.first}"
-    assert client.get(url, headers=token).json() == {"head": 0, "more": False, "decisions": []}
+    assert client.get(url, headers=token).json() == {"head": 0, "more": False, "decisions": [], "classes": 0}
     for sample in fake.ids()[:3]:
         fake.decide(sample, "accept", actor="bob")
     told = client.get(f"{url}?since=1", headers=token).json()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -10,11 +11,12 @@ from fake_workspace import FakeWorkspace
 
 from winnow.app import filters, theme
 from winnow.app.hub import Hub
-from winnow.app.views import classes, duplicates, history
+from winnow.app.views import classes, duplicates, history, people
 from winnow.app.widgets import html, tiles
 from winnow.app.widgets.frame import Page
 from winnow.app.widgets.progress import panel_html
 from winnow.core.query import Filter
+from winnow.core.store.decisions import ClassEvent
 from winnow.core.types import Kind
 
 
@@ -97,13 +99,74 @@ def test_taking_back_undoes_exactly_one_step(page: Page, fake: FakeWorkspace, mo
     assert set(fake.current()) == {ids[20]}, "what is left is not hers"
 
 
-def test_rows_of_one_batch_are_one_step(fake: FakeWorkspace) -> None:
-    fake.decide_many(fake.ids()[:5], "exclude")
-    fake.decide(fake.ids()[7], "accept")
-    assert [len(s) for s in history.steps(fake.history())] == [1, 5]
+def test_rows_of_one_batch_are_one_step(page: Page, fake: FakeWorkspace) -> None:
+    ids = fake.ids()
+    fake.decide(ids[0], "accept")
+    fake.decide_many(ids[1:5], "exclude")
+    html = history.body(page, dict.fromkeys(history.FIELDS, ""), 0)
+    assert html.count("<tr") == 3  # with the head
+    assert "4 samples" in html
+    assert "2 steps" in html
 
 
-# -- classes, tiles -------------------------------------------------------------------------------------------------
+def test_ticked_rows_and_all_that_match_are_taken_back(
+    page: Page, fake: FakeWorkspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notices = SimpleNamespace(notice=None)
+    monkeypatch.setattr(history.state, "session", lambda: notices)
+    ids = fake.ids()
+    one = fake.decide(ids[0], "accept", actor=page.actor)
+    batch = fake.decide_many(ids[1:5], "exclude", actor=page.actor)
+    fake.decide_many(ids[5:9], "exclude", actor="bob")
+    history.revert(page, [f"one:{one.decision_id}", "junk"])
+    assert ids[0] not in fake.current()
+    assert len(history.matching_mine(page, {"action": "exclude"})) == 4
+    assert history.matching_mine(page, {"actor": "bob"}) == []
+    history.revert_all(page, {"action": "exclude"}, 5)
+    assert "These are 4 decisions now, not 5" in str(notices.notice)
+    assert len(fake.current()) == 8
+    history.revert_all(page, {"action": "exclude"}, 4)
+    assert set(fake.current()) == set(ids[5:9])
+    history.revert(page, [f"batch:{batch.batch_id}"])
+    assert set(fake.current()) == set(ids[5:9])
+
+
+@pytest.mark.parametrize(
+    ("when", "first", "last", "expected"),
+    [
+        ("", "2026-03-01", "2026-03-02", {}),
+        ("between", "2026-03-01", "2026-03-02", {"since": "2026-03-01", "until": "2026-03-03"}),
+        ("between", "", "x", {}),
+        ("day", "", "", {"since": "2026-02-28T12:00:00+00:00"}),
+    ],
+)
+def test_days_are_whole_and_the_last_one_counts(when: str, first: str, last: str, expected: dict[str, str]) -> None:
+    assert history.span(when, first, last, datetime(2026, 3, 1, 12, tzinfo=UTC)) == expected
+
+
+def test_people_and_what_they_disagree_about_are_shown_as_text(page: Page, fake: FakeWorkspace) -> None:
+    assert people.section(page) == ""
+    sample = fake.ids()[0]
+    fake.decide(sample, "accept", actor="<b>ann")
+    assert people.section(page) == ""
+    fake.decide(sample, "exclude", actor="bob")
+    html = people.section(page)
+    assert "1 sample decided by several: 0 the same, 1 differently" in html
+    assert "&lt;b&gt;ann" in html
+    assert "<b>ann" not in html
+    assert "<i>cat" not in html
+    assert "Settle 1 by consensus" in html
+
+
+def test_class_changes_read_as_sentences_and_carry_their_undo() -> None:
+    merged = ClassEvent(1, "e1", "merge", "<cat>", "ann", "2026-03-01T00:00:00+00:00", "dog", detail={"count": 412})
+    row = history._class_row(merged, {"e1"})
+    assert "Merged <b>&lt;cat&gt;</b> into <b>dog</b>" in row
+    assert "412 samples" in row
+    assert "class-undo" in row
+    gone = history._class_row(merged, set())
+    assert "class-undo" not in gone
+    assert "w-gone" in gone
 
 
 def test_classes_are_ordered_by_their_share_of_noise() -> None:

@@ -151,13 +151,13 @@ def test_class_changes_stand_among_the_decisions_in_order(ws: Workspace) -> None
     ws.decide(ids[0], "accept")
     ws.class_ops.merge("digit 1", "digit 0")
     ws.decide(ids[1], "exclude", actor="bob")
-    kinds = [item.event if isinstance(item, ClassEvent) else item.action.value for item in ws.log.page()]
+    kinds = [item.event if isinstance(item, ClassEvent) else item.action.value for item in ws.journal.page()]
     assert kinds == ["exclude", "merge", "accept"]
-    assert [len(ws.log.page(limit=1, offset=i)) for i in range(4)] == [1, 1, 1, 0]
-    assert [type(i) for i in ws.log.page(action="classes")] == [ClassEvent]
-    assert [i.actor for i in ws.log.page(actor="bob")] == ["bob"]
-    assert ws.log.page(since=datetime.now(UTC) + timedelta(hours=1)) == []
-    assert ws.log.actors() == ["ann", "bob"]
+    assert [len(ws.journal.page(limit=1, offset=i)) for i in range(4)] == [1, 1, 1, 0]
+    assert [type(i) for i in ws.journal.page(action="classes")] == [ClassEvent]
+    assert [i.actor for i in ws.journal.page(actor="bob")] == ["bob"]
+    assert ws.journal.page(since=datetime.now(UTC) + timedelta(hours=1)) == []
+    assert ws.journal.actors() == ["ann", "bob"]
 
 
 def test_what_matches_is_taken_back_at_once_and_only_one_s_own(ws: Workspace) -> None:
@@ -165,14 +165,18 @@ def test_what_matches_is_taken_back_at_once_and_only_one_s_own(ws: Workspace) ->
     ws.decide_many(ids[:10], "exclude")
     ws.decide_many(ids[10:15], "accept")
     ws.decide_many(ids[15:20], "exclude", actor="bob")
-    assert len(ws.log.revertible(action="exclude")) == 10
-    assert ws.log.revertible(by="bob", action="exclude") == []
-    chosen = ws.log.revertible(action="exclude")[2:5]
-    undone = ws.log.revert([*chosen, *(d.decision_id for d in ws.history(actor="bob"))], undo_id="u1")
+    assert len(ws.journal.revertible(action="exclude")) == 10
+    assert ws.journal.revertible(by="bob", action="exclude") == []
+    chosen = ws.journal.revertible(action="exclude")[2:5]
+    undone = ws.journal.revert([*chosen, *(d.decision_id for d in ws.history(actor="bob"))], undo_id="u1")
     assert [d.sample_id for d in undone] == ids[2:5]
-    assert ws.log.revert(chosen, undo_id="u1") == undone
+    assert ws.journal.revert(chosen, undo_id="u1") == undone
     assert ws.counts().by_state == {"undecided": len(ids) - 17, "exclude": 12, "accept": 5}
-    assert len(ws.log.revert(ws.log.revertible())) == 12
+    assert [d.batch_id is not None for d in ws.journal.page(steps=True)] == [True] * 4  # type: ignore[union-attr]
+    assert (ws.journal.count(steps=True), ws.journal.count()) == (4, 23)
+    batch = ws.history(action="accept")[0].batch_id
+    assert len(ws.journal.revert(batch_ids=[batch])) == 5  # type: ignore[list-item]
+    assert len(ws.journal.revert(ws.journal.revertible())) == 7
     assert ws.counts().by_state["exclude"] == 5
 
 
@@ -182,16 +186,16 @@ def test_the_log_is_written_whole(ws: Workspace, tmp_path: Path, suffix: str) ->
     ws.decide(ids[0], "relabel", label="digit 3", reason="=1+1")
     ws.class_ops.rename("digit 1", "one")
     ws.undo()
-    assert ws.log.write(tmp_path / f"log{suffix}") == 3
+    assert ws.journal.write(tmp_path / f"log{suffix}") == 3
     read = {".csv": pd.read_csv, ".parquet": pd.read_parquet, ".jsonl": lambda p: pd.read_json(p, lines=True)}[suffix]
     table = read(tmp_path / f"log{suffix}")
     assert tuple(table.columns) == FIELDS
     assert table["what"].tolist() == ["relabel", "class rename", "undo"]
     assert (table["class"][1], table["target"][1]) == ("digit 1", "one")
     assert table["reason"][0] == ("'=1+1" if suffix == ".csv" else "=1+1")
-    assert ws.log.write(tmp_path / f"mine{suffix}", actor="bob") == 0
+    assert ws.journal.write(tmp_path / f"mine{suffix}", actor="bob") == 0
     with pytest.raises(ExportError, match="End it in one of"):
-        ws.log.write(tmp_path / "log.xls")
+        ws.journal.write(tmp_path / "log.xls")
 
 
 def test_a_hundred_thousand_rows_are_paged_and_written(tmp_path: Path) -> None:
@@ -211,6 +215,7 @@ def test_a_hundred_thousand_rows_are_paged_and_written(tmp_path: Path) -> None:
         begin = time.process_time()
         assert [d.sample_id for d in log.page(limit=2, offset=99_000)] == ["s999", "s998"]  # type: ignore[union-attr]
         assert len(log.page(actor="ann", action="exclude", limit=100, offset=50_000)) == 100
+        assert [d.sample_id for d in log.page(steps=True, limit=2, offset=98)] == ["s1999", "s999"]  # type: ignore[union-attr]
         paged = time.process_time()
         assert paged - begin < 2
         assert len(log.revertible("ann")) == 60_000
