@@ -248,6 +248,7 @@ class Review {
     this.mint = null;
     const at = new Date().toISOString();
     const decision = { decision_id, sample_id: card.id, action, label, supersedes, reason: this.note || null };
+    if (new URLSearchParams(this.data.queue).get("state") === "disputed") decision.settles = true; // it was asked: who is right?
     this.done.push({ ...decision, at, before: this.#decisionOf(card), thumb: hasPicture(card) ? this.pictures.src(card) : null, text: card.text });
     this.mine.set(card.id, { decision_id, action, label, at });
     this.skipped.delete(card.id);
