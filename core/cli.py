@@ -72,6 +72,9 @@ def scan(
         bool,
         typer.Option("--learn", help="Learn from the decisions made so far: corrected labels, confirmed outliers."),
     ] = False,
+    views: Annotated[
+        int, typer.Option(help="Augmented views of each image for the naive verdict; each costs as much as embedding.")
+    ] = 0,
     offline: Annotated[bool, typer.Option("--offline", help="Never ask the network for weights.")] = False,
     json_: Json = False,
     quiet: Quiet = False,
@@ -84,7 +87,7 @@ def scan(
     with Bars(_mode(json_, quiet)) as bars:
         ws = Workspace.scan(
             source, out, encoder=encoder, embeddings=embeddings, probabilities=probabilities, columns=columns,
-            device=device, seed=seed, projection=map, network=not offline, learn=learn, progress=bars,
+            device=device, seed=seed, projection=map, network=not offline, learn=learn, views=views, progress=bars,
         )  # fmt: skip
     with ws:
         _report(ws, json_, quiet)

@@ -21,6 +21,8 @@ class ScanConfig:
     embeddings, probabilities : files to be joined by id; they replace the encoder and the probe's probabilities.
     neighbors, label_neighbors : k of the raw-cosine graph and of the half-whitened graph.
     learn : whether the decisions made so far teach the models (corrected labels, confirmed outliers).
+    views : strongly augmented pictures of every image that are embedded too, for the naive verdict (0 = distort the
+        embeddings instead; each view costs as much as the embedding).
     projection : draw the map (UMAP). network : whether weights may be downloaded.
     """
 
@@ -37,10 +39,13 @@ class ScanConfig:
     network: bool = True
     name: str | None = None
     learn: bool = False
+    views: int = 0
 
     def __post_init__(self) -> None:
         if self.device not in DEVICES:
             raise WinnowError(f"Device {self.device!r} is not known. There are: {choices(DEVICES)}.")
+        if not 0 <= self.views <= 16:
+            raise WinnowError(f"views is {self.views}; it must lie between 0 and 16. Usual are 2 to 4.")
         for field_name in ("neighbors", "label_neighbors"):
             if getattr(self, field_name) < 1:
                 raise WinnowError(f"{field_name} is {getattr(self, field_name)}; it must be at least 1.")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from ..registry import load_siblings
+from .augmented import augmented
 from .base import FAMILIES, BaseEncoder, Choice, EncoderInfo, unit_rows
 from .brought import write_brought
 from .choose import catalogue, choose, resolve_device
-from .embed import embed, load_fitted
+from .embed import embed, encoder_key, load_fitted
 from .zero_shot import class_text_probs
 
 load_siblings(__name__, __path__)
@@ -16,10 +17,12 @@ __all__ = [
     "BaseEncoder",
     "Choice",
     "EncoderInfo",
+    "augmented",
     "catalogue",
     "choose",
     "class_text_probs",
     "embed",
+    "encoder_key",
     "load_fitted",
     "resolve_device",
     "unit_rows",

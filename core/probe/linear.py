@@ -17,7 +17,7 @@ et al. 2020), loss history under strong augmentation (the sample-adaptive augmen
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
@@ -88,13 +88,22 @@ class LinearProbes:
     """Train the probes and summarise what they said.
 
     features : (n, d) float32, unit rows. labels : (n,) int32, −1 = none. fold : (R, n) int32 with −1 = never trained
-    on, one row of folds per repeat. kinds : the loss of each repeat (CE, GCE or SCE).
+    on, one row of folds per repeat. kinds : the loss of each repeat (CE, GCE or SCE). strong : (n, d) features of strongly
+    augmented views, looked at in turn; where there are none the features themselves are distorted.
     """
 
     def __init__(
-        self, features: Float32, labels: Int32, fold: Int32, kinds: tuple[int, ...], classes: int, config: ProbeConfig
+        self,
+        features: Float32,
+        labels: Int32,
+        fold: Int32,
+        kinds: tuple[int, ...],
+        classes: int,
+        config: ProbeConfig,
+        strong: Sequence[Float32] = (),
     ) -> None:
         self.config, self.classes = config, classes
+        self._strong = [torch.from_numpy(np.require(x, np.float32, ["C", "W"])) for x in strong]
         self.device = torch.device(config.device)
         self.n, self.d = features.shape
         self.folds = int(max(fold.max() + 1, 1))
@@ -134,10 +143,10 @@ class LinearProbes:
             for epoch in range(cfg.epochs):
                 progress(Progress("probe", epoch, cfg.epochs, "epochs"))
                 order = torch.from_numpy(rng.permutation(n))
-                strong = cfg.augmentation > 0 and epoch >= cfg.epochs // 3 and epoch % 3 == 2
+                strong = (cfg.augmentation > 0 or bool(self._strong)) and epoch >= cfg.epochs // 3 and epoch % 3 == 2
                 for rows in torch.split(order, batch):
                     parts = torch.split(rows, size)
-                    distorted = self._distortion(len(rows), noise, size) if strong else [None] * len(parts)
+                    distorted = self._distorted(rows, epoch, noise, size) if strong else [None] * len(parts)
                     work = partial(self._slice, epoch=epoch, tally=tally)
                     gradients, counts = zip(*pool.map(work, parts, distorted), strict=True)
                     gradient = sum(gradients[1:], gradients[0])
@@ -176,6 +185,15 @@ class LinearProbes:
 
     def _probs(self, x: torch.Tensor) -> torch.Tensor:
         return torch.softmax((x @ self.optimiser.weight).view(len(x), self.models, self.classes), 2)
+
+    def _distorted(self, rows: torch.Tensor, epoch: int, noise: torch.Generator, size: int) -> list[_Distortion | None]:
+        """What takes the place of the features of some rows, in parts: a view's features, or distorted ones."""
+        if not self._strong:
+            return self._distortion(len(rows), noise, size)
+        view = self._strong[epoch // 3 % len(self._strong)]
+        nothing = torch.zeros(1, self.d + 1, dtype=torch.bool)
+        instead = [torch.nn.functional.pad(view[part] * self.scale, (0, 1)) for part in torch.split(rows, size)]
+        return [(nothing, x) for x in instead]
 
     def _distortion(self, rows: int, noise: torch.Generator, size: int) -> list[_Distortion | None]:
         """Strong augmentation in feature space: half of the directions dropped, and noise of half their size."""

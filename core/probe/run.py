@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -27,6 +27,7 @@ def run_probe(
     *,
     views: Mapping[str, Float32] | None = None,
     groups: Int64 | None = None,
+    strong: Sequence[Float32] = (),
 ) -> Beliefs:
     """Train all probes on the given labels and return what they believe about samples they were not trained on.
 
@@ -38,6 +39,8 @@ def run_probe(
     views : name → (n, r') float32: further descriptions of the same samples (``core.views``). Each adds two kernel
         probes to the consensus: one of its own, and one on it joined with ``features`` ("joint_<name>").
     groups : (n,) int64 or None: rows with the same number ≥ 0 are copies of one content and share their fold.
+    strong : (n, r) float32 each: features of strongly augmented views of the samples; the loss history under augmentation
+        is taken on them in turn. None = features distorted by noise and dropped directions.
 
     Returns
     -------
@@ -63,7 +66,9 @@ def run_probe(
     folds = int(min(config.folds, usable.sum()))
     kinds = (CE,) * config.repeats + ((GCE, SCE) if config.robust_losses else ())
     fold = np.stack([stratified_folds(labels, usable, folds, config.seed + 101 * i, groups) for i in range(len(kinds))])
-    linear = LinearProbes(features, np.where(usable, labels, -1).astype(np.int32), fold, kinds, n_classes, config)
+    linear = LinearProbes(
+        features, np.where(usable, labels, -1).astype(np.int32), fold, kinds, n_classes, config, strong
+    )
     out = linear.run(progress)
     logits: dict[str, Float32] = {"linear": _log(out.probs["linear"])}
     extra = dict(out.probs)
