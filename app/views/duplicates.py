@@ -184,17 +184,24 @@ def body(page: Page, groups: list[Group], decided: bool, at: int) -> str:
     at = min(at, pages - 1)
     pager = (
         f'<span class="w-muted">{at + 1} of {count(pages)}</span>'
-        + button("Back", go("turn", to=at - 1) + (" disabled" if at == 0 else ""), extra="w-small")
-        + button("Next", go("turn", to=at + 1) + (" disabled" if at + 1 >= pages else ""), extra="w-small")
+        + button(
+            "Back", go("turn", to=at - 1) + ' data-page-key="p"' + (" disabled" if at == 0 else ""), extra="w-small"
+        )
+        + button(
+            "Next",
+            go("turn", to=at + 1) + ' data-page-key="n"' + (" disabled" if at + 1 >= pages else ""),
+            extra="w-small",
+        )
         if pages > 1
         else ""
     )
     said = f"{plural(copies, 'copy', 'copies')} to decide" + (
         f", {plural(conflicts, 'group')} with conflicting labels" if conflicts else ""
     )
+    back = button("Undo", go("undo") + ' data-page-key="u"', "undo", extra="w-small w-quiet")
     head = (
         f'<div class="w-row w-tabs">{tabs}<span class="w-muted">{said}</span><span class="w-grow"></span>{bulk}'
-        f"{button('Undo', go('undo'), 'undo', extra='w-small w-quiet')}{pager}</div>"
+        f"{back}{pager}</div>"
     )
     cards = "".join(card(page, g) for g in shown[at * PER_PAGE : (at + 1) * PER_PAGE])
     return head + (

@@ -37,6 +37,8 @@ KEYS: dict[str, tuple[tuple[str, str], ...]] = {
         ("X", "exclude the copies"),
         ("A", "keep all"),
         ("2 3 4 5 6", "keep another one instead"),
+        ("U", "undo the last step"),
+        ("N P", "next and previous page"),
     ),
     "classes": (
         ("J K", "next and previous class"),

@@ -159,6 +159,7 @@ function wire(root) {
     if (!root.isConnected) return document.removeEventListener("keydown", page);
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("input, textarea, select, [contenteditable]")) return;
     if (event.key === "?") root.querySelector("[data-help]")?.click();
+    else if (/^[a-ilm-z]$/i.test(event.key)) [...root.querySelectorAll("[data-page-key]")].find((el) => el.dataset.pageKey === event.key.toLowerCase() && !el.disabled)?.click();
     else if (/^[jk]$/i.test(event.key) && event.target === document.body) root.querySelector("[data-card]")?.focus();
   };
   document.addEventListener("keydown", page);

@@ -15,12 +15,21 @@ pytestmark = pytest.mark.e2e
 axe_core_python = pytest.importorskip("axe_core_python", reason="axe-core-python is not installed")
 AXE = (Path(axe_core_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 SURFACES = ("review", "gallery", "map")
+PLAIN = ("overview", "queues", "duplicates", "classes", "export", "history", "new", "gallery?verdicts=ood&strict=0.1")
 SIZES = ((1440, 900), (1024, 768))
 
 
 def look(page: Page, url: str, name: str) -> None:
     page.goto(f"{url}/{name}")
     expect(page.locator(f".{name}")).to_have_attribute("data-state", "ready", timeout=30_000)
+
+
+def serious(page: Page, name: str) -> list[tuple[str, str, Any]]:
+    """What axe-core finds on a page (WCAG 2.2 A and AA and best practices) that is serious or worse."""
+    page.evaluate(AXE)
+    report: Any = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    worst = [v for v in report["violations"] if v["impact"] in ("serious", "critical")]
+    return [(name, v["id"], node["target"]) for v in worst for node in v["nodes"][:2]]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -36,13 +45,33 @@ def test_no_serious_findings(browser: Browser, server: Server, complaints: Compl
         if name == "map":
             lasso(page, 0.5, 0.5, 0.3)
             selected(page)
-        page.evaluate(AXE)
-        report: Any = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-        found += [
-            (name, v["id"], v["nodes"][0]["target"])
-            for v in report["violations"]
-            if v["impact"] in ("serious", "critical")
-        ]
+            page.keyboard.press("s")
+            page.get_by_label("Name of this selection").fill(f"Middle, {scheme}")
+            page.keyboard.press("Enter")
+            expect(page.locator(".saved-list li").first).to_be_visible()
+        found += serious(page, name)
+    context.close()
+    assert not found
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_serious_findings_on_any_other_page(
+    browser: Browser, server: Server, complaints: Complaints, scheme: Any
+) -> None:
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme=scheme)
+    page = context.new_page()
+    complaints.watch(page)
+    found = []
+    for name in PLAIN:
+        page.goto(f"{server.url}/{name}")
+        expect(page.locator(".w-head h1")).to_be_visible(timeout=30_000)
+        expect(page.locator("[data-testid=stApp][data-test-script-state=notRunning]")).to_be_visible()
+        expect(page.locator(".w-skeleton")).to_have_count(0)
+        if name.startswith("gallery"):
+            expect(page.locator(".gallery")).to_have_attribute("data-state", "ready")
+            page.get_by_label("Group by").select_option("label")
+            expect(page.locator(".shelf").first).to_be_visible()
+        found += serious(page, name)
     context.close()
     assert not found
 

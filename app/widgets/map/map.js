@@ -105,7 +105,7 @@ class AtlasMap {
       open: (s) => this.#openSaved(s), focus: () => this.root.focus({ preventScroll: true }), say: (tone, text) => this.bulk.say(tone, text),
       current: () => (this.selection?.count ? { handle: this.selection.handle, polygons: this.base ? [] : this.outlines.ops, filter: this.query } : null),
     });
-    this.side = h("div.side", { role: "group", "aria-label": "Legend and selection" }, this.legend.node, this.saved.form, this.strip, this.saved.node);
+    this.side = h("div.side", { role: "group", "aria-label": "Legend and selection" }, this.legend.node, this.saved.node, this.saved.form, this.strip);
     this.empty = h("div.empty", { hidden: true });
     this.root = h("section.wn.map", { tabIndex: -1, role: "region", "aria-label": "Map" }, this.head, h("div.body", {}, this.stage, this.side, this.empty));
     parent.append(this.root);

@@ -177,7 +177,10 @@ class Review {
     const { queue } = this;
     if (queue.total !== null) window.dispatchEvent(new CustomEvent("winnow:count", { detail: { text: `${count(queue.total)} of ${count(this.data.total ?? queue.total)}` } }));
     if (queue.error && !queue.cards.length) return this.#showError(queue.error);
-    if (this.root.dataset.state !== "ready" && queue.current) { this.#render(); this.root.focus({ preventScroll: true }); }
+    if (this.root.dataset.state !== "ready" && queue.current) {
+      this.#render();
+      if (!document.activeElement?.matches("input, select, textarea")) this.root.focus({ preventScroll: true }); // never out of a filter's hands
+    }
     else if (!queue.current && queue.finished) this.#render();
     this.#drawProgress();
     this.#load();
