@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -14,6 +15,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
+
+from tests.postgres_server import Server, binaries, user
 
 N, CLASSES = 180, 4
 WRONG = (3, 40, 77, 120)
@@ -68,3 +71,33 @@ def scanned(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_ws(scanned: Path, tmp_path: Path) -> Path:
     """A copy of the scanned workspace that a test may decide in."""
     return Path(shutil.copytree(scanned, tmp_path / "ws"))
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """A running PostgreSQL server; the test is skipped with a notice where there is none."""
+    pytest.importorskip("psycopg", reason="the PostgreSQL driver is not installed")
+    found = binaries()
+    if found is None:
+        pytest.skip(
+            "there is no PostgreSQL here (`pip install pgserver` brings one): its half of the tests did not run"
+        )
+    try:
+        made = Server(found, user())
+    except LookupError as error:
+        pytest.skip(str(error))
+    made.start()
+    yield made
+    made.stop()
+    made.remove()
+
+
+@pytest.fixture
+def postgres(server: Server) -> str:
+    """The address of an empty database."""
+    import psycopg
+
+    with psycopg.connect(server.address, autocommit=True) as conn:
+        conn.execute("DROP SCHEMA public CASCADE")
+        conn.execute("CREATE SCHEMA public")
+    return server.address

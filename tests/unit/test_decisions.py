@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 import shutil
 import signal
 import sqlite3
@@ -22,6 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert, select
 
+from tests.postgres_server import Server
 from winnow.core.errors import DecisionError, DiskFull, ReadOnly, WorkspaceBusy, WorkspaceError
 from winnow.core.store import database as databases
 from winnow.core.store import migrations
@@ -40,64 +40,6 @@ ACCEPT, RELABEL, EXCLUDE, UNDO = Action.ACCEPT, Action.RELABEL, Action.EXCLUDE, 
 
 
 # --- both databases ---------------------------------------------------------------------------------------------
-
-
-def _postgres_binaries() -> Path | None:
-    found = shutil.which("pg_ctl")
-    folders = [Path(found).parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    return next((f for f in folders if (f / "initdb").exists() or shutil.which("initdb", path=str(f))), None)
-
-
-class Server:
-    """A PostgreSQL server of this test run, on a socket only."""
-
-    def __init__(self, binaries: Path, user: str | None) -> None:
-        self.folder = tempfile.mkdtemp(prefix="wpg")  # short: the path of a socket has at most 107 bytes
-        self.address = f"postgresql://winnow@/postgres?host={self.folder}"
-        self._binaries, self._user = binaries, user
-        if user:
-            shutil.chown(self.folder, user)
-        self._run("initdb", "-A", "trust", "-U", "winnow", "-N")
-
-    def start(self) -> None:
-        options = f"-k {self.folder} -c listen_addresses= -c fsync=off"
-        self._run("pg_ctl", "-o", options, "-l", f"{self.folder}/log", "-w", "start")
-
-    def stop(self) -> None:
-        self._run("pg_ctl", "-m", "immediate", "-w", "stop")
-
-    def _run(self, program: str, *arguments: str) -> None:
-        command = [str(self._binaries / program), "-D", f"{self.folder}/data", *arguments]
-        quiet = subprocess.DEVNULL
-        subprocess.run(command, check=True, stdout=quiet, stderr=quiet, cwd=self.folder, user=self._user, timeout=60)
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    binaries = _postgres_binaries()
-    if binaries is None:
-        pytest.skip("PostgreSQL is not installed: its half of the store tests did not run")
-    pytest.importorskip("psycopg", reason="the PostgreSQL driver is not installed")
-    user: str | None = None
-    if os.getuid() == 0:  # the server refuses to run as root
-        known = {p.pw_name for p in pwd.getpwall()}
-        user = next((n for n in ("postgres", "nobody") if n in known), None)
-        if user is None:
-            pytest.skip("PostgreSQL cannot run as root, and there is no other user")
-    made = Server(binaries, user)
-    made.start()
-    yield made
-    made.stop()
-    shutil.rmtree(made.folder, ignore_errors=True)
-
-
-@pytest.fixture
-def postgres(server: Server) -> str:
-    """The address of an empty database."""
-    with psycopg.connect(server.address, autocommit=True) as conn:
-        conn.execute("DROP SCHEMA public CASCADE")
-        conn.execute("CREATE SCHEMA public")
-    return server.address
 
 
 Open = Callable[..., DecisionStore]

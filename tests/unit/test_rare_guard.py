@@ -62,4 +62,5 @@ def test_copies_do_not_vouch_for_each_other() -> None:
 
 def test_no_graph_guards_nothing() -> None:
     guarded, agree = _guard.holds_together(np.zeros(4, np.int32), np.ones(4, bool), None)
-    assert not guarded.any() and not agree.any()
+    assert not guarded.any()
+    assert not agree.any()
