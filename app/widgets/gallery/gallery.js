@@ -258,7 +258,7 @@ class Gallery {
     for (const [i, tile] of this.tiles) if (i < first || i >= last) { this.#retire(tile); this.tiles.delete(i); }
   }
 
-  #retire(tile) { tile.node.hidden = true; tile.node.classList.remove("focus"); tile.row = null; this.spare.push(tile); }
+  #retire(tile) { tile.node.hidden = true; tile.node.classList.remove("focus"); tile.node.removeAttribute("id"); tile.row = null; this.spare.push(tile); }
 
   #make() {
     const image = h("img", { alt: "", draggable: false, decoding: "async", loading: "eager" });

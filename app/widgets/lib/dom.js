@@ -118,6 +118,11 @@ export function keepFocus(root) {
   });
 }
 
+/** Give the surface the keys, unless the person is busy in a filter or a field. */
+export function takeFocus(root) {
+  if (!document.activeElement?.matches("input, select, textarea")) root.focus({ preventScroll: true });
+}
+
 /** A dialog over the surface that lists keys. `groups`: [[title, [[keys, text], …]], …]. */
 export function helpDialog(root, title, groups) {
   const close = () => { box.hidden = true; box.returnTo?.focus?.(); };

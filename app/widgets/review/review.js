@@ -5,7 +5,7 @@
  * saving to `Saver`. Streamlit is not involved until the person leaves the page.
  */
 
-import { ACTIONS, count, fillHeight, h, helpDialog, icon, isInteractive, isTyping, keepFocus, plural, setText, show } from "../lib/dom.js";
+import { ACTIONS, count, fillHeight, h, helpDialog, icon, isInteractive, isTyping, keepFocus, plural, setText, show, takeFocus } from "../lib/dom.js";
 import { Api } from "../lib/api.js";
 import { Pictures } from "../lib/pictures.js";
 import { LabelPicker } from "../lib/picker.js";
@@ -177,10 +177,7 @@ class Review {
     const { queue } = this;
     if (queue.total !== null) window.dispatchEvent(new CustomEvent("winnow:count", { detail: { text: `${count(queue.total)} of ${count(this.data.total ?? queue.total)}` } }));
     if (queue.error && !queue.cards.length) return this.#showError(queue.error);
-    if (this.root.dataset.state !== "ready" && queue.current) {
-      this.#render();
-      if (!document.activeElement?.matches("input, select, textarea")) this.root.focus({ preventScroll: true }); // never out of a filter's hands
-    }
+    if (this.root.dataset.state !== "ready" && queue.current) { this.#render(); takeFocus(this.root); }
     else if (!queue.current && queue.finished) this.#render();
     this.#drawProgress();
     this.#load();
