@@ -163,7 +163,8 @@ def advice(scan: ScanArrays, now: Round, rows: NDArray[np.int64], queue: Bool, k
     Parameters
     ----------
     rows : open rows in the order in which they will be shown. queue : (n,) bool, the queue's samples, decided or not.
-    kind : (n,) int8 index into ``ASKED`` of what is asked about each sample.
+    kind : (n,) int8 index into ``ASKED`` of what is asked about each sample, −1 = nothing; a queue that asks nothing has
+        no words.
     """
 
     def amount(some: NDArray[np.int64]) -> Amount:
@@ -178,8 +179,11 @@ def advice(scan: ScanArrays, now: Round, rows: NDArray[np.int64], queue: Bool, k
         told += list(zip(at[mine].tolist(), right[mine].tolist(), strict=True))
     recent = [good for at, good in sorted(told) if queue[now.decided.rows[at]]][-NEXT:]
     enough = now.decided.m >= ENOUGH or not len(rows)
-    stop = enough and soon.value < STOP_SHARE * max(len(ahead), 1)
-    words = _words(len(rows), left, len(ahead), soon, int(sum(recent)), len(recent), stop)
+    asked = bool((kind[ahead] >= 0).any())
+    stop = enough and soon.value < STOP_SHARE * max(len(ahead), 1) and (asked or not len(rows))
+    words = (
+        _words(len(rows), left, len(ahead), soon, int(sum(recent)), len(recent), stop) if asked or not len(rows) else ""
+    )
     return Advice(len(rows), left, len(ahead), soon, int(sum(recent)), len(recent), stop, words)
 
 

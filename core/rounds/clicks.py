@@ -23,6 +23,8 @@ MOST_EFFECTS = 400
 _LEAST = 1e-3
 """Probabilities are kept so far from 0 and 1 before log-odds are taken."""
 _ROUNDS, _TOLERANCE = 25, 1e-5
+_FIRST = 5.0
+"""Clicks after which the prior has half of its variance: the first few are chance more than habit."""
 
 
 def log_odds(p: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -88,10 +90,14 @@ def learn(
     ----------
     offset : (n,) the scan's log-odds. columns : blocks (n,) or (n, p_b), standardised. sds : prior standard deviation
         of the weights of each block. groupings : name → groups with an effect each. rows : (m,) decided rows, the
-        latest last. right : (m,) 1.0 = the flag was right, 0.0 = it was not.
+        latest last. right : (m,) 1.0 = the flag was right, 0.0 = it was not. bias_sd : prior standard deviation of the
+        intercept. All of them are scaled by √(m / (m + 5)).
     """
     rows, right = rows[-MOST_CLICKS:], right[-MOST_CLICKS:]
     m = len(rows)
+    early = (m / (m + _FIRST)) ** 0.5
+    bias_sd, sds = bias_sd * early, [sd * early for sd in sds]
+    groupings = {name: Grouping(g.codes, g.sd * early) for name, g in groupings.items()}
     blocks = [np.full((m, 1), bias_sd)]
     blocks += [c[rows].reshape(m, -1).astype(np.float64) * sd for c, sd in zip(columns, sds, strict=True)]
     scale = np.concatenate([np.full(b.shape[1], s) for b, s in zip(blocks, (bias_sd, *sds), strict=True)])

@@ -189,7 +189,7 @@ class Rounds:
 
     def order(self, ids: Sequence[str], sort: str) -> tuple[list[str], Moved]:
         """The same samples, those likeliest to be confirmed first, and what that changed. Without decisions, or in an
-        order that is not by suspicion, nothing moves."""
+        order that is not by suspicion, nothing moves; nor do samples that ask nothing (clean, hard, naive)."""
         if not self.can_order(sort) or not ids:
             return list(ids), Moved(0, "", 0)
         scan, now = self.now()
@@ -201,16 +201,18 @@ class Rounds:
         for i, kind in enumerate(ASKED):
             mine = asked == i
             p[mine] = now.probability[kind][rows[mine]]
-        place = np.argsort(-p, kind="stable")
-        return [ids[i] for i in place], self._moved(scan, rows, place)
+        place = np.arange(len(rows))
+        slots = np.flatnonzero(asked >= 0)
+        place[slots] = slots[np.argsort(-p[slots], kind="stable")]
+        return [ids[i] for i in place.tolist()], self._moved(scan, rows, place)
 
     @staticmethod
     def _asked(scan: ScanArrays, rows: NDArray[np.int64], sort: str) -> NDArray[np.int8]:
-        """(m,) index into ASKED of what a queue asks about each of its samples."""
+        """(m,) index into ASKED of what a queue asks about each of its samples; −1 = nothing (a clean, hard or naive one)."""
         kind = _SORTS.get(sort)
         if kind is not None:
             return np.full(len(rows), ASKED.index(kind), np.int8)
-        return np.where(scan.primary[rows] >= 0, scan.primary[rows], 0).astype(np.int8)
+        return scan.primary[rows]
 
     def _moved(self, scan: ScanArrays, rows: NDArray[np.int64], place: NDArray[np.int64], ahead: int = 100) -> Moved:
         first = place[:ahead]

@@ -56,7 +56,7 @@ export class Learnt {
     const most = round.precision.reduce((a, b) => (a && a.decided >= b.decided ? a : b), null);
     setText(this.right, most ? `${percent(most.share)} right so far (${percent(most.low)}–${percent(most.high)})` : "");
     this.right.title = round.precision.map((p) => precisionWords(p, this.verdicts[p.kind]?.says || p.kind)).join("\n\n");
-    setText(this.ahead, advice.ahead ? `≈ ${Math.round(advice.next.value)} of the next ${advice.ahead}` : "");
+    setText(this.ahead, advice.ahead && advice.words ? `≈ ${Math.round(advice.next.value)} of the next ${advice.ahead}` : "");
     this.ahead.title = advice.words;
     this.set(round.offer);
   }
