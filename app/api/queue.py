@@ -6,7 +6,7 @@ meanwhile never shift the cards that were not handed out. The tab keeps its own 
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from winnow.app import filters
@@ -54,6 +54,7 @@ def _learnt(call: Call, sort: str) -> dict[str, Any]:
     return {
         "precision": [p.as_json() for p in rounds.precision() if p.decided],
         "advice": rounds.advice(everything, sort).as_json(),
+        "noise": {"scan": rounds.scanned_noise_rate(), **asdict(rounds.noise_rate())},
         "offer": None if best is None else _offer(best),
     }
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..layout import Layout
 from ..store.artifacts import load_array, load_json, load_table
-from ..types import Neighbors, Strings
+from ..types import Kind, Neighbors, Strings
 from .audit import Advice, Amount, Precision, advice, noise_rate, precision
 from .estimate import Round, estimate
 from .like import Alike, alike
@@ -238,6 +238,12 @@ class Rounds:
     def noise_rate(self) -> Amount:
         """Share of wrong labels, corrected by the decisions."""
         return noise_rate(*self.now())
+
+    def scanned_noise_rate(self) -> float:
+        """Share of wrong labels as the scan estimated it, before anybody decided."""
+        scan, _ = self.now()
+        labelled = scan.labels >= 0
+        return float(scan.probability[Kind.NOISY_LABEL][labelled].mean()) if labelled.any() else 0.0
 
     def advice(self, ids: Sequence[str], sort: str = "-confidence") -> Advice:
         """What is left among ``ids`` (a queue, decided samples included), and whether to stop."""

@@ -47,6 +47,12 @@ class FakeRounds:
     def advice(self, ids: list[str], sort: str) -> Advice:
         return Advice(len(ids), Amount(9, 5, 13), 50, Amount(8, 4, 12), 3, 50, True, "Stop.")
 
+    def noise_rate(self) -> Amount:
+        return Amount(0.15, 0.12, 0.18)
+
+    def scanned_noise_rate(self) -> float:
+        return 0.17
+
     def like_these(self, sample_id: str) -> Offer | None:
         ids = [i for i in self._ws.table["sample_id"].tolist() if i not in self._ws.current()][:7]
         made = self._ws.current().get(sample_id)

@@ -170,8 +170,11 @@ def test_a_new_order_tells_what_changed_and_sends_only_cards_that_the_tab_lacks(
     assert {c["id"] for c in again["cards"]} == set(again["order"]) - set(held)
     told = again["round"]
     assert told["words"].endswith("moved up: more horse → deer")
-    assert told["offer"]["count"] == 7 and told["offer"]["sample_id"] == held[9]
-    assert told["advice"]["stop"] is True and told["precision"][0]["decided"] == 20
+    assert told["offer"]["count"] == 7
+    assert told["offer"]["sample_id"] == held[9]
+    assert told["advice"]["stop"] is True
+    assert told["precision"][0]["decided"] == 20
+    assert told["noise"] == {"scan": 0.17, "value": 0.15, "low": 0.12, "high": 0.18}
     more = client.get(f"{url}&limit=200&queue={again['queue']}&cursor={again['cursor']}", headers=token).json()
     assert not {c["id"] for c in more["cards"]} & {*again["order"], *held[:20]}
 
@@ -193,7 +196,8 @@ def test_samples_like_a_decided_one_are_shown_before_anything_is_decided(
     before = len(fake.log)
     offer = client.get(f"/api/like/{hub.first}", params={"id": sample}, headers=token).json()["offer"]
     assert len(fake.log) == before
-    assert [t["id"] for t in offer["tiles"]] == offer["ids"] and offer["count"] == 7
+    assert [t["id"] for t in offer["tiles"]] == offer["ids"]
+    assert offer["count"] == 7
     assert client.get(offer["tiles"][0]["thumb"]).status_code == 200
     body = {"action": "relabel", "label": "deer", "batch_id": "b1", "expect": 7, "target": {"ids": offer["ids"]}}
     headers = {**token, "Origin": "http://testserver"}

@@ -13,6 +13,12 @@ export function precisionWords(p, says) {
     + "These are the most suspicious ones, not a random sample: what is left is right less often.";
 }
 
+/** The share of wrong labels in the whole dataset, as the scan estimated it and as the decisions correct it. */
+export function noiseWords(noise) {
+  const exact = (x) => `${(x * 100).toFixed(1)}%`;
+  return `By your decisions, about ${exact(noise.value)} of all labels are wrong (${exact(noise.low)} to ${exact(noise.high)}); the scan had estimated ${exact(noise.scan)}.`;
+}
+
 /** "relabel 212 like these: horse → deer". */
 export function offerWords(offer) {
   const does = { accept: "Accept", relabel: "Relabel", exclude: "Exclude" }[offer.action];
@@ -38,6 +44,7 @@ export class Learnt {
 
   reset() {
     this.offer = null;
+    this.lines = []; // what is known so far, in sentences
     setText(this.words, "Every ten decisions, what is left is put into a better order.");
     setText(this.right, "");
     setText(this.ahead, "");
@@ -55,7 +62,9 @@ export class Learnt {
     this.row.dataset.stop = advice.stop ? "1" : "";
     const most = round.precision.reduce((a, b) => (a && a.decided >= b.decided ? a : b), null);
     setText(this.right, most ? `${percent(most.share)} right so far (${percent(most.low)}–${percent(most.high)})` : "");
-    this.right.title = round.precision.map((p) => precisionWords(p, this.verdicts[p.kind]?.says || p.kind)).join("\n\n");
+    this.lines = [...round.precision.map((p) => precisionWords(p, this.verdicts[p.kind]?.says || p.kind)),
+      ...(round.precision.some((p) => p.kind === "noisy_label") ? [noiseWords(round.noise)] : [])];
+    this.right.title = this.lines.join("\n\n");
     setText(this.ahead, advice.ahead && advice.words ? `≈ ${Math.round(advice.next.value)} of the next ${advice.ahead}` : "");
     this.ahead.title = advice.words;
     this.set(round.offer);

@@ -572,6 +572,7 @@ class Review {
       h("p", { textContent: none
         ? "No sample matches these filters, or all of them are decided. Choose another queue, or take a filter away."
         : `${plural(decided, "decision")} in this session${skipped.length ? `, ${count(skipped.length)} skipped` : ""}. ${skipped.length ? "Skipped samples stay undecided." : "Everything you decided is in the log and can be undone."}` }),
+      ...this.learnt.lines.map((line) => h("p", { textContent: line })),
       h("div.row", {},
         skipped.length ? choice(`Go through ${plural(skipped.length, "skipped sample")}`, () => this.#again(skipped), ".primary") : null,
         choice("Choose another queue", () => this.#go("overview"), skipped.length ? "" : ".primary"),
