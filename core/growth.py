@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from .errors import WorkspaceError
+from .errors import WorkspaceError, choices
 from .store.artifacts import load_array, load_json, load_table, save_table
+from .store.decisions import DecisionStore
 from .types import Bool, Int64, Strings
 
 ROWS = "rows.parquet"
@@ -89,12 +90,40 @@ def compare(then: Earlier, ids: Strings, keys: Strings) -> Change:
     row_of = {sample_id: row for row, sample_id in enumerate(then.ids)}
     here = np.fromiter((row_of.get(_text(i), -1) for i in ids), np.int64, len(ids))
     known = here >= 0
-    same = known & (then.keys[here] == keys) & (keys != "")
+    # a blank key is an unreadable sample, the same as before; nothing but blank keys means that contents are not known
+    same = known & (then.keys[here] == keys) & bool((keys != "").any())
     row_with = {key: row for row, key in enumerate(then.keys) if key}
     source = np.fromiter((row_with.get(key, -1) for key in keys), np.int64, len(keys))
     source[same] = here[same]
     removed = len(then.ids) - len(np.unique(here[known]))
     return Change(np.where(same, here, -1), source, np.flatnonzero(known & ~same), int((~known).sum()), removed)
+
+
+def row_keys(vectors: NDArray[np.float16], ok: Bool) -> Strings:
+    """(n,) str, a key for each row's numbers, "" where not ok: multiply–shift over the 16-bit words (Dietzfelbinger 1996)."""
+    odd = np.random.default_rng(0).integers(0, 2**63, vectors.shape[1], np.uint64) * np.uint64(2) + np.uint64(1)
+    out = np.full(len(ok), "", object)
+    for start in range(0, len(ok), 8192):
+        words = np.ascontiguousarray(vectors[start : start + 8192]).view(np.uint16).astype(np.uint64)
+        hashes = (words * odd).sum(axis=1, dtype=np.uint64)
+        out[start : start + 8192] = [f"{h:016x}" for h in hashes.tolist()]
+    out[~ok] = ""
+    return out
+
+
+def overtaken(log: Path, ids: Strings) -> str:
+    """A sentence about decisions on samples whose content has changed since; "" where there are none."""
+    if not len(ids) or not log.exists():
+        return ""
+    with DecisionStore(log) as store:
+        decided = store.current()
+    found = [i for i in ids if i in decided]
+    if not found:
+        return ""
+    return (
+        f"{len(found):,} decided samples have other content now ({choices(found, 3)}). Their decisions stand: look at "
+        "them again."
+    )
 
 
 def _text(value: Any) -> str:

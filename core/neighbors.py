@@ -6,6 +6,7 @@ principal components (label disagreement, propagation, the map, clusters).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,8 @@ from numpy.typing import NDArray
 from . import _knn
 from .types import Bool, Float32, Int64, Neighbors, Progress, ProgressFn, quiet
 
-NEIGHBORS_VERSION = 1
-"""Raised when the same input gives another graph or another half-whitened space."""
+NEIGHBORS_VERSION = 2
+"""Raised when the same input gives another graph, another half-whitened space or another search index."""
 
 _BLOCK = 8192
 _FIT_ROWS = 50_000
@@ -31,6 +32,54 @@ _AIMS = (0.9975, 0.9995)
 """Share of true neighbours that the probed cells must hold (on the sample); the second where the first falls short."""
 _WORTH = 0.5
 """Probing more than this share of all rows is slower than looking at every pair."""
+
+
+@dataclass(frozen=True)
+class Whitening:
+    """z ← normalise(Uᵀ(x − μ) / λ^¼). projection (d, r) float32 : U/λ^¼, by falling variance. offset (r,) : Uᵀμ/λ^¼.
+
+    With r = 0 (one sample, or identical rows: there is no direction) every row is the number one.
+    """
+
+    projection: Float32
+    offset: Float32
+
+    def __call__(self, vectors: NDArray[Any], ok: Bool) -> Float32:
+        """(n, max(r, 1)) float32 unit rows of vectors (n, d), read by blocks; zeros where not ok."""
+        n, rank = len(vectors), self.projection.shape[1]
+        if rank == 0:
+            return np.asarray(ok, np.float32)[:, None].copy()
+        out = np.zeros((n, rank), np.float32)
+        for start in range(0, n, _BLOCK):
+            rows = slice(start, min(n, start + _BLOCK))
+            z = np.asarray(vectors[rows], np.float32) @ self.projection - self.offset
+            out[rows] = np.where(ok[rows, None], _unit(z), 0.0)
+        return out
+
+    def as_array(self) -> Float32:
+        """(d + 1, r): the projection, its offset in the last row."""
+        return np.vstack([self.projection, self.offset])
+
+    @classmethod
+    def of(cls, array: Float32) -> Whitening:
+        """The inverse of :meth:`as_array`."""
+        return cls(np.ascontiguousarray(array[:-1]), array[-1])
+
+
+def whitening(vectors: NDArray[Any], ok: Bool, dim: int = 256, seed: int = 0) -> Whitening:
+    """Fit the half-whitened space; see :func:`half_whiten`."""
+    if dim < 1:
+        raise ValueError(f"dim is {dim}; it must be 1 or more")
+    fit = np.flatnonzero(ok)
+    d = vectors.shape[1]
+    if len(fit) == 0:
+        return Whitening(np.zeros((d, 0), np.float32), np.zeros(0, np.float32))
+    if len(fit) > _FIT_ROWS:
+        fit = np.sort(np.random.default_rng(seed).choice(fit, _FIT_ROWS, replace=False))
+    mean, components, variance = _principal(vectors, fit)
+    rank = int(min(dim, (variance > 1e-7 * max(float(variance[0]), 1e-12)).sum()))
+    projection = (components[:, :rank] / variance[:rank] ** 0.25).astype(np.float32)
+    return Whitening(projection, (mean @ projection).astype(np.float32))
 
 
 def half_whiten(vectors: NDArray[Any], ok: Bool, dim: int = 256, seed: int = 0) -> Float32:
@@ -54,27 +103,7 @@ def half_whiten(vectors: NDArray[Any], ok: Bool, dim: int = 256, seed: int = 0) 
     Source: principal components with fractional whitening, compare Jégou and Chum (2012), "Negative evidences and
     co-occurrences in image retrieval: the benefit of PCA and whitening", ECCV.
     """
-    if dim < 1:
-        raise ValueError(f"dim is {dim}; it must be 1 or more")
-    n = len(vectors)
-    good = np.flatnonzero(ok)
-    if len(good) == 0:
-        return np.zeros((n, 1), np.float32)
-    fit = good
-    if len(good) > _FIT_ROWS:
-        fit = np.sort(np.random.default_rng(seed).choice(good, _FIT_ROWS, replace=False))
-    mean, components, variance = _principal(vectors, fit)
-    rank = int(min(dim, (variance > 1e-7 * max(float(variance[0]), 1e-12)).sum()))
-    if rank == 0:  # one sample, or identical rows: there is no direction
-        return np.asarray(ok, np.float32)[:, None].copy()
-    projection = (components[:, :rank] / variance[:rank] ** 0.25).astype(np.float32)
-    offset = (mean @ projection).astype(np.float32)
-    out = np.zeros((n, rank), np.float32)
-    for start in range(0, n, _BLOCK):
-        rows = slice(start, min(n, start + _BLOCK))
-        z = np.asarray(vectors[rows], np.float32) @ projection - offset
-        out[rows] = np.where(ok[rows, None], _unit(z), 0.0)
-    return out
+    return whitening(vectors, ok, dim, seed)(vectors, ok)
 
 
 def at_rank(whitened: Float32, dim: int) -> Float32:
@@ -109,6 +138,19 @@ def build(
     Neighbors : indices (n, k) int32 without self, also among identical rows; distances (n, k) float32
     ascending, ties by row number; −1 and +inf where a row is not ok or has fewer than k others.
     """
+    return build_with_centres(vectors, ok, k, device, seed, progress, stage)[0]
+
+
+def build_with_centres(
+    vectors: NDArray[Any],
+    ok: Bool,
+    k: int,
+    device: str = "cpu",
+    seed: int = 0,
+    progress: ProgressFn = quiet,
+    stage: str = "neighbors",
+) -> tuple[Neighbors, Float32 | None]:
+    """:func:`build`, and the centres (cells, d) float32 of the partition it made, None where every pair was looked at."""
     if k < 1:
         raise ValueError(f"k is {k}; it must be 1 or more")
     n = len(vectors)
@@ -116,17 +158,70 @@ def build(
     distances = np.full((n, k), np.inf, np.float32)
     good = np.flatnonzero(ok).astype(np.int64)
     if len(good) < 2:
-        return Neighbors(indices, distances)
+        return Neighbors(indices, distances), None
     rows = _load(vectors, good)
-    found, away, recall, method = _search(rows, k, device, seed, progress, stage)
+    found, away, recall, method, centres = _search(rows, k, device, seed, progress, stage)
     indices[good] = np.where(found >= 0, good[found], -1)
     distances[good] = away
-    return Neighbors(indices, distances, recall=recall, method=method)
+    return Neighbors(indices, distances, recall=recall, method=method), centres
+
+
+def extend(old: Neighbors, before: Int64, vectors: NDArray[Any], ok: Bool, device: str = "cpu") -> Neighbors:
+    """The graph of a dataset that grew a little, from the graph of its rows of before.
+
+    New rows, and rows that lost one of their neighbours, are compared with all rows; every other row only with the new
+    ones. The lists are those of a new search (as exact as ``old`` was), at a cost of (new + bereft) · n pairs.
+
+    Parameters
+    ----------
+    old : the earlier graph, in the rows of before. before : (n,) int64, each row's earlier row (whose vector must be the
+        same), −1 = new. vectors, ok : as in :func:`build`.
+    """
+    n, k = len(vectors), old.k
+    after = np.full(len(old.indices) + 1, -1, np.int32)  # the last place answers for "none"
+    kept = np.flatnonzero((before >= 0) & ok)
+    after[before[kept]] = kept
+    indices, distances = np.full((n, k), -1, np.int32), np.full((n, k), np.inf, np.float32)
+    listed = old.indices[before[kept]]
+    indices[kept] = after[listed]
+    distances[kept] = np.where(indices[kept] >= 0, old.distances[before[kept]], np.inf)
+    bereft = kept[((listed >= 0) & (indices[kept] < 0)).any(axis=1)]
+    new = np.flatnonzero((before < 0) & ok)
+    good = np.flatnonzero(ok).astype(np.int64)
+    asking = np.union1d(bereft, new)
+    rows = _load(vectors, good)
+    place = np.searchsorted(good, asking)
+    keys = _knn.as_keys(rows, _knn.fast_dtype(device), device)
+
+    def silent(_: int) -> None: ...
+
+    if len(asking):
+        m = min(len(good), k + 1 + _SLACK)
+        found = _knn.search_all(_knn.as_queries(keys[torch.from_numpy(place)]), keys, m, silent)
+        near, away = _knn.rerank(rows, place, found, k, silent)
+        indices[asking], distances[asking] = np.where(near >= 0, good[near], -1), away
+    others = np.setdiff1d(kept, bereft)
+    if len(new) and len(others):
+        mine, theirs = np.searchsorted(good, others), np.searchsorted(good, new)
+        m = min(len(new), k + _SLACK)
+        for start in range(0, len(others), _BLOCK):
+            part = mine[start : start + _BLOCK]
+            found = _knn.search_all(
+                _knn.as_queries(keys[torch.from_numpy(part)]), keys[torch.from_numpy(theirs)], m, silent
+            )
+            near, away = _knn.rerank(rows, part, theirs[found], min(k, m), silent)
+            who = others[start : start + _BLOCK]
+            both = np.hstack([indices[who], np.where(near >= 0, good[near], -1).astype(np.int32)])
+            apart = np.hstack([distances[who], away])
+            order = np.lexsort((np.where(both < 0, n, both), apart), axis=1)[:, :k]
+            indices[who] = np.take_along_axis(both, order, axis=1)
+            distances[who] = np.take_along_axis(apart, order, axis=1)
+    return Neighbors(indices, distances, recall=old.recall, method=f"{old.method.split(', extended')[0]}, extended")
 
 
 def _search(
     rows: Float32, k: int, device: str, seed: int, progress: ProgressFn, stage: str
-) -> tuple[NDArray[np.int32], Float32, float, str]:
+) -> tuple[NDArray[np.int32], Float32, float, str, Float32 | None]:
     n = len(rows)
     every = np.arange(n, dtype=np.int64)
     m = min(n, k + 1 + _SLACK)
@@ -159,14 +254,14 @@ def _search(
                 method = (
                     f"cells {plan.probes}/{len(cells.centres)}, {100 * plan.lost.mean():.1f}% of the rows everywhere"
                 )
-                return indices, distances, recall, method
+                return indices, distances, recall, method, cells.centres
     for kind in dict.fromkeys((dtype, torch.float32)):
         done = 0
         indices, distances = _knn.rerank(rows, every, _everywhere(rows, kind, device, m, tick), k, silent)
         recall = _recall(indices[sample[1::2]], truth[1::2]) if kind != torch.float32 else 1.0
         if recall >= _PROMISE:
             break
-    return indices, distances, recall, "exact"
+    return indices, distances, recall, "exact", None
 
 
 def _everywhere(rows: Float32, dtype: torch.dtype, device: str, m: int, tick: _knn.Tick) -> Int64:

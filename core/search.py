@@ -9,16 +9,24 @@ import numpy as np
 
 from . import encoders
 from .errors import QueryError
+from .index import SearchIndex
 from .layout import Layout
-from .store.artifacts import load_array
+from .store.artifacts import load_array, load_json
 from .types import Float32, Int64, Modality
 
 BLOCK = 65_536
 """Rows of embeddings read at a time."""
+INDEXED = 200_000
+"""Rows from which the index is asked: below, looking at every row takes a tenth of a second."""
 
 
 class Searcher:
-    """Exact cosine search over a workspace's embeddings (float16, memory-mapped, read in blocks)."""
+    """Cosine search over a workspace's embeddings (float16, memory-mapped).
+
+    Up to 200,000 rows every one is looked at. Beyond, candidates come from the index of the scan: for a sample from the
+    cells near it (with the recall that ``graphs.json`` states), for a description, which lies far from every sample,
+    from all of them. Candidates are measured again on the stored vectors.
+    """
 
     def __init__(self, layout: Layout, encoder: dict[str, Any]) -> None:
         self._layout, self._encoder = layout, encoder
@@ -44,7 +52,7 @@ class Searcher:
 
     def like(self, row: int, limit: int) -> tuple[Int64, Float32]:
         """The ``limit`` rows nearest to ``row`` by cosine, itself left out, and their cosines, descending."""
-        rows, cosines = self._nearest(np.asarray(self._vectors[row], np.float32), limit + 1)
+        rows, cosines = self._nearest(np.asarray(self._vectors[row], np.float32), limit + 1, self._probes)
         keep = rows != row
         return rows[keep][:limit], cosines[keep][:limit]
 
@@ -52,8 +60,23 @@ class Searcher:
         """The ``limit`` rows nearest to a description, and their cosines, descending."""
         return self._nearest(np.asarray(self._text_tower.encode_texts([text])[0], np.float32), limit)
 
-    def _nearest(self, query: Float32, limit: int) -> tuple[Int64, Float32]:
+    @cached_property
+    def _index(self) -> SearchIndex | None:
+        path = self._layout.neighbors / "index.faiss"
+        return SearchIndex(path) if len(self._vectors) > INDEXED and path.exists() else None
+
+    @cached_property
+    def _probes(self) -> int:
+        return int(load_json(self._layout.neighbors / "graphs.json").get("index", {}).get("probes", 0))
+
+    def _nearest(self, query: Float32, limit: int, probes: int = 0) -> tuple[Int64, Float32]:
         query = query / max(float(np.linalg.norm(query)), 1e-12)
+        if self._index is not None:
+            rows = self._index.search(query[None], 2 * limit, probes)[0][0]
+            rows = np.sort(rows[rows >= 0])
+            exact = np.asarray(self._vectors[rows], np.float32) @ query
+            best = np.lexsort((rows, -exact))[:limit]
+            return rows[best], exact[best]
         n = len(self._vectors)
         cosines = np.empty(n, np.float32)
         for start in range(0, n, BLOCK):

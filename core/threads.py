@@ -16,8 +16,6 @@ from queue import Full, Queue
 from threading import Event, Thread
 from typing import TypeVar, cast
 
-import torch
-
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -35,6 +33,8 @@ def one_core_each(device: str = "cpu") -> Iterator[Executor]:
 
     Torch's own setting (``OMP_NUM_THREADS``, ``torch.set_num_threads``) is the upper bound, and is put back at the end.
     """
+    import torch  # here: the processes that decode images count cores and need no torch
+
     before = torch.get_num_threads()
     workers = min(core_count(), before) if device == "cpu" else 1
     pool = ThreadPoolExecutor(workers, "winnow-core", lambda: torch.set_num_threads(1))

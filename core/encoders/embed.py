@@ -272,7 +272,8 @@ class _Runner:
         rows = [int(r) for s in self.todo for r in self.shards.rows(s).start + wanted[s]]
         step = self.batch  # pieces keep this size when batches are halved
         sizes = [min(step, len(wanted[s]) - at) for s in self.todo for at in range(0, len(wanted[s]), step)]
-        stream = decode_stream(self.dataset, rows, self.encoder.image_work(), workers)
+        on_cpu = not str(getattr(self.encoder, "device", "cpu")).startswith("cuda")
+        stream = decode_stream(self.dataset, rows, self.encoder.image_work(), workers, polite=on_cpu)
         with ahead(_pieces(stream, sizes)) as pieces:
             for shard in self.todo:
                 out = self._begin(shard)

@@ -46,7 +46,11 @@ def _from_files(work: Callable[[list[Cell]], R], paths: list[str]) -> R:
 
 
 def decode_stream(
-    dataset: Dataset, rows: Sequence[int], work: Callable[[list[Cell]], R], workers: int | None = None
+    dataset: Dataset,
+    rows: Sequence[int],
+    work: Callable[[list[Cell]], R],
+    workers: int | None = None,
+    polite: bool = False,
 ) -> Generator[tuple[list[int], R], None, None]:
     """Apply ``work`` to the images of ``rows``, a chunk at a time.
 
@@ -54,6 +58,7 @@ def decode_stream(
     ----------
     work : a picklable function of a list of cells (bytes, or the reason why there are none), run in a worker process.
     workers : number of processes; None = one per core, 0 = in this process.
+    polite : let other work on the same cores go first (the encoder that the pixels are for, on a CPU).
 
     Yields
     ------
@@ -72,7 +77,7 @@ def decode_stream(
     def jobs() -> Iterator[object]:
         for chunk, job in chunks:
             sent.append(chunk)
-            yield delayed(_run_in_worker)(work, job, os.getpid())
+            yield delayed(_run_in_worker)(work, job, os.getpid(), polite)
 
     pool = Parallel(n_jobs=processes, return_as="generator", pre_dispatch="3*n_jobs", batch_size=1, max_nbytes=None)
     results = pool(jobs())
@@ -100,9 +105,18 @@ def _path(root: Path, uri: str) -> str:
     return os.path.join(root, uri) if uri else ""
 
 
-def _run_in_worker(work: Callable[[list[Cell]], R], job: _Job, parent: int) -> R:
+def _run_in_worker(work: Callable[[list[Cell]], R], job: _Job, parent: int, polite: bool) -> R:
     _leave_with(parent)
+    if polite:
+        _step_back()
     return _run(work, job)
+
+
+@cache
+def _step_back() -> None:
+    """Lower this worker's priority, once."""
+    if hasattr(os, "nice"):
+        os.nice(10)
 
 
 @cache
