@@ -18,16 +18,18 @@ from typing import Any
 
 import numpy as np
 
-from . import encoders, tables
+from . import encoders, growth, tables
 from . import fingerprint as fp
 from .clusters import CLUSTERS_VERSION, Clusters, cluster
 from .config import ScanConfig
 from .errors import Cancelled, DiskFull, WinnowError, WorkspaceError
+from .graphs import NAMES, Grown, load_graph, make_graphs
 from .jobs import CANCELLED, DONE, FAILED, JobReporter, scan_lock
 from .layout import FORMAT_VERSION, Layout
 from .lessons import lessons
-from .media import MEDIA_VERSION, load_media_features, scan_media
-from .neighbors import NEIGHBORS_VERSION, build, half_whiten
+from .log_place import log_of
+from .media import MEDIA_VERSION, content_hashes, load_media_features, scan_media
+from .neighbors import NEIGHBORS_VERSION
 from .probe import PROBE_VERSION, ProbeConfig, run_probe
 from .probe.insample import in_sample_notice, memorised_share
 from .projection import PROJECTION_VERSION, project
@@ -36,7 +38,8 @@ from .signals import SIGNALS
 from .sources import content_fingerprint, open_source
 from .sources.brought import BroughtEmbeddings, open_embeddings
 from .sources.join import load_probabilities_with_notices
-from .store.artifacts import StageStore, load_array, load_json, save_array, save_json, save_table
+from .store.artifacts import StageStore, checksum_of, load_array, load_json, plain, save_array, save_json, save_table
+from .strong_views import strong_views
 from .types import (
     Beliefs,
     Dataset,
@@ -49,6 +52,7 @@ from .types import (
     ProgressFn,
     SignalInputs,
     SignalResult,
+    Strings,
     Verdicts,
     quiet,
 )
@@ -183,12 +187,13 @@ def _scan(config: ScanConfig, layout: Layout, report: ProgressFn) -> None:
     run.stage(
         "dataset", fp.of(dataset.fingerprint, run.keys.get("media"), 1), lambda: _write_dataset(layout, dataset, media)
     )
-    embedding = _embed(run, config, dataset, brought, choice)
-    graphs = _graphs(run, config, embedding)
-    taught = lessons(layout.decisions, dataset, config.learn)
+    embedding, grown = _embed(run, config, dataset, media, brought, choice)
+    graphs = _graphs(run, config, embedding, grown)
+    taught = lessons(log_of(layout), dataset, config.learn)
     run.notices.extend(filter(None, [taught.notice]))
     learning = replace(dataset, labels=taught.labels)
-    beliefs = _beliefs(run, config, learning, embedding, media, probabilities)
+    strong = strong_views(run, config, dataset, choice, embedding)
+    beliefs = _beliefs(run, config, learning, embedding, media, probabilities, strong)
     inputs = SignalInputs(
         n=dataset.n,
         ok=np.asarray(embedding.ok, bool),
@@ -266,8 +271,14 @@ def _brought_probabilities(config: ScanConfig, dataset: Dataset) -> tuple[dict[s
 
 
 def _embed(
-    run: Run, config: ScanConfig, dataset: Dataset, brought: BroughtEmbeddings | None, choice: Any
-) -> EmbeddingSet:
+    run: Run,
+    config: ScanConfig,
+    dataset: Dataset,
+    media: MediaFeatures | None,
+    brought: BroughtEmbeddings | None,
+    choice: Any,
+) -> tuple[EmbeddingSet, Grown | None]:
+    """The embeddings, and how their rows relate to those that lay there before (None where none did)."""
     folder = run.layout.embeddings
     if brought is None and choice is None:
         brought = open_embeddings(config.source, dataset)
@@ -275,65 +286,62 @@ def _embed(
         return _keep_brought(run, dataset, brought)
     run.notices.extend(choice.notices)
     key = fp.of(choice.spec, content_fingerprint(dataset))
+    then = None if run.store.fresh("embed", key) else growth.earlier(folder)
+    keys = dataset.content_hash if media is None or any(dataset.content_hash) else content_hashes(media)
 
     def embed() -> tuple[list[Path], Mapping[str, Any]]:
-        encoders.embed(dataset, choice, folder, progress=run.report)
+        encoders.embed(dataset, choice, folder, progress=run.report, keys=keys)
         return sorted(p for p in folder.rglob("*") if p.is_file()), {}
 
     run.stage("embed", key, embed)
-    return encoders.embed(dataset, choice, folder)  # finished: read back
+    found = encoders.embed(dataset, choice, folder)  # finished: read back
+    return found, _grown(run, dataset, then, keys, encoders.encoder_key(choice.spec))
 
 
-def _keep_brought(run: Run, dataset: Dataset, brought: BroughtEmbeddings) -> EmbeddingSet:
+def _keep_brought(run: Run, dataset: Dataset, brought: BroughtEmbeddings) -> tuple[EmbeddingSet, Grown | None]:
     folder = run.layout.embeddings
     spec = EncoderSpec("brought", brought.checksum, "none", brought.dim, dataset.modality)
     vectors, ok = folder / "vectors.npy", folder / "ok.npy"
+    key = fp.of("brought", spec, fp.of_strings(dataset.sample_ids), 2)
+    then = None if run.store.fresh("embed", key) else growth.earlier(folder)
+    keys = np.zeros(0, object)
 
     def keep() -> tuple[list[Path], Mapping[str, Any]]:
+        nonlocal keys
+        (folder / "spec.json").unlink(missing_ok=True)
         good = encoders.write_brought(brought, vectors, run.report)
-        save_array(ok, good)
-        save_json(folder / "spec.json", spec)
-        return [vectors, ok, folder / "spec.json"], {"notices": list(brought.notices(good, dataset))}
+        # by what is written, so that a file written anew with the same vectors changes nothing downstream
+        made = fp.of("brought", checksum_of(vectors), save_array(ok, good))
+        keys = growth.row_keys(load_array(vectors), good)
+        rows = growth.save_rows(folder, dataset.sample_ids, keys, "brought", made)
+        save_json(folder / "spec.json", {**plain(spec), "key": made})
+        return [vectors, ok, rows, folder / "spec.json"], {"notices": list(brought.notices(good, dataset))}
 
-    run.stage("embed", fp.of("brought", spec, fp.of_strings(dataset.sample_ids), 2), keep)
-    made = run.store.read("embed")
-    # by what was written, so that a file written anew with the same vectors changes nothing downstream
-    same = [made.outputs[p.relative_to(run.layout.root).as_posix()].checksum for p in (vectors, ok)] if made else []
-    return EmbeddingSet(load_array(vectors), load_array(ok), spec, dataset.fingerprint, fp.of("brought", same))
+    run.stage("embed", key, keep)
+    made = str(load_json(folder / "spec.json")["key"])
+    found = EmbeddingSet(load_array(vectors), load_array(ok), spec, dataset.fingerprint, made)
+    return found, _grown(run, dataset, then, keys, "brought")
 
 
-def _graphs(run: Run, config: ScanConfig, embedding: EmbeddingSet) -> dict[str, Neighbors]:
+def _grown(run: Run, dataset: Dataset, then: growth.Earlier | None, keys: Strings, encoder: str) -> Grown | None:
+    """Say what changed since the embeddings that lay there, and match their rows with those of now."""
+    if then is None:
+        return None
+    change = growth.compare(then, dataset.sample_ids, keys)
+    same = then.encoder == encoder
+    if change.any:
+        run.notices.append(change.notice(int((change.source >= 0).sum()) if same else 0))
+        run.notices.extend(filter(None, [growth.overtaken(log_of(run.layout), dataset.sample_ids[change.changed])]))
+    return Grown(change.before, then.key) if same else None
+
+
+def _graphs(run: Run, config: ScanConfig, embedding: EmbeddingSet, grown: Grown | None) -> dict[str, Neighbors]:
     folder = run.layout.neighbors
-    names = ("raw", "label")
-    ok = np.asarray(embedding.ok, bool)
-
-    def make() -> tuple[list[Path], Mapping[str, Any]]:
-        vectors = embedding.vectors
-        run.report(Progress("graphs", 0, 3, "graphs", "half-whitening"))
-        whitened = half_whiten(vectors, ok, seed=config.seed)
-        save_array(folder / "whitened.npy", whitened)
-        outputs, info = [folder / "whitened.npy"], {}
-        for i, (name, space, k) in enumerate(
-            zip(names, (vectors, whitened), (config.neighbors, config.label_neighbors), strict=True), start=1
-        ):
-            run.report(Progress("graphs", i, 3, "graphs", f"{name} neighbours"))
-            graph = build(space, ok, k, device=encoders.resolve_device(config.device), seed=config.seed)
-            save_array(folder / f"{name}_indices.npy", graph.indices)
-            save_array(folder / f"{name}_distances.npy", graph.distances)
-            outputs += [folder / f"{name}_indices.npy", folder / f"{name}_distances.npy"]
-            info[name] = {"metric": graph.metric, "recall": graph.recall, "method": graph.method}
-        save_json(folder / "graphs.json", info)
-        return [*outputs, folder / "graphs.json"], info
-
-    key = fp.of(embedding.fingerprint, config.neighbors, config.label_neighbors, config.seed, NEIGHBORS_VERSION)
-    run.stage("graphs", key, make)
-    info = load_json(folder / "graphs.json")
-    return {
-        name: Neighbors(
-            load_array(folder / f"{name}_indices.npy"), load_array(folder / f"{name}_distances.npy"), **info[name]
-        )
-        for name in names
-    }
+    ks = (config.neighbors, config.label_neighbors)
+    key = fp.of(embedding.fingerprint, *ks, config.seed, NEIGHBORS_VERSION)
+    device = encoders.resolve_device(config.device)
+    run.stage("graphs", key, lambda: make_graphs(folder, embedding, ks, device, config.seed, grown, run.report))
+    return {name: load_graph(folder, name) for name in NAMES}
 
 
 def _copies(dataset: Dataset, media: MediaFeatures | None) -> Any:
@@ -350,6 +358,7 @@ def _beliefs(
     embedding: EmbeddingSet,
     media: MediaFeatures | None,
     brought: dict[str, Any],
+    strong: list[Any],
 ) -> Beliefs | None:
     ok = np.asarray(embedding.ok, bool)
     usable = ok & (dataset.labels >= 0)
@@ -380,12 +389,13 @@ def _beliefs(
             report,
             views=views,
             groups=_copies(dataset, media),
+            strong=strong,
         )
         return tables.save_beliefs(folder, beliefs), {"notices": said, "views": sorted(views)}
 
     key = fp.of(
         embedding.fingerprint, run.keys.get("media"), fp.of_array(dataset.labels), settings, dataset.n_classes,
-        PROBE_VERSION, VIEWS_VERSION,
+        PROBE_VERSION, VIEWS_VERSION, len(strong),
     )  # fmt: skip
     run.stage("probe", key, make)
     beliefs = tables.load_beliefs(folder)
