@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from . import __version__
+from . import __version__, cli_log, cli_people
 from .console import STAGES, Bars
 from .errors import Cancelled, WinnowError
 
@@ -76,6 +76,9 @@ def scan(
         int, typer.Option(help="Augmented views of each image for the naive verdict; each costs as much as embedding.")
     ] = 0,
     offline: Annotated[bool, typer.Option("--offline", help="Never ask the network for weights.")] = False,
+    store: Annotated[
+        str | None, typer.Option(help="postgresql://user@host/database: keep decisions there, for a team.")
+    ] = None,
     json_: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -87,7 +90,7 @@ def scan(
     with Bars(_mode(json_, quiet)) as bars:
         ws = Workspace.scan(
             source, out, encoder=encoder, embeddings=embeddings, probabilities=probabilities, columns=columns,
-            device=device, seed=seed, projection=map, network=not offline, learn=learn, views=views, progress=bars,
+            device=device, seed=seed, projection=map, network=not offline, learn=learn, views=views, store=store, progress=bars,
         )  # fmt: skip
     with ws:
         _report(ws, json_, quiet)
@@ -374,6 +377,10 @@ def _lines(path: Path) -> list[str]:
         return [line for line in path.read_text(encoding="utf-8").splitlines() if line]
     except (OSError, UnicodeDecodeError) as error:
         raise WinnowError(f"{str(path)!r} cannot be read as a list of ids, one a line: {error}.") from error
+
+
+cli_people.register(app)
+cli_log.register(app)
 
 
 @app.command()

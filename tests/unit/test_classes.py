@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from winnow.core import Workspace
-from winnow.core.errors import DecisionError
+from winnow.core.errors import DecisionError, WinnowError
 from winnow.core.filter import Filter
 from winnow.core.store.decisions import DecisionRequest, DecisionStore
 from winnow.core.types import Action
@@ -373,3 +373,35 @@ def test_a_thousand_classes_stay_quick(store: DecisionStore) -> None:
     from winnow.core.class_view import renamed
 
     assert set(renamed(labels, store.registry().now)) == set(store.classes(names))
+
+
+def test_the_command_line_changes_classes_and_takes_it_back(ws: Workspace, tiny_ws: Path, tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from winnow.core.cli import app
+
+    def winnow(*args: str) -> str:
+        done = CliRunner().invoke(app, [args[0], str(tiny_ws), *args[1:]])
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return done.output
+
+    size = ws.class_ops.size(ONE)
+    would = json.loads(winnow("classes", "merge", ONE, ZERO, "--dry-run", "--json"))
+    assert (would["count"], ws.class_ops.events()) == (size, [])
+    made = json.loads(winnow("classes", "merge", ONE, ZERO, "--actor", "bob", "--reason", "same", "--json"))
+    assert json.loads(winnow("classes", "--json")) == ws.class_ops.classes()
+    assert f"bob: merge '{ONE}' → '{ZERO}'" in winnow("classes", "log")
+    winnow("classes", "undo", made["event_id"])
+    cluster = next(iter(ws.class_ops.clusters(TWO)))
+    winnow("classes", "split", TWO, "part", "--cluster", str(cluster))
+    assert ws.class_ops.size("part") > 0
+    winnow("classes", "delete", "part")
+    assert "taken back" in winnow("classes", "log")
+    with pytest.raises(WinnowError, match=r"There are: 'list', 'merge NAME INTO'"):
+        winnow("classes", "merge", ONE)
+    with pytest.raises(WinnowError, match="Say which part of 'digit 2': --cluster NUMBER"):
+        winnow("classes", "split", TWO, "other")
+    assert winnow("people").count(" decisions, ") >= 1
+    assert "rows of the log" in winnow("log", str(tmp_path / "log.csv"), "--kind", "classes")
+    assert len(pd.read_csv(tmp_path / "log.csv")) == len(ws.class_ops.events())
