@@ -41,14 +41,14 @@ class Lessons:
         )
 
 
-def lessons(log: Path, dataset: Dataset, use: bool) -> Lessons:
+def lessons(log: str | Path, dataset: Dataset, use: bool) -> Lessons:
     """The lessons of a decision log for a dataset; the labels as given where ``use`` is False or there is no log.
 
     A sample that people disagree about teaches nothing. Excluded copies and broken files teach nothing either: there is
     nothing wrong with what they show.
     """
     nobody = np.zeros(0, np.int64)
-    if not use or not log.exists():
+    if not use or (isinstance(log, Path) and not log.exists()):
         return Lessons(dataset.labels, nobody, nobody)
     with DecisionStore(log) as store:
         said, registry = store.current(), store.registry()

@@ -35,6 +35,7 @@ from .errors import QueryError, WorkspaceError
 from .exporters import ExportResult
 from .flags import FlagList, check_kind, flags
 from .layout import Layout
+from .log_place import checked_address, log_of, place_log
 from .log_view import LogView
 from .lookup import RowReader
 from .media import Thumbs
@@ -50,6 +51,7 @@ from .signals import SIGNALS
 from .sources.media import MediaReader
 from .store.artifacts import StageStore, load_array, load_json, load_table, save_table
 from .store.decisions import DecisionStore
+from .store.transfer import copy_log
 from .types import (
     Action,
     ColumnMap,
@@ -90,7 +92,7 @@ class Workspace:
             )
         self._header = load_json(self._layout.header)
         self._lock = threading.RLock()
-        self._store = DecisionStore(self._layout.decisions)
+        self._store = DecisionStore(log_of(self._layout))
         self._generation = self._stamp()
         self._seen = self._marks()
         self._store.know_labels(lambda sample_id: self._class_view.given_of(sample_id))
@@ -105,11 +107,25 @@ class Workspace:
     @classmethod
     def scan(
         cls, source: str | Path, out: str | Path, *, progress: ProgressFn = quiet, actor: str | None = None,
-        columns: ColumnMap | None = None, **options: Any,
+        columns: ColumnMap | None = None, store: str | None = None, **options: Any,
     ) -> Workspace:  # fmt: skip
-        """Scan a source into ``out`` and open it. Options: see :class:`winnow.core.config.ScanConfig`."""
+        """Scan a source into ``out`` and open it. ``store``: a PostgreSQL address for the decisions (see
+        :func:`winnow.core.log_place.place_log`). Options: see :class:`winnow.core.config.ScanConfig`."""
         config = ScanConfig.of(source, columns=columns or ColumnMap(), **options)
-        return cls(run_scan(config, out, progress), actor)
+        address = checked_address(store) if store else None
+        path = run_scan(config, out, progress)
+        if address:
+            place_log(path, address)
+        return cls(path, actor)
+
+    def backup(self, path: str | Path) -> int:
+        """Copy the decision log to a new SQLite file while others go on deciding. Returns how many decisions it holds.
+
+        Raises WorkspaceError where there is such a file already.
+        """
+        if Path(path).exists():
+            raise WorkspaceError(f"{str(path)!r} exists already. A backup never writes over a file: give another name.")
+        return copy_log(log_of(self._layout), Path(path))
 
     def close(self) -> None:
         """Let go of the decision log."""

@@ -47,14 +47,21 @@ class Database:
         self.read_only = False
         self._copy: tempfile.TemporaryDirectory[str] | None = None
         text_target = str(target)
+        self.name = self.shown(target)
         if "://" in text_target:
             self.path: Path | None = None
             self.engine = self._by_url(text_target)
-            self.name = make_url(text_target).render_as_string(hide_password=True)
         else:
             self.path = Path(target)
-            self.name = text_target
             self.engine = self._by_path(self.path)
+
+    @staticmethod
+    def shown(target: str | Path) -> str:
+        """The target in words for a person: an address without its password."""
+        try:
+            return make_url(str(target)).render_as_string(hide_password=True) if "://" in str(target) else str(target)
+        except ArgumentError:
+            return "that address"
 
     @property
     def is_sqlite(self) -> bool:
