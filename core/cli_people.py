@@ -83,15 +83,17 @@ def classes(
             raise WinnowError(
                 f"Say which part of {names[0]!r}: --cluster NUMBER, one of {choices(ops.clusters(names[0]))}."
             )
-        would = ops.preview(verb, *names, count=len(ids) if verb == "split" else None)
+        target = names[1] if len(names) > 1 else None
+        would = ops.preview(verb, names[0], target, len(ids) if verb == "split" else None)
         if dry_run:
             _say({"count": would.count, "says": would.says}, json_, would.says)
             return
-        who = {"reason": reason}
         if verb == "split":
-            made = ops.split(names[0], names[1], ids, **who)
+            made = ops.split(names[0], names[1], ids, reason=reason)
+        elif verb == "delete":
+            made = ops.delete(names[0], reason=reason)
         else:
-            made = {"merge": ops.merge, "rename": ops.rename, "delete": ops.delete}[verb](*names, **who)
+            made = (ops.merge if verb == "merge" else ops.rename)(names[0], names[1], reason=reason)
     _say(
         {
             "event_id": made.event_id,

@@ -10,8 +10,10 @@ import pyarrow as pa
 
 from .exporters import exporter_for
 from .store.atomic import atomic_file
-from .store.decisions import ClassEvent, DecisionStore
+from .store.decisions import CLASS_CHANGES, ClassEvent, DecisionStore
 from .types import Decision
+
+__all__ = ["CLASS_CHANGES", "FIELDS", "ClassEvent", "LogView", "as_row"]
 
 FIELDS = (
     "place", "at", "actor", "what", "sample_id", "label", "reason", "batch_id", "id", "undoes", "supersedes", "class", "target",

@@ -19,7 +19,7 @@ from winnow.app.widgets.html import action_chip, ago, button, count, empty, esc,
 from winnow.app.widgets.live import live
 from winnow.app.widgets.samples import picture
 from winnow.core.errors import WinnowError
-from winnow.core.store.decisions import CLASS_CHANGES, ClassEvent
+from winnow.core.log_view import CLASS_CHANGES, ClassEvent
 from winnow.core.types import Decision
 
 PER_PAGE = 100
