@@ -59,6 +59,7 @@ bench-quality: $(STAMP)
 
 screenshots: $(BROWSER)
 	$(BIN)/python tests/e2e/screenshots.py
+	$(BIN)/python tests/e2e/recording.py
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -50,6 +50,8 @@ def review(page: Page) -> None:
 
 def gallery(page: Page) -> None:
     surface(page, "gallery")
+    page.get_by_label("Group by").select_option("label")
+    expect(page.locator(".shelf").first).to_be_visible()
     page.locator(".tile[data-index='9']").click()
     page.locator(".tile[data-index='13']").click(modifiers=["Shift"])
     selected(page)
@@ -58,12 +60,16 @@ def gallery(page: Page) -> None:
 def atlas(page: Page) -> None:
     surface(page, "map")
     lasso(page, 0.36, 0.32, 0.12)
+    page.keyboard.down("Shift")
+    lasso(page, 0.68, 0.32, 0.1)
+    page.keyboard.up("Shift")
     selected(page)
     expect(page.locator(".map .strip .tile").first).to_be_visible()
 
 
 SHOTS: tuple[tuple[str, str, Callable[[Page], None], str], ...] = (
     ("overview", "/overview", plain, "light"),
+    ("queues", "/queues", plain, "light"),
     ("map", "/map", atlas, "light"),
     ("map-dark", "/map", atlas, "dark"),
     ("review", "/review?verdicts=noisy_label", review, "light"),
