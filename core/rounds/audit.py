@@ -109,20 +109,21 @@ def precision(scan: ScanArrays, now: Round) -> list[Precision]:
 def expected(now: Round, kind: Kind, rows: NDArray[np.int64], scan: ScanArrays) -> Amount:
     """How many of ``rows`` are of the kind: the sum of their probabilities.
 
-    The interval counts both chance, Σ p(1 − p), and that all probabilities may err in one direction: a common shift of
-    the log-odds with prior standard deviation ½, narrowed by the clicks (delta method).
+    The interval counts both chance, Σ p(1 − p), and that the probabilities may err together: the posterior variance of
+    the click model (delta method), and a shift common to all log-odds with standard deviation ½, narrowed by the clicks.
     """
     p = now.probability[kind][rows].astype(np.float64)
     told, _ = now.decided.outcome(kind, scan)
     seen = sigmoid(log_odds(scan.probability[kind][now.decided.rows[told]]))
     common = 1.0 / (1.0 / _UNSURE**2 + float((seen * (1 - seen)).sum()))
-    return _amount(p, common)
+    return _amount(p, common, now.variance(kind, rows, p * (1 - p)))
 
 
-def _amount(p: NDArray[np.float64], common: float) -> Amount:
-    """Σ p with its interval; ``common`` is the variance of the shift of the log-odds that all of ``p`` share."""
+def _amount(p: NDArray[np.float64], common: float, learnt: float | None = None) -> Amount:
+    """Σ p with its interval; ``common`` is the variance of the shift of the log-odds that all of ``p`` share, ``learnt``
+    that of Σ p by what the clicks have not settled."""
     wobble = float((p * (1 - p)).sum())
-    sd = float(np.sqrt(wobble + common * wobble**2))
+    sd = float(np.sqrt(wobble + common * wobble**2 + (learnt or 0.0)))
     value = float(p.sum())
     return Amount(value, max(0.0, value - _Z * sd), min(float(len(p)), value + _Z * sd))
 

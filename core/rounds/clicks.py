@@ -40,6 +40,11 @@ def sigmoid(x: NDArray[np.floating]) -> NDArray[np.float64]:
     return out
 
 
+def _wide(block: NDArray[np.floating]) -> NDArray[np.floating]:
+    """A block of columns as (n, p)."""
+    return block[:, None] if block.ndim == 1 else block
+
+
 @dataclass(frozen=True)
 class Grouping:
     """Samples that share a trait: codes (n,) int32 (−1 = in no group) and the prior standard deviation of an effect."""
@@ -51,12 +56,40 @@ class Grouping:
 @dataclass(frozen=True)
 class ClickModel:
     """What was learnt: ``bias``, ``weights`` (p,) of the dense columns, ``effects`` name → (group codes, their effects),
-    ``clicks`` learnt from."""
+    ``clicks`` learnt from. ``scale`` (D,) prior standard deviation of bias, weights and effects in this order, ``curve``
+    (D, D) curvature of the negative log posterior at its mode, in units of ``scale``; ``unseen`` name → prior standard
+    deviation of a group without clicks."""
 
     bias: float
     weights: NDArray[np.float64]
     effects: Mapping[str, tuple[NDArray[np.int32], NDArray[np.float64]]]
     clicks: int
+    scale: NDArray[np.float64]
+    curve: NDArray[np.float64]
+    unseen: Mapping[str, float]
+
+    def variance(
+        self,
+        columns: Sequence[NDArray[np.floating]],
+        groupings: Mapping[str, Grouping],
+        rows: NDArray[np.int64],
+        weight: NDArray[np.float64],
+    ) -> float:
+        """Posterior variance of Σ weight · log-odds over ``rows``: how far all of them may err together (Laplace's
+        approximation; groups without clicks keep their prior)."""
+        parts = [np.array([weight.sum()])]
+        parts += [_wide(block)[rows].T @ weight for block in columns]
+        alone = 0.0
+        for name, (codes, _) in self.effects.items():
+            mine, place = np.unique(groupings[name].codes[rows], return_inverse=True)
+            total = np.bincount(place, weight, len(mine))
+            known = np.isin(mine, codes)
+            alone += self.unseen[name] ** 2 * float(np.square(total[~known & (mine >= 0)]).sum())
+            mass = np.zeros(len(codes))
+            mass[np.searchsorted(codes, mine[known])] = total[known]
+            parts.append(mass)
+        g = np.concatenate(parts) * self.scale
+        return float(g @ np.linalg.solve(self.curve, g)) + alone
 
     def shift(self, columns: Sequence[NDArray[np.floating]], groupings: Mapping[str, Grouping]) -> NDArray[np.float64]:
         """(n,) log-odds to add to the scan's own, for all samples."""
@@ -64,7 +97,7 @@ class ClickModel:
         out = np.full(n, self.bias)
         at = 0
         for block in columns:
-            wide = block.reshape(n, -1)
+            wide = _wide(block)
             out += wide @ self.weights[at : at + wide.shape[1]].astype(wide.dtype)
             at += wide.shape[1]
         for name, (codes, effect) in self.effects.items():
@@ -99,7 +132,7 @@ def learn(
     bias_sd, sds = bias_sd * early, [sd * early for sd in sds]
     groupings = {name: Grouping(g.codes, g.sd * early) for name, g in groupings.items()}
     blocks = [np.full((m, 1), bias_sd)]
-    blocks += [c[rows].reshape(m, -1).astype(np.float64) * sd for c, sd in zip(columns, sds, strict=True)]
+    blocks += [_wide(c)[rows].astype(np.float64) * sd for c, sd in zip(columns, sds, strict=True)]
     scale = np.concatenate([np.full(b.shape[1], s) for b, s in zip(blocks, (bias_sd, *sds), strict=True)])
     found: dict[str, NDArray[np.int32]] = {}
     for name, group in groupings.items():
@@ -110,21 +143,24 @@ def learn(
         found[name] = codes.astype(np.int32)
         blocks.append((group.codes[rows][:, None] == codes) * group.sd)
     x = np.concatenate(blocks, 1)
-    w = _mode(x, offset[rows], right)
+    w, curve = _mode(x, offset[rows], right)
     at = len(scale)
     effects = {}
     for name, codes in found.items():
         effects[name] = (codes, w[at : at + len(codes)] * groupings[name].sd)
         at += len(codes)
     weights = w[: len(scale)] * scale
-    return ClickModel(float(weights[0]), weights[1:], effects, m)
+    all_scales = np.concatenate([scale, *(np.full(len(codes), groupings[n].sd) for n, codes in found.items())])
+    unseen = {name: group.sd for name, group in groupings.items()}
+    return ClickModel(float(weights[0]), weights[1:], effects, m, all_scales, curve, unseen)
 
 
-def _mode(x: NDArray[np.float64], offset: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The weights with the largest posterior under a standard normal prior, by Newton's method with halved steps."""
-    w = np.zeros(x.shape[1])
-    if not len(x):
-        return w
+def _mode(
+    x: NDArray[np.float64], offset: NDArray[np.float64], right: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The weights with the largest posterior under a standard normal prior, by Newton's method with halved steps; and
+    the curvature there."""
+    w, curve = np.zeros(x.shape[1]), np.eye(x.shape[1])
 
     def loss(v: NDArray[np.float64]) -> float:
         f = offset + x @ v
@@ -144,4 +180,4 @@ def _mode(x: NDArray[np.float64], offset: NDArray[np.float64], right: NDArray[np
         if now - then < _TOLERANCE * max(1.0, now):
             break
         now = then
-    return w
+    return w, curve

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -32,7 +32,7 @@ class Round:
 
     probability : kind → (n,) float32 in [0, 1], the probability that a person would confirm the kind. Without any
     decision that is the scan's own. shift : kind → (n,) float32, the log-odds added to the scan's. clicks : kind →
-    decisions learnt from. decided : the decisions.
+    decisions learnt from. decided : the decisions. models, columns, groups : what the shift was made of.
     """
 
     probability: Mapping[Kind, Float32]
@@ -40,6 +40,13 @@ class Round:
     clicks: Mapping[Kind, int]
     decided: Decided
     models: Mapping[Kind, ClickModel] = field(default_factory=dict)
+    columns: Mapping[Kind, Sequence[NDArray[np.floating]]] = field(default_factory=dict)
+    groups: Mapping[str, Grouping] = field(default_factory=dict)
+
+    def variance(self, kind: Kind, rows: NDArray[np.int64], weight: NDArray[np.float64]) -> float | None:
+        """Variance of Σ weight · log-odds over ``rows`` (see :meth:`.clicks.ClickModel.variance`); None before a click."""
+        model = self.models.get(kind)
+        return None if model is None else model.variance(self.columns[kind], self.groups, rows, weight)
 
 
 def groupings(scan: ScanArrays) -> dict[str, Grouping]:
@@ -64,6 +71,7 @@ def estimate(scan: ScanArrays, decided: Decided) -> Round:
     shift: dict[Kind, Float32] = {}
     clicks: dict[Kind, int] = {}
     models: dict[Kind, ClickModel] = {}
+    used: dict[Kind, Sequence[NDArray[np.floating]]] = {}
     signals, families = scan.standardised
     scale = np.array([FAMILY_SD.get(f, OTHER_SD) for f in families], np.float32)
     means: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
@@ -85,5 +93,5 @@ def estimate(scan: ScanArrays, decided: Decided) -> Round:
         added = model.shift(columns, groups)
         probability[kind] = sigmoid(offset + added).astype(np.float32)
         shift[kind] = added.astype(np.float32)
-        models[kind] = model
-    return Round(probability, shift, clicks, decided, models)
+        models[kind], used[kind] = model, columns
+    return Round(probability, shift, clicks, decided, models, used, groups)

@@ -115,8 +115,30 @@ def test_probabilities_after_decisions_are_as_good_as_their_word() -> None:
     wrong = w.kind == "noisy_label"
     before, after = scan.probability[NOISY][rest], now.probability[NOISY][rest]
     assert np.square(after - wrong[rest]).mean() < np.square(before - wrong[rest]).mean()
-    amount = expected(now, NOISY, rest, scan)
-    assert amount.low <= wrong[rest].sum() <= amount.high
+
+
+def test_the_interval_of_what_is_left_holds_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(5)
+    n, held = 400, 0
+    nothing, never = np.zeros(n, np.float32), np.zeros(n, bool)
+    for _ in range(60):
+        p = rng.uniform(0.3, 0.95, n).astype(np.float32)
+        labels = rng.integers(0, 4, n).astype(np.int32)
+        effect = rng.normal(0, 0.35, 4)
+        wrong = rng.random(n) < sigmoid(log_odds(p) + rng.normal(0, 0.5) + effect[labels])
+        scan = ScanArrays(
+            labels, ((labels + 1) % 4).astype(np.int32), 4,
+            {NOISY: p, Kind.OOD: nothing, Kind.DUPLICATE: nothing, Kind.BROKEN: nothing},
+            {NOISY: ~never, Kind.OOD: never, Kind.DUPLICATE: never, Kind.BROKEN: never},
+            np.zeros(n, np.int8), np.zeros((n, 0), np.float32), (),
+        )  # fmt: skip
+        rows = np.arange(60)
+        state = np.where(wrong[rows], RELABELLED, ACCEPTED).astype(np.int8)
+        after = np.where(wrong[rows], (labels[rows] + 1) % 4, labels[rows]).astype(np.int32)
+        rest = np.arange(60, n)
+        amount = expected(estimate(scan, Decided(rows, state, after)), NOISY, rest, scan)
+        held += amount.low <= wrong[rest].sum() <= amount.high
+    assert held >= 54
 
 
 def test_a_pair_that_is_always_turned_down_goes_down_and_others_do_not() -> None:
