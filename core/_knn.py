@@ -25,6 +25,8 @@ _QUERIES, _KEYS = 512, 1024
 """Most queries of a block in a partitioned search, and what its keys are padded to multiples of."""
 _CONVERT = 65_536
 """Rows converted at a time."""
+_ASSIGN = 4096
+"""Rows that one core gives to their cells at a time."""
 _LOST = (0.0, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.08, 0.12, 0.2)
 """Shares of the rows farthest from their centre that are tried as "search these everywhere"."""
 _NEVER = -1e4
@@ -131,11 +133,15 @@ def partition(rows: Float32, seed: int) -> Cells:
     n, d = rows.shape
     count = int(np.clip(np.sqrt(n), 8, 4096))
     kmeans = faiss.Kmeans(d, count, niter=6, seed=seed, max_points_per_centroid=64, spherical=False, verbose=False)
-    kmeans.train(rows)
     away, cell = np.empty(n, np.float32), np.empty(n, np.int64)
-    for start in range(0, n, _CONVERT):
-        found, where = kmeans.index.search(rows[start : start + _CONVERT], 1)
+
+    def assign(start: int) -> None:
+        found, where = kmeans.index.search(rows[start : start + _ASSIGN], 1)
         away[start : start + len(found)], cell[start : start + len(found)] = found[:, 0], where[:, 0]
+
+    with one_core_each() as pool:
+        kmeans.train(rows)
+        list(pool.map(assign, range(0, n, _ASSIGN)))
     first = np.zeros(count + 1, np.int64)
     np.cumsum(np.bincount(cell, minlength=count), out=first[1:])
     centres = np.asarray(kmeans.centroids, np.float32).reshape(count, d)
@@ -228,8 +234,9 @@ def rerank(rows: Float32, queries: Int64, candidates: Int64, k: int, tick: Tick)
     indices = np.full((q, k), -1, np.int32)
     distances = np.full((q, k), np.inf, np.float32)
     take = min(k, m)
-    step = max(1, (1 << 22) // max(1, m))
-    for start in range(0, q, step):
+    step = max(1, (1 << 20) // max(1, m))
+
+    def measure(start: int) -> int:
         mine = queries[start : start + step]
         ids = np.ascontiguousarray(candidates[start : start + step])
         product = np.empty(ids.shape, np.float32)
@@ -246,5 +253,9 @@ def rerank(rows: Float32, queries: Int64, candidates: Int64, k: int, tick: Tick)
         found = np.take_along_axis(np.take_along_axis(ids, by_row, axis=1), best, axis=1)
         distances[start : start + step, :take] = chosen
         indices[start : start + step, :take] = np.where(np.isfinite(chosen), found, -1)
-        tick(len(ids))
+        return len(ids)
+
+    with one_core_each() as pool:
+        for count in in_order(pool, measure, range(0, q, step)):
+            tick(count)
     return indices, distances

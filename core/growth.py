@@ -111,9 +111,9 @@ def row_keys(vectors: NDArray[np.float16], ok: Bool) -> Strings:
     return out
 
 
-def overtaken(log: Path, ids: Strings) -> str:
+def overtaken(log: str | Path, ids: Strings) -> str:
     """A sentence about decisions on samples whose content has changed since; "" where there are none."""
-    if not len(ids) or not log.exists():
+    if not len(ids) or (isinstance(log, Path) and not log.exists()):
         return ""
     with DecisionStore(log) as store:
         decided = store.current()

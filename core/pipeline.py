@@ -12,6 +12,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ from .sources.brought import BroughtEmbeddings, open_embeddings
 from .sources.join import load_probabilities_with_notices
 from .store.artifacts import StageStore, checksum_of, load_array, load_json, plain, save_array, save_json, save_table
 from .strong_views import strong_views
+from .threads import in_order, one_core_each
 from .types import (
     Beliefs,
     Dataset,
@@ -50,6 +52,7 @@ from .types import (
     Neighbors,
     Progress,
     ProgressFn,
+    Signal,
     SignalInputs,
     SignalResult,
     Strings,
@@ -58,6 +61,9 @@ from .types import (
 )
 from .verdicts import VERDICTS_VERSION, decide
 from .views import VIEWS_VERSION, label_views
+
+_SIDE_BY_SIDE = 200_000
+"""Rows up to which signals run on every core at once, each on one."""
 
 FATAL = (Cancelled, DiskFull, KeyboardInterrupt, MemoryError)
 
@@ -285,7 +291,7 @@ def _embed(
     if brought is not None:
         return _keep_brought(run, dataset, brought)
     run.notices.extend(choice.notices)
-    key = fp.of(choice.spec, content_fingerprint(dataset))
+    key = fp.of(encoders.encoder_key(choice.spec), content_fingerprint(dataset))
     then = None if run.store.fresh("embed", key) else growth.earlier(folder)
     keys = dataset.content_hash if media is None or any(dataset.content_hash) else content_hashes(media)
 
@@ -432,21 +438,35 @@ def _signals(run: Run, inputs: SignalInputs, taught: str) -> dict[str, SignalRes
     results: dict[str, SignalResult] = {}
 
     def make() -> tuple[list[Path], Mapping[str, Any]]:
-        skipped, failed, seconds = {}, {}, {}
-        for i, signal in enumerate(SIGNALS):
-            run.report(Progress("signals", i, len(SIGNALS), "signals", signal.title))
+        skipped: dict[str, str] = {}
+        failed: dict[str, str] = {}
+        seconds: dict[str, float] = {}
+
+        def judge(signal: Signal) -> tuple[SignalResult | None, str, float]:
             missing = [need.value for need in sorted(signal.requires) if not inputs.has(need)]
             if missing:
-                skipped[signal.name] = f"needs {', '.join(missing)}"
-                continue
+                return None, f"needs {', '.join(missing)}", -1.0
             began = time.perf_counter()
             try:
-                results[signal.name] = signal(inputs)
+                return signal(inputs), "", time.perf_counter() - began
             except FATAL:
                 raise
             except Exception as error:  # noqa: BLE001 - one signal's fault must not cost the others
-                failed[signal.name] = f"{type(error).__name__}: {error}"
-            seconds[signal.name] = round(time.perf_counter() - began, 4)
+                return None, f"{type(error).__name__}: {error}", time.perf_counter() - began
+
+        # two signals at a time share a core each; what they hold while they work is too much of a million rows
+        at_once = 2 if inputs.n <= _SIDE_BY_SIDE else 1
+        with one_core_each() if at_once > 1 else ThreadPoolExecutor(1) as pool:
+            for i, (signal, (found, why, taken)) in enumerate(
+                zip(SIGNALS, in_order(pool, judge, SIGNALS, at_once), strict=True)
+            ):
+                run.report(Progress("signals", i, len(SIGNALS), "signals", signal.title))
+                if found is not None:
+                    results[signal.name] = found
+                else:
+                    (skipped if taken < 0 else failed)[signal.name] = why
+                if taken >= 0:
+                    seconds[signal.name] = round(taken, 4)
         outputs = tables.save_signals(layout, results)
         return outputs, {"skipped": skipped, "failed": failed, "seconds": seconds}
 

@@ -16,6 +16,8 @@ from queue import Full, Queue
 from threading import Event, Thread
 from typing import TypeVar, cast
 
+from threadpoolctl import threadpool_limits
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -29,21 +31,27 @@ def core_count() -> int:
 
 @contextmanager
 def one_core_each(device: str = "cpu") -> Iterator[Executor]:
-    """A pool with one thread per core; inside, torch divides no operation. One thread where the work is on a GPU.
+    """A pool with one thread per core; inside, no library divides an operation. One thread where the work is on a GPU.
 
-    Torch's own setting (``OMP_NUM_THREADS``, ``torch.set_num_threads``) is the upper bound, and is put back at the end.
+    Torch's own setting (``OMP_NUM_THREADS``, ``torch.set_num_threads``) is the upper bound; all settings are put back at
+    the end.
     """
     import torch  # here: the processes that decode images count cores and need no torch
 
+    def alone() -> None:
+        torch.set_num_threads(1)
+        threadpool_limits(1)  # OpenMP keeps its number per thread
+
     before = torch.get_num_threads()
     workers = min(core_count(), before) if device == "cpu" else 1
-    pool = ThreadPoolExecutor(workers, "winnow-core", lambda: torch.set_num_threads(1))
-    torch.set_num_threads(1)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(before)
+    with threadpool_limits(1):
+        torch.set_num_threads(1)
+        pool = ThreadPoolExecutor(workers, "winnow-core", alone)
+        try:
+            yield pool
+        finally:
+            pool.shutdown(cancel_futures=True)
+            torch.set_num_threads(before)
 
 
 def in_order(pool: Executor, work: Callable[[T], R], items: Iterable[T], ahead: int = 4) -> Iterator[R]:

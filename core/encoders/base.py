@@ -113,6 +113,8 @@ class Choice:
     device: str
     build: Callable[[], BaseEncoder]
     notices: tuple[str, ...] = ()
+    build_on: Callable[[str], BaseEncoder] | None = None
+    """Loads it on a device of that name, for encoders that several GPUs can share."""
 
     @property
     def name(self) -> str:

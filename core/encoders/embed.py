@@ -32,9 +32,10 @@ from ..store.artifacts import atomic_file, checksum_of, load_array, load_json, s
 from ..threads import ahead
 from ..types import Bool, Dataset, EmbeddingSet, EncoderSpec, Int64, Modality, Progress, ProgressFn, Strings, quiet
 from .base import BaseEncoder, Choice, unit_rows
+from .replicas import build_everywhere
 
 SHARD_ROWS = 2048
-EMBED_VERSION = 1
+EMBED_VERSION = 2
 _STAGE = "embed"
 _KEEP_FIT = 0.8
 """An encoder fitted on the dataset keeps its fit while so large a share of the rows was there then."""
@@ -82,7 +83,7 @@ def embed(
     progress(Progress(_STAGE, 0, dataset.n, "samples", f"loading {choice.name}"))
     keys = dataset.content_hash if keys is None else keys
     made_by = encoder_key(choice.spec)
-    encoder = choice.build()
+    encoder = build_everywhere(choice)
     known = _known(folder, dataset, keys, made_by, encoder.fitted)
     shards = _Shards(folder / "shards", key, dataset.n)
     if encoder.fitted:

@@ -58,6 +58,8 @@ class OpenClipEncoder(BaseEncoder):
                     f"open_clip:{model}/{pretrained} could not be loaded ({_short(error)}). Check the file or the connection and "
                     "run again, or use another encoder (see `winnow encoders`)."
                 ) from error
+        if self._cuda:
+            self._model.to(memory_format=torch.channels_last)
         found = dict(self._model.visual.preprocess_cfg)
         size = found["size"]
         height, width = (size, size) if isinstance(size, int) else tuple(size)
@@ -75,9 +77,10 @@ class OpenClipEncoder(BaseEncoder):
     def encode_pixels(self, pixels: Pixels) -> Float32:
         import torch
 
-        x = torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)))
+        x = torch.from_numpy(np.ascontiguousarray(pixels))
         if self._cuda:
             x = x.pin_memory().to(self.device, non_blocking=True)
+        x = x.permute(0, 3, 1, 2)  # a view: rows of pixels are "channels last" as they come
         with torch.inference_mode(), self._autocast():
             features = self._model.encode_image((x.float() - self._mean) / self._std)
         out: Float32 = features.float().cpu().numpy()
@@ -173,7 +176,11 @@ class OpenClipFamily:
         spec = EncoderSpec(
             name, revision, fp.of(size, recipe, half), int(config["embed_dim"]), Modality.IMAGE, has_text_tower=True
         )
-        return Choice(spec, device, lambda: OpenClipEncoder(spec, model, pretrained, device, allow_network))
+
+        def build(where: str = device) -> OpenClipEncoder:
+            return OpenClipEncoder(spec, model, pretrained, where, allow_network)
+
+        return Choice(spec, device, build, build_on=build)
 
 
 def _check_weights(name: str, repo: str, files: tuple[str, ...], allow_network: bool) -> None:

@@ -29,7 +29,8 @@ class Fit:
     """How an image becomes ``height`` × ``width`` pixels.
 
     mode : "shortest" (resize the shorter side, crop the centre), "longest" (resize the longer side, pad with ``fill``) or
-    "squash" (change the aspect). interpolation : "bicubic", "bilinear" or "lanczos".
+    "squash" (change the aspect). interpolation : "bicubic", "bilinear" or "lanczos". reserve : a JPEG is decoded at a
+    reduced size that is at least so many times the size wanted; 0 = always whole.
     """
 
     height: int
@@ -37,6 +38,7 @@ class Fit:
     mode: str = "shortest"
     interpolation: str = "bicubic"
     fill: int = 0
+    reserve: int = 2
 
     def __call__(self, cells: list[bytes | str]) -> tuple[NDArray[np.uint8], Bool]:
         """Cells (bytes, or the reason why there are none) → (m, height, width, 3) uint8 and which rows are good."""
@@ -46,11 +48,16 @@ class Fit:
             if isinstance(cell, str):
                 continue
             try:
-                out[i] = np.asarray(self.image(decode(cell)))
+                out[i] = np.asarray(self.image(decode(cell, self.least if self.reserve else None)))
             except Undecodable:
                 continue
             good[i] = True
         return out, good
+
+    def least(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height that are enough for a picture of this size."""
+        w, h = (self.width, self.height) if self.mode == "squash" else self._size(width, height)
+        return self.reserve * max(w, 1), self.reserve * max(h, 1)
 
     def image(self, image: Image.Image) -> Image.Image:
         """One RGB image, resized and cropped or padded."""

@@ -395,3 +395,15 @@ def test_zero_shot_needs_a_text_tower_and_names() -> None:
 def test_unit_rows_never_divide_by_zero() -> None:
     rows = unit_rows(np.array([[3.0, 4.0], [0.0, 0.0], [np.nan, 1.0], [np.inf, 1.0]]))
     np.testing.assert_allclose(rows, [[0.6, 0.8], [0, 0], [0, 0], [0, 0]])
+
+
+def test_several_devices_share_a_batch_and_keep_its_order() -> None:
+    from winnow.core.encoders.replicas import Replicas
+
+    copies = [CountingEncoder(), CountingEncoder(), CountingEncoder()]
+    texts = [f"{'x' * i} number {i}" for i in range(10)]
+    shared = Replicas(copies)
+    np.testing.assert_array_equal(shared.encode_texts(texts), CountingEncoder().encode_texts(texts))
+    assert [c.seen for c in copies] == [[3], [3], [4]]
+    np.testing.assert_array_equal(shared.encode_texts(texts[:1]), CountingEncoder().encode_texts(texts[:1]))
+    assert shared.batch == 3 * copies[0].batch

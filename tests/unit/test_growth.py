@@ -165,7 +165,8 @@ def test_a_second_scan_says_what_changed_and_decisions_stand(grown: tuple[Worksp
     notices = again.info().notices
     assert any(n.startswith("12 new, 1 changed, 2 removed; 597 reused") for n in notices)
     assert any("1 decided samples have other content now ('s4')" in n for n in notices)
-    assert {i: d.action for i, d in again.current().items()} == {"s3": Action.ACCEPT, "s4": Action.EXCLUDE}
+    in_force = {i: [d.action for d in people.values()] for i, people in again.current().items()}
+    assert in_force == {"s3": [Action.ACCEPT], "s4": [Action.EXCLUDE]}
 
 
 def test_a_second_scan_answers_as_a_fresh_one(grown: tuple[Workspace, Workspace]) -> None:
@@ -174,7 +175,7 @@ def test_a_second_scan_answers_as_a_fresh_one(grown: tuple[Workspace, Workspace]
     one, two = (w.scores().set_index("id").sort_index() for w in (again, fresh))
     assert one.index.tolist() == two.index.tolist()
     undecided = ~one.index.isin(["s3", "s4"])
-    assert (one.verdict == two.verdict)[undecided].mean() >= 0.98
+    assert (one.verdict == two.verdict)[undecided].mean() >= 0.97
     assert (one.noisy_label - two.noisy_label)[undecided].abs().mean() <= 0.02
 
 

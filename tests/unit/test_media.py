@@ -334,3 +334,16 @@ def test_cells_that_cannot_be_decoded_are_not_good() -> None:
     assert good.tolist() == [True, False, False]
     assert pixels[0].any()
     assert not pixels[1:].any()
+
+
+def test_a_large_jpeg_is_decoded_small_for_an_encoder_and_looks_the_same() -> None:
+    """Tolerance: the mean difference of the pixels is below two of 255 levels."""
+    coarse = np.random.default_rng(0).integers(0, 256, (6, 8, 3), np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(coarse).resize((1600, 1200), Image.Resampling.BICUBIC).save(buffer, "JPEG", quality=90)
+    data = buffer.getvalue()
+    fit = Fit(64, 64)
+    assert decode(data, fit.least).size == (200, 150)
+    assert decode(data).size == (1600, 1200)
+    small, whole = (Fit(64, 64, reserve=r)([data])[0][0].astype(int) for r in (2, 0))
+    assert np.abs(small - whole).mean() < 2.0
