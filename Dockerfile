@@ -4,8 +4,13 @@
 #   docker run --rm -p 127.0.0.1:8501:8501 -v winnow:/workspaces winnow
 #   docker run --rm -v "$PWD:/data:ro" -v winnow:/workspaces winnow winnow scan /data/train.csv --out /workspaces/train
 #
-# The torch wheels of PyPI carry CUDA: with `--gpus all` the same image uses the GPU. For a smaller CPU-only image give
-# the address of PyTorch's CPU wheel index:  docker build --build-arg TORCH_INDEX=… -t winnow .
+# With a GPU (the torch wheels of PyPI carry CUDA; the host needs NVIDIA's driver and container toolkit):
+#
+#   docker build --target cuda -t winnow:cuda .
+#   docker run --rm --gpus all -p 127.0.0.1:8501:8501 -v winnow:/workspaces winnow:cuda
+#
+# For a smaller CPU-only image give the address of PyTorch's CPU wheel index:
+# docker build --build-arg TORCH_INDEX=… -t winnow .
 FROM python:3.11-slim-bookworm AS build
 ARG TORCH_INDEX=""
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
@@ -16,7 +21,7 @@ COPY core core
 COPY app app
 RUN /opt/winnow/bin/pip install ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} --constraint constraints.txt .
 
-FROM python:3.11-slim-bookworm
+FROM python:3.11-slim-bookworm AS run
 RUN useradd --create-home --uid 10001 winnow && mkdir /workspaces && chown winnow:winnow /workspaces
 COPY --from=build /opt/winnow /opt/winnow
 ENV PATH=/opt/winnow/bin:$PATH PYTHONDONTWRITEBYTECODE=1
@@ -28,3 +33,10 @@ HEALTHCHECK --interval=30s --timeout=5s --start-period=90s \
     CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8501/api/health', timeout=4)"]
 # Inside the container the server listens on every address; publish the port on 127.0.0.1 as above.
 CMD ["winnow", "demo", "--host", "0.0.0.0", "--no-auth", "--no-browser", "--home", "/workspaces/demo"]
+
+FROM run AS cuda
+ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
+RUN python -c "import torch; assert torch.version.cuda, 'this torch has no CUDA: build without TORCH_INDEX'"
+
+# The default: what `docker build .` gives.
+FROM run
