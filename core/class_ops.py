@@ -8,7 +8,7 @@ one, as annotation tools do; who wants them out of the export excludes them, whi
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from .errors import DecisionError
 from .filter import Filter
 from .query import SampleQuery
 from .store.decisions import ClassEvent, DecisionRequest, DecisionStore
-from .types import Action
+from .types import Action, Decision
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,8 @@ class ClassOps:
         return self._change("delete", name, None, **who)
 
     def split(self, name: str, to: str, ids: Sequence[str], **who: Any) -> ClassEvent:
-        """Make these samples of a class a new class: a relabel for each, and the event, together.
+        """Make these samples of a class a new class: a relabel for each, and the event, together. What others decided
+        about these samples so far, the name of the old class, is spoken for: the split makes nobody disagree.
 
         ``who``: actor, reason, event_id. Raises DecisionError where an id is not of that class.
         """
@@ -125,6 +126,7 @@ class ClassOps:
                 raise DecisionError(
                     f"{len(foreign):,} of these samples are not of the class {name!r}, as {min(foreign)!r}. Look again."
                 )
+        said = self._store.current(ids)
         requests = [
             DecisionRequest(
                 i,
@@ -134,6 +136,7 @@ class ClassOps:
                 decision_id=f"{event_id}:{k}",
                 batch_id=event_id,
                 reason=who.get("reason"),
+                evidence={"settles": others} if (others := _others(said.get(i, {}), actor)) else {},
             )
             for k, i in enumerate(ids)
         ]
@@ -168,3 +171,8 @@ class ClassOps:
 
     def _seen(self, event_id: str) -> bool:
         return any(e.event_id == event_id for e in self._store.class_events())
+
+
+def _others(said: Mapping[str, Decision], actor: str) -> list[str]:
+    """Ids of what other people say."""
+    return [d.decision_id for who, d in said.items() if who != actor]

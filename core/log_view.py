@@ -46,6 +46,10 @@ class LogView:
         """Everybody who is in the log, sorted."""
         return sorted({*self._store.actors(), *(e.actor for e in self._store.class_events())})
 
+    def batches_in_force(self, batches: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
+        """(person, batch_id) → how many of that bulk verdict's decisions are in force."""
+        return self._store.batches_in_force(batches)
+
     def revertible(self, actor: str | None = None, **where: Any) -> list[str]:
         """Ids of this person's decisions in force that match, the oldest first. Nobody takes back what others decided."""
         who = actor or self._actor()

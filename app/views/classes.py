@@ -80,7 +80,7 @@ def done_strip(page: Page, event_id: str | None) -> str:
         "delete": f"Deleted <b>{esc(event.name)}</b>; its {n} have no label.",
     }.get(event.event, "")
     return (
-        f"<div class='w-notice w-good' role='status'>{icon('check_circle')}<span>{said}</span>"
+        f"<div class='w-notice w-good w-done' role='status'>{icon('check_circle')}<span>{said}</span>"
         f"<span class='w-grow'></span>{button('Undo', go('class-undo', event=event.event_id), 'undo', extra='w-small')}</div>"
     )
 

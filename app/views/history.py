@@ -68,30 +68,29 @@ def _tick(value: str, size: int, what: str) -> str:
     return f'<input type="checkbox" data-pick data-size="{size}" value="{esc(value)}" aria-label="Select {esc(what)}">'
 
 
-def _step(page: Page, first: Decision, force: set[str], tiles: dict[str, dict[str, Any]], size: int) -> str:
-    """The row of a decision, or of the last one of a bulk verdict with ``size`` decisions."""
-    alive = first.decision_id in force
+def _step(page: Page, first: Decision, alive: int, tiles: dict[str, dict[str, Any]], size: int) -> str:
+    """The row of a decision, or of the last one of a bulk verdict with ``size`` decisions, ``alive`` of them in force."""
     tile = tiles.get(first.sample_id, {"sample_id": first.sample_id})
     if size > 1:
-        what = f"<b>{plural(size, 'sample')}</b> <span class='w-muted'>at once</span>"
+        left = f", {count(alive)} in force" if 0 < alive < size else ""
+        what = f"<b>{plural(size, 'sample')}</b> <span class='w-muted'>at once{left}</span>"
     else:
         what = f"<span class='w-cut' title='{esc(first.sample_id)}'>{esc(first.sample_id)}</span>"
     given = f"<span class='w-muted'>{esc(tile.get('label') or '–')}</span>" if size == 1 else ""
     seen = verdict_chip(str(first.evidence["verdict"])) if first.evidence.get("verdict") and size == 1 else ""
-    whole = size > 1 and first.batch_id
-    faint = "" if alive or whole or first.action == "undo" else " class='w-gone' title='Taken back or superseded since'"
+    faint = "" if alive or first.action == "undo" else " class='w-gone' title='Taken back or superseded since'"
     reason = (
         f"<span class='w-muted w-cut' title='{esc(first.reason)}'>{esc(first.reason)}</span>" if first.reason else ""
     )
-    own = (alive or whole) and first.actor == page.actor and first.action != "undo"
+    own = alive and first.actor == page.actor and first.action != "undo"
     that = {"batch": first.batch_id} if first.batch_id else {"decision": first.decision_id}
     tick = (
-        _tick(f"batch:{first.batch_id}" if first.batch_id else f"one:{first.decision_id}", size, first.sample_id)
+        _tick(f"batch:{first.batch_id}" if first.batch_id else f"one:{first.decision_id}", alive, first.sample_id)
         if own
         else ""
     )
     undo = (
-        button("Undo" if size == 1 else f"Undo all {count(size)}", go("undo", **that), extra="w-small w-quiet")
+        button("Undo" if alive == 1 else f"Undo all {count(alive)}", go("undo", **that), extra="w-small w-quiet")
         if own
         else ""
     )
@@ -220,10 +219,17 @@ def body(page: Page, chosen: dict[str, str], at: int) -> str:
         )
     }
     sizes = page.workspace.batch_sizes({d.batch_id for d in decisions if d.batch_id})
+    alive = journal.batches_in_force((d.actor, d.batch_id) for d in decisions if d.batch_id)
     rows = [
         _class_row(item, classes)
         if isinstance(item, ClassEvent)
-        else _step(page, item, force, found, sizes.get(item.batch_id or "", 1))
+        else _step(
+            page,
+            item,
+            alive[item.actor, item.batch_id] if item.batch_id else int(item.decision_id in force),
+            found,
+            sizes.get(item.batch_id or "", 1),
+        )
         for item in log
     ]
     every = '<input type="checkbox" data-all aria-label="Select all on this page that can be taken back">'

@@ -406,6 +406,12 @@ class DecisionStore:
         with self._database.reading() as conn:
             return {str(name): int(n) for name, n in conn.execute(query.group_by(DECISIONS.c.batch_id))}
 
+    def batches_in_force(self, batches: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
+        """(person, batch_id) → how many of that bulk verdict's decisions are in force."""
+        with self._lock:
+            self._refresh()
+            return {(actor, batch): len(self._state.step_of(actor, None, batch)) for actor, batch in set(batches)}
+
     def actors(self) -> list[str]:
         """Everybody who has a row in the log, sorted."""
         with self._database.reading() as conn:

@@ -162,6 +162,10 @@ class FakeJournal:
     def actors(self) -> list[str]:
         return sorted({d.actor for d in self.ws.log})
 
+    def batches_in_force(self, batches: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
+        force = [d for people in self.ws.current().values() for d in people.values()]
+        return {b: sum((d.actor, d.batch_id) == b for d in force) for b in batches}
+
     def revertible(self, actor: str | None = None, by: str = "", **where: Any) -> list[str]:
         force = {d.decision_id for people in self.ws.current().values() for d in people.values()}
         mine = self.ws.history(actor=actor, limit=10**9, **where) if by in ("", actor) else []

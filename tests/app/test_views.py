@@ -129,6 +129,12 @@ def test_ticked_rows_and_all_that_match_are_taken_back(
     assert set(fake.current()) == set(ids[5:9])
     history.revert(page, [f"batch:{batch.batch_id}"])
     assert set(fake.current()) == set(ids[5:9])
+    html = history.body(page, dict.fromkeys(history.FIELDS, ""), 0)
+    assert "data-pick data" not in html, "what was taken back cannot be taken back again"
+    fake.decide_many(ids[20:25], "exclude", actor=page.actor)
+    html = history.body(page, dict.fromkeys(history.FIELDS, ""), 0)
+    assert html.count("data-pick data") == 1
+    assert "Undo all 5" in html
 
 
 @pytest.mark.parametrize(

@@ -304,6 +304,8 @@ def test_a_cluster_of_a_class_becomes_a_class(ws: Workspace) -> None:
     cluster, n = next(iter(ops.clusters(TWO).items()))
     ids = ops.members(TWO, Filter(clusters=(cluster,)))
     assert len(ids) == n
+    given = [i for i in ids if ws.cards([i])[0]["label"] == TWO]
+    ws.decide(given[0], "accept", actor="bob")
     event = ops.split(TWO, "digit 2, slanted", ids, event_id="e1")
     assert ops.split(TWO, "digit 2, slanted", ids, event_id="e1") == event
     assert ops.classes()["digit 2, slanted"] == n
@@ -312,7 +314,7 @@ def test_a_cluster_of_a_class_becomes_a_class(ws: Workspace) -> None:
         ops.split(TWO, "another", ids)
     ops.undo("e1")
     assert ops.classes() == {c: ops.size(c) for c in (ZERO, ONE, TWO, THREE)}
-    assert ws.counts().by_state == {"undecided": len(ws.ids())}
+    assert ws.counts().by_state == {"undecided": len(ws.ids()) - 1, "accept": 1}
     with pytest.raises(DecisionError, match="No sample of 'digit 2' is to be split off"):
         ops.split(TWO, "another", [])
 
