@@ -133,6 +133,7 @@ class SampleQuery:
         where they exist (signals by ``row``; meta begins with the sample's id and holds the original columns).
     state : called for each question; gives the decisions in force (``store.state.STATE_SCHEMA``), or None.
     threads : of DuckDB; None = one per core. classes : what labels mean by the class registry; None = themselves.
+    learnt : what the last round of decisions believes, for picks (``queues.learnt_table``), or None.
     """
 
     def __init__(
@@ -144,6 +145,7 @@ class SampleQuery:
         meta: str | Path | None = None,
         threads: int | None = None,
         classes: ClassView | None = None,
+        learnt: Callable[[], pa.Table | None] | None = None,
     ) -> None:
         paths = {"dataset": dataset, "verdicts": verdicts, "signals": signals, "meta": meta}
         self._paths = {name: Path(p) for name, p in paths.items() if p is not None and Path(p).exists()}
@@ -153,7 +155,7 @@ class SampleQuery:
                     f"{str(paths[name])!r} is missing. Run the scan again: it rebuilds what is not there."
                 )
         self._schemas = {name: self._schema(path) for name, path in self._paths.items()}
-        self._state, self._classes = state, classes
+        self._state, self._classes, self._learnt = state, classes, learnt
         self._lock = threading.Lock()
         # No extension is ever downloaded; nothing is spilled into the current folder.
         config: dict[str, Any] = {
@@ -409,8 +411,11 @@ class SampleQuery:
     def _picked(self, pick: str, where: _Where) -> pa.Table:
         """(row, place) of a pick among the samples that match so far."""
         where.aliases |= {"v", "s"}
-        with self._ask(where) as ask:
-            found = ask(pick_sql(pick, self._from(where), where.sql), where.values)
+        table = self._learnt() if self._learnt is not None else None
+        kinds = [] if table is None else [name for name in table.column_names if name != "row"]
+        mine = where if table is None else replace(where, views={**where.views, "learnt": table})
+        with self._ask(mine) as ask:
+            found = ask(pick_sql(pick, self._from(where), where.sql, kinds), where.values)
         rows, places = zip(*found, strict=True) if found else ((), ())
         return pa.table({"row": pa.array(rows, pa.int32()), "place": pa.array(places, pa.int32())})
 

@@ -10,14 +10,17 @@ that a queue is a link; the same decisions give the same queue in every browser.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 from statistics import median
 
+import numpy as np
+import pyarrow as pa
+
 from .errors import QueryError, choices
-from .types import ISSUE_KINDS, Decision, Kind
+from .types import ISSUE_KINDS, Decision, Float32, Kind
 
 CLICKS = 30
 """Decisions in the pick "thirty"."""
@@ -100,7 +103,7 @@ of problems (Σp) of its group (the pair given → suggested, or the cluster), a
 by the rank is D'Hondt's rule: groups get places in proportion to the problems expected in them. Kinds take turns.
 
 ``doubt``: margin sampling (Settles, "Active Learning Literature Survey", 2009, §2.1): the distance of the probability of
-``noisy_label`` or ``ood`` from the least probability that the scan flagged, whichever is nearer; classes take turns.
+``noisy_label`` or ``ood``, as the last round of decisions left it, from the least probability that the scan flagged, whichever is nearer; classes take turns.
 """
 
 
@@ -111,17 +114,36 @@ def check_pick(name: str) -> str:
     return name
 
 
-def pick_sql(name: str, source: str, where: str) -> str:
+def learnt_table(probability: Mapping[Kind, Float32], clicks: Mapping[Kind, int]) -> pa.Table | None:
+    """What the last round believes, for :func:`pick_sql`: row and a column per kind. None before the first click.
+
+    Parameters
+    ----------
+    probability : kind → (n,) in [0, 1]. clicks : kind → decisions learnt from (see :class:`winnow.core.rounds.estimate.Round`).
+    """
+    if not any(clicks.values()):
+        return None
+    n = len(next(iter(probability.values())))
+    columns = {kind.value: pa.array(p, pa.float32()) for kind, p in probability.items()}
+    return pa.table({"row": pa.array(np.arange(n, dtype=np.int32)), **columns})
+
+
+def pick_sql(name: str, source: str, where: str, learnt: Sequence[str] = ()) -> str:
     """The SELECT of (row, place) of a pick.
 
     Parameters
     ----------
     source : ``FROM …`` with aliases d (dataset), v (verdicts) and s (decisions in force). where : ``WHERE …`` or "".
+    learnt : kinds whose probability the relation ``learnt`` has anew (:func:`learnt_table`); of the others the scan's holds.
     """
-    kinds = ", ".join(f"v.{k.value}, v.{k.value}_flag" for k in ISSUE_KINDS)
+    now = {k.value: f"l.{k.value}" if k.value in learnt else f"v.{k.value}" for k in ISSUE_KINDS}
+    kinds = ", ".join(f"{now[k.value]} AS {k.value}, v.{k.value}_flag" for k in ISSUE_KINDS)
+    sure = " ".join(f"WHEN '{k}' THEN {now[k]}" for k in learnt if k in now)
+    confidence = f"CASE v.verdict {sure} ELSE v.confidence END" if sure else "v.confidence"
     undecided = f"{where} AND s.state IS NULL" if where else "WHERE s.state IS NULL"
-    head = f"SELECT d.row, d.label, v.suggested_label AS suggested, v.verdict, v.confidence, v.cluster, {kinds}"
-    return f"WITH open AS ({head} {source} {undecided}){PICKS[check_pick(name)].sql}"
+    head = f"SELECT d.row, d.label, v.suggested_label AS suggested, v.verdict, {confidence} AS confidence, v.cluster, {kinds}"
+    join = " JOIN learnt l ON l.row = d.row" if learnt else ""
+    return f"WITH open AS ({head} {source}{join} {undecided}){PICKS[check_pick(name)].sql}"
 
 
 def seconds_per_decision(decisions: Iterable[Decision]) -> float:

@@ -43,6 +43,7 @@ from .people import People
 from .pipeline import check_format
 from .pipeline import scan as run_scan
 from .query import Counts, Filter, SampleQuery
+from .queues import learnt_table
 from .rounds import Rounds
 from .search import Searcher
 from .selections import Selections
@@ -234,7 +235,12 @@ class Workspace:
             dataset=self._layout.dataset, verdicts=self._layout.verdicts, signals=self._layout.signals,
             state=self._store.state_table,
             meta=self._layout.meta if self._layout.meta.exists() else None, classes=self._class_view,
+            learnt=self._learnt,
         )  # fmt: skip
+
+    def _learnt(self) -> pa.Table | None:
+        _, now = self.rounds.now()
+        return learnt_table(now.probability, now.clicks)
 
     @cached_property
     def rounds(self) -> Rounds:

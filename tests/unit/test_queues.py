@@ -16,11 +16,11 @@ from test_query import KINDS, world
 from winnow.core.errors import QueryError
 from winnow.core.filter import Filter
 from winnow.core.query import SampleQuery
-from winnow.core.queues import CLICKS, DOUBT, PICKS, PROBLEMS, USUAL_SECONDS, seconds_per_decision
+from winnow.core.queues import CLICKS, DOUBT, PICKS, PROBLEMS, USUAL_SECONDS, learnt_table, seconds_per_decision
 from winnow.core.selections import Selections
 from winnow.core.store.state import STATE_SCHEMA
 from winnow.core.strictness import flag_list
-from winnow.core.types import Action, Decision
+from winnow.core.types import Action, Decision, Kind
 
 
 def state(ids: list[str]) -> pa.Table:
@@ -266,3 +266,23 @@ def test_pace_is_the_median_gap_without_pauses_and_batches() -> None:
     assert seconds_per_decision(log([1.0] * 5)) == USUAL_SECONDS
     assert seconds_per_decision(log([2.0] * 10 + [900.0] + [2.0] * 10)) == pytest.approx(2.0)
     assert seconds_per_decision(log([0.01] * 50, batch="b")) == USUAL_SECONDS
+
+
+# -- after a round of decisions -------------------------------------------------------------------------------------
+
+
+def test_picks_follow_what_the_last_round_believes(made: World) -> None:
+    n = len(made.frame)
+    before = made.query.ids(Filter(pick="doubt"), "pick")
+    believed = np.zeros(n, np.float32)
+    unsure = [7, 11, 13]
+    believed[unsure] = made.frame["noisy_label"][made.frame["noisy_label_flag"]].min()
+    probability = {Kind.NOISY_LABEL: believed, Kind.OOD: np.zeros(n, np.float32)}
+    assert learnt_table(probability, {Kind.NOISY_LABEL: 0, Kind.OOD: 0}) is None
+    made.query._learnt = lambda: learnt_table(probability, {Kind.NOISY_LABEL: 12, Kind.OOD: 0})
+    after = made.query.ids(Filter(pick="doubt"), "pick")
+    assert set(after) == set(made.frame["sample_id"][unsure]) != set(before)
+    ood = made.frame["verdict"] == "ood"
+    probability[Kind.OOD][made.frame.index[ood][4]] = 0.99  # of all outsiders only this one is still believed
+    first = made.query.ids(Filter(pick="thirty", verdicts=("ood",)), "pick")[0]
+    assert first == made.frame["sample_id"][made.frame.index[ood][4]]
