@@ -89,6 +89,14 @@ def test_one_click_moves_little_and_many_move_much() -> None:
     assert np.abs(many).mean() > 3 * np.abs(one).mean()
 
 
+def test_the_first_click_is_held_back_even_where_it_surprises() -> None:
+    x = np.array([4.0, 4.0])
+    one = learn(np.array([3.0, 3.0]), [x], [0.7], {}, np.array([0]), np.array([0.0]))
+    many = learn(np.full(60, 3.0), [np.full(60, 4.0)], [0.7], {}, np.arange(60), np.zeros(60))
+    assert -2.0 < one.shift([x], {})[1] < 0
+    assert many.shift([np.full(60, 4.0)], {})[0] < -4.0
+
+
 @pytest.mark.parametrize("seed", [0, 1])
 def test_reordering_confirms_more_than_the_static_order(seed: int) -> None:
     w, scan = made(seed)
