@@ -575,7 +575,7 @@ class Review {
       ...this.learnt.lines.map((line) => h("p", { textContent: line })),
       h("div.row", {},
         skipped.length ? choice(`Go through ${plural(skipped.length, "skipped sample")}`, () => this.#again(skipped), ".primary") : null,
-        choice("Choose another queue", () => this.#go("overview"), skipped.length ? "" : ".primary"),
+        choice("Choose another queue", () => this.#go("queues"), skipped.length ? "" : ".primary"),
         none ? null : choice("Export", () => this.#go("export")),
         none ? null : choice("Undo the last", () => this.#undo())));
     this.empty.hidden = false;
