@@ -30,6 +30,7 @@ from .layout import FORMAT_VERSION, Layout
 from .lessons import lessons
 from .log_place import log_of
 from .media import MEDIA_VERSION, content_hashes, load_media_features, scan_media
+from .memory import give_back
 from .neighbors import NEIGHBORS_VERSION
 from .probe import PROBE_VERSION, ProbeConfig, run_probe
 from .probe.insample import in_sample_notice, memorised_share
@@ -193,8 +194,10 @@ def _scan(config: ScanConfig, layout: Layout, report: ProgressFn) -> None:
     run.stage(
         "dataset", fp.of(dataset.fingerprint, run.keys.get("media"), 1), lambda: _write_dataset(layout, dataset, media)
     )
+    give_back()
     embedding, grown = _embed(run, config, dataset, media, brought, choice)
     graphs = _graphs(run, config, embedding, grown)
+    give_back()
     taught = lessons(log_of(layout), dataset, config.learn)
     run.notices.extend(filter(None, [taught.notice]))
     learning = replace(dataset, labels=taught.labels)
@@ -223,6 +226,10 @@ def _scan(config: ScanConfig, layout: Layout, report: ProgressFn) -> None:
         },
     )
     results = _signals(run, inputs, taught.fingerprint)
+    if inputs.vectors is not None and dataset.n > _SIDE_BY_SIDE:
+        # two gigabytes less: what comes needs single rows only
+        inputs = replace(inputs, vectors=embedding.vectors)
+    give_back()
     verdicts = _verdicts(run, inputs, results)
     _assemble(run, dataset, verdicts, None, None)
     _manifest(run, config, dataset, embedding, verdicts, results)
