@@ -127,6 +127,8 @@ def table(report: dict[str, Any]) -> str:
             lines.append(
                 f"| {row['what']} | {row['against']} | {row['ours']} | {row['peer']} | {row['ratio']:.3g} | {row['budget']} | {met} |"
             )
+    loads = ", ".join(f"{part} {found.get('load', 0.0):.1f}" for part, found in report["parts"].items())
+    lines += ["", f"Load average of the machine when each part began (0 = nothing else ran): {loads}."]
     return "\n".join(lines) + "\n"
 
 
@@ -164,9 +166,13 @@ def main() -> None:
     report.update(at=datetime.now(UTC).isoformat(timespec="minutes"), machine=machine(), data=speed_parts.DATA)
     met = True
     for part in chosen:
-        started = time.perf_counter()
+        started, load = time.perf_counter(), os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
         rows = RUN[part](options)
-        report["parts"][part] = {"rows": rows, "seconds": round(time.perf_counter() - started, 1)}
+        report["parts"][part] = {
+            "rows": rows,
+            "seconds": round(time.perf_counter() - started, 1),
+            "load": round(load, 1),
+        }
         met &= all(row["met"] for row in rows)
         options.out.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
