@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from winnow.core import pipeline
+from winnow.core import graphs
 from winnow.core.cli import main
 from winnow.core.errors import DiskFull
 
@@ -124,7 +124,7 @@ def test_a_full_disk_stops_the_scan_and_leaves_nothing_half_written(
     def full(*_: object, **__: object) -> None:
         raise DiskFull("The disk is full: the array 'x.npy' could not be written.")
 
-    monkeypatch.setattr(pipeline, "build", full)
+    monkeypatch.setattr(graphs, "save_array", full)
     args = ("scan", tiny_data / "samples.parquet", "--embeddings", tiny_data / "embeddings.parquet", "--quiet")
     code, _, err = run(*args, "--out", tmp_path / "ws")
     assert code == 3
