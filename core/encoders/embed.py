@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import time
-from collections import deque
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,7 +37,6 @@ EMBED_VERSION = 2
 _STAGE = "embed"
 _KEEP_FIT = 0.8
 """An encoder fitted on the dataset keeps its fit while so large a share of the rows was there then."""
-_PACE_SECONDS = 10.0
 
 
 def embed(
@@ -241,7 +238,6 @@ class _Runner:
     ) -> None:
         self.encoder = encoder
         self.known = known
-        self._pace: deque[tuple[float, int]] = deque()
         self.batch = max(1, batch)
         self.shards = shards
         self.dataset = dataset
@@ -301,17 +297,6 @@ class _Runner:
                 out.put(found, self.known.then.vectors[source[found]])
         return out
 
-    def _tell(self, done: int, count: int) -> None:
-        """Say how far it is, and how fast the last ten seconds went."""
-        now = time.perf_counter()
-        self._pace.append((now, count))
-        while now - self._pace[0][0] > _PACE_SECONDS:
-            self._pace.popleft()
-        spent = now - self._pace[0][0]
-        rate = sum(c for _, c in list(self._pace)[1:]) / spent if spent > 0.5 else 0.0
-        message = f"{rate:,.0f} samples a second" if rate >= 1 else ""
-        self.progress(Progress(_STAGE, done, self.dataset.n, "samples", message))
-
     def _encode(self, out: _Rows, order: NDArray[np.intp], encode: Any, place: NDArray[np.intp] | None = None) -> None:
         """Encode rows in ``order``, a batch at a time, into ``out``: at ``place[row]``, or at the row itself."""
         at = 0
@@ -323,7 +308,8 @@ class _Runner:
                 self._halve(error)
                 continue
             at += len(rows)
-            self._tell(self._finished + int(rows[-1] if place is None else place[rows[-1]]) + 1, len(rows))
+            begun = 0 if place is None or not len(place) else int(place[0])
+            self.progress(Progress(_STAGE, self._finished + begun + at, self.dataset.n, "samples"))
 
     def _write(self, shard: int, out: _Rows) -> None:
         vectors = out.vectors if out.vectors is not None else np.zeros((out.size, self.encoder.spec.dim), np.float16)
