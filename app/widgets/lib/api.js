@@ -66,31 +66,3 @@ export class Api {
   get(route, query, options) { return this.json(this.url(route, query), options); }
   post(route, body, options = {}) { return this.json(this.url(route, options.query), { method: "POST", body, ...options }); }
 }
-
-/** Load images ahead of need, a few at a time, so that decisions never wait behind pictures for a connection. */
-export class Prefetcher {
-  constructor(parallel = 3, keep = 1500) {
-    this.parallel = parallel; this.keep = keep; this.waiting = []; this.running = 0; this.known = new Map();
-  }
-
-  /** @param {string[]} urls  nearest need first; replaces what was waiting */
-  want(urls) {
-    this.waiting = urls.filter((u) => u && !this.known.has(u));
-    this.#pump();
-  }
-
-  #pump() {
-    while (this.running < this.parallel && this.waiting.length) {
-      const url = this.waiting.shift();
-      if (this.known.has(url)) continue;
-      const image = new Image();
-      this.known.set(url, image);
-      if (this.known.size > this.keep) this.known.delete(this.known.keys().next().value);
-      this.running += 1;
-      const done = () => { this.running -= 1; this.#pump(); };
-      image.decoding = "async";
-      image.src = url;
-      image.decode().then(done, done);
-    }
-  }
-}

@@ -5,18 +5,20 @@
  * saving to `Saver`. Streamlit is not involved until the person leaves the page.
  */
 
-import { ACTIONS, count, fillHeight, h, helpDialog, icon, isInteractive, isTyping, keepFocus, plural, setText, show, takeFocus } from "../lib/dom.js";
+import { ACTIONS, count, fillHeight, h, helpDialog, icon, isInteractive, isTyping, keepFocus, plural, setText, takeFocus } from "../lib/dom.js";
 import { Api } from "../lib/api.js";
 import { Pictures } from "../lib/pictures.js";
 import { LabelPicker } from "../lib/picker.js";
 import { Saver, newId } from "../lib/saver.js";
+import { Banner } from "./banner.js";
 import { CardView, hasPicture, suggestion } from "./card.js";
 import { Learnt } from "./learnt.js";
 import { Marks } from "./marks.js";
+import { Note } from "./note.js";
 import { OfferSheet } from "./offer.js";
 import { Queue } from "./queue.js";
+import { Recent } from "./recent.js";
 
-const RECENT = 10;
 const AHEAD = 24; // cards whose pictures are loaded before they are needed
 const MARKED = 40; // texts whose telling words are asked for at once
 const PACE_WINDOW = 120000;
@@ -49,11 +51,10 @@ class Review {
     this.mine = new Map(); // sample id → this person's decision of this session, or null when taken back
     this.done = []; // [{decision_id, id, action, label, at, previous}] in order, what U takes back
     this.skipped = new Set();
-    this.note = "";
     this.stamps = [];
     this.#build(component.parentElement);
     this.saver = new Saver(this.api, this.data.actor, (s) => this.#drawSaved(s), (r, b) => this.#onSaved(r, b));
-    if (this.saver.adopted) this.#say("good", "cloud_done", `${plural(this.saver.adopted, "decision")} from your last visit ${this.saver.adopted === 1 ? "is" : "are"} being saved.`, 5000);
+    if (this.saver.adopted) this.banner.say("good", "cloud_done", `${plural(this.saver.adopted, "decision")} from your last visit ${this.saver.adopted === 1 ? "is" : "are"} being saved.`, 5000);
     this.#start();
     this.#loadLabels();
     this.#loadMap();
@@ -105,28 +106,22 @@ class Review {
       h("button.quiet", { type: "button", title: "Keys of this page (?)", "aria-label": "Keys of this page", onclick: () => this.help.toggle() }, h("kbd", { textContent: "?" })));
     this.takeText = h("span.ellipsis", {});
     this.take = button(".take", "W", this.takeText, () => this.#take(), "Take the suggested label");
-    this.noteText = h("span.ellipsis", { textContent: "Note" });
+    this.note = new Note(() => this.root.focus({ preventScroll: true }));
     this.anyLabel = button(".any", "/", "Label…", () => this.#pick(), "Any label, or a new one");
     this.actions = h("nav.actions", { "aria-label": "Decide" },
       button(".accept", "A", "Accept", () => this.#decide("accept"), "The given label is right: keep it"), this.take,
       button(".exclude", "X", "Exclude", () => this.#decide("exclude"), "Leave this sample out of the dataset"), this.anyLabel,
       h("span.gap", {}),
       button("", "Space", "Skip", () => this.#skip(), "Decide later"), button("", "U", "Undo", () => this.#undo(), "Take back the last decision"),
-      this.noteButton = button(".note", "N", this.noteText, () => this.#openNote(), "A note that is kept with the decision"));
-    this.recent = h("div.tiles", {});
-    this.recentRow = h("footer.recent", { "aria-label": "Last ten decisions" }, h("span.title", {}, "Last", h("br"), "decisions"), this.recent);
-    this.noteInput = h("input", { type: "text", maxLength: 500, placeholder: "Why? Kept with the decision. Enter closes.", "aria-label": "Note for this decision", onkeydown: (e) => this.#noteKey(e) });
-    this.noteBox = h("div.notebox", { hidden: true }, icon("edit_note"), this.noteInput);
-    this.bannerIcon = icon("info");
-    this.bannerText = h("span", {});
-    this.bannerButton = h("button", { type: "button", hidden: true });
-    this.banner = h("div.banner", { hidden: true, role: "alert" }, this.bannerIcon, this.bannerText, this.bannerButton);
+      this.note.button);
+    this.recent = new Recent((id) => this.#bring(id));
+    this.banner = new Banner();
     this.body = h("div.body", {}, this.card.stage, this.card.panel);
     this.live = h("div.sr", { "aria-live": "polite" });
     this.empty = h("div.empty", { hidden: true });
     this.learnt = new Learnt(this.data.verdicts, () => this.#showOffer());
     this.root = h("section.wn.review", { tabIndex: -1, role: "region", "aria-label": "Review" },
-      this.head, this.learnt.row, this.body, this.card.strip, this.actions, this.recentRow, this.noteBox, this.banner, this.empty, this.live);
+      this.head, this.learnt.row, this.body, this.card.strip, this.actions, this.recent.row, this.note.box, this.banner.node, this.empty, this.live);
     parent.append(this.root);
     this.picker = new LabelPicker(this.root);
     this.offer = new OfferSheet(this.root, this.api, (done) => this.#tookOffer(done));
@@ -134,7 +129,7 @@ class Review {
     keepFocus(this.root);
     this.stopFit = fillHeight(this.root);
     this.root.dataset.state = "loading";
-    this.#drawRecent();
+    this.recent.draw(this.done);
   }
 
   #start() {
@@ -201,7 +196,7 @@ class Review {
     this.take.disabled = !best;
     this.root.dataset.decided = before ? before.action : "";
     this.root.dataset.decidedLabel = before ? ACTIONS[before.action].past : "";
-    this.#setNote("");
+    this.note.set("");
     if (!this.queue.loading) this.queue.fill();
   }
 
@@ -232,7 +227,7 @@ class Review {
     this.laterAsked = true;
     requestAnimationFrame(() => setTimeout(() => {
       this.laterAsked = false;
-      this.#drawRecent();
+      this.recent.draw(this.done);
       this.#drawProgress();
       this.#load();
     }));
@@ -247,7 +242,7 @@ class Review {
     const { decision_id, supersedes } = this.mint;
     this.mint = null;
     const at = new Date().toISOString();
-    const decision = { decision_id, sample_id: card.id, action, label, supersedes, reason: this.note || null };
+    const decision = { decision_id, sample_id: card.id, action, label, supersedes, reason: this.note.text || null };
     if (new URLSearchParams(this.data.queue).get("state") === "disputed") decision.settles = true; // it was asked: who is right?
     this.done.push({ ...decision, at, before: this.#decisionOf(card), thumb: hasPicture(card) ? this.pictures.src(card) : null, text: card.text });
     this.mine.set(card.id, { decision_id, action, label, at });
@@ -276,7 +271,7 @@ class Review {
     const { current } = this.queue;
     const best = current && suggestion(current);
     if (best) this.#decide("relabel", best[0]);
-    else this.#say("warn", "info", "There is no suggestion for this sample. Press / for all labels.", 2500);
+    else this.banner.say("warn", "info", "There is no suggestion for this sample. Press / for all labels.", 2500);
   }
 
   #relabelTo(i) {
@@ -331,8 +326,8 @@ class Review {
     this.offering = true;
     try {
       await this.saver.flush();
-      if (!(await this.offer.show(offer.sample_id))) { this.learnt.set(null); this.#say("warn", "info", "No samples are like these any more.", 2500); }
-    } catch (error) { this.#say("bad", "error", error.message, 5000); } finally { this.offering = false; }
+      if (!(await this.offer.show(offer.sample_id))) { this.learnt.set(null); this.banner.say("warn", "info", "No samples are like these any more.", 2500); }
+    } catch (error) { this.banner.say("bad", "error", error.message, 5000); } finally { this.offering = false; }
   }
 
   /** The person has decided the same for others: they leave what lies ahead. */
@@ -342,7 +337,7 @@ class Review {
     this.done.push({ decision_id: batch_id, batch_id, ids, sample_id, action, label, at, thumb: null, text: `${count(ids.length)} like these` });
     this.queue.drop(ids);
     this.learnt.set(null);
-    this.#say("good", "done_all", `${ACTIONS[action].past} ${plural(ids.length, "sample")}${label ? ` to ${label}` : ""}. U takes them all back.`, 5000);
+    this.banner.say("good", "done_all", `${ACTIONS[action].past} ${plural(ids.length, "sample")}${label ? ` to ${label}` : ""}. U takes them all back.`, 5000);
     this.#render();
     this.#later();
     this.queue.fill();
@@ -353,13 +348,13 @@ class Review {
     try {
       const answer = await this.api.post("undo", { undo_id: `undo-${last.batch_id}`, batch_id: last.batch_id });
       for (const id of last.ids) { this.mine.delete(id); this.#forget(id); }
-      this.#say("good", "undo", `Took back ${plural(answer.count, "decision")} that were made together.`, 4000);
+      this.banner.say("good", "undo", `Took back ${plural(answer.count, "decision")} that were made together.`, 4000);
       this.queue.finished = false;
       this.queue.reorder();
       this.#later();
     } catch (error) {
       this.done.push(last);
-      this.#say("bad", "error", error.message, 5000);
+      this.banner.say("bad", "error", error.message, 5000);
     }
   }
 
@@ -370,14 +365,14 @@ class Review {
     try {
       await this.saver.flush();
       const answer = await this.api.post("undo", {});
-      if (!answer.count) this.#say("warn", "info", "There is nothing left to undo.", 2500);
+      if (!answer.count) this.banner.say("warn", "info", "There is nothing left to undo.", 2500);
       else {
         for (const id of answer.undone) { this.mine.set(id, null); this.#forget(id); }
-        this.#say("good", "undo", answer.count === 1 ? "Took back your last decision from an earlier visit." : `Took back ${plural(answer.count, "decision")} that were made together.`, 4000);
+        this.banner.say("good", "undo", answer.count === 1 ? "Took back your last decision from an earlier visit." : `Took back ${plural(answer.count, "decision")} that were made together.`, 4000);
         await this.#open(answer.undone.slice(0, 1));
       }
     } catch (error) {
-      this.#say("bad", "error", error.message, 5000);
+      this.banner.say("bad", "error", error.message, 5000);
     } finally { this.undoing = false; }
   }
 
@@ -424,29 +419,7 @@ class Review {
       this.root.classList.remove("zoomed");
       this.#render();
       this.#later();
-    } catch (error) { this.#say("bad", "error", error.message, 5000); }
-  }
-
-  #openNote() {
-    this.noteBox.hidden = false;
-    this.noteInput.value = this.note;
-    this.noteInput.focus();
-  }
-
-  #noteKey(event) {
-    event.stopPropagation();
-    if (event.key !== "Enter" && event.key !== "Escape") return;
-    event.preventDefault();
-    if (event.key === "Enter") this.#setNote(this.noteInput.value.trim());
-    this.noteBox.hidden = true;
-    this.root.focus({ preventScroll: true });
-  }
-
-  #setNote(text) {
-    if (this.note === text && this.noteText.textContent) return;
-    this.note = text;
-    setText(this.noteText, text || "Note");
-    this.noteButton.setAttribute("aria-pressed", String(Boolean(text)));
+    } catch (error) { this.banner.say("bad", "error", error.message, 5000); }
   }
 
   // ── keys ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -470,7 +443,7 @@ class Review {
     if (move) { this.#take_(event); this.keyAt = event.timeStamp; this.#step(move); return; }
     const does = {
       a: () => this.#decide("accept"), w: () => this.#take(), x: () => this.#decide("exclude"), " ": () => this.#skip(), u: () => this.#undo(),
-      "/": () => this.#pick(), n: () => this.#openNote(), z: () => this.#zoom(), s: () => this.#showOffer(), "?": () => this.help.toggle(), Escape: () => this.#escape(),
+      "/": () => this.#pick(), n: () => this.note.open(), z: () => this.#zoom(), s: () => this.#showOffer(), "?": () => this.help.toggle(), Escape: () => this.#escape(),
     }[key] || (/^[1-9]$/.test(key) ? () => this.#relabelTo(Number(key) - 1) : null);
     if (!does) return;
     this.#take_(event);
@@ -484,27 +457,10 @@ class Review {
   #escape() {
     if (this.card.peeking) this.card.unpeek();
     else if (this.root.classList.contains("zoomed")) this.root.classList.remove("zoomed");
-    else this.banner.hidden = true;
+    else this.banner.hide();
   }
 
   // ── what surrounds the card ──────────────────────────────────────────────────────────────────────────────────
-
-  #drawRecent() {
-    const shown = this.done.slice(-RECENT).reverse();
-    const before = this.pastNodes || new Map();
-    this.pastNodes = new Map(shown.map((d) => [d.decision_id, before.get(d.decision_id) || this.#past(d)]));
-    this.recent.replaceChildren(...this.pastNodes.values());
-    if (!shown.length) this.recent.replaceChildren(h("span.muted", { textContent: "Your decisions appear here; click one to go back to it." }));
-  }
-
-  #past(d) {
-    return h("button.past", {
-      type: "button", title: `${ACTIONS[d.action].past}${d.label ? ` to ${d.label}` : ""} · ${d.sample_id} · ${new Date(d.at).toLocaleTimeString()}`,
-      "aria-label": `${ACTIONS[d.action].past}${d.label ? ` to ${d.label}` : ""}: sample ${d.sample_id}. Go back to it.`,
-      "data-action": d.action, onclick: () => this.#bring(d.sample_id),
-    }, d.thumb ? h("img", { src: d.thumb, alt: "" }) : h("span.snippet", { textContent: d.text || d.sample_id }), icon(ACTIONS[d.action].icon),
-    d.label ? h("span.ellipsis", { textContent: d.label }) : null);
-  }
 
   #drawProgress() {
     const { queue } = this;
@@ -533,26 +489,15 @@ class Review {
       { saving: "Saving…", saved: "Saved ✓", failing: `${count(pending)} not saved yet` }[state]]));
     if (refused.length) {
       const [why] = refused.splice(0);
-      this.#say("bad", "error", `A decision was refused: ${why}`, 9000);
+      this.banner.say("bad", "error", `A decision was refused: ${why}`, 9000);
     } else if (stuck && !this.warned) {
       this.warned = true;
-      this.#say("bad", "cloud_off", `${failing} ${plural(pending, "decision")} ${pending === 1 ? "is" : "are"} kept in this browser and will be sent as soon as it works. You can go on.`, 0,
+      this.banner.say("bad", "cloud_off", `${failing} ${plural(pending, "decision")} ${pending === 1 ? "is" : "are"} kept in this browser and will be sent as soon as it works. You can go on.`, 0,
         this.saver.expired ? ["Reload", () => window.location.reload()] : ["Try now", () => this.saver.retryNow()]);
     } else if (!failing && this.warned) {
       this.warned = false;
-      this.#say("good", "cloud_done", "Connected again. Everything is saved.", 3000);
+      this.banner.say("good", "cloud_done", "Connected again. Everything is saved.", 3000);
     }
-  }
-
-  #say(tone, symbol, text, ms, button) {
-    clearTimeout(this.bannerTimer);
-    this.banner.style.setProperty("--tone", `var(--${tone})`);
-    setText(this.bannerIcon, symbol);
-    setText(this.bannerText, text);
-    show(this.bannerButton, Boolean(button));
-    if (button) { setText(this.bannerButton, button[0]); this.bannerButton.onclick = button[1]; }
-    this.banner.hidden = false;
-    if (ms) this.bannerTimer = setTimeout(() => { this.banner.hidden = true; }, ms);
   }
 
   #go(page, extra = {}) { this.component.setTriggerValue("go", { page, ...extra }); }
