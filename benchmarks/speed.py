@@ -127,8 +127,9 @@ def table(report: dict[str, Any]) -> str:
             lines.append(
                 f"| {row['what']} | {row['against']} | {row['ours']} | {row['peer']} | {row['ratio']:.3g} | {row['budget']} | {met} |"
             )
-    loads = ", ".join(f"{part} {found.get('load', 0.0):.1f}" for part, found in report["parts"].items())
-    lines += ["", f"Load average of the machine when each part began (0 = nothing else ran): {loads}."]
+    loads = ", ".join(f"{part} {found['load']:.1f}" for part, found in report["parts"].items() if "load" in found)
+    if loads:
+        lines += ["", f"Load average of the machine when each part began (0 = nothing else ran): {loads}."]
     return "\n".join(lines) + "\n"
 
 
