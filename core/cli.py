@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from . import __version__, cli_log, cli_people
+from . import __version__, cli_log, cli_people, cli_select
 from .console import STAGES, Bars
 from .errors import Cancelled, WinnowError
 
@@ -381,6 +381,7 @@ def _lines(path: Path) -> list[str]:
 
 cli_people.register(app)
 cli_log.register(app)
+cli_select.register(app)
 
 
 @app.command()

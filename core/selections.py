@@ -1,4 +1,4 @@
-"""Selections with a name, kept in the workspace: which samples, and the outlines on the map they were made with.
+"""Selections with a name, kept in the workspace: which samples, and how they were found (outlines on the map, a method).
 
 Each is two files, ``selections/<handle>.parquet`` (the ids) and ``selections/<handle>.json`` (all else), written
 atomically and the JSON last, so that two people who save at once, or a crash, never leave half of one. The ids are
@@ -10,11 +10,12 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from .errors import QueryError, WorkspaceError, choices
@@ -31,7 +32,8 @@ _FORMAT = 1
 @dataclass(frozen=True, slots=True)
 class Selection:
     """A saved selection. ``polygons``: [{op: "add" | "subtract", points: [[x, y], …]}, …] in the map coordinates of scan
-    ``generation``; ``filter``: the query string it was made under; ``at``: UTC."""
+    ``generation``; ``filter``: the query string it was made under; ``at``: UTC. ``method``: the subset method that chose it, ""
+    = a person; ``params``: its settings; ``fingerprint``: of what it was chosen from."""
 
     handle: str
     name: str
@@ -41,6 +43,9 @@ class Selection:
     generation: str = ""
     filter: str = ""
     polygons: tuple[Mapping[str, Any], ...] = ()
+    method: str = ""
+    params: Mapping[str, Any] = field(default_factory=dict)
+    fingerprint: str = ""
 
 
 class Selections:
@@ -61,10 +66,13 @@ class Selections:
 
     def save(
         self, name: str, ids: Sequence[str], *, actor: str, generation: str = "", filter: str = "",
-        polygons: Sequence[Mapping[str, Any]] = (),
+        polygons: Sequence[Mapping[str, Any]] = (), method: str = "", params: Mapping[str, Any] | None = None,
+        fingerprint: str = "", weights: Sequence[float] | np.ndarray | None = None,
     ) -> Selection:  # fmt: skip
-        """Keep ``ids`` under a name. Raises QueryError for no name, a name that is taken, or no samples; DiskFull or
-        ReadOnly where it cannot be written."""
+        """Keep ``ids`` under a name, with a weight for each where there are weights.
+
+        Raises QueryError for no name, a name that is taken, or no samples; DiskFull or ReadOnly where it cannot be written.
+        """
         name = " ".join(name.split())
         if not name or len(name) > LONGEST_NAME:
             raise QueryError(f"A selection needs a name of 1 to {LONGEST_NAME} characters, not {len(name)}.")
@@ -76,10 +84,13 @@ class Selections:
         made = Selection(
             handle=PREFIX + secrets.token_hex(6), name=name, count=len(ids), actor=actor,
             at=datetime.now(UTC).isoformat(timespec="milliseconds"), generation=generation, filter=filter,
-            polygons=tuple(polygons),
+            polygons=tuple(polygons), method=method, params=dict(params or {}), fingerprint=fingerprint,
         )  # fmt: skip
         self._folder.mkdir(exist_ok=True)
-        save_table(self._path(made.handle, "parquet"), pa.table({"sample_id": pa.array(list(ids), pa.string())}))
+        columns = {"sample_id": pa.array(list(ids), pa.string())}
+        if weights is not None:
+            columns["weight"] = pa.array(np.asarray(weights, np.float32))
+        save_table(self._path(made.handle, "parquet"), pa.table(columns))
         save_json(self._path(made.handle, "json"), {"format": _FORMAT, **asdict(made)})
         return made
 

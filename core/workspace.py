@@ -27,6 +27,7 @@ from . import exporters
 from .answers import BatchResult, Colours, Points, SignalMeta, WorkspaceInfo
 from .atlas import SCORE_COLUMNS, Atlas
 from .cards import CardMaker, as_json
+from .chooser import Chooser
 from .class_ops import ClassOps
 from .class_view import ClassView
 from .config import ScanConfig
@@ -257,6 +258,14 @@ class Workspace:
     def selections(self) -> Selections:
         """Selections that people saved under a name."""
         return Selections(self.path / "selections")
+
+    @cached_property
+    def selection(self) -> Chooser:
+        """Choosing a subset by a method: what it costs and gains, its measured payoff, keeping it under a name."""
+        return Chooser(
+            self._layout, self._ids, self._row_of, self.labels, self.classes, self._store.state_table, self.sets,
+            self.selections, self._generation, lambda: self.actor,
+        )  # fmt: skip
 
     @cached_property
     def _searcher(self) -> Searcher:

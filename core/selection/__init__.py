@@ -8,7 +8,6 @@ from __future__ import annotations
 from ..registry import load_siblings
 from .base import SELECTORS, Need, Picked, SelectionInputs, Selector
 
-
 load_siblings(__name__, __path__)
 
 __all__ = ["SELECTORS", "Need", "Picked", "SelectionInputs", "Selector"]

@@ -14,7 +14,7 @@ from .base import SELECTORS, Need, Picked, SelectionInputs, free_rows
 class KCenter:
     """Greedy farthest-first traversal.
 
-    Formula: repeatedly argmax_i q_i · min_{j∈S} (1 − cos(z_i, z_j)), q = quality^(4·slider); the first is the sample nearest
+    Formula: repeatedly argmax_i q_i · min_{j∈S} (1 − cos(z_i, z_j)), q = quality^slider; the first is the sample nearest
     to the mean. With q = 1 the largest distance left is at most twice the smallest possible. Distances are computed for
     blocks of the farthest candidates at once; a block is left as soon as a sample outside of it is the farthest, so the
     result is the exact greedy order.
@@ -37,7 +37,7 @@ class KCenter:
         if budget <= 0 or not len(rows):
             return Picked(rows[:0])
         x = np.ascontiguousarray(inputs.vectors[rows], np.float32)
-        trust = inputs.trust()[rows].astype(np.float32)
+        trust = (inputs.trust()[rows] ** 0.25).astype(np.float32)
         away = np.full(len(rows), np.inf, np.float32)
         for start in range(0, len(taken), 256):
             near = (x @ inputs.vectors[taken[start : start + 256]].T).max(1)

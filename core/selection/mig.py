@@ -56,7 +56,7 @@ class InformationGain:
         used = np.zeros(len(cells), np.int64)
         head = np.where(sizes > 0, quality[np.minimum(start, len(queue) - 1)], 0.0)
         x = np.zeros(spread.shape[1])
-        np.add.at(x, slice(None), (spread[cell[len(rows) :]] * trust[taken][:, None]).sum(0))
+        x += (spread[cell[len(rows) :]] * trust[taken][:, None]).sum(0)
         picked = np.zeros(min(budget, len(rows)), np.int64)
         for m in range(len(picked)):
             slope = self._POWER * (x + 1e-3) ** (self._POWER - 1.0)

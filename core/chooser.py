@@ -1,0 +1,410 @@
+"""Choosing a subset of a workspace: methods, constraints, what it costs and gains, and keeping it under a name."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from . import fingerprint as fp
+from .errors import QueryError, choices
+from .layout import Layout
+from .selection import SELECTORS, SelectionInputs
+from .selection.choose import Chosen, Constraints, choose, narrowed
+from .selection.holdout import held_out
+from .selection.measures import Coverage, Share, coverage, gradient_vendi, share_table, vendi
+from .selections import Selection, Selections
+from .store.artifacts import load_array, load_json, load_table
+from .tables import load_beliefs, load_clusters
+from .types import Bool, Float32, Int32, Int64, Neighbors, Strings
+
+_DIM = 256
+"""Embeddings are cut to so many principal directions before subsets are chosen."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What subset is wanted: kept with it, so that it can be made again.
+
+    budget : "500", "30%" or "auto". per_class, keep_groups, guard, deduplicate : the constraints. holdout : whether
+    held-out samples may be chosen. options : the method's own settings. target : ids that the subset shall resemble.
+    """
+
+    method: str = "random"
+    budget: str = "30%"
+    seed: int = 0
+    quality: float = 0.5
+    diversity: float = 0.5
+    per_class: int = 1
+    keep_groups: bool = False
+    guard: bool = True
+    deduplicate: bool = True
+    holdout: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "options": dict(self.options)}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A subset that was chosen. rows : (m,) int64 in order of choice; ids : theirs. fingerprint : of the scan, the labels as
+    they were and the wish."""
+
+    wish: Wish
+    rows: Int64
+    ids: list[str]
+    weights: Float32 | None
+    pool: int
+    forced: int
+    notices: tuple[str, ...]
+    fingerprint: str
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Scorecard:
+    """quality : mean trust, 1 = all trusted. diversity : Vendi score. gradient_diversity : of what training would teach.
+    complexity : mean hardness. coverage : see :class:`winnow.core.selection.measures.Coverage`."""
+
+    size: int
+    quality: float
+    diversity: float
+    gradient_diversity: float
+    complexity: float
+    coverage: Coverage
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a subset costs and gains without training: itself, a random one of its size, and the pool. classes, groups :
+    shares before and after. warnings : sentences about shares that curation moved."""
+
+    subset: Scorecard
+    random: Scorecard
+    pool: Scorecard
+    classes: list[Share]
+    groups: list[Share]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Material:
+    """What methods look at, as the decisions are now. classes : names by code. effective : (n,) int32 labels. excluded : (n,)
+    bool, by a person. reviewed : (n,) bool, accepted or relabelled. held : (n,) bool, the held-out samples."""
+
+    inputs: SelectionInputs
+    classes: tuple[str, ...]
+    group_names: tuple[str, ...]
+    excluded: Bool
+    reviewed: Bool
+    held: Bool
+    keeper: Int32
+    guarded: Bool
+
+
+class Chooser:
+    """Subsets of one workspace. Safe to share between threads.
+
+    Parameters
+    ----------
+    ids, row_of : the samples. labels : called for the effective labels. classes : called for the class names. state : called
+    for the decisions in force (STATE_SCHEMA). sets : called for the set tables. generation : of the scan.
+    """
+
+    def __init__(
+        self, layout: Layout, ids: Strings, row_of: Mapping[str, int], labels: Callable[[], Strings],
+        classes: Callable[[], list[str]], state: Callable[[], pa.Table], sets: Callable[[], list[dict[str, Any]]],
+        saved: Selections, generation: str, actor: Callable[[], str],
+    ) -> None:  # fmt: skip
+        self.layout, self.ids, self._row_of = layout, ids, row_of
+        self._labels, self._classes, self._state, self._sets = labels, classes, state, sets
+        self.saved, self.generation, self._actor = saved, generation, actor
+        self._lock = threading.Lock()
+        self._random: dict[tuple[str, int], Scorecard] = {}
+
+    # ── what there is ───────────────────────────────────────────────────────────────────────────────────────────
+
+    def methods(self, material: Material | None = None) -> list[dict[str, Any]]:
+        """Every method: name, title, explain, uses, sizes_itself, source, and why it cannot be used here ("" = it can).
+
+        "a target set" is no reason: a target is given with the wish.
+        """
+        inputs = (material or self.material()).inputs
+        out = []
+        for s in SELECTORS:
+            missing = sorted(str(need) for need in s.requires if not inputs.has(need) and str(need) != "a target set")
+            needs_target = any(str(need) == "a target set" for need in s.requires)
+            out.append(
+                {
+                    "name": s.name,
+                    "title": s.title,
+                    "explain": s.explain,
+                    "uses": sorted(s.uses),
+                    "sizes_itself": s.sizes_itself,
+                    "needs_target": needs_target,
+                    "why_not": f"needs {' and '.join(missing)}" if missing else "",
+                }  # fmt: skip
+            )
+        return out
+
+    @cached_property
+    def raw(self) -> Any:
+        """(n, d) the embeddings as they are, memory-mapped; None without embeddings."""
+        path = self.layout.embeddings / "vectors.npy"
+        return load_array(path) if path.exists() else None
+
+    @cached_property
+    def vectors(self) -> Float32 | None:
+        """(n, ≤ 256) float32 unit rows: the embeddings on their leading directions, uncentred; None without embeddings."""
+        raw = self.raw
+        if raw is None:
+            return None
+        n, d = raw.shape
+        if d > _DIM:
+            gram = np.zeros((d, d))
+            for start in range(0, n, 8192):
+                block = np.asarray(raw[start : start + 8192], np.float32)
+                gram += block.T @ block
+            basis = np.linalg.eigh(gram)[1][:, ::-1][:, :_DIM].astype(np.float32)
+            x = np.concatenate([np.asarray(raw[s : s + 8192], np.float32) @ basis for s in range(0, n, 8192)])
+        else:
+            x = np.asarray(raw, np.float32)
+        out: Float32 = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
+        return out
+
+    @cached_property
+    def graph(self) -> Neighbors | None:
+        """The neighbour graph on raw cosine distance."""
+        folder = self.layout.neighbors
+        if not (folder / "graphs.json").exists():
+            return None
+        info = load_json(folder / "graphs.json")["raw"]
+        return Neighbors(
+            np.asarray(load_array(folder / "raw_indices.npy")), np.asarray(load_array(folder / "raw_distances.npy")), **info
+        )  # fmt: skip
+
+    @cached_property
+    def features(self) -> Float32 | None:
+        """(n, r) float32: what the probe is trained on (half-whitened embeddings); None where there are none."""
+        path = self.layout.neighbors / "whitened.npy"
+        return np.asarray(load_array(path), np.float32) if path.exists() else self.vectors
+
+    @cached_property
+    def probs(self) -> Float32 | None:
+        """(n, C) out-of-sample beliefs over the dataset's own classes."""
+        return load_beliefs(self.layout.probe).probs if (self.layout.probe / "beliefs.json").exists() else None
+
+    @cached_property
+    def _scan(self) -> dict[str, Any]:
+        """What does not change with decisions."""
+        names = [f"{k}{s}" for k in ("noisy_label", "ood", "broken") for s in ("", "_flag")]
+        verdicts = load_table(self.layout.verdicts, columns=["duplicate_of", *names])
+        data = load_table(self.layout.dataset, columns=["split", "source"])
+        n = data.num_rows
+        ok = self.layout.embeddings / "ok.npy"
+        keeper = np.array([self._row_of.get(v, -1) for v in verdicts.column("duplicate_of").to_pylist()], np.int32)
+        sources = [v or "" for v in data.column("source").to_pylist()]
+        found = sorted(set(sources) - {""})
+        code = {name: i for i, name in enumerate(found)}
+        marked: list[str] = next((t["marked"] for t in self._sets() if t["name"] == "rare_slice"), [])
+        guarded = np.zeros(n, bool)
+        guarded[[self._row_of[i] for i in marked if i in self._row_of]] = True
+        doubt = np.max([verdicts.column(k).to_numpy() for k in ("noisy_label", "ood", "broken")], axis=0)
+        flagged = np.any([verdicts.column(f"{k}_flag").to_numpy() for k in ("noisy_label", "ood", "broken")], axis=0)
+        clusters = load_clusters(self.layout.clusters).fine if self.layout.clusters.exists() else None
+        el2n = None
+        if (self.layout.probe / "beliefs.json").exists():
+            el2n = load_beliefs(self.layout.probe).dynamics.get("el2n")
+        return {
+            "n": n,
+            "ok": np.asarray(load_array(ok), bool) if ok.exists() else np.ones(n, bool),
+            "broken": np.asarray(verdicts.column("broken_flag").to_numpy(), bool),
+            "keeper": keeper,
+            "groups": np.array([code.get(v, -1) for v in sources], np.int32) if len(found) > 1 else None,
+            "group_names": tuple(found) if len(found) > 1 else (),
+            "split": [v or "" for v in data.column("split").to_pylist()],
+            "guarded": guarded,
+            "quality": (1.0 - doubt).astype(np.float32),
+            "flagged": np.asarray(flagged, bool),
+            "clusters": clusters,
+            "hardness": None if el2n is None else np.clip(el2n / np.sqrt(2.0), 0.0, 1.0).astype(np.float32),
+        }
+
+    def material(self, among: Sequence[str] | None = None, target: Sequence[str] | None = None) -> Material:
+        """What methods look at now: labels and trust as the decisions make them. ``among``: ids that may be chosen (None =
+        all); ``target``: ids that the subset shall resemble (None = the held-out samples)."""
+        scan = self._scan
+        classes = tuple(self._classes())
+        code = {name: i for i, name in enumerate(classes)}
+        labels = np.array([code.get(v, -1) for v in self._labels()], np.int32)
+        state = self._state()
+        excluded, reviewed, relabelled = (np.zeros(scan["n"], bool) for _ in range(3))
+        for sample_id, what in zip(
+            state.column("sample_id").to_pylist(), state.column("state").to_pylist(), strict=True
+        ):
+            row = self._row_of.get(sample_id)
+            if row is not None:
+                excluded[row] |= what == "exclude"
+                reviewed[row] |= what in ("accept", "relabel")
+                relabelled[row] |= what == "relabel"
+        quality = scan["quality"].copy()
+        quality[reviewed] = 1.0
+        quality[excluded] = 0.0
+        hardness = scan["hardness"]
+        if hardness is not None and relabelled.any() and self.probs is not None:
+            hardness = hardness.copy()
+            own = [code.get(v, -1) for v in load_json(self.layout.results)["class_names"]]
+            column = {int(c): j for j, c in enumerate(own) if c >= 0}
+            for row in np.flatnonzero(relabelled):
+                p = self.probs[row].astype(np.float64)
+                place = column.get(int(labels[row]))
+                if place is not None:
+                    p[place] -= 1.0
+                hardness[row] = min(float(np.linalg.norm(p)) / np.sqrt(2.0), 1.0)
+        pool = scan["ok"] & ~scan["broken"] & ~excluded
+        if among is not None:
+            inside = np.zeros(scan["n"], bool)
+            inside[self.rows(among)] = True
+            pool &= inside
+        held = held_out(scan["split"], labels, pool, [str(i) for i in self.ids])
+        goal = held.copy()
+        if target is not None:
+            goal[:] = False
+            goal[self.rows(target)] = True
+        inputs = SelectionInputs(
+            pool=pool, labels=labels, n_classes=len(classes), vectors=self.vectors, neighbors=self.graph, quality=quality,
+            hardness=hardness, flagged=scan["flagged"] & ~reviewed, clusters=scan["clusters"], groups=scan["groups"],
+            target=goal,
+        )  # fmt: skip
+        return Material(
+            inputs, classes, scan["group_names"], excluded, reviewed, held, scan["keeper"], scan["guarded"]
+        )  # fmt: skip
+
+    def rows(self, ids: Sequence[str]) -> Int64:
+        """(m,) int64 rows of these samples. Raises QueryError for an unknown id."""
+        try:
+            return np.array([self._row_of[i] for i in ids], np.int64)
+        except KeyError as error:
+            raise QueryError(f"No sample is called {error.args[0]!r} in this workspace.") from None
+
+    # ── choosing ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def choose(
+        self, wish: Wish, *, among: Sequence[str] | None = None, target: Sequence[str] | None = None,
+        material: Material | None = None,
+    ) -> Choice:  # fmt: skip
+        """Choose a subset. Held-out samples are left out of the pool unless the wish says otherwise.
+
+        Raises
+        ------
+        QueryError : an unknown method, a budget that is none, or something that the method needs and that is not there.
+        """
+        m = material or self.material(among, target)
+        inputs = self._inputs(m, wish)
+        found = choose(wish.method, inputs, wish.budget, self._rules(m, wish))
+        return self._made(m, wish, found)
+
+    def _inputs(self, m: Material, wish: Wish) -> SelectionInputs:
+        for name in ("quality", "diversity"):
+            if not 0.0 <= getattr(wish, name) <= 1.0:
+                raise QueryError(f"{name} is {getattr(wish, name)}: the slider goes from 0 to 1.")
+        pool = m.inputs.pool if wish.holdout else m.inputs.pool & ~m.held
+        return replace(
+            m.inputs, pool=pool, quality_weight=wish.quality, diversity=wish.diversity, seed=wish.seed,
+            options=wish.options,
+        )  # fmt: skip
+
+    @staticmethod
+    def _rules(m: Material, wish: Wish) -> Constraints:
+        return Constraints(
+            wish.per_class, wish.keep_groups, m.guarded if wish.guard else None, m.keeper if wish.deduplicate else None
+        )
+
+    def _made(self, m: Material, wish: Wish, found: Chosen) -> Choice:
+        version = SELECTORS.get(wish.method).version
+        mark = fp.of(self.generation, m.inputs.labels, m.inputs.pool, wish.to_json(), version)
+        ids = [str(i) for i in self.ids[found.rows]]
+        return Choice(wish, found.rows, ids, found.weights, found.pool, found.forced, found.notices, mark, found.info)
+
+    # ── what it costs and gains ─────────────────────────────────────────────────────────────────────────────────
+
+    def report(self, choice: Choice, material: Material | None = None) -> Report:
+        """The subset beside a random one of the same size and beside the pool it was chosen from."""
+        m = material or self.material()
+        wish = choice.wish
+        inputs = narrowed(self._inputs(m, wish), self._rules(m, wish))
+        pool = np.flatnonzero(inputs.pool)
+        size = len(choice.rows)
+        chance = np.random.default_rng([wish.seed, 11]).permutation(pool)[:size]
+        classes = share_table(inputs.labels, m.classes, inputs.pool, choice.rows)
+        groups = (
+            share_table(inputs.groups, m.group_names, inputs.pool, choice.rows) if inputs.groups is not None else []
+        )
+        return Report(
+            self._scores(inputs, choice.rows, inputs.pool), self._scores(inputs, chance, inputs.pool),
+            self._whole(inputs, pool), classes, groups, tuple(_shifts(classes, "class") + _shifts(groups, "source")),
+        )  # fmt: skip
+
+    def _whole(self, inputs: SelectionInputs, pool: Int64) -> Scorecard:
+        key = (fp.of(inputs.pool, inputs.labels), len(pool))
+        with self._lock:
+            if key not in self._random:
+                self._random.clear()
+                self._random[key] = self._scores(inputs, pool, inputs.pool)
+            return self._random[key]
+
+    def _scores(self, inputs: SelectionInputs, rows: Int64, pool: Bool) -> Scorecard:
+        nan = float("nan")
+        vectors = inputs.vectors
+        hard = inputs.hardness
+        gradient = nan
+        if vectors is not None and self.probs is not None and len(rows):
+            gradient = gradient_vendi(vectors, self.probs, self._own(inputs.labels), rows, 500)
+        return Scorecard(
+            size=len(rows),
+            quality=float(inputs.quality[rows].mean()) if inputs.quality is not None and len(rows) else nan,
+            diversity=vendi(vectors, rows) if vectors is not None else nan,
+            gradient_diversity=gradient,
+            complexity=float(np.nanmean(hard[rows])) if hard is not None and len(rows) else nan,
+            coverage=Coverage(nan, nan, nan) if self.raw is None else coverage(self.raw, pool, rows, self.graph),
+        )
+
+    def _own(self, labels: Int32) -> Int32:
+        """Labels as codes of the dataset's own classes, −1 where the class was made later."""
+        own = {name: i for i, name in enumerate(load_json(self.layout.results)["class_names"])}
+        code = np.array([*(own.get(name, -1) for name in self._classes()), -1], np.int32)
+        out: Int32 = code[labels]
+        return out
+
+    # ── keeping ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def save(self, choice: Choice, name: str) -> Selection:
+        """Keep a subset under a name, with its method, settings and fingerprint. Raises QueryError for a name that is taken."""
+        made: Selection = self.saved.save(
+            name, choice.ids, actor=self._actor(), generation=self.generation, method=choice.wish.method,
+            params=choice.wish.to_json(), fingerprint=choice.fingerprint, weights=choice.weights,
+        )  # fmt: skip
+        return made
+
+    def find(self, name: str) -> Selection:
+        """A kept selection by its name (any kind: chosen, or drawn on the map). Raises QueryError naming those there are."""
+        there = self.saved.all()
+        for found in there:
+            if name in (found.handle, found.name) or found.name.casefold() == name.casefold():
+                return found
+        raise QueryError(f"No selection is called {name!r}. There are: {choices(s.name for s in there)}.")
+
+    def members(self, name: str) -> list[str]:
+        """The ids of a kept selection that are in this scan, in their order."""
+        return [i for i in self.saved.ids(self.find(name).handle) if i in self._row_of]
+
+
+def _shifts(table: Sequence[Share], what: str) -> list[str]:
+    moved = sorted((s for s in table if s.shifted), key=lambda s: -abs(s.after - s.before))
+    return [f"The {what} {s.name!r} goes from {s.before:.1%} to {s.after:.1%} of the data." for s in moved[:8]]

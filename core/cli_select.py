@@ -1,0 +1,132 @@
+"""Verbs about subsets and what comes out: select, payoff, export, diff, apply."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from .errors import WinnowError
+
+Json = Annotated[bool, typer.Option("--json", help="Write JSON for machines.")]
+WorkspacePath = Annotated[Path, typer.Argument(metavar="WS", help="The workspace directory.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs to the command line."""
+    app.command()(select)
+
+
+def _option(text: str) -> tuple[str, Any]:
+    name, sign, value = text.partition("=")
+    if not sign or not name:
+        raise WinnowError(f"{text!r} is no setting. Write NAME=VALUE, e.g. --option beta=0.1.")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+def read_ids(path: Path) -> list[str]:
+    """Ids, one a line. Raises WinnowError where the file cannot be read."""
+    try:
+        return [line for line in path.read_text(encoding="utf-8").splitlines() if line]
+    except (OSError, UnicodeDecodeError) as error:
+        raise WinnowError(f"{str(path)!r} cannot be read as a list of ids, one a line: {error}.") from error
+
+
+def select(
+    ws: WorkspacePath,
+    method: Annotated[str, typer.Option(help="How to choose; `--method list` names them all.")] = "random",
+    budget: Annotated[str, typer.Option(help="How many: 500, 30% or auto.")] = "30%",
+    out: Annotated[str | None, typer.Option(help="Keep the subset under this name.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    quality: Annotated[float, typer.Option(help="0 = any sample, 1 = trusted ones first.")] = 0.5,
+    diversity: Annotated[float, typer.Option(help="0 = as it comes, 1 = spread out.")] = 0.5,
+    per_class: Annotated[int, typer.Option(help="At least so many of each class.")] = 1,
+    keep_groups: Annotated[
+        bool, typer.Option("--keep-groups", help="Keep the share of each source (or class).")
+    ] = False,
+    guard: Annotated[bool, typer.Option("--guard/--no-guard", help="Never leave out guarded rare samples.")] = True,
+    deduplicate: Annotated[
+        bool, typer.Option("--deduplicate/--keep-duplicates", help="Keep one of each duplicate group.")
+    ] = True,
+    holdout: Annotated[bool, typer.Option("--with-holdout", help="Choose among held-out samples too.")] = False,
+    among: Annotated[str | None, typer.Option(help="Choose among a kept selection only.")] = None,
+    target: Annotated[
+        str | None, typer.Option(help="A kept selection, or a file of ids, that the subset shall resemble.")
+    ] = None,
+    option: Annotated[list[str] | None, typer.Option(help="A setting of the method, e.g. beta=0.1.")] = None,
+    json_: Json = False,
+) -> None:
+    """Choose a subset, say what it costs and gains, and keep it under a name."""
+    from .chooser import Wish
+    from .workspace import Workspace
+
+    with Workspace.open(ws) as workspace:
+        chooser = workspace.selection
+        if method == "list":
+            _list_methods(chooser.methods(), json_)
+            return
+        wish = Wish(
+            method, budget, seed, quality, diversity, per_class, keep_groups, guard, deduplicate, holdout,
+            dict(map(_option, option or [])),
+        )  # fmt: skip
+        material = chooser.material(
+            chooser.members(among) if among else None,
+            (read_ids(Path(target)) if Path(target).is_file() else chooser.members(target)) if target else None,
+        )
+        choice = chooser.choose(wish, material=material)
+        report = chooser.report(choice, material)
+        kept = chooser.save(choice, out) if out else None
+    if json_:
+        from dataclasses import asdict
+
+        from .store.artifacts import plain
+
+        said = {
+            "method": method, "size": len(choice.ids), "pool": choice.pool, "forced": choice.forced, "info": choice.info,
+            "notices": choice.notices, "fingerprint": choice.fingerprint, "report": asdict(report),
+            "saved": kept.name if kept else None, "ids": None if kept else choice.ids,
+        }  # fmt: skip
+        print(json.dumps(plain(said), ensure_ascii=False))
+        return
+    for notice in (*choice.notices, *report.warnings):
+        print(f"Note: {notice}", file=sys.stderr)
+    print(f"{len(choice.ids):,} of {choice.pool:,} samples ({choice.forced:,} of them by a constraint)")
+    table = Table(box=None, pad_edge=False)
+    for name in ("", "this subset", "random, same size", "all"):
+        table.add_column(name, justify="left" if not name else "right")
+    for title, value in SCORES.items():
+        table.add_row(title, *(f"{value(card):.3g}" for card in (report.subset, report.random, report.pool)))
+    Console().print(table)
+    print(f"\nKept as {kept.name!r}" if kept else "\nNot kept: give it a name with --out NAME")
+
+
+SCORES: dict[str, Callable[[Any], float]] = {
+    "quality (mean trust)": lambda c: c.quality,
+    "diversity (Vendi)": lambda c: c.diversity,
+    "of gradients (G-Vendi)": lambda c: c.gradient_diversity,
+    "complexity (hardness)": lambda c: c.complexity,
+    "coverage radius": lambda c: c.coverage.radius,
+    "coverage, 95th percentile": lambda c: c.coverage.p95,
+}
+"""Lines of the scorecard."""
+
+
+def _list_methods(methods: list[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(methods, ensure_ascii=False))
+        return
+    table = Table(box=None, pad_edge=False)
+    for name in ("method", "what it does", "here"):
+        table.add_column(name)
+    for m in methods:
+        table.add_row(m["name"], m["explain"], m["why_not"] or ("needs a target" if m["needs_target"] else "ready"))
+    Console(width=None if sys.stdout.isatty() else 160).print(table)

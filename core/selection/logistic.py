@@ -1,0 +1,118 @@
+"""A multinomial logistic probe whose regularisation is tuned in one go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..types import Float32, Int32
+
+GRID: tuple[float, ...] = tuple(float(v) for v in np.logspace(-5.5, -1.5, 9))
+"""L2 penalties per sample that are tried."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """weights : (d, C) float32, bias : (C,) float32; penalty : the L2 penalty that was chosen."""
+
+    weights: Float32
+    bias: Float32
+    penalty: float
+
+    def predict(self, x: Float32) -> Int32:
+        """(m,) int32 the likeliest class of each row."""
+        out: Int32 = np.argmax(x @ self.weights + self.bias, axis=1).astype(np.int32)
+        return out
+
+
+def fit_path(
+    x: Float32, y: Int32, classes: int, penalties: Sequence[float], weight: NDArray[np.float32] | None = None,
+    rounds: int = 100,
+) -> list[Probe]:  # fmt: skip
+    """One probe per penalty, all fitted at once.
+
+    Formula: minimise mean_i w_i·[−log softmax(Wᵀx_i + b)_{y_i}] + penalty/2·‖W‖² by accelerated descent with restarts in the
+    eigenbasis of the weighted covariance, where Böhning's bound ½·XᵀX on the Hessian is diagonal: each coordinate has its own
+    step. The bias is not penalised. Source: Böhning (1992), "Multinomial logistic regression algorithm"; O'Donoghue and Candès
+    (2015), "Adaptive restart for accelerated gradient schemes".
+
+    Parameters
+    ----------
+    x : (m, d) float32. y : (m,) int32 in [0, classes). weight : (m,) ≥ 0, mean is normalised to 1.
+    """
+    import torch
+
+    w = np.ones(len(x), np.float32) if weight is None else np.asarray(weight, np.float32)
+    w = w / max(float(w.mean()), 1e-12)
+    mean = (w @ x) / len(x)
+    centred = x - mean
+    covariance = (centred * w[:, None]).T @ centred / len(x)
+    values, basis = np.linalg.eigh(covariance.astype(np.float64))
+    values = np.maximum(values, 0.0).astype(np.float32)
+    z = torch.from_numpy(np.ascontiguousarray(centred @ basis.astype(np.float32)))
+    k, d, c = len(penalties), x.shape[1], classes
+    pen = torch.tensor(penalties, dtype=torch.float32)
+    # rows: coordinates and the bias; columns: penalty by class
+    step = 1.0 / (0.5 * torch.from_numpy(values)[:, None] + pen[None, :] + 1e-8)
+    step = torch.cat([step, torch.full((1, k), 2.0)])[:, :, None]
+    pull = torch.cat([pen.expand(d, k), torch.zeros(1, k)])[:, :, None]
+    z1 = torch.cat([z, torch.ones(len(z), 1)], 1)
+    target = torch.from_numpy(y.astype(np.int64))
+    sample = torch.from_numpy(w)[:, None, None] / len(x)
+    onehot = torch.nn.functional.one_hot(target, c).to(torch.float32)[:, None, :]
+    theta = torch.zeros(d + 1, k, c)
+    ahead, t = theta.clone(), torch.ones(k)
+    for _ in range(rounds):
+        p = torch.softmax((z1 @ ahead.reshape(d + 1, k * c)).reshape(-1, k, c), dim=2)
+        p -= onehot
+        p *= sample
+        gradient = (z1.T @ p.reshape(-1, k * c)).reshape(d + 1, k, c) + pull * ahead
+        new = ahead - step * gradient
+        move = new - theta
+        against = (gradient * move).sum(dim=(0, 2)) > 0
+        t = torch.where(against, torch.ones(k), t)
+        t_new = (1 + torch.sqrt(1 + 4 * t * t)) / 2
+        momentum = torch.where(against, torch.zeros(k), (t - 1) / t_new)
+        theta = new
+        ahead = theta + momentum[None, :, None] * move
+        t = t_new
+        if float(move.abs().amax()) < 1e-4 * max(float(theta.abs().amax()), 1e-6):
+            break
+    flat = theta.numpy()
+    out = []
+    for j in range(k):
+        weights = (basis.astype(np.float32) @ flat[:d, j]).astype(np.float32)
+        bias = flat[d, j] - mean @ weights
+        out.append(Probe(weights, bias.astype(np.float32), float(penalties[j])))
+    return out
+
+
+def inner_split(y: Int32, seed: int, share: float = 0.2) -> NDArray[np.bool_]:
+    """(m,) bool: the inner validation part, ``share`` of each class (a class of one stays in training)."""
+    rng = np.random.default_rng(seed)
+    out = np.zeros(len(y), bool)
+    for c in np.unique(y):
+        rows = rng.permutation(np.flatnonzero(y == c))
+        out[rows[: round(share * len(rows))]] = True
+    return out
+
+
+def fit_tuned(
+    x: Float32, y: Int32, classes: int, seed: int, weight: NDArray[np.float32] | None = None,
+    penalties: Sequence[float] = GRID,
+) -> Probe:  # fmt: skip
+    """A probe with the penalty that does best on an inner split of its own training data, fitted again on all of it.
+
+    ``weight`` counts in the inner split's accuracy too.
+    """
+    if len(np.unique(y)) < 2 or len(y) < 10:
+        return fit_path(x, y, classes, [1e-2], weight)[0]
+    inner = inner_split(y, seed)
+    w = np.ones(len(y), np.float32) if weight is None else weight
+    found = fit_path(x[~inner], y[~inner], classes, penalties, w[~inner])
+    right = np.array([float(w[inner][p.predict(x[inner]) == y[inner]].sum()) for p in found])
+    best = found[int(np.argmax(right))].penalty
+    return fit_path(x, y, classes, [best], weight)[0]
