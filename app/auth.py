@@ -1,6 +1,7 @@
 """Sign-in, where it is configured (Streamlit's ``[auth]`` secrets): nobody sees data before, and decisions carry the
-person's address. Without it the app is for whoever can reach the server, and the name is what they say; the browser
-remembers it, so that a reload does not decide under another name."""
+person's address. A server with a token (:mod:`winnow.app.door`) lets nobody reach this page without it, and a token of
+one's own says who comes. Otherwise the name is what people say; the browser remembers it, so that a reload does not decide
+under another name."""
 
 from __future__ import annotations
 
@@ -8,7 +9,9 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 import streamlit as st
+from streamlit.auth_util import get_secrets_auth_section
 
+from winnow.app.hub import hub
 from winnow.app.widgets.html import empty
 from winnow.app.widgets.live import live
 
@@ -42,10 +45,27 @@ def person() -> str | None:
     return str(getattr(user, "email", None) or getattr(user, "name", None) or "signed in")
 
 
+def by_token() -> str | None:
+    """Whose token opened the door to this browser; None for the shared one, and where there is no door."""
+    door = hub().door
+    if door is None:
+        return None
+    cookies = "; ".join(f"{name}={value}" for name, value in st.context.cookies.items() if name == door.cookie)
+    found = door.read(cookies)
+    if found is None:  # cannot be: the gate lets no connection through without one
+        raise PermissionError("This connection has no pass.")
+    return found.name or None
+
+
+def configured() -> bool:
+    """Whether sign-in is configured: the ``[auth]`` section of Streamlit's secrets."""
+    return bool(get_secrets_auth_section())
+
+
 def gate() -> str | None:
-    """Let signed-in people pass, and show the others the way in. Returns who is signed in, if sign-in is configured."""
+    """Let signed-in people pass, and show the others the way in. Returns who is there, if that is proven."""
     try:
-        return person()
+        return person() or by_token()
     except PermissionError:
         live(
             empty("Sign in to see this data", "Decisions are kept with the name of who made them.", glyph="lock"),

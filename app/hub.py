@@ -20,7 +20,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from winnow.core.errors import WinnowError, WorkspaceError
+from winnow.app.door import Door, parse_tokens
+from winnow.core.errors import NotAllowed, WinnowError, WorkspaceError
+from winnow.core.roles import Right, Role
 from winnow.core.selections import PREFIX
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -93,6 +95,10 @@ class Hub:
     actor: str = "you"
     hosts: frozenset[str] = frozenset(LOOPBACK)
     any_address: bool = False
+    shared: bool = False
+    """Whether other computers reach this server: then only what it was started on is opened, and names are only said."""
+    door: Door | None = None
+    """What asks for a token before anything is shown; None = nothing does."""
     opener: Opener = _open
     directory: Path | None = None
     first: str | None = None
@@ -114,7 +120,7 @@ class Hub:
     def path(self, key: str) -> Path:
         """Where a workspace is; raises WorkspaceError for a key that nobody has opened here."""
         with self._lock:
-            if key not in self._paths:
+            if key not in self._paths and not self.shared:
                 self._paths |= {key_of(p): p for p in map(Path, self._remembered())}
             if key in self._paths:
                 return self._paths[key]
@@ -140,10 +146,43 @@ class Hub:
         with self._lock:
             self._open.pop(key, None)
 
+    # -- who ------------------------------------------------------------------------------------------------------
+
+    def admit(self, workspace: Any, actor: str, proven: bool) -> None:
+        """Let a person look at a workspace. ``proven``: they signed in by that name.
+
+        Raises NotAllowed for somebody without a role, and on a shared server for a name that has a role and was only
+        said: it is kept for who signs in as that person.
+        """
+        if self.shared and not proven and workspace.roles.table().names(actor):
+            raise NotAllowed(
+                f"The name {actor!r} has a role here and is kept for that person, who comes in by signing in or by a token of "
+                "their own. Choose another name."
+            )
+        workspace.roles.require(actor, Right.LOOK)
+
+    def may_scan(self, actor: str, proven: bool) -> bool:
+        """Whether a person may open paths of this computer: everybody where nobody else reaches it; on a shared server
+        only who signed in and is named as owner of the workspace that it was started on."""
+        if not self.shared:
+            return True
+        if not proven or self.first is None:
+            return False
+        table = self.workspace(self.first).roles.table()
+        return bool(table.names(actor) and table.of(actor) is Role.OWNER)
+
+    def require_scan(self, actor: str, proven: bool) -> None:
+        """Raise NotAllowed where :meth:`may_scan` says no."""
+        if not self.may_scan(actor, proven):
+            raise NotAllowed(
+                "On a server that others reach, only a named owner who signed in opens files of this computer: start "
+                "scans where the server runs, with `winnow scan`, or ask an owner."
+            )
+
     # -- recent workspaces ------------------------------------------------------------------------------------
 
     def _remembered(self) -> list[str]:
-        if self.directory is None:
+        if self.directory is None or self.shared:
             return []
         try:
             kept = json.loads((self.directory / "recent.json").read_text(encoding="utf-8"))
@@ -160,7 +199,7 @@ class Hub:
 
     def remember(self, key: str) -> None:
         """Put a workspace at the top of the recent list."""
-        if self.directory is None:
+        if self.directory is None or self.shared:
             return
         path = str(self.path(key))
         with self._lock:
@@ -214,14 +253,18 @@ def hub() -> Hub:
 
 
 def from_environment() -> Hub:
-    """A hub from WINNOW_WORKSPACE, WINNOW_ACTOR, WINNOW_ALLOWED_HOSTS and WINNOW_ADDRESS."""
+    """A hub from WINNOW_WORKSPACE, WINNOW_ACTOR, WINNOW_ALLOWED_HOSTS, WINNOW_ADDRESS and WINNOW_TOKEN."""
     directory = state_dir()
     address = os.environ.get("WINNOW_ADDRESS", "127.0.0.1")
     any_address = address in ("0.0.0.0", "::", "")
     extra = [h.strip().lower() for h in os.environ.get("WINNOW_ALLOWED_HOSTS", "").split(",") if h.strip()]
     own = [socket.gethostname().lower()] if any_address else [address.lower()]
+    secret = load_secret(directory)
+    tokens = parse_tokens(os.environ.get("WINNOW_TOKEN", "").split())
     made = Hub(
-        secret=load_secret(directory),
+        secret=secret,
+        shared=address.lower() not in LOOPBACK,
+        door=Door(secret, tokens) if tokens else None,
         actor=default_actor(),
         hosts=frozenset([*LOOPBACK, *own, *extra]),
         any_address=any_address,

@@ -12,7 +12,9 @@ from pathlib import Path
 import streamlit as st
 from starlette.middleware import Middleware
 
+from winnow.app.door import Gate
 from winnow.app.faults import on_script_error
+from winnow.app.headers import Headers
 from winnow.app.hub import hub
 from winnow.app.routes import build_routes
 from winnow.app.security import HostGuard
@@ -20,6 +22,12 @@ from winnow.core.errors import WinnowError
 from winnow.core.registry import load_siblings
 
 LOG = logging.getLogger("winnow.app")
+
+
+def prefix() -> str:
+    """The path under which the app is served: "" or "/prefix"."""
+    path = str(st.get_option("server.baseUrlPath") or "").strip("/")
+    return f"/{path}" if path else ""
 
 
 def _warm_up() -> None:
@@ -43,7 +51,11 @@ async def _lifespan(_: st.App) -> AsyncIterator[None]:
 app = st.App(
     Path(__file__).with_name("page.py"),
     routes=build_routes(),
-    middleware=[Middleware(HostGuard, allowed=lambda: (hub().hosts, hub().any_address))],
+    middleware=[
+        Middleware(Headers),
+        Middleware(HostGuard, allowed=lambda: (hub().hosts, hub().any_address)),
+        Middleware(Gate, door=lambda: hub().door, prefix=prefix),
+    ],
     on_script_error=on_script_error,
     lifespan=_lifespan,
 )

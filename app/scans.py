@@ -160,9 +160,10 @@ def keep_upload(name: str, data: Any) -> Path:
     return target
 
 
-def begin(hub: Hub, config: ScanConfig, out: Path) -> str:
-    """Start a scan in its own process. Returns the key under which its workspace can be looked at."""
-    start_scan(config, out)
+def begin(hub: Hub, config: ScanConfig, out: Path, actor: str, proven: bool) -> str:
+    """Start a scan in its own process. Returns the key under which its workspace can be looked at. Raises NotAllowed."""
+    hub.require_scan(actor, proven)
+    start_scan(config, out, actor)
     return hub.add(out)
 
 
@@ -177,10 +178,11 @@ def request_of(path: Path) -> ScanConfig:
     raise WinnowError(f"How {path} was scanned is not known any more. Start a new scan of its source.")
 
 
-def again(hub: Hub, key: str) -> None:
-    """Start the scan of a workspace once more, with the request that it was started with."""
+def again(hub: Hub, key: str, actor: str, proven: bool) -> None:
+    """Start the scan of a workspace once more, with the request that it was started with. Raises NotAllowed."""
+    hub.require_scan(actor, proven)
     path = hub.path(key)
-    start_scan(request_of(path), path)
+    start_scan(request_of(path), path, actor)
 
 
 def table_of(found: Preview) -> list[dict[str, Any]]:

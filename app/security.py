@@ -22,6 +22,9 @@ from urllib.parse import urlsplit
 TOKEN_SECONDS = 12 * 3600
 """A token lives for a working day; every answered request past half of it brings a fresh one."""
 
+RENEW_SECONDS = 7 * 24 * 3600
+"""How long tokens are renewed before a page has to be loaded again, which asks who is there."""
+
 LINK_SECONDS = 6 * 3600
 """Media links expire on a grid of this width, so that the same link is minted (and cached) over and over."""
 
@@ -41,10 +44,15 @@ class Claims:
     workspace: str
     actor: str
     expires: int
+    proven: bool = False
+    """Whether the actor signed in by that name, and did not only say it."""
+    first: int = 0
+    """When the first token of this chain of renewals was minted."""
 
     def stale(self, now: float | None = None) -> bool:
-        """Whether more than half of the token's life is over."""
-        return self.expires - (now if now is not None else time.time()) < TOKEN_SECONDS / 2
+        """Whether more than half of the token's life is over and it may be renewed."""
+        now = now if now is not None else time.time()
+        return self.expires - now < TOKEN_SECONDS / 2 and now - self.first < RENEW_SECONDS
 
 
 def encode(raw: bytes) -> str:
@@ -75,10 +83,19 @@ def _mac(secret: bytes, purpose: str, *parts: str) -> str:
     return encode(hmac.new(secret, message, hashlib.sha256).digest())
 
 
-def mint_token(secret: bytes, workspace: str, actor: str, now: float | None = None) -> str:
-    """A bearer token for one workspace and one person."""
-    expires = int(now if now is not None else time.time()) + TOKEN_SECONDS
-    body = encode(json.dumps({"w": workspace, "a": actor, "e": expires}, separators=(",", ":")).encode())
+def mint_token(
+    secret: bytes,
+    workspace: str,
+    actor: str,
+    now: float | None = None,
+    *,
+    proven: bool = False,
+    first: int | None = None,
+) -> str:
+    """A bearer token for one workspace and one person. ``proven``, ``first``: see :class:`Claims`."""
+    made = int(now if now is not None else time.time())
+    said = {"w": workspace, "a": actor, "e": made + TOKEN_SECONDS, "p": proven, "f": made if first is None else first}
+    body = encode(json.dumps(said, separators=(",", ":")).encode())
     return f"{body}.{_mac(secret, 'token', body)}"
 
 
@@ -95,7 +112,7 @@ def read_token(secret: bytes, header: str | None, workspace: str, now: float | N
         raise Refused(401, "This page's token has expired. Reload the page.")
     if claims["w"] != workspace:
         raise Refused(403, "This page's token is for another workspace. Reload the page.")
-    return Claims(claims["w"], claims["a"], claims["e"])
+    return Claims(claims["w"], claims["a"], claims["e"], claims.get("p") is True, int(claims.get("f", 0)))
 
 
 def sign_link(secret: bytes, kind: str, workspace: str, segment: str, version: str, now: float | None = None) -> str:
@@ -154,7 +171,8 @@ def check_host(host: str | None, allowed: Iterable[str], any_address: bool) -> N
 
 
 class HostGuard:
-    """ASGI middleware: every request and WebSocket, Streamlit's own included, must name a host of this server.
+    """ASGI middleware: every request and WebSocket, Streamlit's own included, must name a host of this server, and
+    what another site's page opens or writes is refused.
 
     A page of another site can point its own name at 127.0.0.1 (DNS rebinding); then Origin and Host agree, and only
     the name gives it away.
@@ -168,6 +186,9 @@ class HostGuard:
             host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), None)
             try:
                 check_host(host, *self.allowed())
+                if scope["type"] == "websocket" or scope["method"] not in ("GET", "HEAD", "OPTIONS"):
+                    origin = next((v.decode("latin-1") for name, v in scope["headers"] if name == b"origin"), None)
+                    check_origin(host, origin, None, required=False)
             except Refused as error:
                 if scope["type"] == "websocket":
                     await send({"type": "websocket.close", "code": 4403})

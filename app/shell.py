@@ -36,8 +36,7 @@ def run() -> None:
     )
     st.html(f"<style>{theme.css()}</style>")
     if (who := gate()) is not None:
-        state.set_actor(who)
-        state.session().named = False  # who signed in is not a name to remember
+        state.signed_in(who)
     state.read_url()
     has_data = state.session().key is not None
     first = "overview" if has_data else "new"
@@ -48,7 +47,7 @@ def run() -> None:
         st.switch_page(pages[wanted], query_params=filters.params_of(state.pairs(state.session())))
     if (key := st.session_state.pop("w-rescan", None)) is not None:
         try:
-            again(hub(), key)
+            again(hub(), key, state.session().actor, state.session().proven)
         except WinnowError as error:
             state.session().notice = str(error)
     draw_sidebar(next((name for name, page in pages.items() if page == current), first))

@@ -29,6 +29,8 @@ class Session:
     actor: str = "you"
     named: bool = False
     """Whether the person said who they are, in this tab or an earlier one of this browser."""
+    proven: bool = False
+    """Whether they signed in by this name."""
     filter: Filter = field(default_factory=Filter)
     sort: str | None = None
     selection: str | None = None
@@ -36,11 +38,16 @@ class Session:
     written: tuple[tuple[str, str], ...] | None = None
 
 
+def default_name() -> str:
+    """Who decides where nobody said: the server's own name, which is nobody else's on a server that others reach."""
+    return "guest" if hub().shared else hub().actor
+
+
 def session() -> Session:
     """This tab's session; made at its first look."""
     if _KEY not in st.session_state:
-        name = remembered(hub().actor)
-        st.session_state[_KEY] = Session(key=hub().first, actor=name or hub().actor, named=name is not None)
+        name = remembered(default_name())
+        st.session_state[_KEY] = Session(key=hub().first, actor=name or default_name(), named=name is not None)
     current: Session = st.session_state[_KEY]
     return current
 
@@ -153,5 +160,11 @@ def set_selection(handle: str | None) -> None:
 def set_actor(name: str) -> None:
     """Who decides in this tab. Decisions carry this name."""
     s = session()
-    s.actor = name.strip()[:MAX_NAME] or hub().actor
-    s.named = True
+    s.actor = name.strip()[:MAX_NAME] or default_name()
+    s.named, s.proven = True, False
+
+
+def signed_in(name: str) -> None:
+    """Somebody signed in by this name: there is nothing to remember, and no other name to choose."""
+    s = session()
+    s.actor, s.named, s.proven = name, False, True

@@ -38,12 +38,14 @@ class ClassOps:
     Parameters
     ----------
     store, query : of the workspace. given : gives the dataset's class names. actor : gives who decides by default.
+    allow : raises NotAllowed where a person may not change classes.
     """
 
     def __init__(
-        self, store: DecisionStore, query: SampleQuery, given: Callable[[], Sequence[str]], actor: Callable[[], str]
-    ) -> None:
-        self._store, self._query, self._given, self._actor = store, query, given, actor
+        self, store: DecisionStore, query: SampleQuery, given: Callable[[], Sequence[str]], actor: Callable[[], str],
+        allow: Callable[[str], object],
+    ) -> None:  # fmt: skip
+        self._store, self._query, self._given, self._actor, self._allow = store, query, given, actor, allow
 
     def classes(self) -> dict[str, int]:
         """Every class with the number of its samples (effective labels), in the dataset's order, then as people made them."""
@@ -119,6 +121,7 @@ class ClassOps:
             raise DecisionError(f"No sample of {name!r} is to be split off. Choose a cluster, a selection or a filter.")
         event_id = str(who.get("event_id") or uuid.uuid4().hex)
         actor = str(who.get("actor") or self._actor())
+        self._allow(actor)
         done = next((e for e in self._store.class_events() if e.event_id == event_id), None)
         if done is None:
             foreign = set(ids) - set(self._query.ids(Filter(classes=(name,), ids=tuple(ids))))
@@ -144,6 +147,7 @@ class ClassOps:
 
     def undo(self, event_id: str, actor: str | None = None, undo_id: str | None = None) -> ClassEvent:
         """Take back a change, whoever made it. Refused where later changes build on it."""
+        self._allow(actor or self._actor())
         return self._store.undo_class(event_id, actor or self._actor(), undo_id)
 
     def last(self) -> ClassEvent | None:
@@ -163,6 +167,7 @@ class ClassOps:
         self, event: str, name: str, target: str | None, *, actor: str | None = None, reason: str | None = None,
         event_id: str | None = None, split: Sequence[DecisionRequest] = (),
     ) -> ClassEvent:  # fmt: skip
+        self._allow(actor or self._actor())
         detail = None if split or (event_id and self._seen(event_id)) else {"count": self.size(name)}
         return self._store.change_class(
             event, name, actor or self._actor(), target=target, reason=reason, event_id=event_id, given=self._given(),

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from . import __version__, cli_log, cli_people, cli_select
+from . import __version__, cli_log, cli_people, cli_roles, cli_select
 from .console import STAGES, Bars
 from .errors import Cancelled, WinnowError
 
@@ -34,9 +34,16 @@ Json = Annotated[bool, typer.Option("--json", help="Write JSON for machines.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 WorkspacePath = Annotated[Path, typer.Argument(metavar="WS", help="The workspace directory.")]
-Host = Annotated[str, typer.Option(help="Address to listen on; beyond this computer only with --no-auth.")]
+Host = Annotated[
+    str, typer.Option(help="Address to listen on; beyond this computer with --token, sign-in or --no-auth.")
+]
+Token = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--token", help="Ask for this token first (auto = make one; NAME=auto = one person's). Also WINNOW_TOKEN."
+    ),
+]
 NoAuth = Annotated[bool, typer.Option("--no-auth", help="Let everyone who reaches --host in, without signing in.")]
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 Actor = Annotated[str | None, typer.Option(help="Who decides (default: your login name).")]
 
 
@@ -127,31 +134,29 @@ def serve_app(
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 8501,
     host: Host = "127.0.0.1",
     no_auth: NoAuth = False,
+    token: Token = None,
     actor: Actor = None,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the browser.")] = False,
 ) -> None:
     """Open the app on a workspace (or on the start page)."""
-    _serve(ws, port, host, no_auth, actor, browser)
+    _serve(ws, port, host, no_auth, actor, browser, token or [])
 
 
-def _serve(ws: Path | None, port: int, host: str, no_auth: bool, actor: str | None, browser: bool) -> None:
+def _serve(
+    ws: Path | None, port: int, host: str, no_auth: bool, actor: str | None, browser: bool, token: list[str]
+) -> None:
     import importlib
 
-    if host not in LOOPBACK and not no_auth:
-        raise WinnowError(
-            f"--host {host} would let other computers see this data and decide about it without signing in. Type "
-            f"--no-auth too if that is what you want, or tunnel instead: ssh -L {port}:127.0.0.1:{port} THIS-COMPUTER."
-        )
-    if host not in LOOPBACK:
-        print(f"Open to everyone who can reach {host}:{port}: samples, labels and decisions.", file=sys.stderr)
+    # The app stands above the engine: it is found by name, so that core never imports it.
+    server = importlib.import_module("winnow.app.server")
+    tokens, said = server.open_door(host, port, token, no_auth)
     if ws is not None:
         from .workspace import Workspace
 
         Workspace.open(ws, actor=actor).close()
-    # The app stands above the engine: it is found by name, so that core never imports it.
-    serve = importlib.import_module("winnow.app.server").serve
+    print("\n".join(said), file=sys.stderr, end="\n" if said else "")
     print(f"Winnow is at http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port} (stop with Ctrl-C)", flush=True)
-    serve(ws, port=port, host=host, headless=not browser, actor=actor)
+    server.serve(ws, port=port, host=host, headless=not browser, actor=actor, tokens=tokens)
 
 
 @app.command()
@@ -160,6 +165,7 @@ def demo(
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the browser.")] = True,
     host: Host = "127.0.0.1",
     no_auth: NoAuth = False,
+    token: Token = None,
     home: Annotated[Path | None, typer.Option(help="Where to keep the demo (default: ~/.winnow/demo).")] = None,
     serve: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve the app after the scan.")] = True,
     quiet: Quiet = False,
@@ -178,7 +184,7 @@ def demo(
         ws.plant(root / "data" / "planted.parquet")
         _report(ws, False, quiet)
     if serve:
-        _serve(root / "workspace", port, host, no_auth, None, browser)
+        _serve(root / "workspace", port, host, no_auth, None, browser, token or [])
 
 
 @app.command()
@@ -382,6 +388,7 @@ def _lines(path: Path) -> list[str]:
 cli_people.register(app)
 cli_log.register(app)
 cli_select.register(app)
+cli_roles.register(app)
 
 
 @app.command()

@@ -12,6 +12,7 @@
     ├── DecisionError               a decision cannot be recorded (unknown sample, label, or stale chain)
     ├── QueryError                  a filter or sort names something that is not there
     ├── ExportError                 an export cannot be written
+    ├── NotAllowed                  the person's role does not allow it
     ├── DiskFull                    the disk ran out of room; what had been written before is intact
     └── Cancelled                   the person stopped the scan; finished stages are kept
 
@@ -72,6 +73,10 @@ class QueryError(WinnowError):
 
 class ExportError(WinnowError):
     """An export cannot be written."""
+
+
+class NotAllowed(WinnowError):
+    """The person's role in this workspace does not allow it."""
 
 
 class DiskFull(WinnowError):

@@ -23,6 +23,7 @@ from filelock import FileLock, Timeout
 from .config import ScanConfig
 from .errors import Cancelled, WinnowError, WorkspaceBusy
 from .layout import Layout
+from .roles import Right, Roles
 from .store.artifacts import load_json, save_json
 from .types import Progress, ProgressFn, quiet
 
@@ -197,14 +198,16 @@ class Job:
     pid: int
 
 
-def start_scan(config: ScanConfig, out: str | Path) -> Job:
-    """Start a scan in its own process and return at once. Follow it with :func:`job_status`.
+def start_scan(config: ScanConfig, out: str | Path, actor: str | None = None) -> Job:
+    """Start a scan in its own process and return at once. Follow it with :func:`job_status`. ``actor``: who asks.
 
     Raises
     ------
+    NotAllowed : the workspace gives this person no such right.
     WorkspaceBusy : another scan holds the workspace.
     """
     root = Path(out).expanduser().absolute()
+    _allow(root, actor)
     with scan_lock(root):
         job = Layout(root).job
         (job / "cancel").unlink(missing_ok=True)
@@ -224,8 +227,15 @@ def start_scan(config: ScanConfig, out: str | Path) -> Job:
     return Job(root, process.pid)
 
 
-def cancel(root: str | Path) -> None:
-    """Ask the running scan to stop at its next progress report. Finished stages are kept."""
+def _allow(root: Path, actor: str | None) -> None:
+    if actor is not None:
+        Roles(Layout(root).roles).require(actor, Right.SCAN)
+
+
+def cancel(root: str | Path, actor: str | None = None) -> None:
+    """Ask the running scan to stop at its next progress report. Finished stages are kept. ``actor``: who asks; raises
+    NotAllowed where the workspace gives this person no such right."""
+    _allow(Path(root), actor)
     job = Layout(Path(root)).job
     if job.exists():
         (job / "cancel").touch()

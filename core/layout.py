@@ -72,5 +72,9 @@ class Layout:
         return self.root / "decisions.db"
 
     @property
+    def roles(self) -> Path:
+        return self.root / "roles.json"
+
+    @property
     def job(self) -> Path:
         return self.root / "job"

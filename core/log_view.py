@@ -25,14 +25,15 @@ _AT_ONCE = 10_000
 
 
 class LogView:
-    """Questions to the log and what may be taken back. ``actor``: gives who asks by default.
+    """Questions to the log and what may be taken back. ``actor``: gives who asks by default; ``allow`` raises NotAllowed
+    where a person may not decide.
 
     Filters of all questions: ``actor``, ``action`` (an action, or "classes" for changes of classes alone), ``since`` ≤ at <
     ``until`` (times, or texts in ISO 8601).
     """
 
-    def __init__(self, store: DecisionStore, actor: Callable[[], str]) -> None:
-        self._store, self._actor = store, actor
+    def __init__(self, store: DecisionStore, actor: Callable[[], str], allow: Callable[[str], object]) -> None:
+        self._store, self._actor, self._allow = store, actor, allow
 
     def page(self, limit: int = 100, offset: int = 0, steps: bool = False, **where: Any) -> list[Decision | ClassEvent]:
         """Decisions and changes of classes, the latest first. ``steps``: one row, the last, for each bulk verdict."""
@@ -64,6 +65,7 @@ class LogView:
         """Take back these decisions and bulk verdicts, as far as they are this person's and in force, in one step.
 
         Returns the UNDO rows; a call that is repeated with the same ``undo_id`` takes nothing more back."""
+        self._allow(actor or self._actor())
         return self._store.revert(actor or self._actor(), decision_ids, batch_ids, undo_id)
 
     def write(self, path: str | Path, **where: Any) -> int:

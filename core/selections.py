@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -49,10 +49,11 @@ class Selection:
 
 
 class Selections:
-    """The saved selections of one workspace directory. Safe to share between threads and processes."""
+    """The saved selections of one workspace directory. Safe to share between threads and processes. ``allow``: raises
+    NotAllowed where a person may not save or delete."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, allow: Callable[[str], object] = lambda _: None) -> None:
+        self._folder, self._allow = folder, allow
 
     def all(self) -> list[Selection]:
         """All of them, the latest first. A file that cannot be read is left out."""
@@ -73,6 +74,7 @@ class Selections:
 
         Raises QueryError for no name, a name that is taken, or no samples; DiskFull or ReadOnly where it cannot be written.
         """
+        self._allow(actor)
         name = " ".join(name.split())
         if not name or len(name) > LONGEST_NAME:
             raise QueryError(f"A selection needs a name of 1 to {LONGEST_NAME} characters, not {len(name)}.")
@@ -108,8 +110,9 @@ class Selections:
         found: list[str] = load_table(self._path(handle, "parquet")).column("sample_id").to_pylist()
         return found
 
-    def delete(self, handle: str) -> Selection:
+    def delete(self, handle: str, actor: str) -> Selection:
         """Take one away. Returns what it was. Raises QueryError where it is gone already."""
+        self._allow(actor)
         gone = self.get(handle)
         self._path(handle, "json").unlink(missing_ok=True)
         self._path(handle, "parquet").unlink(missing_ok=True)

@@ -14,7 +14,7 @@ import shutil
 import threading
 import uuid
 from collections.abc import Iterable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -45,6 +45,7 @@ from .pipeline import check_format
 from .pipeline import scan as run_scan
 from .query import Counts, Filter, SampleQuery
 from .queues import learnt_table
+from .roles import Right, Roles
 from .rounds import Rounds
 from .search import Searcher
 from .selections import Selections
@@ -113,6 +114,7 @@ class Workspace:
     ) -> Workspace:  # fmt: skip
         """Scan a source into ``out`` and open it. ``store``: a PostgreSQL address for the decisions (see
         :func:`winnow.core.log_place.place_log`). Options: see :class:`winnow.core.config.ScanConfig`."""
+        Roles(Layout(Path(out).expanduser().absolute()).roles).require(actor or default_actor(), Right.SCAN)
         config = ScanConfig.of(source, columns=columns or ColumnMap(), **options)
         address = checked_address(store) if store else None
         path = run_scan(config, out, progress)
@@ -194,9 +196,20 @@ class Workspace:
         return ClassView(labels, suggested, self._row_of, self._store.registry, self._store.state_table)
 
     @cached_property
+    def roles(self) -> Roles:
+        """Who may do what here: see :mod:`winnow.core.roles`."""
+        return Roles(self._layout.roles)
+
+    def _allow(self, right: Right, actor: str | None = None) -> str:
+        """Who acts; raises NotAllowed where they may not."""
+        self.roles.require(actor or self.actor, right)
+        return actor or self.actor
+
+    @cached_property
     def class_ops(self) -> ClassOps:
         """Merge, rename, split off or delete a class, as a decision in the log that undo takes back."""
-        return ClassOps(self._store, self._query, lambda: self._results["class_names"], lambda: self.actor)
+        allow = partial(self._allow, Right.CLASSES)
+        return ClassOps(self._store, self._query, lambda: self._results["class_names"], lambda: self.actor, allow)
 
     @cached_property
     def people(self) -> People:
@@ -207,7 +220,7 @@ class Workspace:
     @cached_property
     def journal(self) -> LogView:
         """The log in pages, what of it can be taken back, and writing it to a file."""
-        return LogView(self._store, lambda: self.actor)
+        return LogView(self._store, lambda: self.actor, partial(self._allow, Right.DECIDE))
 
     def labels(self) -> Strings:
         """(n,) effective label of each sample in row order, None = none: a relabel in force, else the given label; by the
@@ -257,7 +270,7 @@ class Workspace:
     @cached_property
     def selections(self) -> Selections:
         """Selections that people saved under a name."""
-        return Selections(self.path / "selections")
+        return Selections(self.path / "selections", partial(self._allow, Right.DECIDE))
 
     @cached_property
     def selection(self) -> Chooser:
@@ -489,10 +502,10 @@ class Workspace:
 
         Raises
         ------
-        DecisionError : an unknown action or sample, or a relabel without a label.
+        DecisionError : an unknown action or sample, or a relabel without a label. NotAllowed : the person is no reviewer.
         """
         item = {"sample_id": sample_id, "action": action, "label": label, "reason": reason, "decision_id": decision_id}
-        return self._desk.append([item], actor or self.actor)[0]
+        return self._desk.append([item], self._allow(Right.DECIDE, actor))[0]
 
     def decide_many(
         self, ids: Iterable[str], action: str | Action, *, label: str | None = None, reason: str | None = None,
@@ -501,7 +514,7 @@ class Workspace:
         """Record the same decision for many samples as one batch, which one undo takes back."""
         batch = batch_id or uuid.uuid4().hex
         one = {"action": action, "label": label, "reason": reason, "batch_id": batch}
-        made = self._desk.append([{**one, "sample_id": i} for i in ids], actor or self.actor)
+        made = self._desk.append([{**one, "sample_id": i} for i in ids], self._allow(Right.DECIDE, actor))
         return BatchResult(batch, len(made))
 
     def record(self, batch: Sequence[dict[str, Any]], actor: str | None = None) -> list[dict[str, Any]]:
@@ -511,7 +524,7 @@ class Workspace:
         speaks for what others decided about the sample so far). One bad item does not cost the others: it is answered
         with its error.
         """
-        return self._desk.record(batch, actor or self.actor)
+        return self._desk.record(batch, self._allow(Right.DECIDE, actor))
 
     @cached_property
     def _desk(self) -> Desk:
@@ -528,7 +541,7 @@ class Workspace:
         with the same ``undo_id`` takes nothing more back.
         """
         with self._lock:
-            return self._store.undo(actor or self.actor, undo_id=undo_id, decision_id=decision_id, batch_id=batch_id)
+            return self._store.undo(self._allow(Right.DECIDE, actor), undo_id=undo_id, decision_id=decision_id, batch_id=batch_id)
 
     def history(self, **where: Any) -> list[Decision]:
         """The log, newest first: actor, sample_id, action, since, until, limit, offset."""
@@ -553,6 +566,7 @@ class Workspace:
 
     def replay(self, patch: str | Path) -> Any:
         """Apply the decisions of a patch file to this scan. Returns how many were applied and which were left out."""
+        self._allow(Right.DECIDE)
         hashes = dict(zip(self._ids, self._dataset.column("content_hash").to_pylist(), strict=True))
         return exporters.replay_patch(self._store, patch, hashes, classes=self._results["class_names"])
 

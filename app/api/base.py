@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from winnow.app import filters
 from winnow.app.hub import Hub, hub
 from winnow.app.security import Claims, Refused, check_host, check_origin, encode_id, mint_token, read_token, sign_link
-from winnow.core.errors import DecisionError, QueryError, WinnowError, WorkspaceError
+from winnow.core.errors import DecisionError, NotAllowed, QueryError, WinnowError, WorkspaceError
 
 LOG = logging.getLogger("winnow.app")
 MAX_BODY = 4 * 1024 * 1024
@@ -89,6 +89,8 @@ def _status(error: WinnowError) -> int:
         return 400
     if isinstance(error, DecisionError):
         return 422
+    if isinstance(error, NotAllowed):
+        return 403
     return 404 if isinstance(error, WorkspaceError) else 409
 
 
@@ -148,6 +150,7 @@ def endpoint(work: Work) -> Endpoint:
 
             def run() -> Response | dict[str, Any]:
                 workspace = server.workspace(key)
+                server.admit(workspace, claims.actor, claims.proven)
                 info = workspace.info()
                 call = Call(
                     hub=server,
@@ -177,7 +180,9 @@ def endpoint(work: Work) -> Endpoint:
         if isinstance(answer, dict):
             answer = JSONResponse(answer, headers={"Cache-Control": "no-store"})
         if claims.stale():
-            answer.headers["X-Winnow-Token"] = mint_token(server.secret, key, claims.actor)
+            answer.headers["X-Winnow-Token"] = mint_token(
+                server.secret, key, claims.actor, proven=claims.proven, first=claims.first
+            )
         answer.headers.setdefault("X-Content-Type-Options", "nosniff")
         return answer
 

@@ -75,4 +75,4 @@ def save(call: Call) -> dict[str, Any]:
 
 def delete(call: Call) -> dict[str, Any]:
     """``{handle}`` → ``{deleted: name}``."""
-    return {"deleted": call.workspace.selections.delete(str((call.body or {}).get("handle"))).name}
+    return {"deleted": call.workspace.selections.delete(str((call.body or {}).get("handle")), call.claims.actor).name}

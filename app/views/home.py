@@ -16,7 +16,7 @@ from winnow.app.widgets.frame import bare_frame
 from winnow.app.widgets.html import ago, count, empty, esc, go, icon, notice, plural, seconds, stack
 from winnow.app.widgets.live import live
 from winnow.core.config import ScanConfig
-from winnow.core.errors import WinnowError
+from winnow.core.errors import NotAllowed, WinnowError
 from winnow.core.jobs import job_status
 from winnow.core.sources import Preview
 from winnow.core.types import ColumnMap
@@ -211,7 +211,7 @@ def _new_scan() -> None:
             source, columns=columns, encoder=encoder, device=device, name=name.strip() or None,
             embeddings=embeddings.strip() or None, probabilities=(probabilities.strip(),) if probabilities.strip() else None,
         )  # fmt: skip
-        key = scans.begin(hub(), config, Path(out).expanduser())
+        key = scans.begin(hub(), config, Path(out).expanduser(), state.session().actor, state.session().proven)
         state.open_workspace(key)
         goto("overview")
         st.rerun()
@@ -221,6 +221,12 @@ def _new_scan() -> None:
 def draw() -> None:
     """Draw the page."""
     bare_frame("new", "Which dataset do you want to look at?")
+    try:
+        hub().require_scan(state.session().actor, state.session().proven)
+    except NotAllowed as error:
+        live(notice(str(error)), "w-new-title")
+        live(recent_html(), "w-recent", dispatch)
+        return
     left, right = st.columns([7, 5], gap="medium")
     with left, st.container(border=True, key="w-new"):
         live("<h2>Scan a new dataset</h2>", "w-new-title")

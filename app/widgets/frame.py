@@ -22,13 +22,14 @@ from winnow.app.scans import look, request_of, table_of
 from winnow.app.security import mint_token
 from winnow.app.widgets import sidebar
 from winnow.app.widgets.acts import dispatch
-from winnow.app.widgets.html import button, count, dot, empty, esc, go, icon, notice, plural
+from winnow.app.widgets.html import bar, button, count, dot, empty, esc, go, icon, notice, plural
 from winnow.app.widgets.live import Handler, live
 from winnow.app.widgets.progress import job_panel
 from winnow.core.errors import WinnowError
 from winnow.core.jobs import job_status
 from winnow.core.query import Filter
 from winnow.core.queues import PICKS
+from winnow.core.roles import Right
 from winnow.core.selections import PREFIX
 
 KEYS: dict[str, tuple[tuple[str, str], ...]] = {
@@ -73,7 +74,11 @@ class Page:
 
     def token(self) -> str:
         """A bearer token for this tab's requests."""
-        return mint_token(hub().secret, self.key, self.actor)
+        return mint_token(hub().secret, self.key, self.actor, proven=state.session().proven)
+
+    def may(self, right: Right) -> bool:
+        """Whether whoever looks at this page has a right."""
+        return bool(self.workspace.roles.may(self.actor, right))
 
     def watch(self) -> dict[str, Any]:
         """What the head needs to tell what other people decide meanwhile."""
@@ -90,6 +95,7 @@ class Page:
             "token": self.token(),
             "query": self.query,
             "actor": self.actor,
+            "decides": self.may(Right.DECIDE),
             "generation": str(self.info.generation),
             "matching": self.counts.matching,
             "total": self.counts.total,
@@ -187,6 +193,9 @@ def head(question: str, total: str, marks: list[str], actor: str, saved: bool, k
 
 @st.dialog("Who decides?")
 def _ask_actor() -> None:
+    if state.session().proven:
+        st.write("You signed in by this name, and decisions carry it.")
+        return
     name = st.text_input(
         "Your name",
         value=state.session().actor,
@@ -253,6 +262,8 @@ def _badges(page: Page | None) -> dict[str, str]:
 def _page(name: str, s: state.Session) -> Page:
     key = s.key or ""
     workspace = hub().workspace(key)
+    hub().admit(workspace, s.actor, s.proven)
+    bar(workspace.roles, s.actor)
     try:
         flt = state.effective_filter(s)
     except WinnowError as error:
@@ -285,7 +296,7 @@ def page_frame(name: str, question: str) -> Page:
         "w-head",
         dispatch,
         watch=page.watch(),
-        **({"cookie": remember(hub().actor, s.actor)} if s.named else {}),
+        **({"cookie": remember(state.default_name(), s.actor)} if s.named else {}),
     )
     _say_notices(s)
     _running(page)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from html import escape
+from types import MappingProxyType
 from typing import Any
 
 from winnow.app.theme import ACTIONS, STATES, VERDICTS
+from winnow.core.roles import Right, Roles
 
 
 def esc(value: object) -> str:
@@ -16,8 +19,29 @@ def esc(value: object) -> str:
     return escape(str(value), quote=True)
 
 
+RIGHTS: dict[str, Right] = {
+    **dict.fromkeys(("exclude", "exclude_all", "keep", "keeper", "undo", "revert", "revert-all", "settle", "settle-all"), Right.DECIDE),
+    **dict.fromkeys(("class", "class-undo"), Right.CLASSES),
+    **dict.fromkeys(("rescan", "cancel"), Right.SCAN),
+}  # fmt: skip
+"""What a click does → the right that it takes. The engine checks it too: here, what would be refused is not offered."""
+
+_barred: ContextVar[Mapping[Right, str]] = ContextVar("barred", default=MappingProxyType({}))
+
+
+def bar(roles: Roles, actor: str) -> None:
+    """From here on in this run of the page, disable what this person's role does not allow."""
+    role = roles.of(actor)
+    _barred.set(
+        {r: f"As {role} you cannot {r}: ask an owner." for r in set(RIGHTS.values()) if not roles.may(actor, r)}
+    )
+
+
 def go(do: str, **values: Any) -> str:
-    """The ``data-go`` attribute of an element that answers to a click, with a key that keeps its focus."""
+    """The ``data-go`` attribute of an element that answers to a click, with a key that keeps its focus; ``disabled`` and
+    why, where the person may not (see :func:`bar`)."""
+    if (why := _barred.get().get(RIGHTS.get(do, Right.LOOK))) is not None:
+        return f'disabled title="{esc(why)}"'
     text = json.dumps({"do": do, **values}, ensure_ascii=False, sort_keys=True)
     return f'data-go="{esc(text)}" data-k="{esc(text)}"'
 

@@ -8,9 +8,11 @@ from typing import Any
 import streamlit as st
 
 from winnow.app.hub import hub
+from winnow.app.state import session
 from winnow.app.widgets.html import button, count, esc, go, icon, notice, seconds
 from winnow.app.widgets.live import live
 from winnow.core.console import STAGES
+from winnow.core.errors import WinnowError
 from winnow.core.jobs import cancel, job_status
 
 EVERY = 1.0
@@ -90,7 +92,11 @@ def job_panel(path: Path, key: str, compact: bool = False) -> None:
 
     def handle(value: dict[str, Any]) -> None:
         if value.get("do") == "cancel":
-            cancel(path)
+            try:
+                hub().require_scan(session().actor, session().proven)
+                cancel(path, session().actor)
+            except WinnowError as error:
+                session().notice = str(error)
         elif value.get("do") == "rescan":
             st.session_state["w-rescan"] = key
         else:

@@ -17,6 +17,7 @@ from PIL import Image
 from winnow.core.errors import DecisionError, QueryError
 from winnow.core.people import Dispute, PeopleReport, Person
 from winnow.core.query import Counts, Filter
+from winnow.core.roles import Roles
 from winnow.core.rounds import Advice, Amount, Moved, Offer, Precision
 from winnow.core.selections import Selections
 from winnow.core.types import Action, Decision, Kind
@@ -228,6 +229,7 @@ class FakeWorkspace:
         self.generation = "g1"
         self.log: list[Decision] = []
         self.failures: dict[str, str] = {}
+        self.roles = Roles(self.path / "roles.json")
         self.journal, self.class_ops, self.people = FakeJournal(self), FakeClassOps(), FakePeople(self)
 
     # -- reading ----------------------------------------------------------------------------------------------

@@ -162,7 +162,7 @@ def test_a_path_is_previewed_and_scanned_in_a_process_of_its_own(
     table = tmp_path / "reviews.csv"
     table.write_text("id,text,label\n" + "".join(f"r{i},the film was fine {i},good\n" for i in range(30)))
     started: list[Any] = []
-    monkeypatch.setattr(scans, "start_scan", lambda config, out: started.append((config, out)))
+    monkeypatch.setattr(scans, "start_scan", lambda config, out, actor: started.append((config, out)))
     at = open_page("new")
     at.text_input(key="w-path").set_value(str(table)).run()
     assert not at.exception

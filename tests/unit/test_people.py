@@ -211,7 +211,7 @@ def test_a_hundred_thousand_rows_are_paged_and_written(tmp_path: Path) -> None:
                     for i in range(start, start + 20_000)
                 ]
             )
-        log = LogView(store, lambda: "ann")
+        log = LogView(store, lambda: "ann", lambda _: None)
         begin = time.process_time()
         assert [d.sample_id for d in log.page(limit=2, offset=99_000)] == ["s999", "s998"]  # type: ignore[union-attr]
         assert len(log.page(actor="ann", action="exclude", limit=100, offset=50_000)) == 100

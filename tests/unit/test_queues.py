@@ -218,7 +218,7 @@ def test_saved_selections_come_back(tmp_path: Path) -> None:
     assert again.get(first.handle) == first
     assert (first.count, first.polygons) == (2, (outline,))
     assert again.ids(first.handle) == ["b", "a"]
-    again.delete(first.handle)
+    again.delete(first.handle, "ada")
     assert kept.all() == [second]
     assert len(list((tmp_path / "selections").iterdir())) == 2
     with pytest.raises(QueryError, match=r"not there any more.*<b>Other"):

@@ -8,10 +8,11 @@ export class ApiError extends Error {
 }
 
 export class Api {
-  /** @param {{api: string, ws: string, token: string}} data */
+  /** @param {{api: string, ws: string, token: string, decides?: boolean}} data  decides: false = this person may only look */
   constructor(data) { this.update(data); }
 
-  update({ api, ws, token }) {
+  update({ api, ws, token, decides }) {
+    this.decides = decides !== false;
     this.base = new URL(api.endsWith("/") ? api : `${api}/`, document.baseURI);
     this.ws = ws;
     this.token = token;

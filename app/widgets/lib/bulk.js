@@ -45,7 +45,7 @@ export class BulkBar {
     this.bar.dataset.count = n ?? "";
     if (this.message) this.what.replaceChildren(...(this.message.tone === "done" ? [icon("cloud_done")] : []), this.message.text);
     else setText(this.what, n === null ? "Counting…" : n ? `${count(n)} selected` : "");
-    for (const b of [this.accept, this.relabel, this.exclude, this.clear]) { show(b, Boolean(n) || n === null); b.disabled = busy || !n; }
+    for (const b of [this.accept, this.relabel, this.exclude, this.clear]) { show(b, (Boolean(n) || n === null) && (this.api.decides || b === this.clear)); b.disabled = busy || !n; }
     show(this.undoButton, Boolean(this.last) && !n);
     this.undoButton.disabled = busy;
     show(this.hintText, !n && !this.message);
@@ -57,13 +57,13 @@ export class BulkBar {
   say(tone, text) { this.message = { tone, text }; this.draw(); }
 
   pick() {
-    if (!this.n || this.busy) return;
+    if (!this.n || this.busy || !this.api.decides) return;
     this.picker.show({ anchor: this.relabel, pick: (name) => this.run("relabel", name) });
   }
 
   /** Decide about everything that is selected. */
   async run(action, label = null) {
-    if (!this.n || this.busy) return;
+    if (!this.n || this.busy || !this.api.decides) return;
     const n = this.n;
     const target = this.on.target();
     const batch = newId();

@@ -36,11 +36,12 @@ export class Saved {
       h("button.quiet.name", { type: "button", title: `${s.name}: ${count(s.count)} samples, saved by ${s.actor} ${ago(s.at)} (${s.at})`, onclick: () => this.on.open(s) },
         h("span.ellipsis", { textContent: s.name }), h("span.muted", { textContent: count(s.count) })),
       h("button.quiet", { type: "button", title: "Copy a link to this selection", "aria-label": `Copy a link to ${s.name}`, onclick: () => this.#copy(s) }, icon("link")),
-      h("button.quiet", { type: "button", title: "Delete this selection; its samples stay", "aria-label": `Delete ${s.name}`, onclick: (e) => this.#delete(s, e.currentTarget) }, icon("delete")))));
+      this.api.decides && h("button.quiet", { type: "button", title: "Delete this selection; its samples stay", "aria-label": `Delete ${s.name}`, onclick: (e) => this.#delete(s, e.currentTarget) }, icon("delete")))));
   }
 
   /** Ask for a name. */
   ask() {
+    if (!this.api.decides) { this.on.say("failed", "You may look here, but not save selections: your role is viewer."); return; }
     if (!this.on.current()) { this.on.say("failed", "Select something first: draw an outline, or press Ctrl A."); return; }
     this.form.hidden = false;
     this.input.value = "";

@@ -114,6 +114,7 @@ class Review {
       h("span.gap", {}),
       button("", "Space", "Skip", () => this.#skip(), "Decide later"), button("", "U", "Undo", () => this.#undo(), "Take back the last decision"),
       this.note.button);
+    for (const b of this.actions.querySelectorAll("button")) if (!this.api.decides && !/Skip/.test(b.textContent)) b.disabled = true;
     this.recent = new Recent((id) => this.#bring(id));
     this.banner = new Banner();
     this.body = h("div.body", {}, this.card.stage, this.card.panel);
@@ -236,6 +237,7 @@ class Review {
   // ── deciding ─────────────────────────────────────────────────────────────────────────────────────────────────
 
   #decide(action, label = null) {
+    if (!this.api.decides) return this.banner.say("warn", "lock", "You may look here, but not decide: your role is viewer.", 4000);
     const card = this.queue.current;
     if (!card || !this.mint || this.mint.id !== card.id) return;
     const started = performance.now();
@@ -300,6 +302,7 @@ class Review {
   }
 
   async #undo() {
+    if (!this.api.decides) return;
     const last = this.done.pop();
     if (!last) return this.#undoOnServer();
     if (last.batch_id) return this.#undoBatch(last);
