@@ -7,6 +7,7 @@ sample and that transition into the probability that *this* label is wrong.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,14 +19,28 @@ from ..types import Bool, Float32, Int32
 
 _ISOTONIC_CELLS = 400_000
 """A monotone curve is settled by so many points."""
+_BLOCK = 65_536
+"""Rows that are held in double precision at once."""
+_WORST_CONDITION = 1e3
+"""Of a transition that is inverted."""
 
 
 @dataclass(frozen=True)
 class NoiseModel:
-    """transition : (C, C) float64, P(given j | true k) in row k. rate : estimated share of wrong labels, in [0, 1]."""
+    """transition : (C, C) float64, P(given j | true k) in row k. rate : estimated share of wrong labels, in [0, 1].
+
+    inverse : of the transition, or None where it cannot be inverted (more noise than signal).
+    """
 
     transition: NDArray[np.float64]
     rate: float
+    inverse: NDArray[np.float64] | None = None
+
+
+def blocks(n: int) -> Iterator[slice]:
+    """Slices of at most 65,536 rows that cover n."""
+    for start in range(0, n, _BLOCK):
+        yield slice(start, min(n, start + _BLOCK))
 
 
 def confident_joint(probs: Float32, labels: Int32, where: Bool) -> NDArray[np.float64]:
@@ -34,16 +49,18 @@ def confident_joint(probs: Float32, labels: Int32, where: Bool) -> NDArray[np.fl
     A sample counts for true class k = argmax of p_k among those with p_k ≥ t_k, t_k the mean of p_k over samples
     labelled k. Columns are scaled to the label counts.
     """
-    p, y = probs[where].astype(np.float64), labels[where]
-    classes = probs.shape[1]
+    row = np.flatnonzero(where)
+    y, classes = labels[row], probs.shape[1]
     counts = np.bincount(y, minlength=classes).astype(np.float64)
-    own = np.bincount(y, weights=p[np.arange(len(y)), y], minlength=classes)
+    own = np.bincount(y, weights=probs[row, y].astype(np.float64), minlength=classes)
     threshold = np.where(counts > 0, own / np.maximum(counts, 1), np.inf)
-    confident = np.where(p >= threshold - 1e-9, p, -1.0)
-    true = confident.argmax(1)
-    sure = confident[np.arange(len(y)), true] >= 0
     joint = np.zeros((classes, classes))
-    np.add.at(joint, (true[sure], y[sure]), 1.0)
+    for part in blocks(len(row)):
+        p = probs[row[part]].astype(np.float64)
+        confident = np.where(p >= threshold - 1e-9, p, -1.0)
+        true = confident.argmax(1)
+        sure = confident[np.arange(len(p)), true] >= 0
+        np.add.at(joint, (true[sure], y[part][sure]), 1.0)
     joint[np.arange(classes), np.arange(classes)] += 1e-6
     scaled: NDArray[np.float64] = joint / joint.sum(0, keepdims=True) * counts
     return scaled
@@ -57,7 +74,9 @@ def noise_model(probs: Float32, labels: Int32, where: Bool) -> NoiseModel:
     rate = 1.0 - float(np.trace(joint)) / total
     smooth = joint + 0.5 / classes
     smooth[np.arange(classes), np.arange(classes)] += 0.5
-    return NoiseModel(smooth / smooth.sum(1, keepdims=True), float(np.clip(rate, 0.0, 1.0)))
+    transition = smooth / smooth.sum(1, keepdims=True)
+    inverse = np.linalg.inv(transition) if np.linalg.cond(transition) <= _WORST_CONDITION else None
+    return NoiseModel(transition, float(np.clip(rate, 0.0, 1.0)), inverse)
 
 
 def recalibrate(probs: Float32, labels: Int32) -> Float32:
@@ -68,16 +87,17 @@ def recalibrate(probs: Float32, labels: Int32) -> Float32:
     Source: Zadrozny & Elkan (KDD 2002), one against the rest, rows scaled to 1.
     """
     n, classes = probs.shape
-    given = np.zeros((n, classes), np.float32)
-    given[np.arange(n), labels] = 1.0
-    belief, hit = probs.ravel().astype(np.float64), given.ravel()
     some = np.arange(n * classes)
     if len(some) > _ISOTONIC_CELLS:
-        some = np.random.default_rng(0).choice(len(some), _ISOTONIC_CELLS, replace=False)
-    fit = IsotonicRegression(y_min=1e-4, y_max=1.0, out_of_bounds="clip").fit(belief[some], hit[some])
-    out = fit.predict(belief).reshape(n, classes) + 1e-4
-    scaled: Float32 = (out / out.sum(1, keepdims=True)).astype(np.float32)
-    return scaled
+        some = np.random.default_rng(0).choice(n * classes, _ISOTONIC_CELLS, replace=False)
+    row, column = np.divmod(some, classes)
+    fit = IsotonicRegression(y_min=1e-4, y_max=1.0, out_of_bounds="clip")
+    fit.fit(probs[row, column].astype(np.float64), (labels[row] == column).astype(np.float64))
+    out = np.empty((n, classes), np.float32)
+    for part in blocks(n):
+        exact = fit.predict(probs[part].ravel().astype(np.float64)).reshape(-1, classes) + 1e-4
+        out[part] = exact / exact.sum(1, keepdims=True)
+    return out
 
 
 def wrong_label_posterior(clean: NDArray[Any], labels: Int32, transition: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -115,9 +135,9 @@ def clean_belief(probs: Float32, model: NoiseModel) -> NDArray[np.float64]:
     The backward correction of Patrini et al. (2017). Where T cannot be inverted (more noise than signal) p stands.
     """
     p = probs.astype(np.float64)
-    if np.linalg.cond(model.transition) > 1e3:
+    if model.inverse is None:
         return p
-    q = np.clip(np.linalg.solve(model.transition.T, p.T).T, 1e-5, None)
+    q = np.clip(p @ model.inverse, 1e-5, None)
     out: NDArray[np.float64] = q / q.sum(1, keepdims=True)
     return out
 

@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 from ..signals._label_math import own_and_rest
 from ..signals._ood import once
 from ..types import Bool, Float32, Input, Int32, Kind, KindEvidence, Modality, SignalInputs, SignalResult, Strings
-from ._calibrate import best_f1_threshold, clean_belief, monotone, noise_model, recalibrate, wrong_label_posterior
+from ._calibrate import (
+    best_f1_threshold,
+    blocks,
+    clean_belief,
+    monotone,
+    noise_model,
+    recalibrate,
+    wrong_label_posterior,
+)
 from ._guard import NEAREST, holds_together
 
 _FLOOR, _CEILING = 1 / 3, 1 / 2
@@ -103,7 +111,9 @@ def _judge(inputs: SignalInputs) -> Judged:
     own, rest, other = own_and_rest(probs, labels)
     exact = recalibrate(probs, labels)
     model = noise_model(exact, labels, np.ones(len(rows), bool))
-    target = wrong_label_posterior(clean_belief(exact, model), labels, model.transition)
+    target = np.empty(len(rows))
+    for part in blocks(len(rows)):
+        target[part] = wrong_label_posterior(clean_belief(exact[part], model), labels[part], model.transition)
     target = np.minimum(target, rest / np.maximum(own + rest, 1e-9))
     score = _LEAD * np.log(rest + _EPSILON) - np.log(own + _EPSILON)
     level = monotone(score, target)

@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..types import Input, Kind, SignalInputs, SignalResult
 from . import SIGNALS
 from ._label_math import disbelief, nothing
+
+_BLOCK = 65_536
+"""Rows that are held in double precision at once."""
 
 
 class LabelConfident:
@@ -31,21 +35,35 @@ class LabelConfident:
         beliefs = inputs.beliefs
         assert beliefs is not None
         keep = inputs.labelled
-        probs = np.asarray(beliefs.probs, np.float64)
-        present = np.bincount(inputs.labels[keep], minlength=probs.shape[1]) > 0
-        if probs.shape[1] < 2 or present.sum() < 2:
+        probs, classes = beliefs.probs, beliefs.probs.shape[1]
+        rows = np.flatnonzero(keep)
+        count = np.bincount(inputs.labels[rows], minlength=classes)
+        used = np.flatnonzero(count)
+        if classes < 2 or len(used) < 2:
             return nothing(inputs, "fewer than two classes in use")
+        from cleanlab.internal.constants import CONFIDENT_THRESHOLDS_LOWER_BOUND
         from cleanlab.internal.label_quality_utils import _subtract_confident_thresholds
 
-        # cleanlab wants every class to occur: columns of unused classes are left out for it and count as impossible
-        used = np.flatnonzero(present)
-        code = np.full(len(present), -1)
-        code[used] = np.arange(len(used))
-        some = probs[np.ix_(keep, used)]
-        some = some / np.maximum(some.sum(1, keepdims=True), 1e-12)
-        adjusted = np.zeros_like(probs)
-        adjusted[np.ix_(keep, used)] = _subtract_confident_thresholds(code[inputs.labels[keep]], some)
-        return disbelief(inputs, adjusted.astype(np.float32))
+        # columns of unused classes are left out and count as impossible
+        def scaled(part: NDArray[np.int64]) -> NDArray[np.float64]:
+            some = (
+                probs[part].astype(np.float64) if len(used) == classes else probs[np.ix_(part, used)].astype(np.float64)
+            )
+            return np.asarray(some / np.maximum(some.sum(1, keepdims=True), 1e-12))
+
+        parts = np.split(rows, range(_BLOCK, len(rows), _BLOCK))
+        code = np.cumsum(count > 0) - 1
+        own = np.zeros(len(used))
+        for part in parts:
+            given = code[inputs.labels[part]]
+            own += np.bincount(given, weights=scaled(part)[np.arange(len(part)), given], minlength=len(used))
+        threshold = np.maximum(own / count[used], CONFIDENT_THRESHOLDS_LOWER_BOUND)
+        adjusted = np.zeros(probs.shape, np.float32)
+        for part in parts:
+            adjusted[np.ix_(part, used)] = _subtract_confident_thresholds(
+                None, scaled(part), confident_thresholds=threshold
+            )
+        return disbelief(inputs, adjusted)
 
 
 SIGNALS.register(LabelConfident.name)(LabelConfident())
