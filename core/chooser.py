@@ -14,7 +14,7 @@ import pyarrow as pa
 from . import fingerprint as fp
 from .errors import QueryError, choices
 from .layout import Layout
-from .selection import SELECTORS, SelectionInputs
+from .selection import SELECTORS, Need, SelectionInputs
 from .selection.choose import Chosen, Constraints, choose, narrowed
 from .selection.holdout import held_out
 from .selection.measures import Coverage, Share, coverage, gradient_vendi, share_table, vendi
@@ -95,12 +95,14 @@ class Report:
 
 @dataclass(frozen=True)
 class Material:
-    """What methods look at, as the decisions are now. classes : names by code. effective : (n,) int32 labels. excluded : (n,)
-    bool, by a person. reviewed : (n,) bool, accepted or relabelled. held : (n,) bool, the held-out samples."""
+    """What methods look at, as the decisions are now. classes : names by code. given : (n,) int32 labels as they came, by
+    the class registry. usable : (n,) bool, has an embedding. excluded : (n,) bool, by a person. reviewed : (n,) bool, accepted or relabelled. held : (n,) bool, the held-out samples."""
 
     inputs: SelectionInputs
     classes: tuple[str, ...]
     group_names: tuple[str, ...]
+    given: Int32
+    usable: Bool
     excluded: Bool
     reviewed: Bool
     held: Bool
@@ -113,17 +115,18 @@ class Chooser:
 
     Parameters
     ----------
-    ids, row_of : the samples. labels : called for the effective labels. classes : called for the class names. state : called
+    ids, row_of : the samples. labels, given : called for the effective labels and for those as
+    they came. classes : called for the class names. state : called
     for the decisions in force (STATE_SCHEMA). sets : called for the set tables. generation : of the scan.
     """
 
     def __init__(
         self, layout: Layout, ids: Strings, row_of: Mapping[str, int], labels: Callable[[], Strings],
-        classes: Callable[[], list[str]], state: Callable[[], pa.Table], sets: Callable[[], list[dict[str, Any]]],
+        given: Callable[[], Strings], classes: Callable[[], list[str]], state: Callable[[], pa.Table], sets: Callable[[], list[dict[str, Any]]],
         saved: Selections, generation: str, actor: Callable[[], str],
     ) -> None:  # fmt: skip
         self.layout, self.ids, self._row_of = layout, ids, row_of
-        self._labels, self._classes, self._state, self._sets = labels, classes, state, sets
+        self._labels, self._given, self._classes, self._state, self._sets = labels, given, classes, state, sets
         self.saved, self.generation, self._actor = saved, generation, actor
         self._lock = threading.Lock()
         self._random: dict[tuple[str, int], Scorecard] = {}
@@ -131,26 +134,16 @@ class Chooser:
     # ── what there is ───────────────────────────────────────────────────────────────────────────────────────────
 
     def methods(self, material: Material | None = None) -> list[dict[str, Any]]:
-        """Every method: name, title, explain, uses, sizes_itself, source, and why it cannot be used here ("" = it can).
-
-        "a target set" is no reason: a target is given with the wish.
-        """
+        """Every method: name, title, explain, uses, sizes_itself, needs_target, and why_not: why it cannot be used here ("" =
+        it can; a missing target is no reason, for it is given with the wish)."""
         inputs = (material or self.material()).inputs
         out = []
         for s in SELECTORS:
-            missing = sorted(str(need) for need in s.requires if not inputs.has(need) and str(need) != "a target set")
-            needs_target = any(str(need) == "a target set" for need in s.requires)
-            out.append(
-                {
-                    "name": s.name,
-                    "title": s.title,
-                    "explain": s.explain,
-                    "uses": sorted(s.uses),
-                    "sizes_itself": s.sizes_itself,
-                    "needs_target": needs_target,
-                    "why_not": f"needs {' and '.join(missing)}" if missing else "",
-                }  # fmt: skip
-            )
+            missing = sorted(str(need) for need in s.requires if need is not Need.TARGET and not inputs.has(need))
+            about = {"name": s.name, "title": s.title, "explain": s.explain, "uses": sorted(s.uses)}
+            why = f"needs {' and '.join(missing)}" if missing else ""
+            target = Need.TARGET in s.requires
+            out.append({**about, "sizes_itself": s.sizes_itself, "needs_target": target, "why_not": why})
         return out
 
     @cached_property
@@ -243,6 +236,7 @@ class Chooser:
         classes = tuple(self._classes())
         code = {name: i for i, name in enumerate(classes)}
         labels = np.array([code.get(v, -1) for v in self._labels()], np.int32)
+        given = np.array([code.get(v, -1) for v in self._given()], np.int32)
         state = self._state()
         excluded, reviewed, relabelled = (np.zeros(scan["n"], bool) for _ in range(3))
         for sample_id, what in zip(
@@ -261,12 +255,12 @@ class Chooser:
             hardness = hardness.copy()
             own = [code.get(v, -1) for v in load_json(self.layout.results)["class_names"]]
             column = {int(c): j for j, c in enumerate(own) if c >= 0}
-            for row in np.flatnonzero(relabelled):
-                p = self.probs[row].astype(np.float64)
-                place = column.get(int(labels[row]))
-                if place is not None:
-                    p[place] -= 1.0
-                hardness[row] = min(float(np.linalg.norm(p)) / np.sqrt(2.0), 1.0)
+            for r in np.flatnonzero(relabelled):
+                p = self.probs[r].astype(np.float64)
+                mine = column.get(int(labels[r]))
+                if mine is not None:
+                    p[mine] -= 1.0
+                hardness[r] = min(float(np.linalg.norm(p)) / np.sqrt(2.0), 1.0)
         pool = scan["ok"] & ~scan["broken"] & ~excluded
         if among is not None:
             inside = np.zeros(scan["n"], bool)
@@ -283,7 +277,7 @@ class Chooser:
             target=goal,
         )  # fmt: skip
         return Material(
-            inputs, classes, scan["group_names"], excluded, reviewed, held, scan["keeper"], scan["guarded"]
+            inputs, classes, scan["group_names"], given, scan["ok"], excluded, reviewed, held, scan["keeper"], scan["guarded"]
         )  # fmt: skip
 
     def rows(self, ids: Sequence[str]) -> Int64:
@@ -306,11 +300,12 @@ class Chooser:
         QueryError : an unknown method, a budget that is none, or something that the method needs and that is not there.
         """
         m = material or self.material(among, target)
-        inputs = self._inputs(m, wish)
-        found = choose(wish.method, inputs, wish.budget, self._rules(m, wish))
+        inputs = self.inputs(m, wish)
+        found = choose(wish.method, inputs, wish.budget, self.rules(m, wish))
         return self._made(m, wish, found)
 
-    def _inputs(self, m: Material, wish: Wish) -> SelectionInputs:
+    def inputs(self, m: Material, wish: Wish) -> SelectionInputs:
+        """What a method sees under a wish. Raises QueryError for a slider outside of [0, 1]."""
         for name in ("quality", "diversity"):
             if not 0.0 <= getattr(wish, name) <= 1.0:
                 raise QueryError(f"{name} is {getattr(wish, name)}: the slider goes from 0 to 1.")
@@ -321,7 +316,8 @@ class Chooser:
         )  # fmt: skip
 
     @staticmethod
-    def _rules(m: Material, wish: Wish) -> Constraints:
+    def rules(m: Material, wish: Wish) -> Constraints:
+        """The constraints of a wish."""
         return Constraints(
             wish.per_class, wish.keep_groups, m.guarded if wish.guard else None, m.keeper if wish.deduplicate else None
         )
@@ -338,7 +334,7 @@ class Chooser:
         """The subset beside a random one of the same size and beside the pool it was chosen from."""
         m = material or self.material()
         wish = choice.wish
-        inputs = narrowed(self._inputs(m, wish), self._rules(m, wish))
+        inputs = narrowed(self.inputs(m, wish), self.rules(m, wish))
         pool = np.flatnonzero(inputs.pool)
         size = len(choice.rows)
         chance = np.random.default_rng([wish.seed, 11]).permutation(pool)[:size]

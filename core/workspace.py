@@ -276,8 +276,8 @@ class Workspace:
     def selection(self) -> Chooser:
         """Choosing a subset by a method: what it costs and gains, its measured payoff, keeping it under a name."""
         return Chooser(
-            self._layout, self._ids, self._row_of, self.labels, self.classes, self._store.state_table, self.sets,
-            self.selections, self._generation, lambda: self.actor,
+            self._layout, self._ids, self._row_of, self.labels, self._class_view.given, self.classes,
+            self._store.state_table, self.sets, self.selections, self._generation, lambda: self.actor,
         )  # fmt: skip
 
     @cached_property
