@@ -197,11 +197,12 @@ class Chooser:
     def _scan(self) -> dict[str, Any]:
         """What does not change with decisions."""
         names = [f"{k}{s}" for k in ("noisy_label", "ood", "broken") for s in ("", "_flag")]
-        verdicts = load_table(self.layout.verdicts, columns=["duplicate_of", *names])
+        verdicts = load_table(self.layout.verdicts, columns=["duplicate_of", "duplicate_flag", *names])
         data = load_table(self.layout.dataset, columns=["split", "source"])
         n = data.num_rows
         ok = self.layout.embeddings / "ok.npy"
         keeper = np.array([self._row_of.get(v, -1) for v in verdicts.column("duplicate_of").to_pylist()], np.int32)
+        keeper[~np.asarray(verdicts.column("duplicate_flag").to_numpy(), bool)] = -1
         sources = [v or "" for v in data.column("source").to_pylist()]
         found = sorted(set(sources) - {""})
         code = {name: i for i, name in enumerate(found)}
@@ -395,6 +396,22 @@ class Chooser:
             if name in (found.handle, found.name) or found.name.casefold() == name.casefold():
                 return found
         raise QueryError(f"No selection is called {name!r}. There are: {choices(s.name for s in there)}.")
+
+    def kept(self, selection: Selection) -> Choice:
+        """A kept selection as a choice: the samples that are in this scan, with the weights and settings it was kept with.
+
+        One that a person made has the method "random" in its wish, and every other setting as usual.
+        """
+        table = self.saved.table(selection.handle)
+        ids = table.column("sample_id").to_pylist()
+        there = np.array([i in self._row_of for i in ids], bool)
+        mine = [i for i, is_there in zip(ids, there, strict=True) if is_there]
+        weights = table.column("weight").to_numpy()[there] if "weight" in table.column_names else None
+        wish = Wish(**selection.params) if selection.params else Wish()
+        mark = selection.fingerprint or fp.of(self.generation, ids)
+        missing = len(ids) - len(mine)
+        notices = (f"{missing:,} of its samples are not in this scan.",) if missing else ()
+        return Choice(wish, self.rows(mine), mine, weights, len(mine), 0, notices, mark)
 
     def members(self, name: str) -> list[str]:
         """The ids of a kept selection that are in this scan, in their order."""

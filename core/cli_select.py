@@ -21,6 +21,7 @@ WorkspacePath = Annotated[Path, typer.Argument(metavar="WS", help="The workspace
 def register(app: typer.Typer) -> None:
     """Add the verbs to the command line."""
     app.command()(select)
+    app.command()(payoff)
 
 
 def _option(text: str) -> tuple[str, Any]:
@@ -130,3 +131,48 @@ def _list_methods(methods: list[dict[str, Any]], as_json: bool) -> None:
     for m in methods:
         table.add_row(m["name"], m["explain"], m["why_not"] or ("needs a target" if m["needs_target"] else "ready"))
     Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+def payoff(
+    ws: WorkspacePath,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A subset that `winnow select --out NAME` kept.")],
+    seeds: Annotated[int, typer.Option(help="How many times to repeat it.")] = 5,
+    json_: Json = False,
+) -> None:
+    """Measure what a kept subset is worth: a probe trained on it, beside random, on held-out samples."""
+    from .console import Bars
+    from .payoff import Payoffs
+    from .payoff import payoff as measure
+    from .workspace import Workspace
+
+    with Workspace.open(ws) as workspace:
+        chooser = workspace.selection
+        kept = chooser.find(name)
+        material = chooser.material()
+        choice = chooser.kept(kept)
+        with Bars("json" if json_ else "bars") as bars:
+            found = measure(chooser, choice, material, seeds=seeds, actor=workspace.actor, progress=bars)
+        Payoffs(workspace.path / "selections").keep(found)
+    if json_:
+        print(json.dumps(found, ensure_ascii=False))
+        return
+    table = Table(box=None, pad_edge=False)
+    for title in ("trained on", "samples", "accuracy", "F1", "g-mean", "against", "difference", "95% interval"):
+        table.add_column(title, justify="left" if title in ("trained on", "against") else "right")
+    for arm in found["arms"]:
+        first = (arm["differences"] or [{}])[0]
+        said = (
+            (first["against"], f"{first['value']:+.3f}", f"{first['low']:+.3f} to {first['high']:+.3f}")
+            if first
+            else ()
+        )
+        table.add_row(
+            arm["title"], f"{arm['size']:,}", f"{arm['accuracy']:.3f} ± {arm['deviation']:.3f}", f"{arm['f1']:.3f}",
+            f"{arm['gmean']:.3f}", *said,
+        )  # fmt: skip
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    print(f"\n{found['verdict']}")
+    print(
+        f"Judged on {found['judged']:,} held-out samples ({found['reviewed']:,} of them reviewed by a person), "
+        f"{found['seeds']} seeds. They were looked at {found['looks']} times: intervals are widened for it."
+    )

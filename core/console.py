@@ -29,6 +29,8 @@ STAGES = {
     "clusters": "Finding clusters",
     "assemble": "Writing results",
     "sets": "Summing up",
+    "payoff": "Measuring the payoff",
+    "export": "Writing the export",
 }
 """Plain names of the pipeline's stages, in order."""
 

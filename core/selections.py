@@ -104,6 +104,11 @@ class Selections:
             raise QueryError(f"The saved selection {handle!r} is not there any more. There are: {there or 'none'}.")
         return self._read(path)
 
+    def table(self, handle: str) -> pa.Table:
+        """sample_id, and weight where the samples have weights. Raises QueryError where the selection is gone."""
+        self.get(handle)
+        return load_table(self._path(handle, "parquet"))
+
     def ids(self, handle: str) -> list[str]:
         """The sample ids, in the order in which they were saved. Raises QueryError where the selection is gone."""
         self.get(handle)
