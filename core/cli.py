@@ -83,6 +83,10 @@ def scan(
         int, typer.Option(help="Augmented views of each image for the naive verdict; each costs as much as embedding.")
     ] = 0,
     offline: Annotated[bool, typer.Option("--offline", help="Never ask the network for weights.")] = False,
+    score: Annotated[
+        list[str] | None,
+        typer.Option(help="COLUMN[:KIND][:low]: a numeric column as a signal of its own; may be repeated."),
+    ] = None,
     store: Annotated[
         str | None, typer.Option(help="postgresql://user@host/database: keep decisions there, for a team.")
     ] = None,
@@ -97,7 +101,8 @@ def scan(
     with Bars(_mode(json_, quiet)) as bars:
         ws = Workspace.scan(
             source, out, encoder=encoder, embeddings=embeddings, probabilities=probabilities, columns=columns,
-            device=device, seed=seed, projection=map, network=not offline, learn=learn, views=views, store=store, progress=bars,
+            device=device, seed=seed, projection=map, network=not offline, learn=learn, views=views, scores=score, store=store,
+            progress=bars,
         )  # fmt: skip
     with ws:
         _report(ws, json_, quiet)

@@ -23,6 +23,7 @@ class ScanConfig:
     learn : whether the decisions made so far teach the models (corrected labels, confirmed outliers).
     views : strongly augmented pictures of every image that are embedded too, for the naive verdict (0 = distort the
         embeddings instead; each view costs as much as the embedding).
+    scores : numeric columns that are signals of their own, as COLUMN[:KIND][:low] (:func:`winnow.core.plugins.parse_score`).
     projection : draw the map (UMAP). network : whether weights may be downloaded.
     """
 
@@ -40,6 +41,7 @@ class ScanConfig:
     name: str | None = None
     learn: bool = False
     views: int = 0
+    scores: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.device not in DEVICES:
@@ -58,6 +60,7 @@ class ScanConfig:
         fields = dict(data)
         fields["columns"] = ColumnMap(**(fields.get("columns") or {}))
         fields["probabilities"] = tuple(fields.get("probabilities") or ())
+        fields["scores"] = tuple(fields.get("scores") or ())
         return cls(**fields)
 
     @classmethod
@@ -66,10 +69,12 @@ class ScanConfig:
         probabilities = options.pop("probabilities", None) or ()
         if isinstance(probabilities, (str, Path)):
             probabilities = (probabilities,)
+        scores = options.pop("scores", None) or ()
         embeddings = options.pop("embeddings", None)
         return cls(
             source=str(Path(source).expanduser().absolute()),
             embeddings=str(Path(embeddings).expanduser().absolute()) if embeddings else None,
             probabilities=tuple(str(Path(p).expanduser().absolute()) for p in probabilities),
+            scores=(scores,) if isinstance(scores, str) else tuple(scores),
             **options,
         )

@@ -32,6 +32,7 @@ from .log_place import log_of
 from .media import MEDIA_VERSION, content_hashes, load_media_features, scan_media
 from .memory import give_back
 from .neighbors import NEIGHBORS_VERSION
+from .plugins import Plugins, gather
 from .probe import PROBE_VERSION, ProbeConfig, run_probe
 from .probe.insample import in_sample_notice, memorised_share
 from .projection import PROJECTION_VERSION, project
@@ -173,6 +174,7 @@ def _scan(config: ScanConfig, layout: Layout, report: ProgressFn) -> None:
     dataset = open_source(config.source, config.columns, report, vectors_apart=config.embeddings is not None)
     brought = open_embeddings(config.embeddings, dataset) if config.embeddings else None
     probabilities, said = _brought_probabilities(config, dataset)
+    plugins = gather(dataset, config.scores)
     choice = None
     if brought is None and dataset.modality is not Modality.VECTOR:
         choice = encoders.choose(config.encoder, dataset.modality, device=config.device, allow_network=config.network)
@@ -189,7 +191,7 @@ def _scan(config: ScanConfig, layout: Layout, report: ProgressFn) -> None:
         )
     run = Run(layout, StageStore(layout.root), report)
     run.seconds["source"] = time.perf_counter() - started
-    run.notices.extend((*dataset.notices, *said))
+    run.notices.extend((*dataset.notices, *said, *plugins.notices))
     media = _media(run, dataset)
     run.stage(
         "dataset", fp.of(dataset.fingerprint, run.keys.get("media"), 1), lambda: _write_dataset(layout, dataset, media)
@@ -225,7 +227,7 @@ def _scan(config: ScanConfig, layout: Layout, report: ProgressFn) -> None:
             "confirmed_in": taught.members,
         },
     )
-    results = _signals(run, inputs, taught.fingerprint)
+    results = _signals(run, inputs, taught.fingerprint, plugins)
     if inputs.vectors is not None and dataset.n > _SIDE_BY_SIDE:
         # two gigabytes less: what comes needs single rows only
         inputs = replace(inputs, vectors=embedding.vectors)
@@ -437,16 +439,16 @@ def _zero_shot(run: Run, choice: Any, dataset: Dataset, embedding: EmbeddingSet)
     return run.attempt("zero-shot", lambda: encoders.class_text_probs(choice, dataset.class_names, embedding.vectors))
 
 
-def _signals(run: Run, inputs: SignalInputs, taught: str) -> dict[str, SignalResult]:
-    layout = run.layout
-    versions = {s.name: s.version for s in SIGNALS}
+def _signals(run: Run, inputs: SignalInputs, taught: str, plugins: Plugins) -> dict[str, SignalResult]:
+    layout, signals = run.layout, [*SIGNALS, *plugins.signals]
+    versions = {s.name: s.version for s in signals}
     upstream = {k: run.keys.get(k) for k in ("dataset", "media", "embed", "graphs", "probe")}
-    key = fp.of(versions, upstream, inputs.class_names, inputs.class_text_probs is not None, taught)
+    key = fp.of(versions, upstream, inputs.class_names, inputs.class_text_probs is not None, taught, plugins.fingerprint)
     results: dict[str, SignalResult] = {}
 
     def make() -> tuple[list[Path], Mapping[str, Any]]:
         skipped: dict[str, str] = {}
-        failed: dict[str, str] = {}
+        failed: dict[str, str] = dict(plugins.failed)
         seconds: dict[str, float] = {}
 
         def judge(signal: Signal) -> tuple[SignalResult | None, str, float]:
@@ -465,9 +467,9 @@ def _signals(run: Run, inputs: SignalInputs, taught: str) -> dict[str, SignalRes
         at_once = 2 if inputs.n <= _SIDE_BY_SIDE else 1
         with one_core_each() if at_once > 1 else ThreadPoolExecutor(1) as pool:
             for i, (signal, (found, why, taken)) in enumerate(
-                zip(SIGNALS, in_order(pool, judge, SIGNALS, at_once), strict=True)
+                zip(signals, in_order(pool, judge, signals, at_once), strict=True)
             ):
-                run.report(Progress("signals", i, len(SIGNALS), "signals", signal.title))
+                run.report(Progress("signals", i, len(signals), "signals", signal.title))
                 if found is not None:
                     results[signal.name] = found
                 else:
@@ -475,7 +477,7 @@ def _signals(run: Run, inputs: SignalInputs, taught: str) -> dict[str, SignalRes
                 if taken >= 0:
                     seconds[signal.name] = round(taken, 4)
         outputs = tables.save_signals(layout, results)
-        return outputs, {"skipped": skipped, "failed": failed, "seconds": seconds}
+        return outputs, {"skipped": skipped, "failed": failed, "seconds": seconds, "brought": plugins.described()}
 
     run.stage("signals", key, make)
     record = run.store.fresh("signals", key)

@@ -43,6 +43,7 @@ from .media import Thumbs
 from .people import People
 from .pipeline import check_format
 from .pipeline import scan as run_scan
+from .plugins import described
 from .query import Counts, Filter, SampleQuery
 from .queues import learnt_table
 from .roles import Right, Roles
@@ -330,7 +331,7 @@ class Workspace:
                 s.name, s.kind.value, s.title, s.explain, s.name in ran, failed.get(s.name) or skipped.get(s.name, "")
             )
             for s in SIGNALS
-        ]
+        ] + described(info, ran)
 
     def sets(self) -> list[dict[str, Any]]:
         """Facts about the dataset as a whole: which classes are mixed up, class sizes, properties that give the label
