@@ -145,11 +145,10 @@ class Roles:
         """Raise NotAllowed where a person lacks a right."""
         role = self.of(actor)
         if role.rank < _NEEDS[right].rank:
-            what = f"has no role in this dataset (or goes by another name), and only a {_NEEDS[right]} may {right}"
-            if role is not Role.NONE:
-                what = f"is {role} here, and only {'an' if _NEEDS[right] is Role.OWNER else 'a'} {_NEEDS[right]} may {right}"
+            needed = f"only {'an' if _NEEDS[right] is Role.OWNER else 'a'} {_NEEDS[right]} may {right}"
+            is_ = "has no role in this dataset" if role is Role.NONE else f"is {role} here"
             raise NotAllowed(
-                f"{actor!r} {what}. An owner changes that with `winnow roles WS set {actor!r} {_NEEDS[right]}`."
+                f"{actor!r} {is_}, and {needed}. An owner changes that with `winnow roles WS set {actor!r} {_NEEDS[right]}`."
             )
 
     def set(self, name: str, role: str, by: str) -> RoleTable:
