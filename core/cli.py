@@ -300,25 +300,6 @@ def undo(ws: WorkspacePath, actor: Actor = None, json_: Json = False) -> None:
 
 
 @app.command()
-def export(
-    ws: WorkspacePath,
-    out: Annotated[Path, typer.Argument(metavar="OUT.csv|OUT.parquet")],
-    include_excluded: Annotated[bool, typer.Option("--include-excluded", help="Keep excluded rows, marked.")] = False,
-    json_: Json = False,
-) -> None:
-    """Write the curated dataset with its manifest and a patch file."""
-    from .workspace import Workspace
-
-    with Workspace.open(ws) as workspace:
-        result = workspace.export(out, include_excluded=include_excluded)
-    data = {
-        "path": str(result.path), "rows": result.rows, "excluded": result.excluded,
-        "manifest": str(result.manifest_path), "patch": str(result.patch_path),
-    }  # fmt: skip
-    _say(data, json_, f"{result.rows:,} rows written to {result.path} ({result.excluded:,} excluded)")
-
-
-@app.command()
 def encoders(json_: Json = False) -> None:
     """The encoders there are, and which can be used here now."""
     from .encoders import catalogue

@@ -1,4 +1,4 @@
-"""Verbs about subsets and what comes out: select, payoff, export, diff, apply."""
+"""Verbs about subsets and what comes out: select, payoff, export, datasheet, diff, apply."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ WorkspacePath = Annotated[Path, typer.Argument(metavar="WS", help="The workspace
 def register(app: typer.Typer) -> None:
     """Add the verbs to the command line."""
     app.command()(select)
-    app.command()(payoff)
+    for verb in (payoff, export, datasheet, diff, apply):
+        app.command()(verb)
 
 
 def _option(text: str) -> tuple[str, Any]:
@@ -176,3 +177,168 @@ def payoff(
         f"Judged on {found['judged']:,} held-out samples ({found['reviewed']:,} of them reviewed by a person), "
         f"{found['seeds']} seeds. They were looked at {found['looks']} times: intervals are widened for it."
     )
+
+
+def export(
+    ws: WorkspacePath,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A file (.csv, .parquet, .jsonl) or a folder.")],
+    include_excluded: Annotated[bool, typer.Option("--include-excluded", help="Keep excluded rows, marked.")] = False,
+    format: Annotated[
+        str | None, typer.Option(help="A format (`--format list` names them all); else by the suffix of OUT.")
+    ] = None,
+    selection: Annotated[str | None, typer.Option(help="Only a kept selection.")] = None,
+    filter: Annotated[
+        str | None, typer.Option(help="Only what matches, as in the address of a page: verdicts=clean&classes=cat.")
+    ] = None,
+    queue: Annotated[
+        str | None, typer.Option(help="Only samples of this verdict that nobody has decided about.")
+    ] = None,
+    ids: Annotated[Path | None, typer.Option(help="Only the ids of this file, one a line.")] = None,
+    links: Annotated[bool, typer.Option("--links", help="Link to the original images instead of copying.")] = False,
+    sheet: Annotated[
+        bool, typer.Option("--datasheet", help="Write a datasheet beside it, in HTML and Markdown.")
+    ] = False,
+    json_: Json = False,
+) -> None:
+    """Write the curated dataset, or a part of it, with its manifest and a patch file."""
+    from .console import Bars
+    from .workspace import Workspace
+
+    with Workspace.open(ws) as workspace:
+        if format == "list":
+            _list_formats(workspace.outlets.formats(), json_)
+            return
+        only, about = _part(workspace, selection, filter, queue, ids)
+        with Bars("quiet" if json_ else "bars") as bars:
+            result = workspace.outlets.export(
+                out,
+                format=format,
+                only=only,
+                links=links,
+                include_excluded=include_excluded,
+                about=about,
+                progress=bars,
+            )
+        sheets = (
+            workspace.outlets.datasheet(result.path.with_name(f"{result.path.name}.datasheet"), about=about)
+            if sheet
+            else ()
+        )
+    data = {
+        "path": str(result.path), "rows": result.rows, "excluded": result.excluded,
+        "manifest": str(result.manifest_path), "patch": str(result.patch_path), "datasheet": [str(s) for s in sheets],
+        "left_out": result.manifest.get("left_out", 0),
+    }  # fmt: skip
+    if json_:
+        print(json.dumps(data, ensure_ascii=False))
+        return
+    print(f"{result.rows:,} rows written to {result.path} ({result.excluded:,} excluded)")
+    for path in sheets:
+        print(f"Datasheet: {path}")
+
+
+def _part(
+    workspace: Any, selection: str | None, filter: str | None, queue: str | None, ids: Path | None
+) -> tuple[list[str] | None, dict[str, Any]]:
+    """Which ids to export (None = all), and what to say of it in the manifest."""
+    from urllib.parse import parse_qsl
+
+    from .query import Filter
+
+    if sum(x is not None for x in (selection, filter, queue, ids)) > 1:
+        raise WinnowError("Give one of --selection, --filter, --queue and --ids: each says by itself what to export.")
+    if selection is not None:
+        kept = workspace.selection.find(selection)
+        about = {
+            "selection": kept.name,
+            "method": kept.method,
+            "params": dict(kept.params),
+            "fingerprint": kept.fingerprint,
+        }
+        return workspace.selection.members(selection), about
+    if filter is not None:
+        return workspace.ids(Filter.from_query(dict(parse_qsl(filter)))), {"filter": filter}
+    if queue is not None:
+        return workspace.ids(Filter(verdicts=(queue,), state="undecided"), "-confidence"), {"queue": queue}
+    if ids is not None:
+        return read_ids(ids), {"ids": ids.name}
+    return None, {}
+
+
+def _list_formats(formats: list[Any], as_json: bool) -> None:
+    if as_json:
+        from dataclasses import asdict
+
+        print(json.dumps([asdict(f) for f in formats], ensure_ascii=False))
+        return
+    table = Table(box=None, pad_edge=False)
+    for name in ("format", "what it is", "here"):
+        table.add_column(name)
+    for f in formats:
+        table.add_row(f.name, f.explain, f.why_not or (f"ends in {f.suffix}" if f.suffix else "a folder"))
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+def datasheet(
+    ws: WorkspacePath, out: Annotated[Path, typer.Argument(metavar="OUT", help="OUT.html and OUT.md are written.")],
+    json_: Json = False,
+) -> None:  # fmt: skip
+    """Write a datasheet: counts, plots, decisions, methods, versions, seeds."""
+    from .workspace import Workspace
+
+    with Workspace.open(ws) as workspace:
+        made = workspace.outlets.datasheet(out)
+    print(json.dumps([str(p) for p in made]) if json_ else "\n".join(f"Datasheet: {p}" for p in made))
+
+
+def diff(
+    before: Annotated[Path, typer.Argument(metavar="A", help="An export.")],
+    after: Annotated[Path, typer.Argument(metavar="B", help="A later export, of any format.")],
+    json_: Json = False,
+) -> None:
+    """Compare two exports by sample: what was added, removed, relabelled, weighted otherwise."""
+    from dataclasses import asdict
+
+    from .exporters.diff import diff as compare
+
+    found = compare(before, after)
+    if json_:
+        print(json.dumps({**asdict(found), "same": found.same}, ensure_ascii=False))
+        return
+    print(f"{found.before:,} rows before, {found.after:,} after")
+    if found.same:
+        print("The same samples with the same labels and weights.")
+    for title, listed in (("added", found.added), ("removed", found.removed)):
+        if listed:
+            print(f"{len(listed):,} {title}: {', '.join(listed[:5])}{' …' if len(listed) > 5 else ''}")
+    if found.relabelled:
+        print(f"{len(found.relabelled):,} relabelled:")
+        for sample_id, old, new in found.relabelled[:20]:
+            print(f"  {sample_id}: {old} → {new}")
+    if found.weights:
+        print(f"{found.weights:,} weighted otherwise")
+    for name, (n_old, n_new) in found.labels.items():
+        print(f"  class {name or '(none)'}: {n_old:,} → {n_new:,}")
+    for name, (a, b) in found.settings.items():
+        print(f"  {name}: {a} → {b}")
+
+
+def apply(
+    patch: Annotated[Path, typer.Argument(metavar="PATCH", help="The patch file beside an export.")],
+    ws: Annotated[Path, typer.Argument(metavar="WS", help="The workspace of a new version of the data.")],
+    actor: Annotated[str | None, typer.Option(help="Who replays them, where roles are kept.")] = None,
+    json_: Json = False,
+) -> None:
+    """Replay decisions on a new version of the data: by id, else by content where a sample was renamed."""
+    from .workspace import Workspace
+
+    with Workspace.open(ws, actor=actor) as workspace:
+        report = workspace.replay(patch)
+    skipped = [{"sample_id": s.sample_id, "reason": s.reason} for s in report.skipped]
+    if json_:
+        said = {"applied": report.applied, "repeated": report.repeated, "renamed": report.renamed, "skipped": skipped}
+        print(json.dumps(said, ensure_ascii=False))
+        return
+    print(f"{report.applied:,} decisions replayed ({report.renamed:,} found by content), {len(skipped):,} left out")
+    for s in skipped[:20]:
+        print(f"  {s['sample_id']}: {s['reason']}")

@@ -34,12 +34,14 @@ from .config import ScanConfig
 from .desk import Desk
 from .errors import QueryError, WorkspaceError
 from .exporters import ExportResult
+from .facts import facts_of
 from .flags import FlagList, check_kind, flags
 from .layout import Layout
 from .log_place import checked_address, log_of, place_log
 from .log_view import LogView
 from .lookup import RowReader
 from .media import Thumbs
+from .outlets import Outlets
 from .people import People
 from .pipeline import check_format
 from .pipeline import scan as run_scan
@@ -280,6 +282,12 @@ class Workspace:
             self._layout, self._ids, self._row_of, self.labels, self._class_view.given, self.classes,
             self._store.state_table, self.sets, self.selections, self._generation, lambda: self.actor,
         )  # fmt: skip
+
+    @cached_property
+    def outlets(self) -> Outlets:
+        """Every way out: all formats, parts of the data, a datasheet."""
+        facts = partial(facts_of, self)
+        return Outlets(self._layout, self._store, self._results, self.classes, lambda: self._media, facts)
 
     @cached_property
     def _searcher(self) -> Searcher:

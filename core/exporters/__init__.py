@@ -8,9 +8,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, cast
+
+import pyarrow as pa
 
 from .. import __version__
 from ..errors import ExportError, ReadOnly, WorkspaceError, choices
@@ -19,27 +21,30 @@ from ..registry import load_siblings
 from ..store.artifacts import plain
 from ..store.atomic import atomic_file
 from ..store.decisions import DecisionStore, iso, utc_now
-from .base import EXPORTERS, Exporter, ExportResult, Rows
+from ..types import Progress, ProgressFn, quiet
+from .base import EXPORTERS, FOLDERS, Exporter, ExportResult, FolderExporter, Rows, Supplies
 from .curated import CuratedRows
+from .folders import MANIFEST_FORMAT, export_folder
 from .patch import ReplayReport, Skipped, patch_lines, replay_patch
 
 load_siblings(__name__, __path__)
 
 __all__ = [
     "EXPORTERS",
+    "FOLDERS",
     "CuratedRows",
     "ExportResult",
     "Exporter",
+    "FolderExporter",
     "ReplayReport",
     "Rows",
     "Skipped",
+    "Supplies",
     "export",
     "export_workspace",
     "exporter_for",
     "replay_patch",
 ]
-
-MANIFEST_FORMAT = "winnow-export/1"
 
 
 def exporter_for(path: str | Path) -> Exporter:
@@ -49,7 +54,10 @@ def exporter_for(path: str | Path) -> Exporter:
         if suffix in exporter.suffixes:
             return exporter
     known = [s for e in EXPORTERS for s in e.suffixes]
-    raise ExportError(f"{Path(path).name!r} does not say which format to write. End it in one of {choices(known)}.")
+    raise ExportError(
+        f"{Path(path).name!r} does not say which format to write. End it in one of {choices(known)}, or name a folder "
+        f"format: {choices(FOLDERS.names())}."
+    )
 
 
 def export(
@@ -120,10 +128,17 @@ def export_workspace(
     columns: Mapping[str, Any] | None = None,
     manifest: Mapping[str, Any] | None = None,
     include_excluded: bool = False,
+    only: Collection[str] | None = None,
+    about: Mapping[str, Any] | None = None,
+    folder: str | None = None,
+    supplies: Supplies | None = None,
+    progress: ProgressFn = quiet,
 ) -> ExportResult:
     """Write the curated dataset of a workspace with the decisions in force at this moment.
 
-    ``columns`` : which original column is what (only "id" is looked at). ``manifest`` : of the scan.
+    ``columns`` : which original column is what (only "id" is looked at). ``manifest`` : of the scan. ``only`` : ids to write,
+    None = all; ``about`` : where they come from, for the manifest. ``folder`` : a layout of ``FOLDERS``, with its ``supplies``,
+    instead of a file.
     """
     manifest = manifest or {}
     _protect(Path(path).expanduser(), layout, str(manifest.get("params", {}).get("source") or ""))
@@ -136,13 +151,16 @@ def export_workspace(
         id_column=(columns or {}).get("id"),
         include_excluded=include_excluded,
         signals=layout.signals if layout.signals.exists() else None,
+        only=only,
     )
 
     def patch() -> Iterable[bytes]:
         yield from patch_lines(snapshot.decisions, rows.content_hashes, snapshot.class_events)
 
     whole = {
+        **(about or {}),
         "include_excluded": include_excluded,
+        "id_column": rows.id_column,
         "original_columns": rows.original_columns,
         "added_columns": rows.added_columns,
         "decision_log": {"seq": snapshot.seq, "hash": snapshot.hash},
@@ -154,7 +172,25 @@ def export_workspace(
         ],
         "scan": dict(manifest),
     }
-    return export(path, rows, whole, patch())
+    if folder is not None:
+        return export_folder(path, folder, rows, supplies or Supplies((), ""), whole, patch())
+    return export(path, _Told(rows, progress), whole, patch())
+
+
+class _Told:
+    """Rows that tell of their progress."""
+
+    def __init__(self, rows: CuratedRows, progress: ProgressFn) -> None:
+        self._rows, self._progress = rows, progress
+        self.schema, self.summary = rows.schema, rows.summary
+
+    def __iter__(self) -> Iterator[pa.Table]:
+        done = 0
+        for table in self._rows:
+            self._progress(Progress("export", done, 0, "rows"))
+            done += table.num_rows
+            yield table
+        self._progress(Progress("export", done, done, "rows"))
 
 
 def _protect(path: Path, layout: Layout, source: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from ..registry import Registry
 from ..store.artifacts import plain
+from ..types import Float32, ProgressFn, quiet
 
 
 @runtime_checkable
@@ -47,6 +48,60 @@ class Exporter(Protocol):
 
 
 EXPORTERS: Registry[Exporter] = Registry("export format")
+
+
+@dataclass(frozen=True)
+class Item:
+    """One sample as it leaves: row in the scan, and what is true of it now. label : the label in force, None = none. given :
+    as it came. weight : in [0, 1]. decision : accept, relabel, disputed, exclude or None."""
+
+    row: int
+    sample_id: str
+    label: str | None
+    given: str | None
+    weight: float
+    verdict: str
+    decision: str | None
+    split: str
+    text: str | None
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Supplies:
+    """What a folder export may draw on. classes : every class name, in order. modality : image, text, pair or vector. image :
+    row → the original bytes (raises SourceError). path : row → the original file, None where images lie in a table. probs :
+    (n, C) out-of-sample beliefs over ``own`` classes, or None. links : link to original files instead of copying them."""
+
+    classes: tuple[str, ...]
+    modality: str
+    image: Callable[[int], bytes] | None = None
+    path: Callable[[int], Path | None] = lambda _: None
+    probs: Float32 | None = None
+    own: tuple[str, ...] = ()
+    links: bool = False
+    progress: ProgressFn = quiet
+
+
+@runtime_checkable
+class FolderExporter(Protocol):
+    """One layout of a folder. name : as registered. title, explain : for people. needs : "images", "texts" or "labels", what
+    a dataset must have for it."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    explain: ClassVar[str]
+    needs: ClassVar[frozenset[str]]
+
+    def write(self, folder: Path, items: Iterator[Item], supplies: Supplies) -> Mapping[str, Any]:
+        """Write all items below an empty folder, holding few at a time. Returns what the manifest should say; under "files" a
+        mapping sample id → path within the folder (or nothing), under "left_out" reason → how many. The caller makes the
+        folder appear all at once."""
+        ...
+
+
+FOLDERS: Registry[FolderExporter] = Registry("folder format")
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from ..errors import WorkspaceError
 from ..store.decisions import Snapshot
+from .base import Item
 
 BATCH = 16_384
 
@@ -47,7 +48,8 @@ class CuratedRows:
     ----------
     dataset, verdicts : Parquet files of the workspace. meta : the original columns, after the id; None = there are
         none. snapshot : the decisions in force. id_column : the original column that is the sample's id, if any.
-        signals : Parquet file with the signals' scores, in the same order; None = all weights are 1.
+        signals : Parquet file with the signals' scores, in the same order; None = all weights are 1. only : ids to be exported,
+        None = all.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class CuratedRows:
         id_column: str | None = None,
         include_excluded: bool = False,
         signals: Path | None = None,
+        only: Collection[str] | None = None,
     ) -> None:
         self._paths = (dataset, verdicts, meta)
         self._signals = signals if signals is not None and _DISTRUST in pq.read_schema(signals).names else None
@@ -66,15 +69,20 @@ class CuratedRows:
         self._state = snapshot.table.select(["state", "label", "actor", "at"])
         self._place = {sample_id: i for i, sample_id in enumerate(snapshot.table.column("sample_id").to_pylist())}
         self._include_excluded = include_excluded
+        self._only = None if only is None else pa.array(sorted(set(only)), pa.string())
+        self.id_column = id_column
         original = [f.remove_metadata() for f in list(pq.read_schema(meta))[1:]] if meta is not None else []
         self.original_columns = [field.name for field in original]
         wanted = dict(ADDED)
         if id_column is None or id_column not in self.original_columns:
             wanted = {"sample_id": pa.string(), **wanted}
+        if "sample_id" in wanted:
+            self.id_column = _free("sample_id", self.original_columns)
         self._names = {name: _free(name, self.original_columns) for name in wanted}
         self._schema = pa.schema([*original, *(pa.field(self._names[name], kind) for name, kind in wanted.items())])
         self._decided: Counter[str] = Counter()
         self._changed = 0
+        self._left_out = 0
         self.content_hashes: dict[str, str] = {}
         """Content hash of each decided sample, once the rows were read."""
 
@@ -93,13 +101,31 @@ class CuratedRows:
             "excluded": decided.get("exclude", 0),
             "decisions": decided,
             "labels_changed": self._changed,
+            "left_out": self._left_out,
             "decided_but_not_in_this_scan": len(self._place) - sum(decided.values()),
         }
 
     def __iter__(self) -> Iterator[pa.Table]:
+        return (table for table, _ in self._pieces())
+
+    def items(self) -> Iterator[Item]:
+        """The same rows one by one, for folders. Reads the tables anew."""
+        for table, samples in self._pieces():
+            mine = {name: table.column(self._names[name]).to_pylist() for name in ADDED}
+            about = {name: samples.column(name).to_pylist() for name in samples.column_names}
+            for i in range(table.num_rows):
+                yield Item(
+                    row=about["row"][i], sample_id=about["sample_id"][i], label=mine["label_final"][i],
+                    given=mine["label_original"][i], weight=float(mine["sample_weight"][i]),
+                    verdict=mine["verdict"][i] or "", decision=mine["decision"][i], split=about["split"][i] or "",
+                    text=about["text"][i], width=about["width"][i] or 0, height=about["height"][i] or 0,
+                )  # fmt: skip
+
+    def _pieces(self) -> Iterator[tuple[pa.Table, pa.Table]]:
+        """Pieces of the export, each with the same rows of the dataset table."""
         dataset, verdicts, meta = self._paths
-        self._decided, self._changed, self.content_hashes = Counter(), 0, {}
-        who = _Reader(dataset, ["sample_id", "label", "content_hash"])
+        self._decided, self._changed, self._left_out, self.content_hashes = Counter(), 0, 0, {}
+        who = _Reader(dataset, ["row", "sample_id", "label", "content_hash", "split", "text", "width", "height"])
         found = _Reader(verdicts, ["sample_id", "verdict", "confidence", "reasons"])
         original = _Reader(meta) if meta is not None else None
         distrust = _Reader(self._signals, [_DISTRUST]) if self._signals is not None else None
@@ -126,7 +152,9 @@ class CuratedRows:
             if samples.num_rows < BATCH:
                 return
 
-    def _table(self, samples: pa.Table, answers: pa.Table, columns: pa.Table | None, doubt: Any) -> pa.Table:
+    def _table(
+        self, samples: pa.Table, answers: pa.Table, columns: pa.Table | None, doubt: Any
+    ) -> tuple[pa.Table, pa.Table]:
         ids = samples.column("sample_id").to_pylist()
         places = [self._place.get(sample_id) for sample_id in ids]
         state = self._state.take(pa.array(places, pa.int64()))
@@ -150,9 +178,13 @@ class CuratedRows:
         table = pa.Table.from_arrays(
             [column.cast(field.type) for column, field in zip(out, self._schema, strict=True)], schema=self._schema
         )
+        keep = pc.fill_null(pc.not_equal(decision, "exclude"), True)
         if self._include_excluded:
-            return table
-        return table.filter(pc.fill_null(pc.not_equal(decision, "exclude"), True))
+            keep = pc.is_valid(samples.column("sample_id"))
+        if self._only is not None:
+            keep = pc.and_(keep, pc.is_in(samples.column("sample_id"), value_set=self._only))
+        self._left_out += pc.sum(pc.invert(keep)).as_py() or 0
+        return table.filter(keep), samples.filter(keep)
 
     def _by_registry(self, label: Any) -> Any:
         if not self._registry.now:

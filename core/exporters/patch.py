@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +33,14 @@ class Skipped:
 @dataclass(frozen=True)
 class ReplayReport:
     """applied : decisions that are in the log now because of this replay. repeated : were there before. class_changes :
-    changes of classes that are there now because of this replay."""
+    changes of classes that are there now because of this replay. renamed : of the applied or repeated, decisions about a
+    sample that has another id now and was known by its content."""
 
     applied: int
     repeated: int
     skipped: tuple[Skipped, ...]
     class_changes: int = 0
+    renamed: int = 0
 
 
 _CLASS_FIELDS = ("event_id", "name", "target", "undoes", "actor", "at", "reason")
@@ -78,7 +80,8 @@ def replay_patch(
 ) -> ReplayReport:
     """Record the decisions of a patch file that fit this scan.
 
-    Left out, each with its reason: samples that are not in this scan, samples whose content has changed since, lines
+    A sample that is not in this scan under its id is found by its content, where exactly one sample has that content. Left
+    out, each with its reason: samples that are not in this scan, samples whose content has changed since, lines
     that are no decision, and decisions of people who have decided otherwise about that sample meanwhile.
 
     Parameters
@@ -93,6 +96,8 @@ def replay_patch(
     path = Path(path)
     if not isinstance(known, Mapping):
         known = dict(zip(known, content_hashes or [""] * len(known), strict=True))
+    by_content = _unique(known)
+    renamed = 0
     skipped: list[Skipped] = []
     new: set[str] = set()
     repeated = lines = good = changed = 0
@@ -135,6 +140,8 @@ def replay_patch(
             skipped.append(Skipped(f"line {number}", f"it is no decision ({error})"))
             continue
         good += 1
+        if request.sample_id not in known and content in by_content:
+            request, renamed = replace(request, sample_id=by_content[content]), renamed + 1
         if request.sample_id not in known:
             skipped.append(Skipped(request.sample_id, "this scan has no such sample"))
         elif content and known[request.sample_id] and content != known[request.sample_id]:
@@ -149,7 +156,17 @@ def replay_patch(
             "An export writes it beside its data, as OUT.patch.jsonl."
         )
     flush()
-    return ReplayReport(len(new), repeated, tuple(skipped), changed)
+    return ReplayReport(len(new), repeated, tuple(skipped), changed, renamed)
+
+
+def _unique(known: Mapping[str, str]) -> dict[str, str]:
+    """Content hash → sample id, for contents that one sample has."""
+    out: dict[str, str] = {}
+    twice: set[str] = set()
+    for sample_id, content in known.items():
+        if content and out.setdefault(content, sample_id) != sample_id:
+            twice.add(content)
+    return {content: sample_id for content, sample_id in out.items() if content not in twice}
 
 
 def _lines(path: Path) -> Iterator[bytes]:

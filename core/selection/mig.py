@@ -15,7 +15,8 @@ class InformationGain:
 
     Formula: tags are the classes and the clusters; a sample's v has a one at its class and at its cluster. A = (T + I) with rows
     summing to one, T_ab = max(cos(m_a, m_b), 0) between the mean vectors of tags a and b where it exceeds the median, else 0,
-    scaled by (1 − diversity slider). x = A Σ_{i∈S} v_i q_i; Φ(x) = Σ x^0.8; the next sample is argmax_i q_i · (A v_i)ᵀ Φ′(x), the
+    scaled by (1 − diversity slider). x = Aᵀ Σ_{i∈S} v_i q_i, so
+    that every sample brings the same amount; Φ(x) = Σ x^0.8; the next sample is argmax_i q_i · (Aᵀ v_i)ᵀ Φ′(x), the
     first-order gain. q = quality^(4·slider). Samples with the same tags differ in q only, so their best is looked at.
 
     Source: Chen et al. (2025), "MIG: automatic data selection for instruction tuning by maximizing information gain in
@@ -45,7 +46,7 @@ class InformationGain:
         tags = np.zeros((len(cells), n_labels + n_clusters))
         tags[np.arange(len(cells)), cells // n_clusters] = 1.0
         tags[np.arange(len(cells)), n_labels + cells % n_clusters] = 1.0
-        spread = tags @ _related(inputs, rows, label, n_labels, cluster, n_clusters).T
+        spread = tags @ _related(inputs, rows, label, n_labels, cluster, n_clusters)
 
         trust = inputs.trust()
         mine = cell[: len(rows)]

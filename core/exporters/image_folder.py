@@ -1,0 +1,51 @@
+"""A folder of images with a subfolder per class, as torchvision's ImageFolder reads it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ._media import need_images, put_image, safe_name, split_of, told
+from .base import FOLDERS, Item, Supplies
+
+
+class ImageFolder:
+    """``class/file``, or ``split/class/file`` where the dataset has splits. Copies, or links to the original files.
+
+    Source: torchvision.datasets.ImageFolder. Class names that no folder can have are written as ``%XX``.
+    """
+
+    name: ClassVar[str] = "image_folder"
+    title: ClassVar[str] = "Image folder"
+    explain: ClassVar[str] = "A subfolder per class, for torchvision's ImageFolder and most training scripts."
+    needs: ClassVar[frozenset[str]] = frozenset({"images", "labels"})
+
+    def write(self, folder: Path, items: Iterator[Item], supplies: Supplies) -> Mapping[str, Any]:
+        need_images(supplies, self.title)
+        return by_class(folder, items, supplies, split_of)
+
+
+def by_class(folder: Path, items: Iterator[Item], supplies: Supplies, place: Any) -> Mapping[str, Any]:
+    """Write ``place(item)/class/file`` for every item; an empty place is left away."""
+    files: dict[str, str] = {}
+    left: Counter[str] = Counter()
+    names: dict[str, str] = {}
+    for item in told(items, supplies):
+        if item.label is None:
+            left["no label"] += 1
+            continue
+        names[item.label] = safe_name(item.label)
+        part = place(item)
+        inside = Path(*([safe_name(part)] if part else []), names[item.label])
+        (folder / inside).mkdir(parents=True, exist_ok=True)
+        file = put_image(item, folder / inside, supplies)
+        if file is None:
+            left["image cannot be read"] += 1
+            continue
+        files[item.sample_id] = (inside / file).as_posix()
+    return {"files": files, "left_out": dict(left), "class_folders": dict(sorted(names.items()))}
+
+
+FOLDERS.register(ImageFolder.name)(ImageFolder())
