@@ -15,6 +15,9 @@ from .types import ISSUE_KINDS, Kind
 STATES = ("any", "undecided", "decided", "accept", "relabel", "exclude", "disputed")
 """What ``Filter.state`` may be: about the answer of all people together."""
 
+SEARCH = ("find", "like", "file", "without")
+"""The fields of a search."""
+
 Span = tuple[float | None, float | None]
 
 
@@ -29,6 +32,8 @@ class Filter:
     pair : (given, suggested) label. duplicate_group : its number. pick : one of :data:`winnow.core.queues.PICKS`, chosen
     among the samples that match everything else. strict : a false-flag rate in (0, 1): the problems among ``verdicts``
     and ``kinds`` then mean those kinds' lists at this rate (:mod:`winnow.core.strictness`), whatever the scan flagged.
+    find, like, file, without : a search (:class:`winnow.core.search.Search`) for the nearest among the samples that match
+    everything else: to a description, to a sample's id, to a file that was brought, away from a description.
 
     Raises QueryError where a value is none of the choices.
     """
@@ -49,6 +54,10 @@ class Filter:
     duplicate_group: int | None = None
     pick: str = ""
     strict: float | None = None
+    find: str = ""
+    like: str = ""
+    file: str = ""
+    without: str = ""
 
     def __post_init__(self) -> None:
         put = object.__setattr__
@@ -61,6 +70,12 @@ class Filter:
         _among("state", (self.state,), STATES)
         put(self, "scores", {str(name): _span(str(name), span) for name, span in dict(self.scores or {}).items()})
         put(self, "text", _text("text", self.text))
+        for name in SEARCH:
+            put(
+                self,
+                name,
+                " ".join(_text(name, getattr(self, name)).split()) if name != "like" else _text(name, self.like),
+            )
         if self.polygon is not None:
             put(self, "polygon", tuple((float(x), float(y)) for x, y in checked_polygon(self.polygon)))
         if self.ids is not None:
@@ -76,6 +91,11 @@ class Filter:
             check_pick(self.pick)
         if self.strict is not None:
             put(self, "strict", _rate(self.strict))
+
+    @property
+    def searching(self) -> bool:
+        """Whether samples are looked for by what they are like."""
+        return any(getattr(self, name) for name in SEARCH)
 
     @property
     def active(self) -> bool:
@@ -107,14 +127,16 @@ class Filter:
             out["pick"] = self.pick
         if self.strict is not None:
             out["strict"] = repr(self.strict)
-        return out
+        return out | {name: getattr(self, name) for name in SEARCH if getattr(self, name)}
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> Filter:
         """The filter of a URL's parameters; other parameters are passed over. Raises QueryError."""
         values: dict[str, Any] = {name: tuple(_split(query[name])) for name in _LISTS if name in query}
         values |= {
-            name: query[name] for name in ("state", "text", "duplicate_group", "pick", "strict") if name in query
+            name: query[name]
+            for name in ("state", "text", "duplicate_group", "pick", "strict", *SEARCH)
+            if name in query
         }
         values["scores"] = {
             key.removeprefix("score."): tuple(text.split(".."))

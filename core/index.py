@@ -69,15 +69,23 @@ class SearchIndex:
             return None
         return np.asarray(self._index.quantizer.reconstruct_n(0, self.cells), np.float32)
 
-    def search(self, queries: Float32, k: int, probes: int = 0) -> tuple[Int64, Float32]:
+    def search(self, queries: Float32, k: int, probes: int = 0, only: Int64 | None = None) -> tuple[Int64, Float32]:
         """The k best rows of each query (q, d) and their cosines (q, k), descending; −1 and −inf where there are fewer.
 
-        probes : cells to look into; 0 = all (exact up to the float16 of the rows).
+        probes : cells to look into; 0 = all (exact up to the float16 of the rows). only : rows that may be found.
         """
         query = np.ascontiguousarray(queries, np.float32)
+        wanted: dict[str, Any] = {}
+        if only is not None:
+            among = np.zeros(int(only.max(initial=0)) + 1, bool)
+            among[only] = True
+            bits = np.packbits(among, bitorder="little")
+            wanted["sel"] = faiss.IDSelectorBitmap(bits)  # type: ignore[call-arg, arg-type]
         if self.cells:
-            wanted = faiss.SearchParametersIVF(nprobe=min(probes or self.cells, self.cells))  # type: ignore[call-arg]
-            cosines, rows = self._index.search(query, k, params=wanted)
+            wanted["nprobe"] = min(probes or self.cells, self.cells)
+            cosines, rows = self._index.search(query, k, params=faiss.SearchParametersIVF(**wanted))
+        elif wanted:
+            cosines, rows = self._index.search(query, k, params=faiss.SearchParameters(**wanted))
         else:
             cosines, rows = self._index.search(query, k)
         return rows.astype(np.int64), np.where(rows >= 0, cosines, -np.inf).astype(np.float32)

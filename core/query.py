@@ -25,8 +25,10 @@ from .errors import QueryError, WorkspaceError, choices
 from .filter import STATES, Filter
 from .polygon import PointIndex
 from .queues import pick_sql
+from .search import Found, Search
+from .sql import Cursor, finite, literal, quote
 from .strictness import flag_list
-from .types import ISSUE_KINDS, Kind
+from .types import ISSUE_KINDS, Int64, Kind
 
 __all__ = ["STATES", "Counts", "Filter", "SampleQuery"]
 
@@ -45,6 +47,9 @@ _GROUPS = {
     "verdict": ("v", "verdict", "NULL"),
 }
 """What samples can be grouped by → (alias, column, what "in none" is)."""
+
+_PLACES = {"pick": ("picked", "a pick, such as pick=thirty"), "match": ("found", "a search, such as find=words")}
+"""Orders that come with a filter → (its view, what the filter must hold)."""
 
 _SUSPICION = "greatest(v.noisy_label, v.ood, v.broken, CASE WHEN v.duplicate_of IS NULL THEN 0 ELSE v.duplicate END)"
 """Order: the likeliest problem of each sample; the keeper of a duplicate group is no duplicate."""
@@ -133,7 +138,8 @@ class SampleQuery:
         where they exist (signals by ``row``; meta begins with the sample's id and holds the original columns).
     state : called for each question; gives the decisions in force (``store.state.STATE_SCHEMA``), or None.
     threads : of DuckDB; None = one per core. classes : what labels mean by the class registry; None = themselves.
-    learnt : what the last round of decisions believes, for picks (``queues.learnt_table``), or None.
+    learnt : what the last round of decisions believes, for picks (``queues.learnt_table``), or None. find : answers a
+        search among these rows (None = all).
     """
 
     def __init__(
@@ -146,6 +152,7 @@ class SampleQuery:
         threads: int | None = None,
         classes: ClassView | None = None,
         learnt: Callable[[], pa.Table | None] | None = None,
+        find: Callable[[Search, Int64 | None], Found] | None = None,
     ) -> None:
         paths = {"dataset": dataset, "verdicts": verdicts, "signals": signals, "meta": meta}
         self._paths = {name: Path(p) for name, p in paths.items() if p is not None and Path(p).exists()}
@@ -155,7 +162,7 @@ class SampleQuery:
                     f"{str(paths[name])!r} is missing. Run the scan again: it rebuilds what is not there."
                 )
         self._schemas = {name: self._schema(path) for name, path in self._paths.items()}
-        self._state, self._classes, self._learnt = state, classes, learnt
+        self._state, self._classes, self._learnt, self._find = state, classes, learnt, find
         self._lock = threading.Lock()
         # No extension is ever downloaded; nothing is spilled into the current folder.
         config: dict[str, Any] = {
@@ -167,7 +174,7 @@ class SampleQuery:
             config["threads"] = threads
         self._connection = duckdb.connect(":memory:", config=config)
         for name, path in self._paths.items():
-            self._connection.execute(f"CREATE VIEW scanned_{name} AS SELECT * FROM read_parquet({_literal(path)})")
+            self._connection.execute(f"CREATE VIEW scanned_{name} AS SELECT * FROM read_parquet({literal(path)})")
             self._connection.execute(f"CREATE VIEW {name} AS SELECT * FROM scanned_{name}")
 
     def close(self) -> None:
@@ -180,9 +187,9 @@ class SampleQuery:
         """How many match, and how they spread. One pass over the columns that the filter and the facets name."""
         where = self._where(filter or Filter())
         where.aliases |= {"v", "s"}
-        facets = {name: _quote(alias, column) for name, (alias, column) in _FACETS.items()} | {"class": _CLASS}
+        facets = {name: quote(alias, column) for name, (alias, column) in _FACETS.items()} | {"class": _CLASS}
         sets = ", ".join(f"({column})" for column in facets.values())
-        flags = ", ".join(f"count(*) FILTER (WHERE {_quote('v', f'{k.value}_flag')})" for k in ISSUE_KINDS)
+        flags = ", ".join(f"count(*) FILTER (WHERE {quote('v', f'{k.value}_flag')})" for k in ISSUE_KINDS)
         sql = (
             f"SELECT grouping({', '.join(facets.values())}), {', '.join(facets.values())}, count(*), {flags} "
             f"{self._from(where)} {where.sql} GROUP BY GROUPING SETS ({sets}, ())"
@@ -208,7 +215,7 @@ class SampleQuery:
 
     def ids(self, filter: Filter | None = None, sort: str = "row", group: str = "") -> list[str]:
         """Every matching id in order. ``sort``: a column or score, "-" in front = descending; ties go by row, and
-        samples without a value come last; "pick" = the order of ``filter.pick``. ``group``: see :meth:`groups`."""
+        samples without a value come last; "pick" = the order of ``filter.pick``, "match" that of a search. ``group``: see :meth:`groups`."""
         where = self._where(filter or Filter())
         order = self._order(sort, where, group)
         with self._ask(where) as ask:
@@ -229,7 +236,12 @@ class SampleQuery:
         page = f"SELECT d.row {self._from(where)} {where.sql} ORDER BY {order} LIMIT ? OFFSET ?"
         with self._ask(where) as ask:
             numbers = [r[0] for r in ask(page, [*where.values, max(int(limit), 0), max(int(offset), 0)])]
-            return self._tiles(ask, numbers, sort.removeprefix("-"))
+            tiles = self._tiles(ask, numbers, sort.removeprefix("-"))
+        if (found := where.views.get("found")) is not None:
+            score = dict(zip(found.column("row").to_pylist(), found.column("score").to_pylist(), strict=True))
+            for tile in tiles:
+                tile["scores"]["match"] = score[tile["row"]]
+        return tiles
 
     def groups(self, filter: Filter | None = None, by: str = "label") -> list[tuple[Any, int]]:
         """(value, count) of the groups that matching samples fall into, the largest first, "in none" (None) last:
@@ -300,17 +312,17 @@ class SampleQuery:
         verdicts, found = self._schemas["verdicts"], {}
         for name in [*(k.value for k in ISSUE_KINDS), "confidence"]:
             if name in verdicts.names:
-                found[name] = _finite("v", name)
+                found[name] = finite("v", name)
         if "signals" in self._schemas:
             for column in self._schemas["signals"]:
                 if pa.types.is_floating(column.type) and column.name not in found:
-                    found[column.name] = _finite("g", column.name)
+                    found[column.name] = finite("g", column.name)
         return found
 
     @cached_property
     def _sorts(self) -> dict[str, str]:
         columns = {
-            name: _quote(_ALIAS[table], name)
+            name: quote(_ALIAS[table], name)
             for table, names in _SORTABLE.items()
             for name in names
             if name in self._schemas[table].names
@@ -354,7 +366,7 @@ class SampleQuery:
             least = self._threshold(kind, rate)
             copy = " AND v.duplicate_of IS NOT NULL" if kind == Kind.DUPLICATE else ""
             # the column is float32: compared as it is stored, so that the last one listed is listed here too
-            clauses.append(f"({_quote('v', kind)} >= {least!r}::DOUBLE{copy})" if np.isfinite(least) else "false")
+            clauses.append(f"({quote('v', kind)} >= {least!r}::DOUBLE{copy})" if np.isfinite(least) else "false")
         return " OR ".join(clauses) or "true"
 
     def _where(self, f: Filter) -> _Where:
@@ -370,11 +382,11 @@ class SampleQuery:
             ("d", "source", f.sources),
         ):
             if names:
-                where.add(alias, f"coalesce({_quote(alias, column)}, '') IN (SELECT unnest(?))", list(names))
+                where.add(alias, f"coalesce({quote(alias, column)}, '') IN (SELECT unnest(?))", list(names))
         if f.classes:
             where.add("s", f"coalesce({_CLASS}, '') IN (SELECT unnest(?))", list(f.classes))
         if f.kinds and not strict:
-            where.add("v", " OR ".join(_quote("v", f"{kind}_flag") for kind in f.kinds))
+            where.add("v", " OR ".join(quote("v", f"{kind}_flag") for kind in f.kinds))
         if f.clusters:
             where.add("v", "v.cluster IN (SELECT unnest(?))", list(f.clusters))
         if f.pair:
@@ -403,10 +415,26 @@ class SampleQuery:
             rows = np.flatnonzero(self._points.inside(f.polygon)).astype(np.int32)
             where.views["lassoed"] = pa.table({"row": rows})
             where.add("d", "d.row IN (SELECT row FROM lassoed)")
+        if f.searching:
+            where.views["found"] = self._found(Search(f.find, f.like, f.file, f.without), where)
+            where.add("d", "d.row IN (SELECT row FROM found)")
         if f.pick:
             where.views["picked"] = self._picked(f.pick, where)
             where.add("d", "d.row IN (SELECT row FROM picked)")
         return where
+
+    def _found(self, search: Search, where: _Where) -> pa.Table:
+        """(row, place, score) of what a search finds among the samples that match so far."""
+        if self._find is None:
+            raise QueryError("This table cannot be searched by what samples are like.")
+        only = None
+        if where.clauses:
+            with self._ask(where) as ask:
+                rows = ask.first_column(f"SELECT d.row {self._from(where)} {where.sql} ORDER BY d.row", where.values)
+            only = np.array(rows, np.int64)
+        found = self._find(search, only)
+        place = np.arange(len(found.rows), dtype=np.int32)
+        return pa.table({"row": found.rows.astype(np.int32), "place": place, "score": found.scores})
 
     def _picked(self, pick: str, where: _Where) -> pa.Table:
         """(row, place) of a pick among the samples that match so far."""
@@ -421,12 +449,12 @@ class SampleQuery:
 
     def _add_text(self, where: _Where, text: str) -> None:
         names = [n for n in ("sample_id", "text", "label") if n in self._schemas["dataset"].names]
-        hits, values = [f"contains(lower({_quote('d', n)}), lower(?))" for n in names], [text] * len(names)
+        hits, values = [f"contains(lower({quote('d', n)}), lower(?))" for n in names], [text] * len(names)
         if "meta" in self._schemas:
             key, texts = self._meta_texts
             if texts:
-                found = " OR ".join(f"contains(lower({_quote('m', t)}), lower(?))" for t in texts)
-                hits.append(f"d.sample_id IN (SELECT {_quote('m', key)} FROM meta m WHERE {found})")
+                found = " OR ".join(f"contains(lower({quote('m', t)}), lower(?))" for t in texts)
+                hits.append(f"d.sample_id IN (SELECT {quote('m', key)} FROM meta m WHERE {found})")
                 values += [text] * len(texts)
         where.add("d", " OR ".join(f"coalesce({h}, false)" for h in hits), *values)
 
@@ -445,7 +473,7 @@ class SampleQuery:
         if by == "label":
             return "s", _CLASS
         alias, column, none = _GROUPS[by]
-        return alias, f"nullif({_quote(alias, column)}, {none})"
+        return alias, f"nullif({quote(alias, column)}, {none})"
 
     def _order(self, sort: str, where: _Where, group: str = "") -> str:
         if group:
@@ -454,12 +482,12 @@ class SampleQuery:
             first = f"{value} IS NULL, count(*) OVER (PARTITION BY {value}) DESC, {value}, "
             return first + self._order(sort, where)
         name = sort.removeprefix("-")
-        if name == "pick":
-            if "picked" not in where.views:
-                raise QueryError("The order 'pick' needs a filter with a pick, such as pick=thirty.")
-            return (
-                f"(SELECT p.place FROM picked p WHERE p.row = d.row) {'DESC' if sort.startswith('-') else 'ASC'}, d.row"
-            )
+        if name in _PLACES:
+            view, needs = _PLACES[name]
+            if view not in where.views:
+                raise QueryError(f"The order {name!r} needs a filter with {needs}.")
+            way = "DESC" if sort.startswith("-") else "ASC"
+            return f"(SELECT p.place FROM {view} p WHERE p.row = d.row) {way}, d.row"
         alias, sql = self._column(self._sorts, name or "row", "sort order")
         where.aliases.add(alias)
         return f"{sql} {'DESC' if sort.startswith('-') else 'ASC'} NULLS LAST, d.row"
@@ -476,7 +504,7 @@ class SampleQuery:
         return " ".join(parts)
 
     @contextlib.contextmanager
-    def _ask(self, where: _Where) -> Iterator[_Cursor]:
+    def _ask(self, where: _Where) -> Iterator[Cursor]:
         """A cursor of its own, with this question's views. Raises WorkspaceError for damaged files."""
         with self._lock:
             cursor = self._connection.cursor()
@@ -491,7 +519,7 @@ class SampleQuery:
                 cursor.register("one_class", pa.table({"row": same}))
                 for view in _BY_REGISTRY:
                     cursor.execute(view)
-            yield _Cursor(cursor)
+            yield Cursor(cursor)
         except (duckdb.IOException, duckdb.InvalidInputException) as error:
             why = str(error).splitlines()[0]
             raise WorkspaceError(
@@ -500,14 +528,14 @@ class SampleQuery:
         finally:
             cursor.close()
 
-    def _tiles(self, ask: _Cursor, numbers: list[int], sorted_by: str) -> list[dict[str, Any]]:
+    def _tiles(self, ask: Cursor, numbers: list[int], sorted_by: str) -> list[dict[str, Any]]:
         """The tiles of these rows, in this order."""
         if not numbers:
             return []
         kinds = [k.value for k in ISSUE_KINDS]
         extra = sorted_by if sorted_by in self._scores and sorted_by not in kinds and sorted_by != "confidence" else ""
         where = _Where(aliases={"v", "s", *("g" for _ in [extra] if extra)})
-        columns = ", ".join([*(_quote("v", k) for k in kinds), *(_quote("v", f"{k}_flag") for k in kinds)])
+        columns = ", ".join([*(quote("v", k) for k in kinds), *(quote("v", f"{k}_flag") for k in kinds)])
         sql = (
             "SELECT d.row, d.sample_id, d.label, v.suggested_label, v.suggested_prob[1], v.verdict, v.confidence, "
             f"v.reasons, left(d.text, {TILE_TEXT}), d.split, d.source, v.cluster, v.duplicate_of, v.duplicate_group, "
@@ -541,38 +569,6 @@ _NOTHING_DECIDED = pa.table(
     {name: pa.array([], pa.string()) for name in ("sample_id", "state", "label", "actor", "at", "reason")}
     | {"n_people": pa.array([], pa.int32())}
 )
-
-
-class _Cursor:
-    """Runs SQL with bound values."""
-
-    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
-        self._cursor = cursor
-
-    def __call__(self, sql: str, values: Sequence[Any]) -> list[Any]:
-        return self._cursor.execute(sql, list(values)).fetchall()
-
-    def first_column(self, sql: str, values: Sequence[Any]) -> list[Any]:
-        """The first column of the answer: much faster than rows where there are many."""
-        columns = self._cursor.execute(sql, list(values)).fetchnumpy()
-        found: list[Any] = next(iter(columns.values())).tolist()
-        return found
-
-
-def _quote(alias: str, column: str) -> str:
-    """A column of one of the files as SQL. ``column`` comes from a schema or a constant, never from outside."""
-    return f'{alias}."{column.replace(chr(34), chr(34) * 2)}"'
-
-
-def _finite(alias: str, column: str) -> str:
-    quoted = _quote(alias, column)
-    return f"CASE WHEN isnan({quoted}) THEN NULL ELSE {quoted} END"
-
-
-def _literal(path: Path) -> str:
-    """A path as a SQL text in which nothing is a pattern: read_parquet expands ``*``, ``?`` and ``[``."""
-    plain = "".join(f"[{c}]" if c in "*?[" else c for c in str(path.absolute()))
-    return "'" + plain.replace("'", "''") + "'"
 
 
 def _most_first(item: tuple[Any, int]) -> tuple[int, str]:

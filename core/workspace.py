@@ -50,7 +50,7 @@ from .query import Counts, Filter, SampleQuery
 from .queues import learnt_table
 from .roles import Right, Roles
 from .rounds import Rounds
-from .search import Searcher
+from .search import Search, Searcher
 from .selections import Selections
 from .set_tables import sets_of
 from .signals import SIGNALS
@@ -252,7 +252,7 @@ class Workspace:
             dataset=self._layout.dataset, verdicts=self._layout.verdicts, signals=self._layout.signals,
             state=self._store.state_table,
             meta=self._layout.meta if self._layout.meta.exists() else None, classes=self._class_view,
-            learnt=self._learnt,
+            learnt=self._learnt, find=lambda search, only: self.searcher.find(search, only=only),
         )  # fmt: skip
 
     def _learnt(self) -> pa.Table | None:
@@ -290,8 +290,9 @@ class Workspace:
         return Outlets(self._layout, self._store, self._results, self.classes, lambda: self._media, facts)
 
     @cached_property
-    def _searcher(self) -> Searcher:
-        return Searcher(self._layout, self._results["encoder"])
+    def searcher(self) -> Searcher:
+        """Search by words, by a sample, by a file: see :mod:`winnow.core.search`."""
+        return Searcher(self._layout, self._results["encoder"], self._results["fingerprint"], self.row)
 
     def row(self, sample_id: str) -> int:
         """The row of a sample in this scan. Raises QueryError for an unknown id."""
@@ -465,14 +466,10 @@ class Workspace:
         return self._query.inside(polygons, filter or Filter())
 
     def search(self, *, text: str | None = None, like: str | None = None, limit: int = 100) -> list[tuple[str, float]]:
-        """Samples nearest to a sample (``like``: its id) or to a description (``text``), with their cosine.
-
-        Raises
-        ------
-        QueryError : ``text`` with an encoder that has no text tower (filter by text instead), or an unknown id.
-        """
-        rows, cosines = self._searcher.like(self.row(like), limit) if like else self._searcher.text(text or "", limit)
-        return [(self._ids[r], float(c)) for r, c in zip(rows, cosines, strict=True)]
+        """Samples nearest to a sample (``like``: its id), to a description (``text``) or to both, with their cosine; by full
+        text where the encoder knows no words (see :meth:`Searcher.notice`). Raises QueryError for an unknown id."""
+        found = self.searcher.find(Search(text or "", like or ""), limit)
+        return [(self._ids[r], float(c)) for r, c in zip(found.rows, found.scores, strict=True)]
 
     # ── pictures ────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -185,10 +185,11 @@ def test_beyond_two_hundred_thousand_rows_the_index_is_asked(
     from winnow.core import search
 
     again, _ = grown
-    whole = Searcher(Layout(again.path), {}).like(5, 8)
+    fifth = search.Search(like="the fifth")
+    whole = Searcher(Layout(again.path), {}, "", lambda _: 5).find(fifth, 8)
     monkeypatch.setattr(search, "INDEXED", 10)
-    asked = Searcher(Layout(again.path), {})
-    found = asked.like(5, 8)
+    asked = Searcher(Layout(again.path), {}, "", lambda _: 5)
+    found = asked.find(fifth, 8)
     assert "_index" in vars(asked)
-    np.testing.assert_array_equal(found[0], whole[0])
-    np.testing.assert_allclose(found[1], whole[1], atol=1e-6)
+    np.testing.assert_array_equal(found.rows, whole.rows)
+    np.testing.assert_allclose(found.scores, whole.scores, atol=1e-6)

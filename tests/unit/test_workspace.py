@@ -168,8 +168,8 @@ def test_the_nearest_samples_look_alike(ws: Workspace) -> None:
     found = ws.search(like="s010", limit=5)
     assert found[0][0] == "s180"
     assert found[0][1] == pytest.approx(1.0, abs=1e-3)
-    with pytest.raises(QueryError, match="cannot be searched by description"):
-        ws.search(text="a seven")
+    with pytest.raises(QueryError, match="No sample is called"):
+        ws.search(like="nobody")
 
 
 def test_pictures_come_small_and_whole(ws: Workspace) -> None:
