@@ -19,6 +19,9 @@ import pyarrow.parquet as pq
 JITTER = 0.02
 """How far copies are moved on the map, as a share of its width, so that they can be told apart."""
 
+GROUP = 65_536
+"""Rows of a row group, as a scan writes them (core/store/artifacts.py)."""
+
 
 def _ids(column: pa.ChunkedArray, copy: int) -> pa.ChunkedArray:
     return pc.binary_join_element_wise(column, pa.scalar(f"~{copy}"), "") if copy else column
@@ -49,12 +52,12 @@ def _table(path: Path, out: Path, copies: int, keep: int, ids: tuple[str, ...]) 
                 moved = xy + rng.normal(0, JITTER * float(np.nanmax(xy) - np.nanmin(xy)), n) * (copy > 0)
                 part = part.set_column(at, name, pa.array(moved.astype(np.float32)))
         parts.append(part)
-    pq.write_table(pa.concat_tables(parts).slice(0, keep), out)
+    pq.write_table(pa.concat_tables(parts).slice(0, keep), out, row_group_size=GROUP)
 
 
 def enlarge(small: Path, large: Path, n: int) -> Path:
     """Write a workspace of ``n`` samples to ``large``: those of ``small``, over and over. Returns ``large``."""
-    shutil.copytree(small, large, ignore=shutil.ignore_patterns("embeddings", "probe", "decisions.db*", "job"))
+    shutil.copytree(small, large, ignore=shutil.ignore_patterns("embeddings", "probe", "decisions.db*", "job", "planted.parquet"))
     size = pq.read_metadata(small / "dataset.parquet").num_rows
     copies = -(-n // size)
     for name, ids in (
@@ -71,6 +74,9 @@ def enlarge(small: Path, large: Path, n: int) -> Path:
                 many = np.where((many >= 0) & (many + moved < n), many + moved, many).astype(array.dtype)
             path.unlink()  # never through a link into the small one
             np.save(path, many)
+    if (large / "projection.npy").exists():  # the same places as the verdicts', moved a little
+        placed = pq.read_table(large / "verdicts.parquet", columns=["x", "y"])
+        np.save(large / "projection.npy", np.column_stack([placed["x"].to_numpy(), placed["y"].to_numpy()]))
     results = json.loads((large / "results.json").read_text())
     counts = pq.read_table(large / "verdicts.parquet", columns=["verdict"])["verdict"].value_counts().to_pylist()
     results |= {"n": n, "n_labelled": n, "verdict_counts": {c["values"]: c["counts"] for c in counts}}
