@@ -61,4 +61,5 @@ class RowReader:
 
     def column(self, name: str) -> pa.ChunkedArray:
         """One whole column."""
-        return self._file.read(columns=[name]).column(0)
+        with self._lock:  # one file is never read by two threads at once: that ends in a crash
+            return self._file.read(columns=[name]).column(0)
