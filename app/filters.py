@@ -12,13 +12,15 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from winnow.core import queues
+from winnow.core.filter import SEARCH
+from winnow.core.idset import IdSet
 from winnow.core.query import Filter
 from winnow.core.types import Kind
 
 LISTS = ("verdicts", "kinds", "classes", "suggested", "splits", "sources", "clusters")
 """The fields of a filter that take several values."""
 
-SINGLE = ("state", "text", "polygon", "pair", "duplicate_group", "pick", "strict")
+SINGLE = ("state", "text", "polygon", "pair", "duplicate_group", "pick", "strict", *SEARCH)
 
 PROBLEMS = tuple(kind.value for kind in queues.PROBLEMS)
 """The verdicts that ask for a decision: the queue of somebody who asked for nothing else."""
@@ -56,7 +58,7 @@ def parameter(query: str, name: str) -> str | None:
 
 def with_ids(flt: Filter, ids: Iterable[str]) -> Filter:
     """The same filter within a selection."""
-    return replace(flt, ids=tuple(ids))
+    return replace(flt, ids=ids if isinstance(ids, IdSet) else tuple(ids))
 
 
 def to_review(flt: Filter, sort: str | None = None, selection: str | None = None) -> tuple[Filter, str, bool]:
@@ -66,7 +68,7 @@ def to_review(flt: Filter, sort: str | None = None, selection: str | None = None
     selection gets the suspects, the surest first; a pick has an order of its own.
     """
     named = (
-        flt.verdicts or flt.kinds or flt.pair or flt.scores or flt.text or flt.pick or selection
+        flt.verdicts or flt.kinds or flt.pair or flt.scores or flt.text or flt.pick or flt.searching or selection
         or flt.duplicate_group is not None or flt.state not in ("any", "undecided")
     )  # fmt: skip
     if not named:
@@ -76,6 +78,8 @@ def to_review(flt: Filter, sort: str | None = None, selection: str | None = None
     if sort is None:
         if flt.pick:
             sort = "pick"
+        elif flt.searching:
+            sort = "match"
         elif len(flt.verdicts) == 1 and flt.verdicts[0] != Kind.CLEAN:
             sort = f"-{flt.verdicts[0]}"
         else:

@@ -32,6 +32,8 @@ BLOCK = 65_536
 """Rows of embeddings read at a time."""
 INDEXED = 200_000
 """Rows from which the index is asked: below, looking at every row takes a tenth of a second."""
+FEW = 5_000
+"""Rows that a filter leaves up to which these are read one by one, whatever the index."""
 FOUND = 500
 """Samples that a search finds: the nearest among all that the rest of the filter lets through."""
 MAX_WORDS = 500
@@ -158,7 +160,9 @@ class Searcher:
             query = -b if query is None else unit_rows((query - float(query @ b) * b)[None])[0]
         assert query is not None
         alike = bool(search.like) and not (search.text or search.file or search.without)
-        rows, scores = self._nearest(query, limit + bool(search.like), only, self._probes if alike else 0)
+        rows, scores = self._nearest(
+            query, limit + bool(search.like), only, self._probes if alike and only is None else 0
+        )
         if search.like:
             keep = rows != self._row_of(search.like)
             rows, scores = rows[keep][:limit], scores[keep][:limit]
@@ -257,7 +261,7 @@ class Searcher:
         query = query / max(float(np.linalg.norm(query)), 1e-12)
         if only is not None:
             only = only[self._ok[only]]
-        if self._index is not None and (only is None or len(only) > INDEXED):
+        if self._index is not None and (only is None or len(only) > min(FEW, INDEXED)):
             rows = self._index.search(query[None], 2 * limit, probes, only)[0][0]
             rows = np.sort(rows[rows >= 0])
             exact = np.asarray(self._vectors[rows], np.float32) @ query

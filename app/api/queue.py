@@ -1,4 +1,4 @@
-"""GET /api/cards, /api/like, /api/rows, /api/labels and /api/search: what the review card and the gallery show next.
+"""GET /api/cards, /api/like, /api/rows and /api/labels: what the review card and the gallery show next.
 
 A **queue** is the order of ids that one tab works through, kept on the server under a handle, so that decisions made
 meanwhile never shift the cards that were not handed out. The tab keeps its own cursor.
@@ -11,7 +11,7 @@ from typing import Any
 
 from winnow.app import filters
 from winnow.app.api.base import Call
-from winnow.core.errors import QueryError, WinnowError
+from winnow.core.errors import WinnowError
 
 DEFAULT_SORT = "-confidence"
 MAX_CARDS = 200
@@ -165,20 +165,3 @@ def rows(call: Call) -> dict[str, Any]:
 def labels(call: Call) -> dict[str, Any]:
     """Every label that can be given: the dataset's and those that decisions added."""
     return {"labels": list(call.workspace.classes()), "generation": call.generation}
-
-
-def search(call: Call) -> dict[str, Any]:
-    """``?q=text`` or ``?like=<id>`` with a filter → ``{rows}``, the most similar first."""
-    text, like = call.get("q") or None, call.get("like") or None
-    if text is None and like is None:
-        raise QueryError("A search needs words (q) or a sample to be like (like).")
-    limit = call.number("limit", 200, 1, MAX_ROWS)
-    score = dict(call.workspace.search(text=text, like=like, limit=limit))
-    matching = set(call.workspace.ids(filters.with_ids(call.filter(), score)))
-    score = {i: s for i, s in score.items() if i in matching}
-    shown = call.workspace.cards(list(score))
-    return {
-        "total": len(score),
-        "generation": call.generation,
-        "rows": [{**call.links(c), "similarity": float(score[c["id"]])} for c in shown],
-    }

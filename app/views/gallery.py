@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from winnow.app import state, theme
+from winnow.app.widgets.finder import MATCH
 from winnow.app.widgets.frame import Page, page_frame
 from winnow.app.widgets.surfaces import surface
 from winnow.core.queues import PICKS
@@ -12,6 +13,7 @@ from winnow.core.types import ISSUE_KINDS, Kind
 def orders(page: Page) -> list[list[str]]:
     """What the grid can be ordered by: [sort, words], the kinds first, then every signal that ran."""
     own = [["pick", PICKS[page.filter.pick].title]] if page.filter.pick else []
+    own += [[MATCH, "Nearest to the search"]] if page.filter.searching else []
     kinds = [[f"-{kind}", theme.says(kind)] for kind in theme.VERDICTS if kind in set(ISSUE_KINDS)]
     signals = [[f"-{s.name}", s.title] for s in page.workspace.signals() if s.ran]
     return [
@@ -39,6 +41,8 @@ def first_order(page: Page) -> str:
         return asked
     if page.filter.pick:
         return "pick"
+    if page.filter.searching:
+        return MATCH
     shown = page.filter.verdicts
     return f"-{shown[0]}" if len(shown) == 1 and shown[0] != Kind.CLEAN else f"-{Kind.NOISY_LABEL}"
 

@@ -7,9 +7,10 @@ from typing import Any
 import streamlit as st
 
 from winnow.app import filters, state, theme
-from winnow.app.widgets import sidebar
+from winnow.app.widgets import finder, sidebar
 from winnow.app.widgets.sidebar import PAGES
 from winnow.core.errors import WinnowError
+from winnow.core.filter import SEARCH
 
 _SORTS = frozenset({*theme.VERDICTS, "confidence", "row"})
 
@@ -43,6 +44,9 @@ def dispatch(value: dict[str, Any]) -> None:
         state.set_filter(strict=sidebar.RATES[at - 1] if 0 < at <= len(sidebar.RATES) else None)
     elif do == "text":
         state.set_filter(text=str(value.get("value", ""))[:200].strip())
+    elif do == "search":
+        finder.search(value)
+        goto("gallery")
     elif do == "sort" and str(value.get("value", "")).lstrip("-") in _SORTS:
         state.set_sort(str(value["value"]))
 
@@ -69,7 +73,20 @@ def _toggle(name: str, value: Any) -> None:
 def _reset(name: Any) -> None:
     if name is None:
         state.reset()
+        finder.order(state.session())
     elif str(name).startswith("score:"):
         state.set_score(str(name).removeprefix("score:"), 0.0, 1.0)
-    elif name in {*filters.LISTS, "state", "pair", "text", "duplicate_group", "polygon", "pick", "strict", "selection"}:
+    elif name in {
+        *filters.LISTS,
+        "state",
+        "pair",
+        "text",
+        "duplicate_group",
+        "polygon",
+        "pick",
+        "strict",
+        "selection",
+        *SEARCH,
+    }:
         state.reset(str(name))
+        finder.order(state.session())

@@ -20,7 +20,7 @@ from winnow.app.auth import remember
 from winnow.app.hub import hub
 from winnow.app.scans import look, request_of, table_of
 from winnow.app.security import mint_token
-from winnow.app.widgets import sidebar
+from winnow.app.widgets import finder, sidebar
 from winnow.app.widgets.acts import dispatch
 from winnow.app.widgets.html import bar, button, count, dot, empty, esc, go, icon, notice, plural
 from winnow.app.widgets.live import Handler, live
@@ -138,6 +138,7 @@ def chips(s: state.Session) -> list[str]:
         found.append(_chip(f"{flt.pair[0]} → {flt.pair[1]}", "pair"))
     if flt.text:
         found.append(_chip(f"Text: “{flt.text}”", "text"))
+    found += [_chip(words, name) for words, name in finder.chips_of(flt)]
     if flt.duplicate_group is not None:
         found.append(_chip(f"Duplicate group {flt.duplicate_group}", "duplicate_group"))
     if flt.polygon:
@@ -218,12 +219,12 @@ def draw_sidebar(name: str) -> None:
     badges = _badges(page)
     parts = [sidebar.brand()]
     if page is not None:
-        parts.append(sidebar.dataset_head(page.info))
+        parts += [sidebar.dataset_head(page.info), finder.box(page)]
     parts.append(sidebar.nav(name, "" if s.key is None else state.query(s) + (f"&ws={s.key}" if s.key else ""), badges))
     if page is not None and name in FILTERED:
         parts.append(sidebar.filters_panel(page.key, page.workspace, s.filter, name, s.selection))
     with st.sidebar:
-        live("".join(parts), "w-sidebar", dispatch)
+        live("".join(parts), "w-sidebar", dispatch, **({"search": finder.wiring(page)} if page is not None else {}))
 
 
 def _say_notices(s: state.Session) -> None:
@@ -299,6 +300,8 @@ def page_frame(name: str, question: str) -> Page:
         **({"cookie": remember(state.default_name(), s.actor)} if s.named else {}),
     )
     _say_notices(s)
+    if filtered and (said := finder.said(page)):
+        st.html(notice(said))
     _running(page)
     _dialogs()
     return page

@@ -16,6 +16,7 @@ export default function (component) {
   root.__wired = true;
   if (data.cookie && root.__cookie !== data.cookie) document.cookie = root.__cookie = data.cookie;
   if (data.watch) watch(root, data.watch);
+  if (data.search) import(new URL(data.search.module, document.baseURI).href).then((m) => m.default(root, data.search, (value) => root.__go(value)));
   return () => {};
 }
 

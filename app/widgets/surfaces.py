@@ -16,6 +16,7 @@ import streamlit as st
 
 from winnow.app import state
 from winnow.app.hub import hub
+from winnow.app.widgets import finder
 from winnow.app.widgets.acts import goto
 from winnow.app.widgets.assets import asset_path, text
 from winnow.core.errors import WinnowError
@@ -63,7 +64,7 @@ def surface(name: str, data: dict[str, Any], *, key: str) -> None:
 
 
 def follow(wanted: Any) -> None:
-    """Go where the person wants: ``{page, id?, selection?, reset?}``. What the browser says is checked before use."""
+    """Go where the person wants: ``{page, id?, like?, selection?, reset?}``. What the browser says is checked before use."""
     if not isinstance(wanted, dict):
         return
     s = state.session()
@@ -76,6 +77,8 @@ def follow(wanted: Any) -> None:
             s.notice = str(error)
             return
         state.set_selection(str(handle))
+    if sample := wanted.get("like"):
+        finder.alike(str(sample))
     if sample := wanted.get("id"):
         st.session_state[_OPEN] = (time.monotonic(), str(sample))
     goto(str(wanted.get("page")))

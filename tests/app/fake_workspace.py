@@ -15,6 +15,7 @@ import pandas as pd
 from PIL import Image
 
 from winnow.core.errors import DecisionError, QueryError
+from winnow.core.idset import IdSet
 from winnow.core.people import Dispute, PeopleReport, Person
 from winnow.core.query import Counts, Filter
 from winnow.core.roles import Roles
@@ -25,6 +26,22 @@ from winnow.core.types import Action, Decision, Kind
 CLASSES = ("bird", "cat", "deer", "dog", "horse", 'it\'s <b>odd</b>/"é"')
 KINDS = [k.value for k in Kind]
 ISSUES = KINDS[:-1]
+
+
+class FakeSearcher:
+    """Knows no words, and takes pictures."""
+
+    takes, knows_words = "image", False
+
+    @staticmethod
+    def notice() -> str:
+        return "Words are looked up in full text."
+
+    @staticmethod
+    def keep(content: bytes) -> str:
+        if content == b"bad":
+            raise QueryError("This file is no picture that can be read.")
+        return "0123456789abcdef"
 
 
 class FakeRounds:
@@ -307,7 +324,7 @@ class FakeWorkspace:
         t = self._where(filter)
         if sort == "-suspicion":
             sort = "-confidence"
-        if sort not in ("row", "pick"):
+        if sort not in ("row", "pick", "match"):
             t = t.sort_values(sort.lstrip("-"), ascending=not sort.startswith("-"), kind="stable")
         if group:
             t = pd.concat([t[t[group] == value] for value, _ in self.groups(filter, group)])
@@ -347,7 +364,9 @@ class FakeWorkspace:
                 {"action": said.action.value, "label": said.label, "actor": said.actor, "at": said.at} if said else None
             )
             tile["suggested"] = tile["suggested_label"]
-            tile["scores"] = {kind: tile[kind] for kind in ISSUES}
+            tile["scores"] = {kind: tile[kind] for kind in ISSUES} | (
+                {"match": 0.9} if filter and filter.searching else {}
+            )
         return tiles
 
     def confusion(self, filter: Filter | None = None) -> pd.DataFrame:
@@ -390,8 +409,34 @@ class FakeWorkspace:
         low, high = ring.min(0), ring.max(0)
         return t[t["x"].between(low[0], high[0]) & t["y"].between(low[1], high[1])]["sample_id"].tolist()
 
-    def search(self, *, text: str | None = None, like: str | None = None, limit: int = 100) -> list[tuple[str, float]]:
-        return [(i, 0.9) for i in self.table["sample_id"].tolist()[:limit]]
+    @property
+    def query(self) -> FakeWorkspace:
+        return self
+
+    def id_set(self, filter: Filter | None = None, sort: str = "row", group: str = "") -> IdSet:
+        return IdSet.of(self.ids(filter, sort, group))
+
+    def numbers(self, filter: Filter) -> np.ndarray:
+        return np.sort(np.array([self.row(i) for i in self.ids(filter)], np.int32))
+
+    def matching(self, filter: Filter) -> int:
+        return len(self.ids(filter))
+
+    def id_at(self, row: int) -> str:
+        if row >= len(self.table):
+            raise QueryError(f"There is no point {row}; the map has {len(self.table)}.")
+        return str(self.table["sample_id"][row])
+
+    def outlined(self, outlines: Any, filter: Filter | None = None, base: Any = None) -> IdSet:
+        chosen = set(base or ())
+        for op, ring in outlines:
+            held = set(self.inside([ring], filter))
+            chosen = chosen | held if op == "add" else chosen - held
+        return IdSet.of([i for i in self.table["sample_id"] if i in chosen])
+
+    @property
+    def searcher(self) -> FakeSearcher:
+        return FakeSearcher()
 
     def thumbnail(self, sample_id: str) -> tuple[bytes, str] | None:
         if sample_id not in set(self.table["sample_id"]):

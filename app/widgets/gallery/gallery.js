@@ -21,7 +21,7 @@ const TALLEST = 15_000_000; // browsers stop laying out far beyond this; longer 
 const KEYS = [
   ["Select", [["Click", "Select one"], ["Shift Click", "Select a range"], ["Ctrl Click", "Add or take out one"], ["Ctrl A", "All that match the filter"], ["G", "The whole group"], ["Esc", "Select nothing"]]],
   ["Decide", [["A", "Accept the selection"], ["/", "Relabel the selection"], ["X", "Exclude the selection"], ["U", "Undo the last batch"]]],
-  ["Move", [["← → ↑ ↓", "Move"], ["Space", "Add or take out"], ["Home End", "First, last"], ["Enter", "Open in Review"], ["+ −", "Larger, smaller tiles"]]],
+  ["Move", [["← → ↑ ↓", "Move"], ["Space", "Add or take out"], ["Home End", "First, last"], ["Enter", "Open in Review"], ["F", "Find similar samples"], ["+ −", "Larger, smaller tiles"]]],
 ];
 
 const live = new WeakMap();
@@ -265,7 +265,7 @@ class Gallery {
     const text = h("span.snippet", { hidden: true });
     const badge = h("span.badge", { hidden: true }, icon("check"));
     const parts = { image, text, badge, dot: h("span.dot", {}), name: h("span.ellipsis.name", {}), to: h("span.ellipsis.to", {}), value: h("span.value", {}) };
-    const node = h("div.tile", { role: "option" }, h("span.pic", {}, image, text), badge, h("span.tick", { "aria-hidden": "true" }, icon("check")),
+    const node = h("div.tile", { role: "option" }, h("span.pic", {}, image, text), badge, h("span.tick", { "aria-hidden": "true" }, icon("check")), h("span.alike", { title: "Similar samples (F)", "aria-hidden": "true" }, icon("image_search")),
       h("span.line", {}, parts.dot, parts.name, parts.value), h("span.line.second", {}, parts.to));
     image.addEventListener("load", () => image.classList.toggle("pixelated", Math.max(image.naturalWidth, image.naturalHeight) < this.size * 0.75));
     image.addEventListener("error", () => { image.hidden = true; text.hidden = false; setText(text, "cannot be read"); });
@@ -390,6 +390,7 @@ class Gallery {
   #click(event) {
     const i = this.#indexOf(event);
     if (i < 0) return;
+    if (event.target.closest(".alike")) { this.#similar(i); return; }
     if (event.shiftKey) this.#range(this.anchor ?? this.focus, i, event.ctrlKey || event.metaKey);
     else if (event.ctrlKey || event.metaKey) this.#toggle(i);
     else this.#only(i);
@@ -451,6 +452,12 @@ class Gallery {
     this.#markAll();
   }
 
+  /** Everything like this sample, the nearest first. */
+  #similar(i) {
+    const row = this.rows.at(i);
+    if (row) this.#go("gallery", { like: row.id });
+  }
+
   #open(i) {
     const row = this.rows.at(i);
     if (row) this.#go("review", { id: row.id });
@@ -496,7 +503,7 @@ class Gallery {
     }
     const does = {
       " ": () => this.#toggle(this.focus), Enter: () => this.#open(this.focus), Escape: () => this.#clear(),
-      a: () => this.bulk.run("accept"), x: () => this.bulk.run("exclude"), "/": () => this.bulk.pick(), u: () => this.bulk.undo(), g: () => this.#selectGroup(this.focus),
+      a: () => this.bulk.run("accept"), x: () => this.bulk.run("exclude"), "/": () => this.bulk.pick(), u: () => this.bulk.undo(), g: () => this.#selectGroup(this.focus), f: () => this.#similar(this.focus),
       "?": () => this.help.toggle(), "+": () => this.#resize(this.size + 20), "=": () => this.#resize(this.size + 20), "-": () => this.#resize(this.size - 20),
     }[key];
     if (!does) return;

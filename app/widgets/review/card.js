@@ -34,7 +34,7 @@ export function likelyLabels(card, labels) {
 }
 
 export class CardView {
-  /** @param {object} on  callbacks: relabel(i), peek(neighbour), zoom() */
+  /** @param {object} on  callbacks: relabel(i), peek(neighbour), zoom(), similar() */
   constructor(verdicts, on) {
     this.verdicts = verdicts;
     this.on = on;
@@ -57,7 +57,7 @@ export class CardView {
       h("span", {}, h("mark.for", { textContent: "words" }), " speak for ", this.keyFor), h("span", {}, h("mark.against", { textContent: "words" }), " for ", this.keyAgainst), this.keyDiffers, this.keySame);
     this.peekNote = h("div.peeknote", { hidden: true });
     this.flash = h("div.flash", { "aria-hidden": "true", hidden: true }, icon("check"));
-    this.stage = h("figure.stage", {}, h("div.picture", { onclick: () => this.on.zoom() }, this.image, this.text, this.missing), this.peekNote, this.flash, h("figcaption", {}, this.caption, this.key));
+    this.stage = h("figure.stage", {}, h("div.picture", { onclick: () => this.on.zoom() }, this.image, this.text, this.missing), this.peekNote, this.flash, h("figcaption", {}, this.caption, this.key, h("button.quiet.similar", { type: "button", title: "Similar samples in the Gallery (F)", onclick: () => this.on.similar() }, icon("image_search"), "Similar")));
   }
 
   #panel() {

@@ -26,7 +26,7 @@ const PACE_WINDOW = 120000;
 const KEYS = [
   ["Decide", [["A", "Accept: the given label is right"], ["W", "Take the suggested label"], ["1 … 9", "Relabel to the n-th likeliest label"], ["/", "Any label, or a new one"], ["X", "Exclude the sample"], ["S", "The same for others like these: see them first"], ["N", "Write a note for this decision"]]],
   ["Move", [["Space", "Skip for now"], ["J →", "Next, without deciding"], ["K ←", "Back"], ["U", "Undo the last decision"]]],
-  ["Look", [["Z", "Zoom"], ["?", "These keys"], ["Esc", "Close what is open"]]],
+  ["Look", [["Z", "Zoom"], ["F", "Find similar samples"], ["?", "These keys"], ["Esc", "Close what is open"]]],
 ];
 
 const live = new WeakMap();
@@ -93,6 +93,7 @@ class Review {
       peek: (i) => this.#peek(i),
       open: (n) => this.#open([n.id]),
       zoom: () => this.#zoom(),
+      similar: () => this.#similar(),
       src: (sample) => this.pictures.src(sample),
       marks: (card) => this.marks.of(card, () => this.queue.cards.slice(this.queue.cursor, this.queue.cursor + MARKED)),
     });
@@ -446,7 +447,7 @@ class Review {
     if (move) { this.#take_(event); this.keyAt = event.timeStamp; this.#step(move); return; }
     const does = {
       a: () => this.#decide("accept"), w: () => this.#take(), x: () => this.#decide("exclude"), " ": () => this.#skip(), u: () => this.#undo(),
-      "/": () => this.#pick(), n: () => this.note.open(), z: () => this.#zoom(), s: () => this.#showOffer(), "?": () => this.help.toggle(), Escape: () => this.#escape(),
+      "/": () => this.#pick(), n: () => this.note.open(), z: () => this.#zoom(), f: () => this.#similar(), s: () => this.#showOffer(), "?": () => this.help.toggle(), Escape: () => this.#escape(),
     }[key] || (/^[1-9]$/.test(key) ? () => this.#relabelTo(Number(key) - 1) : null);
     if (!does) return;
     this.#take_(event);
@@ -454,6 +455,9 @@ class Review {
     this.keyAt = event.timeStamp;
     does();
   }
+
+  /** Everything like this sample, in the Gallery. */
+  #similar() { if (this.shownId) this.#go("gallery", { like: this.shownId }); }
 
   #take_(event) { event.preventDefault(); event.stopPropagation(); }
 

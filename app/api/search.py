@@ -1,0 +1,45 @@
+"""GET /api/search and POST /api/bring: the most similar samples, and a file that is to be compared with them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import replace
+from typing import Any
+
+from winnow.app.api.base import Call
+from winnow.core.errors import QueryError
+
+MAX_ROWS = 500
+
+
+def search(call: Call) -> dict[str, Any]:
+    """``?<filter>`` with a search in it (``find``, ``like``, ``file``, ``without``) → ``{rows, total, notice}``, the most similar
+    first, each with its ``similarity``. ``q`` is another name of ``find``. ``notice`` says what a person must know about it."""
+    flt = call.filter()
+    if call.get("q"):
+        flt = replace(flt, find=call.get("q"))
+    if not flt.searching:
+        raise QueryError(
+            "A search needs words (find), a sample (like) or a file (file) to be near to, or words to avoid (without)."
+        )
+    limit = call.number("limit", 200, 1, MAX_ROWS)
+    rows = call.workspace.rows(flt, "match", 0, limit)
+    return {
+        "total": call.workspace.counts(flt).matching,
+        "generation": call.generation,
+        "notice": call.workspace.searcher.notice() if flt.find or flt.without else "",
+        "rows": [{**call.links(r), "similarity": float(r["scores"]["match"])} for r in rows],
+    }
+
+
+def bring(call: Call) -> dict[str, Any]:
+    """``{data: base64}`` of a picture, or of UTF-8 text where the dataset holds texts → ``{file: handle}`` for a search."""
+    data = (call.body or {}).get("data")
+    try:
+        content = base64.b64decode(data if isinstance(data, str) else "", validate=True)
+    except (binascii.Error, ValueError):
+        raise QueryError("The file did not arrive whole. Bring it again.") from None
+    if not content:
+        raise QueryError("This file is empty.")
+    return {"file": call.workspace.searcher.keep(content)}
