@@ -14,6 +14,7 @@ import streamlit as st
 from winnow.app import filters
 from winnow.core import fingerprint
 from winnow.core.errors import WorkspaceError
+from winnow.core.idset import IdSet
 from winnow.core.query import Filter
 from winnow.core.queues import seconds_per_decision
 
@@ -29,7 +30,8 @@ def stamp(workspace: Any, *, decisions: bool = True) -> str:
 
 def filter_key(flt: Filter) -> str:
     """The fingerprint of a filter, its ids included."""
-    return fingerprint.of(filters.to_pairs(flt), fingerprint.of_strings(flt.ids) if flt.ids is not None else None)
+    within = flt.ids.digest if isinstance(flt.ids, IdSet) else None if flt.ids is None else fingerprint.of_strings(flt.ids)
+    return fingerprint.of(filters.to_pairs(flt), within)
 
 
 @st.cache_data(max_entries=ENTRIES, show_spinner=False)
@@ -120,3 +122,31 @@ def _people(key: str, stamp: str, _workspace: Any) -> list[str]:
 def people(key: str, workspace: Any) -> list[str]:
     """Everybody who is in the log."""
     return _people(key, stamp(workspace), workspace)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _methods(key: str, stamp: str, _workspace: Any) -> Any:
+    return _workspace.selection.methods()
+
+
+def methods(key: str, workspace: Any) -> list[dict[str, Any]]:
+    """Every subset method, and why it cannot be used on this dataset where it cannot."""
+    found: list[dict[str, Any]] = _methods(key, stamp(workspace, decisions=False), workspace)
+    return found
+
+
+@st.cache_resource(max_entries=ENTRIES, show_spinner="Choosing…")
+def _choice(key: str, stamp: str, wish: str, _workspace: Any, _wish: Any, _among: Any, _target: Any) -> Any:
+    chooser = _workspace.selection
+    material = chooser.material(_among, _target)
+    made = chooser.choose(_wish, material=material)
+    return made, chooser.report(made, material)
+
+
+def choice(
+    key: str, workspace: Any, wish: Any, among: tuple[str, ...] | None = None, target: tuple[str, ...] | None = None
+) -> tuple[Any, Any]:
+    """A subset and its report (see :class:`winnow.core.chooser.Chooser`). Not to be changed."""
+    ids = [None if part is None else fingerprint.of_strings(part) for part in (among, target)]
+    found: tuple[Any, Any] = _choice(key, stamp(workspace), fingerprint.of(wish, ids), workspace, wish, among, target)
+    return found

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from . import fingerprint as fp
 from .errors import QueryError, choices
 from .layout import Layout
 from .selection import SELECTORS, Need, SelectionInputs
 from .selection.choose import Chosen, Constraints, choose, narrowed
+from .selection.curricula import curriculum
 from .selection.holdout import held_out
 from .selection.measures import Coverage, Share, coverage, gradient_vendi, share_table, vendi
 from .selections import Selection, Selections
-from .store.artifacts import load_array, load_json, load_table
+from .store.artifacts import load_array, load_json, load_table, plain, save_table
 from .tables import load_beliefs, load_clusters
 from .types import Bool, Float32, Int32, Int64, Neighbors, Strings
 
-_DIM = 256
+_DIM = 512
 """Embeddings are cut to so many principal directions before subsets are chosen."""
 
 
@@ -110,6 +114,20 @@ class Material:
     guarded: Bool
 
 
+@dataclass(frozen=True)
+class Plan:
+    """How to weigh and when to bring in samples. curve : loss → weight points (rank, weight), None = not used. trust : weigh by the
+    trust in each label. temperature : of class balance, 0 = all alike, None = not used. epochs, start : the easy → uniform
+    schedule, start = the share of the first epoch, 1 = none."""
+
+    curve: Sequence[tuple[float, float]] | None = None
+    trust: bool = True
+    temperature: float | None = None
+    epochs: int = 10
+    start: float = 1.0
+    seed: int = 0
+
+
 class Chooser:
     """Subsets of one workspace. Safe to share between threads.
 
@@ -154,7 +172,7 @@ class Chooser:
 
     @cached_property
     def vectors(self) -> Float32 | None:
-        """(n, ≤ 256) float32 unit rows: the embeddings on their leading directions, uncentred; None without embeddings."""
+        """(n, ≤ 512) float32 unit rows: the embeddings on their leading directions, uncentred; None without embeddings."""
         raw = self.raw
         if raw is None:
             return None
@@ -378,6 +396,55 @@ class Chooser:
         code = np.array([*(own.get(name, -1) for name in self._classes()), -1], np.int32)
         out: Int32 = code[labels]
         return out
+
+    # ── weights ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def loss(self, m: Material) -> Float32:
+        """(n,) float32: −ln of the out-of-sample probability of the label in force; NaN where there is none."""
+        out = np.full(m.inputs.n, np.nan, np.float32)
+        if self.probs is not None:
+            own = self._own(m.inputs.labels)
+            rows = np.flatnonzero(own >= 0)
+            out[rows] = -np.log(np.maximum(self.probs[rows, own[rows]], 1e-7))
+        return out
+
+    def trust(self) -> Float32 | None:
+        """(n,) float32: 1 − the label_trust signal; None where it did not run."""
+        path = self.layout.signals
+        if not path.exists() or "label_trust" not in pq.read_schema(path).names:
+            return None
+        doubt = load_table(path, columns=["label_trust"]).column(0).to_numpy()
+        out: Float32 = (1.0 - np.nan_to_num(doubt.astype(np.float32), nan=0.0)).astype(np.float32)
+        return out
+
+    def write_curriculum(self, path: str | Path, plan: Plan, rows: Int64 | None = None) -> dict[str, Any]:
+        """Write weights and a schedule as Parquet, with their shuffled baseline beside them.
+
+        Columns: sample_id, label, sample_weight, epoch (from which it takes part), and sample_weight_shuffled and
+        epoch_shuffled: the same values given to other samples of the class. The settings lie in the schema's metadata. Returns
+        them, with the number of rows. ``rows``: None = all that can be trained on. Raises QueryError, DiskFull, ReadOnly.
+        """
+        m = self.material()
+        if rows is None:
+            rows = np.flatnonzero(m.inputs.pool & ~m.held & (m.inputs.labels >= 0))
+        rows = rows[m.inputs.labels[rows] >= 0]
+        made = curriculum(
+            rows, m.inputs.labels, loss=self.loss(m), points=plan.curve, trust=self.trust() if plan.trust else None,
+            temperature=plan.temperature, hardness=m.inputs.hardness, epochs=plan.epochs, start=plan.start, sure=m.reviewed,
+            seed=plan.seed,
+        )  # fmt: skip
+        said = {**asdict(plan), "generation": self.generation, "rows": len(rows)}
+        table = pa.table(
+            {
+                "sample_id": pa.array([str(i) for i in self.ids[rows]], pa.string()),
+                "label": pa.array([m.classes[c] for c in m.inputs.labels[rows]], pa.string()),
+                "sample_weight": pa.array(made.weight), "epoch": pa.array(made.stage),
+                "sample_weight_shuffled": pa.array(made.weight[made.shuffled]),
+                "epoch_shuffled": pa.array(made.stage[made.shuffled]),
+            }
+        ).replace_schema_metadata({"winnow_curriculum": json.dumps(plain(said))})  # fmt: skip
+        save_table(path, table)
+        return said
 
     # ── keeping ─────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -1,4 +1,4 @@
-"""Verbs about subsets and what comes out: select, payoff, export, datasheet, diff, apply."""
+"""Verbs about subsets and what comes out: select, payoff, weights, export, datasheet, diff, apply."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WorkspacePath = Annotated[Path, typer.Argument(metavar="WS", help="The workspace
 def register(app: typer.Typer) -> None:
     """Add the verbs to the command line."""
     app.command()(select)
-    for verb in (payoff, export, datasheet, diff, apply):
+    for verb in (payoff, weights, export, datasheet, diff, apply):
         app.command()(verb)
 
 
@@ -177,6 +177,46 @@ def payoff(
         f"Judged on {found['judged']:,} held-out samples ({found['reviewed']:,} of them reviewed by a person), "
         f"{found['seeds']} seeds. They were looked at {found['looks']} times: intervals are widened for it."
     )
+
+
+def weights(
+    ws: WorkspacePath,
+    out: Annotated[Path, typer.Argument(metavar="OUT.parquet")],
+    selection: Annotated[str | None, typer.Option(help="Only a kept selection.")] = None,
+    curve: Annotated[
+        str | None,
+        typer.Option(help="Loss → weight: rank:weight points, e.g. 0:1,0.7:1,0.9:0.3,1:0; `usual` = these."),
+    ] = None,
+    trust: Annotated[bool, typer.Option("--trust/--no-trust", help="Weigh by the trust in each label.")] = True,
+    balance: Annotated[float | None, typer.Option(help="Even out classes: 0 = all alike, 1 = as they are.")] = None,
+    start: Annotated[float, typer.Option(help="Easy to uniform: the share of the first epoch; 1 = no schedule.")] = 1.0,
+    epochs: Annotated[int, typer.Option(help="Epochs of the schedule.")] = 10,
+    seed: Annotated[int, typer.Option(help="Seed of the shuffled baseline.")] = 0,
+    json_: Json = False,
+) -> None:
+    """Write sample weights and a curriculum, each with its shuffled baseline."""
+    from .chooser import Plan
+    from .selection.curricula import TRUSTING
+    from .workspace import Workspace
+
+    points = None if curve is None else TRUSTING if curve == "usual" else tuple(map(_point, curve.split(",")))
+    with Workspace.open(ws) as workspace:
+        chooser = workspace.selection
+        rows = chooser.rows(chooser.members(selection)) if selection else None
+        said = chooser.write_curriculum(out, Plan(points, trust, balance, epochs, start, seed), rows)
+    print(
+        json.dumps({"path": str(out), **said})
+        if json_
+        else f"{said['rows']:,} weights written to {out}, with their shuffled baseline"
+    )
+
+
+def _point(text: str) -> tuple[float, float]:
+    at, sign, weight = text.partition(":")
+    try:
+        return float(at), float(weight if sign else "")
+    except ValueError:
+        raise WinnowError(f"{text!r} is no point of a curve. Write RANK:WEIGHT, e.g. 0.7:1.") from None
 
 
 def export(

@@ -12,7 +12,7 @@ import numpy as np
 from . import exporters
 from .errors import ExportError, choices
 from .exporters import EXPORTERS, FOLDERS, ExportResult, Supplies
-from .exporters.datasheet import Facts, as_html, as_markdown
+from .exporters.datasheet import Facts, as_body, as_html, as_markdown
 from .layout import Layout
 from .sources.media import MediaReader, find_file
 from .store.artifacts import load_json, load_table
@@ -114,6 +114,16 @@ class Outlets:
             own=tuple(self._results["class_names"]), links=links, progress=progress,
         )  # fmt: skip
 
+    def facts(self) -> Facts:
+        """What the datasheet says, as it is now."""
+        events = [e for e in self._store.registry().events if e.event != "add"]
+        changes = [(e.event, e.name, e.target or "", e.actor, e.at[:19]) for e in events]
+        return replace(self._facts(), class_changes=changes)
+
+    def sheet(self, about: Mapping[str, Any] | None = None) -> str:
+        """The datasheet as HTML to be shown in a page."""
+        return as_body(self.facts(), about or {})
+
     def datasheet(self, path: str | Path, *, about: Mapping[str, Any] | None = None) -> tuple[Path, Path]:
         """Write a datasheet as PATH.html and PATH.md (a suffix of PATH's own is replaced). Returns both paths.
 
@@ -121,9 +131,7 @@ class Outlets:
         """
         path = Path(path).expanduser()
         stem = path.with_suffix("") if path.suffix.lower() in (".html", ".md") else path
-        events = [e for e in self._store.registry().events if e.event != "add"]
-        changes = [(e.event, e.name, e.target or "", e.actor, e.at[:19]) for e in events]
-        facts = replace(self._facts(), class_changes=changes)
+        facts = self.facts()
         made = stem.with_name(stem.name + ".html"), stem.with_name(stem.name + ".md")
         for target, text in zip(made, (as_html(facts, about or {}), as_markdown(facts, about or {})), strict=True):
             with atomic_file(target, "the datasheet") as stream:

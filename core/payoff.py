@@ -76,16 +76,16 @@ def arms_of(chooser: Chooser, m: Material, choice: Choice, *, curve: bool = True
         return lambda seed: Training(np.random.default_rng([seed, salt]).permutation(of)[:size], labels)
 
     out = [
-        Arm("raw", "Everything, as it came", lambda _: raw),
+        Arm("raw", "Everything as it came", lambda _: raw),
         Arm(
             "curated",
-            "Curated: nothing excluded or flagged",
+            "Curated",
             lambda _: Training(kept, labels),
             ("raw", "random_curated"),
         ),
-        Arm("random_curated", "Random, as many as curated", chance(usable, len(kept), 3, m.given), ("raw",)),
+        Arm("random_curated", "Random, size of curated", chance(usable, len(kept), 3, m.given), ("raw",)),
         Arm("subset", "This subset", lambda _: Training(mine, labels, weight), ("random", "raw")),
-        Arm("random", "Random, as many as the subset", chance(pool, len(mine), 5, labels), ("raw",)),
+        Arm("random", "Random, same size", chance(pool, len(mine), 5, labels), ("raw",)),
     ]
     if curve:
         out += curve_arms(mine, Training(mine, labels, weight), pool)

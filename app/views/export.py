@@ -11,14 +11,14 @@ from typing import Any
 import streamlit as st
 
 from winnow.app import cache, state
+from winnow.app.exports import ExportJob
 from winnow.app.widgets.acts import dispatch
 from winnow.app.widgets.frame import Page, page_frame
 from winnow.app.widgets.html import action_chip, count, esc, facts, notice, percent, plural, verdict_chip
 from winnow.app.widgets.live import live
-from winnow.core.errors import WinnowError
 from winnow.core.query import Filter
+from winnow.core.roles import Right
 
-FORMATS = {"CSV": ".csv", "Parquet": ".parquet", "JSON Lines": ".jsonl"}
 SHOWN = 40
 
 ADDED = "label_original, label_final, verdict, confidence, reasons, sample_weight, decision, actor, decided_at"
@@ -78,12 +78,20 @@ def preview(page: Page, include_excluded: bool) -> str:
     )
 
 
-def _download(page: Page, suffix: str, include_excluded: bool) -> Callable[[], bytes]:
+EVERYTHING = "Everything"
+CURRENT = "The current filter"
+LINKED = ("image_folder", "yolo", "coco", "fiftyone", "label_studio")
+"""Folder formats whose images can be links."""
+
+
+def _download(page: Page, suffix: str, include_excluded: bool, only: list[str] | None) -> Callable[[], bytes]:
     """Make the file when it is asked for, not before."""
 
     def make() -> bytes:
         with tempfile.TemporaryDirectory(prefix="winnow-") as folder:
-            made = page.workspace.export(Path(folder) / f"curated{suffix}", include_excluded=include_excluded)
+            made = page.workspace.outlets.export(
+                Path(folder) / f"curated{suffix}", include_excluded=include_excluded, only=only
+            )
             return Path(made.path).read_bytes()
 
     return make
@@ -92,16 +100,19 @@ def _download(page: Page, suffix: str, include_excluded: bool) -> Callable[[], b
 def _written(made: Any) -> str:
     manifest = dict(made.manifest)
     items = [
-        ("File", f"<code>{esc(made.path)}</code>"),
+        ("Written to", f"<code>{esc(made.path)}</code>"),
         ("Manifest", f"<code>{esc(made.manifest_path)}</code>"),
         ("Patch", f"<code>{esc(made.patch_path)}</code>"),
         ("Rows", count(int(made.rows))),
         ("Excluded", count(int(made.excluded))),
     ]
+    left = manifest.get("left_out")
+    if isinstance(left, dict) and left:
+        items.append(("Left out", esc(", ".join(f"{why}: {n:,}" for why, n in left.items()))))
     text = json.dumps(manifest, indent=2, ensure_ascii=False, default=str)
     return (
         notice(
-            f"Wrote {plural(int(made.rows), 'row')}. `winnow decide WS --patch {made.patch_path.name}` replays these decisions on a fresh scan.",
+            f"Wrote {plural(int(made.rows), 'row')}. `winnow apply {made.patch_path.name} WS` replays these decisions on a new scan.",
             "good",
         )
         + f"<section class='w-card' style='margin-top:10px'>{facts(items)}<details data-k='manifest'><summary data-k='manifest-sum'>The manifest: counts, versions, fingerprints</summary>"
@@ -109,43 +120,121 @@ def _written(made: Any) -> str:
     )
 
 
+def _part(page: Page) -> tuple[list[str] | None, dict[str, Any], str]:
+    """What to export: its ids (None = all), what the manifest says of it, and a word for the file's name."""
+    kept = {s.name: s for s in page.workspace.selections.all()}
+    filtered = page.counts.matching != page.counts.total
+    what = [EVERYTHING, *([CURRENT] if filtered else []), *kept]
+    wanted = st.session_state.pop("w-export-what", None)
+    if wanted in what:
+        st.session_state["w-what"] = wanted
+    if st.session_state.get("w-what") not in what:
+        st.session_state["w-what"] = EVERYTHING
+    chosen = st.selectbox("What", what, key="w-what", help="Samples that people excluded are left out of any of them.")
+    if chosen in kept:
+        s = kept[chosen]
+        about = {"selection": s.name, "method": s.method, "params": dict(s.params), "fingerprint": s.fingerprint}
+        return page.workspace.selections.ids(s.handle), about, s.name
+    if chosen == CURRENT:
+        return page.workspace.ids(page.filter), {"filter": page.query}, "filter"
+    return None, {}, "curated"
+
+
 def _form(page: Page) -> bool:
     with st.container(border=True, key="w-export"):
-        chosen = (
-            st.segmented_control(
-                "Format", list(FORMATS), default="Parquet", key="w-format", label_visibility="collapsed"
-            )
-            or "Parquet"
+        only, about, word = _part(page)
+        formats = {f.name: f for f in page.workspace.outlets.formats() if not f.why_not}
+        chosen = st.selectbox(
+            "Format",
+            list(formats),
+            index=list(formats).index("parquet"),
+            format_func=lambda n: formats[n].title,
+            key="w-format",
         )
-        suffix = FORMATS[chosen]
+        st.caption(formats[chosen].explain)
+        suffix = formats[chosen].suffix
         include = st.toggle(
-            "Keep excluded samples, marked as such", key="w-include", help="Otherwise they are left out of the file."
-        )
-        name = f"{Path(page.info.path).stem}.curated{suffix}"
-        path = st.text_input("Write to", value=str(Path(page.info.path).parent / name), key=f"w-out-{suffix}")
+            "Keep excluded samples, marked as such", key="w-include", help="Otherwise they are left out.",
+            disabled=not suffix,
+        ) and bool(suffix)  # fmt: skip
+        links = False
+        if chosen in LINKED and page.info.results.get("media", {}).get("kind") == "files":
+            links = st.toggle("Link to the original images instead of copying them", key="w-links")
+        safe = "".join(c if c.isalnum() or c in "-_" else "-" for c in word).strip("-") or "selection"
+        name = f"{Path(page.info.path).stem}.{safe}{suffix or '.' + chosen}"
+        path = st.text_input("Write to", value=str(Path(page.info.path).parent / name), key=f"w-out-{name}")
         left, right = st.columns(2)
-        if left.button("Write the file", type="primary", width="stretch", icon=":material/save:"):
-            try:
-                with st.spinner("Writing the file, its manifest and the patch…"):
-                    made = page.workspace.export(Path(path).expanduser(), include_excluded=include)
-                st.session_state["w-written"] = made
-            except WinnowError as error:
-                st.session_state.pop("w-written", None)
-                state.session().notice = str(error)
-                st.rerun()
-        right.download_button(
-            "Download",
-            data=_download(page, suffix, include),
-            file_name=name,
-            width="stretch",
-            icon=":material/download:",
-            on_click="ignore",
-        )
+        if left.button(
+            "Write it", type="primary", width="stretch", icon=":material/save:", key="w-write", disabled=_busy()
+        ):
+            outlets = page.workspace.outlets
+            st.session_state["w-exporting"] = ExportJob(
+                lambda tell: outlets.export(
+                    path, format=chosen, only=only, links=links, include_excluded=include, about=about, progress=tell
+                )
+            ).start()
+        if suffix:
+            right.download_button(
+                "Download", data=_download(page, suffix, include, only), file_name=name, width="stretch",
+                icon=":material/download:", on_click="ignore",
+            )  # fmt: skip
+        elif page.may(Right.DECIDE):
+            right.caption("A folder is written where the server runs.")
+        _working()
         live(
-            f"<p class='w-muted w-fine'>Added columns: <code>{ADDED}</code>. A manifest and a patch are written beside the file.</p>",
+            f"<p class='w-muted w-fine'>Added columns: <code>{ADDED}</code>. A manifest and a patch are written beside it.</p>",
             "w-added",
         )
+        if st.toggle("Show the datasheet", key="w-sheet"):
+            _sheet_files(page, about)
     return include
+
+
+def _busy() -> bool:
+    job = st.session_state.get("w-exporting")
+    return job is not None and bool(job.running())
+
+
+@st.fragment(run_every=1.0)
+def _working() -> None:
+    """The export at work: its progress, a way to stop it, and what came of it."""
+    job = st.session_state.get("w-exporting")
+    if job is None:
+        return
+    if job.running(0.3):
+        done = f"{job.done:,} of {job.total:,} written" if job.total else f"{job.done:,} written"
+        st.progress(job.done / job.total if job.total else 0.0, text=done)
+        if st.button("Cancel the export", key="w-export-cancel"):
+            job.cancel()
+        return
+    del st.session_state["w-exporting"]
+    st.session_state.pop("w-written", None)
+    if job.result is not None:
+        st.session_state["w-written"] = job.result
+    else:
+        state.session().notice = job.error or "The export was cancelled. Nothing was written."
+    st.rerun(scope="app")
+
+
+def _sheet_files(page: Page, about: dict[str, Any]) -> None:
+    """The datasheet's two files."""
+
+    def make(suffix: str) -> Callable[[], bytes]:
+        def read() -> bytes:
+            with tempfile.TemporaryDirectory(prefix="winnow-") as folder:
+                html, markdown = page.workspace.outlets.datasheet(Path(folder) / "datasheet", about=about)
+                return (html if suffix == ".html" else markdown).read_bytes()
+
+        return read
+
+    one, two = st.columns(2)
+    stem = Path(page.info.path).stem
+    one.download_button(
+        "HTML", make(".html"), f"{stem}.datasheet.html", "text/html", width="stretch", on_click="ignore"
+    )
+    two.download_button(
+        "Markdown", make(".md"), f"{stem}.datasheet.md", "text/markdown", width="stretch", on_click="ignore"
+    )
 
 
 def draw() -> None:
@@ -159,4 +248,7 @@ def draw() -> None:
         live(summary(by_state, page.info.n, include), "w-summary", dispatch)
     if (made := st.session_state.get("w-written")) is not None and Path(made.path).exists():
         live(_written(made), "w-written-card", dispatch)
+    if st.session_state.get("w-sheet"):
+        live(f"<section class='w-card w-sheet'>{page.workspace.outlets.sheet()}</section>", "w-sheet-body", dispatch)
+        return
     live(preview(page, include), "w-body", dispatch)

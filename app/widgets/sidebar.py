@@ -20,6 +20,7 @@ PAGES: dict[str, tuple[str, str]] = {
     "gallery": ("Gallery", "grid_view"),
     "duplicates": ("Duplicates", "content_copy"),
     "classes": ("Classes", "category"),
+    "select": ("Select", "checklist"),
     "export": ("Export", "download"),
     "history": ("History", "history"),
     "new": ("New dataset", "add_circle"),
@@ -66,7 +67,7 @@ def nav(current: str, query: str, badges: Mapping[str, str]) -> str:
     for page, (name, glyph) in PAGES.items():
         here = ' aria-current="page"' if page == current else ""
         badge = f'<span class="w-muted">{badges[page]}</span>' if badges.get(page) else ""
-        rule = "<hr>" if page in ("export", "new") else ""
+        rule = "<hr>" if page in ("select", "new") else ""
         items.append(
             f'{rule}<a href="{esc(page_url(page, query))}"{here} {go("page", page=page)}>{icon(glyph)}<span>{name}</span>{badge}</a>'
         )

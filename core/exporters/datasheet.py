@@ -154,6 +154,15 @@ svg text{fill:var(--ink);font:12px system-ui,sans-serif}svg .was{fill:var(--was)
 
 def as_html(facts: Facts, about: Mapping[str, Any]) -> str:
     """The datasheet as one HTML file: no script, nothing from elsewhere, every text escaped, both themes, plots as SVG."""
+    return (
+        "<!doctype html><html lang='en'><head><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
+        "<meta http-equiv='Content-Security-Policy' content=\"default-src 'none'; style-src 'unsafe-inline'\">"
+        f"<title>Datasheet: {escape(facts.name)}</title><style>{_STYLE}</style></head><body>{as_body(facts, about)}</body></html>\n"
+    )
+
+
+def as_body(facts: Facts, about: Mapping[str, Any]) -> str:
+    """The datasheet as HTML without a frame, to be shown in a page."""
     body = [
         f"<h1>Datasheet: {escape(facts.name)}</h1><p class='dim'>Made {escape(facts.made)} by Winnow {escape(facts.version)}.</p>"
     ]
@@ -169,11 +178,7 @@ def as_html(facts: Facts, about: Mapping[str, Any]) -> str:
             body.append(
                 f"<h3>{escape(name)}</h3><div class='scroll'><table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>"
             )
-    return (
-        "<!doctype html><html lang='en'><head><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
-        "<meta http-equiv='Content-Security-Policy' content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-        f"<title>Datasheet: {escape(facts.name)}</title><style>{_STYLE}</style></head><body>{''.join(body)}</body></html>\n"
-    )
+    return "".join(body)
 
 
 def _td(value: Any) -> str:

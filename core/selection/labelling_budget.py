@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 from ..types import Float32, Int32, Int64
 from .base import SELECTORS, Need, Picked, SelectionInputs, free_rows, shares, shuffled_by
 
+_SPLITS = 3
+
 
 class LabellingBudget:
     """More for the groups that would learn the most from more.
 
     Formula: a ridge classifier is fitted on 1/8, 1/4, 1/2 and all of one half of the pool; each group's error on the other half
-    follows e_g(n) = a_g · n^(−b_g) (least squares in logs, b in [0, 2]); the budget goes to minimise Σ_g e_g(n_g) where groups
+    follows e_g(n) = a_g · n^(−b_g) (least squares in logs over three splits; b_g in [0.05, 2] is drawn half-way to the
+    common slope of all groups, for a curve of four points is noisy); the budget goes to minimise Σ_g e_g(n_g) where groups
     are measured alike: Lagrange, n_g ∝ (a_g b_g)^(1/(1 + b_g)), capped at what there is. Groups are the caller's groups, else
     classes. Option ``curves``: {group: [[n, error], …]} measured elsewhere. Within a group ∝ quality^(4·slider).
 
@@ -46,9 +49,11 @@ class LabellingBudget:
             sizes = curves(inputs.vectors[labelled], inputs.labels[labelled], kind[labelled], inputs.seed)
         room = np.bincount(kind[rows], minlength=groups).astype(np.int64)
         power = np.tile([0.5, 0.3], (groups, 1))  # a group without a curve: an ordinary one
-        for g, points in sizes.items():
-            if g < groups and len(points) >= 2:
-                power[g] = power_law(points)
+        known = {g: points for g, points in sizes.items() if g < groups and len(points) >= 2}
+        if known:
+            common = float(np.median([power_law(points)[1] for points in known.values()]))
+            for g, points in known.items():
+                power[g] = power_law(points, common)
         a, b = power[:, 0], power[:, 1]
         wish = np.where(room > 0, (np.maximum(a * b, 1e-6)) ** (1.0 / (1.0 + b)), 0.0)
         quota = shares(budget, wish, room)
@@ -59,33 +64,34 @@ class LabellingBudget:
 
 
 def curves(x: Float32, labels: Int32, kind: Int32, seed: int) -> dict[int, NDArray[np.float64]]:
-    """Group → (4, 2) its number of training samples and its error on the held-out half, at growing sizes."""
+    """Group → (≤ 12, 2) its number of training samples and its error on the held-out half, at growing sizes."""
     n, classes = len(x), int(labels.max(initial=0)) + 1
-    order = np.random.default_rng(seed).permutation(n)
-    train, test = order[: n // 2], order[n // 2 :]
     out: dict[int, list[list[float]]] = {}
     onehot = np.eye(classes, dtype=np.float32)
-    for part in (8, 4, 2, 1):
-        mine = train[: max(len(train) // part, 2)]
-        z = x[mine]
-        gram = (
-            z.T @ z + 1e-2 * len(mine) / z.shape[1] * np.eye(z.shape[1], dtype=np.float32) + 1e-6 * np.eye(z.shape[1])
-        )
-        weight = np.linalg.solve(gram, z.T @ onehot[labels[mine]])
-        wrong = np.argmax(x[test] @ weight, axis=1) != labels[test]
-        for g in np.unique(kind[test]):
-            size = float((kind[mine] == g).sum())
-            if size > 0:
-                out.setdefault(int(g), []).append([size, float(wrong[kind[test] == g].mean())])
+    eye = np.eye(x.shape[1], dtype=np.float32)
+    for turn in range(_SPLITS):
+        order = np.random.default_rng([seed, turn]).permutation(n)
+        train, test = order[: n // 2], order[n // 2 :]
+        for part in (8, 4, 2, 1):
+            mine = train[: max(len(train) // part, 2)]
+            z = x[mine]
+            gram = z.T @ z + (1e-2 * len(mine) / z.shape[1] + 1e-6) * eye
+            weight = np.linalg.solve(gram, z.T @ onehot[labels[mine]])
+            wrong = np.argmax(x[test] @ weight, axis=1) != labels[test]
+            for g in np.unique(kind[test]):
+                size = float((kind[mine] == g).sum())
+                if size > 0:
+                    out.setdefault(int(g), []).append([size, float(wrong[kind[test] == g].mean())])
     return {g: np.array(points) for g, points in out.items()}
 
 
-def power_law(points: NDArray[np.float64]) -> tuple[float, float]:
-    """a, b of e(n) = a · n^(−b) through (n, error) points; b in [0, 2], errors taken as at least 0.001."""
+def power_law(points: NDArray[np.float64], common: float | None = None) -> tuple[float, float]:
+    """a, b of e(n) = a · n^(−b) through (n, error) points; b in [0.05, 2], half-way to ``common`` where that is given; errors
+    are taken as at least 0.001."""
     size, error = np.log(np.maximum(points[:, 0], 1.0)), np.log(np.maximum(points[:, 1], 1e-3))
     spread = float(((size - size.mean()) ** 2).sum())
     b = 0.0 if spread < 1e-9 else -float(((size - size.mean()) * (error - error.mean())).sum() / spread)
-    b = float(np.clip(b, 0.0, 2.0))
+    b = float(np.clip(b if common is None else (b + common) / 2.0, 0.05, 2.0))
     return float(np.exp(error.mean() + b * size.mean())), b
 
 

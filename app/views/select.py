@@ -1,0 +1,177 @@
+"""Select: choose the samples to train on, see what that costs and gains, and keep the choice under a name."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from winnow.app import cache, state
+from winnow.app.views import select_parts as parts
+from winnow.app.widgets.acts import dispatch, goto
+from winnow.app.widgets.frame import Page, page_frame
+from winnow.app.widgets.html import notice
+from winnow.app.widgets.live import live
+from winnow.core.chooser import Choice, Wish
+from winnow.core.errors import WinnowError
+from winnow.core.payoff import HoldoutGuard, Payoffs
+from winnow.core.payoff_job import cancel, start, status
+from winnow.core.roles import Right
+
+EVERY = 1.0
+SETTLED_S = 1.5
+"""A choice that was left alone for so long is measured."""
+
+ALL = "Everything"
+
+FIRST = "ccs"
+"""The method that is chosen first: on noisy human labels it beat random beyond the interval at 10, 30 and 50%."""
+
+
+def draw() -> None:
+    """Draw the page."""
+    page = page_frame("select", "Which samples are worth training on?")
+    methods = [m for m in cache.methods(page.key, page.workspace) if not m["why_not"]]
+    left, right = st.columns([5, 7], gap="small")
+    with left, st.container(border=True, key="w-select"):
+        wish, among, target = _controls(page, methods)
+    try:
+        choice, report = cache.choice(page.key, page.workspace, wish, among, target)
+    except WinnowError as error:
+        with right:
+            st.html(notice(str(error), "warn"))
+        return
+    with left:
+        _keep(page, choice)
+        live(
+            "<div class='w-stackrow'>"
+            + parts.shares("Classes", report.classes, [w for w in report.warnings if w.startswith("The class")])
+            + parts.shares("Sources", report.groups, [w for w in report.warnings if w.startswith("The source")])
+            + "</div>",
+            "w-select-shares",
+            dispatch,
+        )
+    with right:
+        said = "".join(notice(text) for text in choice.notices)
+        live(said + parts.scorecard(choice, report), "w-select-score", dispatch)
+        if (found := Payoffs(Path(page.info.path) / "selections").get(choice.fingerprint)) is not None:
+            live(parts.payoff_card(found), "w-select-measured", dispatch)
+        else:
+            _payoff(page, choice, among, target)
+
+
+def _controls(page: Page, methods: list[dict[str, Any]]) -> tuple[Wish, tuple[str, ...] | None, tuple[str, ...] | None]:
+    by_name = {m["name"]: m for m in methods}
+    names = [m["name"] for m in methods]
+    first = names.index(FIRST) if FIRST in by_name else 0
+    name = st.selectbox("Method", names, index=first, format_func=lambda n: by_name[n]["title"], key="w-method")
+    method = by_name[name]
+    st.caption(method["explain"])
+    percent = st.slider("How much to keep", 1, 100, 30, format="%d%%", key="w-budget")
+    one, two = st.columns(2)
+    quality = one.slider(
+        "Quality", 0.0, 1.0, 0.5, 0.05, key="w-quality", disabled="quality" not in method["uses"],
+        help="0 = any sample counts the same; 1 = samples whose label and content are trusted come first.",
+    )  # fmt: skip
+    diversity = two.slider(
+        "Diversity", 0.0, 1.0, 0.5, 0.05, key="w-diversity", disabled="diversity" not in method["uses"],
+        help="0 = as it comes; 1 = as different from each other as can be.",
+    )  # fmt: skip
+    kept = {s.name: s for s in page.workspace.selections.all()}
+    target_ids: tuple[str, ...] | None = None
+    if method["needs_target"]:
+        aim = st.selectbox("Resemble", ["The held-out samples", *kept], key="w-target")
+        if aim in kept:
+            target_ids = tuple(page.workspace.selections.ids(kept[aim].handle))
+    with st.expander("Constraints"):
+        sources = [ALL, *(["The current filter"] if _filtered(page) else []), *kept]
+        source = st.selectbox("Choose among", sources, key="w-among")
+        per_class = st.number_input("At least, of each class", 0, 10_000, 1, key="w-per-class")
+        groups = st.checkbox("Keep the share of each source (or class)", key="w-keep-groups")
+        guard = st.checkbox("Never leave out guarded rare samples", True, key="w-guard")
+        unique = st.checkbox("Keep one of each duplicate group", True, key="w-unique")
+        held = st.checkbox(
+            "Choose held-out samples too",
+            key="w-held",
+            help="They judge the payoff: it ignores those that were chosen.",
+        )
+        seed = st.number_input("Seed", 0, 2**31 - 1, 0, key="w-seed")
+    among: tuple[str, ...] | None = None
+    if source == "The current filter":
+        among = tuple(page.workspace.ids(page.filter))
+    elif source in kept:
+        among = tuple(page.workspace.selections.ids(kept[source].handle))
+    wish = Wish(name, f"{percent}%", int(seed), quality, diversity, int(per_class), groups, guard, unique, held)
+    return wish, among, target_ids
+
+
+def _filtered(page: Page) -> bool:
+    return bool(page.counts.matching != page.counts.total)
+
+
+def _keep(page: Page, choice: Choice) -> None:
+    with st.container(border=True, key="w-keep"):
+        usual = f"{choice.wish.method.replace('_', ' ')} {choice.wish.budget}"
+        name = st.text_input("Name", value=usual, max_chars=80, key=f"w-keep-name-{usual}")
+        save, out = st.columns(2)
+        may = page.may(Right.DECIDE)
+        if save.button("Save", width="stretch", icon=":material/bookmark_add:", disabled=not may, key="w-keep-save"):
+            _save(page, choice, name)
+        if out.button(
+            "Save and export", type="primary", width="stretch", icon=":material/download:", disabled=not may, key="w-keep-out"
+        ) and _save(page, choice, name):  # fmt: skip
+            st.session_state["w-export-what"] = " ".join(name.split())
+            goto("export")
+            st.rerun()
+
+
+def _save(page: Page, choice: Choice, name: str) -> bool:
+    chooser = page.workspace.selection
+    try:
+        there = {s.name.casefold(): s for s in page.workspace.selections.all()}
+        known = there.get(" ".join(name.split()).casefold())
+        if known is None or known.fingerprint != choice.fingerprint:
+            chooser.save(choice, name)
+    except WinnowError as error:
+        st.html(notice(str(error), "bad"))
+        return False
+    st.html(notice(f"Kept as “{name}”.", "good"))
+    return True
+
+
+@st.fragment(run_every=EVERY)
+def _payoff(page: Page, choice: Choice, among: tuple[str, ...] | None, target: tuple[str, ...] | None) -> None:
+    """The payoff of the choice on the page, until it is there. It starts by itself once the choice is left alone."""
+    root, mark = Path(page.info.path), choice.fingerprint
+    guard = HoldoutGuard(root / "selections")
+    now = status(root, mark)
+    if Payoffs(root / "selections").get(mark) is not None:
+        st.rerun(scope="app")
+    seen = st.session_state.setdefault("w-payoff", {"mark": "", "since": 0.0, "running": ""})
+    if seen["mark"] != mark:
+        if seen["running"] and seen["running"] != mark:
+            cancel(root, seen["running"])
+        seen |= {"mark": mark, "since": time.monotonic(), "running": ""}
+
+    def begin() -> None:
+        seen["running"] = mark
+        start(root, choice, state.session().actor, among, target)
+
+    def handle(value: dict[str, Any]) -> None:
+        if value.get("do") == "payoff-cancel":
+            cancel(root, mark)
+        elif value.get("do") == "payoff-start":
+            begin()
+        else:
+            dispatch(value)
+
+    if now["state"] == "none" and time.monotonic() - seen["since"] > SETTLED_S:
+        begin()
+        now = status(root, mark)
+    if now["state"] in ("running", "none"):
+        html = parts.payoff_waiting(now, len(guard.looks()))
+    else:
+        html = parts.payoff_ended(now)
+    live(html, "w-select-payoff", handle)

@@ -1,0 +1,165 @@
+"""Pieces of the Select page as HTML: the scorecard, the shares, the payoff."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from winnow.app.widgets.html import button, count, esc, go, icon, notice, percent, plural
+from winnow.core.chooser import Choice, Report, Scorecard
+from winnow.core.selection.measures import Share
+
+SHOWN = 30
+
+SCORES: tuple[tuple[str, str, Callable[[Scorecard], float], str], ...] = (
+    ("Quality", "Mean trust in label and content, 1 = all trusted.", lambda c: c.quality, ".2f"),
+    ("Diversity", "Vendi score: the effective number of different samples.", lambda c: c.diversity, ".2f"),
+    ("Gradient diversity", "Vendi score over what training on it would teach (G-Vendi).", lambda c: c.gradient_diversity, ".1f"),
+    ("Complexity", "Mean hardness: EL2N, 1 = hardest.", lambda c: c.complexity, ".2f"),
+    ("Coverage radius", "Largest distance from any sample to the nearest chosen one: smaller is better.", lambda c: c.coverage.radius, ".3f"),
+    ("Coverage, 95%", "95 of 100 samples have a chosen one at most this far away.", lambda c: c.coverage.p95, ".3f"),
+)  # fmt: skip
+
+
+def _number(value: float, form: str) -> str:
+    return "–" if math.isnan(value) else format(value, form)
+
+
+def scorecard(choice: Choice, report: Report) -> str:
+    """Size and scores of the subset, beside random and everything."""
+    cards = (report.subset, report.random, report.pool)
+    lines = "".join(
+        f"<tr><th scope='row' title='{esc(explain)}'>{esc(title)}</th>"
+        + "".join(
+            f"<td class='w-r{' w-muted' if i else ''}'>{_number(read(card), form)}</td>" for i, card in enumerate(cards)
+        )
+        + "</tr>"
+        for title, explain, read, form in SCORES
+    )
+    forced = f" · {count(choice.forced)} by a constraint" if choice.forced else ""
+    return (
+        f"<section class='w-card'><header><h2 data-size>{plural(len(choice.rows), 'sample')}</h2>"
+        f"<span class='w-muted'>of {count(choice.pool)} · {percent(len(choice.rows), choice.pool)}{forced}</span></header>"
+        f"<table class='w-table'><thead><tr><th></th><th class='w-r'>This subset</th><th class='w-r'>Random</th>"
+        f"<th class='w-r'>All</th></tr></thead><tbody>{lines}</tbody></table></section>"
+    )
+
+
+def shares(title: str, table: Sequence[Share], warnings: Sequence[str]) -> str:
+    """Shares before and after as two bars a line, those that shifted marked."""
+    if not table:
+        return ""
+    top = max(max(s.before, s.after) for s in table) or 1.0
+    order = sorted(table, key=lambda s: (not s.shifted, -max(s.before, s.after)))[:SHOWN]
+    lines = "".join(
+        f"<tr><th scope='row'><span class='w-cut'>{esc(s.name)}</span></th>"
+        f"<td class='w-wide'><span class='w-share' role='img' aria-label='from {s.before:.1%} to {s.after:.1%}'>"
+        f"<i style='width:{100 * s.before / top:.1f}%'></i><b style='width:{100 * s.after / top:.1f}%'></b></span></td>"
+        f"<td class='w-r w-muted'>{s.before:.1%}</td><td class='w-r' title='{count(s.count)} of {count(s.size)} samples'>{s.after:.1%}</td>"
+        f"<td>{icon('warning', 'w-shifted') if s.shifted else ''}</td></tr>"
+        for s in order
+    )
+    moved = sum(s.shifted for s in table)
+    said = (
+        notice(f"{plural(moved, 'share')} moved by more than chance. {warnings[0]}", "warn")
+        if moved and warnings
+        else ""
+    )
+    more = f" · the first {SHOWN} of {len(table):,}" if len(table) > SHOWN else ""
+    return (
+        f"<section class='w-card'><header><h2>{esc(title)}</h2><span class='w-muted'>grey before, coloured after{more}</span>"
+        f"</header>{said}<div class='w-scroll w-shares' tabindex='0' aria-label='{esc(title)}'><table class='w-table'>"
+        f"<tbody>{lines}</tbody></table></div></section>"
+    )
+
+
+def payoff_waiting(status: Mapping[str, Any], looks: int) -> str:
+    """The payoff while it is being measured."""
+    done, total = int(status.get("done") or 0), int(status.get("total") or 0)
+    share = 100 * done / total if total else 0.0
+    state = f'aria-valuenow="{share:.0f}"><i style="width:{share:.1f}%"></i>' if total else "data-open><i></i>"
+    bar = f'<div class="w-bar" role="progressbar" aria-label="Measuring the payoff" aria-valuemin="0" aria-valuemax="100" {state}</div>'
+    now = f"{done} of {total} trainings" if total else "starting"
+    stop = button("Cancel", go("payoff-cancel"), "close", extra="w-small")
+    return (
+        f"<section class='w-card w-payoff'><header><h2>Measuring the payoff</h2><span class='w-muted w-grow'>{now}</span>{stop}</header>"
+        f"{bar}<p class='w-muted w-fine'>A probe is trained on this subset and on random ones, and judged on held-out samples "
+        f"({plural(looks, 'subset')} looked at them so far). It runs by itself: go on meanwhile.</p></section>"
+    )
+
+
+def payoff_ended(status: Mapping[str, Any]) -> str:
+    """The payoff that did not come, with a way to ask again."""
+    state = status.get("state")
+    said = status.get("message") or "Not measured yet."
+    again = button("Measure the payoff", go("payoff-start"), "play_arrow", extra="w-small")
+    tone = {"failed": "bad", "lost": "warn", "cancelled": "warn"}.get(str(state), "info")
+    return f"<section class='w-card w-payoff'><header><h2>Payoff</h2></header>{notice(str(said), tone)}<div class='w-row' style='margin-top:8px'>{again}</div></section>"
+
+
+def payoff_card(found: Mapping[str, Any]) -> str:
+    """The measured payoff: each arm's accuracy on one scale, with its difference to random and the interval."""
+    main = [a for a in found["arms"] if not a["name"].startswith(("curve_", "without_"))]
+    lines = "".join(_arm(a) for a in main)
+    curve = _curve([a for a in found["arms"] if a["name"].startswith("curve_")], main)
+    sources = [a for a in found["arms"] if a["name"].startswith("without_")]
+    left = "".join(
+        f"<tr><th scope='row'>{esc(a['title'])}</th><td class='w-r'>{a['accuracy']:.1%}</td>{_difference(a)}</tr>"
+        for a in sources
+    )
+    use = f"<h3>What each source adds</h3><table class='w-table'><tbody>{left}</tbody></table>" if left else ""
+    tone = "good" if found["beats_random"] else "warn"
+    return (
+        f"<section class='w-card w-payoff'><header><h2>Payoff</h2><span class='w-muted'>accuracy of a probe on "
+        f"{count(found['judged'])} held-out samples ({count(found['reviewed'])} reviewed), {found['seeds']} seeds</span></header>"
+        f"{notice(found['verdict'], tone)}<div class='w-scroll' tabindex='0' aria-label='Payoff'><table class='w-table'><thead><tr><th>Trained on</th><th class='w-r'>Samples</th>"
+        f"<th class='w-r'>Accuracy</th><th class='w-r'>F1</th><th class='w-r'>g-mean</th><th class='w-r'>Difference</th></tr></thead>"
+        f"<tbody>{lines}</tbody></table></div>{curve}{use}<p class='w-muted w-fine'>± is the deviation over seeds; intervals are paired bootstrap. The held-out samples "
+        f"were looked at for {plural(int(found['looks']), 'subset')}, and intervals are widened for it. Their labels are cleaned by "
+        "the same scan unless a person reviewed them.</p></section>"
+    )
+
+
+def _arm(a: Mapping[str, Any]) -> str:
+    strong = " class='w-changed'" if a["name"] == "subset" else ""
+    return (
+        f"<tr><th scope='row'{strong}>{esc(a['title'])}</th><td class='w-r'>{count(a['size'])}</td>"
+        f"<td class='w-r'><b>{a['accuracy']:.1%}</b> <span class='w-muted'>± {100 * a['deviation']:.1f}</span></td>"
+        f"<td class='w-r'>{a['f1']:.2f}</td><td class='w-r'>{a['gmean']:.2f}</td>{_difference(a)}</tr>"
+    )
+
+
+def _difference(a: Mapping[str, Any]) -> str:
+    if not a["differences"]:
+        return "<td></td>"
+    d = a["differences"][0]
+    names = {"raw": "all", "random": "random", "random_curated": "random", "subset": "subset"}
+    return (
+        f"<td class='w-r' title='against {esc(names.get(d['against'], d['against']))}, 95% interval {d['low']:+.1%} to {d['high']:+.1%}'>"
+        f"{'' if d['sure'] else '≈ '}{d['value']:+.1%} <span class='w-muted'>to {esc(names.get(d['against'], d['against']))}</span></td>"
+    )
+
+
+def _curve(arms: Sequence[Mapping[str, Any]], main: Sequence[Mapping[str, Any]]) -> str:
+    """The learning curve as two lines, this subset's order and random."""
+    whole = {a["name"]: a for a in main}
+    lines = []
+    for prefix, last in (("curve_random_", "random"), ("curve_", "subset")):
+        mine = [a for a in arms if a["name"].startswith(prefix) and ("random" in prefix or "random" not in a["name"])]
+        lines.append([(a["size"], a["accuracy"]) for a in [*mine, whole[last]]])
+    points = [p for line in lines for p in line]
+    if len(points) < 4:
+        return ""
+    top_x, low, high = max(x for x, _ in points), min(y for _, y in points), max(y for _, y in points)
+    wide = max(high - low, 1e-6)
+
+    def place(line: Sequence[tuple[int, float]]) -> str:
+        return " ".join(f"{40 + 440 * x / top_x:.1f},{100 - 84 * (y - low) / wide:.1f}" for x, y in line)
+
+    return (
+        "<h3>Learning curve</h3><svg class='w-curve' viewBox='0 0 500 118' role='img' aria-label='Accuracy by number of samples: this subset and random'>"
+        f"<polyline class='w-was' points='{place(lines[0])}'/><polyline class='w-is' points='{place(lines[1])}'/>"
+        f"<text x='0' y='20'>{high:.0%}</text><text x='0' y='104'>{low:.0%}</text><text x='480' y='116' text-anchor='end'>{top_x:,} samples</text>"
+        "</svg><p class='w-muted w-fine'>Coloured: in the order of this method. Grey: random.</p>"
+    )
