@@ -15,9 +15,12 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 MAX_PIXELS = 100_000_000
 """Images of 100 megapixels or more are refused before their pixels are decoded (decompression bombs)."""
 
+_AT_ONCE = 4_000_000
+"""Pixels of a 16-bit or floating-point image that are converted at a time."""
+
 _BACKGROUND = (255, 255, 255)
 _NARROW_FORMATS = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
-_BROKEN = (OSError, SyntaxError, ValueError, TypeError, IndexError, KeyError, OverflowError, EOFError, AttributeError,
+_BROKEN = (OSError, SyntaxError, ValueError, TypeError, IndexError, KeyError, ArithmeticError, EOFError, AttributeError,
            struct.error, zlib.error, MemoryError, RuntimeError, AssertionError)  # fmt: skip
 """What Pillow's plug-ins raise on damaged input."""
 
@@ -81,8 +84,9 @@ def to_rgb(image: Image.Image) -> Image.Image:
         return Image.fromarray(_to_eight_bits(np.asarray(image))).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         layer = image.convert("RGBA")
-        ground = Image.new("RGBA", layer.size, (*_BACKGROUND, 255))
-        return Image.alpha_composite(ground, layer).convert("RGB")
+        ground = Image.new("RGB", layer.size, _BACKGROUND)
+        ground.paste(layer, mask=layer)  # in place: of 100 megapixels, three layers more would be a gigabyte
+        return ground
     return image.convert("RGB")
 
 
@@ -90,8 +94,12 @@ def _to_eight_bits(
     values: np.ndarray[tuple[int, ...], np.dtype[np.generic]],
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     """16-bit, 32-bit and float grey values as 0–255: by their nominal range, or stretched where there is none."""
-    v = np.nan_to_num(np.asarray(values, np.float64))
-    low, high = float(v.min()), float(v.max())
+    rows = max(1, _AT_ONCE // max(1, values.shape[1]))
+    blocks = [slice(start, start + rows) for start in range(0, values.shape[0], rows)]
+    ends = [
+        (float(v.min()), float(v.max())) for v in (np.nan_to_num(np.asarray(values[b], np.float64)) for b in blocks)
+    ]
+    low, high = min(e[0] for e in ends), max(e[1] for e in ends)
     if values.dtype.kind == "f":
         scale, low = (
             (255.0, 0.0)
@@ -106,4 +114,8 @@ def _to_eight_bits(
         scale, low = 1.0, 0.0
     else:
         scale = 255 / (high - low)
-    return np.clip(np.round((v - low) * scale), 0, 255).astype(np.uint8)
+    out = np.empty(values.shape, np.uint8)
+    for block in blocks:
+        v = np.nan_to_num(np.asarray(values[block], np.float64))
+        out[block] = np.clip(np.round((v - low) * scale), 0, 255)
+    return out

@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import pyarrow as pa
 
+from ..errors import SourceError
 from ..registry import Registry
 from ..types import ColumnMap, MediaRef, Modality, ProgressFn
 
@@ -36,6 +37,24 @@ IMAGE_SUFFIXES = frozenset(
     ]
 )
 """File endings (lower case) that are taken for images in folders and path columns."""
+
+
+MAX_UNPACKED, MAX_RATIO = 256 << 20, 100
+"""A packed table that is more than this many bytes, and this many times its size on disk, is a decompression bomb: text
+packs to a tenth, highly repetitive text to a fiftieth."""
+
+
+MAX_COLUMNS = 20_000
+"""A table of samples has metadata and perhaps an embedding of some thousand numbers; its columns are handled one by one."""
+
+
+def check_width(name: str, columns: int) -> None:
+    """Raise SourceError for a table of too many columns."""
+    if columns > MAX_COLUMNS:
+        raise SourceError(
+            f"{name} has {columns:,} columns or more; a table may have {MAX_COLUMNS:,}. Keep long vectors in one column of lists "
+            "(Parquet), or bring them with --embeddings."
+        )
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import gzip
+import zlib
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +13,7 @@ import pyarrow.compute as pc
 
 from ..errors import SourceError
 from ..types import Progress, ProgressFn
-from .base import SOURCES, RawTable
+from .base import MAX_RATIO, MAX_UNPACKED, SOURCES, RawTable, check_width
 
 _SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 _DELIMITERS = ",;\t|"
@@ -40,8 +42,8 @@ class DelimitedSource:
             raise SourceError(f"{path.name} has a header ({', '.join(map(str, frame.columns))[:200]}) but no rows.")
         frame.columns = frame.columns.map(str)
         table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
-        for i, name in enumerate(table.column_names):
-            table = table.set_column(i, name, whole_numbers(table.column(name)))
+        columns = [whole_numbers(column) for column in table.columns]
+        table = pa.Table.from_arrays(columns, names=table.column_names)
         stat = path.stat()
         return RawTable(
             source=self.name,
@@ -73,6 +75,8 @@ def whole_numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:
 def _read(path: Path, limit: int | None, notices: list[str]) -> pd.DataFrame:
     with path.open("rb") as stream:
         mark = stream.read(2)
+    if mark == b"\x1f\x8b":
+        _check_unpacked(path)
     encodings = ["utf-16"] if mark in (b"\xff\xfe", b"\xfe\xff") else ["utf-8-sig", "latin-1"]
     try:
         for encoding in encodings:
@@ -95,10 +99,29 @@ def _read(path: Path, limit: int | None, notices: list[str]) -> pd.DataFrame:
     raise SourceError(f"{path.name} cannot be read as {' or '.join(encodings)} text. Save it as UTF-8.")
 
 
+def _check_unpacked(path: Path) -> None:
+    """Raise SourceError for a .gz that unpacks to far more than any table does."""
+    most = max(MAX_UNPACKED, MAX_RATIO * path.stat().st_size)
+    size = 0
+    try:
+        with gzip.open(path) as stream:
+            while block := stream.read(1 << 20):
+                size += len(block)
+                if size > most:
+                    raise SourceError(
+                        f"{path.name} unpacks to more than {most >> 20:,} MiB, over {MAX_RATIO} times its size: no table does. "
+                        "If it is one, unpack it yourself and give the .csv."
+                    )
+    except (OSError, EOFError, zlib.error) as error:
+        raise SourceError(f"{path.name} cannot be unpacked ({error}). Write or copy it again.") from error
+
+
 def _parse(path: Path, encoding: str, limit: int | None) -> pd.DataFrame:
+    delimiter, width = _delimiter(path, encoding)
+    check_width(path.name, width)
     return pd.read_csv(
         path,
-        sep=_delimiter(path, encoding),
+        sep=delimiter,
         dtype=str,
         keep_default_na=False,
         na_filter=False,
@@ -109,16 +132,21 @@ def _parse(path: Path, encoding: str, limit: int | None) -> pd.DataFrame:
     )
 
 
-def _delimiter(path: Path, encoding: str) -> str:
-    name = path.name.lower().removesuffix(".gz")
-    if name.endswith(".tsv"):
-        return "\t"
-    if path.name.lower().endswith(".gz"):
-        return ","
-    with path.open(encoding=encoding, newline="") as stream:
+def _delimiter(path: Path, encoding: str) -> tuple[str, int]:
+    """(delimiter, number of columns) by the header line."""
+    name = path.name.lower()
+    opener = gzip.open if name.endswith(".gz") else open
+    with opener(path, "rt", encoding=encoding, newline="") as stream:
         header = stream.readline(1 << 20)
     plain = "".join(header.split('"')[::2])  # what stands outside quotes
-    return max(_DELIMITERS, key=plain.count)
+    choice = (
+        "\t"
+        if name.removesuffix(".gz").endswith(".tsv")
+        else ","
+        if name.endswith(".gz")
+        else max(_DELIMITERS, key=plain.count)
+    )
+    return choice, plain.count(choice) + 1
 
 
 SOURCES.register(DelimitedSource.name)(DelimitedSource())

@@ -6,6 +6,7 @@ never held.
 
 from __future__ import annotations
 
+import stat
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from itertools import groupby
@@ -45,9 +46,12 @@ def find_file(root: Path, uri: str) -> Path:
 
 
 def read_file(path: Path) -> bytes:
-    """A whole file. Raises OSError with a reason that a person can read."""
+    """A whole file. Raises OSError with a reason that a person can read; devices and pipes, which may never end, are refused."""
     try:
-        size = path.stat().st_size
+        status = path.stat()
+        if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+            raise OSError("this is a device or a pipe, not a file")
+        size = status.st_size
         if size > MAX_FILE_BYTES:
             raise OSError(f"the file has {size / 2**30:.1f} GiB, more than the 1 GiB that is read")
         return path.read_bytes()

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pyarrow.types as pt
 
 from ..errors import SourceError, choices
 from ..types import MediaRef, Progress, ProgressFn
-from .base import SOURCES, RawTable
+from .base import MAX_RATIO, MAX_UNPACKED, SOURCES, RawTable, check_width
 from .columns import is_binary, is_image_struct, is_vector, normal
 from .media import parquet_files
 
@@ -43,7 +44,10 @@ class ParquetSource:
     def read(self, path: Path, limit: int | None, progress: ProgressFn) -> RawTable:
         progress(Progress("source", message=f"reading {path.name}"))
         try:
-            files = [pq.ParquetFile(p) for p in parquet_files(path)]
+            paths = parquet_files(path)
+            files = [pq.ParquetFile(p) for p in paths]
+            for file, where in zip(files, paths, strict=True):
+                check_unpacked(file, where)
             return self._read(path, files, limit)
         except (pa.ArrowException, OSError) as error:
             raise SourceError(
@@ -61,6 +65,7 @@ class ParquetSource:
                 f"{str(path)!r} holds Parquet files with different columns ({choices(schema.names)} and "
                 f"{choices(other.schema_arrow.names)}). Give the path of one of them."
             )
+        check_width(path.name, len(schema))
         total = sum(f.metadata.num_rows for f in files)
         if not total:
             raise SourceError(f"{path.name} has columns ({', '.join(schema.names)[:200]}) but no rows.")
@@ -85,6 +90,35 @@ class ParquetSource:
             full=lambda: _rows(files, [n for n in schema.names if n not in images], limit),
             head={name: _notes(files[0], name, limit or 0) for name in (*images, *vectors[:1])} if limit else {},
         )
+
+
+def check_unpacked(file: pq.ParquetFile, path: Path) -> None:
+    """Raise SourceError for a file that unpacks to far more than any table does: rows without content, or a few long
+    texts repeated by a dictionary."""
+    size, meta = path.stat().st_size, file.metadata
+    most = max(MAX_UNPACKED, MAX_RATIO * size)
+    rows = meta.num_rows
+    if rows > max(10_000_000, MAX_RATIO * size):
+        raise SourceError(f"{path.name} has {size:,} bytes and claims {rows:,} rows: there can be nothing in them.")
+    leaves = {meta.schema.column(i).path: i for i in range(meta.num_columns)}
+    for field in file.schema_arrow:
+        kind = field.type.value_type if pt.is_dictionary(field.type) else field.type
+        if field.name not in leaves or not (pt.is_string(kind) or pt.is_large_string(kind)):
+            continue
+        chunks = [meta.row_group(g).column(leaves[field.name]) for g in range(meta.num_row_groups)]
+        if max((c.num_values * c.total_uncompressed_size for c in chunks), default=0) <= most:
+            continue
+        packed = pq.ParquetFile(path, read_dictionary=[field.name]).read(columns=[field.name]).column(0)
+        long = 0
+        for chunk in packed.chunks:
+            if pt.is_dictionary(chunk.type):
+                lengths = pc.binary_length(chunk.dictionary)
+                long += pc.sum(pc.take(lengths, chunk.indices).cast(pa.int64())).as_py() or 0
+        if long > most:
+            raise SourceError(
+                f"The column {field.name!r} of {path.name} unpacks to {long >> 20:,} MiB, over {MAX_RATIO} times the file: no "
+                "table does. If it is one, give it without that column."
+            )
 
 
 def _only_parquet(folder: Path) -> bool:
@@ -115,8 +149,8 @@ def _rows(files: list[pq.ParquetFile], columns: list[str], limit: int | None) ->
 
 
 def _head(file: pq.ParquetFile, columns: list[str], rows: int) -> pa.Table:
-    batches = itertools.islice(file.iter_batches(rows, columns=columns), 1)
-    return pa.Table.from_batches(list(batches), pa.schema([file.schema_arrow.field(c) for c in columns]))
+    batches, schema = itertools.islice(file.iter_batches(rows, columns=columns), 1), file.schema_arrow
+    return pa.Table.from_batches(list(batches), pa.schema([schema.field(c) for c in columns]))
 
 
 def _size(files: list[pq.ParquetFile], name: str) -> int:
