@@ -30,7 +30,9 @@ def stamp(workspace: Any, *, decisions: bool = True) -> str:
 
 def filter_key(flt: Filter) -> str:
     """The fingerprint of a filter, its ids included."""
-    within = flt.ids.digest if isinstance(flt.ids, IdSet) else None if flt.ids is None else fingerprint.of_strings(flt.ids)
+    within = (
+        flt.ids.digest if isinstance(flt.ids, IdSet) else None if flt.ids is None else fingerprint.of_strings(flt.ids)
+    )
     return fingerprint.of(filters.to_pairs(flt), within)
 
 

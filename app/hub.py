@@ -15,19 +15,22 @@ import socket
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from winnow.app.door import Door, parse_tokens
 from winnow.core.errors import NotAllowed, WinnowError, WorkspaceError
+from winnow.core.idset import IdSet
 from winnow.core.roles import Right, Role
 from winnow.core.selections import PREFIX
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 MAX_RECENT = 20
 MAX_SELECTIONS = 64
+MAX_BYTES = 512 * 1024**2
+"""Of all selections and queues together: about twenty of a million samples each."""
 SYNC_SECONDS = 1.0
 """How long a look at the disk (new decisions of others, a new scan) stays good."""
 
@@ -105,7 +108,7 @@ class Hub:
     _paths: dict[str, Path] = field(default_factory=dict)
     _open: dict[str, Any] = field(default_factory=dict)
     _synced: dict[str, float] = field(default_factory=dict)
-    _selections: OrderedDict[tuple[str, str], list[str]] = field(default_factory=OrderedDict)
+    _selections: OrderedDict[tuple[str, str], IdSet] = field(default_factory=OrderedDict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def add(self, path: Path) -> str:
@@ -210,14 +213,15 @@ class Hub:
 
     def keep_selection(self, key: str, ids: Iterable[str]) -> str:
         """Keep the ids of a selection here and return a handle, so that they need not travel."""
-        handle = secrets.token_urlsafe(9)
+        handle, kept = secrets.token_urlsafe(9), IdSet.of(ids)
         with self._lock:
-            self._selections[key, handle] = list(ids)
-            while len(self._selections) > MAX_SELECTIONS:
-                self._selections.popitem(last=False)
+            self._selections[key, handle] = kept
+            held = sum(s.nbytes for s in self._selections.values())
+            while len(self._selections) > MAX_SELECTIONS or (held > MAX_BYTES and len(self._selections) > 1):
+                held -= self._selections.popitem(last=False)[1].nbytes
         return handle
 
-    def selection(self, key: str, handle: str) -> list[str]:
+    def selection(self, key: str, handle: str) -> Sequence[str]:
         """The ids behind a handle, that of a saved selection too; raises WinnowError where it is gone."""
         if handle.startswith(PREFIX):
             kept: list[str] = self.workspace(key).selections.ids(handle)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -40,9 +41,18 @@ class Atlas:
     ) -> None:
         self._layout, self._dataset, self._verdicts = layout, dataset, verdicts
         self._ids, self._classes, self._results, self._state = ids, classes, results, state
+        self._lock = threading.Lock()
+        self._made: tuple[tuple[Any, Any], Points] | None = None
 
     def points(self) -> Points:
-        """The map's geometry with its clusters. Raises WorkspaceError where no map was drawn."""
+        """The map's geometry with its clusters, kept until labels change. Raises WorkspaceError where no map was drawn."""
+        made_of = self._state(), self._classes.now()
+        with self._lock:
+            if self._made is None or any(a is not b for a, b in zip(made_of, self._made[0], strict=True)):
+                self._made = made_of, self._read()
+            return self._made[1]
+
+    def _read(self) -> Points:
         if not self._layout.projection.exists():
             raise WorkspaceError("This workspace has no map yet. Scan again without --no-map to draw it.")
         xy = np.asarray(load_array(self._layout.projection), np.float32)

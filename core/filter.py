@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import QueryError, choices
+from .idset import IdSet
 from .polygon import checked_polygon
 from .queues import check_pick
 from .types import ISSUE_KINDS, Kind
@@ -49,7 +50,7 @@ class Filter:
     scores: Mapping[str, Span] = field(default_factory=dict, hash=False)
     text: str = ""
     polygon: tuple[tuple[float, float], ...] | None = None
-    ids: tuple[str, ...] | None = None
+    ids: tuple[str, ...] | IdSet | None = None
     pair: tuple[str, str] | None = None
     duplicate_group: int | None = None
     pick: str = ""
@@ -78,7 +79,7 @@ class Filter:
             )
         if self.polygon is not None:
             put(self, "polygon", tuple((float(x), float(y)) for x, y in checked_polygon(self.polygon)))
-        if self.ids is not None:
+        if self.ids is not None and not isinstance(self.ids, IdSet):
             put(self, "ids", _texts("ids", self.ids))
         if self.pair is not None:
             pair = _texts("pair", [None]) if isinstance(self.pair, str) else tuple(_text("pair", p) for p in self.pair)

@@ -31,6 +31,9 @@ class PointIndex:
         self._x = np.asarray(x, np.float64)[self._order]
         self._y = np.asarray(y, np.float64)[self._order]
 
+    def __len__(self) -> int:
+        return len(self._y)
+
     def inside(self, polygon: Sequence[Sequence[float]]) -> Bool:
         """(n,) bool: which points lie within the closed outline. Crossing outlines follow the even-odd rule.
 

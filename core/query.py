@@ -20,15 +20,17 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .class_view import SETTLED, ClassView
+from .class_view import ClassView
 from .errors import QueryError, WorkspaceError, choices
 from .filter import STATES, Filter
+from .idset import IdSet
+from .lasso import Outline, combined
 from .polygon import PointIndex
 from .queues import pick_sql
 from .search import Found, Search
-from .sql import Cursor, finite, literal, quote
+from .sql import BY_REGISTRY, Cursor, finite, literal, quote
 from .strictness import flag_list
-from .types import ISSUE_KINDS, Int64, Kind
+from .types import ISSUE_KINDS, Int32, Int64, Kind
 
 __all__ = ["STATES", "Counts", "Filter", "SampleQuery"]
 
@@ -55,29 +57,7 @@ _SUSPICION = "greatest(v.noisy_label, v.ood, v.broken, CASE WHEN v.duplicate_of 
 """Order: the likeliest problem of each sample; the keeper of a duplicate group is no duplicate."""
 
 _CLASS = "(CASE WHEN s.state = 'relabel' THEN s.label ELSE d.label END)"
-"""The effective label: of a relabel in force, else the given one; both by the class registry (see _BY_REGISTRY)."""
-
-_BY_REGISTRY = (
-    """
-    CREATE TEMP VIEW dataset AS
-    SELECT d.* REPLACE (CASE WHEN c.name IS NULL THEN d.label ELSE c.now END AS label)
-    FROM scanned_dataset d LEFT JOIN class_now c ON c.name = d.label
-    """,
-    f"""
-    CREATE TEMP VIEW verdicts AS
-    SELECT v.* REPLACE (
-        CASE WHEN e.row IS NOT NULL THEN NULL WHEN c.name IS NULL THEN v.suggested_label ELSE c.now END AS suggested_label,
-        CASE WHEN e.row IS NOT NULL THEN 0::FLOAT ELSE v.noisy_label END AS noisy_label,
-        v.noisy_label_flag AND e.row IS NULL AS noisy_label_flag,
-        CASE WHEN e.row IS NULL OR v.verdict <> 'noisy_label' THEN v.verdict
-             WHEN v.hard_flag THEN 'hard' WHEN v.naive_flag THEN 'naive' ELSE 'clean' END AS verdict,
-        CASE WHEN e.row IS NULL OR v.verdict <> 'noisy_label' THEN v.reasons ELSE '{SETTLED}' END AS reasons
-    )
-    FROM scanned_verdicts v LEFT JOIN one_class e ON e.row = v.row LEFT JOIN class_now c ON c.name = v.suggested_label
-    """,
-)
-"""The tables as the class registry has them: labels renamed, and no label wrong whose suggestion is the same class now.
-``class_now`` (name, now) and ``one_class`` (row) are registered before."""
+"""The effective label: of a relabel in force, else the given one; both by the class registry (see BY_REGISTRY)."""
 
 _FACETS = {
     "class": ("d", "label"),
@@ -216,11 +196,44 @@ class SampleQuery:
     def ids(self, filter: Filter | None = None, sort: str = "row", group: str = "") -> list[str]:
         """Every matching id in order. ``sort``: a column or score, "-" in front = descending; ties go by row, and
         samples without a value come last; "pick" = the order of ``filter.pick``, "match" that of a search. ``group``: see :meth:`groups`."""
+        return self.id_set(filter, sort, group)[:]
+
+    def id_set(self, filter: Filter | None = None, sort: str = "row", group: str = "") -> IdSet:
+        """What :meth:`ids` gives, in a compact form."""
         where = self._where(filter or Filter())
         order = self._order(sort, where, group)
         with self._ask(where) as ask:
-            sql = f"SELECT d.sample_id {self._from(where)} {where.sql} ORDER BY {order}"
-            return ask.first_column(sql, where.values)
+            return IdSet(
+                ask.column(f"SELECT d.sample_id {self._from(where)} {where.sql} ORDER BY {order}", where.values)
+            )
+
+    def numbers(self, filter: Filter) -> Int32:
+        """Rows of the matching samples, ascending."""
+        where = self._where(filter)
+        with self._ask(where) as ask:
+            found = ask.column(f"SELECT d.row {self._from(where)} {where.sql}", where.values)
+        return np.sort(found.to_numpy()).astype(np.int32)
+
+    def id_at(self, row: int) -> str:
+        """The id of a row. Raises QueryError where there is none."""
+        if not 0 <= row < len(self._ids):
+            raise QueryError(f"There is no point {row}; the map has {len(self._ids):,}.")
+        return str(self._ids[row].as_py())
+
+    def matching(self, filter: Filter) -> int:
+        """How many samples match: :attr:`Counts.matching` without its facets."""
+        where = self._where(filter)
+        with self._ask(where) as ask:
+            return int(ask(f"SELECT count(*) {self._from(where)} {where.sql}", where.values)[0][0])
+
+    def outlined(
+        self, outlines: Sequence[Outline], filter: Filter | None = None, base: Sequence[str] | None = None
+    ) -> IdSet:
+        """Ids, in order of row, of the matching samples that outlines on the map hold: see :mod:`winnow.core.lasso`."""
+        allowed = self.numbers(filter) if filter is not None and filter.active else None
+        begin = self.numbers(Filter(ids=IdSet.of(base))) if base is not None else None
+        chosen = combined(self._points, outlines, allowed, begin)
+        return IdSet(self._ids.filter(pa.array(chosen)))
 
     def rows(
         self, filter: Filter | None = None, sort: str = "row", offset: int = 0, limit: int = 100, group: str = ""
@@ -285,11 +298,7 @@ class SampleQuery:
     def inside(self, polygons: Sequence[Sequence[Sequence[float]]], filter: Filter | None = None) -> list[str]:
         """Ids, in order of row, of the matching samples within any of the polygons (map coordinates), over all
         points whether drawn or not."""
-        found: dict[str, None] = {}
-        for polygon in polygons:
-            corners = tuple((float(p[0]), float(p[1])) for p in polygon)
-            found |= dict.fromkeys(self.ids(replace(filter or Filter(), polygon=corners)))
-        return list(found)
+        return self.outlined([("add", polygon) for polygon in polygons], filter)[:]
 
     def score_names(self) -> list[str]:
         """What ``Filter.scores`` and ``sort`` may name: every kind's probability, confidence, every signal."""
@@ -328,6 +337,10 @@ class SampleQuery:
             if name in self._schemas[table].names
         }
         return {**columns, **self._scores, "suspicion": _SUSPICION}
+
+    @cached_property
+    def _ids(self) -> pa.ChunkedArray:
+        return pq.read_table(self._paths["dataset"], columns=["row", "sample_id"]).sort_by("row").column("sample_id")
 
     @cached_property
     def _points(self) -> PointIndex:
@@ -409,7 +422,7 @@ class SampleQuery:
         if f.text:
             self._add_text(where, f.text)
         if f.ids is not None:
-            where.views["wanted"] = pa.table({"sample_id": pa.array(f.ids, pa.string())})
+            where.views["wanted"] = pa.table({"sample_id": IdSet.of(f.ids).column})
             where.add("d", "d.sample_id IN (SELECT sample_id FROM wanted)")
         if f.polygon is not None:
             rows = np.flatnonzero(self._points.inside(f.polygon)).astype(np.int32)
@@ -517,7 +530,7 @@ class SampleQuery:
                 cursor.register("class_now", pa.table([*names], names=["name", "now"]))
                 same = np.flatnonzero(self._classes.settled()).astype(np.int32)
                 cursor.register("one_class", pa.table({"row": same}))
-                for view in _BY_REGISTRY:
+                for view in BY_REGISTRY:
                     cursor.execute(view)
             yield Cursor(cursor)
         except (duckdb.IOException, duckdb.InvalidInputException) as error:

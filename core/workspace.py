@@ -399,6 +399,11 @@ class Workspace:
         ``filter.pick``. ``group``: first by these groups, as in :meth:`groups`."""
         return self._query.ids(filter or Filter(), sort, group)
 
+    @property
+    def query(self) -> SampleQuery:
+        """Questions about very many samples, with compact answers: ``id_set``, ``numbers``, ``matching``, ``outlined``."""
+        return self._query
+
     def groups(self, filter: Filter | None = None, by: str = "label") -> list[tuple[Any, int]]:
         """(value, count) of the matching samples by label, cluster, duplicate_group or verdict, the largest first."""
         return self._query.groups(filter or Filter(), by)

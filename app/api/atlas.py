@@ -66,26 +66,28 @@ def points(call: Call) -> Response:
 
 
 def colours(call: Call) -> Response:
-    """One value per point: uint8 or uint16 codes into ``head.names``, or float32 scores (NaN = none)."""
+    """One value per point: uint8 or uint16 codes into ``head.names`` (beyond them = none), or float32 scores (NaN = none)."""
     name = call.path["name"]
     tag = f'"colours-{name}-{call.generation}-{call.head}-{call.classes}"'.encode("ascii", "replace").decode()
     if answer := _unchanged(call, tag):
         return answer
     drawn = call.workspace.colours(name)
-    array = drawn.codes if drawn.codes is not None else np.asarray(drawn.values, np.float32)
+    array = np.asarray(drawn.values, np.float32) if drawn.codes is None else _bytes(drawn.codes, len(drawn.names))
     head = {"generation": call.generation, "name": name, **_fields(drawn, ("codes", "values", "name"))}
     return framed(head, np.asarray(array), tag)
+
+
+def _bytes(codes: NDArray[Any], names: int) -> NDArray[Any]:
+    """Codes in as few bytes as they need; a point without a value has the highest code there is."""
+    return np.minimum(codes, 255).astype(np.uint8) if names < 256 else codes
 
 
 def point(call: Call) -> dict[str, Any]:
     """The tile of point ``index`` of this generation, for hovering. A page of an older map is told to reload."""
     if call.get("g") != call.generation:
         raise Conflict("The map has changed since this page was drawn. Reload it.", generation=call.generation)
-    ids = call.workspace.points().ids
     index = int(call.path["index"])
-    if index >= len(ids):
-        raise QueryError(f"There is no point {index}; the map has {len(ids)}.")
-    found = call.workspace.cards([str(ids[index])])
+    found = call.workspace.cards([call.workspace.query.id_at(index)])
     return {"card": call.links(found[0])}
 
 
@@ -112,22 +114,14 @@ def inside(call: Call) -> dict[str, Any]:
     flt = filters.from_query(query)
     if handle := filters.parameter(query, "selection"):
         flt = filters.with_ids(flt, call.hub.selection(call.key, handle))
-    chosen: dict[str, None] = {}
-    if base := body.get("base"):
-        chosen = dict.fromkeys(call.hub.selection(call.key, str(base)))
-    for op, ring in rings:
-        hit = call.workspace.inside([ring], flt)
-        if op == "add":
-            chosen |= dict.fromkeys(hit)
-        else:
-            gone = set(hit)
-            chosen = {i: None for i in chosen if i not in gone}
-    ids = list(chosen)
+    base = call.hub.selection(call.key, str(body["base"])) if body.get("base") else None
+    ids = call.workspace.query.outlined(rings, flt, base)
+    within = filters.with_ids(filters.Filter(), ids)
     answer: dict[str, Any] = {
         "selection": call.hub.keep_selection(call.key, ids),
         "count": len(ids),
         "generation": call.generation,
-        "by_verdict": dict(call.workspace.counts(filters.with_ids(filters.Filter(), ids)).by_verdict) if ids else {},
+        "by_verdict": dict(call.workspace.groups(within, "verdict")) if len(ids) else {},
     }
     if body.get("ids"):
         answer["ids"] = ids[:MAX_IDS]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
 from starlette.responses import Response
 
 from winnow.app import filters
@@ -42,9 +41,8 @@ def groups(call: Call) -> dict[str, Any]:
 def members(call: Call) -> Response:
     """``?<filter>&selection=handle`` → the rows (int32, in order of the dataset) of the samples that match, framed as in
     :mod:`winnow.app.api.atlas`, for the picture of the map."""
-    ids = call.workspace.ids(call.filter())
-    rows = np.sort(np.array([call.workspace.row(i) for i in ids], np.int32))
-    return framed({"generation": call.generation, "count": len(ids)}, rows)
+    rows = call.workspace.query.numbers(call.filter())
+    return framed({"generation": call.generation, "count": len(rows)}, rows)
 
 
 def _told(call: Call, selection: Any) -> dict[str, Any]:
