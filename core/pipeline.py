@@ -22,6 +22,7 @@ import numpy as np
 from . import encoders, growth, tables
 from . import fingerprint as fp
 from .clusters import CLUSTERS_VERSION, Clusters, cluster
+from .combine import CONSENSUS_VERSION, with_consensus
 from .config import ScanConfig
 from .errors import Cancelled, DiskFull, WinnowError, WorkspaceError
 from .graphs import NAMES, Grown, load_graph, make_graphs
@@ -227,6 +228,7 @@ def _scan(config: ScanConfig, layout: Layout, report: ProgressFn) -> None:
             "confirmed_in": taught.members,
         },
     )
+    inputs, _ = with_consensus(inputs)
     results = _signals(run, inputs, taught.fingerprint, plugins)
     if inputs.vectors is not None and dataset.n > _SIDE_BY_SIDE:
         # two gigabytes less: what comes needs single rows only
@@ -443,7 +445,10 @@ def _signals(run: Run, inputs: SignalInputs, taught: str, plugins: Plugins) -> d
     layout, signals = run.layout, [*SIGNALS, *plugins.signals]
     versions = {s.name: s.version for s in signals}
     upstream = {k: run.keys.get(k) for k in ("dataset", "media", "embed", "graphs", "probe")}
-    key = fp.of(versions, upstream, inputs.class_names, inputs.class_text_probs is not None, taught, plugins.fingerprint)
+    key = fp.of(
+        versions, upstream, CONSENSUS_VERSION, inputs.class_names, inputs.class_text_probs is not None, taught,
+        plugins.fingerprint,
+    )  # fmt: skip
     results: dict[str, SignalResult] = {}
 
     def make() -> tuple[list[Path], Mapping[str, Any]]:

@@ -191,6 +191,7 @@ class Beliefs:
     targets : (n, C) float32 or None: the ELR temporal-ensemble target.
     extra_probs : further probability matrices by name, each (n, C): brought by the user, or robust losses.
     temperature : the calibration temperature that was applied to the logits (> 0).
+    weights : where ``probs`` are the consensus of several views: the weight of each, by name. Empty = of one view.
     """
 
     probs: Float32
@@ -199,6 +200,7 @@ class Beliefs:
     extra_probs: Mapping[str, Float32] = field(default_factory=dict)
     temperature: float = 1.0
     source: str = "probe"
+    weights: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

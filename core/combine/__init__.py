@@ -11,6 +11,7 @@ import importlib.util
 from collections.abc import Callable, Mapping
 
 from ..types import ISSUE_KINDS, Kind, KindEvidence, SignalInputs, SignalResult
+from ._consensus import CONSENSUS_VERSION, with_consensus
 
 Combiner = Callable[[SignalInputs, Mapping[str, SignalResult]], KindEvidence]
 
@@ -25,3 +26,5 @@ def _load() -> dict[Kind, Combiner]:
 
 COMBINERS: dict[Kind, Combiner] = _load()
 """Every kind's combiner, in order of precedence."""
+
+__all__ = ["COMBINERS", "CONSENSUS_VERSION", "Combiner", "with_consensus"]

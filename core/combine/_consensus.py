@@ -10,6 +10,9 @@ from ..probe.pool import pool
 from ..signals._label_math import votes
 from ..types import Float32, SignalInputs
 
+CONSENSUS_VERSION = 1
+"""Raised when the consensus of the same views changes."""
+
 _ROBUST = frozenset({"gce", "sce"})
 """Left out of the pool: trained to ignore what the pool's likelihood rewards. They speak through ``label_robust``."""
 
@@ -20,8 +23,11 @@ def with_consensus(inputs: SignalInputs) -> tuple[SignalInputs, dict[str, float]
     Views are the matrices of ``beliefs.extra_probs`` (or ``beliefs.probs`` where there are none, or they were brought),
     the neighbours' votes and the zero-shot probabilities. They are pooled in log space with weights of maximum
     likelihood for the given labels (:func:`winnow.core.probe.pool.pool`); every view is out of sample.
+    Beliefs that are a consensus already (``weights``) come back as they are.
     """
     beliefs = inputs.beliefs
+    if beliefs is not None and beliefs.weights:
+        return inputs, dict(beliefs.weights)
     if beliefs is None or inputs.n_classes < 2 or beliefs.source == "prior":
         return inputs, {}
     keep = inputs.labelled
@@ -36,7 +42,7 @@ def with_consensus(inputs: SignalInputs) -> tuple[SignalInputs, dict[str, float]
         views["class names"] = _log(inputs.class_text_probs)
     probs, weights = pool(views, inputs.labels, keep, seed=0)
     probs[~inputs.ok] = 1.0 / inputs.n_classes
-    return replace(inputs, beliefs=replace(beliefs, probs=probs)), weights
+    return replace(inputs, beliefs=replace(beliefs, probs=probs, weights=weights)), weights
 
 
 def _log(p: Float32) -> Float32:

@@ -199,3 +199,12 @@ def test_the_threshold_maximises_expected_f1():
     p = np.array([0.9, 0.8, 0.3, 0.05, 0.05])
     assert best_f1_threshold(p) == pytest.approx(0.8)
     assert best_f1_threshold(np.zeros(4)) == 1.0
+
+
+def test_a_consensus_is_made_once() -> None:
+    made = world(n=300, classes=4, noise=0.1, separation=5, seed=6)
+    agreed, weights = with_consensus(signal_inputs(made))
+    again, same = with_consensus(agreed)
+    assert again is agreed
+    assert same == weights
+    assert set(weights) >= {"linear", "kernel", "neighbours"}
