@@ -21,7 +21,7 @@ from winnow.core.payoff_job import cancel, start, status
 from winnow.core.roles import Right
 
 EVERY = 1.0
-SETTLED_S = 1.5
+SETTLED_S = 2.5
 """A choice that was left alone for so long is measured."""
 
 ALL = "Everything"

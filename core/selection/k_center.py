@@ -60,6 +60,8 @@ def _farthest(x: Float32, away: NDArray[np.float32], trust: NDArray[np.float32],
     while len(picked) < budget:
         size = min(block, budget - len(picked), len(x))
         top = np.argpartition(-urge, size - 1)[:size]
+        if (first := int(np.argmax(urge))) not in top:  # one of several that are equally far
+            top[0] = first
         apart = np.maximum(1.0 - x[top] @ x.T, 0.0)
         place = {int(row): i for i, row in enumerate(top)}
         used = 0

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..types import Float32, Int32
 
-GRID: tuple[float, ...] = tuple(float(v) for v in np.logspace(-5.5, -1.5, 9))
+GRID: tuple[float, ...] = tuple(float(v) for v in np.logspace(-5.0, -2.0, 7))
 """L2 penalties per sample that are tried."""
 
 
@@ -30,7 +30,7 @@ class Probe:
 
 def fit_path(
     x: Float32, y: Int32, classes: int, penalties: Sequence[float], weight: NDArray[np.float32] | None = None,
-    rounds: int = 100,
+    rounds: int = 80,
 ) -> list[Probe]:  # fmt: skip
     """One probe per penalty, all fitted at once.
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from ..threads import in_order, one_core_each
 from ..types import Bool, Float32, Int32, Int64, Progress, ProgressFn, quiet
 from .logistic import fit_tuned
 
@@ -108,24 +109,27 @@ def measure(
     right: dict[str, list[NDArray[np.float64]]] = {a.name: [] for a in arms}
     rows_of: dict[str, list[tuple[int, float, float, float, float]]] = {a.name: [] for a in arms}
     total = seeds * len(arms)
-    for seed in range(seeds):
+
+    def fit(job: tuple[int, Arm]) -> tuple[Arm, int, Int32, float]:
+        seed, arm = job
         keep = np.random.default_rng([seed, 23]).random(n) < _PAIRED
-        for i, arm in enumerate(arms):
-            progress(Progress(stage, seed * len(arms) + i, total, "fits", arm.title))
-            t = arm.make(seed)
-            rows = t.rows[keep[t.rows] & ~inside[t.rows] & (t.labels[t.rows] >= 0)]
-            if t.weight is not None:
-                rows = rows[t.weight[rows] > 0]
-            if not len(rows):
-                guess = np.zeros(len(judge), np.int32)
-                penalty = float("nan")
-            else:
-                weight = None if t.weight is None else t.weight[rows]
-                probe = fit_tuned(features[rows], t.labels[rows], classes, seed, weight)
-                guess, penalty = probe.predict(features[judge]), probe.penalty
+        t = arm.make(seed)
+        rows = t.rows[keep[t.rows] & ~inside[t.rows] & (t.labels[t.rows] >= 0)]
+        if t.weight is not None:
+            rows = rows[t.weight[rows] > 0]
+        if not len(rows):
+            return arm, 0, np.zeros(len(judge), np.int32), float("nan")
+        weight = None if t.weight is None else t.weight[rows]
+        probe = fit_tuned(features[rows], t.labels[rows], classes, seed, weight)
+        return arm, len(rows), probe.predict(features[judge]), probe.penalty
+
+    jobs = [(seed, arm) for seed in range(seeds) for arm in arms]
+    with one_core_each() as pool:
+        for done, (arm, size, guess, penalty) in enumerate(in_order(pool, fit, jobs)):
+            progress(Progress(stage, done, total, "fits", arm.title))
             f1, gmean = f1_gmean(truth, guess)
             right[arm.name].append((guess == truth).astype(np.float64))
-            rows_of[arm.name].append((len(rows), float((guess == truth).mean()), f1, gmean, penalty))
+            rows_of[arm.name].append((size, float((guess == truth).mean()), f1, gmean, penalty))
     progress(Progress(stage, total, total, "fits"))
     mean = {name: np.mean(r, axis=0) for name, r in right.items()}
     out = []
