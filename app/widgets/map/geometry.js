@@ -75,6 +75,57 @@ export class PointGrid {
     return x === x && y === y ? this.#clamp((x - this.x0) * this.kx) + this.side * this.#clamp((y - this.y0) * this.ky) : -1;
   }
 
+  /** Call `each` with every point within {x0, x1, y0, y1}, cell by cell. */
+  within({ x0, x1, y0, y1 }, each) {
+    const { xy, start, order, side } = this;
+    const whole = x0 <= this.x0 && x1 >= this.x1 && y0 <= this.y0 && y1 >= this.y1;
+    if (x1 < this.x0 || x0 > this.x1 || y1 < this.y0 || y0 > this.y1) return;
+    const [c0, c1] = [this.#clamp((x0 - this.x0) * this.kx), this.#clamp((x1 - this.x0) * this.kx)];
+    for (let cy = this.#clamp((y0 - this.y0) * this.ky); cy <= this.#clamp((y1 - this.y0) * this.ky); cy += 1) {
+      for (let k = start[c0 + side * cy]; k < start[c1 + side * cy + 1]; k += 1) {
+        const i = order[k];
+        if (whole || (xy[2 * i] >= x0 && xy[2 * i] <= x1 && xy[2 * i + 1] >= y0 && xy[2 * i + 1] <= y1)) each(i);
+      }
+    }
+  }
+
+  /**
+   * Call `each` with every point within a closed ring (even-odd rule). Only in cells that the outline may touch is each
+   * point compared with it; of every other cell one comparison tells.
+   */
+  inside(ring, each) {
+    const { xy, side } = this;
+    let [x0, x1, y0, y1] = [Infinity, -Infinity, Infinity, -Infinity];
+    for (const [x, y] of ring) { if (x < x0) x0 = x; if (x > x1) x1 = x; if (y < y0) y0 = y; if (y > y1) y1 = y; }
+    if (x1 < this.x0 || x0 > this.x1 || y1 < this.y0 || y0 > this.y1) return;
+    const column = (x) => this.#clamp((x - this.x0) * this.kx);
+    const row = (y) => this.#clamp((y - this.y0) * this.ky);
+    const touched = new Uint8Array(side * side);
+    const slack = 1e-6 * (1 / this.kx + 1 / this.ky); // for a corner that lies on the edge of a cell
+    for (let i = 0, j = ring.length - 1; i < ring.length; j = i, i += 1) {
+      const [[ax, ay], [bx, by]] = ring[i][1] <= ring[j][1] ? [ring[i], ring[j]] : [ring[j], ring[i]];
+      for (let r = row(ay - slack); r <= row(by + slack); r += 1) {
+        const low = r === 0 ? -Infinity : this.y0 + r / this.ky;
+        const high = r === side - 1 ? Infinity : this.y0 + (r + 1) / this.ky;
+        const at = (y) => (by > ay ? ax + ((Math.max(ay, Math.min(by, y)) - ay) / (by - ay)) * (bx - ax) : ax);
+        const [from, to] = by > ay ? [at(low), at(high)] : [ax, bx];
+        for (let c = column(Math.min(from, to) - slack); c <= column(Math.max(from, to) + slack); c += 1) touched[c + side * r] = 1;
+      }
+    }
+    for (let r = row(y0); r <= row(y1); r += 1) {
+      for (let c = column(x0); c <= column(x1); c += 1) {
+        const cell = c + side * r;
+        const [from, to] = [this.start[cell], this.start[cell + 1]];
+        if (from === to) continue;
+        if (touched[cell]) {
+          for (let k = from; k < to; k += 1) { const i = this.order[k]; if (inRing(xy[2 * i], xy[2 * i + 1], ring)) each(i); }
+        } else if (inRing(xy[2 * this.order[from]], xy[2 * this.order[from] + 1], ring)) {
+          for (let k = from; k < to; k += 1) each(this.order[k]);
+        }
+      }
+    }
+  }
+
   /** The nearest allowed point within (rx, ry) of (x, y), or −1. */
   nearest(x, y, rx, ry, allowed) {
     let best = 1;
@@ -92,21 +143,4 @@ export class PointGrid {
     }
     return found;
   }
-}
-
-/** At most `limit` rows to draw: flagged first, then an even sample of the others. Flagged ones lie on top. */
-export function drawn(grid, flagged, limit) {
-  const quiet = [];
-  const loud = [];
-  for (let i = 0; i < grid.n; i += 1) {
-    if (!(grid.xy[2 * i] === grid.xy[2 * i] && grid.xy[2 * i + 1] === grid.xy[2 * i + 1])) continue;
-    (flagged && flagged[i] ? loud : quiet).push(i);
-  }
-  const thin = (rows, room) => {
-    if (rows.length <= room) return rows;
-    const step = rows.length / room;
-    return Array.from({ length: room }, (_, k) => rows[Math.floor(k * step)]);
-  };
-  const top = thin(loud, limit);
-  return Uint32Array.from([...thin(quiet, limit - top.length), ...top]);
 }

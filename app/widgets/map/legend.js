@@ -42,9 +42,9 @@ export class Legend {
 
   /** Counts of the points that match the filter, per entry. */
   #tally(mask) {
-    const counts = new Map();
-    for (let i = 0; i < mask.length; i += 1) if (mask[i]) counts.set(this.painted.code(i), (counts.get(this.painted.code(i)) || 0) + 1);
-    for (const e of this.painted.entries) e.count = counts.get(e.code) || 0;
+    const counts = new Uint32Array(65_536);
+    for (let i = 0; i < mask.length; i += 1) if (mask[i]) counts[this.painted.code(i)] += 1;
+    for (const e of this.painted.entries) e.count = counts[e.code];
   }
 
   #toggle(code) {

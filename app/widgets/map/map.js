@@ -7,7 +7,7 @@ import { count, fillHeight, h, helpDialog, icon, isInteractive, isTyping, keepFo
 import { Api } from "../lib/api.js";
 import { BulkBar } from "../lib/bulk.js";
 import { LabelPicker } from "../lib/picker.js";
-import { PointGrid, drawn } from "./geometry.js";
+import { PointGrid } from "./geometry.js";
 import { mask, narrowed, without } from "./filter.js";
 import { Legend } from "./legend.js";
 import { Outlines } from "./outlines.js";
@@ -16,7 +16,6 @@ import { Plot, loadPlotly } from "./plot.js";
 import { Saved } from "./saved.js";
 import { hint, mixOf, pinnedOf, tileOf, tipOf } from "./side.js";
 
-const MOST = 100_000; // points drawn at once
 const STRIP = 60; // tiles of the selection
 const HOVER_RADIUS = 9; // pixels
 
@@ -27,6 +26,16 @@ const KEYS = [
 ];
 
 const MODES = [["new", "crop_free", "New", "Each outline begins a new selection (N)"], ["add", "add", "Add", "Outlines add to the selection (+, or hold Shift)"], ["subtract", "remove", "Take out", "Outlines take samples out of the selection (−, or hold Alt)"]];
+
+const FINE = { clean: 0, naive: 1, hard: 1 }; // ranks of verdicts that ask for no decision
+
+/** How much each point matters where not all can be drawn: 2 = a problem, 1 = worth a look, 0 = fine. */
+function ranks({ head, array }) {
+  const names = head.names || [];
+  const out = new Uint8Array(array.length);
+  for (let i = 0; i < out.length; i += 1) out[i] = FINE[names[array[i]]] ?? 2;
+  return out;
+}
 
 const live = new WeakMap();
 
@@ -109,8 +118,8 @@ class AtlasMap {
     this.empty = h("div.empty", { hidden: true });
     this.root = h("section.wn.map", { tabIndex: -1, role: "region", "aria-label": "Map" }, this.head, h("div.body", {}, this.stage, this.side, this.empty));
     parent.append(this.root);
-    this.plot = new Plot(this.root, this.stage, { moved: () => this.outlines.draw(), shown: (i) => this.#shown(i), lit: (i) => Boolean(this.matching.mask[i] && (!this.selected || this.selected[i])) });
-    this.stage.append(this.plot.node, this.outlines.node, this.tip);
+    this.plot = new Plot(this.root, this.stage, { moved: () => this.outlines.draw(), sampled: () => this.#say(), shown: (i) => this.#shown(i), lit: (i) => Boolean(this.matching.mask[i] && (!this.selected || this.selected[i])) });
+    this.stage.append(this.plot.density.node, this.plot.node, this.outlines.node, this.tip);
     this.picker = new LabelPicker(this.root);
     this.bulk = new BulkBar(this.root, this.api, this.picker, {
       target: () => ({ selection: this.selection.handle }), done: () => this.#decided(), undone: () => this.#decided(), clear: () => this.#clear(),
@@ -153,9 +162,7 @@ class AtlasMap {
       this.clusters = points.head.clusters || [];
       this.grid = new PointGrid(this.xy);
       this.n = this.grid.n;
-      const quiet = (verdict.head.names || []).indexOf("clean");
-      const flagged = Uint8Array.from({ length: this.n }, (_, i) => (verdict.array[i] !== quiet ? 1 : 0));
-      this.rows = drawn(this.grid, flagged, MOST);
+      this.rank = ranks(verdict);
       this.plot.load(this);
       this.matching = await this.#mask();
       this.#clear(false);
@@ -193,7 +200,8 @@ class AtlasMap {
 
   #say() {
     const parts = [];
-    if (this.rows.length < this.grid.placed) parts.push(`${count(this.rows.length)} of ${count(this.grid.placed)} points drawn, flagged ones first; selections count all`);
+    const { rows, all } = this.plot;
+    if (!all) parts.push(`${plural(this.grid.placed, "point")} as density, ${count(rows.length)} of them drawn, problems first`, "zoom in to see each", "selections count all");
     else parts.push(plural(this.grid.placed, "point"));
     if (this.grid.placed < this.n) parts.push(`${plural(this.n - this.grid.placed, "sample")} without a place`);
     setText(this.note, parts.join(" · "));
@@ -316,7 +324,7 @@ class AtlasMap {
     outlines.ops = [...around, ...own];
     outlines.draw();
     outlines.ops = own;
-    this.selected = outlines.members(this.xy, this.base?.mask, (i) => this.matching.mask[i] && this.#shown(i));
+    this.selected = outlines.members(this.grid, this.base?.mask, (i) => this.matching.mask[i] && this.#shown(i));
     this.plot.relayer();
     this.#count();
   }

@@ -1,6 +1,6 @@
 /** Outlines drawn on the map: lasso and box, added, taken out, and which points they hold. */
 
-import { inRing, simplify } from "./geometry.js";
+import { simplify } from "./geometry.js";
 
 const CLICK_SLOP = 5; // pixels that a click may move
 
@@ -84,18 +84,11 @@ export class Outlines {
    * Which points the outlines hold, on top of `base` (a mask, or null), for the picture. The count that is shown and
    * acted on comes from the server.
    */
-  members(xy, base, allowed) {
-    const n = xy.length / 2;
-    const chosen = base ? base.slice() : new Uint8Array(n);
+  members(grid, base, allowed) {
+    const chosen = base ? base.slice() : new Uint8Array(grid.n);
     for (const { op, points } of this.ops) {
-      let [x0, x1, y0, y1] = [Infinity, -Infinity, Infinity, -Infinity];
-      for (const [x, y] of points) { if (x < x0) x0 = x; if (x > x1) x1 = x; if (y < y0) y0 = y; if (y > y1) y1 = y; }
-      for (let i = 0; i < n; i += 1) {
-        const x = xy[2 * i];
-        const y = xy[2 * i + 1];
-        if (x < x0 || x > x1 || y < y0 || y > y1 || !allowed(i)) continue;
-        if (inRing(x, y, points)) chosen[i] = op === "add" ? 1 : 0;
-      }
+      const mark = op === "add" ? 1 : 0;
+      grid.inside(points, (i) => { if (allowed(i)) chosen[i] = mark; });
     }
     return chosen;
   }

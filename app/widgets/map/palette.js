@@ -8,7 +8,8 @@ const TONES = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9",
 
 /**
  * @param {{head: {names?: string[]}, array: ArrayLike<number>}} colours  as GET /api/colours answers
- * @returns {{kind: "category"|"score", value: (row: number) => number, marker: object, entries: object[]}}
+ * @returns {{kind: "category"|"score", value: (row: number) => number, marker: object, entries: object[], tones: () => {slots: Uint8Array, table: Uint8Array}}}
+ *   tones, for pictures: for each point its row in a table of r, g, b
  */
 export function paint(name, colours, verdicts, dark) {
   const { head, array } = colours;
@@ -22,7 +23,8 @@ export function paint(name, colours, verdicts, dark) {
   for (let i = 0; i < array.length; i += 1) entries[code(i)].count += 1;
   const k = tones.length;
   const colorscale = tones.flatMap((c, i) => [[i / k, c], [(i + 1) / k, c]]);
-  return { kind: "category", value: (row) => code(row) + 0.5, code, marker: { colorscale, cmin: 0, cmax: k }, entries: entries.filter((e) => e.count) };
+  return { kind: "category", value: (row) => code(row) + 0.5, code, marker: { colorscale, cmin: 0, cmax: k }, entries: entries.filter((e) => e.count),
+    tones: once(() => tonesOf(array.length, tones.map(rgb), (row) => { const c = code(row); return c < 255 ? c : c === none ? 255 : c % TONES.length; })) };
 }
 
 const DECISIONS = { accept: "#009E73", relabel: "#0072B2", exclude: "#D55E00", disputed: "#CC79A7" };
@@ -32,5 +34,28 @@ function paintScore(array, dark) {
   const colorscale = dark
     ? [[0, "#4A4A57"], [0.35, "#7A6A4F"], [0.65, "#E69F00"], [1, "#FF7A5C"]]
     : [[0, "#C9CAD6"], [0.35, "#D9C08C"], [0.65, "#E08A00"], [1, "#B3200E"]];
-  return { kind: "score", value: (row) => (array[row] === array[row] ? array[row] : 0), marker: { colorscale, cmin: 0, cmax: 1 }, entries: [], gradient: colorscale.map(([t, c]) => `${c} ${t * 100}%`).join(", ") };
+  const at = (t) => {
+    const k = Math.max(1, colorscale.findIndex(([to]) => to >= t));
+    const [[a, from], [b, to]] = [colorscale[k - 1], colorscale[k]];
+    return rgb(from).map((c, i) => c + ((t - a) / (b - a)) * (rgb(to)[i] - c));
+  };
+  const slot = (row) => (array[row] === array[row] ? Math.max(0, Math.min(255, Math.round(255 * array[row]))) : 0);
+  return { tones: once(() => tonesOf(array.length, Array.from({ length: 256 }, (_, k) => at(k / 255)), slot)),
+    kind: "score", value: (row) => (array[row] === array[row] ? array[row] : 0), marker: { colorscale, cmin: 0, cmax: 1 }, entries: [], gradient: colorscale.map(([t, c]) => `${c} ${t * 100}%`).join(", ") };
+}
+
+const rgb = (hex) => [1, 3, 5].map((k) => parseInt(hex.slice(k, k + 2), 16));
+
+function once(make) {
+  let made = null;
+  return () => (made ??= make());
+}
+
+/** `colours`: [r, g, b] of each slot; what has none is the colour of "none". */
+function tonesOf(n, colours, slot) {
+  const slots = new Uint8Array(n);
+  for (let i = 0; i < n; i += 1) slots[i] = slot(i);
+  const table = new Uint8Array(3 * 256);
+  for (let k = 0; k < 256; k += 1) table.set((k < 255 && colours[k]) || colours.at(-1), 3 * k);
+  return { slots, table };
 }

@@ -1,8 +1,15 @@
-/** The points themselves: Plotly draws two layers (those that count now, and the others in grey) and moves the view. */
+/**
+ * The points themselves: Plotly draws two layers (those that count now, and the others in grey) and moves the view. Where
+ * there are too many, the density of all of them lies behind a sample (see density.js).
+ */
 
 import { h } from "../lib/dom.js";
+import { Density, holds, layered, sample, states, widened } from "./density.js";
 
 const NAMES = 24; // cluster names in the space
+const MOST = 100_000; // points drawn one by one
+const FEW = 15_000; // of these, where the view holds more
+const SETTLE = 120; // ms without movement before points are chosen anew
 
 let ready = null;
 
@@ -22,17 +29,27 @@ export function loadPlotly(url) {
 export class Plot {
   /**
    * @param {HTMLElement} root  the surface, for its colours and fonts
-   * @param {object} on  moved(): the view has changed; shown(i), lit(i): whether a point is drawn, and in colour
+   * @param {object} on  moved(): the view has changed; sampled(): other points are drawn; shown(i), lit(i): whether a point is drawn, and in colour
    */
   constructor(root, stage, on) {
     Object.assign(this, { root, stage, on });
     this.node = h("div.plot", {});
+    this.density = new Density();
   }
 
-  /** What is drawn: places, the rows to draw in order, a grid over them, names in the space. */
-  load({ xy, rows, grid, clusters }) { Object.assign(this, { xy, rows, grid, clusters }); }
+  /** What is drawn: a grid over the places, the rank of each point (2 = a problem, 0 = fine), names in the space. */
+  load({ grid, rank, clusters }) {
+    Object.assign(this, { xy: grid.xy, grid, rank, clusters });
+    this.dense = grid.placed > MOST;
+    this.covered = null;
+    this.all = !this.dense;
+    this.rows = this.dense ? new Uint32Array(0) : layered(grid.order, rank);
+    this.density.node.hidden = true;
+  }
 
   destroy() {
+    clearTimeout(this.settling);
+    cancelAnimationFrame(this.frame);
     this.sizes?.disconnect();
     if (this.node._fullLayout) window.Plotly.purge(this.node);
   }
@@ -40,6 +57,50 @@ export class Plot {
   get dark() {
     const [r, g, b] = (getComputedStyle(this.root).backgroundColor.match(/[\d.]+/g) || [255, 255, 255]).map(Number);
     return r * 0.3 + g * 0.6 + b * 0.1 < 128;
+  }
+
+  /** Choose what is drawn of the view, or of the whole map before there is one. */
+  #choose() {
+    if (!this.dense) return;
+    this.state = states(this.grid.n, this.on.shown, this.on.lit);
+    this.#sample();
+  }
+
+  #sample() {
+    this.covered = widened(this.view ?? this.#whole());
+    const { rows, all } = sample(this.grid, this.covered, this.state, this.rank, MOST, FEW);
+    Object.assign(this, { rows, all });
+  }
+
+  #whole() {
+    const { x, y } = this.fit();
+    return { x0: x.range[0], x1: x.range[1], y0: y.range[0], y1: y.range[1] };
+  }
+
+  /** The density, where the points alone do not show all there is. */
+  #cloud() {
+    if (!this.dense) return;
+    const { view } = this;
+    const { node } = this.density;
+    node.hidden = !view || (this.all && holds(this.covered, view));
+    if (!node.hidden) this.density.draw(this.grid, view, this.state, { ...this.painted.tones(), grey: this.#grey.match(/\d+/g).map(Number) });
+  }
+
+  /** The view has moved: its density follows at once, its points once it rests. */
+  #moved() {
+    this.on.moved();
+    if (!this.dense) return;
+    cancelAnimationFrame(this.frame);
+    this.frame = requestAnimationFrame(() => this.#cloud());
+    clearTimeout(this.settling);
+    this.settling = setTimeout(async () => {
+      if (!this.view) return;
+      const fits = this.all && holds(this.covered, this.view);
+      if (fits) return;
+      this.#sample();
+      await this.#restyle();
+      this.on.sampled();
+    }, SETTLE);
   }
 
   /** Layers are index lists, never copies. */
@@ -57,11 +118,12 @@ export class Plot {
     return [x, y];
   }
 
-  get #size() { return this.rows.length > 40000 ? 3 : this.rows.length > 8000 ? 4 : 5; }
+  get #size() { return !this.all ? 3 : this.rows.length > 40000 ? 3 : this.rows.length > 8000 ? 4 : 5; }
   get #grey() { return this.dark ? "rgb(64,64,74)" : "rgb(206,206,214)"; }
 
   async draw(painted) {
     this.painted = painted;
+    this.#choose();
     const { lit, grey } = this.#layers();
     const [gx, gy] = this.#xy(grey);
     const [x, y] = this.#xy(lit);
@@ -79,12 +141,13 @@ export class Plot {
     };
     await window.Plotly.react(this.node, traces, layout, { displayModeBar: false, scrollZoom: true, doubleClick: false, responsive: false });
     this.#styles();
-    this.sizes ||= new ResizeObserver(() => { if (this.node.offsetWidth) { window.Plotly.Plots.resize(this.node); this.on.moved(); } });
+    this.sizes ||= new ResizeObserver(() => { if (this.node.offsetWidth) { window.Plotly.Plots.resize(this.node); this.#moved(); } });
     this.sizes.observe(this.stage);
     for (const event of ["plotly_relayout", "plotly_relayouting"]) {
       this.node.removeAllListeners?.(event);
-      this.node.on(event, () => this.on.moved());
+      this.node.on(event, () => this.#moved());
     }
+    this.#cloud();
   }
 
   /** Plotly writes its few style rules into the document; inside a shadow root they have to be repeated. */
@@ -121,21 +184,30 @@ export class Plot {
     this.painted = painted;
     const { lit } = this.#layers();
     await window.Plotly.restyle(this.node, { "marker.color": [Float32Array.from(lit, painted.value)], ...this.#scale() }, [1]);
+    this.#cloud();
   }
 
   /** Which points are lit has changed: new index lists for both layers. */
   async relayer(painted = this.painted) {
     this.painted = painted;
+    this.#choose();
+    await this.#restyle();
+  }
+
+  async #restyle() {
+    const { painted } = this;
     const { lit, grey } = this.#layers();
     const [gx, gy] = this.#xy(grey);
     const [x, y] = this.#xy(lit);
-    await window.Plotly.restyle(this.node, { x: [gx, x], y: [gy, y], "marker.color": [this.#grey, Float32Array.from(lit, painted.value)] }, [0, 1]);
+    const size = this.dense ? { "marker.size": this.#size } : {};
+    this.#cloud();
+    await window.Plotly.restyle(this.node, { x: [gx, x], y: [gy, y], "marker.color": [this.#grey, Float32Array.from(lit, painted.value)], ...size }, [0, 1]);
     if (painted.marker.cmax !== undefined) await window.Plotly.restyle(this.node, this.#scale(), [1]);
   }
 
   #scale() { return { "marker.colorscale": [this.painted.marker.colorscale], "marker.cmin": 0, "marker.cmax": this.painted.marker.cmax }; }
 
-  /** Pixel in the stage ↔ map coordinates; ux, uy: map units per pixel. Null before the first drawing. */
+  /** Pixel in the stage ↔ map coordinates; x0 … y1: its edges; ux, uy: map units per pixel. Null before the first drawing. */
   get view() {
     const { _fullLayout: full } = this.node;
     if (!full?.xaxis) return null;
@@ -145,7 +217,7 @@ export class Plot {
     return {
       toMap: (px, py) => [x0 + ((px - l) / w) * (x1 - x0), y1 - ((py - t) / high) * (y1 - y0)],
       toPixel: (x, y) => [l + ((x - x0) / (x1 - x0)) * w, t + ((y1 - y) / (y1 - y0)) * high],
-      ux: (x1 - x0) / w, uy: (y1 - y0) / high,
+      x0, x1, y0, y1, ux: (x1 - x0) / w, uy: (y1 - y0) / high,
     };
   }
 }
