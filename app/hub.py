@@ -110,6 +110,9 @@ class Hub:
     _synced: dict[str, float] = field(default_factory=dict)
     _selections: OrderedDict[tuple[str, str], IdSet] = field(default_factory=OrderedDict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
+    heavy: threading.Lock = field(default_factory=threading.Lock)
+    """Held by work on all samples that nobody waits for, as a new order of a queue: one at a time, so that with many
+    people at once a decision shares the processor with one of them, not with all."""
 
     def add(self, path: Path) -> str:
         """Let people open this workspace. Returns its key."""

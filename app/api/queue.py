@@ -126,7 +126,8 @@ def cards(call: Call) -> dict[str, Any]:
         cursor = 0
     elif call.get("reorder"):
         held = set(ids[cursor : call.number("sent", cursor, cursor, 10**9)])
-        ids, learnt = _reordered(call, ids, cursor)
+        with call.hub.heavy:
+            ids, learnt = _reordered(call, ids, cursor)
         page = ids[cursor : cursor + limit]
         return {
             "queue": call.hub.keep_selection(call.key, ids),
