@@ -87,6 +87,9 @@ def scan(
         list[str] | None,
         typer.Option(help="COLUMN[:KIND][:low]: a numeric column as a signal of its own; may be repeated."),
     ] = None,
+    second_encoder: Annotated[
+        str | None, typer.Option(help="Another CLIP encoder: a second opinion about image–text pairs.")
+    ] = None,
     store: Annotated[
         str | None, typer.Option(help="postgresql://user@host/database: keep decisions there, for a team.")
     ] = None,
@@ -101,8 +104,8 @@ def scan(
     with Bars(_mode(json_, quiet)) as bars:
         ws = Workspace.scan(
             source, out, encoder=encoder, embeddings=embeddings, probabilities=probabilities, columns=columns,
-            device=device, seed=seed, projection=map, network=not offline, learn=learn, views=views, scores=score, store=store,
-            progress=bars,
+            device=device, seed=seed, projection=map, network=not offline, learn=learn, views=views, scores=score,
+            second_encoder=second_encoder, store=store, progress=bars,
         )  # fmt: skip
     with ws:
         _report(ws, json_, quiet)

@@ -24,6 +24,7 @@ class ScanConfig:
     views : strongly augmented pictures of every image that are embedded too, for the naive verdict (0 = distort the
         embeddings instead; each view costs as much as the embedding).
     scores : numeric columns that are signals of their own, as COLUMN[:KIND][:low] (:func:`winnow.core.plugins.parse_score`).
+    second_encoder : another encoder with a text tower, for a second opinion about image–text pairs.
     projection : draw the map (UMAP). network : whether weights may be downloaded.
     """
 
@@ -42,6 +43,7 @@ class ScanConfig:
     learn: bool = False
     views: int = 0
     scores: tuple[str, ...] = ()
+    second_encoder: str | None = None
 
     def __post_init__(self) -> None:
         if self.device not in DEVICES:

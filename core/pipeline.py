@@ -27,6 +27,7 @@ from .config import ScanConfig
 from .errors import Cancelled, DiskFull, WinnowError, WorkspaceError
 from .graphs import NAMES, Grown, load_graph, make_graphs
 from .jobs import CANCELLED, DONE, FAILED, JobReporter, scan_lock
+from .language import understand
 from .layout import FORMAT_VERSION, Layout
 from .lessons import lessons
 from .log_place import log_of
@@ -67,6 +68,9 @@ from .views import VIEWS_VERSION, label_views
 
 _SIDE_BY_SIDE = 200_000
 """Rows up to which signals run on every core at once, each on one."""
+
+UPSTREAM = ("dataset", "media", "embed", "graphs", "probe")
+"""Stages that every signal may look at; a few look at words too."""
 
 FATAL = (Cancelled, DiskFull, KeyboardInterrupt, MemoryError)
 
@@ -220,7 +224,7 @@ def _scan(config: ScanConfig, layout: Layout, report: ProgressFn) -> None:
         media=media,
         texts=dataset.texts,
         **_codes(dataset),
-        class_text_probs=_zero_shot(run, choice, dataset, embedding),
+        **understand(run, config, dataset, choice, embedding),
         config={
             "errors": tables.errors(dataset, media, embedding.ok),
             "seed": config.seed,
@@ -435,18 +439,12 @@ def _codes(dataset: Dataset) -> dict[str, Any]:
     return {"split": np.array([code.get(s, -1) for s in dataset.split], np.int32), "split_names": tuple(names)}
 
 
-def _zero_shot(run: Run, choice: Any, dataset: Dataset, embedding: EmbeddingSet) -> Any:
-    if choice is None or not choice.spec.has_text_tower or dataset.n_classes < 2 or dataset.modality is Modality.TEXT:
-        return None
-    return run.attempt("zero-shot", lambda: encoders.class_text_probs(choice, dataset.class_names, embedding.vectors))
-
-
 def _signals(run: Run, inputs: SignalInputs, taught: str, plugins: Plugins) -> dict[str, SignalResult]:
     layout, signals = run.layout, [*SIGNALS, *plugins.signals]
     versions = {s.name: s.version for s in signals}
-    upstream = {k: run.keys.get(k) for k in ("dataset", "media", "embed", "graphs", "probe")}
+    upstream = {k: run.keys.get(k) for k in (*UPSTREAM, "zero-shot", "captions", "second-encoder")}
     key = fp.of(
-        versions, upstream, CONSENSUS_VERSION, inputs.class_names, inputs.class_text_probs is not None, taught,
+        versions, upstream, CONSENSUS_VERSION, inputs.class_names, taught,
         plugins.fingerprint,
     )  # fmt: skip
     results: dict[str, SignalResult] = {}

@@ -237,6 +237,28 @@ class Input(StrEnum):
     TEXTS = "texts"
     SPLIT = "split"
     TEXT_TOWER = "text_tower"
+    CAPTIONS = "text_vectors"
+    CAPTION_NEIGHBORS = "text_neighbors"
+    NEGATIVES = "negatives"
+
+
+@dataclass(frozen=True)
+class Negatives:
+    """What the dataset is not about, in words. share : (n,) float32 of the probability on ``names``. winner : (n,) int32, the
+    nearest of them."""
+
+    names: tuple[str, ...]
+    share: Float32
+    winner: Int32
+
+
+@dataclass(frozen=True)
+class SecondMatch:
+    """Another encoder's opinion about image–text pairs. cosine : (n,) float32, NaN = unknown. null : (m,) float32, of images
+    with captions of other samples."""
+
+    cosine: Float32
+    null: Float32
 
 
 @dataclass(frozen=True)
@@ -248,6 +270,8 @@ class SignalInputs:
     neighbors : graph on raw cosine. label_neighbors : graph on ``whitened``.
     split : (n,) int32 codes into ``split_names``, −1 = none.
     class_text_probs : (n, C) zero-shot probabilities from the class names, where the encoder has a text tower.
+    negatives : what other words say. text_vectors : (n, d) float32 unit rows of the captions of image–text pairs, in the
+    space of ``vectors``; text_neighbors : their graph; second_match : what another encoder thinks of the pairs.
     """
 
     n: int
@@ -265,6 +289,10 @@ class SignalInputs:
     split: Int32 | None = None
     split_names: tuple[str, ...] = ()
     class_text_probs: Float32 | None = None
+    negatives: Negatives | None = None
+    text_vectors: Float32 | None = None
+    text_neighbors: Neighbors | None = None
+    second_match: SecondMatch | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
 
     @property

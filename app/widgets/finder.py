@@ -78,7 +78,7 @@ def box(page: Any) -> str:
     tip = "Describe what you look for, such as: red car but not at night. Enter searches; an empty box ends the search."
     return (
         f'<form class="w-search" role="search" data-search data-k="search">{icon("search")}'
-        f'<input type="search" name="find" data-k="search-words" maxlength="{MAX_WORDS}" placeholder="{what}" aria-label="{what}" '
+        f'<input type="search" name="find" data-k="search-words" maxlength="{MAX_WORDS}" placeholder="Search" aria-label="{what}" '
         f'aria-keyshortcuts="Control+K" title="{tip}" autocomplete="off" value="{esc(written(flt))}"><kbd aria-hidden="true">Ctrl K</kbd>{bring}{button}</form>'
         '<p class="w-search-said" data-search-said role="status"></p>'
     )

@@ -21,6 +21,7 @@ from ._calibrate import (
     wrong_label_posterior,
 )
 from ._guard import NEAREST, holds_together
+from ._match import with_match
 
 _FLOOR, _CEILING = 1 / 3, 1 / 2
 """Between these the threshold adapts: never flag what is twice as likely right, always flag what is likelier wrong."""
@@ -50,9 +51,10 @@ def noisy_label(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> Ki
     reasons: Strings = np.full(n, "", object)
     if not judgeable(inputs):
         nothing = np.zeros(n, np.float32)
-        return KindEvidence(
+        found = KindEvidence(
             Kind.NOISY_LABEL, nothing, np.zeros(n, bool), reasons, info={"skipped": "no beliefs about two classes"}
         )
+        return with_match(found, inputs, results)
     said = judged(inputs)
     rows, level = said.rows, said.probability[said.rows]
     near = _agreement(inputs, rows, said.other)
@@ -72,7 +74,8 @@ def noisy_label(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> Ki
         "confident_joint_rate": said.joint_rate,
         "guarded": int(said.guarded.sum()),
     }
-    return KindEvidence(Kind.NOISY_LABEL, said.probability, said.flag, reasons, info=info)
+    found = KindEvidence(Kind.NOISY_LABEL, said.probability, said.flag, reasons, info=info)
+    return with_match(found, inputs, results)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from .base import FAMILIES, BaseEncoder, Choice, EncoderInfo, unit_rows
 from .brought import write_brought
 from .choose import catalogue, choose, resolve_device
 from .embed import embed, encoder_key, load_fitted
-from .zero_shot import class_text_probs
 
 load_siblings(__name__, __path__)
 
@@ -20,7 +19,6 @@ __all__ = [
     "augmented",
     "catalogue",
     "choose",
-    "class_text_probs",
     "embed",
     "encoder_key",
     "load_fitted",

@@ -1,62 +1,175 @@
-"""Class probabilities from class names alone, where the encoder has a text tower (Radford et al. 2021)."""
+"""Class probabilities and outliers from words alone, where the encoder has a text tower (Radford et al. 2021).
+
+Everything takes ``encode``: texts → (m, d) vectors of the text tower. Names are read with underscores as spaces.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import EncoderError
-from ..types import Float32
-from .base import Choice, unit_rows
+from ..types import Float32, Int32, Modality
+from .base import unit_rows
 
-TEMPLATES = (
-    "a photo of a {}.",
-    "a blurry photo of a {}.",
-    "a close-up photo of a {}.",
-    "a bright photo of a {}.",
-    "a dark photo of a {}.",
-    "a cropped photo of a {}.",
-    "a drawing of a {}.",
-    "a {}.",
-)
-"""A few of CLIP's published prompt templates; their normalised embeddings are averaged."""
+ZERO_SHOT_VERSION = 2
+"""Raised when the same words give other numbers."""
 
-_SCALE = 100.0
-"""CLIP's learned logit scale, at its ceiling in the released models."""
+Encode = Callable[[list[str]], Any]
 
-_BLOCK = 65_536
+TEMPLATES: Mapping[Modality, tuple[str, ...]] = {
+    Modality.IMAGE: (
+        "a photo of a {}.",
+        "a blurry photo of a {}.",
+        "a close-up photo of a {}.",
+        "a bright photo of a {}.",
+        "a dark photo of a {}.",
+        "a cropped photo of a {}.",
+        "a drawing of a {}.",
+        "a {}.",
+    ),
+    Modality.TEXT: ("{}", "This text is about {}.", "A question about {}.", "I want to talk about {}."),
+}
+"""A few of CLIP's published prompt templates; for texts, plain sentences. Their normalised embeddings are averaged."""
+
+SCALE: Mapping[Modality, float] = {Modality.IMAGE: 100.0, Modality.TEXT: 20.0}
+"""1/τ: CLIP's learned logit scale, at its ceiling in the released models; that of sentence encoders' training."""
+
+NEGATIVES = 500
+"""Words that are mined as what the dataset is not about."""
+
+_NEG_SCALE = 100.0
+_BLOCK = 16_384
 
 
-def class_text_probs(choice: Choice, class_names: Sequence[str], vectors: NDArray[Any]) -> Float32:
-    """(n, C) float32 zero-shot probabilities: softmax(100 · cos(image, mean prompt of the class)).
+@dataclass(frozen=True)
+class Prompts:
+    """templates : each holds one ``{}``. names : class → the words that stand for it. negatives : what a person wrote that
+    the dataset is not about. scale : 1/τ of the softmax."""
 
-    Parameters
-    ----------
-    choice : of an encoder with a text tower, the one that made ``vectors``.
-    class_names : (C,) names; underscores are read as spaces.
-    vectors : (n, d) unit rows; zero rows get a uniform distribution.
+    templates: tuple[str, ...]
+    names: Mapping[str, str] = field(default_factory=dict)
+    negatives: tuple[str, ...] = ()
+    scale: float = 100.0
 
-    Raises
-    ------
-    EncoderError : no text tower, or no class names.
-    """
-    if not choice.spec.has_text_tower:
-        raise EncoderError(f"{choice.name} has no text tower: class names cannot be compared with images.")
-    if not class_names:
+    def __post_init__(self) -> None:
+        if not self.templates:
+            raise EncoderError("There is no prompt template. Write at least one, such as 'a photo of a {}.'")
+        for template in self.templates:
+            if template.count("{}") != 1:
+                raise EncoderError(f"The template {template!r} must hold {{}} once, where the name of the class goes.")
+
+    def words(self, name: str) -> str:
+        """What stands for a class: the words written for it, else its name."""
+        return self.names.get(name) or " ".join(name.replace("_", " ").split()) or name
+
+
+def usual(modality: Modality) -> Prompts:
+    """The prompts of a dataset for which nobody wrote any."""
+    of = Modality.TEXT if modality is Modality.TEXT else Modality.IMAGE
+    return Prompts(TEMPLATES[of], scale=SCALE[of])
+
+
+def _each_template(encode: Encode, names: Sequence[str], prompts: Prompts) -> Float32:
+    """(T, C, d) float32 unit rows: every name in every template."""
+    words = [prompts.words(n) for n in names]
+    texts = [t.replace("{}", w) for t in prompts.templates for w in words]
+    parts = [unit_rows(encode(texts[i : i + 256])) for i in range(0, len(texts), 256)]
+    return np.concatenate(parts).reshape(len(prompts.templates), len(names), -1)
+
+
+def name_vectors(encode: Encode, names: Sequence[str], prompts: Prompts) -> Float32:
+    """(C, d) float32 unit rows: the mean over the templates of the unit vector of each prompt. Raises EncoderError where
+    there are no names."""
+    if not names:
         raise EncoderError("There are no class names to compare with.")
-    encoder = choice.build()
-    means = []
-    for name in class_names:
-        words = " ".join(name.replace("_", " ").split()) or name
-        means.append(unit_rows(encoder.encode_texts([t.format(words) for t in TEMPLATES])).mean(axis=0))
-    prompts = unit_rows(np.stack(means))
+    return unit_rows(_each_template(encode, names, prompts).mean(axis=0))
+
+
+def class_text_probs(encode: Encode, class_names: Sequence[str], vectors: NDArray[Any], prompts: Prompts) -> Float32:
+    """(n, C) float32 zero-shot probabilities: softmax(scale · cos(sample, mean prompt of the class)).
+
+    vectors : (n, d) unit rows; zero rows get a uniform distribution. Raises EncoderError where there are no names.
+    """
+    means = name_vectors(encode, class_names, prompts)
     out = np.empty((len(vectors), len(class_names)), np.float32)
+    for rows, block in _blocks(vectors):
+        out[rows] = _softmax(prompts.scale * (block @ means.T))
+    return out
+
+
+@dataclass(frozen=True)
+class TemplateFit:
+    """template : as written. agrees : share of the samples whose likeliest class is that of all templates together.
+    right : share whose likeliest class is the given label, NaN without labels."""
+
+    template: str
+    agrees: float
+    right: float
+
+
+def sensitivity(
+    encode: Encode, class_names: Sequence[str], vectors: NDArray[Any], labels: Int32, prompts: Prompts
+) -> list[TemplateFit]:
+    """How much the answer depends on each template, in their order. vectors (n, d) unit rows; labels (n,), −1 = none."""
+    each = _each_template(encode, class_names, prompts)
+    x = np.asarray(vectors, np.float32)
+    together = (x @ unit_rows(each.mean(axis=0)).T).argmax(axis=1)
+    known = labels >= 0
+    found = []
+    for template, names in zip(prompts.templates, each, strict=True):
+        top = (x @ names.T).argmax(axis=1)
+        right = float((top == labels)[known].mean()) if known.any() else float("nan")
+        found.append(TemplateFit(template, float((top == together).mean()) if len(x) else 1.0, right))
+    return found
+
+
+def mine_negatives(
+    encode: Encode, names: Float32, candidates: Sequence[str], prompts: Prompts, m: int = NEGATIVES
+) -> list[str]:
+    """The m (at most half of the) candidates farthest from all class names, in their order.
+
+    Far: the smallest 95th percentile of the cosines with ``names`` (C, d). Source: NegMining of Jiang et al. (2024),
+    "Negative Label Guided OOD Detection with Pretrained Vision-Language Models", ICLR, with η = .05.
+    """
+    if not candidates:
+        return []
+    near = np.quantile(name_vectors(encode, candidates, prompts) @ names.T, 0.95, axis=1)
+    keep = np.sort(np.argsort(near, kind="stable")[: min(m, -(-len(candidates) // 2))])
+    return [candidates[i] for i in keep]
+
+
+def negative_share(
+    encode: Encode, names: Float32, negatives: Sequence[str], vectors: NDArray[Any], prompts: Prompts
+) -> tuple[Float32, Int32]:
+    """Share of the probability on negative words, and which of them is nearest.
+
+    Formula: s = Σ_neg e^{cos/τ} / (Σ_class e^{cos/τ} + Σ_neg e^{cos/τ}), τ = .01 (1 − NegLabel's score, Jiang et al. 2024).
+
+    names : (C, d) unit rows. vectors : (n, d) unit rows. Returns (n,) float32 in [0, 1] and (n,) int32 into ``negatives``.
+    Raises EncoderError where there are no negatives.
+    """
+    against = name_vectors(encode, negatives, prompts)
+    both = np.concatenate([names, against])
+    share, winner = np.empty(len(vectors), np.float32), np.empty(len(vectors), np.int32)
+    for rows, block in _blocks(vectors):
+        p = _softmax(_NEG_SCALE * (block @ both.T))
+        share[rows] = p[:, len(names) :].sum(axis=1)
+        winner[rows] = p[:, len(names) :].argmax(axis=1)
+    return np.clip(share, 0.0, 1.0), winner
+
+
+def _blocks(vectors: NDArray[Any]) -> Iterator[tuple[slice, Float32]]:
     for start in range(0, len(vectors), _BLOCK):
-        logits = _SCALE * (np.asarray(vectors[start : start + _BLOCK], np.float32) @ prompts.T)
-        logits -= logits.max(axis=1, keepdims=True)
-        p = np.exp(logits)
-        out[start : start + _BLOCK] = p / p.sum(axis=1, keepdims=True)
+        rows = slice(start, start + _BLOCK)
+        yield rows, np.asarray(vectors[rows], np.float32)
+
+
+def _softmax(logits: Any) -> Float32:
+    p = np.exp(logits - logits.max(axis=1, keepdims=True))
+    out: Float32 = (p / p.sum(axis=1, keepdims=True)).astype(np.float32)
     return out

@@ -18,7 +18,9 @@ from winnow.core.types import (
     Kind,
     MediaFeatures,
     Modality,
+    Negatives,
     Neighbors,
+    SecondMatch,
     Signal,
     SignalInputs,
     SignalResult,
@@ -82,6 +84,10 @@ def full_inputs(n: int = N, seed: int = 0, classes: int = C, identical: bool = F
     words = ["red", "green", "blue", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
     texts = np.array([" ".join(random.choice(words, 5 + i % 7)) + f" {i}" for i in range(n)], object)
     whitened = half_whiten(x, ok, 8)
+    captions = (x + 0.5 * random.normal(size=(n, D))).astype(np.float32)
+    if identical:
+        captions[:] = captions[0]
+    captions /= np.linalg.norm(captions, axis=1, keepdims=True)
     return SignalInputs(
         n=n,
         ok=ok,
@@ -98,6 +104,14 @@ def full_inputs(n: int = N, seed: int = 0, classes: int = C, identical: bool = F
         split=random.integers(0, 2, n).astype(np.int32),
         split_names=("test", "train"),
         class_text_probs=softmax(random.normal(size=(n, classes))),
+        negatives=Negatives(
+            ("tree", "sea"), random.random(n).astype(np.float32), random.integers(0, 2, n).astype(np.int32)
+        ),
+        text_vectors=captions,
+        text_neighbors=build(captions, ok, 10),
+        second_match=SecondMatch(
+            random.uniform(-1, 1, n).astype(np.float32), random.uniform(-1, 1, 50).astype(np.float32)
+        ),
         config={"seed": 0},
     )
 
