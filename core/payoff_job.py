@@ -97,6 +97,8 @@ def _write(folder: Path, state: str, done: int = 0, total: int = 0, message: str
 def main(argv: list[str]) -> int:
     """Entry point of the process: ``python -m winnow.core.payoff_job WORKSPACE FOLDER``."""
     share_cores()
+    if hasattr(os, "nice"):
+        os.nice(10)  # whoever moves a slider meanwhile comes first
     root, folder = Path(argv[0]), Path(argv[1])
     asked = load_json(folder / "request.json")
     last = 0.0
