@@ -82,6 +82,64 @@ def test_the_point_under_the_pointer_is_the_nearest(blank: Page) -> None:
         assert got == (best if distance[best] < 0.2 else -1)
 
 
+def test_cells_of_the_grid_hold_what_a_window_and_an_outline_hold(blank: Page) -> None:
+    rng = np.random.default_rng(6)
+    points = rng.normal(size=(3000, 2)).astype(np.float32)
+    points[5] = np.nan
+    plain = [[None if v != v else float(v) for v in p] for p in points]
+    body = """(m, x) => { const g = new m.PointGrid(Float32Array.from(x.points.flat().map(v => v ?? NaN)));
+        const held = (ring) => { const out = []; g.inside(ring, (i) => out.push(i)); return out.sort((a, b) => a - b); };
+        const within = []; g.within(x.window, (i) => within.push(i));
+        return [x.rings.map(held), within.sort((a, b) => a - b)]; }"""
+    turn = np.linspace(0, 2 * np.pi, 60)
+    rings = [
+        rng.uniform(-3, 3, (9, 2)), np.stack([0.4 * np.cos(turn), 1.7 * np.sin(turn)], 1),
+        np.array([[-9, -9], [9, -9], [9, 9], [-9, 9]]), np.array([[8, 8], [9, 8], [9, 9]]), points[10:14].astype(float),
+    ]  # fmt: skip
+    window = {"x0": -0.5, "x1": 1.25, "y0": -2.0, "y1": 0.75}
+    index = PointIndex(points[:, 0], points[:, 1])
+    found, within = call(blank, "map/geometry.js", body, {"points": plain, "rings": [r.tolist() for r in rings], "window": window})  # fmt: skip
+    for ring, held in zip(rings, found, strict=True):
+        assert held == np.flatnonzero(index.inside(ring.tolist())).tolist()
+    x, y = points.T
+    assert within == np.flatnonzero((x >= -0.5) & (x <= 1.25) & (y >= -2) & (y <= 0.75)).tolist()
+
+
+def test_of_too_many_points_those_with_problems_are_drawn_and_all_are_counted(blank: Page) -> None:
+    rng = np.random.default_rng(7)
+    n = 4000
+    points, rank = rng.uniform(0, 1, (n, 2)).astype(np.float32), (rng.random(n) < 0.1) * 2
+    state = np.where(rng.random(n) < 0.05, 0, 2)
+    state[:40] = 1
+    body = """async (m, x) => { const { PointGrid } = await import(x.geometry);
+        const g = new PointGrid(Float32Array.from(x.points.flat()));
+        const [state, rank] = [Uint8Array.from(x.state), Uint8Array.from(x.rank)];
+        const whole = { x0: 0, x1: 1, y0: 0, y1: 1 };
+        const few = m.sample(g, whole, state, rank, 1000, 500), all = m.sample(g, whole, state, rank, 5000, 500);
+        const table = new Uint8Array(768).fill(200);
+        const { counts, rgba } = m.picture(g, whole, 20, 10, state, { slots: new Uint8Array(state.length), table, grey: [0, 0, 0] });
+        return [[...few.rows], few.all, few.count, [...all.rows], all.all, [...counts], [...rgba]]; }"""
+    asked = {
+        "points": points.tolist(),
+        "rank": rank.tolist(),
+        "state": state.tolist(),
+        "geometry": f"/{asset_path('map/geometry.js')}",
+    }
+    few, is_all, count, every, all_drawn, counts, rgba = call(blank, "map/density.js", body, asked)
+    assert (is_all, all_drawn, count) == (False, True, int((state > 0).sum()))
+    problems = set(np.flatnonzero((rank == 2) & (state == 2)).tolist())
+    assert len(few) == 500
+    assert problems <= set(few)
+    assert sorted(every) == np.flatnonzero(state > 0).tolist()
+    ranks = (rank[every] > 0).tolist()
+    assert ranks == sorted(ranks)  # problems on top
+    expected, *_ = np.histogram2d(1 - points[state > 0, 1], points[state > 0, 0], [10, 20], [[0, 1], [0, 1]])
+    assert np.array(counts).reshape(10, 20).astype(int).tolist() == expected.astype(int).tolist()
+    alpha = np.array(rgba).reshape(200, 4)[:, 3]
+    assert ((alpha > 0) == (np.array(counts) > 0)).all()
+    assert alpha.argmax() in np.flatnonzero(np.array(counts) == max(counts))
+
+
 def test_a_thinned_outline_keeps_its_shape(blank: Page) -> None:
     angle = np.linspace(0, 2 * np.pi, 400)
     ring = np.stack([100 * np.cos(angle), 100 * np.sin(angle)], 1)
