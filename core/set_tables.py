@@ -49,8 +49,17 @@ def load_inputs(layout: Layout) -> SetInputs:
         source=strings("source"),
         coarse=clusters.coarse if clusters else None,
         fine=clusters.fine if clusters else None,
+        match=_match(layout),
         flags={str(kind): verdicts.column(f"{kind}_flag").to_numpy() for kind in ISSUE_KINDS},
     )
+
+
+def _match(layout: Layout) -> Any:
+    """(n,) float32 of the consensus about captions, None where there is none."""
+    try:
+        return load_table(layout.signals, columns=["match_consensus"]).column(0).to_numpy()
+    except (WorkspaceError, IndexError, KeyError):
+        return None
 
 
 def _graph(folder: Path) -> Neighbors | None:

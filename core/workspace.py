@@ -42,6 +42,7 @@ from .log_view import LogView
 from .lookup import RowReader
 from .media import Thumbs
 from .outlets import Outlets
+from .pairs import Pairs
 from .people import People
 from .pipeline import check_format
 from .pipeline import scan as run_scan
@@ -293,6 +294,11 @@ class Workspace:
     def searcher(self) -> Searcher:
         """Search by words, by a sample, by a file: see :mod:`winnow.core.search`."""
         return Searcher(self._layout, self._results["encoder"], self._results["fingerprint"], self.row)
+
+    @cached_property
+    def pairs(self) -> Pairs:
+        """Image–text pairs: how well each fits, weights, better captions. See :mod:`winnow.core.pairs`."""
+        return Pairs(self._layout, self._dataset, self._ids, self.row)
 
     def row(self, sample_id: str) -> int:
         """The row of a sample in this scan. Raises QueryError for an unknown id."""

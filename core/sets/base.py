@@ -22,6 +22,7 @@ class Need(StrEnum):
     CONFUSION = "out-of-sample beliefs or nearest neighbours"
     NEIGHBORS = "nearest neighbours"
     CLUSTERS = "clusters"
+    MATCH = "captions that were compared with images"
     PROPERTIES = "image properties, texts, splits or sources"
 
 
@@ -35,6 +36,7 @@ class SetInputs:
     probs : (n, C) float32, out-of-sample beliefs, rows sum to 1. suggested : (n,) int32, the likeliest other label.
     neighbors : the nearest samples in the space of labels. texts, split, source : (n,) str objects ("" = none).
     coarse, fine : (n,) int32 clusters, −1 = none. flags : verdict kind → (n,) bool.
+    match : (n,) float32, probability that a caption does not fit its image, NaN = unknown.
     """
 
     ok: Bool
@@ -50,6 +52,7 @@ class SetInputs:
     coarse: Int32 | None = None
     fine: Int32 | None = None
     flags: Mapping[str, Bool] = field(default_factory=dict)
+    match: Float32 | None = None
 
     @property
     def n(self) -> int:
@@ -78,6 +81,8 @@ class SetInputs:
                 return self.neighbors is not None
             case Need.CLUSTERS:
                 return self.fine is not None and bool((self.fine >= 0).any())
+            case Need.MATCH:
+                return self.match is not None and bool(np.isfinite(self.match).any())
             case Need.PROPERTIES:
                 media = self.media is not None and bool(self.media.properties)
                 return media or self.texts is not None or self.split is not None or self.source is not None
