@@ -42,7 +42,7 @@ P95_MS = 300.0
 GROWTH = 0.10
 """Share by which the server's memory may grow from the second fifth of the run to the last: caches fill at first."""
 
-AGAIN, LOOK_SECONDS, CARDS = 10, 3.0, 60
+AGAIN, LOOK_SECONDS, CARDS = 10, 3.0, 100
 _TOKEN = re.compile(rb'"token":\s*"([\w.\-]+)"')
 
 
@@ -58,6 +58,7 @@ class Person:
     seconds: list[float] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     messages: int = 0
+    orders: int = 0
 
 
 def rerun() -> bytes:
@@ -118,6 +119,13 @@ async def decide(
         await http.get(f"/api/cards/{key}", params={**query, "cursor": CARDS * 20 * me.seed}, headers=headers)
     ).json()
     queue, cursor, cards = found["queue"], found["cursor"], found["cards"]
+    order: asyncio.Task[dict[str, Any]] | None = None
+
+    async def again(queue: str, cursor: int) -> dict[str, Any]:
+        more = {**query, "queue": queue, "cursor": cursor, "reorder": 1}
+        answer: dict[str, Any] = (await http.get(f"/api/cards/{key}", params=more, headers=headers)).json()
+        return answer
+
     await all_in.wait()
     at = time.monotonic() + me.seed / 20  # people do not press in step
     until = at + 60 * minutes
@@ -125,11 +133,16 @@ async def decide(
         at += 1.0
         await asyncio.sleep(max(0.0, at - time.monotonic()))
         if time.monotonic() > until:
+            if order is not None:
+                await asyncio.wait([order])  # a new order that was asked for is still answered
             return
-        if not cards or number % AGAIN == AGAIN - 1:
-            more = {**query, "queue": queue, "cursor": cursor, "reorder": int(bool(cards))}
-            found = (await http.get(f"/api/cards/{key}", params=more, headers=headers)).json()
-            queue, cursor, cards = found["queue"], found["cursor"] + CARDS, found["cards"] or cards
+        if number % AGAIN == AGAIN - 1 and order is None:  # as in the browser: asked for beside the decisions
+            order = asyncio.create_task(again(queue, cursor))
+        if order is not None and (order.done() or not cards):
+            found, order = await order, None
+            me.orders += 1
+            queue, cursor = found["queue"], found["cursor"]
+            cards = found["cards"] or cards
         card = cards.pop(0)
         action = ("accept", "exclude", "relabel")[number % 3]
         item: dict[str, Any] = {"decision_id": uuid.uuid4().hex, "sample_id": card["id"], "action": action}
@@ -206,7 +219,7 @@ def report(people: list[Person], workspace: Path, memory: list[int], minutes: fl
     return {
         "people": len(people), "minutes": minutes, "decisions": len(seconds), "acknowledged": sum(len(p.sent) for p in people),
         "in_log": len(kept), "lost": len(lost), "failed": sum(len(p.failed) for p in people), "first_failure": next((f for p in people for f in p.failed), None),
-        "websocket_messages": sum(p.messages for p in people), "p50_ms": round(1000 * statistics.median(seconds), 1),
+        "websocket_messages": sum(p.messages for p in people), "new_orders": sum(p.orders for p in people), "p50_ms": round(1000 * statistics.median(seconds), 1),
         "p95_ms": round(1000 * seconds[int(0.95 * (len(seconds) - 1))], 1), "max_ms": round(1000 * seconds[-1], 1),
         "memory_mib": [round(early / 2**20), round(late / 2**20)], "growth": round(late / early - 1, 3),
     }  # fmt: skip
@@ -233,7 +246,10 @@ def main() -> int:
             memory = asyncio.run(crowd(people, f"http://127.0.0.1:{port}", key_of(large), server.pid, given.minutes))
         finally:
             server.terminate()
-            server.wait(30)
+            try:
+                server.wait(60)
+            except subprocess.TimeoutExpired:
+                server.kill()
         found = report(people, large, memory, given.minutes)
     print(json.dumps(found, indent=1))
     expected = 0.8 * given.clients * 60 * given.minutes

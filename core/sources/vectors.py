@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 import pyarrow as pa
@@ -49,7 +50,18 @@ def load_npy(path: Path) -> np.ndarray[tuple[int, int], np.dtype[np.generic]]:
     """A memory-mapped (n, d) array of numbers. Raises SourceError."""
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except (
+        OSError,
+        ValueError,
+        EOFError,
+        SyntaxError,
+        TypeError,
+        KeyError,
+        OverflowError,
+        MemoryError,
+        TokenError,
+    ) as error:
+        # a damaged header is parsed as a Python literal, and fails as one
         raise SourceError(f"{path.name} cannot be read as a NumPy array ({error}). Save it with numpy.save.") from error
     if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind not in "fiu" or not array.shape[1]:
         shape, kind = getattr(array, "shape", "?"), getattr(array, "dtype", "?")
