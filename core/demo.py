@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
@@ -259,3 +260,16 @@ def _broken(originals: list[_Sample], rng: np.random.Generator) -> list[_Sample]
         )[i % 4]
         samples.append(_Sample(data, kin.label, "broken", None, _scanner(rng)))
     return samples
+
+
+def planted_found(truth: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
+    """Kind by kind: how many problems were planted (``truth``: id, kind, dup_of), found, and flagged in all (``scores``)."""
+    scores = scores.set_index("id")
+    rows = []
+    for kind in ("noisy_label", "ood", "duplicate", "broken"):
+        mine, flag = truth[truth["kind"] == kind], scores[f"{kind}_flag"]
+        found = flag.reindex(mine["id"], fill_value=False).to_numpy()
+        if kind == "duplicate":  # either of a pair may be the one that is offered; the other is its keeper
+            found = found | flag.reindex(mine["dup_of"], fill_value=False).to_numpy()
+        rows.append({"kind": kind, "planted": len(mine), "found": int(found.sum()), "flagged": int(flag.sum())})
+    return pd.DataFrame(rows)

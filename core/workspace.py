@@ -31,6 +31,7 @@ from .chooser import Chooser
 from .class_ops import ClassOps
 from .class_view import ClassView
 from .config import ScanConfig
+from .demo import planted_found
 from .desk import Desk
 from .errors import QueryError, WorkspaceError
 from .exporters import ExportResult
@@ -73,6 +74,7 @@ from .types import (
     quiet,
 )
 from .words import TextMarks
+from .zero_shot import ZeroShot
 
 
 class Workspace:
@@ -292,13 +294,18 @@ class Workspace:
 
     @cached_property
     def searcher(self) -> Searcher:
-        """Search by words, by a sample, by a file: see :mod:`winnow.core.search`."""
+        """See :mod:`winnow.core.search`."""
         return Searcher(self._layout, self._results["encoder"], self._results["fingerprint"], self.row)
 
     @cached_property
     def pairs(self) -> Pairs:
-        """Image–text pairs: how well each fits, weights, better captions. See :mod:`winnow.core.pairs`."""
+        """Image–text pairs: see :mod:`winnow.core.pairs`."""
         return Pairs(self._layout, self._dataset, self._ids, self.row)
+
+    @cached_property
+    def zero_shot(self) -> ZeroShot:
+        """Classes by their names alone: see :mod:`winnow.core.zero_shot`."""
+        return ZeroShot(self._layout, self._results, self._ids, self._labels, self.searcher)
 
     def row(self, sample_id: str) -> int:
         """The row of a sample in this scan. Raises QueryError for an unknown id."""
@@ -381,18 +388,7 @@ class Workspace:
     def planted(self) -> pd.DataFrame | None:
         """For a demo: kind, how many were planted, how many of these the scan flagged. None elsewhere."""
         path = self.path / "planted.parquet"
-        if not path.exists():
-            return None
-        scores = self.scores().set_index("id")
-        truth = load_table(path).to_pandas()
-        rows = []
-        for kind in ("noisy_label", "ood", "duplicate", "broken"):
-            mine, flag = truth[truth["kind"] == kind], scores[f"{kind}_flag"]
-            found = flag.reindex(mine["id"], fill_value=False).to_numpy()
-            if kind == "duplicate":  # either of a pair may be the one that is offered; the other is its keeper
-                found = found | flag.reindex(mine["dup_of"], fill_value=False).to_numpy()
-            rows.append({"kind": kind, "planted": len(mine), "found": int(found.sum()), "flagged": int(flag.sum())})
-        return pd.DataFrame(rows)
+        return planted_found(load_table(path).to_pandas(), self.scores()) if path.exists() else None
 
     # ── queries ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -477,8 +473,7 @@ class Workspace:
         return self._query.inside(polygons, filter or Filter())
 
     def search(self, *, text: str | None = None, like: str | None = None, limit: int = 100) -> list[tuple[str, float]]:
-        """Samples nearest to a sample (``like``: its id), to a description (``text``) or to both, with their cosine; by full
-        text where the encoder knows no words (see :meth:`Searcher.notice`). Raises QueryError for an unknown id."""
+        """Samples nearest to a sample (``like``: its id), to a description (``text``) or to both, with their cosine."""
         found = self.searcher.find(Search(text or "", like or ""), limit)
         return [(self._ids[r], float(c)) for r, c in zip(found.rows, found.scores, strict=True)]
 

@@ -20,7 +20,6 @@ from winnow.core.encoders import (
     Choice,
     catalogue,
     choose,
-    class_text_probs,
     embed,
     hub,
     resolve_device,
@@ -357,39 +356,6 @@ def test_like_images_are_nearer_than_unlike_ones_under_patches(tmp_path: Path) -
     np.fill_diagonal(cosine, -1)
     nearest = cosine.argmax(1)
     assert (nearest % 2 == np.arange(60) % 2).mean() > 0.95
-
-
-# ── zero-shot ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-class NamedDirections(BaseEncoder):
-    """A text tower whose words point along axes."""
-
-    def __init__(self) -> None:
-        self.spec = EncoderSpec("axes", "1", "none", 3, Modality.IMAGE, has_text_tower=True)
-
-    def encode_texts(self, texts: list[str]) -> Float32:  # type: ignore[override]
-        words = ("polar bear", "dog", "emu")
-        return np.array([[float(w in t) + 0.01 for w in words] for t in texts], np.float32)
-
-
-def test_zero_shot_follows_the_class_names() -> None:
-    encoder = NamedDirections()
-    vectors = unit_rows(np.vstack([np.eye(3), np.zeros((1, 3))]))
-    probs = class_text_probs(Choice(encoder.spec, "cpu", lambda: encoder), ["polar_bear", "dog", "emu"], vectors)
-    assert probs.dtype == np.float32
-    np.testing.assert_allclose(probs.sum(1), 1, atol=1e-6)
-    assert probs[:3].argmax(1).tolist() == [0, 1, 2]
-    np.testing.assert_allclose(probs[3], 1 / 3, atol=1e-6)
-
-
-def test_zero_shot_needs_a_text_tower_and_names() -> None:
-    patches = choose("patches", Modality.IMAGE, device="cpu")
-    with pytest.raises(EncoderError, match="no text tower"):
-        class_text_probs(patches, ["a"], np.eye(3))
-    encoder = NamedDirections()
-    with pytest.raises(EncoderError, match="no class names"):
-        class_text_probs(Choice(encoder.spec, "cpu", lambda: encoder), [], np.eye(3))
 
 
 def test_unit_rows_never_divide_by_zero() -> None:

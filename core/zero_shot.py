@@ -1,0 +1,172 @@
+"""Classes by their names alone, on a scanned workspace: prompts that people edit, new classes scored at once, the distance
+of labels by what they mean, label candidates from captions."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+
+from .encoders.base import unit_rows
+from .encoders.zero_shot import (
+    Prompts,
+    TemplateFit,
+    class_text_probs,
+    name_vectors,
+    negative_share,
+    sensitivity,
+)
+from .errors import QueryError
+from .language import load_prompts, save_prompts
+from .layout import Layout
+from .search import Searcher
+from .store.artifacts import load_array
+from .types import Float32, Int32, Modality, Strings
+
+_SAMPLE = 4_000
+"""Samples that templates are compared on."""
+_WORD = re.compile(r"[a-zà-öø-ÿ][a-zà-öø-ÿ'-]{2,}")
+
+
+@dataclass(frozen=True)
+class NewClass:
+    """What a class that a person typed would hold. ids : samples that it fits better than every class, the surest first.
+    probability : of each, among all classes and the new one. takes_from : given label → how many."""
+
+    name: str
+    ids: list[str]
+    probability: list[float]
+    takes_from: dict[str, int]
+
+
+class ZeroShot:
+    """Reads a workspace's embeddings and asks its encoder's text tower. Raises QueryError where there is none."""
+
+    def __init__(
+        self, layout: Layout, results: Mapping[str, Any], ids: Strings, labels: Int32, searcher: Searcher
+    ) -> None:
+        self._layout, self._ids, self._labels, self._searcher = layout, ids, labels, searcher
+        self._names = tuple(results["class_names"])
+        self._modality = Modality(results["modality"])
+
+    def _encode(self, texts: list[str]) -> Any:
+        found = self._searcher.encode(texts)
+        if found is None:
+            raise QueryError(f"Class names cannot be compared with samples here. {self._searcher.notice()}")
+        return found
+
+    @cached_property
+    def _vectors(self) -> Any:
+        return load_array(self._layout.embeddings / "vectors.npy")
+
+    @cached_property
+    def _ok(self) -> Any:
+        return np.asarray(load_array(self._layout.embeddings / "ok.npy"), bool)
+
+    # ── prompts ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def prompts(self) -> Prompts:
+        """What is asked: the templates, the words of each class, the negatives."""
+        return load_prompts(self._layout, self._modality)
+
+    def write(
+        self, *, templates: Sequence[str] | None = None, names: Mapping[str, str] | None = None,
+        negatives: Sequence[str] | None = None,
+    ) -> Prompts:  # fmt: skip
+        """Change the prompts; what is None stays. The next scan uses them. Raises EncoderError for an ill-formed template and
+        QueryError for a class that there is not."""
+        now = self.prompts
+        if names and (unknown := sorted(set(names) - set(self._names))):
+            raise QueryError(f"There is no class {unknown[0]!r}.")
+        made = Prompts(
+            tuple(templates) if templates is not None else now.templates,
+            {**now.names, **(names or {})},
+            tuple(dict.fromkeys(w.strip() for w in negatives if w.strip())) if negatives is not None else now.negatives,
+            now.scale,
+        )
+        save_prompts(self._layout, made)
+        return made
+
+    def sensitivity(self) -> list[TemplateFit]:
+        """How much each template's answer differs from that of all together, on at most 4,000 samples."""
+        rows = np.flatnonzero(self._ok)
+        rows = rows[:: max(1, len(rows) // _SAMPLE)][:_SAMPLE]
+        return sensitivity(
+            self._encode, self._names, np.asarray(self._vectors[rows], np.float32), self._labels[rows], self.prompts
+        )
+
+    # ── answers ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def probabilities(self) -> Float32:
+        """(n, C) float32 by the prompts as they are now; the scan's own are those of the prompts as they were then."""
+        return class_text_probs(self._encode, self._names, self._vectors, self.prompts)
+
+    def new_class(self, words: str, limit: int = 1_000) -> NewClass:
+        """Score every sample for a class that a person typed, against all classes there are."""
+        name = " ".join(words.split())
+        if not name:
+            raise QueryError("A class needs a name to be looked for.")
+        probs = class_text_probs(self._encode, [*self._names, name], self._vectors, self.prompts)
+        mine = probs[:, -1]
+        rows = np.flatnonzero(self._ok & (probs.argmax(axis=1) == len(self._names)))
+        rows = rows[np.lexsort((rows, -mine[rows]))]
+        given = Counter(self._names[c] if c >= 0 else "no label" for c in self._labels[rows])
+        best = rows[:limit]
+        return NewClass(
+            name, [str(self._ids[r]) for r in best], [float(mine[r]) for r in best], dict(given.most_common())
+        )
+
+    def outliers(self, negatives: Sequence[str]) -> list[tuple[str, float, str]]:
+        """(id, share of the probability on ``negatives``, which of them is nearest), the surest first: what a person's own list
+        of "not this" catches, at once."""
+        words = [w for w in dict.fromkeys(" ".join(w.split()) for w in negatives) if w]
+        if not words:
+            raise QueryError("Write at least one word for what the dataset is not about.")
+        names = name_vectors(self._encode, self._names, self.prompts)
+        share, winner = negative_share(self._encode, names, words, self._vectors, self.prompts)
+        rows = np.flatnonzero(self._ok & (share > 0.5))
+        rows = rows[np.lexsort((rows, -share[rows]))]
+        return [(str(self._ids[r]), float(share[r]), words[winner[r]]) for r in rows]
+
+    def label_distances(self) -> Float32:
+        """(C, C) float32 of 1 − cos between the classes' prompts: a metric of labels that needs no WordNet."""
+        names = name_vectors(self._encode, self._names, self.prompts)
+        away: Float32 = np.clip(1.0 - names @ names.T, 0.0, 2.0).astype(np.float32)
+        return away
+
+    def frechet_label(self, weights: Float32) -> Int32:
+        """(m,) int32: for beliefs (m, C) over the classes, the class with the least expected squared distance to the truth.
+
+        argmin_k Σ_j w_j d(k, j)²: the Fréchet mean restricted to the classes (Fréchet 1948), by :meth:`label_distances`.
+        """
+        cost = np.asarray(weights, np.float64) @ (self.label_distances().astype(np.float64) ** 2)
+        best: Int32 = cost.argmin(axis=1).astype(np.int32)
+        return best
+
+    def candidates(self, texts: Sequence[str], limit: int = 30, sample: int = _SAMPLE) -> list[tuple[str, float, int]]:
+        """Labels that captions suggest: (word, mean cosine with the samples whose captions hold it minus that with all samples,
+        in how many captions). Words of at least three letters that are no function words, the best first."""
+        words = [set(_WORD.findall((t or "").lower())) - ENGLISH_STOP_WORDS for t in texts]
+        counts = Counter(w for found in words for w in found)
+        least = max(2, len(texts) // 1_000)
+        known = [w for w, n in counts.most_common(2_000) if n >= least]
+        if not known:
+            return []
+        rows = np.flatnonzero(self._ok)
+        rows = rows[:: max(1, len(rows) // sample)]
+        near = (
+            np.asarray(self._vectors[rows], np.float32) @ unit_rows(name_vectors(self._encode, known, self.prompts)).T
+        )
+        found = []
+        for k, word in enumerate(known):
+            held = np.array([word in words[r] for r in rows])
+            if held.any():
+                found.append((word, float(near[held, k].mean() - near[:, k].mean()), counts[word]))
+        return sorted(found, key=lambda f: (-f[1], f[0]))[:limit]

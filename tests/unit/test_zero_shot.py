@@ -1,0 +1,195 @@
+"""Zero-shot by class names: exact on a joint space of known geometry, and it runs with a randomly initialised CLIP."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import towers
+
+from winnow.core.encoders.base import unit_rows
+from winnow.core.encoders.zero_shot import (
+    Prompts,
+    class_text_probs,
+    mine_negatives,
+    name_vectors,
+    negative_share,
+    sensitivity,
+    usual,
+)
+from winnow.core.errors import EncoderError, QueryError
+from winnow.core.types import ColumnMap, Modality
+from winnow.core.workspace import Workspace
+
+WORDS = ("polar bear", "dog", "emu", "tree", "sea", "doglike")
+
+
+def encode(texts: list[str]) -> Any:
+    """Every word is an axis; "blurry" pulls towards the dog; "doglike" lies between a dog and an axis of its own."""
+    out = np.zeros((len(texts), 6), np.float32)
+    for i, text in enumerate(texts):
+        for k, word in enumerate(WORDS):
+            out[i, k] += float(word in text.replace("doglike", "DOG") if word != "doglike" else word in text)
+        if "doglike" in text:
+            out[i, 1] += 2.0
+        if "blurry" in text:
+            out[i, 1] += 3.0
+    return out
+
+
+ONE = Prompts(("a {}.",))
+
+
+def test_probabilities_are_the_softmax_of_scaled_cosines() -> None:
+    x = unit_rows(np.vstack([np.eye(6)[:3], [[1, 1, 0, 0, 0, 0]], np.zeros((1, 6))]))
+    p = class_text_probs(encode, ["polar_bear", "dog", "emu"], x, Prompts(("a {}.",), scale=10.0))
+    assert p.dtype == np.float32
+    np.testing.assert_allclose(p[0], np.array([np.e**10, 1, 1]) / (np.e**10 + 2), atol=1e-6)
+    np.testing.assert_allclose(p[3, :2], 0.5 - p[3, 2] / 2, atol=1e-6)
+    np.testing.assert_allclose(p[4], 1 / 3, atol=1e-6)
+    assert class_text_probs(encode, ["x", "dog"], x, Prompts(("a {}.",), {"x": "emu"}))[2].argmax() == 0, "edited words"
+
+
+def test_templates_are_averaged_and_their_weight_is_shown() -> None:
+    names, x = ["polar_bear", "dog", "emu"], np.eye(6, dtype=np.float32)[:3]
+    prompts = Prompts(("a {}.", "the {}.", "a blurry {}."))
+    mean = name_vectors(encode, names, prompts)
+    by_hand = unit_rows(
+        np.mean([unit_rows(encode([t.format(n.replace("_", " ")) for n in names])) for t in prompts.templates], axis=0)
+    )
+    np.testing.assert_allclose(mean, by_hand, atol=1e-6)
+    fits = sensitivity(encode, names, x, np.array([0, 1, 2], np.int32), prompts)
+    assert [f.template for f in fits] == list(prompts.templates)
+    assert fits[0].agrees == fits[0].right == 1.0
+    assert usual(Modality.IMAGE).templates[0] == "a photo of a {}."
+
+
+def test_negatives_are_mined_far_from_the_classes_and_the_winner_is_named() -> None:
+    names = name_vectors(encode, ["polar bear", "dog"], ONE)
+    assert mine_negatives(encode, names, ["tree", "doglike", "sea", "dog"], ONE) == ["tree", "sea"]
+    x = np.eye(6, dtype=np.float32)[[1, 3, 4]]
+    share, winner = negative_share(encode, names, ["sea", "tree"], x, ONE)
+    np.testing.assert_allclose(share, [0, 1, 1], atol=1e-6)
+    assert winner[1:].tolist() == [1, 0]
+    half, _ = negative_share(encode, names[1:], ["tree"], unit_rows(np.array([[0, 1, 0, 1, 0, 0]])), ONE)
+    assert half[0] == pytest.approx(0.5, abs=1e-5)
+
+
+def test_ill_formed_prompts_are_refused_in_words() -> None:
+    with pytest.raises(EncoderError, match=r"must hold \{\} once"):
+        Prompts(("a photo",))
+    with pytest.raises(EncoderError, match="no prompt template"):
+        Prompts(())
+    with pytest.raises(EncoderError, match="no class names"):
+        class_text_probs(encode, [], np.eye(6), ONE)
+
+
+# ── in a workspace ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def ws(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """Pictures of six concepts with labels, among them some tigers labelled as boats."""
+    towers.install()
+    folder = tmp_path_factory.mktemp("zero")
+    table, _ = towers.make_pairs(folder / "data", n=300, swaps=0, labels=True)
+    lines = table.read_text().splitlines()
+    kept = [lines[0]]
+    for line in lines[1:]:
+        name = line.rpartition(",")[2]
+        if name in towers.WORDS[:5]:
+            kept.append(line)
+        elif name == "tiger":
+            kept.append(line.rpartition(",")[0] + ",boat")
+    table.write_text("\n".join(kept))
+    encoder = towers.save_checkpoint(folder / "one.safetensors")
+    columns = ColumnMap(image="image", label="kind")
+    return Workspace.scan(table, folder / "ws", encoder=encoder, columns=columns, projection=False, network=False)
+
+
+def tigers(ws: Workspace) -> set[str]:
+    return {i for i in ws.ids() if int(i[1:]) % len(towers.WORDS) == towers.WORDS.index("tiger")}
+
+
+def test_class_names_join_the_label_signals(ws: Workspace) -> None:
+    signals = {s.name: s for s in ws.signals()}
+    assert signals["label_zero_shot"].ran
+    assert signals["ood_zero_shot"].ran
+    assert "class names" in ws.info().results["kinds"]["noisy_label"]["views"]
+
+
+def test_a_new_class_that_a_person_types_is_scored_at_once(ws: Workspace) -> None:
+    found = ws.zero_shot.new_class("tiger")
+    assert set(found.ids) == tigers(ws)
+    assert found.takes_from == {"boat": len(tigers(ws))}
+    assert found.probability[0] > 0.9
+    with pytest.raises(QueryError, match="needs a name"):
+        ws.zero_shot.new_class("  ")
+
+
+def test_a_persons_own_negatives_catch_outliers_and_join_the_next_scan(ws: Workspace) -> None:
+    caught = ws.zero_shot.outliers(["tiger", "statue"])
+    assert {i for i, _, _ in caught} == tigers(ws)
+    assert {word for _, _, word in caught} == {"tiger"}
+    ws.zero_shot.write(negatives=["tiger"], names={"boat": "a boat"})
+    params = ws.info().manifest["params"]
+    again = Workspace.scan(
+        params["source"], ws.path, encoder=params["encoder"], columns=ColumnMap(image="image", label="kind"),
+        projection=False, network=False,
+    )  # fmt: skip
+    worst = again.ids(sort="-ood_zero_shot")[: len(tigers(ws))]
+    assert set(worst) == tigers(ws)
+    assert again.zero_shot.prompts.negatives == ("tiger",)
+    with pytest.raises(QueryError, match="no class 'ship'"):
+        ws.zero_shot.write(names={"ship": "x"})
+
+
+def test_labels_have_a_distance_by_what_they_mean(ws: Workspace) -> None:
+    d = ws.zero_shot.label_distances()
+    assert d.shape == (5, 5)
+    np.testing.assert_allclose(np.diag(d), 0, atol=1e-5)
+    np.testing.assert_allclose(d, d.T, atol=1e-6)
+    for k in range(5):
+        assert ws.zero_shot.frechet_label(np.eye(5, dtype=np.float32)[[k]])[0] == k
+    near = np.argsort(d[0])[1:3]
+    w = np.zeros((1, 5), np.float32)
+    w[0, [0, *near]] = [0.34, 0.33, 0.33]
+    by_hand = (d.astype(float) ** 2 @ w[0]).argmin()
+    assert ws.zero_shot.frechet_label(w)[0] == by_hand
+
+
+def test_captions_suggest_labels(ws: Workspace) -> None:
+    texts = [f"the {towers.WORDS[int(i[1:]) % 20]} over there" for i in ws.ids()]
+    best = [w for w, _, _ in ws.zero_shot.candidates(texts)]
+    assert set(best[:6]) == {*towers.WORDS[:5], "tiger"}
+
+
+def test_it_runs_with_a_randomly_initialised_clip(tmp_path: Path) -> None:
+    import open_clip
+    import torch
+    from safetensors.torch import save_file
+
+    config = {
+        "embed_dim": 24,
+        "vision_cfg": {"image_size": 32, "layers": 1, "width": 64, "patch_size": 8},
+        "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1},
+    }
+    (tmp_path / "winnow-pairs.json").write_text(json.dumps(config))
+    open_clip.add_model_config(tmp_path / "winnow-pairs.json")
+    torch.manual_seed(0)
+    model = open_clip.create_model("winnow-pairs")
+    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, tmp_path / "clip.safetensors")
+    table, _ = towers.make_pairs(tmp_path / "data", n=60, swaps=6, labels=True)
+    columns = ColumnMap(image="image", text="caption", label="kind")
+    with Workspace.scan(
+        table, tmp_path / "ws", encoder=f"open_clip:winnow-pairs/{tmp_path / 'clip.safetensors'}", columns=columns,
+        projection=False, network=False,
+    ) as ws:  # fmt: skip
+        ran = {s.name for s in ws.signals() if s.ran}
+        assert {"label_zero_shot", "ood_zero_shot", "match_cosine", "match_neighbors", "match_consensus"} <= ran
+        assert not {k for k in ws.info().failures if k in ("zero-shot", "captions")}
+        assert len(ws.zero_shot.sensitivity()) == 8
+        assert len(ws.search(text="a red boat", limit=5)) == 5
