@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ import pyarrow as pa
 from .cards import as_json
 from .errors import DecisionError, QueryError, choices
 from .store.classes import Registry
+from .store.collector import collector_paused
 from .store.decisions import DecisionRequest, DecisionStore
 from .types import Action, Decision
 
@@ -36,6 +36,7 @@ class Desk:
         self._store, self._row, self._said, self._given, self._generation = store, row, said, given, generation
         self._lock = threading.Lock()
 
+    @collector_paused()
     def append(self, items: Sequence[dict[str, Any]], actor: str) -> list[Decision]:
         """Record decisions in order, all or none. Items: see :meth:`record`. Raises DecisionError or QueryError."""
         seen = self._evidence([self._row(str(item["sample_id"])) for item in items])
@@ -111,7 +112,7 @@ class Desk:
         extra = {"supersedes": item["supersedes"]} if "supersedes" in item else {}
         return DecisionRequest(
             sample_id=sample_id, action=action, label=label if action is Action.RELABEL else None, actor=actor,
-            decision_id=item.get("decision_id") or uuid.uuid4().hex, reason=item.get("reason"),
+            decision_id=item.get("decision_id"), reason=item.get("reason"),
             batch_id=item.get("batch_id"), evidence=evidence, **extra,
         )  # fmt: skip
 

@@ -23,6 +23,7 @@ from ..errors import DecisionError
 from ..types import Action, Decision
 from .classes import Registry, check, check_undo, replay
 from .classes import says as says_event
+from .collector import collector_paused
 from .database import Database, damaged_log
 from .migrations import SCHEMA_VERSION, check_version, migrate, schema_version
 from .rows import (
@@ -455,6 +456,7 @@ class DecisionStore:
         with self._lock, self._database.reading() as conn:
             self._catch_up(conn)
 
+    @collector_paused()
     def _catch_up(self, conn: Connection) -> None:
         """Apply the rows since the last look, checking the chain of hashes and the chains of decisions."""
         query = self._select().where(DECISIONS.c.seq > self._state.seq).order_by(DECISIONS.c.seq)
@@ -478,6 +480,7 @@ class DecisionStore:
         found = self._state.table().column("label").unique().to_pylist()
         return [label for label in found if label is not None]
 
+    @collector_paused()
     def _record(
         self, make: Callable[[Connection], Sequence[DecisionRequest]], stop: bool
     ) -> list[Decision | DecisionError]:
@@ -502,6 +505,7 @@ class DecisionStore:
         known = self._known(conn, [r.decision_id for r in requests if isinstance(r.decision_id, str)])
         draft, now = Draft(self._state), iso(self._clock())
         seq, digest = self._state.seq, self._state.hash
+        fresh = uuid.uuid4().hex[:20]  # ids that follow each other: at random they touch every page of their index
         answers: list[Decision | DecisionError] = []
         rows: list[dict[str, Any]] = []
         new: list[tuple[Decision, str]] = []
@@ -510,7 +514,7 @@ class DecisionStore:
                 request = checked_request(raw)
                 chain = draft.chain(request.sample_id, request.actor)
                 there = self._already(request, chain, known)
-                row = next_row(request, chain, seq + 1, now) if there is None else None
+                row = next_row(request, chain, seq + 1, now, f"{fresh}{seq + 1:012x}") if there is None else None
             except DecisionError as error:
                 if stop:
                     raise

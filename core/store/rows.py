@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -159,8 +158,8 @@ Values = Sequence[Any]
 """The values of COLUMNS but the hash."""
 
 
-def next_row(request: DecisionRequest, chain: Chain, seq: int, now: str) -> Values:
-    """The next row of a chain, without its hash."""
+def next_row(request: DecisionRequest, chain: Chain, seq: int, now: str, minted: str) -> Values:
+    """The next row of a chain, without its hash. ``minted``: its id where the request has none."""
     undoes = None
     if request.action is Action.UNDO:
         if chain.top is None:
@@ -170,7 +169,7 @@ def next_row(request: DecisionRequest, chain: Chain, seq: int, now: str) -> Valu
         undoes = chain.top.decision_id
     return (
         seq,
-        request.decision_id or uuid.uuid4().hex,
+        request.decision_id or minted,
         request.sample_id,
         request.action.value,
         request.label,
