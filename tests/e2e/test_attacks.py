@@ -126,7 +126,7 @@ def page(browser: Browser) -> Iterator[Page]:
 
 def test_the_map_is_drawn_under_the_policy(page: Page, hostile: Server) -> None:
     look(page, hostile, "map")
-    expect(page.locator("canvas").first).to_be_visible()
+    expect(page.locator(".map canvas:visible").first).to_be_attached()
     assert "WebGL is not supported" not in page.locator(".map").inner_text()
 
 
