@@ -106,11 +106,13 @@ class CuratedRows:
         }
 
     def __iter__(self) -> Iterator[pa.Table]:
-        return (table for table, _ in self._pieces())
+        return (table for table, _ in self._pieces(["sample_id", "label", "content_hash"]))
 
     def items(self) -> Iterator[Item]:
         """The same rows one by one, for folders. Reads the tables anew."""
-        for table, samples in self._pieces():
+        for table, samples in self._pieces(
+            ["row", "sample_id", "label", "content_hash", "split", "text", "width", "height"]
+        ):
             mine = {name: table.column(self._names[name]).to_pylist() for name in ADDED}
             about = {name: samples.column(name).to_pylist() for name in samples.column_names}
             for i in range(table.num_rows):
@@ -121,11 +123,11 @@ class CuratedRows:
                     text=about["text"][i], width=about["width"][i] or 0, height=about["height"][i] or 0,
                 )  # fmt: skip
 
-    def _pieces(self) -> Iterator[tuple[pa.Table, pa.Table]]:
-        """Pieces of the export, each with the same rows of the dataset table."""
+    def _pieces(self, columns_read: list[str]) -> Iterator[tuple[pa.Table, pa.Table]]:
+        """Pieces of the export, each with the same rows and ``columns_read`` of the dataset table."""
         dataset, verdicts, meta = self._paths
         self._decided, self._changed, self._left_out, self.content_hashes = Counter(), 0, 0, {}
-        who = _Reader(dataset, ["row", "sample_id", "label", "content_hash", "split", "text", "width", "height"])
+        who = _Reader(dataset, columns_read)
         found = _Reader(verdicts, ["sample_id", "verdict", "confidence", "reasons"])
         original = _Reader(meta) if meta is not None else None
         distrust = _Reader(self._signals, [_DISTRUST]) if self._signals is not None else None

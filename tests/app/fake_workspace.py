@@ -16,6 +16,7 @@ from PIL import Image
 
 from winnow.core.errors import DecisionError, QueryError
 from winnow.core.idset import IdSet
+from winnow.core.outlets import Format
 from winnow.core.people import Dispute, PeopleReport, Person
 from winnow.core.query import Counts, Filter
 from winnow.core.roles import Roles
@@ -237,6 +238,14 @@ class FakePeople:
         return []
 
 
+class FakeOutlets:
+    """Formats to choose from; nothing is written."""
+
+    @staticmethod
+    def formats() -> list[Format]:
+        return [Format("csv", "CSV", "A table.", ".csv"), Format("parquet", "Parquet", "A table.", ".parquet")]
+
+
 class FakeWorkspace:
     """Follows core.workspace.Workspace; decisions live in memory."""
 
@@ -247,6 +256,7 @@ class FakeWorkspace:
         self.log: list[Decision] = []
         self.failures: dict[str, str] = {}
         self.roles = Roles(self.path / "roles.json")
+        self.outlets = FakeOutlets()
         self.journal, self.class_ops, self.people = FakeJournal(self), FakeClassOps(), FakePeople(self)
 
     # -- reading ----------------------------------------------------------------------------------------------
