@@ -8,7 +8,8 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from winnow.app.views.review import PROBLEMS, queue_of
+from winnow.app.filters import PROBLEMS
+from winnow.app.views.review import queue_of
 from winnow.app.widgets import assets
 from winnow.core.query import Filter
 
