@@ -553,7 +553,9 @@ class Workspace:
         with the same ``undo_id`` takes nothing more back.
         """
         with self._lock:
-            return self._store.undo(self._allow(Right.DECIDE, actor), undo_id=undo_id, decision_id=decision_id, batch_id=batch_id)
+            return self._store.undo(
+                self._allow(Right.DECIDE, actor), undo_id=undo_id, decision_id=decision_id, batch_id=batch_id
+            )
 
     def history(self, **where: Any) -> list[Decision]:
         """The log, newest first: actor, sample_id, action, since, until, limit, offset."""
