@@ -6,6 +6,7 @@ meanwhile never shift the cards that were not handed out. The tab keeps its own 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -24,12 +25,12 @@ NEIGHBOUR_TEXT = 160
 """Characters of a neighbour's text on a card."""
 
 
-def _build(call: Call) -> tuple[str, list[str]]:
-    ids = call.workspace.ids(call.filter(), call.get("sort") or DEFAULT_SORT)
+def _build(call: Call) -> tuple[str, Sequence[str]]:
+    ids = call.workspace.query.id_set(call.filter(), call.get("sort") or DEFAULT_SORT)
     return call.hub.keep_selection(call.key, ids), ids
 
 
-def _reordered(call: Call, old: list[str], cursor: int) -> tuple[list[str], dict[str, Any] | None]:
+def _reordered(call: Call, old: Sequence[str], cursor: int) -> tuple[list[str], dict[str, Any] | None]:
     """What was handed out stays where it is; the rest takes the newest order, by what the decisions teach. With what
     changed, None where the order is not one by suspicion."""
     handed = old[:cursor]
@@ -156,7 +157,7 @@ def rows(call: Call) -> dict[str, Any]:
     flt = call.filter()
     found = call.workspace.rows(flt, call.get("sort") or DEFAULT_SORT, offset, limit, call.get("group"))
     return {
-        "total": call.workspace.counts(flt).matching,
+        "total": call.workspace.query.matching(flt),
         "offset": offset,
         "generation": call.generation,
         "rows": [call.links(r) for r in found],

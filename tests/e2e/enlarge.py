@@ -57,7 +57,13 @@ def _table(path: Path, out: Path, copies: int, keep: int, ids: tuple[str, ...]) 
 
 def enlarge(small: Path, large: Path, n: int) -> Path:
     """Write a workspace of ``n`` samples to ``large``: those of ``small``, over and over. Returns ``large``."""
-    shutil.copytree(small, large, ignore=shutil.ignore_patterns("embeddings", "probe", "decisions.db*", "job", "planted.parquet"))
+    shutil.copytree(
+        small,
+        large,
+        ignore=shutil.ignore_patterns(
+            "embeddings", "probe", "decisions.db*", "job", "planted.parquet", "whitened.npy", "tiny.npy"
+        ),
+    )
     size = pq.read_metadata(small / "dataset.parquet").num_rows
     copies = -(-n // size)
     for name, ids in (
