@@ -11,6 +11,8 @@ from ..types import Float32, Int32, Int64
 from .base import SELECTORS, Need, Picked, SelectionInputs, free_rows, shares, shuffled_by
 
 _SPLITS = 3
+_MOST = 20_000
+"""Curves are measured on at most so many samples."""
 
 
 class LabellingBudget:
@@ -46,6 +48,8 @@ class LabellingBudget:
             sizes = {int(g) + 1: np.asarray(points, float) for g, points in dict(given).items()}
         else:
             labelled = rows[inputs.labels[rows] >= 0]
+            if len(labelled) > _MOST:
+                labelled = np.sort(inputs.rng().choice(labelled, _MOST, replace=False))
             sizes = curves(inputs.vectors[labelled], inputs.labels[labelled], kind[labelled], inputs.seed)
         room = np.bincount(kind[rows], minlength=groups).astype(np.int64)
         power = np.tile([0.5, 0.3], (groups, 1))  # a group without a curve: an ordinary one
