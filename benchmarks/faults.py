@@ -2,7 +2,7 @@
 
     python benchmarks/faults.py                   20 kills of a scan, 20 of decisions, 10 of exports, full disks, 16 writers
     python benchmarks/faults.py --kills 3         the same, fewer
-    python benchmarks/faults.py --only writers    one of: scan, decisions, export, full, writers
+    python benchmarks/faults.py --only writers    one of: scan, decisions, export, full, read-only, writers
 
 Each child is a real process that is killed with SIGKILL at a random moment of its life; the same command is run again, and
 what it ends with is compared with a run that nobody disturbed. Prints one JSON object; exits 1 where anything was lost.
@@ -29,9 +29,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from winnow.core.errors import WinnowError
 from winnow.core.workspace import Workspace
 
-ROWS, DECISIONS, WRITERS = 3000, 400, 16
+ROWS, DECISIONS, WRITERS = 1200, 400, 16
 ENV = os.environ | {"OMP_NUM_THREADS": "1"}
 
 DECIDE = """
@@ -230,6 +231,30 @@ def full_disk(home: Path, kills: int, rng: random.Random) -> dict[str, Any]:
         libc.umount2(str(disk).encode(), 2)
 
 
+def read_only(home: Path, kills: int, rng: random.Random) -> dict[str, Any]:
+    """A disk that turns read-only under an open workspace: it can be looked at, and a decision is refused in words."""
+    disk, libc = home / "read-only", ctypes.CDLL(None, use_errno=True)
+    disk.mkdir()
+    if libc.mount(b"winnow", str(disk).encode(), b"tmpfs", 0, b"size=64m"):
+        return {"skipped": f"a disk cannot be mounted here ({os.strerror(ctypes.get_errno())})", "lost": 0}
+    try:
+        path = Path(shutil.copytree(ready(home), disk / "ws"))
+        with Workspace.open(path) as ws:
+            before = len(ws.history())
+        if libc.mount(None, str(disk).encode(), None, 32 | 1, None):  # MS_REMOUNT | MS_RDONLY
+            return {"skipped": os.strerror(ctypes.get_errno()), "lost": 0}
+        with Workspace.open(path) as ws:
+            looked, kept = len(ws.rows(limit=50)), len(ws.history())
+            try:
+                ws.decide(ws.ids()[0], "exclude")
+                said = "nothing"
+            except WinnowError as error:
+                said = type(error).__name__
+        return {"rows_seen": looked, "said": said, "lost": int(kept != before or said != "ReadOnly" or not looked)}
+    finally:
+        libc.umount2(str(disk).encode(), 2)
+
+
 def writers(home: Path, kills: int, rng: random.Random) -> dict[str, Any]:
     """Sixteen processes that decide 10,000 times together."""
     workspace, each = ready(home), 10_000 // WRITERS
@@ -260,10 +285,13 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--kills", type=int, default=20)
     options.add_argument("--only", choices=FAULTS)
+    options.add_argument("--workspace", type=Path, help="a scanned workspace to decide in (a copy of it)")
     options.add_argument("--seed", type=int, default=0)
     given = options.parse_args()
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="winnow-faults-") as folder:
+        if given.workspace is not None:
+            shutil.copytree(given.workspace, Path(folder) / "ready")
         for name, work in FAULTS.items():
             if given.only in (None, name):
                 found[name] = work(Path(folder), given.kills, random.Random(given.seed))
