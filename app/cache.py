@@ -107,7 +107,7 @@ def _cluster_names(key: str, stamp: str, _workspace: Any) -> dict[int, str]:
         found = _workspace.points().clusters
     except WorkspaceError:  # no map was drawn: clusters keep their numbers
         return {}
-    return {int(c["cluster"]): f"{c['cluster']} · mostly {c['name']}" for c in found}
+    return {int(c["cluster"]): f"{c['cluster']} · {c['name']}" for c in found}
 
 
 def cluster_names(key: str, workspace: Any) -> dict[int, str]:

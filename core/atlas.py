@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from .errors import QueryError, WorkspaceError, choices
 from .figures import map_figure
 from .layout import Layout
 from .lookup import RowReader
+from .names import load_names
 from .store.artifacts import load_array
 from .types import Float32, Kind, Strings
 
@@ -56,11 +57,16 @@ class Atlas:
         if not self._layout.projection.exists():
             raise WorkspaceError("This workspace has no map yet. Scan again without --no-map to draw it.")
         xy = np.asarray(load_array(self._layout.projection), np.float32)
-        return Points(self._ids, xy, self._clusters(xy))
+        names = load_names(self._layout)
+        coarse, fine = (self._verdicts.column(c).to_numpy() for c in ("cluster", "cluster_fine"))
+        finer = self._clusters(xy, fine, names["fine"])
+        for c in finer:
+            c["within"] = int(np.bincount(coarse[(fine == c["cluster"]) & (coarse >= 0)]).argmax())
+        return Points(self._ids, xy, self._clusters(xy, coarse, names["coarse"]), finer)
 
-    def _clusters(self, xy: Float32) -> list[dict[str, Any]]:
-        """Each cluster with the name of its commonest label, the median place of its points, and its size."""
-        codes = self._verdicts.column("cluster").to_numpy()
+    def _clusters(self, xy: Float32, codes: Any, names: Mapping[int, Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Each cluster with its name (the words that tell it from others, else its commonest label), the median place of its
+        points, and its size."""
         labels, order = pd.factorize(self._classes.labels())
         out = []
         for c in range(int(codes.max(initial=-1)) + 1):
@@ -68,7 +74,11 @@ class Atlas:
             if not mine.any():
                 continue
             here = labels[mine & (labels >= 0)]
-            name = str(order[np.bincount(here).argmax()]) if len(here) else f"cluster {c}"
+            said = names.get(c, {})
+            if said.get("how") in ("texts", "words") or (said and not len(here)):
+                name = str(said["name"])
+            else:  # by labels as people have them now
+                name = str(order[np.bincount(here).argmax()]) if len(here) else f"cluster {c}"
             x, y = np.median(xy[mine], axis=0)
             out.append({"cluster": c, "name": name, "x": float(x), "y": float(y), "size": int(mine.sum())})
         return out

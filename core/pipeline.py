@@ -33,6 +33,7 @@ from .lessons import lessons
 from .log_place import log_of
 from .media import MEDIA_VERSION, content_hashes, load_media_features, scan_media
 from .memory import give_back
+from .names import name_clusters
 from .neighbors import NEIGHBORS_VERSION
 from .plugins import Plugins, gather
 from .probe import PROBE_VERSION, ProbeConfig, run_probe
@@ -244,6 +245,8 @@ def _scan(config: ScanConfig, layout: Layout, report: ProgressFn) -> None:
     xy = run.attempt("map", lambda: _map(run, config, embedding, graphs["label"])) if config.projection else None
     clusters = run.attempt("clusters", lambda: _clusters(run, config, inputs.ok, graphs["label"]))
     _assemble(run, dataset, verdicts, xy, clusters)
+    if clusters is not None:
+        run.attempt("names", lambda: name_clusters(run, dataset, choice, embedding.vectors, clusters))
     report(Progress("sets"))
     started = time.perf_counter()
     run.attempt("sets", lambda: sets_of(layout, run.keys["assemble"], dataset.sample_ids))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import numpy as np
 from .errors import DiskFull, ReadOnly, WorkspaceError
 from .layout import Layout
 from .media import load_media_features
+from .names import load_names
 from .sets import SETS
-from .sets.base import SetFact, SetInputs
+from .sets.base import SetFact, SetInputs, SetTable
 from .store.artifacts import load_array, load_json, load_table, save_json
 from .tables import load_beliefs, load_clusters
 from .types import ISSUE_KINDS, Neighbors, Strings
@@ -50,6 +52,7 @@ def load_inputs(layout: Layout) -> SetInputs:
         coarse=clusters.coarse if clusters else None,
         fine=clusters.fine if clusters else None,
         match=_match(layout),
+        cluster_names={c: str(n["name"]) for c, n in load_names(layout)["fine"].items()},
         flags={str(kind): verdicts.column(f"{kind}_flag").to_numpy() for kind in ISSUE_KINDS},
     )
 
@@ -79,7 +82,7 @@ def answer(fact: SetFact, inputs: SetInputs, ids: Strings) -> dict[str, Any]:
     if missing:
         empty: dict[str, Any] = {"columns": {}, "rows": [], "examples": [], "marked": [], "summary": ""}
         return {**head, **empty, "skipped": f"needs {', '.join(missing)}"}
-    table = fact(inputs)
+    table = _named(fact(inputs), inputs)
     return {
         **head,
         "columns": dict(table.columns),
@@ -89,6 +92,19 @@ def answer(fact: SetFact, inputs: SetInputs, ids: Strings) -> dict[str, Any]:
         "summary": table.summary,
         "skipped": "",
     }
+
+
+def _named(table: SetTable, inputs: SetInputs) -> SetTable:
+    """The table with the name of each row's cluster beside its number, where clusters have names."""
+    if not inputs.cluster_names or "cluster" not in table.columns:
+        return table
+    columns = {
+        k: v
+        for name, title in table.columns.items()
+        for k, v in ([(name, title), ("name", "Name")] if name == "cluster" else [(name, title)])
+    }
+    rows = [{**row, "name": inputs.cluster_names.get(int(row["cluster"]), "")} for row in table.rows]
+    return replace(table, columns=columns, rows=rows)
 
 
 def sets_of(layout: Layout, generation: str, ids: Strings) -> list[dict[str, Any]]:

@@ -31,7 +31,7 @@ def groups(call: Call) -> dict[str, Any]:
         if value is None:
             return NONE[by]
         if by == "cluster":
-            return f"Cluster {value}" + (f" · mostly {named[value]}" if value in named else "")
+            return f"Cluster {value}" + (f" · {named[value]}" if value in named else "")
         return f"Look-alikes {value}" if by == "duplicate_group" else str(value)
 
     sections = [{"key": value, "name": name(value), "count": n} for value, n in found]

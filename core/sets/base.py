@@ -37,6 +37,7 @@ class SetInputs:
     neighbors : the nearest samples in the space of labels. texts, split, source : (n,) str objects ("" = none).
     coarse, fine : (n,) int32 clusters, −1 = none. flags : verdict kind → (n,) bool.
     match : (n,) float32, probability that a caption does not fit its image, NaN = unknown.
+    cluster_names : names of the fine clusters.
     """
 
     ok: Bool
@@ -53,6 +54,7 @@ class SetInputs:
     fine: Int32 | None = None
     flags: Mapping[str, Bool] = field(default_factory=dict)
     match: Float32 | None = None
+    cluster_names: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def n(self) -> int:

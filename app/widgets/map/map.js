@@ -160,6 +160,7 @@ class AtlasMap {
       this.xy = points.array;
       this.generation = points.head.generation;
       this.clusters = points.head.clusters || [];
+      this.fine = points.head.fine || [];
       this.grid = new PointGrid(this.xy);
       this.n = this.grid.n;
       this.rank = ranks(verdict);

@@ -6,6 +6,7 @@
 import { h } from "../lib/dom.js";
 import { Density, holds, layered, sample, states, widened } from "./density.js";
 
+const CLOSE = 1.5; // how far one zooms in before the finer clusters are named
 const NAMES = 24; // cluster names in the space
 const MOST = 100_000; // points drawn one by one
 const FEW = 15_000; // of these, where the view holds more
@@ -38,8 +39,8 @@ export class Plot {
   }
 
   /** What is drawn: a grid over the places, the rank of each point (2 = a problem, 0 = fine), names in the space. */
-  load({ grid, rank, clusters }) {
-    Object.assign(this, { xy: grid.xy, grid, rank, clusters });
+  load({ grid, rank, clusters, fine }) {
+    Object.assign(this, { xy: grid.xy, grid, rank, clusters, fine: fine || [] });
     this.dense = grid.placed > MOST;
     this.covered = null;
     this.all = !this.dense;
@@ -86,9 +87,10 @@ export class Plot {
     if (!node.hidden) this.density.draw(this.grid, view, this.state, { ...this.painted.tones(), grey: this.#grey.match(/\d+/g).map(Number) });
   }
 
-  /** The view has moved: its density follows at once, its points once it rests. */
+  /** The view has moved: its names and its density follow at once, its points once it rests. */
   #moved() {
     this.on.moved();
+    this.#rename();
     if (!this.dense) return;
     cancelAnimationFrame(this.frame);
     this.frame = requestAnimationFrame(() => this.#cloud());
@@ -170,10 +172,45 @@ export class Plot {
 
   home() { const { x, y } = this.fit(); window.Plotly.relayout(this.node, { "xaxis.range": x.range, "yaxis.range": y.range }); }
 
+  /** Close by, the finer clusters within the view are named instead of the coarse ones. */
+  get #close() {
+    const { view } = this;
+    const { x0, x1, y0, y1 } = this.grid;
+    return Boolean(view && this.fine.length && view.x1 - view.x0 < (x1 - x0) / CLOSE && Math.abs(view.y1 - view.y0) < (y1 - y0) / CLOSE);
+  }
+
+  /** Other names where the view has come closer, gone away, or moved among the finer clusters. */
+  #rename() {
+    const close = this.#close;
+    if (!close && !this.close) return;
+    clearTimeout(this.renaming);
+    this.renaming = setTimeout(() => {
+      if (!this.view) return;
+      this.close = close;
+      window.Plotly.relayout(this.node, { annotations: this.#names() });
+    }, 120);
+  }
+
+  /** Names that do not lie on one of a larger cluster. */
+  #apart(sorted) {
+    const { view } = this;
+    const { x, y } = this.fit();
+    const [ux, uy] = view ? [Math.abs(view.ux), Math.abs(view.uy)] : [(x.range[1] - x.range[0]) / (this.node.clientWidth || 800), (y.range[1] - y.range[0]) / (this.node.clientHeight || 700)];
+    const kept = [];
+    for (const c of sorted) {
+      const half = String(c.name).length * 3.6 + 4;
+      if (kept.every((k) => Math.abs(k.c.x - c.x) / ux > half + k.half || Math.abs(k.c.y - c.y) / uy > 18)) kept.push({ c, half });
+    }
+    return kept.map((k) => k.c);
+  }
+
   #names() {
+    const { view } = this;
+    const within = (c) => c.x >= view.x0 && c.x <= view.x1 && c.y >= Math.min(view.y0, view.y1) && c.y <= Math.max(view.y0, view.y1);
+    const named = this.#close ? this.fine.filter(within) : this.clusters;
     const safe = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
     const style = getComputedStyle(this.root);
-    return [...this.clusters].sort((a, b) => b.size - a.size).slice(0, NAMES).map((c) => ({
+    return this.#apart([...named].sort((a, b) => b.size - a.size)).slice(0, NAMES).map((c) => ({
       x: c.x, y: c.y, text: safe(String(c.name)), showarrow: false, captureevents: false,
       font: { size: 12, color: style.color, family: style.fontFamily, weight: 600 }, bgcolor: this.dark ? "rgba(19,19,22,.62)" : "rgba(255,255,255,.68)", borderpad: 2,
     }));
