@@ -46,6 +46,17 @@ def counts(key: str, workspace: Any, flt: Filter) -> Any:
     return _counts(key, stamp(workspace), filter_key(flt), workspace, flt)
 
 
+@st.cache_data(max_entries=ENTRIES, show_spinner=False)
+def _matching(key: str, stamp: str, flt: str, _workspace: Any, _filter: Filter) -> int:
+    found: int = _workspace.query.matching(_filter)
+    return found
+
+
+def matching(key: str, workspace: Any, flt: Filter) -> int:
+    """How many samples match a filter: ``counts(…).matching`` at a fifth of its time, where nothing else is shown."""
+    return _matching(key, stamp(workspace), filter_key(flt), workspace, flt)
+
+
 def by_verdict(key: str, workspace: Any, flt: Filter, attribute: str) -> dict[Any, dict[str, int]]:
     """Group → verdict → count, for ``by_class``, ``by_split``, ``by_source`` or ``by_cluster``: one question per
     verdict, however many groups there are. Groups without a name are left out; the largest come first."""

@@ -36,7 +36,7 @@ def _warm_up() -> None:
         importlib.import_module("winnow.app.shell")
         load_siblings("winnow.app.views", importlib.import_module("winnow.app.views").__path__)
         if first := hub().first:
-            hub().workspace(first).info()
+            hub().workspace(first).counts()  # every page begins with them; the first time reads labels and ids
     except WinnowError as error:  # the page says it in its place
         LOG.info("Nothing to warm up: %s", error)
 

@@ -256,7 +256,7 @@ def _badges(page: Page | None) -> dict[str, str]:
     if page is None:
         return {}
     decided = page.info.n_decisions
-    left = cache.counts(page.key, page.workspace, Filter(verdicts=theme.PROBLEMS, state="undecided")).matching
+    left = cache.matching(page.key, page.workspace, Filter(verdicts=theme.PROBLEMS, state="undecided"))
     return {"review": count(left) if left else "", "history": count(decided) if decided else ""}
 
 
