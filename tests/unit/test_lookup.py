@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
@@ -34,3 +37,29 @@ def test_no_more_row_groups_are_held_than_allowed(reader: RowReader) -> None:
     reader.take([0, 12, 24])
     assert len(reader._cache) == 1
     assert reader.column("row").to_pylist() == list(range(25))
+
+
+def test_one_file_is_never_read_by_two_threads_at_once(reader: RowReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    inside, most = 0, 0
+    read, group = reader._file.read, reader._file.read_row_group
+
+    def watched(how: Callable[..., pa.Table], *args: object, **more: object) -> pa.Table:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        time.sleep(0.002)
+        table = how(*args, **more)
+        inside -= 1
+        return table
+
+    class Watched:
+        read = staticmethod(lambda *a, **k: watched(read, *a, **k))
+        read_row_group = staticmethod(lambda *a, **k: watched(group, *a, **k))
+
+    monkeypatch.setattr(reader, "_file", Watched)
+    with ThreadPoolExecutor(6) as pool:
+        asked = [pool.submit(reader.column, "row") for _ in range(6)]
+        asked += [pool.submit(reader.take, [i, 24 - i]) for i in range(6)]  # type: ignore[arg-type]
+        for done in asked:
+            done.result()
+    assert most == 1
