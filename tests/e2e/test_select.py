@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 
 import pandas as pd
@@ -48,7 +49,7 @@ def test_from_a_method_to_the_exported_subset(page: Page, server: Server) -> Non
     page.get_by_label("Name").fill("Cover <b>all</b>")
     page.get_by_role("button", name="Save and export").click()
     expect(page.get_by_role("button", name="Write it")).to_be_visible(timeout=15_000)
-    expect(page.locator(".st-key-w-what")).to_contain_text("Cover <b>all</b>")
+    expect(page.get_by_label("Write to")).to_have_value(re.compile(r"Cover--b-all--b\.parquet"))
     out = server.workspace.parent / "subset.parquet"
     page.get_by_label("Write to").fill(str(out))
     page.get_by_label("Write to").press("Enter")
