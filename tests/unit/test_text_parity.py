@@ -1,0 +1,74 @@
+"""Text checks beyond reading: length for the class, templates, which words a belief rests on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from winnow.core.errors import QueryError
+from winnow.core.influence import class_centres, influence
+from winnow.core.signals import SIGNALS
+from winnow.core.types import Modality, SignalInputs
+
+
+def inputs_of(texts: list[str], labels: list[int]) -> SignalInputs:
+    n = len(texts)
+    names = tuple(f"c{i}" for i in range(max(labels) + 1))
+    return SignalInputs(
+        n, np.ones(n, bool), np.array(labels, np.int32), names, Modality.TEXT, texts=np.array(texts, object)
+    )
+
+
+def test_a_text_is_measured_against_its_own_class() -> None:
+    long, short = ["word " * (40 + i % 5) for i in range(20)], ["two words" + "!" * (i % 3) for i in range(20)]
+    texts = [*long, *short, "two words", "word " * 41]
+    labels = [0] * 20 + [1] * 20 + [0, 1]  # the last two are of the other class's length
+    result = SIGNALS.get("text_class_length")(inputs_of(texts, labels))
+    assert set(np.flatnonzero(result.score > 0.5)) == {40, 41}
+    assert result.reasons is not None
+    assert "short for its class" in result.reasons[40]
+    assert "long for its class" in result.reasons[41]
+
+
+def test_templates_are_found_by_their_frame() -> None:
+    made = [f"your order number {i} has been sent to {name}" for i, name in enumerate(["Ulm", "Rome", "Oslo", "Kyiv"])]
+    other = ["the weather is fine today", "please play some music", "what is the time now", "book a table for two"]
+    result = SIGNALS.get("duplicate_template")(inputs_of([*made, *other], [0, 1] * 4))
+    np.testing.assert_allclose(result.score[:4], 0.5)
+    assert not result.score[4:].any()
+    assert result.partner is not None
+    assert result.partner[:4].tolist() == [1, 2, 3, 0]
+    assert result.reasons is not None
+    assert result.reasons[0] == "4 texts follow the template “your order number … has been sent to …”"
+
+
+def encode(texts: list[str]) -> Any:
+    """Two axes: "card" and "song" (misspelt words are unknown)."""
+    out = np.array([[float("card" in t), 0.8 * float("song" in t), 0.3] for t in texts])
+    return out / np.linalg.norm(out, axis=1, keepdims=True)
+
+
+def test_the_words_that_a_belief_rests_on_are_found() -> None:
+    centres = np.array([[1, 0, 0], [0, 1, 0]], np.float32)
+    found = influence("my card plays a song", "money", ("money", "music"), encode, centres)
+    by = {"my card plays a song"[w.start : w.end]: w.influence for w in found.words}
+    assert max(by, key=lambda w: by[w]) == "card"
+    assert min(by, key=lambda w: by[w]) == "song"
+    assert by["my"] == pytest.approx(0)
+    p, q = encode(["my card plays a song", "my  plays a song"])
+    by_hand = 1 / (1 + np.exp(-20 * (p[0] - p[1]))) - 1 / (1 + np.exp(-20 * (q[0] - q[1])))
+    assert by["card"] == pytest.approx(by_hand)
+    # of 5 texts without a word and 3 with a slip, the two that lose "card" change the belief
+    assert found.stability == pytest.approx(6 / 8)
+    with pytest.raises(QueryError, match="No class"):
+        influence("x", "nobody", ("money",), encode, centres[:1])
+    with pytest.raises(QueryError, match="no words"):
+        influence("…", "money", ("money",), encode, centres[:1])
+
+
+def test_class_centres_are_means_of_readable_samples() -> None:
+    x = np.array([[1, 0], [0, 1], [1, 0], [0, 1]], np.float16)
+    centres = class_centres(x, np.array([True, True, True, False]), np.array([0, 0, 1, 1], np.int32), 3)
+    np.testing.assert_allclose(centres, [[0.5**0.5, 0.5**0.5], [1, 0], [0, 0]], atol=1e-6)
