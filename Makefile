@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 BROWSER := $(VENV)/.browser
 PYTEST ?= -q -n 2 --dist loadfile
 
-.PHONY: demo test check lint types imports pytest bench bench-quality screenshots soak faults audit fuzz clean help
+.PHONY: demo test check lint types imports pytest bench bench-app bench-quality screenshots soak faults audit fuzz clean help
 
 help:
 	@sed -n 's/^# //p' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ pytest: $(BROWSER)
 # budgets against measured figures, beside their peers: about an hour on two cores
 bench: $(STAMP)
 	$(BIN)/python benchmarks/speed.py
+
+bench-app: $(BROWSER)
+	$(BIN)/python benchmarks/speed_app.py
 
 bench-quality: $(STAMP)
 	$(BIN)/python benchmarks/quality.py
