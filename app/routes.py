@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 import winnow.core
-from winnow.app.api import atlas, decisions, marks, media, queue, search, selections, sprite
+from winnow.app.api import atlas, decisions, marks, media, queue, search, selections, sprite, words
 from winnow.app.api.base import endpoint, problem
 from winnow.app.hub import hub
 from winnow.app.security import Refused, check_host
@@ -35,6 +35,8 @@ def build_routes() -> list[Route]:
         Route("/api/labels/{ws}", endpoint(queue.labels)),
         Route("/api/search/{ws}", endpoint(search.search)),
         Route("/api/bring/{ws}", endpoint(search.bring), methods=["POST"]),
+        Route("/api/influence/{ws}", endpoint(words.influence)),
+        Route("/api/newclass/{ws}", endpoint(words.newclass), methods=["POST"]),
         Route("/api/changes/{ws}", endpoint(decisions.changes)),
         Route("/api/points/{ws}", endpoint(atlas.points)),
         Route("/api/point/{ws}/{index:int}", endpoint(atlas.point)),

@@ -12,7 +12,7 @@ from .errors import QueryError
 from .types import Float32, Int32
 
 _WORD = re.compile(r"\w+(?:['’-]\w+)*")
-_SCALE = 20.0
+_SCALE = 10.0
 MAX_WORDS = 60
 """Words of a text that are left out one by one; each costs one more text for the encoder."""
 
@@ -41,7 +41,7 @@ class TextInfluence:
 def influence(text: str, label: str, class_names: tuple[str, ...], encode: Any, centres: Float32) -> TextInfluence:
     """Occlusion word by word, and perturbation stability, of a text under the nearest-mean classifier of its encoder.
 
-    p = softmax(20 · cos(text, centre of the class)). centres : (C, d) unit rows. encode : texts → (m, d) unit rows.
+    p = softmax(10 · cos(text, centre of the class)). centres : (C, d) unit rows. encode : texts → (m, d) unit rows.
     Source: occlusion, Zeiler and Fergus (2014); for words: Li, Monroe and Jurafsky (2016), "Understanding neural networks
     through representation erasure". Raises QueryError for an unknown label or a text without words.
     """

@@ -23,6 +23,7 @@ from .encoders.zero_shot import (
     sensitivity,
 )
 from .errors import QueryError
+from .influence import TextInfluence, class_centres, influence
 from .language import load_prompts, save_prompts
 from .layout import Layout
 from .search import Searcher
@@ -68,6 +69,15 @@ class ZeroShot:
     @cached_property
     def _ok(self) -> Any:
         return np.asarray(load_array(self._layout.embeddings / "ok.npy"), bool)
+
+    @cached_property
+    def _centres(self) -> Float32:
+        return class_centres(self._vectors, self._ok, self._labels, len(self._names))
+
+    def influence(self, text: str, label: str) -> TextInfluence:
+        """Which words of a text speak for a class, and whether the belief survives small changes (:mod:`.influence`). Raises
+        QueryError where the encoder knows no words, for an unknown class, and for a text without words."""
+        return influence(text, label, self._names, self._encode, self._centres)
 
     # ── prompts ─────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -58,7 +58,7 @@ def test_the_words_that_a_belief_rests_on_are_found() -> None:
     assert min(by, key=lambda w: by[w]) == "song"
     assert by["my"] == pytest.approx(0)
     p, q = encode(["my card plays a song", "my  plays a song"])
-    by_hand = 1 / (1 + np.exp(-20 * (p[0] - p[1]))) - 1 / (1 + np.exp(-20 * (q[0] - q[1])))
+    by_hand = 1 / (1 + np.exp(-10 * (p[0] - p[1]))) - 1 / (1 + np.exp(-10 * (q[0] - q[1])))
     assert by["card"] == pytest.approx(by_hand)
     # of 5 texts without a word and 3 with a slip, the two that lose "card" change the belief
     assert found.stability == pytest.approx(6 / 8)

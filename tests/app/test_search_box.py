@@ -1,0 +1,78 @@
+"""The search box: what its words mean, and the routes behind it."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from winnow.app import filters
+from winnow.app.hub import Hub
+from winnow.app.routes import build_routes
+from winnow.app.security import mint_token
+from winnow.app.widgets.finder import chips_of, parse, written
+from winnow.core.filter import Filter
+
+ORIGIN = {"Origin": "http://testserver"}
+
+
+@pytest.fixture
+def client(hub: Hub) -> TestClient:
+    return TestClient(Starlette(routes=build_routes()))
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("a red car but not at night", ("a red car", "at night")),
+        ("not blurred", ("", "blurred")),
+        ("nothing but notes", ("nothing but notes", "")),
+        ("  ", ("", "")),
+    ],
+)
+def test_words_say_what_is_wanted_and_what_not(words: str, meant: tuple[str, str]) -> None:
+    assert parse(words) == meant
+    assert parse(written(Filter(find=meant[0], without=meant[1]))) == meant
+
+
+def test_a_search_is_part_of_the_link_and_has_chips() -> None:
+    flt = Filter(find="a & b", like="s/1", file="f0", without="c", classes=("x",))
+    assert filters.from_query(filters.to_query(flt)) == flt
+    assert [name for _, name in chips_of(flt)] == ["find", "like", "file", "without"]
+    assert filters.to_review(Filter(find="x"))[1:] == ("match", False)
+
+
+@pytest.fixture
+def headers(hub: Hub) -> dict[str, str]:
+    return {"Authorization": f"Bearer {mint_token(hub.secret, str(hub.first), 'ada')}"}
+
+
+def test_the_route_answers_nearest_first_and_says_how(client: TestClient, hub: Hub, headers: dict[str, str]) -> None:
+    answer = client.get(f"/api/search/{hub.first}?find=red&limit=3", headers=headers).json()
+    assert len(answer["rows"]) == 3
+    assert answer["rows"][0]["similarity"] == pytest.approx(0.9)
+    assert "full text" in answer["notice"]
+    assert client.get(f"/api/search/{hub.first}?q=red&limit=1", headers=headers).status_code == 200
+    bare = client.get(f"/api/search/{hub.first}", headers=headers)
+    assert bare.status_code == 400
+    assert "needs words" in bare.json()["error"]
+
+
+def test_a_file_is_brought_and_kept_under_a_handle(client: TestClient, hub: Hub, headers: dict[str, str]) -> None:
+    def bring(data: object) -> tuple[int, dict[str, str]]:
+        answer = client.post(f"/api/bring/{hub.first}", json={"data": data}, headers={**headers, **ORIGIN})
+        return answer.status_code, answer.json()
+
+    assert bring(base64.b64encode(b"picture").decode()) == (200, {"file": "0123456789abcdef"})
+    for data, said in (
+        ("%%%", "did not arrive whole"),
+        ("", "empty"),
+        (None, "empty"),
+        (base64.b64encode(b"bad").decode(), "no picture"),
+    ):
+        status, body = bring(data)
+        assert status == 400
+        assert said in body["error"]
+    assert client.post(f"/api/bring/{hub.first}", json={}, headers=ORIGIN).status_code == 401
