@@ -169,11 +169,11 @@ export class CardView {
     this.#show(card);
     show(this.peekNote, false);
     const facts = [card.width ? `${card.width} × ${card.height}` : null, card.split, card.source].filter(Boolean);
-    setText(this.caption, [card.id, ...facts].join(" · "));
+    setText(this.caption, [card.modality === "pair" && card.text ? `“${card.text}”` : null, card.id, ...facts].filter(Boolean).join(" · "));
     const known = new Set([card.id, card.label, card.split, card.source, card.text].map(String)); // these are on the card already
     this.facts.replaceChildren(...Object.entries(card.meta || {}).filter(([, x]) => x !== null && x !== "" && !known.has(String(x)) && !(card.text && card.text.startsWith(String(x).slice(0, 80)))).slice(0, 12)
       .flatMap(([k, x]) => [h("dt.ellipsis", { textContent: k, title: k }), h("dd.ellipsis", { textContent: x, title: String(x) })]));
-    this.caption.title = [card.id, ...Object.entries(card.meta || {}).map(([k, x]) => `${k}: ${x}`)].join("\n");
+    this.caption.title = [card.modality === "pair" ? card.text : null, card.id, ...Object.entries(card.meta || {}).map(([k, x]) => `${k}: ${x}`)].filter(Boolean).join("\n");
 
     this.verdict.style.setProperty("--c", v.colour);
     this.verdict.title = v.term ? `${v.term}: ${score(card.confidence)}` : "";

@@ -28,6 +28,7 @@ class SearchBox {
     root.addEventListener("drop", (event) => { if (this.#isBox(event) && event.dataTransfer.files[0]) { event.preventDefault(); this.#bring(event.dataTransfer.files[0]); } });
     this.onKey = (event) => this.#key(event);
     window.addEventListener("keydown", this.onKey);
+    root.dataset.searching = "ready";
   }
 
   update(data) { this.data = data; this.api.update(data); }
