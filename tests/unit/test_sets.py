@@ -60,6 +60,7 @@ def whole(n: int = 120) -> SetInputs:
     return replace(
         one, media=media(n, brightness=rng.random(n), size=rng.random(n)),
         texts=np.array([f"Text {i}!" for i in range(n)], object), split=np.array(["a", "b"] * (n // 2), object),
+        match=np.random.default_rng(4).random(n).astype(np.float32),
         suggested=np.roll(one.labels, 1), flags={"noisy_label": rng.random(n) < 0.1, "hard": rng.random(n) < 0.1},
     )  # fmt: skip
 
