@@ -7,6 +7,7 @@ const AT_ONCE = 240; // pictures in one request
 const WORTH = 60; // fewer wait for more, unless one of the next is missing
 const NEXT = 6;
 const KEEP = 900;
+const GRACE = 10000; // ms that a forgotten address still works: an image may be about to load it
 
 export class Pictures {
   /** @param {import("./api.js").Api} api */
@@ -18,7 +19,13 @@ export class Pictures {
   }
 
   /** Where to load a sample's thumbnail from. */
-  src(sample) { return this.known.get(sample.id)?.url || sample.thumb; }
+  src(sample) {
+    const kept = this.known.get(sample.id);
+    if (!kept) return sample.thumb;
+    this.known.delete(sample.id); // what is shown is the last to be forgotten
+    this.known.set(sample.id, kept);
+    return kept.url;
+  }
 
   /** @param {{id: string}[]} samples  nearest need first; replaces what was waiting */
   want(samples) {
@@ -58,14 +65,16 @@ export class Pictures {
   #forget() {
     for (const [id, kept] of this.known) {
       if (this.known.size <= KEEP) return;
-      if (kept) URL.revokeObjectURL(kept.url);
+      if (kept) release(kept);
       this.known.delete(id);
     }
   }
 
   destroy() {
-    for (const kept of this.known.values()) if (kept) URL.revokeObjectURL(kept.url);
+    for (const kept of this.known.values()) if (kept) release(kept);
     this.known.clear();
     this.waiting = [];
   }
 }
+
+function release(kept) { setTimeout(() => URL.revokeObjectURL(kept.url), GRACE); }
