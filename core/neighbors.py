@@ -98,17 +98,12 @@ def half_whiten(vectors: NDArray[Any], ok: Bool, dim: int = 256, seed: int = 0) 
     Returns
     -------
     (n, r) float32, r <= dim, unit rows where ``ok``. Components are in order of variance, so a lower rank is a
-    prefix: see :func:`at_rank`.
+    prefix.
 
     Source: principal components with fractional whitening, compare Jégou and Chum (2012), "Negative evidences and
     co-occurrences in image retrieval: the benefit of PCA and whitening", ECCV.
     """
     return whitening(vectors, ok, dim, seed)(vectors, ok)
-
-
-def at_rank(whitened: Float32, dim: int) -> Float32:
-    """The first ``dim`` components of :func:`half_whiten`, as unit rows again. (n, min(dim, r)) float32."""
-    return whitened if dim >= whitened.shape[1] else _unit(whitened[:, :dim])
 
 
 def build(

@@ -300,10 +300,6 @@ class SampleQuery:
         points whether drawn or not."""
         return self.outlined([("add", polygon) for polygon in polygons], filter)[:]
 
-    def score_names(self) -> list[str]:
-        """What ``Filter.scores`` and ``sort`` may name: every kind's probability, confidence, every signal."""
-        return list(self._scores)
-
     # --- how -----------------------------------------------------------------------------------------------------
 
     @staticmethod

@@ -440,10 +440,6 @@ class Workspace:
             card["decision"] = as_json(mine) if mine else None
         return cards
 
-    def sample_history(self, sample_id: str) -> list[dict[str, Any]]:
-        """Every decision ever made about one sample, newest first."""
-        return [as_json(d) for d in self._store.history(sample_id=sample_id, limit=100)]
-
     @cached_property
     def _atlas(self) -> Atlas:
         return Atlas(

@@ -12,7 +12,7 @@ from winnow.app.hub import hub
 from winnow.app.views import class_dialogs
 from winnow.app.widgets import acts
 from winnow.app.widgets.frame import Page, fill, page_frame
-from winnow.app.widgets.html import button, count, empty, esc, go, icon, percent, plural, stack
+from winnow.app.widgets.html import button, count, empty, esc, go, icon, no_match, percent, plural, stack
 from winnow.app.widgets.samples import picture
 from winnow.app.widgets.tiles import queue_link
 from winnow.core.errors import WinnowError
@@ -139,12 +139,7 @@ def body(page: Page, order: str, at: int, find: str = "", done: str | None = Non
     if find:
         sizes = {name: n for name, n in sizes.items() if find.lower() in name.lower()}
     if not there:
-        return strip + empty(
-            "No class matches these filters",
-            "Take a filter away, or reset them all.",
-            button("Reset all filters", go("reset"), "filter_alt_off", primary=True),
-            "filter_alt_off",
-        )
+        return strip + no_match("class")
     noisy = {name: found.get("noisy_label", 0) for name, found in spread.items()}
     names = order_classes(sizes, noisy, order)
     confusion = cache.confusion(page.key, page.workspace, page.filter)

@@ -10,13 +10,12 @@ from winnow.app.widgets.acts import dispatch
 from winnow.app.widgets.frame import Page, fill, page_frame
 from winnow.app.widgets.html import (
     ago,
-    button,
     count,
     dot,
     empty,
     esc,
     facts,
-    go,
+    no_match,
     notice,
     percent,
     plural,
@@ -128,12 +127,7 @@ def notices(page: Page) -> str:
 def body(page: Page) -> str:
     """The page below its head."""
     if not page.counts.matching:
-        return empty(
-            "No sample matches these filters",
-            "Take a filter away, or reset them all.",
-            button("Reset all filters", go("reset"), "filter_alt_off", primary=True),
-            "filter_alt_off",
-        )
+        return no_match()
     confusion = cache.confusion(page.key, page.workspace, page.filter) if page.info.n_labelled else None
     main, aside = [], []
     if confusion is not None and (grid := matrix(confusion, page.filter, page.key)):

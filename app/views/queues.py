@@ -9,7 +9,7 @@ from winnow.app import cache, theme
 from winnow.app.filters import PROBLEMS
 from winnow.app.widgets.acts import dispatch
 from winnow.app.widgets.frame import Page, fill, page_frame
-from winnow.app.widgets.html import button, count, dot, empty, esc, go, icon, plural
+from winnow.app.widgets.html import count, dot, esc, icon, no_match, plural
 from winnow.app.widgets.tiles import cells_of, queue_link
 from winnow.core.query import Filter
 from winnow.core.queues import PICKS, USUAL_SECONDS
@@ -128,12 +128,7 @@ def by_cluster(page: Page) -> tuple[list[Line], int]:
 def body(page: Page) -> str:
     """The page below its head."""
     if not page.counts.matching:
-        return empty(
-            "No sample matches these filters",
-            "Take a filter away, or reset them all.",
-            button("Reset all filters", go("reset"), "filter_alt_off", primary=True),
-            "filter_alt_off",
-        )
+        return no_match()
     pace = cache.pace(page.key, page.workspace, page.actor)
     own = pace != USUAL_SECONDS
     lists = [

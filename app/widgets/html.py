@@ -180,6 +180,16 @@ def empty(title: str, text: str, actions: str = "", glyph: str = "inbox") -> str
     )
 
 
+def no_match(what: str = "sample") -> str:
+    """The empty state of a page whose filters leave nothing: one click takes them all away."""
+    return empty(
+        f"No {what} matches these filters",
+        "Take a filter away, or reset them all.",
+        button("Reset all filters", go("reset"), "filter_alt_off", primary=True),
+        "filter_alt_off",
+    )
+
+
 def button(text: str, attributes: str, glyph: str = "", primary: bool = False, extra: str = "") -> str:
     """A button that sends its ``data-go``."""
     kind = "w-btn w-primary" if primary else "w-btn"

@@ -36,8 +36,6 @@ _ROUNDS = 8
 _CONTRAST, _ZCA = 10.0, 0.1
 """The paper's regularisers, for pixels in 0–255."""
 
-_ARRAYS = ("mean", "whiten", "words", "basis")
-
 
 SMALL = Fit(SIDE, SIDE, "squash", "bicubic")
 """The whole image at 32 × 32, antialiased."""

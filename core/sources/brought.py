@@ -84,23 +84,6 @@ def open_embeddings(path: Path | str, dataset: Dataset) -> BroughtEmbeddings:
         raise SourceError(f"{where.name} cannot be read as Parquet ({error}). Write or copy it again.") from error
 
 
-def load_embeddings(path: Path | str, dataset: Dataset) -> tuple[NDArray[Any], Bool, tuple[str, ...]]:
-    """All of :func:`open_embeddings` at once, for what fits into memory.
-
-    Returns
-    -------
-    vectors : (n, d) as brought (not normalised), zeros where not ok. ok : (n,) bool: finite and not all zero.
-    notices : sentences for the person.
-    """
-    brought = open_embeddings(path, dataset)
-    values = np.zeros((brought.n, brought.dim), brought.dtype)
-    ok = np.zeros(brought.n, bool)
-    for rows, block in brought.blocks():
-        ok[rows] = usable(block)
-        values[rows] = np.where(ok[rows, None], block, 0)
-    return values, ok, brought.notices(ok, dataset)
-
-
 def usable(block: NDArray[Any]) -> Bool:
     """(b,) rows that are finite and not all zero."""
     return np.asarray(np.isfinite(block).all(axis=1) & (block != 0).any(axis=1), bool)

@@ -21,7 +21,6 @@ import pyarrow as pa
 from ..types import Action, Decision
 
 DISPUTED = "disputed"
-UNDECIDED = "undecided"
 
 STATE_SCHEMA = pa.schema(
     [

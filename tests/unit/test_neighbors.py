@@ -170,9 +170,9 @@ def test_half_whitening_of_nothing_in_particular_is_finite(x: np.ndarray) -> Non
 
 def test_lower_ranks_are_prefixes() -> None:
     x, ok = clustered(200), np.ones(200, bool)
-    np.testing.assert_allclose(
-        neighbors.at_rank(neighbors.half_whiten(x, ok, 12), 4), neighbors.half_whiten(x, ok, 4), atol=1e-4
-    )
+    lower = neighbors.half_whiten(x, ok, 12)[:, :4]
+    lower /= np.linalg.norm(lower, axis=1, keepdims=True)
+    np.testing.assert_allclose(lower, neighbors.half_whiten(x, ok, 4), atol=1e-4)
 
 
 @pytest.mark.parametrize(("call", "value"), [("k", 0), ("dim", 0)])

@@ -345,7 +345,6 @@ def test_without_signals_metadata_and_decisions(tmp_path: Path) -> None:
     assert query.ids(Filter(state="decided")) == []
     assert query.ids(Filter(text="remark")) == []
     assert query.ids(Filter(text="img/0004")) == frame["sample_id"].tolist()[40:]
-    assert "label_knn" not in query.score_names()
 
 
 # --- URLs -------------------------------------------------------------------------------------------------------

@@ -12,11 +12,21 @@ import pytest
 
 from winnow.core.errors import JoinError, SourceError
 from winnow.core.sources import open_source
-from winnow.core.sources.brought import load_embeddings, open_embeddings
+from winnow.core.sources.brought import open_embeddings, usable
 from winnow.core.sources.join import load_probabilities, load_probabilities_with_notices
 from winnow.core.types import Dataset
 
 VECTORS = np.arange(12, dtype=np.float32).reshape(4, 3) + 1
+
+
+def load_embeddings(path, dataset):
+    """All blocks of brought embeddings at once: vectors (n, d) with zeros where not ok, ok (n,), notices."""
+    brought = open_embeddings(path, dataset)
+    values, ok = np.zeros((brought.n, brought.dim), brought.dtype), np.zeros(brought.n, bool)
+    for rows, block in brought.blocks():
+        ok[rows] = usable(block)
+        values[rows] = np.where(ok[rows, None], block, 0)
+    return values, ok, brought.notices(ok, dataset)
 
 
 @pytest.fixture
