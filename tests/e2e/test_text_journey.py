@@ -1,4 +1,4 @@
-"""A text dataset from the first look to the export: search, similar texts, marked words, decisions, names on the map."""
+"""A text dataset from the first look to the export: search, similar texts, marked words, decisions, names on the map, and the file."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hands import open_gallery, open_map, open_review, sample, wait_saved
 from harness import Complaints, Server
@@ -64,7 +65,7 @@ def clinc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("clinc")
     lines = CLINC.read_text(encoding="utf-8").splitlines()
     wanted = {line.rpartition(",")[2] for line in lines[1:400]}
-    wanted = set(sorted(wanted)[:12])
+    wanted = set(sorted(wanted)[:6])
     (folder / "some.csv").write_text(
         "\n".join([lines[0], *(s for s in lines[1:] if s.rpartition(",")[2] in wanted)]), "utf-8"
     )
@@ -83,8 +84,8 @@ def ask(page: Page, words: str) -> None:
     page.keyboard.press("Enter")
 
 
-def walk(page: Page, server: Server, words: str, expected: str) -> None:
-    """Overview → search → similar → Review with decisions → map → export."""
+def walk(page: Page, server: Server, words: str, expected: str, out: Path) -> None:
+    """Overview → search → similar → Review with decisions → map → export; the file ``out`` has every label."""
     page.goto(f"{server.url}/overview")
     expect(page.locator("[data-search] input[name=find]")).to_be_visible()
     expect(page.locator("[data-testid=stApp]")).to_have_attribute("data-test-script-state", "notRunning")
@@ -105,18 +106,23 @@ def walk(page: Page, server: Server, words: str, expected: str) -> None:
     open_gallery(page)
     expect(page.locator("#tile-0")).to_have_attribute("title", best[0])
 
-    card = open_review(page, f"{server.url}/review?verdicts=noisy_label")
-    here = sample(page)
-    expect(page.locator(".stage .text p")).not_to_be_empty()
-    page.keyboard.press("w")
-    expect(card).not_to_have_attribute("data-sample", here)
-    there = sample(page)
-    page.keyboard.press("a")
-    expect(card).not_to_have_attribute("data-sample", there)
+    # decide by keys, on a card that says which words speak for the suggestion
+    card = open_review(page, f"{server.url}/review?verdicts=noisy_label&state=undecided")
+    made: dict[str, tuple[str, str | None]] = {}
+    for key in "wax":
+        expect(page.locator(".stage .text p")).not_to_be_empty()
+        here, suggested = sample(page), page.locator(".review .suggested b").inner_text()
+        if key == "w":
+            expect(page.locator(".stage .text mark").first).to_be_visible()
+            expect(page.locator("figcaption .marks")).to_contain_text(suggested)
+        page.keyboard.press(key)
+        expect(card).not_to_have_attribute("data-sample", here)
+        made[here] = {"w": ("relabel", suggested), "a": ("accept", None), "x": ("exclude", None)}[key]
     wait_saved(page)
     with Workspace.open(server.workspace) as ws:
-        made = ws.current([here, there])
-        assert [next(iter(made[i].values())).action.value for i in (here, there)] == ["relabel", "accept"]
+        kept = {i: next(iter(d.values())) for i, d in ws.current(list(made)).items()}
+        assert {i: (d.action.value, d.label) for i, d in kept.items()} == made
+        given = dict(zip(ws.ids(), ws.labels(), strict=True)) | {i: ws.cards([i])[0]["label"] for i in made}
     page.keyboard.press("f")
     page.wait_for_url(re.compile("like="))
 
@@ -126,9 +132,19 @@ def walk(page: Page, server: Server, words: str, expected: str) -> None:
     expect(names.first).to_be_visible()
     assert any("," in text for text in names.all_text_contents()), "clusters are named by their words"
 
+    page.goto(f"{server.url}/export")
+    page.get_by_label("Write to").fill(str(out))
+    page.get_by_label("Write to").press("Enter")
+    page.get_by_role("button", name="Write it").click()
+    expect(page.locator(".w-notice", has_text="Wrote")).to_be_visible(timeout=30_000)
+    frame = pd.read_parquet(out)
+    final = dict(zip(frame["id"], frame["label_final"], strict=True))
+    assert set(given) - set(final) == {i for i, (action, _) in made.items() if action == "exclude"}
+    assert final == {i: made.get(i, ("", None))[1] or given[i] for i in final}
 
-def test_texts_from_search_to_decision(page: Page, texts: Server, complaints: Complaints) -> None:
-    walk(page, texts, "freeze card", "card")
+
+def test_texts_from_search_to_export(page: Page, texts: Server, complaints: Complaints, tmp_path: Path) -> None:
+    walk(page, texts, "freeze card", "card", tmp_path / "out.parquet")
     page.goto(f"{texts.url}/gallery?find=jazz&classes=book+flight")
     open_gallery(page)
     with Workspace.open(texts.workspace) as ws:
@@ -145,9 +161,11 @@ def test_texts_from_search_to_decision(page: Page, texts: Server, complaints: Co
 
 
 @pytest.mark.shared
-def test_clinc_is_reviewed_end_to_end(context: BrowserContext, clinc: Server, complaints: Complaints) -> None:
+def test_clinc_is_reviewed_end_to_end(
+    context: BrowserContext, clinc: Server, complaints: Complaints, tmp_path: Path
+) -> None:
     page = context.new_page()
     complaints.watch(page)
     with Workspace.open(clinc.workspace) as ws:
         name = ws.classes()[0]
-    walk(page, clinc, name.replace("_", " "), name)
+    walk(page, clinc, name.replace("_", " "), name, tmp_path / "out.parquet")
