@@ -187,15 +187,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--n", type=int, default=1_000_000, help="samples")
     parser.add_argument("--small", type=Path, help="a scanned workspace to make the large one from (default: the demo)")
+    parser.add_argument("--large", type=Path, help="a workspace made before by this (made there where there is none)")
     parser.add_argument("--json", type=Path, help="write the rows there too")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="winnow-app-bench-") as scratch:
         home = Path(scratch)
-        small = options.small
-        if small is None:
-            run_winnow("demo", "--home", home / "demo", "--no-serve", "--quiet")
-            small = home / "demo" / "workspace"
-        path = enlarge(small, home / "large.winnow", options.n)
+        path = options.large or home / "large.winnow"
+        if not path.exists():
+            small = options.small
+            if small is None:
+                run_winnow("demo", "--home", home / "demo", "--no-serve", "--quiet")
+                small = home / "demo" / "workspace"
+            enlarge(small, path, options.n)
         print(f"{options.n:,} samples; load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n")
         print("| what | budget | measured | server's processor | met |\n|---|---|---|---|---|")
         bench = Bench(Server(path, home / "state"))

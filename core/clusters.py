@@ -8,7 +8,6 @@ from typing import Any
 import graspologic_native
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from .types import Bool, Int32, Neighbors
 
@@ -51,6 +50,8 @@ def cluster(neighbors: Neighbors, ok: Bool, seed: int = 0) -> Clusters:
 
 def _graph(neighbors: Neighbors, good: NDArray[np.int64]) -> Any:
     """(m, m) symmetric CSR: 1 where one is the other's neighbour, 2 where both are."""
+    from scipy import sparse
+
     m = len(good)
     place = np.full(len(neighbors.indices) + 1, -1, np.int64)
     place[good] = np.arange(m)
@@ -80,6 +81,8 @@ def _communities(graph: Any, resolution: float, seed: int) -> NDArray[np.int64]:
 
 def _majority(fine: NDArray[np.int64], coarse: NDArray[np.int64]) -> NDArray[np.int64]:
     """The coarse label that most members of each row's fine cluster have; ties to the smaller label."""
+    from scipy import sparse
+
     counts = sparse.coo_matrix((np.ones(len(fine)), (fine, coarse))).tocsr()
     return np.asarray(counts.argmax(axis=1)).ravel()[fine].astype(np.int64)
 

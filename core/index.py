@@ -10,7 +10,6 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,6 +25,8 @@ def write_index(path: Path, vectors: NDArray[Any], ok: Bool, centres: Float32 | 
 
     Raises DiskFull and the like; a file that is there is replaced only by a whole one.
     """
+    import faiss
+
     d = vectors.shape[1]
     half = faiss.ScalarQuantizer.QT_fp16
     if centres is None:
@@ -56,6 +57,8 @@ class SearchIndex:
     """An index on disk, memory-mapped. ``cells`` is how many cells it has, 0 = it is searched whole."""
 
     def __init__(self, path: Path) -> None:
+        import faiss
+
         try:
             self._index: Any = faiss.read_index(str(path), faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY)
         except RuntimeError as error:
@@ -74,6 +77,8 @@ class SearchIndex:
 
         probes : cells to look into; 0 = all (exact up to the float16 of the rows). only : rows that may be found.
         """
+        import faiss
+
         query = np.ascontiguousarray(queries, np.float32)
         wanted: dict[str, Any] = {}
         if only is not None:

@@ -23,7 +23,6 @@ from .encoders.zero_shot import (
 )
 from .errors import EncoderError
 from .layout import Layout
-from .neighbors import NEIGHBORS_VERSION, build
 from .store.artifacts import load_array, load_json, save_array, save_json
 from .types import Dataset, EmbeddingSet, Modality, Negatives, Neighbors, Progress, SecondMatch
 
@@ -133,6 +132,8 @@ class _Side:
         return found
 
     def captions(self, config: Any) -> dict[str, Any]:
+        from .neighbors import NEIGHBORS_VERSION, build
+
         run, dataset = self._run, self._dataset
         assert dataset.texts is not None
         folder = run.layout.root / "captions"

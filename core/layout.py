@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from .errors import WorkspaceError
+from .store.artifacts import load_json
+
 FORMAT_VERSION = 1
 """Raised when an older release could no longer read what this one writes."""
 
@@ -78,3 +81,21 @@ class Layout:
     @property
     def job(self) -> Path:
         return self.root / "job"
+
+
+def check_format(layout: Layout) -> None:
+    """Refuse a workspace that a newer release wrote, or a directory that holds something else."""
+    if layout.root.is_file():
+        raise WorkspaceError(f"{layout.root} is a file; a workspace is a directory. Give another --out.")
+    if not layout.header.exists():
+        if layout.root.is_dir() and any(p.name != "job" for p in layout.root.iterdir()):
+            raise WorkspaceError(
+                f"{layout.root} is not empty and is not a Winnow workspace. Give an empty or new directory as --out."
+            )
+        return
+    written = load_json(layout.header).get("format", 0)
+    if written > FORMAT_VERSION:
+        raise WorkspaceError(
+            f"{layout.root} was written by a newer Winnow (format {written}; this one reads up to {FORMAT_VERSION}). "
+            "Upgrade with `pip install -U winnow`, or scan into a new directory."
+        )

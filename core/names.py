@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import sparse
-from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, CountVectorizer
 
 from . import encoders
 from . import fingerprint as fp
@@ -54,6 +52,9 @@ def by_texts(codes: Int32, texts: Sequence[str | None] | Strings) -> list[Cluste
 
     codes : (n,) int32, −1 = none. Source: Grootendorst (2022), "BERTopic: Neural topic modeling with a class-based TF-IDF".
     """
+    from scipy import sparse
+    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, CountVectorizer
+
     rows = np.flatnonzero(codes >= 0)
     rows = rows[:: max(1, len(rows) // _TEXTS)]
     said = [(texts[int(r)] or "")[:2_000] for r in rows]
@@ -160,6 +161,8 @@ def word_list(
     class_names: Iterable[str], texts: Sequence[str | None] | Strings | None, metadata: Mapping[str, Sequence[Any]]
 ) -> list[str]:
     """Words to name clusters by: class names, the commonest words of captions, and short metadata values."""
+    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+
     found = dict.fromkeys(" ".join(n.replace("_", " ").split()) for n in class_names)
     counts = Counter(
         w for t in (() if texts is None else texts) for w in set(_WORD.findall((t or "").lower())) - ENGLISH_STOP_WORDS

@@ -24,11 +24,11 @@ from . import fingerprint as fp
 from .clusters import CLUSTERS_VERSION, Clusters, cluster
 from .combine import CONSENSUS_VERSION, with_consensus
 from .config import ScanConfig
-from .errors import Cancelled, DiskFull, WinnowError, WorkspaceError
+from .errors import Cancelled, DiskFull, WinnowError
 from .graphs import NAMES, Grown, load_graph, make_graphs
 from .jobs import CANCELLED, DONE, FAILED, JobReporter, scan_lock
 from .language import understand
-from .layout import FORMAT_VERSION, Layout
+from .layout import FORMAT_VERSION, Layout, check_format
 from .lessons import lessons
 from .log_place import log_of
 from .media import MEDIA_VERSION, content_hashes, load_media_features, scan_media
@@ -154,24 +154,6 @@ def scan(config: ScanConfig, out: str | Path, progress: ProgressFn = quiet) -> P
             shutil.rmtree(root, ignore_errors=True)
         raise
     return root
-
-
-def check_format(layout: Layout) -> None:
-    """Refuse a workspace that a newer release wrote, or a directory that holds something else."""
-    if layout.root.is_file():
-        raise WorkspaceError(f"{layout.root} is a file; a workspace is a directory. Give another --out.")
-    if not layout.header.exists():
-        if layout.root.is_dir() and any(p.name != "job" for p in layout.root.iterdir()):
-            raise WorkspaceError(
-                f"{layout.root} is not empty and is not a Winnow workspace. Give an empty or new directory as --out."
-            )
-        return
-    written = load_json(layout.header).get("format", 0)
-    if written > FORMAT_VERSION:
-        raise WorkspaceError(
-            f"{layout.root} was written by a newer Winnow (format {written}; this one reads up to {FORMAT_VERSION}). "
-            "Upgrade with `pip install -U winnow`, or scan into a new directory."
-        )
 
 
 def _scan(config: ScanConfig, layout: Layout, report: ProgressFn) -> None:

@@ -18,7 +18,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from . import fingerprint as fp
 from .answers import SignalMeta
@@ -154,6 +153,8 @@ def to_score(values: Any, low: bool) -> tuple[Float32, str]:
 
     Values within [0, 1] stay what they are; others become their mid-rank among all, (#below + ½·#equal) / #finite.
     """
+    from scipy.stats import rankdata
+
     x = np.asarray(values, np.float64)
     seen = np.isfinite(x)
     out = np.full(len(x), np.nan)

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
@@ -27,7 +27,6 @@ from . import exporters
 from .answers import BatchResult, Colours, Points, SignalMeta, WorkspaceInfo
 from .atlas import SCORE_COLUMNS, Atlas
 from .cards import CardMaker, as_json
-from .chooser import Chooser
 from .class_ops import ClassOps
 from .class_view import ClassView
 from .config import ScanConfig
@@ -35,9 +34,8 @@ from .demo import planted_found
 from .desk import Desk
 from .errors import QueryError, WorkspaceError
 from .exporters import ExportResult
-from .facts import facts_of
 from .flags import FlagList, check_kind, flags
-from .layout import Layout
+from .layout import Layout, check_format
 from .log_place import checked_address, log_of, place_log
 from .log_view import LogView
 from .lookup import RowReader
@@ -45,8 +43,6 @@ from .media import Thumbs
 from .outlets import Outlets
 from .pairs import Pairs
 from .people import People
-from .pipeline import check_format
-from .pipeline import scan as run_scan
 from .plugins import described
 from .query import Counts, Filter, SampleQuery
 from .queues import learnt_table
@@ -75,6 +71,9 @@ from .types import (
 )
 from .words import TextMarks
 from .zero_shot import ZeroShot
+
+if TYPE_CHECKING:  # these bring scipy and faiss along; opening a workspace does without
+    from .chooser import Chooser
 
 
 class Workspace:
@@ -120,6 +119,8 @@ class Workspace:
     ) -> Workspace:  # fmt: skip
         """Scan a source into ``out`` and open it. ``store``: a PostgreSQL address for the decisions (see
         :func:`winnow.core.log_place.place_log`). Options: see :class:`winnow.core.config.ScanConfig`."""
+        from .pipeline import scan as run_scan  # opening a workspace does without torch
+
         Roles(Layout(Path(out).expanduser().absolute()).roles).require(actor or default_actor(), Right.SCAN)
         config = ScanConfig.of(source, columns=columns or ColumnMap(), **options)
         address = checked_address(store) if store else None
@@ -281,6 +282,8 @@ class Workspace:
     @cached_property
     def selection(self) -> Chooser:
         """Choosing a subset by a method: what it costs and gains, its measured payoff, keeping it under a name."""
+        from .chooser import Chooser
+
         return Chooser(
             self._layout, self._ids, self._row_of, self.labels, self._class_view.given, self.classes,
             self._store.state_table, self.sets, self.selections, self._generation, lambda: self.actor,
@@ -289,6 +292,8 @@ class Workspace:
     @cached_property
     def outlets(self) -> Outlets:
         """Every way out: all formats, parts of the data, a datasheet."""
+        from .facts import facts_of
+
         facts = partial(facts_of, self)
         return Outlets(self._layout, self._store, self._results, self.classes, lambda: self._media, facts)
 

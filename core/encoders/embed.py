@@ -24,7 +24,6 @@ from numpy.typing import NDArray
 from .. import fingerprint as fp
 from ..errors import EncoderError, WorkspaceError
 from ..growth import Earlier, compare, earlier, save_rows
-from ..media.workers import decode_stream
 from ..sources.build import content_fingerprint
 from ..store.artifacts import atomic_file, checksum_of, load_array, load_json, save_array, save_json
 from ..threads import ahead
@@ -265,6 +264,8 @@ class _Runner:
             self._write(shard, out)
 
     def images(self, workers: int | None) -> None:
+        from ..media.workers import decode_stream
+
         wanted = {s: self._missing(s) for s in self.todo}
         rows = [int(r) for s in self.todo for r in self.shards.rows(s).start + wanted[s]]
         step = self.batch  # pieces keep this size when batches are halved

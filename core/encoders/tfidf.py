@@ -6,19 +6,20 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.utils.extmath import randomized_svd
 
 from ..errors import EncoderError
 from ..store.artifacts import atomic_write
 from ..types import Dataset, EncoderSpec, Float32, Modality, Progress, ProgressFn
 from .base import FAMILIES, BaseEncoder, Choice, EncoderInfo
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
+    from sklearn.feature_extraction.text import TfidfVectorizer
 
 DIM = 256
 _FIT_TEXTS, _FIT_CHARACTERS = 100_000, 8_000_000
@@ -34,6 +35,8 @@ _SEED = 0
 def _vectorizers(
     vocabularies: Sequence[dict[str, int] | None] = (None, None),
 ) -> tuple[TfidfVectorizer, TfidfVectorizer]:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
     common: dict[str, Any] = {"sublinear_tf": True, "dtype": np.float32, "lowercase": True, "strip_accents": "unicode"}
     words = TfidfVectorizer(
         ngram_range=(1, 2), max_features=_WORDS, token_pattern=r"(?u)\b\w+\b", vocabulary=vocabularies[0], **common
@@ -59,6 +62,8 @@ class TfidfEncoder(BaseEncoder):
         self._components: NDArray[np.float32] | None = None
 
     def fit(self, dataset: Dataset, progress: ProgressFn) -> None:
+        from sklearn.utils.extmath import randomized_svd
+
         if dataset.texts is None:
             raise EncoderError("tfidf encodes text, and this dataset has none.")
         progress(Progress("embed", 0, dataset.n, "samples", "learning words"))
@@ -106,6 +111,8 @@ class TfidfEncoder(BaseEncoder):
         return np.asarray(self._sparse([t[:_LONGEST] for t in texts]) @ self._components.T, np.float32)
 
     def _sparse(self, texts: list[str]) -> sp.csr_matrix:
+        import scipy.sparse as sp
+
         return sp.hstack([part.transform(texts) for part in self._parts]).tocsr()
 
 

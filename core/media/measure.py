@@ -12,16 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import imagehash
 import numpy as np
-from cleanvision.issue_managers import IssueType
-from cleanvision.issue_managers.image_property import (
-    AspectRatioProperty,
-    BlurrinessProperty,
-    BrightnessProperty,
-    EntropyProperty,
-    SizeProperty,
-)
 from numpy.typing import NDArray
 from PIL import Image, ImageStat
 
@@ -85,7 +76,18 @@ def hash64(*parts: bytes | memoryview) -> int:
 
 
 @cache
-def _parts() -> tuple[BrightnessProperty, tuple[Any, ...]]:
+def _parts() -> tuple[Any, tuple[Any, ...]]:
+    """cleanvision's measures: brightness, then entropy, blurriness, aspect ratio and size. Its import takes half a second
+    (matplotlib), so that what only looks at pictures does without."""
+    from cleanvision.issue_managers import IssueType
+    from cleanvision.issue_managers.image_property import (
+        AspectRatioProperty,
+        BlurrinessProperty,
+        BrightnessProperty,
+        EntropyProperty,
+        SizeProperty,
+    )
+
     rest = (EntropyProperty(), BlurrinessProperty(), AspectRatioProperty(), SizeProperty())
     return BrightnessProperty(IssueType.DARK.value), rest
 
@@ -113,6 +115,8 @@ def measure(data: bytes) -> Measured:
 
 def _perceptual(image: Image.Image) -> int:
     """The 64-bit DCT hash of ImageHash (pHash: Zauner 2010), never 0."""
+    import imagehash
+
     bits = np.packbits(imagehash.phash(image, hash_size=8).hash.reshape(-1))
     return int.from_bytes(bits.tobytes(), "big") or 1
 

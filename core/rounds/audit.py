@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta
 
 from ..types import Bool, Kind
 from .clicks import log_odds, sigmoid
@@ -81,6 +80,8 @@ class Advice:
 
 def jeffreys(right: int, decided: int, level: float = LEVEL) -> tuple[float, float]:
     """Interval for a share: quantiles of Beta(right + ½, wrong + ½), with 0 and 1 at the ends (Brown et al. 2001)."""
+    from scipy.stats import beta
+
     if not decided:
         return 0.0, 1.0
     tail = (1.0 - level) / 2

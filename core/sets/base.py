@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
 
 from ..types import Bool, Float32, Int32, MediaFeatures, Neighbors, Strings
 
@@ -126,6 +125,8 @@ def wilson(hits: NDArray[Any], total: NDArray[Any], tests: int = 1) -> tuple[NDA
     Formula: (p + z²/2n ± z √(p(1−p)/n + z²/4n²)) / (1 + z²/n), z = Φ⁻¹(1 − .025/tests); [0, 1] where n = 0.
     Source: Wilson (1927), "Probable inference, the law of succession, and statistical inference", JASA 22.
     """
+    from scipy.stats import norm
+
     z2 = float(norm.ppf(1 - 0.025 / max(tests, 1))) ** 2
     n = np.maximum(np.asarray(total, float), 1e-9)
     p = np.clip(np.asarray(hits, float) / n, 0, 1)

@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from ..types import Bool, Int32
 from . import SETS
@@ -72,6 +71,8 @@ class ClassOverlap:
 
 def _beliefs(probs: Any, labels: Int32, use: Bool, classes: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """(C, C) mean belief and (C, C) counts of the likeliest class, by given label; rows without a belief left out."""
+    from scipy import sparse
+
     total, taken = np.zeros((classes, classes)), np.zeros((classes, classes), np.int64)
     count = np.zeros(classes)
     rows = np.flatnonzero(use)
@@ -90,6 +91,8 @@ def _beliefs(probs: Any, labels: Int32, use: Bool, classes: int) -> tuple[NDArra
 
 def _votes(inputs: SetInputs, use: Bool, classes: int) -> Any:
     """(n, C) sparse: share of each class among the nearest labelled neighbours."""
+    from scipy import sparse
+
     assert inputs.neighbors is not None
     index = inputs.neighbors.indices[:, :_K]
     row = np.repeat(np.arange(inputs.n), index.shape[1])
@@ -163,6 +166,8 @@ def _difference(hits: int, n: int, other_hits: int, other_n: int) -> float:
 
 def _strongest(probs: Any, labels: Int32, use: Bool, a: int, b: int) -> list[int]:
     """Rows labelled a whose likeliest class is b, the surest first."""
+    from scipy import sparse
+
     rows = np.flatnonzero(use & (labels == a))
     p = probs[rows]
     p = np.asarray(p.toarray() if sparse.issparse(p) else p, float)

@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm, rankdata
 
 from ..types import Bool, Int32, Strings
 from . import SETS
@@ -157,6 +156,8 @@ def _judge(inputs: SetInputs, use: Bool, prop: _Property, tests: int) -> tuple[d
 
 def _score(x: NDArray[np.float64], y: Int32, named: bool, tests: int) -> tuple[float, float]:
     """Held-out balanced accuracy of the one-property classifier, and what chance reaches at most."""
+    from scipy.stats import norm
+
     classes = int(y.max()) + 1
     order = np.argsort(y, kind="stable")
     fold = np.empty(len(y), np.int64)
@@ -188,6 +189,8 @@ def _apart(x: NDArray[np.float64], y: NDArray[Any], named: bool, tests: int) -> 
 
     For a category, the property is the share of the class among its *other* samples, and the bound that of AUROC: a
     share that counted the sample itself would find small classes in any column of many names."""
+    from scipy.stats import norm, rankdata
+
     classes = int(y.max()) + 1
     n1 = np.bincount(y, minlength=classes).astype(float)
     n0 = len(y) - n1

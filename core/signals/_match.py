@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import gaussian_kde
 
 from ..types import Bool, Float32, Neighbors, SignalInputs
 
@@ -94,6 +93,8 @@ def mismatch_probability(values: Float32, null: Float32) -> tuple[Float32, float
 
     Source: Efron (2008), "Microarrays, empirical Bayes and the two-groups model", Statistical Science 23.
     """
+    from scipy.stats import gaussian_kde
+
     if len(values) < 20 or np.ptp(values) < 1e-9 or np.ptp(null) < 1e-9:
         return np.zeros(len(values), np.float32), 0.0
     share = min(1.0, 2.0 * float((values >= np.median(null)).mean()))

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
@@ -77,6 +76,8 @@ def trusted(inputs: SignalInputs) -> Bool:
 
 def classes_of(inputs: SignalInputs, rows: Bool) -> Int32:
     """(n,) class of each of ``rows``: the label, or a k-means cluster where nothing is labelled; −1 elsewhere."""
+    import faiss
+
     if inputs.n_classes >= 2 and (inputs.labels[rows] >= 0).any():
         return np.where(rows, inputs.labels, -1).astype(np.int32)
     out = np.full(inputs.n, -1, np.int32)

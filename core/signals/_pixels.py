@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from ..types import Float32, Int64
 
@@ -27,6 +26,8 @@ def normalise(tiny: NDArray[np.uint8], rows: Int64) -> NDArray[np.float16]:
     strangers correlate, and contrast and colour change with each encoding; both are gone. Source: local contrast
     normalisation, Jarrett et al. (2009), "What is the best multi-stage architecture for object recognition?", ICCV.
     """
+    from scipy import ndimage
+
     out = np.empty((len(rows), SIDE, SIDE), np.float16)
     blur = (0.0, _SIGMA, _SIGMA)
     for start in range(0, len(rows), _BLOCK):

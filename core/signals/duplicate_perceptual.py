@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import faiss
 import numpy as np
 
 from ..types import Input, Kind, SignalInputs, SignalResult
 from . import SIGNALS
 from ._images import flat
 from ._pairs import best_partner
+
+if TYPE_CHECKING:
+    import faiss
 
 _NEAREST = 5
 _EVERY_PAIR = 100_000
@@ -72,6 +74,8 @@ def _index(count: int) -> faiss.IndexBinary:
 
     Source: multi-index hashing, Norouzi, Punjani and Fleet (2012), "Fast search in Hamming space", CVPR.
     """
+    import faiss
+
     if count <= _EVERY_PAIR:
         return faiss.IndexBinaryFlat(64)
     index = faiss.IndexBinaryMultiHash(64, 4, 16)

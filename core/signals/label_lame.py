@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-from scipy.sparse import csr_matrix
 
 from ..types import Bool, Float32, Input, Kind, Neighbors, SignalInputs, SignalResult
 from . import SIGNALS
@@ -16,6 +15,8 @@ _K, _ROUNDS, _PULL = 15, 15, 2.0
 
 def refine(probs: Float32, graph: Neighbors, ok: Bool) -> Float32:
     """(n, C) beliefs after the rounds of LAME; rows without neighbours keep theirs."""
+    from scipy.sparse import csr_matrix
+
     index, distance = graph.indices[:, :_K], graph.distances[:, :_K]
     there = (index >= 0) & np.isfinite(distance)
     there &= ok[np.where(there, index, 0)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-from scipy.stats import norm
 
 from ..types import Float32, Input, Kind, SignalInputs, SignalResult
 from . import SIGNALS
@@ -35,6 +34,8 @@ class LabelLoss:
     requires: ClassVar[frozenset[Input]] = frozenset({Input.LABELS, Input.BELIEFS})
 
     def __call__(self, inputs: SignalInputs) -> SignalResult:
+        from scipy.stats import norm
+
         beliefs = inputs.beliefs
         assert beliefs is not None
         loss = beliefs.dynamics.get("loss_history")

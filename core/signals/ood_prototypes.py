@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
@@ -54,6 +53,8 @@ class OodPrototypes:
 
 def _prototypes(space: Float32, rows: Bool, label: Int32) -> tuple[Float32, NDArray[np.float32]]:
     """Unit centres (m, d) and their shares (m,) of the trusted rows."""
+    import faiss
+
     centres: list[Float32] = []
     counts: list[float] = []
     here = np.flatnonzero(rows & (label >= 0))
