@@ -57,8 +57,8 @@ class Wish:
 
 @dataclass(frozen=True)
 class Choice:
-    """A subset that was chosen. rows : (m,) int64 in order of choice; ids : theirs. fingerprint : of the scan, the labels as
-    they were and the wish."""
+    """A subset that was chosen. rows : (m,) int64 in order of choice; ids : theirs. fingerprint : of the scan, the labels, pool and
+    trust as the decisions made them, and the wish."""
 
     wish: Wish
     rows: Int64
@@ -342,10 +342,15 @@ class Chooser:
         )
 
     def _made(self, m: Material, wish: Wish, found: Chosen) -> Choice:
-        version = SELECTORS.get(wish.method).version
-        mark = fp.of(self.generation, m.inputs.labels, m.inputs.pool, wish.to_json(), version)
+        method = SELECTORS.get(wish.method)
+        aim = m.inputs.target if Need.TARGET in method.requires else None
+        mark = fp.of(self.state_mark(m), aim, wish.to_json(), method.version)
         ids = [str(i) for i in self.ids[found.rows]]
         return Choice(wish, found.rows, ids, found.weights, found.pool, found.forced, found.notices, mark, found.info)
+
+    def state_mark(self, m: Material) -> str:
+        """The fingerprint of what methods look at: the scan, and labels, pool and trust as the decisions make them."""
+        return fp.of(self.generation, m.inputs.labels, m.inputs.pool, m.inputs.quality, m.inputs.flagged)
 
     # ── what it costs and gains ─────────────────────────────────────────────────────────────────────────────────
 

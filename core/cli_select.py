@@ -1,4 +1,4 @@
-"""Verbs about subsets and what comes out: select, payoff, weights, export, datasheet, diff, apply."""
+"""Verbs about subsets and what comes out: select, payoff, compare, weights, export, datasheet, diff, apply."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WorkspacePath = Annotated[Path, typer.Argument(metavar="WS", help="The workspace
 def register(app: typer.Typer) -> None:
     """Add the verbs to the command line."""
     app.command()(select)
-    for verb in (payoff, weights, export, datasheet, diff, apply):
+    for verb in (payoff, compare, weights, export, datasheet, diff, apply):
         app.command()(verb)
 
 
@@ -176,6 +176,68 @@ def payoff(
     print(
         f"Judged on {found['judged']:,} held-out samples ({found['reviewed']:,} of them reviewed by a person), "
         f"{found['seeds']} seeds. They were looked at {found['looks']} times: intervals are widened for it."
+    )
+
+
+def compare(
+    ws: WorkspacePath,
+    budget: Annotated[str, typer.Option(help="How many each method chooses: 500 or 30%.")] = "30%",
+    quality: Annotated[float, typer.Option(help="0 = any sample, 1 = trusted ones first.")] = 0.5,
+    diversity: Annotated[float, typer.Option(help="0 = as it comes, 1 = spread out.")] = 0.5,
+    target: Annotated[
+        str | None, typer.Option(help="A kept selection that methods with a target shall aim at.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="How many times to repeat it.")] = 5,
+    json_: Json = False,
+) -> None:
+    """Measure every subset method beside random, and recommend one only where it beat random beyond the interval."""
+    from .chooser import Wish
+    from .console import Bars
+    from .payoff_compare import Comparisons
+    from .payoff_compare import compare as measure
+    from .workspace import Workspace
+
+    with Workspace.open(ws) as workspace:
+        chooser = workspace.selection
+        wish = Wish(budget=budget, quality=quality, diversity=diversity)
+        material = chooser.material(target=chooser.members(target) if target else None)
+        with Bars("json" if json_ else "bars") as bars:
+            found = measure(chooser, wish, material, seeds=seeds, actor=workspace.actor, progress=bars)
+        Comparisons(workspace.path / "selections").keep(found)
+    if json_:
+        print(json.dumps(found, ensure_ascii=False))
+        return
+    table = Table(box=None, pad_edge=False)
+    for title in (
+        "method",
+        "samples",
+        "accuracy",
+        "to random",
+        "95% interval",
+        "beats random",
+        "radius",
+        "Vendi",
+        "seconds",
+    ):
+        table.add_column(title, justify="left" if title in ("method", "beats random") else "right")
+    for row in sorted(found["rows"], key=lambda r: -r["accuracy"]):
+        apart = row["against_random"]
+        said = (
+            ()
+            if apart is None
+            else (f"{apart[0]:+.3f}", f"{apart[1]:+.3f} to {apart[2]:+.3f}", "yes" if row["beats_random"] else "no")
+        )
+        table.add_row(
+            row["method"], f"{row['size']:,}", f"{row['accuracy']:.3f} ± {row['deviation']:.3f}", *(said or ("", "", "")),
+            f"{row['radius']:.3f}", f"{row['vendi']:.3g}", f"{row['seconds']:.1f}",
+        )  # fmt: skip
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    for name, why in found["left_out"].items():
+        print(f"{name} was left out: {why}.")
+    print(f"\n{found['verdict']}")
+    print(
+        f"Judged on {found['judged']:,} held-out samples ({found['reviewed']:,} of them reviewed by a person), "
+        f"{found['seeds']} seeds; intervals are widened for {found['looks']} looks at them."
     )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,14 @@ import numpy as np
 from filelock import FileLock
 
 from . import fingerprint as fp
-from .chooser import Choice, Chooser, Material
+from .chooser import Choice, Chooser, Material, Wish
 from .errors import QueryError, WorkspaceError
 from .selection.choose import narrowed
+from .selection.logistic import EPOCHS
 from .selection.payoff import Arm, Payoff, Training, curve_arms, judged_rows, measure, without_arms
+from .selection.rs2 import FreshRandom
 from .store.artifacts import load_json, plain, save_json
-from .types import Int64, ProgressFn, quiet
+from .types import Float32, Int64, ProgressFn, quiet
 
 SEEDS = 5
 LEAST_JUDGED = 20
@@ -53,11 +56,25 @@ class HoldoutGuard:
             return len(looks)
 
 
+def epochs_of(chooser: Chooser, m: Material, wish: Wish) -> Callable[[], list[Int64]]:
+    """Called, it gives the rows of each epoch of RS2 under a wish, constraints and all; made at the first call."""
+
+    @cache
+    def made() -> list[Int64]:
+        choices = (
+            chooser.choose(replace(wish, options={**wish.options, "epoch": e}), material=m) for e in range(EPOCHS)
+        )
+        return [c.rows[~m.held[c.rows]] for c in choices]
+
+    return made
+
+
 def arms_of(chooser: Chooser, m: Material, choice: Choice, *, curve: bool = True, sources: bool = True) -> list[Arm]:
     """Raw, curated, the subset, and a random one of the size of each; then the learning curve and the sources.
 
     raw : every usable training sample with its given label. curated : without what a person excluded or the scan flags,
-    with the labels in force. subset : the choice, labels in force, its weights.
+    with the labels in force. subset : the choice, labels in force, its weights; that of RS2 is trained on another subset in
+    each epoch, and has no learning curve and no sources, which are about one subset.
     """
     inputs = m.inputs
     usable = np.flatnonzero(m.usable & ~m.held)
@@ -75,6 +92,10 @@ def arms_of(chooser: Chooser, m: Material, choice: Choice, *, curve: bool = True
     def chance(of: Int64, size: int, salt: int, labels: Any) -> Any:
         return lambda seed: Training(np.random.default_rng([seed, salt]).permutation(of)[:size], labels)
 
+    subset = Training(mine, labels, weight)
+    fresh = choice.wish.method == FreshRandom.name
+    if fresh:
+        subset = Training(mine, labels, epochs=epochs_of(chooser, m, choice.wish))
     out = [
         Arm("raw", "Everything as it came", lambda _: raw),
         Arm(
@@ -84,14 +105,38 @@ def arms_of(chooser: Chooser, m: Material, choice: Choice, *, curve: bool = True
             ("raw", "random_curated"),
         ),
         Arm("random_curated", "Random, size of curated", chance(usable, len(kept), 3, m.given), ("raw",)),
-        Arm("subset", "This subset", lambda _: Training(mine, labels, weight), ("random", "raw")),
+        Arm(
+            "subset",
+            f"Another subset in each of {EPOCHS} epochs" if fresh else "This subset",
+            lambda _: subset,
+            ("random", "raw"),
+        ),
         Arm("random", "Random, same size", chance(pool, len(mine), 5, labels), ("raw",)),
     ]
-    if curve:
-        out += curve_arms(mine, Training(mine, labels, weight), pool)
-    if sources and inputs.groups is not None and len(m.group_names) <= 20:
-        out += without_arms(inputs.groups, m.group_names, mine, Training(mine, labels, weight), "subset")
+    if curve and not fresh:
+        out += curve_arms(mine, subset, pool)
+    if sources and not fresh and inputs.groups is not None and len(m.group_names) <= 20:
+        out += without_arms(inputs.groups, m.group_names, mine, subset, "subset")
     return out
+
+
+def judging(chooser: Chooser, m: Material) -> tuple[Float32, Int64]:
+    """(n, d) what probes are trained on, and the (j,) rows that judge them.
+
+    Raises
+    ------
+    QueryError : there are no embeddings or no labels, or too few held-out samples to judge by.
+    """
+    features = chooser.features
+    if features is None or not (m.inputs.labels >= 0).any():
+        raise QueryError("The payoff needs embeddings and labels. This workspace lacks one of them.")
+    judge = judged_rows(m.held, m.inputs.pool, m.inputs.flagged, m.reviewed, m.inputs.labels, m.keeper)
+    if len(judge) < LEAST_JUDGED:
+        raise QueryError(
+            f"Only {len(judge)} held-out samples can be judged by; {LEAST_JUDGED} are the least. Bring a split named test, "
+            "or more labelled data."
+        )
+    return np.nan_to_num(features), judge
 
 
 def payoff(
@@ -108,20 +153,12 @@ def payoff(
     QueryError : there are no embeddings or no labels, or too few held-out samples to judge by.
     """
     m = material or chooser.material()
-    features = chooser.features
-    if features is None or not (m.inputs.labels >= 0).any():
-        raise QueryError("The payoff needs embeddings and labels. This workspace lacks one of them.")
-    judge = judged_rows(m.held, m.inputs.pool, m.inputs.flagged, m.reviewed, m.inputs.labels, m.keeper)
-    if len(judge) < LEAST_JUDGED:
-        raise QueryError(
-            f"Only {len(judge)} held-out samples can be judged by; {LEAST_JUDGED} are the least. Bring a split named test, "
-            "or more labelled data."
-        )
+    features, judge = judging(chooser, m)
     guard = HoldoutGuard(chooser.layout.root / "selections")
     looks = guard.note(choice.fingerprint, choice.wish.method, actor)
     arms = arms_of(chooser, m, choice, curve=curve)
     found = measure(
-        np.nan_to_num(features), len(m.classes), arms, judge, m.inputs.labels[judge], seeds=seeds, looks=looks,
+        features, len(m.classes), arms, judge, m.inputs.labels[judge], seeds=seeds, looks=looks,
         progress=progress,
     )  # fmt: skip
     return summary(found, choice, looks, int(m.reviewed[judge].sum()))

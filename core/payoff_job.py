@@ -37,18 +37,31 @@ def start(root: str | Path, choice: Choice, actor: str, among: Sequence[str] | N
 
     Follow it with :func:`status`, under the subset's fingerprint.
     """
-    folder = _folder(root, choice.fingerprint)
-    if status(root, choice.fingerprint)["state"] == RUNNING:
+    _launch(root, choice.fingerprint, {"what": "subset", **_asked(choice.wish, actor, among, target, seeds)})
+
+
+def start_comparison(root: str | Path, mark: str, wish: Wish, actor: str, among: Sequence[str] | None = None,
+                     target: Sequence[str] | None = None, seeds: int = 5) -> None:  # fmt: skip
+    """Start comparing all methods in a process, as :func:`start` does. ``mark`` : :func:`winnow.core.payoff_compare.comparison_mark`."""
+    _launch(root, mark, {"what": "comparison", **_asked(wish, actor, among, target, seeds)})
+
+
+def _asked(
+    wish: Wish, actor: str, among: Sequence[str] | None, target: Sequence[str] | None, seeds: int
+) -> dict[str, Any]:
+    return {
+        "wish": wish.to_json(), "actor": actor, "seeds": seeds,
+        "among": None if among is None else list(among), "target": None if target is None else list(target),
+    }  # fmt: skip
+
+
+def _launch(root: str | Path, mark: str, request: dict[str, Any]) -> None:
+    folder = _folder(root, mark)
+    if status(root, mark)["state"] == RUNNING:
         return
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "cancel").unlink(missing_ok=True)
-    save_json(
-        folder / "request.json",
-        {
-            "wish": choice.wish.to_json(), "actor": actor, "seeds": seeds, "fingerprint": choice.fingerprint,
-            "among": None if among is None else list(among), "target": None if target is None else list(target),
-        },
-    )  # fmt: skip
+    save_json(folder / "request.json", {**request, "fingerprint": mark})
     _write(folder, RUNNING, message="starting")
     with open(folder / "log.txt", "ab") as log:
         subprocess.Popen(
@@ -115,15 +128,20 @@ def main(argv: list[str]) -> int:
     try:
         with lock:
             from .payoff import Payoffs, payoff
+            from .payoff_compare import Comparisons, compare
             from .workspace import Workspace
 
             with Workspace.open(root, actor=asked["actor"]) as ws:
-                chooser = ws.selection
+                chooser, wish, kept = ws.selection, Wish(**asked["wish"]), root / "selections"
                 material = chooser.material(asked["among"], asked["target"])
-                choice = chooser.choose(Wish(**asked["wish"]), material=material)
-                found = payoff(chooser, choice, material, seeds=asked["seeds"], actor=asked["actor"], progress=report)
-                # under the fingerprint that was asked for: decisions may have been made meanwhile
-                Payoffs(root / "selections").keep({**found, "fingerprint": asked["fingerprint"]})
+                how: dict[str, Any] = {"seeds": asked["seeds"], "actor": asked["actor"], "progress": report}
+                # kept under the fingerprint that was asked for: decisions may have been made meanwhile
+                if asked["what"] == "comparison":
+                    found = compare(chooser, wish, material, **how)
+                    Comparisons(kept).keep({**found, "fingerprint": asked["fingerprint"]})
+                else:
+                    found = payoff(chooser, chooser.choose(wish, material=material), material, **how)
+                    Payoffs(kept).keep({**found, "fingerprint": asked["fingerprint"]})
             _write(folder, DONE, 1, 1, found["verdict"])
     except Timeout:
         return 0

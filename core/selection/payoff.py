@@ -11,7 +11,7 @@ from scipy.stats import norm
 
 from ..threads import in_order, one_core_each
 from ..types import Bool, Float32, Int32, Int64, Progress, ProgressFn, quiet
-from .logistic import fit_tuned
+from .logistic import fit_fresh_tuned, fit_tuned
 
 _RESAMPLES = 2000
 _PAIRED = 0.9
@@ -21,11 +21,13 @@ _PAIRED = 0.9
 @dataclass(frozen=True)
 class Training:
     """What one arm trains on. rows : (m,) int64. labels : (n,) int32 for all samples, −1 = none (left out). weight : (n,)
-    float32 ≥ 0 or None."""
+    float32 ≥ 0 or None. epochs : rows of each epoch, where every epoch has a subset of its own (RS2; weights are then not
+    used, and ``rows``, the first epoch's, only tell the size); None = the same rows until the probe has converged."""
 
     rows: Int64
     labels: Int32
     weight: Float32 | None = None
+    epochs: Callable[[], Sequence[Int64]] | None = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,8 @@ def measure(
     """Train a probe on every arm and judge all on the same samples.
 
     For each seed every arm loses the same random tenth of all samples, and its regularisation is tuned on an inner split
-    of its own training data (see :func:`winnow.core.selection.logistic.fit_tuned`). Intervals: paired bootstrap over the
+    of its own training data (see :func:`winnow.core.selection.logistic.fit_tuned`; an arm with a subset of its own in
+    each epoch is trained so, by :func:`winnow.core.selection.logistic.fit_fresh_tuned`). Intervals: paired bootstrap over the
     judged samples of the accuracy difference, averaged over seeds, at level 1 − 0.05/looks (Bonferroni), since a held-out
     set that was looked at often flatters whom it was used to choose.
 
@@ -114,7 +117,14 @@ def measure(
         seed, arm = job
         keep = np.random.default_rng([seed, 23]).random(n) < _PAIRED
         t = arm.make(seed)
-        rows = t.rows[keep[t.rows] & ~inside[t.rows] & (t.labels[t.rows] >= 0)]
+        fits = keep & ~inside & (t.labels >= 0)
+        rows = t.rows[fits[t.rows]]
+        if t.epochs is not None and len(rows):
+            fresh = [e[fits[e]] for e in t.epochs()]
+            seen = np.unique(np.concatenate(fresh))
+            place = [np.searchsorted(seen, e) for e in fresh]
+            probe = fit_fresh_tuned(features[seen], t.labels[seen], classes, seed, place)
+            return arm, len(rows), probe.predict(features[judge]), probe.penalty
         if t.weight is not None:
             rows = rows[t.weight[rows] > 0]
         if not len(rows):

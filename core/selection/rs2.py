@@ -17,7 +17,8 @@ class FreshRandom:
     so that every sample is seen once before any is seen twice. Option ``epoch`` (default 0).
 
     Source: Okanovic et al. (2024), "Repeated random sampling for minimizing the time-to-accuracy of learning", ICLR
-    (RS2 without replacement).
+    (RS2 without replacement). The payoff trains it as such, another epoch's subset in each epoch; kept or exported,
+    it is the subset of one epoch.
     """
 
     name: ClassVar[str] = "rs2"

@@ -16,7 +16,7 @@ from winnow.core.payoff import HoldoutGuard
 from winnow.core.selection.base import shares
 from winnow.core.selection.curricula import class_weights, curriculum, curve_weights, easy_to_uniform
 from winnow.core.selection.holdout import held_out
-from winnow.core.selection.logistic import fit_path, fit_tuned
+from winnow.core.selection.logistic import EPOCHS, fit_fresh, fit_path, fit_tuned
 from winnow.core.selection.measures import coverage, gradient_vendi, share_table, vendi
 from winnow.core.selection.payoff import Arm, Training, difference, f1_gmean, judged_rows, measure
 from winnow.core.selection.rs2 import epoch_rows
@@ -44,6 +44,36 @@ def test_the_probe_is_the_one_that_scikit_learn_finds(weighted: bool) -> None:
         )
         np.testing.assert_allclose(probe.weights, peer.coef_.T, atol=0.02 * np.abs(peer.coef_).max())
         assert (probe.predict(x) == peer.predict(x)).mean() > 0.99
+
+
+def test_epochs_of_everything_come_to_the_same_probe() -> None:
+    x, _, wrong = blobs(600, noise=0.1)
+    rows = np.arange(600)
+    for penalty in (1e-2, 1e-3):
+        (one,), (other,) = fit_path(x, wrong, 3, [penalty]), fit_fresh(x, wrong, 3, [penalty], [rows] * EPOCHS)
+        np.testing.assert_allclose(other.weights, one.weights, atol=0.02 * np.abs(one.weights).max())
+        assert (one.predict(x) == other.predict(x)).mean() > 0.99
+
+
+def test_a_fresh_subset_each_epoch_teaches_more_than_one_subset() -> None:
+    x, y, wrong = blobs(1400, noise=0.3)
+    wide = np.concatenate([x, np.random.default_rng(5).normal(size=(1400, 60)).astype(np.float32)], axis=1)
+    train, judge = np.arange(900), np.arange(900, 1400)
+
+    def fresh() -> list[np.ndarray]:
+        return [epoch_rows(train, 150, e, 0) for e in range(EPOCHS)]
+
+    arms = [
+        Arm("fixed", "", lambda _: Training(fresh()[0], wrong)),
+        Arm("fresh", "", lambda _: Training(fresh()[0], wrong, epochs=fresh), ("fixed",)),
+        Arm("all", "", lambda _: Training(train, wrong), ("fresh",)),
+        Arm("judges", "", lambda _: Training(judge, wrong, epochs=lambda: [judge] * 3)),
+    ]
+    found = measure(wide, 3, arms, judge, y[judge], seeds=2)
+    assert found.arm("fresh").differences[0].low > 0
+    assert abs(found.arm("all").differences[0].value) < 0.05, "all data is seen in time"
+    assert found.arm("fresh").size == found.arm("fixed").size < 150
+    assert found.arm("judges").size == 0, "no epoch may train on what judges"
 
 
 def test_vendi_counts_what_is_different() -> None:

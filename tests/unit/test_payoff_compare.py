@@ -1,0 +1,92 @@
+"""All methods beside random on one workspace, and what may be recommended."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from winnow.core.chooser import Wish
+from winnow.core.errors import Cancelled
+from winnow.core.payoff import HoldoutGuard, epochs_of
+from winnow.core.payoff_compare import Comparisons, compare, comparison_mark, recommendation
+from winnow.core.selection import SELECTORS
+from winnow.core.types import Progress
+from winnow.core.workspace import Workspace
+
+
+def row(method: str, value: float, low: float) -> dict[str, object]:
+    return {"method": method, "against_random": [value, low, 2 * value - low], "beats_random": low > 0}
+
+
+def test_only_what_beat_random_is_recommended() -> None:
+    chance = {"method": "random", "against_random": None, "beats_random": None}
+    assert recommendation([chance, row("k_center", 0.09, -0.01), row("d2", 0.02, 0.01)]) == "d2"
+    assert recommendation([chance, row("k_center", 0.09, 0.02), row("d2", 0.02, 0.01)]) == "k_center"
+    assert recommendation([chance, row("k_center", 0.09, -0.01), row("d2", 0.0, -0.2)]) is None
+    assert recommendation([chance, row("k_center", 0.09, 0.0)]) is None, "an interval that touches 0 is none above it"
+    assert recommendation([chance, row("rs2", 0.09, 0.02)]) is None, "no subset"
+    assert recommendation([chance]) is None
+
+
+def test_every_method_is_measured_beside_random(tiny_ws: Path) -> None:
+    with Workspace.open(tiny_ws, actor="ada") as ws:
+        chooser, wish = ws.selection, Wish(budget="20%")
+        told: list[Progress] = []
+        m = chooser.material()
+        found = compare(chooser, wish, m, seeds=2, actor="ada", progress=told.append)
+        by = {r["method"]: r for r in found["rows"]}
+        assert set(by) | set(found["left_out"]) == set(SELECTORS.names())
+        assert set(found["left_out"]) == {"nearest_target", "search_target", "ot_gain"}
+        assert by["random"]["against_random"] is None
+        assert all(len(r["against_random"]) == 3 for name, r in by.items() if name != "random")
+        assert by["k_center"]["radius"] < by["random"]["radius"]
+        assert found["looks"] == len(by) == len(HoldoutGuard(tiny_ws / "selections").looks())
+        assert found["level"] == pytest.approx(1 - 0.05 / len(by))
+        assert found["recommended"] == recommendation(found["rows"])
+        assert ("Recommended" in found["verdict"]) == (found["recommended"] is not None)
+        assert [p.done for p in told] == sorted(p.done for p in told)
+        assert told[-1].done == told[-1].total
+        again = compare(chooser, wish, m, seeds=2, actor="ada")
+        assert again["looks"] == found["looks"], "the same subsets are no new look"
+        json.dumps(found)
+
+        kept = Comparisons(tiny_ws / "selections")
+        kept.keep(found)
+        assert kept.get(comparison_mark(chooser, m, replace(wish, method="ccs"))) == found, "whatever method is shown"
+        assert kept.get(comparison_mark(chooser, m, replace(wish, quality=0.9))) is None
+        assert kept.latest(chooser.state_mark(m)) == found
+        ws.decide(ws.ids()[0], "exclude")
+        assert kept.latest(chooser.state_mark(chooser.material())) is None, "it was measured on other data"
+
+
+def test_a_target_that_does_not_judge_lets_its_methods_in(tiny_ws: Path) -> None:
+    with Workspace.open(tiny_ws) as ws:
+        m = ws.selection.material(target=np.array(ws.ids())[~ws.selection.material().held][:30].tolist())
+
+        def stop(p: Progress) -> None:
+            if p.message.startswith("choosing"):
+                names.append(p.message)
+            else:
+                raise Cancelled("enough")
+
+        names: list[str] = []
+        with pytest.raises(Cancelled):
+            compare(ws.selection, Wish(), m, seeds=1, progress=stop)
+        assert len(names) == len(SELECTORS.names())
+
+
+def test_each_epoch_keeps_to_the_constraints(tiny_ws: Path) -> None:
+    with Workspace.open(tiny_ws) as ws:
+        m = ws.selection.material()
+        epochs = epochs_of(ws.selection, m, Wish("rs2", "30%", per_class=5))()
+        assert len({tuple(sorted(e.tolist())) for e in epochs}) == len(epochs)
+        assert len({len(e) for e in epochs}) == 1
+        for e in epochs:
+            assert not m.held[e].any()
+            assert np.bincount(m.inputs.labels[e]).min() >= 5
+        pool = set(np.flatnonzero(m.inputs.pool & ~m.held & (m.keeper < 0)).tolist())
+        assert set(np.concatenate(epochs[:6]).tolist()) >= pool
