@@ -163,3 +163,51 @@ def choice(
     ids = [None if part is None else fingerprint.of_strings(part) for part in (among, target)]
     found: tuple[Any, Any] = _choice(key, stamp(workspace), fingerprint.of(wish, ids), workspace, wish, among, target)
     return found
+
+
+@st.cache_data(max_entries=16, show_spinner="Reading the words…")
+def _sensitivity(key: str, stamp: str, prompts: str, _workspace: Any, _prompts: Any) -> Any:
+    return _workspace.zero_shot.sensitivity(_prompts)
+
+
+def sensitivity(key: str, workspace: Any, prompts: Any) -> tuple[list[Any], list[Any]]:
+    """How much classes in words depend on each template, by prompts that may only be tried."""
+    mark = fingerprint.of(prompts.templates, dict(prompts.names))
+    found: tuple[list[Any], list[Any]] = _sensitivity(key, stamp(workspace, decisions=False), mark, workspace, prompts)
+    return found
+
+
+@st.cache_data(max_entries=16, show_spinner="Comparing…")
+def _caught(key: str, stamp: str, words: tuple[str, ...], prompts: str, _workspace: Any) -> Any:
+    return _workspace.zero_shot.outliers(words)
+
+
+def caught(key: str, workspace: Any, words: tuple[str, ...]) -> list[tuple[str, float, str]]:
+    """What words of "not this" catch: (id, share, word)."""
+    now = workspace.zero_shot.prompts
+    mark = fingerprint.of(now.templates, dict(now.names))
+    found: list[tuple[str, float, str]] = _caught(key, stamp(workspace, decisions=False), words, mark, workspace)
+    return found
+
+
+@st.cache_data(max_entries=16, show_spinner="Comparing…")
+def _new_class(key: str, stamp: str, words: str, prompts: str, _workspace: Any) -> Any:
+    return _workspace.zero_shot.new_class(words)
+
+
+def new_class(key: str, workspace: Any, words: str) -> Any:
+    """What a class that a person types would hold."""
+    now = workspace.zero_shot.prompts
+    mark = fingerprint.of(now.templates, dict(now.names))
+    return _new_class(key, stamp(workspace, decisions=False), words, mark, workspace)
+
+
+@st.cache_data(max_entries=4, show_spinner="Reading the captions…")
+def _candidates(key: str, stamp: str, _workspace: Any) -> Any:
+    return _workspace.zero_shot.candidates(_workspace.pairs.texts)
+
+
+def candidates(key: str, workspace: Any) -> list[tuple[str, float, int]]:
+    """Words of the captions that would do as classes."""
+    found: list[tuple[str, float, int]] = _candidates(key, stamp(workspace, decisions=False), workspace)
+    return found

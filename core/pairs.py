@@ -52,7 +52,8 @@ class Pairs:
         return load_array(self._layout.embeddings / "vectors.npy")
 
     @cached_property
-    def _texts(self) -> list[str]:
+    def texts(self) -> list[str]:
+        """(n,) every caption, "" where there is none."""
         return [t or "" for t in self._dataset.column("text").to_pylist()]
 
     def table(self) -> pd.DataFrame:
@@ -91,9 +92,10 @@ class Pairs:
         match = theirs @ image
         support = (theirs @ theirs.T >= 0.9).sum(axis=1)
         order = np.argsort(-(match + 0.1 * support / max(len(near), 1)), kind="stable")
+        said = [who["text"] or "" for who in self._dataset.take([int(r) for r in near])]
         found: dict[str, Proposal] = {}
         for i in order:
-            text = self._texts[near[i]]
+            text = said[i]
             if match[i] > own and text and text not in found:
                 found[text] = Proposal(text, str(self._ids[near[i]]), float(match[i]), int(support[i]))
         return list(found.values())[:limit]

@@ -310,7 +310,8 @@ class Workspace:
     @cached_property
     def zero_shot(self) -> ZeroShot:
         """Classes by their names alone: see :mod:`winnow.core.zero_shot`."""
-        return ZeroShot(self._layout, self._results, self._ids, self._labels, self.searcher)
+        allow = partial(self._allow, Right.CLASSES)
+        return ZeroShot(self._layout, self._results, self._ids, self._labels, self.searcher, allow)
 
     def row(self, sample_id: str) -> int:
         """The row of a sample in this scan. Raises QueryError for an unknown id."""

@@ -5,16 +5,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
 from .encoders.base import unit_rows
 from .encoders.zero_shot import (
+    ClassFit,
     Prompts,
     TemplateFit,
     class_text_probs,
@@ -27,11 +27,13 @@ from .influence import TextInfluence, class_centres, influence
 from .language import load_prompts, save_prompts
 from .layout import Layout
 from .search import Searcher
-from .store.artifacts import load_array
+from .store.artifacts import load_array, load_json
 from .types import Float32, Int32, Modality, Strings
 
 _SAMPLE = 4_000
 """Samples that templates are compared on."""
+_KEPT = 20_000
+"""Texts whose vectors are kept, so that a change of one prompt costs one prompt."""
 _WORD = re.compile(r"[a-zà-öø-ÿ][a-zà-öø-ÿ'-]{2,}")
 
 
@@ -46,21 +48,68 @@ class NewClass:
     takes_from: dict[str, int]
 
 
+@dataclass(frozen=True)
+class Negative:
+    """word : what the dataset is not about. written : by a person; else mined. won : samples that it fits better than every
+    class and every other such word."""
+
+    word: str
+    written: bool
+    won: int
+
+
+@dataclass(frozen=True)
+class ByWords:
+    """What words make of one sample. classes : (class, probability), the three likeliest. between : the class nearest in
+    meaning to all that the models believe (:meth:`ZeroShot.frechet_label`); None where nothing is believed. negative : the
+    word that fits better than every class, "" = none does."""
+
+    classes: list[tuple[str, float]]
+    between: str | None
+    negative: str
+
+
 class ZeroShot:
     """Reads a workspace's embeddings and asks its encoder's text tower. Raises QueryError where there is none."""
 
     def __init__(
-        self, layout: Layout, results: Mapping[str, Any], ids: Strings, labels: Int32, searcher: Searcher
-    ) -> None:
+        self, layout: Layout, results: Mapping[str, Any], ids: Strings, labels: Int32, searcher: Searcher,
+        allow: Callable[[], object],
+    ) -> None:  # fmt: skip
         self._layout, self._ids, self._labels, self._searcher = layout, ids, labels, searcher
         self._names = tuple(results["class_names"])
-        self._modality = Modality(results["modality"])
+        self._modality, self._encoder = Modality(results["modality"]), results["encoder"]
+        self._allow = allow
+        self._said: dict[str, Any] = {}
+
+    def why_not(self) -> str:
+        """What is needed before class names can be compared with samples here, "" = nothing."""
+        text = self._modality is Modality.TEXT
+        if not (self._encoder["has_text_tower"] or str(self._encoder["name"]).startswith("sentence-transformers")):
+            kind = (
+                "sentence encoder (`--encoder sentence-transformers:…`)"
+                if text
+                else "CLIP encoder (`--encoder open_clip:…`)"
+            )
+            return (
+                f"The encoder {self._encoder['name']!r} cannot compare words with samples by what they mean. Scan with a "
+                f"{kind} to describe classes in words."
+            )
+        if len(self._names) < 2:
+            return "Words tell classes apart: this dataset has fewer than two."
+        return ""
 
     def _encode(self, texts: list[str]) -> Any:
-        found = self._searcher.encode(texts)
-        if found is None:
-            raise QueryError(f"Class names cannot be compared with samples here. {self._searcher.notice()}")
-        return found
+        missing = [t for t in dict.fromkeys(texts) if t not in self._said]
+        if missing:
+            if len(self._said) + len(missing) > _KEPT:
+                self._said.clear()
+                missing = list(dict.fromkeys(texts))
+            found = self._searcher.encode(missing)
+            if found is None:
+                raise QueryError(f"Class names cannot be compared with samples here. {self._searcher.notice()}")
+            self._said |= dict(zip(missing, found, strict=True))
+        return np.stack([self._said[t] for t in texts])
 
     @cached_property
     def _vectors(self) -> Any:
@@ -90,27 +139,43 @@ class ZeroShot:
         self, *, templates: Sequence[str] | None = None, names: Mapping[str, str] | None = None,
         negatives: Sequence[str] | None = None,
     ) -> Prompts:  # fmt: skip
-        """Change the prompts; what is None stays. The next scan uses them. Raises EncoderError for an ill-formed template and
-        QueryError for a class that there is not."""
+        """Change the prompts; what is None stays, and empty words of a class give it its name back. The next scan uses them.
+        Raises EncoderError for an ill-formed template, QueryError for a class that there is not, and NotAllowed."""
+        self._allow()
         now = self.prompts
         if names and (unknown := sorted(set(names) - set(self._names))):
             raise QueryError(f"There is no class {unknown[0]!r}.")
         made = Prompts(
             tuple(templates) if templates is not None else now.templates,
-            {**now.names, **(names or {})},
+            {k: " ".join(w.split()) for k, w in {**now.names, **(names or {})}.items() if w.strip()},
             tuple(dict.fromkeys(w.strip() for w in negatives if w.strip())) if negatives is not None else now.negatives,
             now.scale,
         )
         save_prompts(self._layout, made)
         return made
 
-    def sensitivity(self) -> list[TemplateFit]:
-        """How much each template's answer differs from that of all together, on at most 4,000 samples."""
+    def sensitivity(self, prompts: Prompts | None = None) -> tuple[list[TemplateFit], list[ClassFit]]:
+        """How much each template's answer differs from that of all together, and how sure each class is, by the prompts that
+        are kept or by others that are only tried; on at most 4,000 samples."""
         rows = np.flatnonzero(self._ok)
         rows = rows[:: max(1, len(rows) // _SAMPLE)][:_SAMPLE]
         return sensitivity(
-            self._encode, self._names, np.asarray(self._vectors[rows], np.float32), self._labels[rows], self.prompts
+            self._encode, self._names, np.asarray(self._vectors[rows], np.float32), self._labels[rows],
+            prompts or self.prompts,
+        )  # fmt: skip
+
+    def negatives(self) -> list[Negative]:
+        """The words that the scan took for what the dataset is not about, those that won most samples first."""
+        folder = self._layout.root / "zero_shot"
+        if not (folder / "winner.npy").exists():
+            return []
+        kept = load_json(folder / "negatives.json")
+        words, written = kept["negatives"], int(kept["written"])
+        won = np.bincount(
+            load_array(folder / "winner.npy")[np.asarray(load_array(folder / "share.npy")) > 0.5], minlength=len(words)
         )
+        found = [Negative(w, i < written, int(won[i])) for i, w in enumerate(words)]
+        return sorted(found, key=lambda f: (-f.won, not f.written, f.word))
 
     # ── answers ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -160,9 +225,26 @@ class ZeroShot:
         best: Int32 = cost.argmin(axis=1).astype(np.int32)
         return best
 
+    def by_words(self, row: int) -> ByWords:
+        """What words make of one sample."""
+        x = np.asarray(self._vectors[row : row + 1], np.float32)
+        p = class_text_probs(self._encode, self._names, x, self.prompts)[0]
+        top = np.argsort(-p, kind="stable")[:3]
+        beliefs = self._layout.probe / "probs.npy"
+        believed = np.asarray(load_array(beliefs)[row : row + 1], np.float32) if beliefs.exists() else None
+        between = None
+        if believed is not None and np.isfinite(believed).all() and believed.any():
+            between = self._names[int(self.frechet_label(believed)[0])]
+        folder, negative = self._layout.root / "zero_shot", ""
+        if (folder / "winner.npy").exists() and load_array(folder / "share.npy")[row] > 0.5:
+            negative = load_json(folder / "negatives.json")["negatives"][int(load_array(folder / "winner.npy")[row])]
+        return ByWords([(self._names[k], float(p[k])) for k in top], between, negative)
+
     def candidates(self, texts: Sequence[str], limit: int = 30, sample: int = _SAMPLE) -> list[tuple[str, float, int]]:
         """Labels that captions suggest: (word, mean cosine with the samples whose captions hold it minus that with all samples,
         in how many captions). Words of at least three letters that are no function words, the best first."""
+        from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+
         words = [set(_WORD.findall((t or "").lower())) - ENGLISH_STOP_WORDS for t in texts]
         counts = Counter(w for found in words for w in found)
         least = max(2, len(texts) // 1_000)

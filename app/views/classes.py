@@ -9,7 +9,7 @@ import streamlit as st
 
 from winnow.app import cache, state
 from winnow.app.hub import hub
-from winnow.app.views import class_dialogs
+from winnow.app.views import class_dialogs, word_dialog
 from winnow.app.widgets import acts
 from winnow.app.widgets.frame import Page, fill, page_frame
 from winnow.app.widgets.html import button, count, empty, esc, go, icon, no_match, percent, plural, stack
@@ -164,12 +164,18 @@ def body(page: Page, order: str, at: int, find: str = "", done: str | None = Non
         if there > PER_PAGE
         else ""
     )
+    words = button(
+        "In words",
+        'title="Describe classes in words: prompts, what the dataset is not about, a new class" ' + go("words"),
+        "translate",
+        extra="w-small",
+    )
     nothing = (
         "" if names else empty("No class has this in its name", "Clear the search to see all.", glyph="search_off")
     )
     head = "<tr><th>Class</th><th class='w-r'>Samples</th><th class='w-wide'>Verdicts</th><th class='w-r'>Label looks wrong</th><th>Suggested instead</th><th>Typical</th><th>Look wrong</th></tr>"
     return (
-        f"{strip}<div class='w-row w-tabs'>{orders}{search}<span class='w-grow'></span>{pager}</div>"
+        f"{strip}<div class='w-row w-tabs'>{orders}{search}<span class='w-grow'></span>{words}{pager}</div>"
         f"<section class='w-card'><div class='w-scroll w-tall' tabindex='0' aria-label='Classes' data-scroll data-k='classes'><table class='w-table w-classes'><thead>{head}</thead><tbody>{rows}</tbody></table>{nothing}</div></section>{facts(page)}"
     )
 
@@ -221,6 +227,8 @@ def draw() -> None:
                 str(value.get("value", ""))[:200].strip(),
                 0,
             )
+        elif value.get("do") == "words":
+            st.session_state["w-in-words"] = True
         elif value.get("do") == "class" and value.get("op") in OPERATIONS:
             st.session_state["w-class-op"] = (str(value["op"]), str(value.get("name", "")))
         elif value.get("do") == "class-undo":
@@ -237,5 +245,7 @@ def draw() -> None:
     order, at = st.session_state.get("w-class-order", "noise"), st.session_state.get("w-class-at", 0)
     find, done = st.session_state.get("w-class-find", ""), st.session_state.get("w-class-done")
     fill(page, lambda: body(page, order, at, find, done), handle)
-    if (wanted := st.session_state.pop("w-class-op", None)) is not None:
+    if st.session_state.pop("w-in-words", False):
+        word_dialog.ask(page)
+    elif (wanted := st.session_state.pop("w-class-op", None)) is not None:
         class_dialogs.ask(page, *wanted)

@@ -10,6 +10,9 @@ export default function (component) {
     root.className = "w-live";
     parentElement.appendChild(root);
   }
+  // dialogs hang beside the app, outside the element that Streamlit gives its theme: they take it from the document
+  const app = document.querySelector(".stApp");
+  if (app) document.documentElement.style.colorScheme = getComputedStyle(app).colorScheme;
   root.__go = (value) => setTriggerValue("go", { ...value, at: Date.now() });
   if (root.__html !== data.html) render(root, data.html);
   if (!root.__wired) wire(root);

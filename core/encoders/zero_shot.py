@@ -112,20 +112,52 @@ class TemplateFit:
     right: float
 
 
+@dataclass(frozen=True)
+class ClassFit:
+    """How a class does by its words. name, words : the class, and what stands for it. found : samples that all templates
+    together take for it. spread : how much their probability varies, the mean over them of its standard deviation over the
+    templates, in [0, ½]. turns : share of them that some template alone takes for another class. right : share of the
+    samples with this label that are found; NaN where nothing has it. spread and turns are NaN where nothing is found."""
+
+    name: str
+    words: str
+    found: int
+    spread: float
+    turns: float
+    right: float
+
+
 def sensitivity(
     encode: Encode, class_names: Sequence[str], vectors: NDArray[Any], labels: Int32, prompts: Prompts
-) -> list[TemplateFit]:
-    """How much the answer depends on each template, in their order. vectors (n, d) unit rows; labels (n,), −1 = none."""
+) -> tuple[list[TemplateFit], list[ClassFit]]:
+    """How much the answer depends on each template, in their order, and how sure each class is of its samples.
+
+    vectors (m, d) unit rows; labels (m,) int32 into ``class_names``, −1 = none.
+    """
     each = _each_template(encode, class_names, prompts)
     x = np.asarray(vectors, np.float32)
     together = (x @ unit_rows(each.mean(axis=0)).T).argmax(axis=1)
-    known = labels >= 0
-    found = []
-    for template, names in zip(prompts.templates, each, strict=True):
-        top = (x @ names.T).argmax(axis=1)
+    known, rows = labels >= 0, np.arange(len(x))
+    fits, own, other = [], np.empty((len(each), len(x)), np.float32), np.zeros(len(x), bool)
+    for t, (template, names) in enumerate(zip(prompts.templates, each, strict=True)):
+        p = _softmax(prompts.scale * (x @ names.T))
+        top = p.argmax(axis=1)
+        own[t], other = p[rows, together], other | (top != together)
         right = float((top == labels)[known].mean()) if known.any() else float("nan")
-        found.append(TemplateFit(template, float((top == together).mean()) if len(x) else 1.0, right))
-    return found
+        fits.append(TemplateFit(template, float((top == together).mean()) if len(x) else 1.0, right))
+    spread, classes = own.std(axis=0), []
+    for k, name in enumerate(class_names):
+        mine, given = together == k, labels == k
+        classes.append(
+            ClassFit(
+                name, prompts.words(name), int(mine.sum()), _mean(spread[mine]), _mean(other[mine]), _mean(mine[given])
+            )
+        )
+    return fits, classes
+
+
+def _mean(values: NDArray[Any]) -> float:
+    return float(values.mean()) if len(values) else float("nan")
 
 
 def mine_negatives(

@@ -20,7 +20,7 @@ from winnow.core.encoders.zero_shot import (
     sensitivity,
     usual,
 )
-from winnow.core.errors import EncoderError, QueryError
+from winnow.core.errors import EncoderError, NotAllowed, QueryError
 from winnow.core.types import ColumnMap, Modality
 from winnow.core.workspace import Workspace
 
@@ -61,9 +61,26 @@ def test_templates_are_averaged_and_their_weight_is_shown() -> None:
         np.mean([unit_rows(encode([t.format(n.replace("_", " ")) for n in names])) for t in prompts.templates], axis=0)
     )
     np.testing.assert_allclose(mean, by_hand, atol=1e-6)
-    fits = sensitivity(encode, names, x, np.array([0, 1, 2], np.int32), prompts)
+    fits, classes = sensitivity(encode, names, x, np.array([0, 1, 1], np.int32), prompts)
     assert [f.template for f in fits] == list(prompts.templates)
-    assert fits[0].agrees == fits[0].right == 1.0
+    assert fits[0].agrees == 1.0
+    assert fits[0].right == pytest.approx(2 / 3)
+    assert [(c.name, c.words, c.found) for c in classes] == [
+        ("polar_bear", "polar bear", 1),
+        ("dog", "dog", 1),
+        ("emu", "emu", 1),
+    ]
+    assert [c.right for c in classes[:2]] == [1.0, 0.5]
+    assert np.isnan(classes[2].right), "nothing has this label"
+    each = [class_text_probs(encode, names, x, Prompts((t,)))[0, 0] for t in prompts.templates]
+    assert classes[0].spread == pytest.approx(np.std(each), abs=1e-6)
+    # blurry polar bears look like dogs: that template alone takes a sample between the two for a polar bear
+    half, label = unit_rows(np.array([[0.5, 1, 0, 0, 0, 0]])), np.array([0], np.int32)
+    _, classes = sensitivity(encode, names, half, label, Prompts(("a {}.", "the {}.", "one {}.", "a blurry {}.")))
+    assert [(c.found, c.right) for c in classes[:2]] == [(0, 0.0), (1, pytest.approx(np.nan, nan_ok=True))]
+    assert classes[1].turns == 1.0
+    _, classes = sensitivity(encode, names, half, label, Prompts(("a {}.", "the {}.", "one {}.")))
+    assert classes[1].turns == classes[1].spread == 0.0
     assert usual(Modality.IMAGE).templates[0] == "a photo of a {}."
 
 
@@ -147,6 +164,33 @@ def test_a_persons_own_negatives_catch_outliers_and_join_the_next_scan(ws: Works
         ws.zero_shot.write(names={"ship": "x"})
 
 
+def test_the_winning_negatives_are_counted_and_told_of_a_sample(ws: Workspace) -> None:
+    found = ws.zero_shot.negatives()
+    assert all(not n.written for n in found) or {n.word for n in found if n.written} == {"tiger"}
+    assert found == sorted(found, key=lambda n: (-n.won, not n.written, n.word))
+    row = next(r for r, i in enumerate(ws.ids()) if ws.labels()[r] == "castle")
+    said = ws.zero_shot.by_words(row)
+    assert said.classes[0][0] == said.between == "castle"
+    assert said.classes[0][1] == pytest.approx(ws.zero_shot.probabilities()[row].max(), abs=1e-6)
+
+
+def test_where_words_mean_nothing_it_says_what_is_needed(ws: Workspace, tmp_path: Path) -> None:
+    assert ws.zero_shot.why_not() == ""
+    table, _ = towers.make_pairs(tmp_path / "data", n=40, swaps=0, labels=True)
+    columns = ColumnMap(image="image", label="kind")
+    with Workspace.scan(table, tmp_path / "ws", encoder="patches", columns=columns, projection=False) as plain:
+        assert "CLIP encoder" in plain.zero_shot.why_not()
+
+
+def test_prompts_are_changed_by_whoever_may_change_classes(ws: Workspace) -> None:
+    ws.roles.set("ann", "owner", "ann")
+    ws.roles.set("bob", "reviewer", "ann")
+    with Workspace.open(ws.path, actor="bob") as theirs, pytest.raises(NotAllowed):
+        theirs.zero_shot.write(negatives=["x"])
+    with Workspace.open(ws.path, actor="ann") as mine:
+        assert mine.zero_shot.write(names={"boat": ""}).names == {}, "empty words give a class its name back"
+
+
 def test_labels_have_a_distance_by_what_they_mean(ws: Workspace) -> None:
     d = ws.zero_shot.label_distances()
     assert d.shape == (5, 5)
@@ -191,5 +235,5 @@ def test_it_runs_with_a_randomly_initialised_clip(tmp_path: Path) -> None:
         ran = {s.name for s in ws.signals() if s.ran}
         assert {"label_zero_shot", "ood_zero_shot", "match_cosine", "match_neighbors", "match_consensus"} <= ran
         assert not {k for k in ws.info().failures if k in ("zero-shot", "captions")}
-        assert len(ws.zero_shot.sensitivity()) == 8
+        assert len(ws.zero_shot.sensitivity()[0]) == 8
         assert len(ws.search(text="a red boat", limit=5)) == 5
