@@ -18,7 +18,7 @@ from winnow.core.errors import WinnowError
 from winnow.core.query import Filter
 
 _KEY = "winnow"
-_OWN = ("ws", "sort", "selection")
+_OWN = ("ws", "sort", "group", "selection")
 
 
 @dataclass
@@ -33,6 +33,8 @@ class Session:
     """Whether they signed in by this name."""
     filter: Filter = field(default_factory=Filter)
     sort: str | None = None
+    group: str | None = None
+    """What the gallery is grouped by."""
     selection: str | None = None
     notice: str | None = None
     written: tuple[tuple[str, str], ...] | None = None
@@ -54,7 +56,7 @@ def session() -> Session:
 
 def pairs(s: Session) -> list[tuple[str, str]]:
     """What the session puts into the URL."""
-    own = [("ws", s.key), ("sort", s.sort), ("selection", s.selection)]
+    own = [("ws", s.key), ("sort", s.sort), ("group", s.group), ("selection", s.selection)]
     return [(k, v) for k, v in own if v] + filters.to_pairs(s.filter)
 
 
@@ -85,7 +87,7 @@ def read_url() -> None:
     except WinnowError as error:
         s.filter, s.notice = Filter(), str(error)
     s.key = values.get("ws", s.key)
-    s.sort = values.get("sort")
+    s.sort, s.group = values.get("sort"), values.get("group")
     s.selection = values.get("selection")
     s.written = tuple(found)
 

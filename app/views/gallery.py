@@ -54,6 +54,7 @@ def draw() -> None:
         "sorts": orders(page),
         "sort": first_order(page),
         "groups": groups(page),
+        "group": state.session().group or "",
         "modality": str(page.info.modality),
     }
     surface("gallery", {**page.data(), **data}, key="w-gallery")

@@ -166,6 +166,12 @@ def keys_help(name: str) -> str:
     )
 
 
+LINK = (
+    f'<button type="button" class="w-btn w-quiet w-small" data-link title="Copy a link to exactly this view" '
+    f'aria-label="Copy a link to exactly this view">{icon("link")}</button><span class="w-muted" data-linked role="status"></span>'
+)
+"""Copies the page's address: filter, order, grouping and selection are in it."""
+
 OTHERS = (
     f'<button type="button" class="w-btn w-small w-others" hidden data-others title="Show what is there now" {go("refresh")}>'
     f'{icon("group")}<span data-said role="status"></span></button>'
@@ -188,7 +194,7 @@ def head(question: str, total: str, marks: list[str], actor: str, saved: bool, k
     row = f'<div class="w-chips" aria-label="Active filters">{"".join(marks)}</div>' if marks else ""
     return (
         f'<div class="w-head"><h1>{esc(question)}</h1><span class="w-total" data-count>{total}</span>'
-        f'<div class="w-side">{OTHERS if saved else ""}{keys}{kept}{who}</div></div>{row}'
+        f'<div class="w-side">{OTHERS + LINK if saved else ""}{keys}{kept}{who}</div></div>{row}'
     )
 
 

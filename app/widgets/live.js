@@ -111,6 +111,18 @@ function recount(root) {
   }
 }
 
+/** Put the page's address into the clipboard, and say so beside the button for a moment. */
+async function copyAddress(button) {
+  const said = button.parentElement.querySelector("[data-linked]");
+  try {
+    await navigator.clipboard.writeText(window.location.href);
+    said.textContent = "Link copied";
+  } catch { // without HTTPS a browser gives no clipboard to pages of other computers
+    said.textContent = "Copy it from the address bar";
+  }
+  setTimeout(() => { said.textContent = ""; }, 2500);
+}
+
 function wire(root) {
   root.addEventListener("click", (event) => {
     if (event.target.closest("[data-help]")) {
@@ -118,6 +130,8 @@ function wire(root) {
       if (list) list.open ? list.close() : list.showModal();
       return;
     }
+    const link = event.target.closest("[data-link]");
+    if (link) return copyAddress(link);
     const el = event.target.closest("[data-go]");
     if (!el || el.matches("input, select")) return;
     if (el.tagName === "A" && (event.metaKey || event.ctrlKey || event.shiftKey || event.button)) return;

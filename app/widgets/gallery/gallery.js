@@ -4,8 +4,10 @@
  */
 
 import { ACTIONS, count, fillHeight, h, helpDialog, icon, isInteractive, isTyping, keepFocus, plural, score, setText, show, verdictOf } from "../lib/dom.js";
+import { inAddress } from "../lib/address.js";
 import { Api } from "../lib/api.js";
 import { BulkBar } from "../lib/bulk.js";
+import { hearOthers } from "../lib/others.js";
 import { LabelPicker } from "../lib/picker.js";
 import { Shelves } from "./shelves.js";
 import { Rows } from "./store.js";
@@ -41,7 +43,7 @@ class Gallery {
     this.api = new Api(this.data);
     this.size = Number(localStorage.getItem("winnow:tile") || 128);
     this.sort = this.data.sort || this.data.sorts[0][0];
-    this.group = sessionStorage.getItem("winnow:group") || "";
+    this.group = this.data.group || "";
     if (!this.data.groups.some(([name]) => name === this.group)) this.group = "";
     this.shelves = new Shelves();
     this.heads = new Map(); // section → node
@@ -52,6 +54,7 @@ class Gallery {
     this.#loadLabels();
     this.onKey = (event) => this.#key(event);
     window.addEventListener("keydown", this.onKey, true);
+    this.stopHearing = hearOthers((decisions) => this.#heard(decisions));
   }
 
   update(component) {
@@ -60,11 +63,13 @@ class Gallery {
     this.data = component.data;
     this.api.update(this.data);
     if (before.sort !== this.data.sort) { this.sort = this.data.sort; this.sorter.value = this.sort; }
+    if (before.group !== this.data.group) { this.group = this.grouper.value = this.data.group; this.#start(); return; }
     if (before.query !== this.data.query || before.ws !== this.data.ws || before.generation !== this.data.generation) this.#start();
   }
 
   destroy() {
     window.removeEventListener("keydown", this.onKey, true);
+    this.stopHearing();
     this.sizes.disconnect();
     this.stopFit();
     this.rows.close();
@@ -74,7 +79,7 @@ class Gallery {
   // ── frame ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #build(parent) {
-    this.sorter = h("select", { "aria-label": "Order", onchange: () => { this.sort = this.sorter.value; this.#start(); } },
+    this.sorter = h("select", { "aria-label": "Order", onchange: () => this.#reorder(this.sorter.value) },
       this.data.sorts.map(([value, text]) => h("option", { value, textContent: text, selected: value === this.sort })));
     this.grouper = h("select", { "aria-label": "Group by", onchange: () => this.#regroup(this.grouper.value) },
       this.data.groups.map(([value, text]) => h("option", { value, textContent: value ? text : "No groups", selected: value === this.group })));
@@ -147,8 +152,19 @@ class Gallery {
 
   #regroup(group) {
     this.group = group;
-    sessionStorage.setItem("winnow:group", group);
+    inAddress("group", group);
     this.#start();
+  }
+
+  #reorder(sort) {
+    this.sort = sort;
+    inAddress("sort", sort);
+    this.#start();
+  }
+
+  /** Others have decided: the tiles that are held say so. Where the filter asks for a state, nothing moves under the hand. */
+  #heard(decisions) {
+    if (!new URLSearchParams(this.data.query).has("state")) this.rows.refresh(new Set(decisions.map((d) => d.sample_id)));
   }
 
   #reload() { this.#clear(false); this.#start(true); }
@@ -308,7 +324,7 @@ class Gallery {
     tile.dot.style.setProperty("--c", v.colour);
     tile.dot.title = v.says;
     setText(tile.name, row.label ?? "no label");
-    setText(tile.value, score(this.#value(row)));
+    setText(tile.value, this.sort === "row" ? "" : score(this.#value(row)));
     tile.value.title = this.sorter.selectedOptions[0]?.textContent || "";
     const decision = this.#decision(row);
     const suggested = row.suggested ?? row.suggested_label;

@@ -28,6 +28,13 @@ export class Rows {
     return Promise.all(waits);
   }
 
+  /** Fetch the pages again that hold any of these samples; what is shown stays until the answer is here. */
+  refresh(ids) {
+    for (const [page, rows] of this.pages) {
+      if (!this.asked.has(page) && rows.some((row) => ids.has(row.id))) this.asked.set(page, this.#fetch(page));
+    }
+  }
+
   #touch(page) { const rows = this.pages.get(page); this.pages.delete(page); this.pages.set(page, rows); }
 
   async #fetch(page) {

@@ -6,6 +6,7 @@
 import { count, fillHeight, h, helpDialog, icon, isInteractive, isTyping, keepFocus, plural, setText, show } from "../lib/dom.js";
 import { Api } from "../lib/api.js";
 import { BulkBar } from "../lib/bulk.js";
+import { hearOthers } from "../lib/others.js";
 import { LabelPicker } from "../lib/picker.js";
 import { PointGrid } from "./geometry.js";
 import { mask, narrowed, without } from "./filter.js";
@@ -64,6 +65,7 @@ class AtlasMap {
     this.onHeld = (event) => this.#held(event);
     window.addEventListener("keydown", this.onKey, true);
     for (const type of ["keydown", "keyup", "blur"]) window.addEventListener(type, this.onHeld);
+    this.stopHearing = hearOthers(() => this.#heard());
     this.#start();
   }
 
@@ -81,6 +83,7 @@ class AtlasMap {
     this.gone = true;
     window.removeEventListener("keydown", this.onKey, true);
     for (const type of ["keydown", "keyup", "blur"]) window.removeEventListener(type, this.onHeld);
+    this.stopHearing();
     this.stopFit();
     this.plot.destroy();
     this.root.remove();
@@ -371,6 +374,16 @@ class AtlasMap {
     this.bulk.set(0);
     this.outlines.clear();
     if (draw) { this.bulk.message = null; this.bulk.draw(); if (had) this.plot.relayer(); this.#strip(); }
+  }
+
+  /** Others have decided: their decisions are coloured at once, the selection stays. */
+  async #heard() {
+    this.arrays.delete("decision");
+    this.cards.clear();
+    if (this.colour !== "decision") return;
+    this.painted = paint("decision", await this.#colours("decision"), this.data.verdicts, this.dark);
+    this.#legend();
+    await this.plot.recolour(this.painted);
   }
 
   async #decided() {

@@ -259,7 +259,7 @@ export class CardView {
   }
 
   #fillHistory(card, decided) {
-    const past = [...(card.history || [])];
+    const past = card.decisions || [];
     const last = decided ? { ...decided, actor: "you", at: decided.at } : past[past.length - 1];
     if (!last) { setText(this.history, "No decision yet"); this.history.title = ""; return; }
     const say = (d) => `${ACTIONS[d.action]?.past ?? d.action}${d.label && d.action === "relabel" ? ` to ${d.label}` : ""} by ${d.actor}, ${ago(d.at)}`;
@@ -267,6 +267,9 @@ export class CardView {
     setText(this.history, say(last) + (others > 0 ? ` · ${others} earlier` : ""));
     this.history.title = past.map((d) => `${say(d)} (${d.at})`).join("\n");
   }
+
+  /** Somebody else has decided about the card on the screen. */
+  tell(decided) { this.#fillHistory(this.card, decided); }
 
   /** Look at a neighbour on the stage without leaving the card. */
   peek(neighbour) {

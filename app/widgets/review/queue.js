@@ -40,6 +40,8 @@ export class Queue {
   }
 
   get current() { return this.cards[this.cursor] || null; }
+  /** The card of a sample, if this page holds it. */
+  held(id) { return this.byId.get(id) || this.spare.get(id) || null; }
   get ahead() { return this.cards.length - this.cursor; }
 
   /** Fetch the next cards when few lie ahead. One request at a time; a failed one is repeated. */

@@ -8,6 +8,7 @@
 import { ACTIONS, count, fillHeight, h, helpDialog, icon, isInteractive, isTyping, keepFocus, plural, setText, takeFocus } from "../lib/dom.js";
 import { Api } from "../lib/api.js";
 import { Pictures } from "../lib/pictures.js";
+import { hearOthers, withTheirs } from "../lib/others.js";
 import { LabelPicker } from "../lib/picker.js";
 import { Saver, newId } from "../lib/saver.js";
 import { Banner } from "./banner.js";
@@ -61,6 +62,7 @@ class Review {
     this.onKey = (event) => this.#key(event);
     window.addEventListener("keydown", this.onKey, true);
     this.ticker = setInterval(() => this.#drawProgress(), 5000);
+    this.stopHearing = hearOthers((decisions) => this.#heard(decisions));
   }
 
   /** New data from Streamlit: a fresh token, or another queue. */
@@ -77,6 +79,7 @@ class Review {
   destroy() {
     window.removeEventListener("keydown", this.onKey, true);
     clearInterval(this.ticker);
+    this.stopHearing();
     this.stopFit();
     this.queue.close();
     this.saver.destroy();
@@ -192,7 +195,7 @@ class Review {
     this.mint = { id: card.id, decision_id: newId(), supersedes: before?.batch ? undefined : before?.decision_id ?? null }; // of a batch only the server knows each row's id
     this.shownId = card.id;
     this.root.dataset.sample = card.id;
-    this.card.fill({ ...card, history: card.history || card.decisions }, this.labels, before && before.mine ? before : null);
+    this.card.fill(card, this.labels, before?.mine ? before : null);
     const best = suggestion(card);
     setText(this.takeText, best ? best[0] : "Suggestion");
     this.take.disabled = !best;
@@ -206,6 +209,20 @@ class Review {
   #decisionOf(card) {
     if (this.mine.has(card.id)) { const d = this.mine.get(card.id); return d ? { ...d, mine: true } : null; }
     return (card.decisions || []).find((d) => d.actor === this.data.actor) || null;
+  }
+
+  /** Others have decided: cards that this page holds say so, the one on the screen with a line above it. */
+  #heard(decisions) {
+    for (const theirs of decisions) {
+      const card = this.queue.held(theirs.sample_id);
+      if (!card) continue;
+      card.decisions = withTheirs(card.decisions, theirs);
+      if (card.id !== this.shownId) continue;
+      const mine = this.#decisionOf(card);
+      this.card.tell(mine?.mine ? mine : null);
+      const said = theirs.action === "undo" ? "took back a decision" : `decided: ${ACTIONS[theirs.action].past}${theirs.label ? ` to ${theirs.label}` : ""}`;
+      this.banner.say("warn", "group", `${theirs.actor} has just looked at this sample and ${said}.`, 6000);
+    }
   }
 
   #load() {
