@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from .answers import Colours, Points
-from .class_view import ClassView, renamed, verdict_without_noise
+from .class_view import ClassView, coded, renamed, verdict_without_noise
 from .errors import QueryError, WorkspaceError, choices
 from .figures import map_figure
 from .layout import Layout
 from .lookup import RowReader
 from .names import load_names
+from .row_index import RowIndex
 from .store.artifacts import load_array
-from .types import Float32, Kind, Strings
+from .types import Bool, Float32, Int32, Int64, Kind, Strings
 
 SCORE_COLUMNS = ("noisy_label", "ood", "duplicate", "broken", "hard", "naive")
 """The kinds' own probabilities, in the order in which they are shown."""
@@ -36,12 +39,14 @@ class Atlas:
         dataset: RowReader,
         verdicts: RowReader,
         ids: Strings,
+        row_of: RowIndex,
         classes: ClassView,
         results: dict[str, Any],
         state: Callable[[], pa.Table],
     ) -> None:
         self._layout, self._dataset, self._verdicts = layout, dataset, verdicts
-        self._ids, self._classes, self._results, self._state = ids, classes, results, state
+        self._ids, self._row_of, self._classes = ids, row_of, classes
+        self._results, self._state = results, state
         self._lock = threading.Lock()
         self._made: tuple[tuple[Any, Any], Points] | None = None
 
@@ -57,30 +62,39 @@ class Atlas:
         if not self._layout.projection.exists():
             raise WorkspaceError("This workspace has no map yet. Scan again without --no-map to draw it.")
         xy = np.asarray(load_array(self._layout.projection), np.float32)
+        placed = np.isfinite(xy[:, 0]) & np.isfinite(xy[:, 1])
         names = load_names(self._layout)
         coarse, fine = (self._verdicts.column(c).to_numpy() for c in ("cluster", "cluster_fine"))
-        finer = self._clusters(xy, fine, names["fine"])
-        for c in finer:
-            c["within"] = int(np.bincount(coarse[(fine == c["cluster"]) & (coarse >= 0)]).argmax())
-        return Points(self._ids, xy, self._clusters(xy, coarse, names["coarse"]), finer)
-
-    def _clusters(self, xy: Float32, codes: Any, names: Mapping[int, Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """Each cluster with its name (the words that tell it from others, else its commonest label), the median place of its
-        points, and its size."""
         labels, order = pd.factorize(self._classes.labels())
+        finer = self._clusters(xy, _members(fine, placed), names["fine"], labels, order)
+        for c, rows in _members(fine, coarse >= 0):
+            if found := next((f for f in finer if f["cluster"] == c), None):
+                found["within"] = int(np.bincount(coarse[rows]).argmax())
+        return Points(
+            self._ids, xy, self._clusters(xy, _members(coarse, placed), names["coarse"], labels, order), finer
+        )
+
+    @staticmethod
+    def _clusters(
+        xy: Float32,
+        members: Iterable[tuple[int, Int64]],
+        names: Mapping[int, Mapping[str, Any]],
+        labels: Int64,
+        order: Strings,
+    ) -> list[dict[str, Any]]:
+        """Each cluster with its name (the words that tell it from others, else its commonest label), the median place of its
+        points, and its size. ``members``: its rows; ``labels`` (n,): places in ``order`` of the labels, −1 = none."""
         out = []
-        for c in range(int(codes.max(initial=-1)) + 1):
-            mine = (codes == c) & np.isfinite(xy).all(1)
-            if not mine.any():
-                continue
-            here = labels[mine & (labels >= 0)]
+        for c, rows in members:
+            here = labels[rows]
+            here = here[here >= 0]
             said = names.get(c, {})
             if said.get("how") in ("texts", "words") or (said and not len(here)):
                 name = str(said["name"])
             else:  # by labels as people have them now
                 name = str(order[np.bincount(here).argmax()]) if len(here) else f"cluster {c}"
-            x, y = np.median(xy[mine], axis=0)
-            out.append({"cluster": c, "name": name, "x": float(x), "y": float(y), "size": int(mine.sum())})
+            x, y = np.median(xy[rows], axis=0)
+            out.append({"cluster": c, "name": name, "x": float(x), "y": float(y), "size": len(rows)})
         return out
 
     def colours(self, name: str) -> Colours:
@@ -90,13 +104,15 @@ class Atlas:
             "label": self._dataset, "split": self._dataset, "source": self._dataset,
         }  # fmt: skip
         if name == "decision":
-            table = self._state().to_pydict()
-            state = dict(zip(table["sample_id"], table["state"], strict=True))
-            return _categories(name, [state.get(i) for i in self._ids])
+            table = self._state()
+            rows = self._row_of.find(table.column("sample_id"))
+            states, codes = coded(table.column("state"))
+            values = np.full(len(self._ids), None, object)
+            values[rows[rows >= 0]] = states[codes[rows >= 0]]
+            return _categories(name, values)
         if name in by_category:
-            values = self._column(by_category[name], name)
             order = [k.value for k in Kind] if name == "verdict" else None
-            return _categories(name, [None if v == -1 else v for v in values], order)
+            return _categories(name, self._column(by_category[name], name), order)
         for reader in (self._verdicts, RowReader(self._layout.signals)):
             if name in reader.columns:
                 column = reader.column(name).to_numpy()
@@ -105,20 +121,21 @@ class Atlas:
         there = [*by_category, "decision", *SCORE_COLUMNS, "confidence", *self._results["signals"]]
         raise QueryError(f"The map cannot be coloured by {name!r}. There are: {choices(there, 40)}.")
 
-    def _column(self, reader: RowReader, name: str) -> list[Any]:
-        """A column of names, by the class registry where it has to do with classes."""
+    def _column(self, reader: RowReader, name: str) -> NDArray[Any]:
+        """(n,) a column of names (None = none) or of clusters (−1 = none), by the class registry where it is about classes."""
         if name == "label":
-            return [*self._classes.labels()]
-        values: list[Any] = reader.column(name).to_pylist()
-        if not self._classes.now():
-            return values
+            return self._classes.labels()
+        column = reader.column(name)
+        if pa.types.is_integer(column.type):
+            return np.asarray(column.to_numpy())
+        names, codes = coded(column)
         if name == "suggested_label":
-            return [*renamed(np.array(values, object), self._classes.now())]
-        if name == "verdict":
-            hard, naive = (self._verdicts.column(f"{k}_flag").to_pylist() for k in (Kind.HARD.value, Kind.NAIVE.value))
-            for row in np.flatnonzero(self._classes.settled()):
-                if values[row] == Kind.NOISY_LABEL.value:
-                    values[row] = verdict_without_noise(hard[row], naive[row])
+            names = renamed(names, self._classes.now())
+        values: NDArray[Any] = names[codes]
+        if name == "verdict" and self._classes.now():
+            hard, naive = (self._verdicts.column(f"{k}_flag").to_numpy() for k in (Kind.HARD.value, Kind.NAIVE.value))
+            for row in np.flatnonzero(self._classes.settled() & (values == Kind.NOISY_LABEL.value)):
+                values[row] = verdict_without_noise(hard[row], naive[row])
         return values
 
     def figure(self, colour: str, title: str) -> Any:
@@ -141,9 +158,22 @@ class Atlas:
         return map_figure(frame, colour, f"{title}: {len(frame):,} samples")
 
 
-def _categories(name: str, values: Sequence[Any], order: Sequence[str] | None = None) -> Colours:
-    present = set(values) - {None}
-    names = [o for o in order if o in present] if order else sorted(present, key=lambda v: (str(type(v)), v))
-    code = {v: i for i, v in enumerate(names)}
-    codes = np.array([code.get(v, NO_CODE) for v in values], np.uint16)
-    return Colours(name, tuple(str(v) for v in names), codes, None)
+def _members(codes: Int32, among: Bool) -> list[tuple[int, Int64]]:
+    """(code, its rows ascending) of every code ≥ 0, ascending: one sort, however many there are. among : (n,) rows to
+    look at."""
+    rows = np.flatnonzero(among & (codes >= 0))
+    mine = codes[rows]
+    order = np.argsort(mine.astype(np.uint16) if mine.max(initial=0) < 2**16 else mine, kind="stable")
+    rows, mine = rows[order], mine[order]
+    edges = np.flatnonzero(np.diff(mine, prepend=-1, append=-1))
+    return [(int(mine[a]), rows[a:b]) for a, b in pairwise(edges.tolist())]
+
+
+def _categories(name: str, values: NDArray[Any], order: Sequence[str] | None = None) -> Colours:
+    """Codes of the values that there are, in this order or sorted; None and −1 are none."""
+    codes, found = pd.factorize(values)
+    there = {v: i for i, v in enumerate(found.tolist()) if v != -1}
+    names = [o for o in order if o in there] if order else sorted(there, key=lambda v: (str(type(v)), v))
+    code = np.full(len(found) + 1, NO_CODE, np.uint16)
+    code[[there[v] for v in names]] = np.arange(len(names), dtype=np.uint16)
+    return Colours(name, tuple(str(v) for v in names), code[codes], None)

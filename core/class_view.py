@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from .row_index import RowIndex
 from .store.classes import Registry
-from .types import Bool, Kind, Strings
+from .types import Bool, Int32, Kind, Strings
 
 Names = Mapping[str, str | None]
 
@@ -32,11 +34,11 @@ class ClassView:
         self,
         given: pa.ChunkedArray,
         suggested: pa.ChunkedArray,
-        row_of: Mapping[str, int],
+        row_of: RowIndex,
         registry: Callable[[], Registry],
         state: Callable[[], pa.Table],
     ) -> None:
-        self._raw = np.array(given.to_pylist(), object)
+        self._raw = coded(given)
         self._suggested = suggested
         self._row_of, self._registry, self._state = row_of, registry, state
         self._lock = threading.Lock()
@@ -46,11 +48,13 @@ class ClassView:
         now = self._registry().now
         with self._lock:
             if self._made is None or self._made[0] is not now:
-                given = renamed(self._raw, now)
+                names, codes = self._raw
+                given = renamed(names, now)[codes]
                 same = np.zeros(len(given), bool)
                 if now:
-                    suggested = np.array(self._suggested.to_pylist(), object)
-                    same = (suggested != self._raw) & (renamed(suggested, now) == given) & (given != None)  # noqa: E711
+                    others, places = coded(self._suggested)
+                    differ = others[places] != names[codes]
+                    same = differ & (renamed(others, now)[places] == given) & (given != None)  # noqa: E711
                 self._made = (now, given, same)
             return self._made
 
@@ -61,7 +65,8 @@ class ClassView:
     def given_of(self, sample_id: str) -> str | None:
         """The given label of a sample as the dataset has it; None where it has none, or is not in this scan."""
         row = self._row_of.get(sample_id)
-        label: str | None = self._raw[row] if row is not None else None
+        names, codes = self._raw
+        label: str | None = names[codes[row]] if row is not None else None
         return label
 
     def given(self) -> Strings:
@@ -76,13 +81,26 @@ class ClassView:
         """(n,) effective labels, None = none: a relabel in force, else the given label, by the registry."""
         out: Strings = self.given().copy()
         state = self._state()
-        for sample_id, kind, label in zip(
-            *(state.column(c).to_pylist() for c in ("sample_id", "state", "label")), strict=True
-        ):
-            row = self._row_of.get(sample_id)
-            if kind == "relabel" and row is not None:
-                out[row] = label
+        state = state.filter(pc.equal(state.column("state"), "relabel"))
+        rows = self._row_of.find(state.column("sample_id"))
+        out[rows[rows >= 0]] = np.array(state.column("label").to_pylist(), object)[rows >= 0]
         return out
+
+
+def coded(column: pa.ChunkedArray) -> tuple[Strings, Int32]:
+    """(k + 1,) the different texts of a column, None last, and (n,) which of them each row has: ``names[codes]`` is the
+    column, with one object per name instead of one per row."""
+    whole = column.combine_chunks()
+    found = (whole.combine_chunks() if isinstance(whole, pa.ChunkedArray) else whole).dictionary_encode()
+    names = np.array([*found.dictionary.to_pylist(), None], object)
+    return names, found.indices.fill_null(len(names) - 1).to_numpy().astype(np.int32)
+
+
+def codes_of(column: pa.ChunkedArray, classes: Sequence[str]) -> Int32:
+    """(n,) place of each text among ``classes``, −1 = none of them, or no text."""
+    place = {name: i for i, name in enumerate(classes)}
+    names, codes = coded(column)
+    return np.array([place.get(name, -1) for name in names], np.int32)[codes]
 
 
 def renamed(labels: Strings, now: Names) -> Strings:

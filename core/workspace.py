@@ -28,7 +28,7 @@ from .answers import BatchResult, Colours, Points, SignalMeta, WorkspaceInfo
 from .atlas import SCORE_COLUMNS, Atlas
 from .cards import CardMaker, as_json
 from .class_ops import ClassOps
-from .class_view import ClassView
+from .class_view import ClassView, codes_of
 from .config import ScanConfig
 from .demo import planted_found
 from .desk import Desk
@@ -48,6 +48,7 @@ from .query import Counts, Filter, SampleQuery
 from .queues import learnt_table
 from .roles import Right, Roles
 from .rounds import Rounds
+from .row_index import RowIndex
 from .search import Search, Searcher
 from .selections import Selections
 from .set_tables import sets_of
@@ -189,13 +190,12 @@ class Workspace:
         return np.array(self._dataset.column("sample_id").to_pylist(), object)
 
     @cached_property
-    def _row_of(self) -> dict[str, int]:
-        return {sample_id: row for row, sample_id in enumerate(self._ids)}
+    def _row_of(self) -> RowIndex:
+        return RowIndex(self._dataset.column("sample_id"))
 
     @cached_property
     def _labels(self) -> Int32:
-        code = {name: i for i, name in enumerate(self._results["class_names"])}
-        return np.array([code.get(v, -1) for v in self._dataset.column("label").to_pylist()], np.int32)
+        return codes_of(self._dataset.column("label"), self._results["class_names"])
 
     @cached_property
     def _class_view(self) -> ClassView:
@@ -267,7 +267,9 @@ class Workspace:
     def rounds(self) -> Rounds:
         """What the decisions teach: the order of what is left, precision so far, when to stop, samples like these."""
         names = self._results["class_names"]
-        return Rounds(self._layout, self._ids, names, self._store.state_table, self._marks, self._class_view.now)
+        return Rounds(
+            self._layout, self._ids, self._row_of, names, self._store.state_table, self._marks, self._class_view.now
+        )
 
     @cached_property
     def text_marks(self) -> TextMarks:
@@ -449,14 +451,9 @@ class Workspace:
     @cached_property
     def _atlas(self) -> Atlas:
         return Atlas(
-            self._layout,
-            self._dataset,
-            self._verdicts,
-            self._ids,
-            self._class_view,
-            self._results,
+            self._layout, self._dataset, self._verdicts, self._ids, self._row_of, self._class_view, self._results,
             self._store.state_table,
-        )
+        )  # fmt: skip
 
     def points(self) -> Points:
         """The map's geometry with its clusters. Raises WorkspaceError where no map was drawn."""

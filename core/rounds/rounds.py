@@ -13,7 +13,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from ..class_view import codes_of
 from ..layout import Layout
+from ..row_index import RowIndex
 from ..store.artifacts import load_array, load_json, load_table
 from ..types import Kind, Neighbors, Strings
 from .audit import Advice, Amount, Precision, advice, noise_rate, precision
@@ -70,7 +72,7 @@ class Rounds:
 
     Parameters
     ----------
-    layout : the workspace's files. ids : (n,) sample ids. class_names : the scan's. state : the decisions in force
+    layout : the workspace's files. ids : (n,) sample ids. row_of : sample id → row. class_names : the scan's. state : the decisions in force
         (``store.state.STATE_SCHEMA``), called for each question. head : changes whenever the log does. names : names
         that do not mean themselves any more → the class they mean now, None = deleted.
     """
@@ -79,14 +81,14 @@ class Rounds:
         self,
         layout: Layout,
         ids: Strings,
+        row_of: RowIndex,
         class_names: Sequence[str],
         state: Callable[[], pa.Table],
         head: Callable[[], object],
         names: Callable[[], Names] = dict,
     ) -> None:
-        self._layout, self._ids, self._classes = layout, ids, tuple(class_names)
+        self._layout, self._ids, self._row_of, self._classes = layout, ids, row_of, tuple(class_names)
         self._state, self._head, self._names = state, head, names
-        self._row_of = {sample_id: row for row, sample_id in enumerate(ids)}
         self._lock = threading.Lock()
         self._made: tuple[object, ScanArrays, Round] | None = None
 
@@ -100,17 +102,15 @@ class Rounds:
             self._layout.verdicts,
             columns=["verdict", "suggested_label", "cluster_fine", *kinds, *(f"{k}_flag" for k in kinds)],
         )
-        code = {name: i for i, name in enumerate(self._classes)}
         given = load_table(self._layout.dataset, columns=["label"]).column("label")
-        verdict = {kind: i for i, kind in enumerate(kinds)}
         names, values = self._signals()
         return ScanArrays(
-            labels=_codes(given, code),
-            suggested=_codes(table.column("suggested_label"), code),
+            labels=codes_of(given, self._classes),
+            suggested=codes_of(table.column("suggested_label"), self._classes),
             classes=len(self._classes),
             probability={k: table.column(k.value).to_numpy().astype(np.float32) for k in ASKED},
             flag={k: table.column(f"{k.value}_flag").to_numpy() for k in ASKED},
-            primary=_codes(table.column("verdict"), verdict).astype(np.int8),
+            primary=codes_of(table.column("verdict"), kinds).astype(np.int8),
             signals=values,
             families=tuple(family(name) for name in names),
             beliefs=self._array("probe", "probs.npy"),
@@ -168,14 +168,11 @@ class Rounds:
 
     def _decided(self, scan: ScanArrays, code: Mapping[str, int]) -> Decided:
         table = self._state().sort_by("at")
-        found = [
-            (self._row_of[i], _STATES[s], label)
-            for i, s, label in zip(*(table.column(c).to_pylist() for c in ("sample_id", "state", "label")), strict=True)
-            if i in self._row_of
-        ]
-        rows = np.array([f[0] for f in found], np.int64)
-        state = np.array([f[1] for f in found], np.int8)
-        label = np.array([code.get(f[2], -1) if f[2] is not None else -1 for f in found], np.int32)
+        rows = self._row_of.find(table.column("sample_id"))
+        here = rows >= 0
+        rows = rows[here]
+        state = np.array([_STATES[s] for s in table.column("state").to_pylist()], np.int8)[here]
+        label = np.array([code.get(v, -1) for v in table.column("label").to_pylist()], np.int32)[here]
         given = scan.labels[rows]
         state = np.where((state == RELABELLED) & (label >= 0) & (label == given), ACCEPTED, state).astype(np.int8)
         return Decided(rows, state, np.where(state == ACCEPTED, given, label).astype(np.int32))
@@ -193,18 +190,25 @@ class Rounds:
         if not self.can_order(sort) or not ids:
             return list(ids), Moved(0, "", 0)
         scan, now = self.now()
-        rows = np.array([self._row_of[i] for i in ids], np.int64)
-        asked = self._asked(scan, rows, sort)
         if not any(now.clicks.values()):
             return list(ids), Moved(0, "", 0)
+        rows = self._row_of.rows(ids)
+        place = self._places(scan, now, rows, sort)
+        return [ids[i] for i in place.tolist()], self._moved(scan, rows, place)
+
+    def _places(self, scan: ScanArrays, now: Round, rows: NDArray[np.int64], sort: str) -> NDArray[np.int64]:
+        """(m,) the order of :meth:`order`: which of ``rows`` comes first, second and so on."""
+        place = np.arange(len(rows))
+        if not self.can_order(sort) or not any(now.clicks.values()):
+            return place
+        asked = self._asked(scan, rows, sort)
         p = np.zeros(len(rows))
         for i, kind in enumerate(ASKED):
             mine = asked == i
             p[mine] = now.probability[kind][rows[mine]]
-        place = np.arange(len(rows))
         slots = np.flatnonzero(asked >= 0)
         place[slots] = slots[np.argsort(-p[slots], kind="stable")]
-        return [ids[i] for i in place.tolist()], self._moved(scan, rows, place)
+        return place
 
     @staticmethod
     def _asked(scan: ScanArrays, rows: NDArray[np.int64], sort: str) -> NDArray[np.int8]:
@@ -248,18 +252,17 @@ class Rounds:
     def advice(self, ids: Sequence[str], sort: str = "-confidence") -> Advice:
         """What is left among ``ids`` (a queue, decided samples included), and whether to stop."""
         scan, now = self.now()
+        rows = self._row_of.rows(ids)
         inside = np.zeros(scan.n, bool)
-        inside[[self._row_of[i] for i in ids]] = True
-        free = now.decided.open(scan.n)
+        inside[rows] = True
         kind = self._asked(scan, np.arange(scan.n), sort)
-        left = [i for i in ids if free[self._row_of[i]]]
-        ordered, _ = self.order(left, sort)
-        return advice(scan, now, np.array([self._row_of[i] for i in ordered], np.int64), inside, kind)
+        left = rows[now.decided.open(scan.n)[rows]]
+        return advice(scan, now, left[self._places(scan, now, left, sort)], inside, kind)
 
     def suggestions(self, ids: Sequence[str]) -> dict[str, tuple[str, float]]:
         """The likeliest other label of each sample after the decisions, with its probability."""
         scan, now = self.now()
-        rows = np.array([self._row_of[i] for i in ids], np.int64)
+        rows = self._row_of.rows(ids)
         best, p = suggest(scan, now.decided, rows)
         return {i: (self._name(b), float(q)) for i, b, q in zip(ids, best.tolist(), p, strict=True) if b >= 0}
 
@@ -286,10 +289,6 @@ def family(signal: str) -> str:
     """The family of a signal by its name: what argues about the label, about belonging, or about anything else."""
     first = signal.split("_")[0]
     return first if first in ("label", "ood") else "other"
-
-
-def _codes(column: pa.ChunkedArray, code: Mapping[str, int]) -> NDArray[np.int32]:
-    return np.array([-1 if v is None else code.get(v, -1) for v in column.to_pylist()], np.int32)
 
 
 __all__ = ["Moved", "Offer", "Rounds"]
