@@ -35,7 +35,7 @@ def build_routes() -> list[Route]:
         Route("/api/labels/{ws}", endpoint(queue.labels)),
         Route("/api/search/{ws}", endpoint(search.search)),
         Route("/api/bring/{ws}", endpoint(search.bring), methods=["POST"]),
-        Route("/api/influence/{ws}", endpoint(words.influence)),
+        Route("/api/meaning/{ws}", endpoint(words.meaning)),
         Route("/api/newclass/{ws}", endpoint(words.newclass), methods=["POST"]),
         Route("/api/changes/{ws}", endpoint(decisions.changes)),
         Route("/api/points/{ws}", endpoint(atlas.points)),

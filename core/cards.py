@@ -72,7 +72,7 @@ class CardMaker:
             "suggestions": suggestions(verdict["suggested"], verdict["suggested_prob"], given, self._classes.now()),
             "verdict": verdict["verdict"],
             "confidence": _round(verdict["confidence"]),
-            "reason": verdict["reasons"],
+            "reason": _with_words(verdict["reasons"], score.get("ood_zero_shot.reasons")),
             "kinds": {
                 kind.value: {
                     "p": _round(verdict[kind.value]),
@@ -100,7 +100,7 @@ class CardMaker:
         far = np.asarray(self._graph.distances[row, :k])
         out = []
         texts: list[str | None] = [None] * int((near >= 0).sum())
-        if self._modality == "text":
+        if self._modality in ("text", "pair"):
             texts = [(who["text"] or "")[:NEIGHBOR_TEXT] for who in self._dataset.take(near[near >= 0].tolist())]
         for other, distance, text in zip(near[near >= 0], far[near >= 0], texts, strict=True):
             theirs = self._classes.given()[other]
@@ -124,6 +124,11 @@ def _settled(verdict: dict[str, Any]) -> dict[str, Any]:
         out["verdict"] = verdict_without_noise(verdict[f"{Kind.HARD.value}_flag"], verdict[f"{Kind.NAIVE.value}_flag"])
         out["reasons"] = SETTLED
     return out
+
+
+def _with_words(reasons: str | None, negative: str | None) -> str | None:
+    """The reasons, and the word that fits the sample better than every class, where there is one."""
+    return f"{reasons or ''} By its words it {negative}.".strip() if negative else reasons
 
 
 def as_json(d: Decision) -> dict[str, Any]:

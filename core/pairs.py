@@ -77,8 +77,16 @@ class Pairs:
             }
         )
 
+    def offered(self, sample_id: str, limit: int = 3) -> list[Proposal]:
+        """:meth:`proposals`, none where captions were not compared with images or the sample has no embedding."""
+        there = (self._layout.root / "captions" / "vectors.npy").exists() and (
+            self._layout.neighbors / "raw_indices.npy"
+        ).exists()
+        return self.proposals(sample_id, limit) if there else []
+
     def proposals(self, sample_id: str, limit: int = 5) -> list[Proposal]:
-        """Captions of the samples with the most similar images that fit this image better than its own, the best first.
+        """Captions of the samples with the most similar images that fit this image better than its own, the best first; only
+        those that gain at least half of what the best one gains.
 
         Order: cosine of image and caption plus a tenth of the share of the nearest images that say the like.
         """
@@ -94,8 +102,9 @@ class Pairs:
         order = np.argsort(-(match + 0.1 * support / max(len(near), 1)), kind="stable")
         said = [who["text"] or "" for who in self._dataset.take([int(r) for r in near])]
         found: dict[str, Proposal] = {}
+        least = own + 0.5 * float(match.max(initial=own) - own)
         for i in order:
             text = said[i]
-            if match[i] > own and text and text not in found:
+            if match[i] > own and match[i] >= least and text and text not in found:
                 found[text] = Proposal(text, str(self._ids[near[i]]), float(match[i]), int(support[i]))
         return list(found.values())[:limit]

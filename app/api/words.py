@@ -1,4 +1,4 @@
-"""GET /api/influence and POST /api/newclass: which words a belief rests on, and what a class typed by a person would hold."""
+"""GET /api/meaning and POST /api/newclass: what words make of a sample, and what a class typed by a person would hold."""
 
 from __future__ import annotations
 
@@ -8,21 +8,45 @@ from typing import Any
 from winnow.app.api.base import Call
 from winnow.core.errors import QueryError
 
+PROPOSALS = 3
+"""Captions of look-alikes that are offered for a pair."""
 
-def influence(call: Call) -> dict[str, Any]:
-    """``?id=&label=`` → ``{label, belief, stability, words: [{start, end, influence}, …]}`` of a text about its given label, or
-    about ``label``."""
-    (card,) = call.workspace.cards([call.get("id")])
-    label = call.get("label") or card.get("label")
-    if not card.get("text") or not label:
-        raise QueryError("Words have an influence on texts that have a label.")
-    return {**asdict(call.workspace.zero_shot.influence(card["text"], label)), "generation": call.generation}
+
+def meaning(call: Call) -> dict[str, Any]:
+    """``?id=`` → ``{id, proposals}``: captions of look-alikes that fit an image better than its own. With ``words=1`` also
+    ``by_words`` ({classes: [[name, p] × ≤3], between, negative}, None where the encoder knows no words) and ``influence``
+    ({label, belief, stability, words: [{start, end, influence}, …]} about ``label`` or the given one, None where there is no
+    text that was embedded). ``start`` and ``end`` count characters (code points). ``why`` says what is missing."""
+    ws, sample = call.workspace, call.get("id")
+    (card,) = ws.cards([sample])
+    found: dict[str, Any] = {
+        "id": sample,
+        "proposals": [],
+        "by_words": None,
+        "influence": None,
+        "why": "",
+        "generation": call.generation,
+    }
+    if card["modality"] == "pair":
+        found["proposals"] = [asdict(p) for p in ws.pairs.offered(sample, PROPOSALS)]
+    if not call.get("words"):
+        return found
+    found["why"] = ws.zero_shot.why_not()
+    if not found["why"]:
+        found["by_words"] = asdict(ws.zero_shot.by_words(ws.row(sample)))
+    label = call.get("label") or card["label"]
+    if card["modality"] == "text" and card["text"] and label:
+        try:
+            found["influence"] = asdict(ws.zero_shot.influence(card["text"], label))
+        except QueryError as error:
+            found["why"] = str(error)
+    return found
 
 
 def newclass(call: Call) -> dict[str, Any]:
     """``{name}`` → ``{name, count, takes_from, selection}``: a handle for the samples that a class of this name would hold."""
     found = call.workspace.zero_shot.new_class(str((call.body or {}).get("name", "")))
     return {
-        "name": found.name, "count": len(found.ids), "takes_from": found.takes_from,
+        "name": found.name, "count": sum(found.takes_from.values()), "takes_from": found.takes_from,
         "selection": call.hub.keep_selection(call.key, found.ids), "generation": call.generation,
     }  # fmt: skip

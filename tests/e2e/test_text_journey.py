@@ -6,6 +6,7 @@ import csv
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -42,8 +43,8 @@ def write_texts(path: Path, n: int = 240) -> Path:
     return path
 
 
-def serve(source: Path, folder: Path, encoder: str) -> Server:
-    Workspace.scan(source, folder / "workspace", encoder=encoder, network=False).close()
+def serve(source: Path, folder: Path, encoder: str, **config: Any) -> Server:
+    Workspace.scan(source, folder / "workspace", encoder=encoder, network=False, **config).close()
     made = Server(folder / "workspace", folder / "state")
     made.start()
     return made

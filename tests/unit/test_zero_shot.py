@@ -160,6 +160,8 @@ def test_a_persons_own_negatives_catch_outliers_and_join_the_next_scan(ws: Works
     worst = again.ids(sort="-ood_zero_shot")[: len(tigers(ws))]
     assert set(worst) == tigers(ws)
     assert again.zero_shot.prompts.negatives == ("tiger",)
+    assert again.cards([worst[0]])[0]["reason"].endswith("By its words it looks more like 'tiger' than like any class.")
+    assert again.zero_shot.by_words(again.row(worst[0])).negative == "tiger"
     with pytest.raises(QueryError, match="no class 'ship'"):
         ws.zero_shot.write(names={"ship": "x"})
 

@@ -57,7 +57,7 @@ export class CardView {
       h("span", {}, h("mark.for", { textContent: "words" }), " speak for ", this.keyFor), h("span", {}, h("mark.against", { textContent: "words" }), " for ", this.keyAgainst), this.keyDiffers, this.keySame);
     this.peekNote = h("div.peeknote", { hidden: true });
     this.flash = h("div.flash", { "aria-hidden": "true", hidden: true }, icon("check"));
-    this.stage = h("figure.stage", {}, h("div.picture", { onclick: () => this.on.zoom() }, this.image, this.text, this.missing), this.peekNote, this.flash, h("figcaption", {}, this.caption, this.key, h("button.quiet.similar", { type: "button", title: "Similar samples in the Gallery (F)", onclick: () => this.on.similar() }, icon("image_search"), "Similar")));
+    this.stage = h("figure.stage", {}, h("div.picture", { onclick: () => this.on.zoom() }, this.image, this.text, this.missing), this.peekNote, this.flash, h("figcaption", {}, this.caption, this.key, this.on.words.key, h("button.quiet.similar", { type: "button", title: "In words: which words carry the belief, what it is by class names alone (I)", onclick: () => this.on.inWords() }, icon("translate"), "Words"), h("button.quiet.similar", { type: "button", title: "Similar samples in the Gallery (F)", onclick: () => this.on.similar() }, icon("image_search"), "Similar")));
   }
 
   #panel() {
@@ -84,8 +84,8 @@ export class CardView {
     this.panel = h("div.panel", { role: "group", "aria-label": "What Winnow thinks" },
       h("div.row", {}, this.verdict, this.confidence, this.others),
       h("div.labels", {}, this.given, icon("arrow_forward", "muted"), this.suggested),
-      this.reason,
-      h("div.options", { role: "group", "aria-label": "Relabel" }, this.options.map((o) => o.button)),
+      this.reason, this.on.words.line, this.on.words.offers,
+      this.choices = h("div.options", { role: "group", "aria-label": "Relabel" }, this.options.map((o) => o.button)),
       h("div.where", {}, this.canvas, h("div.scores", {}, this.bars.map((b) => b.row))),
       this.history, this.facts);
   }
@@ -113,7 +113,7 @@ export class CardView {
   #show(card) {
     const picture = hasPicture(card) ? this.on.src(card) || card.image : null;
     show(this.text, Boolean(card.text) && !picture);
-    if (picture || !card.text) show(this.key, false);
+    if (picture || !card.text) { show(this.key, false); show(this.on.words.key, false); }
     show(this.missing, !card.text && !picture);
     show(this.image, Boolean(picture));
     if (picture) {
@@ -138,7 +138,8 @@ export class CardView {
   /** A text with the words marked that tell; colour only, so that nothing moves when the marks come later. */
   #write(card) {
     const marks = card.kinds ? this.on.marks(card) : null; // a neighbour on the stage has none
-    const nodes = markedText(card.text, marks);
+    const shaded = card.kinds ? this.on.words.shaded(card) : null;
+    const nodes = shaded || markedText(card.text, marks);
     const apart = nodes.some((n) => n.className === "differs");
     this.words.replaceChildren(...nodes);
     this.written = card;
@@ -149,11 +150,18 @@ export class CardView {
     show(this.keyAgainst.parentElement, said.some(([, z]) => z < 0));
     show(this.keyDiffers, apart);
     show(this.keySame, Boolean(marks?.other) && !apart);
-    show(this.key, Boolean(said.length || marks?.other));
+    show(this.key, !shaded && Boolean(said.length || marks?.other));
   }
 
   /** The marks of a sample have come. */
   remark(id) { if (this.shown === id && this.written?.id === id) this.#write(this.written); }
+
+  /** What words make of a sample has come, or is wanted now. */
+  reword(id) {
+    if (this.card?.id !== id) return;
+    this.on.words.draw(this.card, (caption) => this.on.note(`Caption: ${caption}`));
+    this.remark(id);
+  }
 
   /** Replace the thumbnail by the original once the person stays on a card. */
   #sharpen(id, url) {
@@ -186,16 +194,21 @@ export class CardView {
     const options = likelyLabels(card, labels);
     this.likely = options.map(([name]) => name);
     const best = suggestion(card);
-    setText(this.givenName, card.label ?? "no label");
+    const caption = card.modality === "pair" && !card.label ? card.text : null; // a pair without a label is about its caption
+    setText(this.given.firstChild, caption ? "Caption" : "Given");
+    setText(this.givenName, caption ? `“${caption}”` : card.label ?? "no label");
     setText(this.givenP, card.label_p === undefined || card.label_p === null ? "" : score(card.label_p));
     setText(this.suggestedName, best ? best[0] : "–");
     setText(this.suggestedP, best ? score(best[1]) : "");
-    this.given.title = card.label ?? "";
+    this.given.title = caption ?? card.label ?? "";
+    this.given.parentElement.classList.toggle("caption", Boolean(caption));
+    show(this.choices, options.length > 0 || card.modality !== "pair");
     this.suggested.title = best ? best[0] : "Nothing to suggest";
     this.suggested.classList.toggle("none", !best);
     setRich(this.reason, card.reason || "Nothing speaks against this sample.");
     this.reason.title = (card.reason || "").replaceAll("*", "");
     this.reason.scrollTop = 0;
+    this.on.words.draw(card, (caption) => this.on.note(`Caption: ${caption}`));
 
     this.options.forEach((o, i) => {
       const [name, p] = options[i] || [null, null];
@@ -237,7 +250,7 @@ export class CardView {
       tile.image.classList.toggle("pixelated", (n.width || card.width) > 0 && Math.max(n.width || card.width, n.height || card.height) < 64);
       if (!picture) setText(tile.text, n.text || n.id);
       tile.image.alt = "";
-      setText(tile.label, n.label ?? "no label");
+      setText(tile.label, n.label ?? ((card.modality === "pair" && n.text) || "no label"));
       tile.button.title = `${n.label ?? "no label"} · distance ${score(n.distance)} · ${n.id}`;
       tile.button.setAttribute("aria-label", `Neighbour ${i + 1}: ${n.label ?? "no label"}${agrees ? "" : ", disagrees"}`);
     });

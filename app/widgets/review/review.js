@@ -19,6 +19,7 @@ import { Note } from "./note.js";
 import { OfferSheet } from "./offer.js";
 import { Queue } from "./queue.js";
 import { Recent } from "./recent.js";
+import { InWords } from "./words.js";
 
 const AHEAD = 24; // cards whose pictures are loaded before they are needed
 const MARKED = 40; // texts whose telling words are asked for at once
@@ -27,7 +28,7 @@ const PACE_WINDOW = 120000;
 const KEYS = [
   ["Decide", [["A", "Accept: the given label is right"], ["W", "Take the suggested label"], ["1 … 9", "Relabel to the n-th likeliest label"], ["/", "Any label, or a new one"], ["X", "Exclude the sample"], ["S", "The same for others like these: see them first"], ["N", "Write a note for this decision"]]],
   ["Move", [["Space", "Skip for now"], ["J →", "Next, without deciding"], ["K ←", "Back"], ["U", "Undo the last decision"]]],
-  ["Look", [["Z", "Zoom"], ["F", "Find similar samples"], ["?", "These keys"], ["Esc", "Close what is open"]]],
+  ["Look", [["Z", "Zoom"], ["F", "Find similar samples"], ["I", "In words: what carries the belief, by class names alone"], ["?", "These keys"], ["Esc", "Close what is open"]]],
 ];
 
 const live = new WeakMap();
@@ -48,6 +49,7 @@ class Review {
     this.data = component.data;
     this.labels = [];
     this.marks = new Marks(this.api, (id) => this.card.remark(id));
+    this.inWords = new InWords(this.api, (id) => this.card.reword(id));
     this.pictures = new Pictures(this.api);
     this.mine = new Map(); // sample id → this person's decision of this session, or null when taken back
     this.done = []; // [{decision_id, id, action, label, at, previous}] in order, what U takes back
@@ -97,6 +99,9 @@ class Review {
       open: (n) => this.#open([n.id]),
       zoom: () => this.#zoom(),
       similar: () => this.#similar(),
+      words: this.inWords,
+      inWords: () => this.#inWords(),
+      note: (text) => this.note.set(text),
       src: (sample) => this.pictures.src(sample),
       marks: (card) => this.marks.of(card, () => this.queue.cards.slice(this.queue.cursor, this.queue.cursor + MARKED)),
     });
@@ -464,7 +469,7 @@ class Review {
     if (move) { this.#take_(event); this.keyAt = event.timeStamp; this.#step(move); return; }
     const does = {
       a: () => this.#decide("accept"), w: () => this.#take(), x: () => this.#decide("exclude"), " ": () => this.#skip(), u: () => this.#undo(),
-      "/": () => this.#pick(), n: () => this.note.open(), z: () => this.#zoom(), f: () => this.#similar(), s: () => this.#showOffer(), "?": () => this.help.toggle(), Escape: () => this.#escape(),
+      "/": () => this.#pick(), n: () => this.note.open(), z: () => this.#zoom(), f: () => this.#similar(), i: () => this.#inWords(), s: () => this.#showOffer(), "?": () => this.help.toggle(), Escape: () => this.#escape(),
     }[key] || (/^[1-9]$/.test(key) ? () => this.#relabelTo(Number(key) - 1) : null);
     if (!does) return;
     this.#take_(event);
@@ -475,6 +480,12 @@ class Review {
 
   /** Everything like this sample, in the Gallery. */
   #similar() { if (this.shownId) this.#go("gallery", { like: this.shownId }); }
+
+  /** Show what words make of the samples, or no longer. */
+  #inWords() {
+    this.inWords.on = !this.inWords.on;
+    if (this.shownId) this.card.reword(this.shownId);
+  }
 
   #take_(event) { event.preventDefault(); event.stopPropagation(); }
 
