@@ -128,7 +128,10 @@ def _settled(verdict: dict[str, Any]) -> dict[str, Any]:
 
 def _with_words(reasons: str | None, negative: str | None) -> str | None:
     """The reasons, and the word that fits the sample better than every class, where there is one."""
-    return f"{reasons or ''} By its words it {negative}.".strip() if negative else reasons
+    if not negative:
+        return reasons
+    said = f"{reasons.rstrip('.')}. " if reasons else ""
+    return f"{said}By its words it {negative}."
 
 
 def as_json(d: Decision) -> dict[str, Any]:
