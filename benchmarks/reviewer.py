@@ -12,6 +12,9 @@ exclusions do not count. Every decision goes through the log of a real workspace
 ``Workspace.rounds``, as in the product: asked for after every batch, it never moves the cards that lie next in the browser
 (``FIXED`` and ``EVERY`` of app/widgets/review/queue.js). Static is the same walk without re-ordering.
 
+Offers ("the same for 212 like these") stand in a line of their own: they are taken after a look at the samples that they
+show, cost one decision and one more for every sample unticked, and what they decide wrongly unseen is counted.
+
 Printed: corrected labels by batch size, the ratio to static, the slowest round, and a ceiling: the most that ranking the
 same queue by the same signals reaches where a model is fitted to the truth of nine tenths of **all** its samples (10-fold
 cross-validation). What was tried, with figures: assets/decisions/0008-reordering.md. Exit status 1 below the aims.
@@ -36,15 +39,16 @@ from winnow.core import ColumnMap, Workspace
 from winnow.core.query import Filter
 
 QUEUE_JS = Path(__file__).parents[1] / "app/widgets/review/queue.js"
+QUEUE_PY = Path(__file__).parents[1] / "app/api/queue.py"
 SORT = "-noisy_label"
 AIM, RATIO = 850, 1.05
 
 
-def product(name: str) -> int:
-    """A whole number constant of the browser's queue."""
-    found = re.search(rf"const {name} = (\d+)", QUEUE_JS.read_text(encoding="utf-8"))
+def product(name: str, file: Path = QUEUE_JS) -> int:
+    """A whole number constant of the browser's queue, or of the routes behind it."""
+    found = re.search(rf"(?m)^(?:const )?{name} = (\d+)", file.read_text(encoding="utf-8"))
     if not found:
-        raise SystemExit(f"{QUEUE_JS} has no constant {name}.")
+        raise SystemExit(f"{file} has no constant {name}.")
     return int(found.group(1))
 
 
@@ -82,19 +86,52 @@ class Walk:
     excluded: int
     slowest: float
     order: tuple[str, ...]
+    spread: int = 0
+    """Samples decided with others like them, by offers."""
+    wrong: int = 0
+    """Of these, decided otherwise than the truth says: in an offer, beyond the samples that it shows."""
 
 
-def walk(scanned: Path, reviewer: Reviewer, decisions: int, batch: int, fixed: int, reorder: bool) -> Walk:
-    """Review ``decisions`` cards of the noisy queue of a fresh copy of the workspace."""
+@dataclass(frozen=True)
+class Taken:
+    """An offer that was taken: what it cost and what it did."""
+
+    cost: int
+    ids: tuple[str, ...] = ()
+    corrected: int = 0
+    wrong: int = 0
+
+
+def take(ws: Workspace, reviewer: Reviewer, last: list[str], shown: int) -> Taken:
+    """Look at the largest offer for the latest decisions ("the same for N like these"), untick what is wrong among the
+    ``shown`` samples, and apply the rest unseen. It costs one decision, and one more for every sample unticked."""
+    found = [o for o in map(ws.rounds.like_these, last) if o is not None]
+    if not found:
+        return Taken(0)
+    offer = max(found, key=lambda o: len(o.ids))
+    same = [reviewer.answer(i) == (str(offer.action), offer.label) for i in offer.ids]
+    ids = tuple(i for k, (i, good) in enumerate(zip(offer.ids, same, strict=True)) if good or k >= shown)
+    if not ids:
+        return Taken(0)
+    ws.decide_many(list(ids), str(offer.action), label=offer.label)
+    good = sum(same)
+    return Taken(1 + sum(not s for s in same[:shown]), ids, good if offer.action == "relabel" else 0, len(ids) - good)
+
+
+def walk(
+    scanned: Path, reviewer: Reviewer, decisions: int, batch: int, fixed: int, reorder: bool, offers: int = 0
+) -> Walk:
+    """Review ``decisions`` cards of the noisy queue of a fresh copy of the workspace. ``offers``: how many samples an
+    offer shows, where offers are taken; what they cost is taken from ``decisions``."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "w.winnow"
         shutil.copytree(scanned, copy)
         with Workspace.open(copy, actor="reviewer") as ws:
             queue = ws.ids(Filter(verdicts=("noisy_label",), state="undecided"), SORT)
-            at = corrected = excluded = 0
+            at = corrected = excluded = spread = wrong = paid = 0
             slowest = 0.0
-            while at < min(decisions, len(queue)):
-                step = queue[at : min(at + batch, decisions)]
+            while at < min(decisions - paid, len(queue)):
+                step = queue[at : min(at + batch, decisions - paid)]
                 answers = []
                 for sample in step:
                     action, label = reviewer.answer(sample)
@@ -108,7 +145,12 @@ def walk(scanned: Path, reviewer: Reviewer, decisions: int, batch: int, fixed: i
                     rest, _ = ws.rounds.order(queue[at + fixed :], SORT)
                     slowest = max(slowest, time.perf_counter() - started)
                     queue = queue[: at + fixed] + rest
-    return Walk(corrected, excluded, slowest, tuple(queue[:at]))
+                if offers and (taken := take(ws, reviewer, step, offers)).ids:
+                    paid, spread, wrong = paid + taken.cost, spread + len(taken.ids), wrong + taken.wrong
+                    corrected += taken.corrected
+                    gone = set(taken.ids)
+                    queue = queue[:at] + [i for i in queue[at:] if i not in gone]
+    return Walk(corrected, excluded, slowest, tuple(queue[:at]), spread, wrong)
 
 
 def ceiling(scanned: Path, reviewer: Reviewer, decisions: int) -> int:
@@ -167,6 +209,9 @@ def main() -> int:
             shipped = found if batch == every else shipped
             ratio = found.corrected / max(static.corrected, 1)
             print(f"{name:34}{found.corrected:>10}{found.excluded:>10}{ratio:>8.3f}{found.slowest:>14.2f} s")
+        found = walk(scanned, reviewer, args.decisions, every, fixed, True, offers=product("MAX_TILES", QUEUE_PY))
+        print(f"{'… and offers taken':34}{found.corrected:>10}{found.excluded:>10}{found.corrected / max(static.corrected, 1):>8.3f}"
+              f"   {found.spread} decided with others, {found.wrong} of them wrongly")  # fmt: skip
         top = ceiling(scanned, reviewer, args.decisions)
         print(f"{'fitted to the truth of the queue':34}{top:>10}{'':>10}{top / max(static.corrected, 1):>8.3f}")
     good = shipped.corrected >= AIM and shipped.corrected >= RATIO * static.corrected
