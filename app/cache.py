@@ -15,8 +15,10 @@ from winnow.app import filters
 from winnow.core import fingerprint
 from winnow.core.errors import WorkspaceError
 from winnow.core.idset import IdSet
+from winnow.core.payoff_compare import comparison_mark
 from winnow.core.query import Filter
 from winnow.core.queues import seconds_per_decision
+from winnow.core.threads import undivided
 
 ENTRIES = 64
 
@@ -139,7 +141,8 @@ def people(key: str, workspace: Any) -> list[str]:
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _methods(key: str, stamp: str, _workspace: Any) -> Any:
-    return _workspace.selection.methods()
+    with undivided():
+        return _workspace.selection.methods()
 
 
 def methods(key: str, workspace: Any) -> list[dict[str, Any]]:
@@ -151,9 +154,10 @@ def methods(key: str, workspace: Any) -> list[dict[str, Any]]:
 @st.cache_resource(max_entries=ENTRIES, show_spinner="Choosing…")
 def _choice(key: str, stamp: str, wish: str, _workspace: Any, _wish: Any, _among: Any, _target: Any) -> Any:
     chooser = _workspace.selection
-    material = chooser.material(_among, _target)
-    made = chooser.choose(_wish, material=material)
-    return made, chooser.report(made, material)
+    with undivided():
+        material = chooser.material(_among, _target)
+        made = chooser.choose(_wish, material=material)
+        return made, chooser.report(made, material)
 
 
 def choice(
@@ -211,3 +215,21 @@ def candidates(key: str, workspace: Any) -> list[tuple[str, float, int]]:
     """Words of the captions that would do as classes."""
     found: list[tuple[str, float, int]] = _candidates(key, stamp(workspace, decisions=False), workspace)
     return found
+
+
+@st.cache_data(max_entries=ENTRIES, show_spinner=False)
+def _comparison(
+    key: str, stamp: str, wish: str, _workspace: Any, _wish: Any, _among: Any, _target: Any
+) -> tuple[str, str]:
+    chooser = _workspace.selection
+    material = chooser.material(_among, _target)
+    return comparison_mark(chooser, material, _wish), chooser.state_mark(material)
+
+
+def comparison_marks(
+    key: str, workspace: Any, wish: Any, among: tuple[str, ...] | None = None, target: tuple[str, ...] | None = None
+) -> tuple[str, str]:
+    """The fingerprints of a comparison of all methods under a wish, and of the data that it would be about."""
+    ids = [None if part is None else fingerprint.of_strings(part) for part in (among, target)]
+    wish = replace(wish, method="random", options={})
+    return _comparison(key, stamp(workspace), fingerprint.of(wish, ids), workspace, wish, among, target)

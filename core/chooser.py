@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from . import fingerprint as fp
 from .errors import QueryError, choices
 from .layout import Layout
+from .row_index import RowIndex
 from .selection import SELECTORS, Need, SelectionInputs
 from .selection.choose import Chosen, Constraints, choose, narrowed
 from .selection.curricula import curriculum
@@ -29,6 +30,12 @@ from .types import Bool, Float32, Int32, Int64, Neighbors, Strings
 
 _DIM = 512
 """Embeddings are cut to so many principal directions before subsets are chosen."""
+
+_SAMPLE = 20_000
+"""So many embeddings say which directions are the principal ones."""
+
+_CARDS = 64
+"""Scorecards of random subsets and of the pool that are kept."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +146,7 @@ class Chooser:
     """
 
     def __init__(
-        self, layout: Layout, ids: Strings, row_of: Mapping[str, int], labels: Callable[[], Strings],
+        self, layout: Layout, ids: Strings, row_of: RowIndex, labels: Callable[[], Strings],
         given: Callable[[], Strings], classes: Callable[[], list[str]], state: Callable[[], pa.Table], sets: Callable[[], list[dict[str, Any]]],
         saved: Selections, generation: str, actor: Callable[[], str],
     ) -> None:  # fmt: skip
@@ -147,7 +154,7 @@ class Chooser:
         self._labels, self._given, self._classes, self._state, self._sets = labels, given, classes, state, sets
         self.saved, self.generation, self._actor = saved, generation, actor
         self._lock = threading.Lock()
-        self._random: dict[tuple[str, int], Scorecard] = {}
+        self._cards: dict[tuple[str, int, int], Scorecard] = {}
 
     # ── what there is ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -178,11 +185,7 @@ class Chooser:
             return None
         n, d = raw.shape
         if d > _DIM:
-            gram = np.zeros((d, d))
-            for start in range(0, n, 8192):
-                block = np.asarray(raw[start : start + 8192], np.float32)
-                gram += block.T @ block
-            basis = np.linalg.eigh(gram)[1][:, ::-1][:, :_DIM].astype(np.float32)
+            basis = leading_directions(raw, _DIM)
             x = np.concatenate([np.asarray(raw[s : s + 8192], np.float32) @ basis for s in range(0, n, 8192)])
         else:
             x = np.asarray(raw, np.float32)
@@ -219,7 +222,7 @@ class Chooser:
         data = load_table(self.layout.dataset, columns=["split", "source"])
         n = data.num_rows
         ok = self.layout.embeddings / "ok.npy"
-        keeper = np.array([self._row_of.get(v, -1) for v in verdicts.column("duplicate_of").to_pylist()], np.int32)
+        keeper = self._row_of.find(verdicts.column("duplicate_of")).astype(np.int32)
         keeper[~np.asarray(verdicts.column("duplicate_flag").to_numpy(), bool)] = -1
         sources = [v or "" for v in data.column("source").to_pylist()]
         found = sorted(set(sources) - {""})
@@ -302,7 +305,7 @@ class Chooser:
     def rows(self, ids: Sequence[str]) -> Int64:
         """(m,) int64 rows of these samples. Raises QueryError for an unknown id."""
         try:
-            return np.array([self._row_of[i] for i in ids], np.int64)
+            return self._row_of.rows(ids)
         except KeyError as error:
             raise QueryError(f"No sample is called {error.args[0]!r} in this workspace.") from None
 
@@ -361,23 +364,26 @@ class Chooser:
         inputs = narrowed(self.inputs(m, wish), self.rules(m, wish))
         pool = np.flatnonzero(inputs.pool)
         size = len(choice.rows)
-        chance = np.random.default_rng([wish.seed, 11]).permutation(pool)[:size]
+        mark = fp.of(inputs.pool, inputs.labels, inputs.quality)
+        chance = self._card(
+            (mark, size, wish.seed), inputs, lambda: np.random.default_rng([wish.seed, 11]).permutation(pool)[:size]
+        )
         classes = share_table(inputs.labels, m.classes, inputs.pool, choice.rows)
         groups = (
             share_table(inputs.groups, m.group_names, inputs.pool, choice.rows) if inputs.groups is not None else []
         )
         return Report(
-            self._scores(inputs, choice.rows, inputs.pool), self._scores(inputs, chance, inputs.pool),
-            self._whole(inputs, pool), classes, groups, tuple(_shifts(classes, "class") + _shifts(groups, "source")),
+            self._scores(inputs, choice.rows, inputs.pool), chance, self._card((mark, -1, 0), inputs, lambda: pool), classes, groups, tuple(_shifts(classes, "class") + _shifts(groups, "source")),
         )  # fmt: skip
 
-    def _whole(self, inputs: SelectionInputs, pool: Int64) -> Scorecard:
-        key = (fp.of(inputs.pool, inputs.labels), len(pool))
+    def _card(self, key: tuple[str, int, int], inputs: SelectionInputs, rows: Callable[[], Int64]) -> Scorecard:
+        """A scorecard that does not hang on the method: made once."""
         with self._lock:
-            if key not in self._random:
-                self._random.clear()
-                self._random[key] = self._scores(inputs, pool, inputs.pool)
-            return self._random[key]
+            if key not in self._cards:
+                while len(self._cards) >= _CARDS:
+                    self._cards.pop(next(iter(self._cards)))
+                self._cards[key] = self._scores(inputs, rows(), inputs.pool)
+            return self._cards[key]
 
     def _scores(self, inputs: SelectionInputs, rows: Int64, pool: Bool) -> Scorecard:
         nan = float("nan")
@@ -476,7 +482,7 @@ class Chooser:
         """
         table = self.saved.table(selection.handle)
         ids = table.column("sample_id").to_pylist()
-        there = np.array([i in self._row_of for i in ids], bool)
+        there = self._row_of.find(ids) >= 0
         mine = [i for i, is_there in zip(ids, there, strict=True) if is_there]
         weights = table.column("weight").to_numpy()[there] if "weight" in table.column_names else None
         wish = Wish(**selection.params) if selection.params else Wish()
@@ -488,6 +494,22 @@ class Chooser:
     def members(self, name: str) -> list[str]:
         """The ids of a kept selection that are in this scan, in their order."""
         return [i for i in self.saved.ids(self.find(name).handle) if i in self._row_of]
+
+
+def leading_directions(vectors: Any, k: int, seed: int = 0) -> Float32:
+    """(d, k) float32 orthonormal: the leading k eigenvectors of ZᵀZ over at most 20,000 rows, drawn at random.
+
+    ``vectors`` : (n, d) any float, may be memory-mapped; k ≤ d.
+    """
+    n, d = vectors.shape
+    rng = np.random.default_rng(seed)
+    rows = np.arange(n) if n <= _SAMPLE else np.sort(rng.choice(n, _SAMPLE, replace=False))
+    gram = np.zeros((d, d))
+    for start in range(0, len(rows), 8192):
+        block = np.asarray(vectors[rows[start : start + 8192]], np.float32)
+        gram += block.T @ block
+    out: Float32 = np.linalg.eigh(gram)[1][:, ::-1][:, :k].astype(np.float32)
+    return out
 
 
 def _shifts(table: Sequence[Share], what: str) -> list[str]:

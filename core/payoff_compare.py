@@ -166,7 +166,7 @@ def _facts(chooser: Chooser, m: Material, wish: Wish, choice: Choice) -> dict[st
     pool = narrowed(chooser.inputs(m, wish), chooser.rules(m, wish)).pool
     seen = coverage(chooser.raw, pool, choice.rows, chooser.graph)
     return {
-        "method": wish.method, "title": SELECTORS.get(wish.method).title, "size": len(choice.rows), "radius": seen.radius,
+        "method": wish.method, "title": SELECTORS.get(wish.method).title, "chosen": len(choice.rows), "radius": seen.radius,
         "p95": seen.p95, "vendi": vendi(chooser.vectors, choice.rows) if chooser.vectors is not None else float("nan"),
     }  # fmt: skip
 
@@ -184,6 +184,10 @@ class Comparisons:
         except (WorkspaceError, FileNotFoundError):
             return None
         return found
+
+    def there(self) -> bool:
+        """Whether any was kept."""
+        return next(self._folder.glob("comparison-*.json"), None) is not None
 
     def keep(self, found: Mapping[str, Any]) -> None:
         """Keep a comparison."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from queue import Full, Queue
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import TypeVar, cast
 
 from threadpoolctl import threadpool_limits
@@ -52,6 +52,31 @@ def one_core_each(device: str = "cpu") -> Iterator[Executor]:
         finally:
             pool.shutdown(cancel_futures=True)
             torch.set_num_threads(before)
+
+
+_undivided_lock = Lock()
+_undivided: list[threadpool_limits] = []
+_undivided_by = 0
+
+
+@contextmanager
+def undivided() -> Iterator[None]:
+    """While anybody is inside, no BLAS or OpenMP divides an operation over cores; the last to leave puts the settings back.
+
+    For answers that a person waits for: on a machine with other work, threads that wait for each other take several times as long.
+    """
+    global _undivided_by
+    with _undivided_lock:
+        if not _undivided_by:
+            _undivided.append(threadpool_limits(1))
+        _undivided_by += 1
+    try:
+        yield
+    finally:
+        with _undivided_lock:
+            _undivided_by -= 1
+            if not _undivided_by:
+                _undivided.pop().restore_original_limits()
 
 
 def in_order(pool: Executor, work: Callable[[T], R], items: Iterable[T], ahead: int = 4) -> Iterator[R]:

@@ -13,12 +13,14 @@ from winnow.app.views import select_parts as parts
 from winnow.app.widgets.acts import dispatch, goto
 from winnow.app.widgets.frame import Page, page_frame
 from winnow.app.widgets.html import notice
-from winnow.app.widgets.live import live
+from winnow.app.widgets.live import Handler, live
 from winnow.core.chooser import Choice, Wish
 from winnow.core.errors import WinnowError
 from winnow.core.payoff import HoldoutGuard, Payoffs
-from winnow.core.payoff_job import cancel, start, status
+from winnow.core.payoff_compare import Comparisons
+from winnow.core.payoff_job import cancel, start, start_comparison, status
 from winnow.core.roles import Right
+from winnow.core.selection import SELECTORS
 
 EVERY = 1.0
 SETTLED_S = 2.5
@@ -26,8 +28,8 @@ SETTLED_S = 2.5
 
 ALL = "Everything"
 
-FIRST = "ccs"
-"""The method that is chosen first: on noisy human labels it beat random beyond the interval at 10, 30 and 50%."""
+YARDSTICK = "random"
+"""The method that is chosen first, as long as none was measured to beat it on this data."""
 
 
 def draw() -> None:
@@ -36,7 +38,7 @@ def draw() -> None:
     methods = [m for m in cache.methods(page.key, page.workspace) if not m["why_not"]]
     left, right = st.columns([5, 7], gap="small")
     with left, st.container(border=True, key="w-select"):
-        wish, among, target = _controls(page, methods)
+        wish, among, target = _controls(page, methods, _recommended(page))
     try:
         choice, report = cache.choice(page.key, page.workspace, wish, among, target)
     except WinnowError as error:
@@ -60,13 +62,63 @@ def draw() -> None:
             live(parts.payoff_card(found), "w-select-measured", dispatch)
         else:
             _payoff(page, choice, among, target)
+        _comparison(page, wish, among, target)
 
 
-def _controls(page: Page, methods: list[dict[str, Any]]) -> tuple[Wish, tuple[str, ...] | None, tuple[str, ...] | None]:
+def _recommended(page: Page) -> str | None:
+    """The method that beat random on this data by the most, as the latest comparison measured; None where none did."""
+    kept = Comparisons(Path(page.info.path) / "selections")
+    if not kept.there():
+        return None
+    found = kept.latest(cache.comparison_marks(page.key, page.workspace, Wish())[1])
+    return found["recommended"] if found else None
+
+
+def _comparison(page: Page, wish: Wish, among: tuple[str, ...] | None, target: tuple[str, ...] | None) -> None:
+    """Every method beside random under the settings on the page: as it was measured, as it is being, or a button for it."""
+    mark, _ = cache.comparison_marks(page.key, page.workspace, wish, among, target)
+    root = Path(page.info.path)
+    may = page.may(Right.DECIDE)
+
+    def handle(value: dict[str, Any]) -> None:
+        name = str(value.get("method"))
+        if value.get("do") == "compare-start" and may:
+            start_comparison(root, mark, wish, state.session().actor, among, target)
+        elif value.get("do") == "compare-cancel":
+            cancel(root, mark)
+        elif value.get("do") == "method" and name in SELECTORS:
+            st.session_state["w-method"] = name
+        else:
+            dispatch(value)
+
+    if (found := Comparisons(root / "selections").get(mark)) is not None:
+        live(parts.comparison_card(found, wish.method), "w-select-compared", handle)
+    elif status(root, mark)["state"] == "running":
+        _comparing(root, mark, handle)
+    else:
+        live(parts.comparison_wanted(status(root, mark), may), "w-select-compare", handle)
+
+
+@st.fragment(run_every=EVERY)
+def _comparing(root: Path, mark: str, handle: Handler) -> None:
+    """A comparison that is being made, until it is there."""
+    now = status(root, mark)
+    if now["state"] != "running":
+        st.rerun(scope="app")
+    live(parts.comparison_waiting(now), "w-select-comparing", handle)
+
+
+def _controls(
+    page: Page, methods: list[dict[str, Any]], best: str | None
+) -> tuple[Wish, tuple[str, ...] | None, tuple[str, ...] | None]:
     by_name = {m["name"]: m for m in methods}
     names = [m["name"] for m in methods]
-    first = names.index(FIRST) if FIRST in by_name else 0
-    name = st.selectbox("Method", names, index=first, format_func=lambda n: by_name[n]["title"], key="w-method")
+    first = names.index(best if best in by_name else YARDSTICK)
+
+    def said(name: str) -> str:
+        return by_name[name]["title"] + (" · recommended" if name == best else "")
+
+    name = st.selectbox("Method", names, index=first, format_func=said, key="w-method")
     method = by_name[name]
     st.caption(method["explain"])
     percent = st.slider("How much to keep", 1, 100, 30, format="%d%%", key="w-budget")

@@ -74,13 +74,18 @@ def shares(title: str, table: Sequence[Share], warnings: Sequence[str]) -> str:
     )
 
 
-def payoff_waiting(status: Mapping[str, Any], looks: int) -> str:
-    """The payoff while it is being measured."""
+def _bar(status: Mapping[str, Any], label: str, unit: str) -> tuple[str, str]:
+    """A progress bar, and how far it is in words."""
     done, total = int(status.get("done") or 0), int(status.get("total") or 0)
     share = 100 * done / total if total else 0.0
     state = f'aria-valuenow="{share:.0f}"><i style="width:{share:.1f}%"></i>' if total else "data-open><i></i>"
-    bar = f'<div class="w-bar" role="progressbar" aria-label="Measuring the payoff" aria-valuemin="0" aria-valuemax="100" {state}</div>'
-    now = f"{done} of {total} trainings" if total else "starting"
+    bar = f'<div class="w-bar" role="progressbar" aria-label="{label}" aria-valuemin="0" aria-valuemax="100" {state}</div>'
+    return bar, f"{done} of {total} {unit}" if total else "starting"
+
+
+def payoff_waiting(status: Mapping[str, Any], looks: int) -> str:
+    """The payoff while it is being measured."""
+    bar, now = _bar(status, "Measuring the payoff", "trainings")
     stop = button("Cancel", go("payoff-cancel"), "close", extra="w-small")
     return (
         f"<section class='w-card w-payoff'><header><h2>Measuring the payoff</h2><span class='w-muted w-grow'>{now}</span>{stop}</header>"
@@ -162,4 +167,68 @@ def _curve(arms: Sequence[Mapping[str, Any]], main: Sequence[Mapping[str, Any]])
         f"<polyline class='w-was' points='{place(lines[0])}'/><polyline class='w-is' points='{place(lines[1])}'/>"
         f"<text x='0' y='20'>{high:.0%}</text><text x='0' y='104'>{low:.0%}</text><text x='480' y='116' text-anchor='end'>{top_x:,} samples</text>"
         "</svg><p class='w-muted w-fine'>Coloured: in the order of this method. Grey: random.</p>"
+    )
+
+
+def comparison_wanted(status: Mapping[str, Any], may: bool) -> str:
+    """The comparison of all methods that was not made yet, with a way to ask for it."""
+    said = str(status.get("message") or "")
+    tone = {"failed": "bad", "lost": "warn", "cancelled": "warn"}.get(str(status.get("state")), "")
+    ask = button("Compare all methods", go("compare-start"), "leaderboard", extra="w-small") if may else ""
+    return (
+        "<section class='w-card w-payoff'><header><h2>All methods</h2></header>"
+        f"{notice(said, tone) if tone and said else ''}<p class='w-muted w-fine'>No method is recommended before it was measured on "
+        "this data: each is trained on under these settings, beside random, and recommended only where it beat random beyond "
+        f"the interval.</p><div class='w-row' style='margin-top:8px'>{ask}</div></section>"
+    )
+
+
+def comparison_waiting(status: Mapping[str, Any]) -> str:
+    """The comparison while it is being made."""
+    bar, now = _bar(status, "Comparing all methods", "steps")
+    stop = button("Cancel", go("compare-cancel"), "close", extra="w-small")
+    return (
+        f"<section class='w-card w-payoff'><header><h2>Comparing all methods</h2><span class='w-muted w-grow'>{now}</span>{stop}"
+        f"</header>{bar}<p class='w-muted w-fine'>{esc(status.get('message') or '')}</p></section>"
+    )
+
+
+def comparison_card(found: Mapping[str, Any], current: str) -> str:
+    """Every method beside random: accuracy, the difference with its interval, coverage and diversity. A name chooses its method."""
+    rows = sorted(found["rows"], key=lambda r: -r["accuracy"])
+    lines = "".join(_compared(r, r["method"] == found["recommended"], r["method"] == current) for r in rows)
+    tone = "good" if found["recommended"] else "warn"
+    out = "; ".join(f"{name.replace('_', ' ')}: {why}" for name, why in found["left_out"].items())
+    left = f" Left out: {esc(out)}." if out else ""
+    return (
+        f"<section class='w-card w-payoff'><header><h2>All methods</h2><span class='w-muted'>{esc(found['wish']['budget'])} of the data, "
+        f"{count(found['judged'])} held-out samples, {found['seeds']} seeds</span></header>{notice(found['verdict'], tone)}"
+        "<div class='w-scroll' tabindex='0' aria-label='All methods'><table class='w-table w-compare'><thead><tr><th>Method</th>"
+        "<th class='w-r'>Accuracy</th><th class='w-r'>To random</th><th class='w-r'>95% interval</th><th></th>"
+        "<th class='w-r' title='Coverage radius: smaller is better'>Radius</th><th class='w-r' title='Vendi score'>Diversity</th></tr></thead>"
+        f"<tbody>{lines}</tbody></table></div><p class='w-muted w-fine'>Intervals are paired bootstrap, widened for "
+        f"{plural(int(found['looks']), 'subset')} that looked at the held-out samples. Fresh random each epoch is a way to train on all data: "
+        f"it is never recommended as a subset.{left}</p></section>"
+    )
+
+
+def _compared(r: Mapping[str, Any], best: bool, current: bool) -> str:
+    name = esc(r["title"])
+    pick = f"<button class='w-link w-cut' title='{name}' {go('method', method=r['method'])}>{name}</button>"
+    apart = r["against_random"]
+    if apart is None:
+        said = "<td class='w-r w-muted'>the yardstick</td><td></td><td></td>"
+    else:
+        value, low, high = apart
+        mark = icon("check_circle", "w-won") + "<span class='w-sr'>beats random</span>" if low > 0 else ""
+        said = (
+            f"<td class='w-r'>{'' if low > 0 or high < 0 else '≈ '}{value:+.1%}</td><td class='w-r w-muted'>{low:+.1%} to {high:+.1%}</td>"
+            f"<td title='{'beats random beyond the interval' if low > 0 else ''}'>{mark}</td>"
+        )
+    told = " <span class='w-chip'>recommended</span>" if best else ""
+    here, strong = (" aria-current='true'", " class='w-changed'") if current else ("", "")
+    return (
+        f"<tr{here}><th scope='row'{strong}>{pick}{told}</th>"
+        f"<td class='w-r'><b>{r['accuracy']:.1%}</b></td>{said}<td class='w-r'>{_number(r['radius'], '.3f')}</td>"
+        f"<td class='w-r'>{_number(r['vendi'], '.1f')}</td></tr>"
     )

@@ -7,8 +7,9 @@ from collections.abc import Generator
 
 import pytest
 import torch
+from threadpoolctl import threadpool_info, threadpool_limits
 
-from winnow.core.threads import ahead, core_count, in_order, one_core_each
+from winnow.core.threads import ahead, core_count, in_order, one_core_each, undivided
 
 
 def test_results_come_in_the_order_of_the_items_and_few_are_begun_early() -> None:
@@ -32,6 +33,23 @@ def test_torch_works_alone_inside_and_as_before_afterwards() -> None:
         assert list(pool.map(lambda _: torch.get_num_threads(), range(4))) == [1] * 4
     assert torch.get_num_threads() == before
     assert core_count() >= 1
+
+
+def blas_threads() -> set[int]:
+    return {lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"}
+
+
+def test_nothing_is_divided_until_the_last_one_has_left() -> None:
+    with threadpool_limits(2):
+        assert blas_threads() == {2}
+        first, second = undivided(), undivided()
+        first.__enter__()
+        second.__enter__()
+        assert blas_threads() == {1}
+        first.__exit__(None, None, None)
+        assert blas_threads() == {1}, "somebody is still inside"
+        second.__exit__(None, None, None)
+        assert blas_threads() == {2}
 
 
 def numbers(log: list[str], fail_at: int = 99) -> Generator[int, None, None]:
