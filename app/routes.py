@@ -34,6 +34,7 @@ def build_routes() -> list[Route]:
         Route("/api/rows/{ws}", endpoint(queue.rows)),
         Route("/api/labels/{ws}", endpoint(queue.labels)),
         Route("/api/search/{ws}", endpoint(search.search)),
+        Route("/api/warm/{ws}", endpoint(search.warm)),
         Route("/api/bring/{ws}", endpoint(search.bring), methods=["POST"]),
         Route("/api/meaning/{ws}", endpoint(words.meaning)),
         Route("/api/newclass/{ws}", endpoint(words.newclass), methods=["POST"]),

@@ -1,4 +1,4 @@
-"""GET /api/search and POST /api/bring: the most similar samples, and a file that is to be compared with them."""
+"""GET /api/search, GET /api/warm and POST /api/bring: the most similar samples, and a file that is to be compared with them."""
 
 from __future__ import annotations
 
@@ -31,6 +31,12 @@ def search(call: Call) -> dict[str, Any]:
         "notice": call.workspace.searcher.notice() if flt.find or flt.without else "",
         "rows": [{**call.links(r), "similarity": float(r["scores"]["match"])} for r in rows],
     }
+
+
+def warm(call: Call) -> dict[str, Any]:
+    """Load what the first search by words needs, while it is being typed."""
+    call.workspace.searcher.prepare()
+    return {"ready": True}
 
 
 def bring(call: Call) -> dict[str, Any]:

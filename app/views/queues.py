@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-from winnow.app import cache, theme
+from winnow.app import cache, filters, state, theme
 from winnow.app.filters import PROBLEMS
-from winnow.app.widgets.acts import dispatch
+from winnow.app.hub import hub
+from winnow.app.widgets.acts import dispatch, goto
 from winnow.app.widgets.frame import Page, fill, page_frame
-from winnow.app.widgets.html import count, dot, esc, icon, no_match, plural
+from winnow.app.widgets.html import button, count, dot, esc, go, icon, no_match, percent, plural
+from winnow.app.widgets.samples import picture
 from winnow.app.widgets.tiles import cells_of, queue_link
 from winnow.core.query import Filter
 from winnow.core.queues import PICKS, USUAL_SECONDS
@@ -17,6 +20,9 @@ from winnow.core.types import Kind
 
 ROWS = 12
 """Mix-ups and clusters that are listed, the largest first."""
+
+GROUPS, EXAMPLES = 8, 4
+"""Groups with more problems that are listed, and samples shown of each."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +131,64 @@ def by_cluster(page: Page) -> tuple[list[Line], int]:
     ], len(found)  # fmt: skip
 
 
+def troubled(page: Page) -> list[tuple[dict[str, Any], list[str]]]:
+    """(facts, ids) of each small group with surely more labels that look wrong, or more hard samples, than the whole; wrong
+    labels first, and within a kind the surest first."""
+    found = [
+        (row, ids)
+        for table in page.workspace.sets()
+        if table["name"] == "rare_slice"
+        for row, ids in zip(table["rows"], table["examples"], strict=True)
+        if str(row.get("fact", "")).startswith("more") and ids
+    ]
+    return sorted(found, key=lambda f: "wrong" not in f[0]["fact"])
+
+
+def groups(page: Page) -> str:
+    """These groups by name, with counts and examples; a click opens their samples in Review."""
+    found = troubled(page)
+    if not found or page.filter != Filter():
+        return ""
+    shown = [ids[:EXAMPLES] for _, ids in found[:GROUPS]]
+    wanted = list(dict.fromkeys(i for ids in shown for i in ids))
+    tiles = {
+        r["sample_id"]: picture(page, r, "w-mini")
+        for r in page.workspace.rows(filters.with_ids(Filter(), wanted), "row", 0, len(wanted))
+    }
+    few = 1 if page.info.modality == "text" else EXAMPLES
+    lines = []
+    for at, (row, _) in enumerate(found[:GROUPS]):
+        kind = "noisy_label" if "wrong" in row["fact"] else "hard"
+        said = "labels look wrong" if kind == "noisy_label" else "are hard"
+        name = row.get("name") or f"Cluster {row['cluster']}"
+        examples = "".join(tiles.get(i, "") for i in shown[at][:few])
+        lines.append(
+            f"<tr><th scope='row'>{button(name, go('group', at=at), extra='w-small w-quiet')}</th><td class='w-cut'>{esc(row['class'])}</td>"
+            f"<td class='w-r'>{dot(kind)} <b>{count(row['samples'])}</b> of {count(row['of'])}</td><td>{said}</td>"
+            f"<td class='w-r' title='Surely at least {percent(row['low'], 1)}'>{percent(row['share'], 1)}</td><td class='w-r w-muted w-whole-share'>{percent(row['whole'], 1)}</td>"
+            f"<td><div class='w-strip'>{examples}</div></td></tr>"
+        )
+    note = "95% sure, over all groups at once; click a name to review it"
+    if len(found) > GROUPS:
+        note = f"{GROUPS} of {len(found):,}, {note}"
+    return (
+        f"<section class='w-card'><header><h2>Groups with more problems</h2><span class='w-muted w-cut'>{note}</span></header>"
+        "<div class='w-scroll' tabindex='0' role='region' aria-label='Groups with more problems'><table class='w-table w-slices'><thead><tr><th>Group</th><th>Commonest label</th>"
+        "<th class='w-r'>Samples</th><th></th><th class='w-r'>Share</th><th class='w-r w-whole-share'>In the whole</th><th>Examples</th></tr></thead>"
+        f"<tbody>{''.join(lines)}</tbody></table></div></section>"
+    )
+
+
+def open_group(page: Page, at: Any) -> None:
+    """Go through the samples of one of these groups."""
+    found = troubled(page)
+    if isinstance(at, int) and 0 <= at < len(found):
+        row, ids = found[at]
+        state.only(Filter(), "-noisy_label" if "wrong" in row["fact"] else "-hard")
+        state.set_selection(hub().keep_selection(page.key, ids))
+        goto("review")
+
+
 def body(page: Page) -> str:
     """The page below its head."""
     if not page.counts.matching:
@@ -149,10 +213,17 @@ def body(page: Page) -> str:
     if clusters:
         note = "with suspects" + (f", the largest {len(clusters)} of {n:,}" if n > len(clusters) else "")
         lists.append(listing(page, "By cluster", note, clusters, pace))
-    return f"<div class='w-queues'>{starts(page, pace)}<div class='w-three'>{''.join(lists)}</div></div>"
+    return f"<div class='w-queues'>{starts(page, pace)}<div class='w-three'>{''.join(lists)}</div>{groups(page)}</div>"
 
 
 def draw() -> None:
     """Draw the page."""
     page = page_frame("queues", "What is worth looking at next?")
-    fill(page, lambda: body(page), dispatch)
+
+    def handle(value: dict[str, Any]) -> None:
+        if value.get("do") == "group":
+            open_group(page, value.get("at"))
+        else:
+            dispatch(value)
+
+    fill(page, lambda: body(page), handle)

@@ -17,6 +17,8 @@ _COHERENT = 0.5
 _K = 10
 _ROWS = 100
 _EXAMPLES = 5
+_MEMBERS = 200
+"""Samples named of a group with more problems: enough to work through it."""
 
 
 class RareSlice:
@@ -35,7 +37,7 @@ class RareSlice:
     """
 
     name: ClassVar[str] = "rare_slice"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     title: ClassVar[str] = "Rare and troubled groups"
     explain: ClassVar[str] = "Small groups that hold together and should be kept, and groups with more problems."
     requires: ClassVar[frozenset[Need]] = frozenset({Need.LABELS, Need.CLUSTERS, Need.NEIGHBORS})
@@ -151,7 +153,7 @@ def _troubled(inputs: SetInputs, use: Bool, fine: Int32) -> tuple[list[dict[str,
                 "guarded": 0,
                 "offered": 0,
             }
-            made.append((row, [int(r) for r in np.flatnonzero(hit & (fine == c))[:_EXAMPLES]]))
+            made.append((row, [int(r) for r in np.flatnonzero(hit & (fine == c))[:_MEMBERS]]))
     made.sort(key=lambda item: (-item[0]["low"], item[0]["cluster"], item[0]["fact"]))
     return [r for r, _ in made], [e for _, e in made]
 

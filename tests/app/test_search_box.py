@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 
 import pytest
+from fake_workspace import FakeSearcher
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
@@ -76,3 +77,12 @@ def test_a_file_is_brought_and_kept_under_a_handle(client: TestClient, hub: Hub,
         assert status == 400
         assert said in body["error"]
     assert client.post(f"/api/bring/{hub.first}", json={}, headers=ORIGIN).status_code == 401
+
+
+def test_the_encoder_is_loaded_while_words_are_typed(
+    client: TestClient, hub: Hub, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready: list[bool] = []
+    monkeypatch.setattr(FakeSearcher, "prepare", lambda self: ready.append(True), raising=False)
+    assert client.get(f"/api/warm/{hub.first}", headers=headers).json() == {"ready": True}
+    assert ready == [True]

@@ -26,6 +26,7 @@ class SearchBox {
     root.addEventListener("paste", (event) => { if (this.#isBox(event) && event.clipboardData.files[0]) { event.preventDefault(); this.#bring(event.clipboardData.files[0]); } });
     root.addEventListener("dragover", (event) => { if (this.#isBox(event) && this.data.takes) event.preventDefault(); });
     root.addEventListener("drop", (event) => { if (this.#isBox(event) && event.dataTransfer.files[0]) { event.preventDefault(); this.#bring(event.dataTransfer.files[0]); } });
+    root.addEventListener("focusin", (event) => { if (event.target === this.box) this.#warm(); });
     this.onKey = (event) => this.#key(event);
     window.addEventListener("keydown", this.onKey);
     root.dataset.searching = "ready";
@@ -45,6 +46,13 @@ class SearchBox {
     event.preventDefault();
     this.box.focus();
     this.box.select();
+  }
+
+  /** The encoder is loaded while the first words are typed. */
+  #warm() {
+    if (this.warmed === this.data.ws) return;
+    this.warmed = this.data.ws;
+    this.api.get("warm", null, { timeout: 120000 }).catch(() => { this.warmed = null; }); // the search itself says what is wrong
   }
 
   #say(text) { setText(this.root.querySelector("[data-search-said]"), text); }
