@@ -14,12 +14,12 @@ from starlette.middleware import Middleware
 
 from winnow.app.door import Gate
 from winnow.app.faults import on_script_error
+from winnow.app.first_look import FirstLook
 from winnow.app.headers import Headers
 from winnow.app.hub import hub
 from winnow.app.routes import build_routes
 from winnow.app.security import HostGuard
 from winnow.core.errors import WinnowError
-from winnow.core.registry import load_siblings
 
 LOG = logging.getLogger("winnow.app")
 
@@ -31,12 +31,16 @@ def prefix() -> str:
 
 
 def _warm_up() -> None:
-    """Load the pages and the first dataset while the browser is still on its way."""
+    """Load the first page and the first dataset while the browser is still on its way; other pages load when they are
+    opened, so that what only they need (scipy, faiss) does not stand in the way of the first picture."""
     try:
         importlib.import_module("winnow.app.shell")
-        load_siblings("winnow.app.views", importlib.import_module("winnow.app.views").__path__)
         if first := hub().first:
-            hub().workspace(first).counts()  # every page begins with them; the first time reads labels and ids
+            workspace = hub().workspace(first)
+            workspace.counts()  # every page begins with them; the first time reads labels and ids
+            if workspace.info().has_map:
+                workspace.points()  # the sidebar names the clusters
+        importlib.import_module(f"winnow.app.views.{'overview' if first else 'home'}")
     except WinnowError as error:  # the page says it in its place
         LOG.info("Nothing to warm up: %s", error)
 
@@ -55,6 +59,7 @@ app = st.App(
         Middleware(Headers),
         Middleware(HostGuard, allowed=lambda: (hub().hosts, hub().any_address)),
         Middleware(Gate, door=lambda: hub().door, prefix=prefix),
+        Middleware(FirstLook),
     ],
     on_script_error=on_script_error,
     lifespan=_lifespan,

@@ -21,13 +21,15 @@ QUIET = {
     "global.developmentMode": False,
     "logger.hideWelcomeMessage": True,
     "runner.magicEnabled": False,
+    "runner.postScriptGC": False,
     "server.fileWatcherType": "none",
     "server.showEmailPrompt": False,
     "server.maxUploadSize": 2000,
     "server.enableAgentApi": False,
     "server.enableStaticServing": False,
 }
-"""No telemetry, no Deploy button, no watching of files, no welcome. Set here, so that an installed app needs no file."""
+"""No telemetry, no Deploy button, no watching of files, no welcome. Set here, so that an installed app needs no file.
+Python collects garbage when there is some, instead of after each run of a page, just when its pictures are asked for."""
 
 
 def options(port: int, host: str, headless: bool) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import faiss
 import numpy as np
 
 from ..types import Float32, Int32
@@ -10,6 +9,8 @@ from ..types import Float32, Int32
 
 def parts(x: Float32, k: int, seed: int) -> tuple[Int32, Float32]:
     """Part of each row (m,) int32 and the unit centres (k', d): spherical k-means, k' = min(k, m)."""
+    import faiss
+
     m, d = x.shape
     k = max(1, min(k, m))
     if k == m:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import heapq
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from scipy import sparse
 
 from ..types import Int64
 from .base import SELECTORS, Need, Picked, SelectionInputs, free_rows
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 
 class FacilityLocation:
@@ -69,6 +71,8 @@ class FacilityLocation:
 
 def _similar(inputs: SelectionInputs, k: int) -> sparse.csr_matrix:
     """(n, n) sparse similarity in [0, 1], symmetric by maximum, with ones on the diagonal."""
+    from scipy import sparse
+
     assert inputs.neighbors is not None
     index, away = inputs.neighbors.indices[:, :k], inputs.neighbors.distances[:, :k]
     there = index >= 0
