@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
 
 from ..threads import in_order, one_core_each
 from ..types import Bool, Float32, Int32, Int64, Progress, ProgressFn, quiet
@@ -158,6 +157,8 @@ def difference(
     one: NDArray[np.float64], other: NDArray[np.float64], against: str, looks: int = 1, resamples: int = _RESAMPLES
 ) -> Difference:
     """Mean of one − other with its bootstrap interval: value ± z·(standard deviation over resamples)."""
+    from scipy.stats import norm
+
     apart = one - other
     if not len(apart):
         return Difference(against, float("nan"), float("nan"), float("nan"))
