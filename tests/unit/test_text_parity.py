@@ -10,6 +10,7 @@ import pytest
 from winnow.core.errors import QueryError
 from winnow.core.influence import class_centres, influence
 from winnow.core.signals import SIGNALS
+from winnow.core.signals.text_language import surprise
 from winnow.core.types import Modality, SignalInputs
 
 
@@ -72,3 +73,32 @@ def test_class_centres_are_means_of_readable_samples() -> None:
     x = np.array([[1, 0], [0, 1], [1, 0], [0, 1]], np.float16)
     centres = class_centres(x, np.array([True, True, True, False]), np.array([0, 0, 1, 1], np.int32), 3)
     np.testing.assert_allclose(centres, [[0.5**0.5, 0.5**0.5], [1, 0], [0, 0]], atol=1e-6)
+
+
+ENGLISH = ["please block my card", "set an alarm for seven", "what is the weather in the morning", "where is my lost suitcase", "book a table for two people", "how much money is in my account", "play some music in the kitchen", "is there a fee for this transfer", "change the language of the assistant", "tell me when the flight leaves", "what is the limit of my credit card", "remind me to call the bank tomorrow", "i want to cancel my order", "how long does the train take", "the speaker is much too loud", "how do i reset the password of my account"]  # fmt: skip
+FOREIGN = ["bitte sperren sie meine karte sofort", "wie wird das wetter morgen früh", "quiero reservar una mesa para dos", "quel temps fera-t-il demain matin", "stell den wecker auf sieben uhr"]  # fmt: skip
+
+
+def test_another_language_in_the_same_script_is_found() -> None:
+    random = np.random.default_rng(0)
+    halves = [t.split(" ", 3) for t in ENGLISH]
+    made = [" ".join([*halves[a][:3], *halves[b][3:]]) for a, b in random.integers(0, len(ENGLISH), (400, 2))]
+    result = SIGNALS.get("text_language")(inputs_of([*made, *FOREIGN, "ok", ""], [0] * 407))
+    assert np.isnan(result.score[-2:]).all(), "too short to tell"
+    assert (result.score[400:405] > 0.5).all()
+    assert (result.score[:400] > 0.5).mean() < 0.01
+    assert result.reasons is not None
+    assert "another language" in result.reasons[400]
+
+
+def test_the_letters_of_a_text_are_foretold_by_all_others_alone() -> None:
+    texts = np.array(["abab abab abab", "abba abab baba", "xyz xyz xyz xyz"], object)
+    triples = [[f" {t} "[i : i + 3] for i in range(len(t))] for t in texts]
+    rest = triples[1] + triples[2]
+    bits = []
+    for abc in triples[0]:
+        p1 = (sum(t[2] == abc[2] for t in rest) + 0.5) / (len(rest) + 32)
+        p2 = (sum(t[1:] == abc[1:] for t in rest) + 2 * p1) / (sum(t[1] == abc[1] for t in rest) + 2)
+        p3 = (sum(t == abc for t in rest) + 2 * p2) / (sum(t[:2] == abc[:2] for t in rest) + 2)
+        bits.append(-np.log2(p3))
+    assert surprise(texts)[0] == pytest.approx(np.mean(bits))
