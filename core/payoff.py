@@ -15,9 +15,11 @@ from filelock import FileLock
 from . import fingerprint as fp
 from .chooser import Choice, Chooser, Material, Wish
 from .errors import QueryError, WorkspaceError
+from .selection import SELECTORS, Need
 from .selection.choose import narrowed
 from .selection.logistic import EPOCHS
 from .selection.payoff import Arm, Payoff, Training, curve_arms, judged_rows, measure, without_arms
+from .selection.random import Random
 from .selection.rs2 import FreshRandom
 from .store.artifacts import load_json, plain, save_json
 from .types import Float32, Int64, ProgressFn, quiet
@@ -161,15 +163,23 @@ def payoff(
         features, len(m.classes), arms, judge, m.inputs.labels[judge], seeds=seeds, looks=looks,
         progress=progress,
     )  # fmt: skip
-    return summary(found, choice, looks, int(m.reviewed[judge].sum()))
+    aimed = Need.TARGET in SELECTORS.get(choice.wish.method).requires and bool(
+        m.inputs.target is not None and m.inputs.target[judge].any()
+    )
+    return summary(found, choice, looks, int(m.reviewed[judge].sum()), aimed)
 
 
-def summary(found: Payoff, choice: Choice, looks: int, reviewed: int) -> dict[str, Any]:
-    """A payoff as JSON, with its verdict in words."""
+def summary(found: Payoff, choice: Choice, looks: int, reviewed: int, aimed: bool = False) -> dict[str, Any]:
+    """A payoff as JSON, with its verdict in words. ``aimed`` : the method was given the samples that judge as its target; such a
+    subset never counts as better than random."""
     subset = found.arm("subset")
     gain = next(d for d in subset.differences if d.against == "random")
     how = f"{gain.value:+.1%} against random ({gain.low:+.1%} to {gain.high:+.1%})"
-    if gain.low > 0:
+    if choice.wish.method == Random.name:
+        verdict = "This is random, the yardstick. Compare the methods to see which of them beat it on this data."
+    elif aimed:
+        verdict = f"{how[0].upper()}{how[1:]}, but it was aimed at the very samples that judge it, which flatters it."
+    elif gain.low > 0:
         verdict = f"Better than random: {how}."
     elif gain.high < 0:
         verdict = f"Worse than random: {how}. Take a random subset, or more."
@@ -180,7 +190,7 @@ def summary(found: Payoff, choice: Choice, looks: int, reviewed: int) -> dict[st
         {
             "fingerprint": choice.fingerprint, "method": choice.wish.method, "size": len(choice.rows), "arms": arms,
             "judged": found.judged, "reviewed": reviewed, "seeds": found.seeds, "level": found.level, "looks": looks,
-            "verdict": verdict, "beats_random": gain.low > 0,
+            "verdict": verdict, "beats_random": gain.low > 0 and not aimed and choice.wish.method != Random.name,
         }
     )  # fmt: skip
     return out

@@ -40,7 +40,7 @@ def compared(m: Material, inputs: Any, judge: Int64) -> tuple[list[str], dict[st
         if missing:
             left[s.name] = f"needs {' and '.join(missing)}"
         elif Need.TARGET in s.requires and aimed:
-            left[s.name] = "its target is the held-out samples that would judge it"
+            left[s.name] = "the target is the held-out samples that judge"
         else:
             names.append(s.name)
     return names, left

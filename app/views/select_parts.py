@@ -8,6 +8,7 @@ from typing import Any
 
 from winnow.app.widgets.html import button, count, esc, go, icon, notice, percent, plural
 from winnow.core.chooser import Choice, Report, Scorecard
+from winnow.core.selection import SELECTORS
 from winnow.core.selection.measures import Share
 
 SHOWN = 30
@@ -118,7 +119,7 @@ def payoff_card(found: Mapping[str, Any]) -> str:
     return (
         f"<section class='w-card w-payoff'><header><h2>Payoff</h2><span class='w-muted'>accuracy of a probe on "
         f"{count(found['judged'])} held-out samples ({count(found['reviewed'])} reviewed), {found['seeds']} seeds</span></header>"
-        f"{notice(found['verdict'], tone)}<div class='w-scroll' tabindex='0' aria-label='Payoff'><table class='w-table'><thead><tr><th>Trained on</th><th class='w-r'>Samples</th>"
+        f"{notice(found['verdict'], tone)}<div class='w-scroll' tabindex='0' aria-label='Payoff'><table class='w-table w-arms'><thead><tr><th>Trained on</th><th class='w-r'>Samples</th>"
         f"<th class='w-r'>Accuracy</th><th class='w-r'>F1</th><th class='w-r'>g-mean</th><th class='w-r'>Difference</th></tr></thead>"
         f"<tbody>{lines}</tbody></table></div>{curve}{use}<p class='w-muted w-fine'>± is the deviation over seeds; intervals are paired bootstrap. The held-out samples "
         f"were looked at for {plural(int(found['looks']), 'subset')}, and intervals are widened for it. Their labels are cleaned by "
@@ -198,37 +199,40 @@ def comparison_card(found: Mapping[str, Any], current: str) -> str:
     rows = sorted(found["rows"], key=lambda r: -r["accuracy"])
     lines = "".join(_compared(r, r["method"] == found["recommended"], r["method"] == current) for r in rows)
     tone = "good" if found["recommended"] else "warn"
-    out = "; ".join(f"{name.replace('_', ' ')}: {why}" for name, why in found["left_out"].items())
-    left = f" Left out: {esc(out)}." if out else ""
+    whys: dict[str, list[str]] = {}
+    for name, why in found["left_out"].items():
+        whys.setdefault(why, []).append(SELECTORS.get(name).title if name in SELECTORS else name)
+    left = "".join(f" Left out: {', '.join(names)} ({why})." for why, names in whys.items())
     return (
         f"<section class='w-card w-payoff'><header><h2>All methods</h2><span class='w-muted'>{esc(found['wish']['budget'])} of the data, "
         f"{count(found['judged'])} held-out samples, {found['seeds']} seeds</span></header>{notice(found['verdict'], tone)}"
         "<div class='w-scroll' tabindex='0' aria-label='All methods'><table class='w-table w-compare'><thead><tr><th>Method</th>"
-        "<th class='w-r'>Accuracy</th><th class='w-r'>To random</th><th class='w-r'>95% interval</th><th></th>"
-        "<th class='w-r' title='Coverage radius: smaller is better'>Radius</th><th class='w-r' title='Vendi score'>Diversity</th></tr></thead>"
+        "<th class='w-r'>Accuracy</th><th class='w-r'>To random</th><th class='w-r w-span'>95% interval</th>"
+        "<th class='w-r w-extra' title='Coverage radius: smaller is better'>Radius</th><th class='w-r w-extra' title='Vendi score'>Diversity</th></tr></thead>"
         f"<tbody>{lines}</tbody></table></div><p class='w-muted w-fine'>Intervals are paired bootstrap, widened for "
         f"{plural(int(found['looks']), 'subset')} that looked at the held-out samples. Fresh random each epoch is a way to train on all data: "
-        f"it is never recommended as a subset.{left}</p></section>"
+        f"it is never recommended as a subset.{esc(left)}</p></section>"
     )
 
 
 def _compared(r: Mapping[str, Any], best: bool, current: bool) -> str:
     name = esc(r["title"])
-    pick = f"<button class='w-link w-cut' title='{name}' {go('method', method=r['method'])}>{name}</button>"
+    told = f"{icon('star', 'w-won')}<span class='w-sr'>recommended</span>" if best else ""
+    pick = f"<span class='w-pick'><button class='w-link w-cut' title='{name}' {go('method', method=r['method'])}>{name}</button>{told}</span>"
     apart = r["against_random"]
     if apart is None:
-        said = "<td class='w-r w-muted'>the yardstick</td><td></td><td></td>"
+        said = "<td class='w-r w-muted' colspan='2'>the yardstick</td>"
     else:
         value, low, high = apart
-        mark = icon("check_circle", "w-won") + "<span class='w-sr'>beats random</span>" if low > 0 else ""
+        won = f"{icon('check_circle', 'w-won')}<span class='w-sr'>beats random:</span> " if low > 0 else ""
+        title = " title='beats random beyond the interval'" if low > 0 else ""
         said = (
-            f"<td class='w-r'>{'' if low > 0 or high < 0 else '≈ '}{value:+.1%}</td><td class='w-r w-muted'>{low:+.1%} to {high:+.1%}</td>"
-            f"<td title='{'beats random beyond the interval' if low > 0 else ''}'>{mark}</td>"
+            f"<td class='w-r'{title}>{won}{'' if low > 0 or high < 0 else '≈ '}{value:+.1%}</td>"
+            f"<td class='w-r w-muted'>{100 * low:+.1f} to {100 * high:+.1f}</td>"
         )
-    told = " <span class='w-chip'>recommended</span>" if best else ""
     here, strong = (" aria-current='true'", " class='w-changed'") if current else ("", "")
     return (
-        f"<tr{here}><th scope='row'{strong}>{pick}{told}</th>"
-        f"<td class='w-r'><b>{r['accuracy']:.1%}</b></td>{said}<td class='w-r'>{_number(r['radius'], '.3f')}</td>"
-        f"<td class='w-r'>{_number(r['vendi'], '.1f')}</td></tr>"
+        f"<tr{here}><th scope='row'{strong}>{pick}</th>"
+        f"<td class='w-r'><b>{r['accuracy']:.1%}</b></td>{said}<td class='w-r w-extra'>{_number(r['radius'], '.3f')}</td>"
+        f"<td class='w-r w-extra'>{_number(r['vendi'], '.1f')}</td></tr>"
     )

@@ -13,7 +13,9 @@ from test_pages import html_of, open_page
 from winnow.app import hub as hubs
 from winnow.app.exports import ExportJob
 from winnow.app.views.select_parts import payoff_card, payoff_ended, payoff_waiting
+from winnow.core.chooser import Wish
 from winnow.core.errors import Cancelled
+from winnow.core.payoff_compare import Comparisons, comparison_mark
 from winnow.core.types import Progress
 from winnow.core.workspace import Workspace
 
@@ -55,6 +57,60 @@ def test_a_slider_changes_the_subset_and_a_name_keeps_it(real: Workspace) -> Non
     at.button(key="w-keep-save").click().run()
     assert [s.name for s in real.selections.all()] == ["<b>mine</b>"]
     assert "<b>mine" not in html_of(at)
+
+
+def comparison(ws: Workspace, best: str | None) -> dict[str, object]:
+    chooser = ws.selection
+    m = chooser.material()
+    low = 0.01 if best else -0.01
+    row = {"method": "d2", "title": "Difficulty <b>", "size": 9, "radius": 0.2, "p95": 0.1, "vendi": 3.0, "seconds": 0.1,
+           "accuracy": 0.9, "deviation": 0.01, "against_random": [0.03, low, 0.05], "beats_random": best is not None}  # fmt: skip
+    chance = {**row, "method": "random", "title": "Random", "against_random": None, "beats_random": None}
+    return {
+        "fingerprint": comparison_mark(chooser, m, Wish()), "data": chooser.state_mark(m), "wish": Wish().to_json(),
+        "rows": [row, chance], "left_out": {"ot_gain": "why <i>"}, "judged": 60, "reviewed": 0, "seeds": 5, "looks": 2,
+        "level": 0.95, "recommended": best, "verdict": "Said so.", "at": "2026-01-01T00:00:00+00:00",
+    }  # fmt: skip
+
+
+def test_nothing_is_recommended_before_it_was_measured(real: Workspace) -> None:
+    at = open_page("select")
+    assert at.selectbox(key="w-method").value == "random"
+    assert not any("recommended" in option for option in at.selectbox(key="w-method").options)
+    assert "Compare all methods" in html_of(at)
+    Comparisons(real.path / "selections").keep(comparison(real, None))
+    at = open_page("select")
+    assert at.selectbox(key="w-method").value == "random"
+    assert "Said so." in html_of(at)
+    assert not any("recommended" in option for option in at.selectbox(key="w-method").options)
+
+
+def test_what_beat_random_is_recommended_until_the_data_changes(real: Workspace) -> None:
+    Comparisons(real.path / "selections").keep(comparison(real, "d2"))
+    at = open_page("select")
+    assert at.selectbox(key="w-method").value == "d2"
+    assert [o for o in at.selectbox(key="w-method").options if "recommended" in o] == [
+        "Difficulty and diversity (D2) · recommended"
+    ]
+    shown = html_of(at)
+    assert "beats random" in shown
+    assert "Difficulty <b>" not in shown
+    assert "why <i>" not in shown
+    at.slider(key="w-quality").set_value(0.8).run()
+    assert "Compare all methods" in html_of(at), "under other settings it was not measured"
+    real.decide(real.ids()[0], "exclude")
+    assert open_page("select").selectbox(key="w-method").value == "random"
+
+
+def test_a_comparison_in_its_own_process_is_followed(real: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[Wish] = []
+    monkeypatch.setattr("winnow.app.views.select.start_comparison", lambda root, mark, wish, *more: begun.append(wish))
+    said = {"state": "running", "done": 3, "total": 12, "message": "choosing: <b>"}
+    monkeypatch.setattr("winnow.app.views.select.status", lambda root, mark: said)
+    text = html_of(open_page("select"))
+    assert 'aria-valuenow="25"' in text
+    assert "choosing: &lt;b&gt;" in text
+    assert not begun, "only a person starts it"
 
 
 def test_an_export_says_how_far_it_is_and_can_be_stopped() -> None:

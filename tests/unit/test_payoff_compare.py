@@ -11,7 +11,7 @@ import pytest
 
 from winnow.core.chooser import Wish
 from winnow.core.errors import Cancelled
-from winnow.core.payoff import HoldoutGuard, epochs_of
+from winnow.core.payoff import HoldoutGuard, epochs_of, payoff
 from winnow.core.payoff_compare import Comparisons, compare, comparison_mark, recommendation
 from winnow.core.selection import SELECTORS
 from winnow.core.types import Progress
@@ -77,6 +77,25 @@ def test_a_target_that_does_not_judge_lets_its_methods_in(tiny_ws: Path) -> None
         with pytest.raises(Cancelled):
             compare(ws.selection, Wish(), m, seeds=1, progress=stop)
         assert len(names) == len(SELECTORS.names())
+
+
+def test_a_payoff_says_what_it_cannot_tell(tiny_ws: Path) -> None:
+    with Workspace.open(tiny_ws) as ws:
+        chooser = ws.selection
+        found = {
+            n: payoff(chooser, chooser.choose(Wish(n, "30%")), seeds=1, curve=False) for n in ("random", "ot_gain")
+        }
+        held = np.flatnonzero(chooser.material().held)
+        aside = chooser.material(
+            target=[str(i) for i in np.array(ws.ids())[np.setdiff1d(np.arange(len(ws.ids())), held)[:30]]]
+        )
+        other = payoff(chooser, chooser.choose(Wish("ot_gain", "30%"), material=aside), aside, seeds=1, curve=False)
+    assert "yardstick" in found["random"]["verdict"]
+    assert "aimed at the very samples" in found["ot_gain"]["verdict"]
+    assert not found["random"]["beats_random"]
+    assert not found["ot_gain"]["beats_random"]
+    assert "aimed" not in other["verdict"]
+    assert other["fingerprint"] != found["ot_gain"]["fingerprint"], "another target is another subset"
 
 
 def test_each_epoch_keeps_to_the_constraints(tiny_ws: Path) -> None:
