@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from . import __version__, cli_log, cli_people, cli_roles, cli_select
+from . import __version__, cli_log, cli_people, cli_roles, cli_select, cli_words
 from .console import STAGES, Bars
 from .errors import Cancelled, WinnowError
 
@@ -378,6 +378,7 @@ cli_people.register(app)
 cli_log.register(app)
 cli_select.register(app)
 cli_roles.register(app)
+cli_words.register(app)
 
 
 @app.command()

@@ -58,7 +58,8 @@ def save_prompts(layout: Layout, prompts: Prompts) -> None:
 
 def candidate_words(modality: Modality, class_names: Sequence[str], prompts: Prompts) -> list[str]:
     """Words to mine negatives from: the thousand ImageNet names that open_clip brings, without those of the dataset. For
-    texts none: what people write about is no list of things."""
+    texts none: on clinc, words mined from the sentence encoder's vocabulary tell what does not belong apart with AUROC .89,
+    the class names alone with .92, and six in ten texts that they win belong; people's own words are used."""
     if modality is Modality.TEXT:
         return []
     from open_clip import IMAGENET_CLASSNAMES

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import towers
 from sklearn.metrics import roc_auc_score
+from typer.testing import CliRunner
 
+from winnow.core.cli import app
 from winnow.core.pairs import CONSENSUS
 from winnow.core.signals import SIGNALS
 from winnow.core.signals._match import BETA, GAMMA, K, lemon, mismatch_probability
@@ -66,6 +71,22 @@ def test_a_better_caption_is_proposed_from_neighbours(found: tuple[Workspace, se
         right += towers.WORDS[int(sample[1:]) % len(towers.WORDS)] in best.caption
         assert best.match > ws.pairs.table().set_index("id").loc[sample, "match"]
     assert right >= 18
+
+
+def test_weights_and_quality_are_written_by_the_command_line(found: tuple[Workspace, set[str]], tmp_path: Path) -> None:
+    ws, swapped = found
+
+    def run(*args: str | Path) -> Any:
+        return CliRunner().invoke(app, ["pairs", str(ws.path), "--out", *map(str, args)])
+
+    said = json.loads(run(tmp_path / "w.csv", "--json").stdout)
+    assert said["sources"][0]["source"] == "web"
+    assert sum(said["states"].values()) == 400
+    weights = pd.read_csv(tmp_path / "w.csv").set_index("id")["weight"]
+    assert weights[sorted(swapped)].median() < 0.1 < 0.9 < weights.drop(sorted(swapped)).median()
+    assert "do not fit" in run(tmp_path / "w.parquet").stdout
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "w.parquet"), ws.pairs.table(), check_dtype=False)
+    assert "neither .csv nor .parquet" in str(run(tmp_path / "w.txt").exception)
 
 
 def test_sources_are_told_apart_by_quality(found: tuple[Workspace, set[str]]) -> None:

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 import towers
+from typer.testing import CliRunner
 
+from winnow.core.cli import app
 from winnow.core.encoders.base import unit_rows
 from winnow.core.encoders.zero_shot import (
     Prompts,
@@ -177,6 +179,20 @@ def test_the_winning_negatives_are_counted_and_told_of_a_sample(ws: Workspace) -
     said = ws.zero_shot.by_words(row)
     assert said.classes[0][0] == said.between == "castle"
     assert said.classes[0][1] == pytest.approx(ws.zero_shot.probabilities()[row].max(), abs=1e-6)
+
+
+def test_the_command_line_shows_prompts_and_scores_a_new_class(ws: Workspace) -> None:
+    def run(*args: str) -> Any:
+        return CliRunner().invoke(app, ["prompts", str(ws.path), *args])
+
+    found = json.loads(run("--new", "tiger", "--json").stdout)
+    assert found["count"] == len(tigers(ws))
+    said = json.loads(run("--words", "boat=a boat at sea", "--template", "a {}.", "--json").stdout)
+    assert [t["template"] for t in said["templates"]] == ["a {}."]
+    assert {c["name"]: c["words"] for c in said["classes"]}["boat"] == "a boat at sea"
+    assert "agrees with all" in run().stdout
+    assert "write CLASS=WORDS" in str(run("--words", "boat").exception)
+    ws.zero_shot.write(templates=usual(Modality.IMAGE).templates, names={"boat": ""})
 
 
 def test_where_words_mean_nothing_it_says_what_is_needed(ws: Workspace, tmp_path: Path) -> None:
