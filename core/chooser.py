@@ -106,8 +106,13 @@ class Report:
 
 @dataclass(frozen=True)
 class Material:
-    """What methods look at, as the decisions are now. classes : names by code. given : (n,) int32 labels as they came, by
-    the class registry. usable : (n,) bool, has an embedding. excluded : (n,) bool, by a person. reviewed : (n,) bool, accepted or relabelled. held : (n,) bool, the held-out samples."""
+    """What methods look at, as the decisions are now.
+
+    classes : names by code. given : (n,) int32 labels as they came, by the class registry. usable : (n,) bool, has an
+    embedding. excluded : (n,) bool, by a person. reviewed : (n,) bool, accepted or relabelled. held : (n,) bool, the held-out
+    samples. whole : (n,) bool, the pool as it is when all may be chosen: it says what is held out and judges, whatever a choice
+    is made among.
+    """
 
     inputs: SelectionInputs
     classes: tuple[str, ...]
@@ -119,6 +124,7 @@ class Material:
     held: Bool
     keeper: Int32
     guarded: Bool
+    whole: Bool
 
 
 @dataclass(frozen=True)
@@ -283,12 +289,13 @@ class Chooser:
                 if mine is not None:
                     p[mine] -= 1.0
                 hardness[r] = min(float(np.linalg.norm(p)) / np.sqrt(2.0), 1.0)
-        pool = scan["ok"] & ~scan["broken"] & ~excluded
+        whole = scan["ok"] & ~scan["broken"] & ~excluded
+        held = held_out(scan["split"], labels, whole, [str(i) for i in self.ids])
+        pool = whole
         if among is not None:
-            inside = np.zeros(scan["n"], bool)
-            inside[self.rows(among)] = True
-            pool &= inside
-        held = held_out(scan["split"], labels, pool, [str(i) for i in self.ids])
+            pool = np.zeros(scan["n"], bool)
+            pool[self.rows(among)] = True
+            pool &= whole
         goal = held.copy()
         if target is not None:
             goal[:] = False
@@ -299,7 +306,7 @@ class Chooser:
             target=goal,
         )  # fmt: skip
         return Material(
-            inputs, classes, scan["group_names"], given, scan["ok"], excluded, reviewed, held, scan["keeper"], scan["guarded"]
+            inputs, classes, scan["group_names"], given, scan["ok"], excluded, reviewed, held, scan["keeper"], scan["guarded"], whole
         )  # fmt: skip
 
     def rows(self, ids: Sequence[str]) -> Int64:

@@ -82,7 +82,7 @@ def arms_of(chooser: Chooser, m: Material, choice: Choice, *, curve: bool = True
     usable = np.flatnonzero(m.usable & ~m.held)
     raw = Training(usable, m.given)
     flagged = inputs.flagged if inputs.flagged is not None else np.zeros(inputs.n, bool)
-    kept = np.flatnonzero(inputs.pool & ~m.held & ~flagged & (m.keeper < 0))
+    kept = np.flatnonzero(m.whole & ~m.held & ~flagged & (m.keeper < 0))
     labels = inputs.labels
     weight = None
     if choice.weights is not None:
@@ -132,7 +132,7 @@ def judging(chooser: Chooser, m: Material) -> tuple[Float32, Int64]:
     features = chooser.features
     if features is None or not (m.inputs.labels >= 0).any():
         raise QueryError("The payoff needs embeddings and labels. This workspace lacks one of them.")
-    judge = judged_rows(m.held, m.inputs.pool, m.inputs.flagged, m.reviewed, m.inputs.labels, m.keeper)
+    judge = judged_rows(m.held, m.whole, m.inputs.flagged, m.reviewed, m.inputs.labels, m.keeper)
     if len(judge) < LEAST_JUDGED:
         raise QueryError(
             f"Only {len(judge)} held-out samples can be judged by; {LEAST_JUDGED} are the least. Bring a split named test, "

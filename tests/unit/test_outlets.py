@@ -118,7 +118,10 @@ def test_coco_in_pycocotools(ws: Workspace, tmp_path: Path) -> None:
     assert labels == expected(ws, images=False)
 
 
-def test_yolo_as_documented(ws: Workspace, tmp_path: Path) -> None:
+def test_yolo_in_torchvision(ws: Workspace, tmp_path: Path) -> None:
+    """Ultralytics reads a classification folder with torchvision's ImageFolder, a split at a time."""
+    from torchvision.datasets import ImageFolder
+
     only = ws.ids(Filter(splits=("train",)))
     path = ws.outlets.export(tmp_path / "yolo", format="yolo", only=only).path
     whole = ws.outlets.export(tmp_path / "whole", format="yolo").path
@@ -130,6 +133,15 @@ def test_yolo_as_documented(ws: Workspace, tmp_path: Path) -> None:
     assert all(
         file.split("/")[1] == safe_name(label) for file, label in zip(table["file"], table["label"], strict=True)
     )
+    folders = json.loads((tmp_path / "whole.manifest.json").read_text())["class_folders"]
+    names = {folder: name for name, folder in folders.items()}
+    seen = {}
+    for split in ("train", "test"):
+        data = ImageFolder(str(whole / split), is_valid_file=lambda _: True)
+        seen |= {Path(f).relative_to(whole).as_posix(): names[data.classes[label]] for f, label in data.samples}
+    table = rows_of(whole)
+    assert seen == dict(zip(table["file"], table["label"], strict=True))
+    assert table["label"].to_dict() == expected(ws, images=False)
 
 
 def test_cleanlab_in_datalab(ws: Workspace, tmp_path: Path) -> None:
@@ -263,6 +275,8 @@ def test_decisions_follow_a_sample_that_was_renamed(ws: Workspace, tmp_path: Pat
     patch = ws.outlets.export(tmp_path / "a.csv").patch_path
     table = pd.read_parquet(tiny_data / "samples.parquet")
     vectors = pd.read_parquet(tiny_data / "embeddings.parquet")
+    there = set(ws.ids()[:90])
+    table, vectors = (frame[frame["id"].isin(there)].copy() for frame in (table, vectors))
     for frame in (table, vectors):
         frame["id"] = "new-" + frame["id"]
     table.to_parquet(tmp_path / "new.parquet")
@@ -343,25 +357,50 @@ def test_a_payoff_in_its_own_process(tiny_ws: Path) -> None:
 
     from winnow.core.chooser import Wish
     from winnow.core.payoff import HoldoutGuard, Payoffs
-    from winnow.core.payoff_job import cancel, start, status
+    from winnow.core.payoff_job import start, status
 
     with Workspace.open(tiny_ws, actor="ada") as ws:
         choice = ws.selection.choose(Wish("random", "50%"))
         assert status(tiny_ws, choice.fingerprint)["state"] == "none"
-        start(tiny_ws, choice, "ada", seeds=2)
+        start(tiny_ws, choice, "ada", seeds=1)
         end = time.monotonic() + 120
         while (now := status(tiny_ws, choice.fingerprint))["state"] == "running" and time.monotonic() < end:
-            time.sleep(0.2)
+            time.sleep(0.1)
         assert now["state"] == "done", now
         found = Payoffs(tiny_ws / "selections").get(choice.fingerprint)
         assert found is not None
         assert {a["name"] for a in found["arms"]} >= {"raw", "curated", "subset", "random"}
         assert found["looks"] == len(HoldoutGuard(tiny_ws / "selections").looks()) == 1
         assert Payoffs(tiny_ws / "selections").all() == [found]
+
+
+def test_a_comparison_and_a_cancelled_payoff_as_jobs(tiny_ws: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from winnow.core import payoff_job
+    from winnow.core.chooser import Wish
+    from winnow.core.payoff import Payoffs
+    from winnow.core.payoff_compare import Comparisons
+
+    begun: list[list[str]] = []
+
+    def run_here(command: list[str], **_: object) -> None:
+        begun.append(command)
+        if len(begun) == 2:
+            payoff_job.cancel(tiny_ws, other.fingerprint)
+        codes.append(payoff_job.main(command[3:]))
+
+    codes: list[int] = []
+    monkeypatch.setattr(payoff_job.subprocess, "Popen", run_here)
+    monkeypatch.setattr(os, "nice", lambda _: 0)
+    with Workspace.open(tiny_ws, actor="ada") as ws:
+        payoff_job.start_comparison(tiny_ws, "mark", Wish(budget="10%"), "ada", among=ws.ids()[:80], seeds=1)
+        assert payoff_job.status(tiny_ws, "mark")["state"] == "done"
+        found = Comparisons(tiny_ws / "selections").get("mark")
+        assert found is not None
+        assert payoff_job.status(tiny_ws, "mark")["message"] == found["verdict"]
+        assert all(r["chosen"] <= 8 for r in found["rows"])
         other = ws.selection.choose(Wish("random", "40%"))
-        start(tiny_ws, other, "ada", seeds=50)
-        cancel(tiny_ws, other.fingerprint)
-        while (now := status(tiny_ws, other.fingerprint))["state"] == "running" and time.monotonic() < end:
-            time.sleep(0.2)
-        assert now["state"] == "cancelled", now
+        payoff_job.start(tiny_ws, other, "ada", seeds=50)
+        assert payoff_job.status(tiny_ws, other.fingerprint)["state"] == "cancelled"
         assert Payoffs(tiny_ws / "selections").get(other.fingerprint) is None
+    assert codes[0] == 0
+    assert codes[1] != 0
