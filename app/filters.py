@@ -38,7 +38,7 @@ def from_pairs(pairs: Iterable[tuple[str, str]]) -> Filter:
 
 def to_pairs(flt: Filter) -> list[tuple[str, str]]:
     """The URL parameters of a filter: the inverse of :func:`from_pairs`, but for ids."""
-    return [(key, value) for key, value in flt.to_query().items() if key != "ids"]
+    return list((flt if flt.ids is None else replace(flt, ids=None)).to_query().items())
 
 
 def to_query(flt: Filter, **more: str) -> str:

@@ -10,6 +10,8 @@ from typing import overload
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from .types import Int32
+
 _AT_ONCE = 65_536
 
 
@@ -20,10 +22,14 @@ class IdSet(Sequence[str]):
 
     Parameters
     ----------
-    column : Arrow strings without nulls.
+    column : Arrow strings without nulls. rows : (m,) int32 row of each in one scan, where they are known. scan : stands for
+        that scan; compared by identity.
     """
 
-    def __init__(self, column: pa.Array | pa.ChunkedArray) -> None:
+    def __init__(
+        self, column: pa.Array | pa.ChunkedArray, rows: Int32 | None = None, scan: object | None = None
+    ) -> None:
+        self._rows, self._scan = rows, scan
         whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
         if isinstance(whole, pa.ChunkedArray):  # more text than one array of strings can hold
             whole = whole.cast(pa.large_string()).combine_chunks()
@@ -37,7 +43,11 @@ class IdSet(Sequence[str]):
     @property
     def nbytes(self) -> int:
         """Bytes that it holds in memory."""
-        return int(self.column.nbytes)
+        return int(self.column.nbytes) + (0 if self._rows is None else self._rows.nbytes)
+
+    def rows(self, scan: object) -> Int32 | None:
+        """(m,) row of each in a scan, where they were made in it; None where their rows have to be looked up."""
+        return self._rows if self._scan is scan else None
 
     @cached_property
     def digest(self) -> str:

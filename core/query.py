@@ -29,7 +29,8 @@ from .polygon import PointIndex
 from .queues import pick_sql
 from .search import Found, Search
 from .sql import BY_REGISTRY, Cursor, finite, literal, quote
-from .strictness import flag_list
+from .store.artifacts import load_schema
+from .strictness import thresholds
 from .types import ISSUE_KINDS, Int32, Int64, Kind
 
 __all__ = ["STATES", "Counts", "Filter", "SampleQuery"]
@@ -141,9 +142,10 @@ class SampleQuery:
                 raise WorkspaceError(
                     f"{str(paths[name])!r} is missing. Run the scan again: it rebuilds what is not there."
                 )
-        self._schemas = {name: self._schema(path) for name, path in self._paths.items()}
+        self._schemas = {name: load_schema(path) for name, path in self._paths.items()}
         self._state, self._classes, self._learnt, self._find = state, classes, learnt, find
         self._lock = threading.Lock()
+        self._scan = object()  # what rows of an IdSet belong to
         # No extension is ever downloaded; nothing is spilled into the current folder.
         config: dict[str, Any] = {
             "autoinstall_known_extensions": "false",
@@ -232,8 +234,8 @@ class SampleQuery:
         """Ids, in order of row, of the matching samples that outlines on the map hold: see :mod:`winnow.core.lasso`."""
         allowed = self.numbers(filter) if filter is not None and filter.active else None
         begin = self.numbers(Filter(ids=IdSet.of(base))) if base is not None else None
-        chosen = combined(self._points, outlines, allowed, begin)
-        return IdSet(self._ids.filter(pa.array(chosen)))
+        rows = np.flatnonzero(combined(self._points, outlines, allowed, begin)).astype(np.int32)
+        return IdSet(self._ids.take(pa.array(rows)), rows, self._scan)
 
     def rows(
         self, filter: Filter | None = None, sort: str = "row", offset: int = 0, limit: int = 100, group: str = ""
@@ -273,6 +275,8 @@ class SampleQuery:
         """How many samples match at each false-flag rate, the rest of the filter unchanged. Read in one pass."""
         where = self._where(replace(filter, verdicts=(), kinds=(), strict=None))
         where.aliases.add("v")
+        for kind in {*filter.verdicts, *filter.kinds} & {k.value for k in ISSUE_KINDS}:
+            self._threshold(kind, *rates)
         parts = ", ".join(
             f"count(*) FILTER (WHERE ({self._strict(filter.verdicts, rate)}) AND ({self._strict(filter.kinds, rate)}))"
             for rate in rates
@@ -301,15 +305,6 @@ class SampleQuery:
         return self.outlined([("add", polygon) for polygon in polygons], filter)[:]
 
     # --- how -----------------------------------------------------------------------------------------------------
-
-    @staticmethod
-    def _schema(path: Path) -> pa.Schema:
-        try:
-            return pq.read_schema(path)
-        except (OSError, pa.ArrowException) as error:
-            raise WorkspaceError(
-                f"{str(path)!r} is damaged ({error}). Delete it and run the scan again: only what depends on it is rebuilt."
-            ) from error
 
     @cached_property
     def _scores(self) -> dict[str, str]:
@@ -354,16 +349,17 @@ class SampleQuery:
     def _thresholds(self) -> dict[tuple[str, float], float]:
         return {}
 
-    def _threshold(self, kind: str, rate: float) -> float:
-        """Least probability of a kind's list at a rate, infinite where nothing can be listed. Keepers of duplicate
-        groups are as alike as their copies and are never listed."""
-        if (kind, rate) not in self._thresholds:
-            table = pq.read_table(self._paths["verdicts"], columns=[kind, "duplicate_of"])
+    def _threshold(self, kind: str, *rates: float) -> float:
+        """Least probability of a kind's list at the first rate, infinite where nothing can be listed; the other rates are
+        made along. Keepers of duplicate groups are as alike as their copies and are never listed."""
+        if new := [rate for rate in rates if (kind, rate) not in self._thresholds]:
+            only = ["duplicate_of"] if kind == Kind.DUPLICATE else []
+            table = pq.read_table(self._paths["verdicts"], columns=[kind, *only])
             p = np.nan_to_num(table.column(kind).to_numpy(), nan=0.0)
-            if kind == Kind.DUPLICATE:
+            if only:
                 p = np.where(table.column("duplicate_of").is_valid().to_numpy(), p, 0.0)
-            self._thresholds[kind, rate] = flag_list(p, rate).threshold
-        return self._thresholds[kind, rate]
+            self._thresholds.update({(kind, rate): least for rate, least in thresholds(p, new).items()})
+        return self._thresholds[kind, rates[0]]
 
     def _strict(self, wanted: Sequence[str], rate: float) -> str:
         """The condition "listed as one of these at this rate"; what is no problem (clean) stays a verdict."""
@@ -418,8 +414,11 @@ class SampleQuery:
         if f.text:
             self._add_text(where, f.text)
         if f.ids is not None:
-            where.views["wanted"] = pa.table({"sample_id": IdSet.of(f.ids).column})
-            where.add("d", "d.sample_id IN (SELECT sample_id FROM wanted)")
+            ids = IdSet.of(f.ids)
+            rows = ids.rows(self._scan)
+            key, column = ("sample_id", ids.column) if rows is None else ("row", pa.array(rows))
+            where.views["wanted"] = pa.table({key: column})
+            where.add("d", f"d.{key} IN (SELECT {key} FROM wanted)")
         if f.polygon is not None:
             rows = np.flatnonzero(self._points.inside(f.polygon)).astype(np.int32)
             where.views["lassoed"] = pa.table({"row": rows})

@@ -23,6 +23,7 @@ inference" (2010) and Müller, Parmigiani, Robert & Rousseau (JASA 2004) for the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -68,10 +69,7 @@ def flag_list(probability: ArrayLike, rate: float, null: ArrayLike | None = None
     QueryError : a rate outside (0, 1), a probability that is NaN or outside [0, 1], a null of another shape or empty.
     """
     p = np.asarray(probability, np.float64)
-    if not 0.0 < rate < 1.0:
-        raise QueryError(f"A false-flag rate of {rate!r} means nothing. Give one above 0 and below 1, such as 0.05.")
-    if p.ndim != 1 or not np.all((p >= 0.0) & (p <= 1.0)):
-        raise QueryError("The probabilities must be one number in [0, 1] per sample, without NaN.")
+    _checked(p, rate)
     if null is None:
         return _by_posterior(p, rate)
     known = np.asarray(null, bool)
@@ -80,6 +78,13 @@ def flag_list(probability: ArrayLike, rate: float, null: ArrayLike | None = None
     if len(p) and not known.any():
         raise QueryError("The null is empty. Name samples that are known to be ordinary, or leave it out altogether.")
     return _by_conformal(p, rate, known)
+
+
+def _checked(p: NDArray[np.float64], rate: float) -> None:
+    if not 0.0 < rate < 1.0:
+        raise QueryError(f"A false-flag rate of {rate!r} means nothing. Give one above 0 and below 1, such as 0.05.")
+    if p.ndim != 1 or not np.all((p >= 0.0) & (p <= 1.0)):
+        raise QueryError("The probabilities must be one number in [0, 1] per sample, without NaN.")
 
 
 def conformal_p(score: ArrayLike, reference: ArrayLike) -> NDArray[np.float64]:
@@ -113,14 +118,33 @@ def _by_conformal(p: NDArray[np.float64], rate: float, known: Bool) -> StrictLis
     return _list(p, listed, expected, "conformal")
 
 
-def _by_posterior(p: NDArray[np.float64], rate: float) -> StrictList:
+def thresholds(probability: ArrayLike, rates: Sequence[float]) -> dict[float, float]:
+    """``flag_list(probability, rate).threshold`` for each rate, from one sort."""
+    p = np.asarray(probability, np.float64)
+    for rate in rates:
+        _checked(p, rate)
+    level, count, false = _levels(p)
+    return {rate: _last(level, count, false, rate)[0] for rate in rates}
+
+
+def _levels(p: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
+    """Probabilities above 0, descending; how many samples have each; and the expected false flags of a list down to it."""
     level, count = np.unique(p[p > 0], return_counts=True)
     level, count = level[::-1], count[::-1]
-    false = np.cumsum((1.0 - level) * count)
+    return level, count, np.cumsum((1.0 - level) * count)
+
+
+def _last(
+    level: NDArray[np.float64], count: NDArray[np.int64], false: NDArray[np.float64], rate: float
+) -> tuple[float, float]:
+    """The lowest level whose list keeps the rate, and the expected false flags of it; infinite and 0 where none does."""
     fits = np.flatnonzero(false <= rate * np.cumsum(count) + 1e-12)  # the mean of 1 − p rises along the list
-    if len(fits) == 0:
-        return _list(p, np.zeros(len(p), bool), 0.0, "posterior")
-    return _list(p, p >= level[fits[-1]], float(false[fits[-1]]), "posterior")
+    return (float(level[fits[-1]]), float(false[fits[-1]])) if len(fits) else (float("inf"), 0.0)
+
+
+def _by_posterior(p: NDArray[np.float64], rate: float) -> StrictList:
+    least, expected = _last(*_levels(p), rate)
+    return _list(p, p >= least, expected, "posterior")
 
 
 def _list(p: NDArray[np.float64], listed: Bool, expected: float, method: Method) -> StrictList:

@@ -72,8 +72,7 @@ def estimate(scan: ScanArrays, decided: Decided) -> Round:
     clicks: dict[Kind, int] = {}
     models: dict[Kind, ClickModel] = {}
     used: dict[Kind, Sequence[NDArray[np.floating]]] = {}
-    signals, families = scan.standardised
-    scale = np.array([FAMILY_SD.get(f, OTHER_SD) for f in families], np.float32)
+    signals: Float32 | None = None  # standardised once somebody has decided anything
     means: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
     groups = groupings(scan)
     for kind in ASKED:
@@ -86,9 +85,12 @@ def estimate(scan: ScanArrays, decided: Decided) -> Round:
         rows = decided.rows[told]
         offset = log_odds(own)
         heard = propagate(scan, rows, right - own[rows])
+        if signals is None:
+            signals, families = scan.standardised
+            signals = signals * np.array([FAMILY_SD.get(f, OTHER_SD) for f in families], np.float32)
         if means is None:
             means = class_pull(scan, decided), excluded_pull(scan, decided)
-        columns = [signals * scale, scan.rivals, heard, *means]
+        columns: list[Float32 | NDArray[np.float64]] = [signals, scan.rivals, heard, *means]
         model = learn(offset, columns, [1.0, KIND_SD, SPREAD_SD, PULL_SD, PULL_SD], groups, rows, right)
         added = model.shift(columns, groups)
         probability[kind] = sigmoid(offset + added).astype(np.float32)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..class_view import codes_of
 from ..layout import Layout
 from ..row_index import RowIndex
-from ..store.artifacts import load_array, load_json, load_table
+from ..store.artifacts import iter_table, load_array, load_json, load_schema, load_table
 from ..types import Kind, Neighbors, Strings
 from .audit import Advice, Amount, Precision, advice, noise_rate, precision
 from .estimate import Round, estimate
@@ -135,11 +135,16 @@ class Rounds:
         empty = np.zeros((len(self._ids), 0), np.float32)
         if not self._layout.signals.exists():
             return [], empty
-        table = load_table(self._layout.signals)
-        names = [f.name for f in table.schema if pa.types.is_floating(f.type) and "." not in f.name]
-        if not names:
-            return [], empty
-        return names, np.column_stack([table.column(c).to_numpy() for c in names]).astype(np.float32)
+        names = [
+            f.name for f in load_schema(self._layout.signals) if pa.types.is_floating(f.type) and "." not in f.name
+        ]
+        out = np.empty((len(self._ids), len(names)), np.float32)
+        start = 0
+        for batch in iter_table(self._layout.signals, names):
+            for j, name in enumerate(names):
+                out[start : start + len(batch), j] = batch.column(name).to_numpy(zero_copy_only=False)
+            start += len(batch)
+        return names, out
 
     def _scan(self) -> tuple[ScanArrays, dict[str, int]]:
         """The scan with labels by the class registry, and name → code."""

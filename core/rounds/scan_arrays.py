@@ -90,14 +90,15 @@ class ScanArrays:
         return out
 
     @cached_property
-    def nearness(self) -> Float32:
-        """(n, k) float32 weight of each neighbour, exp(−2·distance / median distance); 0 where there is none."""
-        if self.graph is None:
-            return np.zeros((self.n, 0), np.float32)
+    def typical_distance(self) -> float:
+        """Median distance of a sample to its neighbours."""
+        assert self.graph is not None
         there = self.graph.indices >= 0
-        typical = float(np.median(self.graph.distances[there])) if there.any() else 1.0
-        weight = np.exp(-2.0 * self.graph.distances / max(typical, 1e-6), where=there, out=np.zeros(there.shape))
-        out: Float32 = weight.astype(np.float32)
+        return float(np.median(self.graph.distances[there])) if there.any() else 1.0
+
+    def nearness(self, distances: NDArray[np.floating]) -> Float32:
+        """Weight of neighbours at these distances: exp(−2·distance / median distance)."""
+        out: Float32 = np.exp(-2.0 * distances / max(self.typical_distance, 1e-6), dtype=np.float64).astype(np.float32)
         return out
 
     @cached_property

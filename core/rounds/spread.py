@@ -24,21 +24,22 @@ def _gather(scan: ScanArrays, values: NDArray[np.float64]) -> NDArray[np.float64
     Only the decided rows send: along their own edges, and to those that have them as a neighbour.
     """
     assert scan.graph is not None
-    index, weight = scan.graph.indices, scan.nearness
+    index, far = scan.graph.indices, scan.graph.distances
     sends = np.flatnonzero(np.any(values != 0, axis=1))
     out = np.zeros_like(values)
     place = np.full(scan.n + 1, 0, np.int32)  # 0 = sends nothing; the last entry is that of "no neighbour"
     place[sends] = np.arange(1, len(sends) + 1)
     hit_row, hit_col = np.nonzero(place[index])
     if len(hit_row):
-        message = values[index[hit_row, hit_col]] * weight[hit_row, hit_col][:, None]
+        message = values[index[hit_row, hit_col]] * scan.nearness(far[hit_row, hit_col])[:, None]
         for v in range(values.shape[1]):
             out[:, v] = np.bincount(hit_row, message[:, v], scan.n)
-    to, near = index[sends].ravel(), weight[sends].ravel()
-    message = np.repeat(values[sends], index.shape[1], 0) * near[:, None]
+    to = index[sends].ravel()
     there = to >= 0
+    near = scan.nearness(far[sends].ravel()[there])
+    message = np.repeat(values[sends], index.shape[1], 0)[there] * near[:, None]
     for v in range(values.shape[1]):
-        out[:, v] += np.bincount(to[there], message[there, v], scan.n)
+        out[:, v] += np.bincount(to[there], message[:, v], scan.n)
     return out
 
 
@@ -143,9 +144,9 @@ def _votes(scan: ScanArrays, at: NDArray[np.int64], label: Int32, rows: NDArray[
         return out
     code = np.full(scan.n + 1, -1, np.int32)
     code[at] = label
-    index, weight = scan.graph.indices[rows], scan.nearness[rows]
+    index, far = scan.graph.indices[rows], scan.graph.distances[rows]
     theirs = np.where(index >= 0, code[index], -1)
     i, j = np.nonzero(theirs >= 0)
-    np.add.at(out, (i, theirs[i, j]), weight[i, j])
+    np.add.at(out, (i, theirs[i, j]), scan.nearness(far[i, j]))
     out /= out.sum(1, keepdims=True) + _DOUBT
     return out

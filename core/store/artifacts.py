@@ -10,7 +10,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -89,6 +89,25 @@ def load_table(path: str | Path, columns: list[str] | None = None) -> pa.Table:
     path = Path(path)
     try:
         return pq.read_table(path, columns=columns, memory_map=True)
+    except (OSError, pa.ArrowException) as error:
+        raise _unreadable(path, error) from error
+
+
+def load_schema(path: str | Path) -> pa.Schema:
+    """The columns of a Parquet file. Raises WorkspaceError if it is absent or damaged."""
+    path = Path(path)
+    try:
+        return pq.read_schema(path)
+    except (OSError, pa.ArrowException) as error:
+        raise _unreadable(path, error) from error
+
+
+def iter_table(path: str | Path, columns: list[str] | None = None, rows: int = 65_536) -> Iterator[pa.RecordBatch]:
+    """The rows of a Parquet file, some at a time. Raises WorkspaceError if it is absent or damaged."""
+    path = Path(path)
+    try:
+        with pq.ParquetFile(path, memory_map=True) as file:
+            yield from file.iter_batches(rows, columns=columns)
     except (OSError, pa.ArrowException) as error:
         raise _unreadable(path, error) from error
 

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from winnow.core.errors import QueryError, WorkspaceError
 from winnow.core.filter import STATES, Filter
+from winnow.core.idset import IdSet
 from winnow.core.polygon import PointIndex
 from winnow.core.query import Counts, SampleQuery
 from winnow.core.store.state import STATE_SCHEMA
@@ -271,6 +272,19 @@ def test_the_matrix_counts_labels_that_look_wrong(frame: pd.DataFrame, query: Sa
     for (label, suggested), count in looks_wrong.value_counts(["label", "suggested_label"]).items():
         assert matrix.loc[label, suggested] == count
     assert query.confusion(Filter(ids=())).shape == (0, 0)
+
+
+def test_what_a_lasso_holds_is_the_same_by_row_and_by_id(query: SampleQuery) -> None:
+    held = query.outlined([("add", [(-5.0, -5.0), (0.5, -5.0), (0.5, 9.0), (-5.0, 9.0)])])
+    other = SampleQuery(*(query._paths[name] for name in ("dataset", "verdicts", "signals")))
+    assert len(held) > 20
+    assert held.rows(query._scan) is not None
+    assert held.rows(other._scan) is None  # rows of one scan are none of another's
+    plain = IdSet(held.column)
+    for asked in (query, other):
+        assert asked.ids(Filter(ids=held)) == asked.ids(Filter(ids=plain)) == held[:]
+        assert asked.counts(Filter(ids=held)) == asked.counts(Filter(ids=plain))
+    other.close()
 
 
 def test_several_lassos_are_one_selection(frame: pd.DataFrame, query: SampleQuery) -> None:

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from winnow.core import Workspace
 from winnow.core.cli import app
 from winnow.core.errors import QueryError, WinnowError
-from winnow.core.strictness import benjamini_hochberg, conformal_p, flag_list
+from winnow.core.strictness import benjamini_hochberg, conformal_p, flag_list, thresholds
 
 RATES = (0.01, 0.05, 0.1, 0.2)
 SEEDS = range(60)
@@ -243,3 +243,11 @@ def test_the_command_lists_flags(tiny_ws: Path, tmp_path: Path) -> None:
     assert nothing["threshold"] is None
     with pytest.raises(WinnowError, match="cannot be read as a list of ids"):
         CliRunner().invoke(app, [*base, "--ordinary", str(tmp_path / "none.txt")], catch_exceptions=False)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2])
+def test_thresholds_of_many_rates_are_those_of_their_lists(share: float) -> None:
+    for p in (_world(3, share)[1], np.round(_world(4, share)[1], 2), np.zeros(5), np.ones(5), np.zeros(0)):
+        assert thresholds(p, RATES) == {rate: flag_list(p, rate).threshold for rate in RATES}
+    with pytest.raises(QueryError, match="rate"):
+        thresholds(np.ones(3), [0.1, 1.0])

@@ -19,6 +19,7 @@ import { hint, mixOf, pinnedOf, tileOf, tipOf } from "./side.js";
 
 const STRIP = 60; // tiles of the selection
 const HOVER_RADIUS = 9; // pixels
+const PATIENCE = 400; // ms that the picture of a selection waits for its count
 
 const KEYS = [
   ["Select", [["L", "Lasso"], ["B", "Box"], ["V", "Pan"], ["N", "A new selection with each outline"], ["+ Shift", "Outlines add"], ["− Alt", "Outlines take out"], ["Ctrl A", "Everything that is shown"], ["S", "Save the selection under a name"], ["Esc", "Select nothing"]]],
@@ -329,8 +330,14 @@ class AtlasMap {
     outlines.draw();
     outlines.ops = own;
     this.selected = outlines.members(this.grid, this.base?.mask, (i) => this.matching.mask[i] && this.#shown(i));
-    this.plot.relayer();
-    this.#count();
+    this.#light(this.#count());
+  }
+
+  /** Draw the selection in colour: after the server has said how many it holds, unless that takes long. Many points take longer to draw than to count. */
+  async #light(counted) {
+    const { ticket } = this;
+    await Promise.race([counted, new Promise((resolve) => { setTimeout(resolve, PATIENCE); })]);
+    if (!this.gone && this.ticket === ticket) await this.plot.relayer();
   }
 
   /** Everything that is shown, as one outline around the whole map: the way to a selection without a pointer. */
