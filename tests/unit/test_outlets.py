@@ -176,6 +176,17 @@ def test_label_studio_as_documented(ws: Workspace, tmp_path: Path) -> None:
     assert sorted(c.get("value", "").split() for c in config.iter("Choice")) == sorted(c.split() for c in ws.classes())
 
 
+def test_label_studio_in_its_own_validator(ws: Workspace, tmp_path: Path) -> None:
+    """Its library asks for another numpy than the other readers, so it is not among what developers install."""
+    interface = pytest.importorskip("label_studio_sdk.label_interface", reason="label-studio-sdk is not installed")
+    path = ws.outlets.export(tmp_path / "ls", format="label_studio").path
+    config = interface.LabelInterface((path / "labeling_config.xml").read_text())
+    tasks = json.loads((path / "tasks.json").read_text())
+    assert all(config.validate_task({"data": task["data"]}) for task in tasks)
+    assert not [e for task in tasks for a in task.get("annotations", []) for e in config.validate_annotation(a, True)]
+    assert not [e for task in tasks for p in task.get("predictions", []) for e in config.validate_prediction(p, True)]
+
+
 def test_fiftyone_as_documented(ws: Workspace, tmp_path: Path) -> None:
     path = ws.outlets.export(tmp_path / "fo", format="fiftyone").path
     table = check_rows(ws, path)
