@@ -67,6 +67,15 @@ def atlas(page: Page) -> None:
     expect(page.locator(".map .strip .tile").first).to_be_visible()
 
 
+def subset(page: Page) -> None:
+    plain(page)
+    page.get_by_label("Method").click()
+    page.get_by_role("option", name="Budgets per cluster").click()
+    expect(page.get_by_text("Draws from every cluster")).to_be_visible()
+    expect(page.locator(".w-payoff").get_by_role("rowheader", name="Random, same size")).to_be_visible(timeout=120_000)
+    expect(page.locator(READY)).to_be_visible()
+
+
 SHOTS: tuple[tuple[str, str, Callable[[Page], None], str], ...] = (
     ("overview", "/overview", plain, "light"),
     ("queues", "/queues", plain, "light"),
@@ -78,6 +87,7 @@ SHOTS: tuple[tuple[str, str, Callable[[Page], None], str], ...] = (
     ("duplicates", "/duplicates", plain, "light"),
     ("classes", "/classes", plain, "light"),
     ("history", "/history", plain, "light"),
+    ("select", "/select", subset, "light"),
     ("export", "/export", plain, "light"),
     ("new", "/new", plain, "light"),
 )
