@@ -32,7 +32,7 @@ import pandas as pd
 from winnow.core.errors import WinnowError
 from winnow.core.workspace import Workspace
 
-ROWS, DECISIONS, WRITERS = 1200, 400, 16
+ROWS, DECISIONS, WRITERS = 600, 400, 16
 ENV = os.environ | {"OMP_NUM_THREADS": "1"}
 
 DECIDE = """
@@ -94,40 +94,55 @@ def scores(path: Path) -> str:
         return hashlib.sha256(ws.scores().to_csv(index=False).encode()).hexdigest()
 
 
+def finished(workspace: Path, pid: int | None = None) -> list[dict[str, Any]]:
+    """The stages that the scan with this process id, or the last one, has ended: name and seconds."""
+    try:
+        progress = json.loads((workspace / "job" / "progress.json").read_text())
+    except (OSError, ValueError):
+        return []
+    return list(progress["stages"]) if pid in (None, progress["pid"]) else []
+
+
+def kill_in(table: Path, out: Path, stage: int, seconds: float) -> int | None:
+    """Scan, and kill the scan ``seconds`` after ``stage`` stages have ended. Returns how many had ended when it died;
+    None: the scan ended before."""
+    process = subprocess.Popen(scan(table, out), env=ENV, stderr=subprocess.DEVNULL)
+    while process.poll() is None and len(finished(out, process.pid)) < stage:
+        time.sleep(0.002)
+    time.sleep(seconds)
+    if process.poll() is not None:
+        return None
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    return len(finished(out, process.pid))
+
+
 def kill_scans(home: Path, kills: int, rng: random.Random) -> dict[str, Any]:
-    """Kill a scan at random points; scanned again, it must end as if nothing had happened, decisions included."""
+    """Kill scans in every stage, at a random moment of it; scanned again, each must end as if nothing had happened."""
     table, whole = source(home / "texts.csv"), home / "whole"
-    started = time.monotonic()
     subprocess.run(scan(table, whole), check=True, env=ENV)
-    life, truth = time.monotonic() - started, scores(whole)
-    cut, damaged, ended = home / "cut", [], 0
-    stages: set[str] = set()
+    stages, truth = finished(whole), scores(whole)
+    hit: dict[str, int] = {}
+    damaged, ended = [], 0
     for number in range(kills):
-        if number % 5 == 0:
-            shutil.rmtree(cut, ignore_errors=True)
-        elif number % 5 == 4:  # a stage of a finished workspace is made anew
-            for name in ("neighbors", "probe", "assemble"):
-                (cut / "stages" / f"{name}.json").unlink(missing_ok=True)
-        process = subprocess.Popen(scan(table, cut), env=ENV, stderr=subprocess.DEVNULL)
-        try:
-            process.wait(rng.uniform(0.15, 1.0) * life)
+        cut = home / f"cut{number}"
+        at = number % len(stages)
+        died = kill_in(table, cut, at, rng.uniform(0, stages[at]["seconds"]))
+        if died is None:
             ended += 1
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            progress = cut / "job" / "progress.json"
-            if progress.exists():
-                stages.add(json.loads(progress.read_text())["stage"])
-        if (cut / "verdicts.parquet").exists() and (cut / "results.json").exists():
+        else:
+            name = stages[min(died, len(stages) - 1)]["name"]
+            hit[name] = hit.get(name, 0) + 1
+        if (cut / "verdicts.parquet").exists():
             pd.read_parquet(cut / "verdicts.parquet")  # whole, or not there
-        if number % 5 in (3, 4):
-            subprocess.run(scan(table, cut), check=True, env=ENV)
-            if scores(cut) != truth:
-                damaged.append(number)
+        subprocess.run(scan(table, cut), check=True, env=ENV)
+        if scores(cut) != truth:
+            damaged.append(number)
+        shutil.rmtree(cut)
     return {
         "kills": kills - ended,
         "ended_before": ended,
-        "stages_hit": sorted(stages),
+        "stages_hit": hit,
         "differing_results": damaged,
         "lost": len(damaged),
     }
