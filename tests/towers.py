@@ -97,7 +97,7 @@ def make_pairs(
     said = concept.copy()
     wrong = random.choice(n, swaps, replace=False)
     said[wrong] = (concept[wrong] + random.integers(1, len(WORDS), swaps)) % len(WORDS)
-    frames = ("a {} seen from afar", "one more {} at noon", "the {} we liked", "{} on a table", "an old {}")
+    frames = ("the {} seen from afar", "one more {} at noon", "the {} we liked", "{} on a table", "that old {}")
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "pairs.csv").open("w", newline="") as file:
         table = csv.writer(file)

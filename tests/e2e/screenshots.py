@@ -12,10 +12,11 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import worlds
 from hands import lasso, selected, wait_saved
 from harness import ACTOR, ARGS, CHROMIUM, Server, run_winnow
 from PIL import Image
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from winnow.core.workspace import Workspace
 
@@ -76,7 +77,40 @@ def subset(page: Page) -> None:
     expect(page.locator(READY)).to_be_visible()
 
 
-SHOTS: tuple[tuple[str, str, Callable[[Page], None], str], ...] = (
+def reviewed(page: Page) -> None:
+    surface(page, "review")
+    expect(page.locator(".stage .text mark").first).to_be_visible()
+
+
+def offered(page: Page) -> None:
+    surface(page, "review")
+    expect(page.locator(".proposal").first).to_be_visible()
+
+
+def prompts(page: Page) -> None:
+    plain(page)
+    page.get_by_role("button", name="In words").click()
+    lines = page.get_by_label("Classes, one a line")
+    expect(page.locator(".w-fits")).to_be_visible(timeout=60_000)
+    lines.fill(lines.input_value().replace("lost luggage", "lost luggage = my suitcase did not arrive"))
+    lines.press("Control+Enter")
+    expect(page.get_by_text("Nothing is kept yet")).to_be_visible()
+    expect(page.locator(READY)).to_be_visible()
+
+
+def named(page: Page) -> None:
+    surface(page, "map")
+    page.get_by_label("Colour by").select_option("label")
+    expect(page.locator(".map .annotation-text").first).to_be_visible()
+
+
+def tiles(page: Page) -> None:
+    surface(page, "gallery")
+    expect(page.locator("#tile-0")).to_be_visible()
+
+
+Shot = tuple[str, str, Callable[[Page], None], str]
+SHOTS: tuple[Shot, ...] = (
     ("overview", "/overview", plain, "light"),
     ("queues", "/queues", plain, "light"),
     ("map", "/map", atlas, "light"),
@@ -93,6 +127,19 @@ SHOTS: tuple[tuple[str, str, Callable[[Page], None], str], ...] = (
 )
 
 
+WORDS: dict[str, tuple[Shot, ...]] = {
+    "requests": (
+        ("search", "/gallery?find=i+cannot+find+my+bag&sort=match", tiles, "light"),
+        ("names", "/map", named, "light"),
+        ("prompts", "/classes", prompts, "light"),
+        ("text", "/review?verdicts=noisy_label", reviewed, "light"),
+        ("plugin", "/gallery?sort=-text_surprise", tiles, "light"),
+    ),
+    "pairs": (("pairs", "/review?verdicts=noisy_label", offered, "light"),),
+}
+"""World (see worlds.py) → its pictures."""
+
+
 def shrink(path: Path) -> None:
     """Every colour where that fits under the limit, else the fewest that do not; the size in pixels stays."""
     picture = Image.open(path).convert("RGB")
@@ -107,36 +154,55 @@ def shrink(path: Path) -> None:
 
 def main(names: list[str]) -> None:
     OUT.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as scratch:
+    wanted = {
+        world: [shot for shot in shots if not names or shot[0] in names]
+        for world, shots in {"demo": SHOTS, **WORDS}.items()
+    }
+    with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
         home = Path(os.environ.get("WINNOW_SHOTS_HOME") or scratch)
+        path = str(CHROMIUM) if CHROMIUM.exists() else None
+        browser = playwright.chromium.launch(executable_path=path, args=ARGS)
+        for world, shots in wanted.items():
+            if shots:
+                shoot(browser, made(world, home), Path(scratch) / world, shots)
+        browser.close()
+
+
+def made(world: str, home: Path) -> Path:
+    """The workspace of a world, scanned, with every decision taken back."""
+    if world == "demo":
         run_winnow("demo", "--home", home, "--no-serve", "--quiet")
-        with Workspace.open(home / "workspace") as workspace:
-            while workspace.undo(actor=ACTOR):
-                pass
-        server = Server(home / "workspace", Path(scratch) / "state")
-        server.start()
-        try:
-            with sync_playwright() as playwright:
-                path = str(CHROMIUM) if CHROMIUM.exists() else None
-                browser = playwright.chromium.launch(executable_path=path, args=ARGS)
-                for name, url, prepare, scheme in SHOTS:
-                    if names and name not in names:
-                        continue
-                    context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
-                    page = context.new_page()
-                    page.set_default_timeout(30_000)
-                    page.goto(server.url + url)
-                    prepare(page)
-                    page.wait_for_load_state("networkidle")
-                    page.wait_for_function(PICTURES)
-                    target = OUT / f"{name}.png"
-                    page.screenshot(path=target, animations="disabled")
-                    shrink(target)
-                    print(f"{target.relative_to(OUT.parents[1])}: {target.stat().st_size:,} bytes")
-                    context.close()
-                browser.close()
-        finally:
-            server.stop()
+        place = home / "workspace"
+    else:
+        place = home / world
+        if not place.exists():
+            {"requests": worlds.requests, "pairs": worlds.pairs}[world](home)
+    with Workspace.open(place) as workspace:
+        while workspace.undo(actor=ACTOR):
+            pass
+    return place
+
+
+def shoot(browser: Browser, workspace: Path, state: Path, shots: list[Shot]) -> None:
+    """Take the pictures of one workspace."""
+    server = Server(workspace, state)
+    server.start()
+    try:
+        for name, url, prepare, scheme in shots:
+            context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+            page = context.new_page()
+            page.set_default_timeout(30_000)
+            page.goto(server.url + url)
+            prepare(page)
+            page.wait_for_load_state("networkidle")
+            page.wait_for_function(PICTURES)
+            target = OUT / f"{name}.png"
+            page.screenshot(path=target, animations="disabled")
+            shrink(target)
+            print(f"{target.relative_to(OUT.parents[1])}: {target.stat().st_size:,} bytes")
+            context.close()
+    finally:
+        server.stop()
 
 
 if __name__ == "__main__":
