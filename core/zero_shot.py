@@ -82,10 +82,15 @@ class ZeroShot:
         self._allow = allow
         self._said: dict[str, Any] = {}
 
+    @property
+    def knows_words(self) -> bool:
+        """Whether the encoder compares class names with samples by what they mean: a text tower, or a sentence encoder."""
+        return bool(self._encoder["has_text_tower"] or str(self._encoder["name"]).startswith("sentence-transformers"))
+
     def why_not(self) -> str:
-        """What is needed before class names can be compared with samples here, "" = nothing."""
-        text = self._modality is Modality.TEXT
-        if not (self._encoder["has_text_tower"] or str(self._encoder["name"]).startswith("sentence-transformers")):
+        """What is needed before classes can be described in words here, "" = nothing."""
+        if not self.knows_words:
+            text = self._modality is Modality.TEXT
             kind = (
                 "sentence encoder (`--encoder sentence-transformers:…`)"
                 if text
@@ -95,9 +100,7 @@ class ZeroShot:
                 f"The encoder {self._encoder['name']!r} cannot compare words with samples by what they mean. Scan with a "
                 f"{kind} to describe classes in words."
             )
-        if len(self._names) < 2:
-            return "Words tell classes apart: this dataset has fewer than two."
-        return ""
+        return "Words tell classes apart: this dataset has fewer than two." if len(self._names) < 2 else ""
 
     def _encode(self, texts: list[str]) -> Any:
         missing = [t for t in dict.fromkeys(texts) if t not in self._said]

@@ -85,6 +85,12 @@ def done_strip(page: Page, event_id: str | None) -> str:
     )
 
 
+def in_words() -> str:
+    """The button that opens the dialog of words."""
+    tip = "Describe classes in words: prompts, what the dataset is not about, a new class"
+    return button("In words", f'title="{tip}" ' + go("words"), "translate", extra="w-small")
+
+
 def _row(page: Page, name: str, by_verdict: dict[str, int], confusion: Any) -> str:
     here, whole = replace(page.filter, classes=(name,)), sum(by_verdict.values())
     noisy = by_verdict.get("noisy_label", 0)
@@ -129,6 +135,7 @@ def body(page: Page, order: str, at: int, find: str = "", done: str | None = Non
         return empty(
             "This dataset has no labels",
             "Scan it with a label column to see how its classes do. All other pages work without.",
+            in_words() if page.info.modality == "pair" else "",
             glyph="label",
         )
     spread = cache.by_verdict(page.key, page.workspace, page.filter, "by_class")
@@ -164,18 +171,12 @@ def body(page: Page, order: str, at: int, find: str = "", done: str | None = Non
         if there > PER_PAGE
         else ""
     )
-    words = button(
-        "In words",
-        'title="Describe classes in words: prompts, what the dataset is not about, a new class" ' + go("words"),
-        "translate",
-        extra="w-small",
-    )
     nothing = (
         "" if names else empty("No class has this in its name", "Clear the search to see all.", glyph="search_off")
     )
     head = "<tr><th>Class</th><th class='w-r'>Samples</th><th class='w-wide'>Verdicts</th><th class='w-r'>Label looks wrong</th><th>Suggested instead</th><th>Typical</th><th>Look wrong</th></tr>"
     return (
-        f"{strip}<div class='w-row w-tabs'>{orders}{search}<span class='w-grow'></span>{words}{pager}</div>"
+        f"{strip}<div class='w-row w-tabs'>{orders}{search}<span class='w-grow'></span>{in_words()}{pager}</div>"
         f"<section class='w-card'><div class='w-scroll w-tall' tabindex='0' aria-label='Classes' data-scroll data-k='classes'><table class='w-table w-classes'><thead>{head}</thead><tbody>{rows}</tbody></table>{nothing}</div></section>{facts(page)}"
     )
 

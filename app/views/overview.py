@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from winnow.app import cache, theme
+from winnow.app.views import pair_parts
 from winnow.app.widgets.acts import dispatch
 from winnow.app.widgets.frame import Page, fill, page_frame
 from winnow.app.widgets.html import (
@@ -129,6 +130,7 @@ def body(page: Page) -> str:
     if not page.counts.matching:
         return no_match()
     confusion = cache.confusion(page.key, page.workspace, page.filter) if page.info.n_labelled else None
+    captions = pair_parts.quality(page) if page.info.modality == "pair" else ""
     main, aside = [], []
     if confusion is not None and (grid := matrix(confusion, page.filter, page.key)):
         main.append(grid)
@@ -138,6 +140,8 @@ def body(page: Page) -> str:
             + empty("No label looks wrong here", "The suggested labels agree with the given ones.", glyph="task_alt")
             + "</section>"
         )
+    elif captions:
+        main.append(captions)
     else:
         main.append(
             notice(
@@ -167,6 +171,8 @@ def body(page: Page) -> str:
         groups = by_group(page, attribute)
         if len(groups) > 1:
             lower.append(health_table(title, field, groups, page.filter, page.key))
+    if captions and page.info.n_labelled:
+        lower.append(captions)
     lower.append(run_facts(page))
     said = notices(page)
     return (

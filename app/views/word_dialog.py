@@ -10,11 +10,12 @@ import streamlit as st
 
 from winnow.app import cache, filters, state
 from winnow.app.hub import hub
-from winnow.app.widgets.acts import goto
+from winnow.app.widgets.acts import dispatch, goto
 from winnow.app.widgets.frame import Page
 from winnow.app.widgets.html import count, esc, notice, percent, plural, score
 from winnow.app.widgets.live import live
 from winnow.app.widgets.samples import picture
+from winnow.app.widgets.tiles import queue_link
 from winnow.core.errors import QueryError, WinnowError
 from winnow.core.query import Filter
 from winnow.core.roles import Right
@@ -58,12 +59,14 @@ def _lines(text: str) -> list[str]:
 
 
 def _body(page: Page) -> None:
-    if why := page.workspace.zero_shot.why_not():
+    zero_shot = page.workspace.zero_shot
+    why = zero_shot.why_not()
+    shown = {} if why else {"Prompts": _prompts, "Not this": _negatives, "A new class": _new_class}
+    if page.info.modality == "pair" and zero_shot.knows_words:
+        shown["From captions"] = _candidates
+    if not shown:
         st.html(notice(why))
         return
-    shown = {"Prompts": _prompts, "Not this": _negatives, "A new class": _new_class}
-    if page.info.modality == "pair":
-        shown["From captions"] = _candidates
     for tab, (_, draw) in zip(st.tabs(list(shown)), shown.items(), strict=True):
         with tab:
             try:
@@ -244,14 +247,16 @@ def _new_class(page: Page) -> None:
 def _candidates(page: Page) -> None:
     st.caption("Words of the captions that fit the images whose captions hold them better than other images.")
     rows = "".join(
-        f"<tr><th scope='row'>{esc(word)}</th><td>{score(max(0.0, fit))}</td><td class='w-r'>{count(n)}</td></tr>"
+        f"<tr><th scope='row'>{queue_link(esc(word), Filter(find=word), 'gallery', 'match', title=f'Search for {word}', key=page.key)}</th><td>{score(max(0.0, fit))}</td><td class='w-r'>{count(n)}</td></tr>"
         for word, fit, n in cache.candidates(page.key, page.workspace)
     )
     live(
         "<div class='w-scroll' style='max-height:360px' tabindex='0' role='region' aria-label='Words of the captions'><table class='w-table'><thead><tr>"
         "<th>Word</th><th title='Mean cosine with the images whose captions hold it, minus that with all'>Fits by</th>"
-        f"<th class='w-r'>Captions</th></tr></thead><tbody>{rows}</tbody></table></div>", "w-candidates",
+        f"<th class='w-r'>Captions</th></tr></thead><tbody>{rows}</tbody></table></div>", "w-candidates", dispatch,
     )  # fmt: skip
+    if "w-goto" in st.session_state:  # a click there changes the page, not only this dialog
+        st.rerun()
 
 
 def _found(page: Page, ids: Sequence[str], shown: dict[str, str], key: str, said: str) -> None:
