@@ -26,6 +26,7 @@ from .selection.measures import Coverage, Share, coverage, gradient_vendi, share
 from .selections import Selection, Selections
 from .store.artifacts import load_array, load_json, load_table, plain, save_table
 from .tables import load_beliefs, load_clusters
+from .threads import undivided
 from .types import Bool, Float32, Int32, Int64, Neighbors, Strings
 
 _DIM = 512
@@ -191,8 +192,9 @@ class Chooser:
             return None
         n, d = raw.shape
         if d > _DIM:
-            basis = leading_directions(raw, _DIM)
-            x = np.concatenate([np.asarray(raw[s : s + 8192], np.float32) @ basis for s in range(0, n, 8192)])
+            with undivided():  # the same on any number of cores, so that a subset can be made again
+                basis = leading_directions(raw, _DIM)
+                x = np.concatenate([np.asarray(raw[s : s + 8192], np.float32) @ basis for s in range(0, n, 8192)])
         else:
             x = np.asarray(raw, np.float32)
         out: Float32 = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
@@ -330,7 +332,8 @@ class Chooser:
         """
         m = material or self.material(among, target)
         inputs = self.inputs(m, wish)
-        found = choose(wish.method, inputs, wish.budget, self.rules(m, wish))
+        with undivided():  # the page, the payoff's process and the command line must come to the same subset
+            found = choose(wish.method, inputs, wish.budget, self.rules(m, wish))
         return self._made(m, wish, found)
 
     def inputs(self, m: Material, wish: Wish) -> SelectionInputs:

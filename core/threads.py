@@ -14,9 +14,9 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from queue import Full, Queue
 from threading import Event, Lock, Thread
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController, threadpool_limits
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -55,20 +55,23 @@ def one_core_each(device: str = "cpu") -> Iterator[Executor]:
 
 
 _undivided_lock = Lock()
-_undivided: list[threadpool_limits] = []
+_undivided: list[Any] = []
 _undivided_by = 0
 
 
 @contextmanager
 def undivided() -> Iterator[None]:
-    """While anybody is inside, no BLAS or OpenMP divides an operation over cores; the last to leave puts the settings back.
+    """Inside, no BLAS or OpenMP divides an operation over cores; BLAS as long as anybody is inside, for its setting is everybody's.
 
-    For answers that a person waits for: on a machine with other work, threads that wait for each other take several times as long.
+    For answers that must be the same each time (a sum cut into other pieces rounds otherwise) and those that a person waits for: on a
+    machine with other work, threads that wait for each other take several times as long.
     """
     global _undivided_by
+    there = ThreadpoolController()
+    mine = there.select(user_api="openmp").limit(limits=1)  # OpenMP keeps its number per thread
     with _undivided_lock:
         if not _undivided_by:
-            _undivided.append(threadpool_limits(1))
+            _undivided.append(there.select(user_api="blas").limit(limits=1))
         _undivided_by += 1
     try:
         yield
@@ -77,6 +80,7 @@ def undivided() -> Iterator[None]:
             _undivided_by -= 1
             if not _undivided_by:
                 _undivided.pop().restore_original_limits()
+        mine.restore_original_limits()
 
 
 def in_order(pool: Executor, work: Callable[[T], R], items: Iterable[T], ahead: int = 4) -> Iterator[R]:

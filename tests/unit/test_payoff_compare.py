@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
+from winnow.core import chooser as chooser_module
 from winnow.core.chooser import Wish
 from winnow.core.errors import Cancelled
 from winnow.core.payoff import HoldoutGuard, epochs_of, payoff
@@ -96,6 +98,30 @@ def test_a_payoff_says_what_it_cannot_tell(tiny_ws: Path) -> None:
     assert not found["ot_gain"]["beats_random"]
     assert "aimed" not in other["verdict"]
     assert other["fingerprint"] != found["ot_gain"]["fingerprint"], "another target is another subset"
+
+
+def test_a_subset_is_the_same_on_any_number_of_cores(tiny_ws: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[set[int]] = []
+
+    def spy(*given: object) -> object:
+        seen.append({lib["num_threads"] for lib in threadpool_info() if lib["user_api"] in ("blas", "openmp")})
+        return real(*given)  # type: ignore[arg-type]
+
+    real = chooser_module.choose
+    monkeypatch.setattr(chooser_module, "choose", spy)
+    with threadpool_limits(2), Workspace.open(tiny_ws) as ws:
+        ws.selection.choose(Wish("cluster_budget"))
+        assert {lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"} == {2}
+    assert seen == [{1}]
+
+
+def test_the_leading_directions_carry_the_most() -> None:
+    rng = np.random.default_rng(0)
+    x = (rng.normal(size=(300, 40)) * np.linspace(3, 0.1, 40)).astype(np.float16)
+    basis = chooser_module.leading_directions(x, 10)
+    exact = np.linalg.svd(x.astype(np.float64), full_matrices=False)[1]
+    np.testing.assert_allclose(basis.T @ basis, np.eye(10), atol=1e-5)
+    assert ((x.astype(np.float64) @ basis) ** 2).sum() == pytest.approx((exact[:10] ** 2).sum(), rel=1e-4)
 
 
 def test_each_epoch_keeps_to_the_constraints(tiny_ws: Path) -> None:
