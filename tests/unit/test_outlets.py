@@ -197,6 +197,16 @@ def test_fiftyone_as_documented(ws: Workspace, tmp_path: Path) -> None:
     )
 
 
+def test_fiftyone_in_its_own_importer(ws: Workspace, tmp_path: Path) -> None:
+    """It brings a database along, so it is not among what developers install."""
+    reader = pytest.importorskip("fiftyone.utils.data.importers", reason="fiftyone is not installed")
+    path = ws.outlets.export(tmp_path / "fo", format="fiftyone").path
+    with reader.FiftyOneImageClassificationDatasetImporter(dataset_dir=str(path)) as samples:
+        seen = {Path(file).relative_to(path).as_posix(): label.label for file, _, label in samples}
+    table = rows_of(path)
+    assert seen == dict(zip(table["file"], table["label"], strict=True))
+
+
 def test_split_files(ws: Workspace, tmp_path: Path) -> None:
     path = ws.outlets.export(tmp_path / "ids", format="split_ids").path
     check_rows(ws, path)

@@ -40,15 +40,25 @@ def blas_threads() -> set[int]:
 
 
 def test_nothing_is_divided_until_the_last_one_has_left() -> None:
+    entered, leave = threading.Event(), threading.Event()
+    seen: list[set[int]] = []
+
+    def other() -> None:
+        with undivided():
+            entered.set()
+            leave.wait(20)
+            seen.append(blas_threads())
+
     with threadpool_limits(2):
         assert blas_threads() == {2}
-        first, second = undivided(), undivided()
-        first.__enter__()
-        second.__enter__()
-        assert blas_threads() == {1}
-        first.__exit__(None, None, None)
-        assert blas_threads() == {1}, "somebody is still inside"
-        second.__exit__(None, None, None)
+        thread = threading.Thread(target=other)
+        with undivided(), undivided():
+            assert blas_threads() == {1}
+            thread.start()
+            assert entered.wait(20)
+        leave.set()
+        thread.join()
+        assert seen == [{1}], "somebody was still inside"
         assert blas_threads() == {2}
 
 
