@@ -37,7 +37,6 @@ def build_routes() -> list[Route]:
         Route("/api/warm/{ws}", endpoint(search.warm)),
         Route("/api/bring/{ws}", endpoint(search.bring), methods=["POST"]),
         Route("/api/meaning/{ws}", endpoint(words.meaning)),
-        Route("/api/newclass/{ws}", endpoint(words.newclass), methods=["POST"]),
         Route("/api/changes/{ws}", endpoint(decisions.changes)),
         Route("/api/points/{ws}", endpoint(atlas.points)),
         Route("/api/point/{ws}/{index:int}", endpoint(atlas.point)),

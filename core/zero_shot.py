@@ -103,16 +103,17 @@ class ZeroShot:
         return "Words tell classes apart: this dataset has fewer than two." if len(self._names) < 2 else ""
 
     def _encode(self, texts: list[str]) -> Any:
-        missing = [t for t in dict.fromkeys(texts) if t not in self._said]
+        said = self._said
+        missing = [t for t in dict.fromkeys(texts) if t not in said]
         if missing:
-            if len(self._said) + len(missing) > _KEPT:
-                self._said.clear()
+            if len(said) + len(missing) > _KEPT:
+                self._said = said = {}
                 missing = list(dict.fromkeys(texts))
             found = self._searcher.encode(missing)
             if found is None:
                 raise QueryError(f"Class names cannot be compared with samples here. {self._searcher.notice()}")
-            self._said |= dict(zip(missing, found, strict=True))
-        return np.stack([self._said[t] for t in texts])
+            said |= dict(zip(missing, found, strict=True))
+        return np.stack([said[t] for t in texts])
 
     @cached_property
     def _vectors(self) -> Any:

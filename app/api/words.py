@@ -1,4 +1,4 @@
-"""GET /api/meaning and POST /api/newclass: what words make of a sample, and what a class typed by a person would hold."""
+"""GET /api/meaning: what words make of a sample."""
 
 from __future__ import annotations
 
@@ -41,12 +41,3 @@ def meaning(call: Call) -> dict[str, Any]:
         except QueryError as error:
             found["why"] = str(error)
     return found
-
-
-def newclass(call: Call) -> dict[str, Any]:
-    """``{name}`` → ``{name, count, takes_from, selection}``: a handle for the samples that a class of this name would hold."""
-    found = call.workspace.zero_shot.new_class(str((call.body or {}).get("name", "")))
-    return {
-        "name": found.name, "count": sum(found.takes_from.values()), "takes_from": found.takes_from,
-        "selection": call.hub.keep_selection(call.key, found.ids), "generation": call.generation,
-    }  # fmt: skip

@@ -10,6 +10,7 @@ import towers
 from hands import open_gallery, open_review, sample, wait_saved
 from harness import Complaints, Server
 from playwright.sync_api import Page, expect
+from test_access import serious
 from test_text_journey import serve, write_texts
 
 from winnow.core.types import ColumnMap
@@ -44,6 +45,7 @@ def test_classes_are_described_in_words(page: Page, said: Server) -> None:
     page.get_by_role("button", name="In words").click()
     dialog = page.get_by_role("dialog")
     expect(dialog.locator(".w-fits tbody tr")).to_have_count(3, timeout=30_000)
+    assert not serious(page, "classes in words")
     lines = dialog.get_by_label("Classes, one a line")
     lines.fill(lines.input_value().replace("play music", "play music = a song on the radio"))
     lines.press("Control+Enter")

@@ -89,6 +89,13 @@ def test_weights_and_quality_are_written_by_the_command_line(found: tuple[Worksp
     assert "neither .csv nor .parquet" in str(run(tmp_path / "w.txt").exception)
 
 
+def test_captions_suggest_classes_where_there_are_none(found: tuple[Workspace, set[str]]) -> None:
+    ws, _ = found
+    assert ws.zero_shot.knows_words
+    assert "fewer than two" in ws.zero_shot.why_not()
+    assert {word for word, _, _ in ws.zero_shot.candidates(ws.pairs.texts)[:20]} == set(towers.WORDS)
+
+
 def test_sources_are_told_apart_by_quality(found: tuple[Workspace, set[str]]) -> None:
     ws, _ = found
     (table,) = [t for t in ws.sets() if t["name"] == "pair_quality"]
@@ -104,6 +111,8 @@ def test_an_encoder_without_words_says_that_captions_are_not_compared(tmp_path: 
     columns = ColumnMap(image="image", text="caption")
     with Workspace.scan(table, tmp_path / "ws", encoder="patches", columns=columns, projection=False) as ws:
         assert any("no text tower" in n for n in ws.info().notices)
+        assert "CLIP encoder" in ws.zero_shot.why_not()
+        assert ws.pairs.offered(ws.ids()[0]) == []
         assert not {s.name: s for s in ws.signals()}["match_cosine"].ran
 
 

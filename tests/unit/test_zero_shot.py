@@ -195,14 +195,6 @@ def test_the_command_line_shows_prompts_and_scores_a_new_class(ws: Workspace) ->
     ws.zero_shot.write(templates=usual(Modality.IMAGE).templates, names={"boat": ""})
 
 
-def test_where_words_mean_nothing_it_says_what_is_needed(ws: Workspace, tmp_path: Path) -> None:
-    assert ws.zero_shot.why_not() == ""
-    table, _ = towers.make_pairs(tmp_path / "data", n=40, swaps=0, labels=True)
-    columns = ColumnMap(image="image", label="kind")
-    with Workspace.scan(table, tmp_path / "ws", encoder="patches", columns=columns, projection=False) as plain:
-        assert "CLIP encoder" in plain.zero_shot.why_not()
-
-
 def test_prompts_are_changed_by_whoever_may_change_classes(ws: Workspace) -> None:
     ws.roles.set("ann", "owner", "ann")
     ws.roles.set("bob", "reviewer", "ann")
