@@ -246,7 +246,9 @@ def _media(run: Run, dataset: Dataset) -> MediaFeatures | None:
     key = fp.of(MEDIA_VERSION, content_fingerprint(dataset))
 
     def make() -> tuple[list[Path], Mapping[str, Any]]:
-        scan_media(dataset, folder, progress=run.report)
+        before = run.store.read("media")
+        whole = before is not None and run.store.fresh("media", before.fingerprint, verify=True) is not None
+        scan_media(dataset, folder, progress=run.report, reuse=whole)
         return sorted(p for p in folder.iterdir() if p.is_file()), {}
 
     def work() -> MediaFeatures:

@@ -1,16 +1,17 @@
-"""The media pass: every image is decoded once, in worker processes, and everything that needs pixels is kept."""
+"""The media pass: every image is decoded once, in worker processes, and everything that needs pixels is kept. A later
+pass into the same folder can leave out what was there before."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ..errors import SourceError
 from ..types import Dataset, MediaFeatures, Progress, ProgressFn, quiet
-from .measure import Measured, measure
+from .known import Known, Seen, earlier, measure_chunk
+from .measure import Measured
 from .store import MediaWriter, load_media_features
 from .workers import decode_stream
 
@@ -18,7 +19,7 @@ _STAGE = "media"
 
 
 def scan_media(
-    dataset: Dataset, out_dir: Path | str, progress: ProgressFn = quiet, workers: int | None = None
+    dataset: Dataset, out_dir: Path | str, progress: ProgressFn = quiet, workers: int | None = None, reuse: bool = False
 ) -> MediaFeatures:
     """Decode and measure every image of a dataset (see :class:`MediaFeatures` and ``measure.PROPERTIES``).
 
@@ -28,6 +29,8 @@ def scan_media(
     out_dir : receives one .npy per array, ``thumbs.bin`` with ``thumbs_index.npy``, and ``media.json`` last. What was
         there is replaced only when the new pass is complete.
     workers : number of processes; None = one per core, 0 = in this process.
+    reuse : take over from what lies in ``out_dir`` (known to be whole) every picture of the same bytes, so that only new
+        and changed ones are decoded. How many were taken over is ``kept`` in ``media.json``.
 
     Returns
     -------
@@ -40,41 +43,40 @@ def scan_media(
     """
     if dataset.media.kind == "none":
         raise SourceError("This dataset has no images to measure.")
+    known = earlier(Path(out_dir)) if reuse else None
     writer = MediaWriter(Path(out_dir), dataset.n)
     try:
         progress(Progress(_STAGE, 0, dataset.n, "images"))
-        done = 0
-        for rows, results in _measured(dataset, workers):
+        work = partial(measure_chunk, known=known.stamp if known else None)
+        done = kept = 0
+        for rows, results in decode_stream(dataset, range(dataset.n), work, workers):
             for row, found in zip(rows, results, strict=True):
-                _keep(writer, row, found)
+                kept += _keep(writer, row, found, known)
             done += len(rows)
             progress(Progress(_STAGE, done, dataset.n, "images"))
-        writer.finish({})
+        known = None  # its files are replaced now
+        writer.finish({"kept": kept})
     except BaseException:
         writer.abandon()
         raise
     return load_media_features(out_dir)
 
 
-def measure_chunk(cells: list[bytes | str]) -> list[Measured]:
-    """Measure a chunk; a str is the reason why the bytes could not be read. Runs in a worker process."""
-    return [Measured(error=cell) if isinstance(cell, str) else measure(cell) for cell in cells]
-
-
-def _measured(dataset: Dataset, workers: int | None) -> Iterator[tuple[list[int], list[Measured]]]:
-    stream: Iterator[tuple[list[int], Any]] = decode_stream(dataset, range(dataset.n), measure_chunk, workers)
-    yield from stream
-
-
-def _keep(writer: MediaWriter, row: int, found: Measured) -> None:
+def _keep(writer: MediaWriter, row: int, found: Measured | Seen, known: Known | None) -> bool:
+    """Write what is known of a row. Returns whether it was known before."""
+    if isinstance(found, Seen):
+        assert known is not None
+        known.copy(found.file_hash, writer, row)
+        return True
     arrays = writer.arrays
     arrays["file_hash"][row] = found.file_hash
     if found.error:
         writer.errors[row] = found.error
-        return
+        return False
     arrays["pixel_hash"][row] = found.pixel_hash
     arrays["perceptual_hash"][row] = found.perceptual_hash
     arrays["width"][row], arrays["height"][row] = found.width, found.height
     arrays["tiny"][row] = np.frombuffer(found.tiny, np.uint8)
     arrays["properties"][row] = found.properties
     writer.add_thumb(row, found.thumb)
+    return False
