@@ -225,13 +225,14 @@ def full_disk(home: Path, kills: int, rng: random.Random) -> dict[str, Any]:
         fill(120_000)
         first = child(0)
         said = set(first.stdout.split())
+        fill(8_000)
         exported = subprocess.run(
             [sys.executable, "-c", EXPORT, str(disk / "ws"), str(disk / "out.csv")],
             env=ENV,
             capture_output=True,
             text=True,
         )
-        half = (disk / "out.csv").exists() and exported.returncode != 0
+        half = (disk / "out.csv").exists() or exported.returncode == 0
         fat.unlink()
         again = child(len(said))
         said |= set(again.stdout.split())
@@ -292,6 +293,7 @@ FAULTS = {
     "decisions": kill_decisions,
     "export": kill_exports,
     "full": full_disk,
+    "read-only": read_only,
     "writers": writers,
 }
 
