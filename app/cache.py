@@ -18,7 +18,6 @@ from winnow.core.idset import IdSet
 from winnow.core.payoff_compare import comparison_mark
 from winnow.core.query import Filter
 from winnow.core.queues import seconds_per_decision
-from winnow.core.threads import undivided
 
 ENTRIES = 64
 
@@ -141,8 +140,7 @@ def people(key: str, workspace: Any) -> list[str]:
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _methods(key: str, stamp: str, _workspace: Any) -> Any:
-    with undivided():
-        return _workspace.selection.methods()
+    return _workspace.selection.methods()
 
 
 def methods(key: str, workspace: Any) -> list[dict[str, Any]]:
@@ -154,10 +152,9 @@ def methods(key: str, workspace: Any) -> list[dict[str, Any]]:
 @st.cache_resource(max_entries=ENTRIES, show_spinner="Choosing…")
 def _choice(key: str, stamp: str, wish: str, _workspace: Any, _wish: Any, _among: Any, _target: Any) -> Any:
     chooser = _workspace.selection
-    with undivided():
-        material = chooser.material(_among, _target)
-        made = chooser.choose(_wish, material=material)
-        return made, chooser.report(made, material)
+    material = chooser.material(_among, _target)
+    made = chooser.choose(_wish, material=material)
+    return made, chooser.report(made, material)
 
 
 def choice(

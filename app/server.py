@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from threadpoolctl import threadpool_limits
+
 from winnow.app import theme
 from winnow.core.errors import WinnowError
 
@@ -141,4 +143,6 @@ def serve(
         hub.remember(hub.add(workspace))
     from winnow.app.main import app
 
+    # each answer on one core: sessions do not wait for each other's threads, and a subset is the same on any number of cores
+    threadpool_limits(1, user_api="blas")
     app.run(config=options(port, host, headless))

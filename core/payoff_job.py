@@ -14,10 +14,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from filelock import FileLock, Timeout
 
 from . import fingerprint as fp
-from .chooser import Choice, Wish
+from .chooser import Choice, Chooser, Wish
 from .errors import Cancelled, WinnowError
 from .jobs import BEAT_S, CANCELLED, DONE, FAILED, LOST, NONE, RUNNING, share_cores
 from .store.artifacts import load_json, save_json
@@ -37,7 +38,9 @@ def start(root: str | Path, choice: Choice, actor: str, among: Sequence[str] | N
 
     Follow it with :func:`status`, under the subset's fingerprint.
     """
-    _launch(root, choice.fingerprint, {"what": "subset", **_asked(choice.wish, actor, among, target, seeds)})
+    exactly = {"ids": choice.ids, "weights": None if choice.weights is None else choice.weights.tolist()}
+    asked = {"what": "subset", **_asked(choice.wish, actor, among, target, seeds), **exactly}
+    _launch(root, choice.fingerprint, asked)
 
 
 def start_comparison(root: str | Path, mark: str, wish: Wish, actor: str, among: Sequence[str] | None = None,
@@ -53,6 +56,13 @@ def _asked(
         "wish": wish.to_json(), "actor": actor, "seeds": seeds,
         "among": None if among is None else list(among), "target": None if target is None else list(target),
     }  # fmt: skip
+
+
+def _exactly(chooser: Chooser, wish: Wish, asked: dict[str, Any]) -> Choice:
+    """The very subset that was asked about."""
+    ids: list[str] = asked["ids"]
+    weights = None if asked["weights"] is None else np.asarray(asked["weights"], np.float32)
+    return Choice(wish, chooser.rows(ids), ids, weights, len(ids), 0, (), asked["fingerprint"])
 
 
 def _launch(root: str | Path, mark: str, request: dict[str, Any]) -> None:
@@ -140,7 +150,7 @@ def main(argv: list[str]) -> int:
                     found = compare(chooser, wish, material, **how)
                     Comparisons(kept).keep({**found, "fingerprint": asked["fingerprint"]})
                 else:
-                    found = payoff(chooser, chooser.choose(wish, material=material), material, **how)
+                    found = payoff(chooser, _exactly(chooser, wish, asked), material, **how)
                     Payoffs(kept).keep({**found, "fingerprint": asked["fingerprint"]})
             _write(folder, DONE, 1, 1, found["verdict"])
     except Timeout:

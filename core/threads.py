@@ -13,10 +13,10 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from queue import Full, Queue
-from threading import Event, Lock, Thread
-from typing import Any, TypeVar, cast
+from threading import Event, Thread
+from typing import TypeVar, cast
 
-from threadpoolctl import ThreadpoolController, threadpool_limits
+from threadpoolctl import threadpool_limits
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -54,33 +54,16 @@ def one_core_each(device: str = "cpu") -> Iterator[Executor]:
             torch.set_num_threads(before)
 
 
-_undivided_lock = Lock()
-_undivided: list[Any] = []
-_undivided_by = 0
-
-
 @contextmanager
 def undivided() -> Iterator[None]:
-    """Inside, no BLAS or OpenMP divides an operation over cores; BLAS as long as anybody is inside, for its setting is everybody's.
+    """Inside, no BLAS or OpenMP divides an operation over cores: a sum that is cut into other pieces rounds otherwise, and an answer
+    that must be the same each time must not hang on the number of cores.
 
-    For answers that must be the same each time (a sum cut into other pieces rounds otherwise) and those that a person waits for: on a
-    machine with other work, threads that wait for each other take several times as long.
+    For the main thread of a process: a BLAS may not heed other threads that set its number. The app's server is undivided as a
+    whole (see :func:`winnow.app.server.serve`).
     """
-    global _undivided_by
-    there = ThreadpoolController()
-    mine = there.select(user_api="openmp").limit(limits=1)  # OpenMP keeps its number per thread
-    with _undivided_lock:
-        if not _undivided_by:
-            _undivided.append(there.select(user_api="blas").limit(limits=1))
-        _undivided_by += 1
-    try:
+    with threadpool_limits(1):
         yield
-    finally:
-        with _undivided_lock:
-            _undivided_by -= 1
-            if not _undivided_by:
-                _undivided.pop().restore_original_limits()
-        mine.restore_original_limits()
 
 
 def in_order(pool: Executor, work: Callable[[T], R], items: Iterable[T], ahead: int = 4) -> Iterator[R]:
