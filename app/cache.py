@@ -18,6 +18,7 @@ from winnow.core.idset import IdSet
 from winnow.core.payoff_compare import comparison_mark
 from winnow.core.query import Filter
 from winnow.core.queues import seconds_per_decision
+from winnow.core.types import Kind
 
 ENTRIES = 64
 
@@ -110,6 +111,20 @@ def _rows(key: str, stamp: str, flt: str, sort: str, limit: int, _workspace: Any
 def rows(key: str, workspace: Any, flt: Filter, sort: str, limit: int) -> list[dict[str, Any]]:
     """The first ``Workspace.rows`` of a filter."""
     found: list[dict[str, Any]] = _rows(key, stamp(workspace), filter_key(flt), sort, limit, workspace, flt)
+    return found
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _noise(key: str, stamp: str, _workspace: Any) -> tuple[int, float, Any] | None:
+    rounds = _workspace.rounds
+    judged = next((p.decided for p in rounds.precision() if p.kind == Kind.NOISY_LABEL), 0)
+    return (judged, rounds.scanned_noise_rate(), rounds.noise_rate()) if judged else None
+
+
+def noise(key: str, workspace: Any) -> tuple[int, float, Any] | None:
+    """How many flags of wrong labels were judged, the scan's estimate of the share of wrong labels, and the one that the
+    decisions correct (value, low, high); None before the first judgement."""
+    found: tuple[int, float, Any] | None = _noise(key, stamp(workspace), workspace)
     return found
 
 

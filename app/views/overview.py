@@ -29,6 +29,9 @@ from winnow.app.widgets.tiles import health_table, matrix, pairs, queue_link, ve
 GROUPS = 60
 """Classes, splits or sources that a table shows, the largest first."""
 
+AUDITED = 300_000
+"""Samples up to which Overview corrects the noise rate by the decisions; beyond, Review says it, where it is needed anyway."""
+
 
 def by_group(page: Page, attribute: str) -> list[tuple[str, dict[str, int]]]:
     """Verdict counts of the largest groups ("by_class", "by_split" or "by_source"), the largest first."""
@@ -53,10 +56,22 @@ def health(page: Page) -> str:
         "Go through the suspects, the surest first",
         page.key,
     )
+    audited = noise_said(page) if page.info.n_labelled and page.info.n_decisions and not page.filter.active else ""
     return (
         f"<section class='w-card w-health-card'><header><span>{said}</span><span class='w-muted'>{done}</span>"
         f"<span class='w-grow'></span>{start if suspects > decided else ''}</header>"
-        f"{stack(by_verdict, whole, 'All samples')}{verdict_tiles(by_verdict, whole, page.filter, page.key)}</section>"
+        f"{stack(by_verdict, whole, 'All samples')}{verdict_tiles(by_verdict, whole, page.filter, page.key)}{audited}</section>"
+    )
+
+
+def noise_said(page: Page) -> str:
+    """How many labels are wrong in the whole dataset, by what was decided so far."""
+    if page.info.n > AUDITED or (found := cache.noise(page.key, page.workspace)) is None:
+        return ""
+    judged, scanned, now = found
+    return (
+        f"<p class='w-muted w-audit'>By {plural(judged, 'decision')} about wrong labels, <b>{percent(now.value, 1)}</b> of all labels are wrong "
+        f"({percent(now.low, 1)} to {percent(now.high, 1)}); the scan had estimated {percent(scanned, 1)}.</p>"
     )
 
 
