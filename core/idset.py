@@ -7,8 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import overload
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from .types import Int32
 
@@ -58,6 +60,24 @@ class IdSet(Sequence[str]):
             h.update(pc.binary_length(part).cast(pa.int64()).to_numpy().tobytes())
             h.update("".join(part.to_pylist()).encode())
         return h.hexdigest()
+
+    def without(self, ids: Sequence[str]) -> IdSet:
+        """The others, in this order."""
+        gone = IdSet.of(ids).column.cast(self.column.type)
+        return IdSet(self.column.filter(pc.invert(pc.is_in(self.column, value_set=gone))))
+
+    def as_in(self, other: Sequence[str]) -> IdSet:
+        """The same ids in the order of another sequence; those that are not in it come last, in this order."""
+        places = pc.index_in(self.column, value_set=IdSet.of(other).column.cast(self.column.type))
+        return self.take(np.argsort(places.fill_null(len(other)).to_numpy(), kind="stable"))
+
+    def take(self, places: NDArray[np.integer]) -> IdSet:
+        """The ids at these places."""
+        return IdSet(self.column.take(pa.array(places)))
+
+    def after(self, ids: Sequence[str]) -> IdSet:
+        """``ids``, then these."""
+        return IdSet(pa.concat_arrays([IdSet.of(ids).column.cast(self.column.type), self.column]))
 
     def __len__(self) -> int:
         return len(self.column)

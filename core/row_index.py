@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from .idset import IdSet
 from .types import Int64
 
 _BASE = 0x9E3779B97F4A7C15
@@ -82,7 +83,8 @@ class RowIndex(Mapping[str, int]):
 
     def find(self, ids: Sequence[str] | pa.ChunkedArray) -> Int64:
         """(m,) row of each id, −1 where there is none, or no id."""
-        texts = _whole(ids) if isinstance(ids, pa.ChunkedArray) else pa.array(ids, pa.large_string())
+        column = ids.column if isinstance(ids, IdSet) else ids
+        texts = _whole(column) if isinstance(column, pa.Array | pa.ChunkedArray) else pa.array(ids, pa.large_string())
         asked = hashes(texts)
         last = np.searchsorted(self._hashes, asked, "right") - 1
         there = np.flatnonzero(last >= 0)

@@ -13,6 +13,7 @@ from typing import Any
 from winnow.app import filters
 from winnow.app.api.base import Call
 from winnow.core.errors import WinnowError
+from winnow.core.idset import IdSet
 
 DEFAULT_SORT = "-confidence"
 MAX_CARDS = 200
@@ -30,26 +31,24 @@ def _build(call: Call) -> tuple[str, Sequence[str]]:
     return call.hub.keep_selection(call.key, ids), ids
 
 
-def _reordered(call: Call, old: Sequence[str], cursor: int) -> tuple[list[str], dict[str, Any] | None]:
+def _reordered(call: Call, old: Sequence[str], cursor: int) -> tuple[IdSet, dict[str, Any] | None]:
     """What was handed out stays where it is; the rest takes the newest order, by what the decisions teach. With what
     changed, None where the order is not one by suspicion."""
     handed = old[:cursor]
-    seen = set(handed)
     sort = call.get("sort") or DEFAULT_SORT
-    rest = [i for i in call.workspace.ids(call.filter(), sort) if i not in seen]
+    rest = IdSet.of(call.workspace.query.id_set(call.filter(), sort)).without(handed)
     rounds = call.workspace.rounds
     if not rounds.can_order(sort):
-        return handed + rest, None
-    before = {i: place for place, i in enumerate(old)}
-    rest.sort(key=lambda i: before.get(i, len(old)))  # what changed is told against the order that the tab has
-    ordered, moved = rounds.order(rest, sort)
-    return handed + ordered, {"moved": moved.count, "words": moved.words(), **_learnt(call, sort)}
+        return rest.after(handed), None
+    # what changed is told against the order that the tab has
+    ordered, moved = rounds.order(rest.as_in(old), sort)
+    return IdSet.of(ordered).after(handed), {"moved": moved.count, "words": moved.words(), **_learnt(call, sort)}
 
 
 def _learnt(call: Call, sort: str) -> dict[str, Any]:
     """Precision so far, what is left and whether to stop, and an offer to decide the same for samples like the last."""
     rounds = call.workspace.rounds
-    everything = call.workspace.ids(replace(call.filter(), state="any"), sort)
+    everything = call.workspace.query.id_set(replace(call.filter(), state="any"), sort)
     offers = [o for o in map(rounds.like_these, [v for k, v in call.query if k == "last"][:MAX_LAST]) if o is not None]
     best = max(offers, key=lambda o: len(o.ids), default=None)
     return {

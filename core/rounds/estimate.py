@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..types import Float32, Kind
 from .clicks import ClickModel, Grouping, learn, log_odds, sigmoid
 from .scan_arrays import ASKED, Decided, ScanArrays
-from .spread import class_pull, excluded_pull, propagate
+from .spread import Edges, class_pull, excluded_pull, propagate, touching
 
 FAMILY_SD: Mapping[str, float] = {"label": 0.3}
 """Prior standard deviation of the log-odds that a family of signals may add per standard deviation of its signals. The
@@ -73,6 +73,7 @@ def estimate(scan: ScanArrays, decided: Decided) -> Round:
     models: dict[Kind, ClickModel] = {}
     used: dict[Kind, Sequence[NDArray[np.floating]]] = {}
     signals: Float32 | None = None  # standardised once somebody has decided anything
+    edges: Edges | None = None
     means: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
     groups = groupings(scan)
     for kind in ASKED:
@@ -84,7 +85,9 @@ def estimate(scan: ScanArrays, decided: Decided) -> Round:
             continue
         rows = decided.rows[told]
         offset = log_odds(own)
-        heard = propagate(scan, rows, right - own[rows])
+        if edges is None and scan.graph is not None:
+            edges = touching(scan, decided.rows)
+        heard = propagate(scan, rows, right - own[rows], edges)
         if signals is None:
             signals, families = scan.standardised
             signals = signals * np.array([FAMILY_SD.get(f, OTHER_SD) for f in families], np.float32)

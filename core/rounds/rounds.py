@@ -14,6 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ..class_view import codes_of
+from ..idset import IdSet
 from ..layout import Layout
 from ..row_index import RowIndex
 from ..store.artifacts import iter_table, load_array, load_json, load_schema, load_table
@@ -189,17 +190,18 @@ class Rounds:
         """Whether a round can better an order: those by suspicion. All others stay as they are."""
         return sort in _SORTS
 
-    def order(self, ids: Sequence[str], sort: str) -> tuple[list[str], Moved]:
-        """The same samples, those likeliest to be confirmed first, and what that changed. Without decisions, or in an
+    def order(self, ids: Sequence[str], sort: str) -> tuple[Sequence[str], Moved]:
+        """The same samples (an IdSet as one), those likeliest to be confirmed first, and what that changed. Without decisions, or in an
         order that is not by suspicion, nothing moves; nor do samples that ask nothing (clean, hard, naive)."""
         if not self.can_order(sort) or not ids:
-            return list(ids), Moved(0, "", 0)
+            return ids, Moved(0, "", 0)
         scan, now = self.now()
         if not any(now.clicks.values()):
-            return list(ids), Moved(0, "", 0)
+            return ids, Moved(0, "", 0)
         rows = self._row_of.rows(ids)
         place = self._places(scan, now, rows, sort)
-        return [ids[i] for i in place.tolist()], self._moved(scan, rows, place)
+        ordered = ids.take(place) if isinstance(ids, IdSet) else [ids[i] for i in place.tolist()]
+        return ordered, self._moved(scan, rows, place)
 
     def _places(self, scan: ScanArrays, now: Round, rows: NDArray[np.int64], sort: str) -> NDArray[np.int64]:
         """(m,) the order of :meth:`order`: which of ``rows`` comes first, second and so on."""

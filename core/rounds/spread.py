@@ -18,44 +18,54 @@ _PRIOR_LABELS = 4.0
 """Decisions that a pair of labels needs before its own rate counts as much as what the beliefs expected."""
 
 
-def _gather(scan: ScanArrays, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n, v) sums over the edges of the neighbour graph, in both directions; ``values`` (n, v), zero but at few rows.
+Edges = tuple[NDArray[np.int64], NDArray[np.int64]]
+"""Positions in ``graph.indices``: rows, and columns of these."""
 
-    Only the decided rows send: along their own edges, and to those that have them as a neighbour.
-    """
+_BLOCK = 65_536
+
+
+def touching(scan: ScanArrays, rows: NDArray[np.int64]) -> Edges:
+    """The edges of the neighbour graph that end in ``rows``, row by row. Looks at every edge once."""
     assert scan.graph is not None
-    index, far = scan.graph.indices, scan.graph.distances
-    sends = np.flatnonzero(np.any(values != 0, axis=1))
-    out = np.zeros_like(values)
-    place = np.full(scan.n + 1, 0, np.int32)  # 0 = sends nothing; the last entry is that of "no neighbour"
-    place[sends] = np.arange(1, len(sends) + 1)
-    hit_row, hit_col = np.nonzero(place[index])
-    if len(hit_row):
-        message = values[index[hit_row, hit_col]] * scan.nearness(far[hit_row, hit_col])[:, None]
-        for v in range(values.shape[1]):
-            out[:, v] = np.bincount(hit_row, message[:, v], scan.n)
-    to = index[sends].ravel()
-    there = to >= 0
-    near = scan.nearness(far[sends].ravel()[there])
-    message = np.repeat(values[sends], index.shape[1], 0)[there] * near[:, None]
-    for v in range(values.shape[1]):
-        out[:, v] += np.bincount(to[there], message[:, v], scan.n)
-    return out
+    index = scan.graph.indices
+    wanted = np.zeros(scan.n + 1, bool)  # the last entry is that of "no neighbour"
+    wanted[rows] = True
+    found = []
+    for start in range(0, scan.n, _BLOCK):
+        row, column = np.nonzero(wanted[index[start : start + _BLOCK]])
+        found.append((row + start, column))
+    row, column = (np.concatenate(part) for part in zip(*found, strict=True))
+    return row, column
 
 
-def propagate(scan: ScanArrays, rows: NDArray[np.int64], surprise: NDArray[np.float64]) -> NDArray[np.float64]:
+def propagate(
+    scan: ScanArrays, rows: NDArray[np.int64], surprise: NDArray[np.float64], edges: Edges | None = None
+) -> NDArray[np.float64]:
     """(n,) in [−1, 1]: mean surprise of the decided neighbours, drawn towards 0 where few are decided.
 
-    One step of label propagation (Zhu & Ghahramani 2002) of what the scan did not know: ``surprise`` (m,) is the
-    person's answer (1 = the flag was right) less the scan's probability. A sample never hears itself, so decided rows
-    can be learnt from.
+    One step of label propagation (Zhu & Ghahramani 2002) of what the scan did not know, over edges in both directions:
+    ``surprise`` (m,) is the person's answer (1 = the flag was right) less the scan's probability. A sample never hears
+    itself, so decided rows can be learnt from. ``edges`` : :func:`touching` of these rows and maybe others.
     """
     if scan.graph is None or not len(rows):
         return np.zeros(scan.n)
-    values = np.zeros((scan.n, 2))
-    values[rows, 0], values[rows, 1] = surprise, 1.0
-    heard = _gather(scan, values)
-    out: NDArray[np.float64] = heard[:, 0] / (heard[:, 1] + _DOUBT)
+    index, far = scan.graph.indices, scan.graph.distances
+    order = np.argsort(rows)
+    sends, told = rows[order], surprise[order]
+    place = np.full(scan.n + 1, -1, np.int32)
+    place[sends] = np.arange(len(sends))
+    row, column = touching(scan, rows) if edges is None else edges
+    mine = place[index[row, column]] >= 0
+    row, column = row[mine], column[mine]
+    sender = place[index[row, column]]
+    near = scan.nearness(far[row, column])
+    heard, weight = np.bincount(row, told[sender] * near, scan.n), np.bincount(row, near, scan.n)
+    to = index[sends].ravel()
+    there = to >= 0
+    near = scan.nearness(far[sends].ravel()[there])
+    heard += np.bincount(to[there], np.repeat(told, index.shape[1])[there] * near, scan.n)
+    weight += np.bincount(to[there], near, scan.n)
+    out: NDArray[np.float64] = heard / (weight + _DOUBT)
     return out
 
 
