@@ -12,6 +12,7 @@ import streamlit as st
 from winnow.app import cache, state
 from winnow.app.hub import hub
 from winnow.app.widgets import acts
+from winnow.app.widgets.differing import marked
 from winnow.app.widgets.frame import Page, fill, page_frame
 from winnow.app.widgets.html import action_chip, button, count, empty, esc, go, icon, notice, plural
 from winnow.app.widgets.samples import picture
@@ -100,6 +101,15 @@ def differs(group: Group) -> list[str]:
     return said
 
 
+def _sight(page: Page, group: Group, row: dict[str, Any], place: int) -> str:
+    """A member's picture; of a text, the words in which it differs from the keeper (the keeper: from the first copy)."""
+    other = group.members[0 if place else min(1, len(group.members) - 1)]
+    if page.info.modality != "text" or not row.get("text") or not other.get("text"):
+        return picture(page, row, "w-pic")
+    words = marked(str(row["text"]), str(other["text"]))
+    return f'<span class="w-pic w-said" title="{esc(row["text"])}">{words}</span>'
+
+
 def _member(page: Page, group: Group, row: dict[str, Any], place: int) -> str:
     size = f"{row['width']}×{row['height']}" if row.get("width") else ""
     meta = " · ".join(esc(v) for v in (row.get("split"), size) if v)
@@ -113,7 +123,7 @@ def _member(page: Page, group: Group, row: dict[str, Any], place: int) -> str:
             f"{go('keeper', group=group.number, id=row['sample_id'])}>Keep this</button>"
         )
     return (
-        f'<figure class="w-member{" w-keeper" if place == 0 else ""}">{picture(page, row, "w-pic")}'
+        f'<figure class="w-member{" w-keeper" if place == 0 else ""}">{_sight(page, group, row, place)}'
         f'<figcaption>{label}<span class="w-muted w-cut" title="{esc(row["sample_id"])}">{esc(row["sample_id"])}</span>'
         f'<span class="w-muted w-cut">{meta}</span>{decided or role}</figcaption></figure>'
     )

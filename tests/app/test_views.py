@@ -13,6 +13,7 @@ from winnow.app import filters, theme
 from winnow.app.hub import Hub
 from winnow.app.views import classes, duplicates, history, people
 from winnow.app.widgets import html, tiles
+from winnow.app.widgets.differing import marked
 from winnow.app.widgets.frame import Page
 from winnow.app.widgets.progress import panel_html
 from winnow.core.query import Filter
@@ -45,6 +46,26 @@ def test_groups_begin_with_their_keeper_and_conflicts_come_first() -> None:
     groups = duplicates.groups_of(copies, keepers)
     assert [(g.number, g.conflict, g.leak) for g in groups] == [(2, True, False), (3, False, True), (1, False, False)]
     assert [m["sample_id"] for m in groups[2].members] == ["a", "b", "c"]
+
+
+def test_texts_show_in_which_words_they_differ(page: Page) -> None:
+    texts = ["please <b>block</b> my card", "Please <b>block</b> the card now", "please <b>block</b> my card"]
+    rows = [
+        {**row(name, 1, None if i == 0 else "a"), "text": t}
+        for i, (name, t) in enumerate(zip("abc", texts, strict=True))
+    ]
+    (group,) = duplicates.groups_of(rows[1:], rows[:1])
+    html = duplicates.card(replace(page, info=replace(page.info, modality="text")), group)
+    assert "<b>block</b>" not in html
+    assert html.count("w-differs") == 3
+    for word in ("my", "the", "now"):
+        assert f'<mark class="w-differs">{word}</mark>' in html
+    long = "same " * 80 + "other " + "end " * 80
+    shown = marked(long, long.replace("other", "else"))
+    assert shown.startswith("…")
+    assert shown.endswith("…")
+    assert '<mark class="w-differs">other</mark>' in shown
+    assert marked("a & b", "a & b") == "a &amp; b"
 
 
 def test_excluding_a_group_never_excludes_its_keeper(page: Page, fake: FakeWorkspace) -> None:
