@@ -24,7 +24,10 @@ class FreshRandom:
     name: ClassVar[str] = "rs2"
     version: ClassVar[int] = 1
     title: ClassVar[str] = "Fresh random each epoch (RS2)"
-    explain: ClassVar[str] = "Another random subset for each epoch: all data is seen in time, at the cost of a subset."
+    explain: ClassVar[str] = (
+        "Another random subset for each epoch: all data is seen in time, at the cost of a subset. The payoff trains it so; what is "
+        "kept or exported is one epoch's subset."
+    )
     requires: ClassVar[frozenset[Need]] = frozenset()
     uses: ClassVar[frozenset[str]] = frozenset()
     sizes_itself: ClassVar[bool] = False

@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from winnow.core import chooser as chooser_module
 from winnow.core.chooser import Wish
+from winnow.core.cli import main
 from winnow.core.errors import Cancelled
 from winnow.core.payoff import HoldoutGuard, epochs_of, payoff
 from winnow.core.payoff_compare import Comparisons, compare, comparison_mark, recommendation
@@ -63,6 +64,21 @@ def test_every_method_is_measured_beside_random(tiny_ws: Path) -> None:
         assert kept.latest(chooser.state_mark(m)) == found
         ws.decide(ws.ids()[0], "exclude")
         assert kept.latest(chooser.state_mark(chooser.material())) is None, "it was measured on other data"
+
+
+def test_the_command_line_compares_and_keeps(tiny_ws: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["compare", str(tiny_ws), "--budget", "10%", "--seeds", "1", "--json"])
+    found = json.loads(capsys.readouterr().out)
+    with Workspace.open(tiny_ws) as ws:
+        mark = comparison_mark(ws.selection, ws.selection.material(), Wish(budget="10%"))
+    assert Comparisons(tiny_ws / "selections").get(mark) == found
+    with pytest.raises(SystemExit, match="0"):
+        main(["compare", str(tiny_ws), "--budget", "10%", "--seeds", "1"])
+    said = capsys.readouterr().out
+    assert found["verdict"] in said
+    assert "beats random" in said
+    assert "nearest_target was left out" in said
 
 
 def test_a_target_that_does_not_judge_lets_its_methods_in(tiny_ws: Path) -> None:
