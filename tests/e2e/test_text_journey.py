@@ -38,8 +38,8 @@ def write_texts(path: Path, n: int = 240) -> Path:
         for i in range(n):
             words = " ".join(random.choice(TOPICS[names[i % 3]], 5, replace=False))
             table.writerow([f"t{i:03d}", f"please {words} number {i}", names[(i + (i % 30 == 0)) % 3]])
-        table.writerow(["twin1", "please freeze the card that somebody took from my desk at noon", names[0]])
-        table.writerow(["twin2", "please freeze the card that somebody took from my desk at night", names[0]])
+        told = "please freeze the blue card that somebody took from the desk in my office while we had our lunch with two old friends from the bank, and send another one to my new address before the end of next week, yesterday at"
+        table.writerows([["twin1", f"{told} noon", names[0]], ["twin2", f"{told} night", names[0]]])
     return path
 
 
@@ -146,6 +146,8 @@ def walk(page: Page, server: Server, words: str, expected: str, out: Path) -> No
 
 def test_texts_from_search_to_export(page: Page, texts: Server, complaints: Complaints, tmp_path: Path) -> None:
     walk(page, texts, "freeze card", "card", tmp_path / "out.parquet")
+    page.goto(f"{texts.url}/duplicates")
+    expect(page.locator(".w-differs", has_text=re.compile("noon|night"))).to_have_count(2)
     page.goto(f"{texts.url}/gallery?find=jazz&classes=book+flight")
     open_gallery(page)
     with Workspace.open(texts.workspace) as ws:
