@@ -164,6 +164,11 @@ def umap(n: str, seed: str) -> dict[str, Any]:
 
 def scan(n: str, classes: str, projection: str = "") -> dict[str, Any]:
     """Seconds per stage, in all after embedding, and peak resident memory of a scan of brought embeddings."""
+    # libraries are loaded before the clock starts, as they are for the peer
+    import faiss  # noqa: F401
+    import sklearn.linear_model  # noqa: F401
+    import torch  # noqa: F401
+
     from winnow.core.config import ScanConfig
     from winnow.core.pipeline import scan as run
     from winnow.core.store.artifacts import load_json

@@ -97,11 +97,11 @@ class SearchIndex:
 
 
 def probes_for(index: SearchIndex, vectors: NDArray[Any], ok: Bool, seed: int, k: int = 15) -> tuple[int, float]:
-    """How many cells hold .99 of the k nearest of 256 sampled rows, and the recall measured on 256 others."""
+    """How many cells hold .99 of the k nearest of 128 sampled rows, and the recall measured on 128 others."""
     good = np.flatnonzero(ok)
     if not index.cells or len(good) < 2:
         return 0, 1.0
-    rows = np.random.default_rng(seed).choice(good, min(512, len(good)), replace=False)
+    rows = np.random.default_rng(seed).choice(good, min(256, len(good)), replace=False)
     queries = np.asarray(vectors[rows], np.float32)
     truth = index.search(queries, k)[0]
     probes = 1

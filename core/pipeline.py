@@ -52,6 +52,7 @@ from .types import (
     Dataset,
     EmbeddingSet,
     EncoderSpec,
+    Kind,
     MediaFeatures,
     Modality,
     Neighbors,
@@ -184,10 +185,10 @@ def _scan(config: ScanConfig, layout: Layout, report: ProgressFn) -> None:
     run.stage(
         "dataset", fp.of(dataset.fingerprint, run.keys.get("media"), 1), lambda: _write_dataset(layout, dataset, media)
     )
-    give_back()
+    give_back(dataset.n)
     embedding, grown = _embed(run, config, dataset, media, brought, choice)
     graphs = _graphs(run, config, embedding, grown)
-    give_back()
+    give_back(dataset.n)
     taught = lessons(log_of(layout), dataset, config.learn)
     run.notices.extend(filter(None, [taught.notice]))
     learning = replace(dataset, labels=taught.labels)
@@ -220,7 +221,7 @@ def _scan(config: ScanConfig, layout: Layout, report: ProgressFn) -> None:
     if inputs.vectors is not None and dataset.n > _SIDE_BY_SIDE:
         # two gigabytes less: what comes needs single rows only
         inputs = replace(inputs, vectors=embedding.vectors)
-    give_back()
+    give_back(dataset.n)
     verdicts = _verdicts(run, inputs, results)
     _assemble(run, dataset, verdicts, None, None)
     _manifest(run, config, dataset, embedding, verdicts, results)
@@ -455,9 +456,11 @@ def _signals(run: Run, inputs: SignalInputs, taught: str, plugins: Plugins) -> d
 
         # two signals at a time share a core each; what they hold while they work is too much of a million rows
         at_once = 2 if inputs.n <= _SIDE_BY_SIDE else 1
+        # what others wait for, then what waits for nothing, then those others
+        order = sorted(signals, key=lambda s: 0 if getattr(s, "leads", False) else 1 + (s.kind == Kind.OOD))
         with one_core_each() if at_once > 1 else ThreadPoolExecutor(1) as pool:
             for i, (signal, (found, why, taken)) in enumerate(
-                zip(signals, in_order(pool, judge, signals, at_once), strict=True)
+                zip(order, in_order(pool, judge, order, len(order) if at_once > 1 else 1), strict=True)
             ):
                 run.report(Progress("signals", i, len(signals), "signals", signal.title))
                 if found is not None:
@@ -466,6 +469,8 @@ def _signals(run: Run, inputs: SignalInputs, taught: str, plugins: Plugins) -> d
                     (skipped if taken < 0 else failed)[signal.name] = why
                 if taken >= 0:
                     seconds[signal.name] = round(taken, 4)
+        for name in [s.name for s in signals if s.name in results]:  # in their own order again
+            results[name] = results.pop(name)
         outputs = tables.save_signals(layout, results)
         return outputs, {"skipped": skipped, "failed": failed, "seconds": seconds, "brought": plugins.described()}
 

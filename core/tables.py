@@ -205,15 +205,10 @@ def load_clusters(path: Path) -> Clusters:
 def verdict_table(dataset: Dataset, verdicts: Verdicts, xy: Any, clusters: Clusters | None) -> pa.Table:
     """One row per sample: the verdict, every kind's own flag, suggestions, duplicate group, place on the map."""
     n = dataset.n
-    names = np.array([*dataset.class_names, None], object)
     duplicate = verdicts.evidence[Kind.DUPLICATE]
     partner = duplicate.partner if duplicate.partner is not None else np.full(n, -1)
     ids = np.array([*dataset.sample_ids, None], object)
-    suggested = [[names[c] for c in row if c >= 0] for row in verdicts.suggested]
-    shares = [
-        [float(p) for c, p in zip(row, probs, strict=True) if c >= 0]
-        for row, probs in zip(verdicts.suggested, verdicts.suggested_prob, strict=True)
-    ]
+    first, suggested, shares = _suggestions(dataset, verdicts)
     nan = np.full((n, 2), np.nan, np.float32)
     place = nan if xy is None else np.asarray(xy, np.float32)
     none = np.full(n, -1, np.int32)
@@ -223,9 +218,9 @@ def verdict_table(dataset: Dataset, verdicts: Verdicts, xy: Any, clusters: Clust
         "verdict": pa.array(verdicts.primary, pa.string()),
         "confidence": np.asarray(verdicts.confidence, np.float32),
         "reasons": pa.array([clean_text(r) for r in verdicts.reasons], pa.string()),
-        "suggested_label": pa.array([s[0] if s else None for s in suggested], pa.string()),
-        "suggested": pa.array(suggested, pa.list_(pa.string())),
-        "suggested_prob": pa.array(shares, pa.list_(pa.float32())),
+        "suggested_label": first,
+        "suggested": suggested,
+        "suggested_prob": shares,
         "duplicate_of": pa.array(ids[partner], pa.string()),
         "duplicate_group": duplicate.group if duplicate.group is not None else none,
         "x": place[:, 0],
@@ -239,6 +234,24 @@ def verdict_table(dataset: Dataset, verdicts: Verdicts, xy: Any, clusters: Clust
         columns[f"{kind.value}_flag"] = np.asarray(evidence.flag, bool)
         columns[f"{kind.value}_reason"] = pa.array([clean_text(r) for r in evidence.reasons], pa.string())
     return pa.table(columns)
+
+
+def _suggestions(dataset: Dataset, verdicts: Verdicts) -> tuple[pa.Array, pa.Array, pa.Array]:
+    """The likeliest suggestion (null: none), all of them, and their probabilities; −1 in ``suggested`` is no suggestion."""
+    names = pa.array(dataset.class_names, pa.string())
+    codes = np.asarray(verdicts.suggested, np.int64)
+    there = codes >= 0
+    ends = np.concatenate([[0], np.cumsum(there.sum(axis=1))]).astype(np.int32)
+    flat = codes[there]
+    some = ends[1:] > ends[:-1]
+    best = np.full(dataset.n, -1, np.int64)
+    best[some] = flat[ends[:-1][some]]
+    shares = np.asarray(verdicts.suggested_prob, np.float32)[there]
+    return (
+        names.take(pa.array(best, mask=~some)),
+        pa.ListArray.from_arrays(ends, names.take(pa.array(flat))),
+        pa.ListArray.from_arrays(ends, pa.array(shares, pa.float32())),
+    )
 
 
 def results_summary(

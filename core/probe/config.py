@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+_STEPS = 320
+"""Steps of the optimiser after which the linear probes have learned what they learn, where a sample was seen eight times."""
+
 
 @dataclass(frozen=True)
 class ProbeConfig:
@@ -47,8 +50,9 @@ class ProbeConfig:
 
     def fitted(self, n: int, classes: int) -> tuple[ProbeConfig, tuple[str, ...]]:
         """This configuration made to fit n samples and so many classes, and sentences about what was given up."""
-        epochs = self.epochs or (20 if n <= 200_000 else 8)
         batch = self.batch_size or min(2048, max(32, n // 16))
+        # twenty looks at every sample, or as many as make 320 steps: what a small dataset gets in its twenty
+        epochs = self.epochs or int(min(20, max(8, -(-_STEPS * batch // max(n, 1)))))
         config = replace(self, epochs=epochs, batch_size=batch)
         notes: list[str] = []
         if config.robust_losses and config._cost(n, classes) > self.work:
@@ -67,7 +71,7 @@ class ProbeConfig:
             notes.append(f"{n:,} samples × {classes:,} classes: the probe trained for {config.epochs} epochs.")
         anchors = min(config.kernel_anchors, n)
         if n > 20_000:  # the cost is n · anchors², and more data needs fewer of them per unit of accuracy
-            anchors = min(anchors, 1500 if n <= 100_000 else 1024)
+            anchors = min(anchors, 1024)
         return replace(config, kernel_anchors=anchors), tuple(notes)
 
     def _cost(self, n: int, classes: int) -> float:

@@ -8,6 +8,9 @@ solution B = (ΦᵀΦ + λR)⁻¹ΦᵀY with Φ = [k(z, a), 1]. Its leave-one-ou
 so one fit gives every sample the verdict of a model that never saw its label. R is the anchors' kernel matrix (the
 RKHS norm). λ and γ are chosen by the leave-one-out likelihood of the *given* labels; the scores become probabilities
 by a softmax whose temperature is chosen the same way. Nothing of size n × m is stored: two passes over row blocks.
+
+The three products of size n × m² (features, Gram matrix, leverage) have a triangular or symmetric side each, so about
+three eighths of them are known beforehand and not computed.
 """
 
 from __future__ import annotations
@@ -30,6 +33,8 @@ _RIDGES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 """Ridges tried, in units of the mean eigenvalue of the whitened Gram matrix."""
 _JITTER = 1e-4
 """Added to the diagonal of the anchors' kernel matrix (whose diagonal is 1), for the factorisation."""
+_PARTS = 4
+"""Blocks into which a triangular or symmetric side is cut."""
 _TUNE_ROWS = 2500
 _BLOCK = 2_000_000
 
@@ -41,6 +46,28 @@ class KernelOutput:
     scores: Float32
     sharpness: float
     info: dict[str, float]
+
+
+def _edges(size: int) -> list[tuple[int, int]]:
+    """The blocks of ``size`` columns: (first, one past the last)."""
+    step = -(-size // _PARTS)
+    return [(at, min(at + step, size)) for at in range(0, size, step)]
+
+
+def _times_upper(a: torch.Tensor, upper: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
+    """a·U into ``out``, (B, m) × (m, r) → (B, r), where U[i, j] = 0 for i > j: what is below the diagonal is passed over."""
+    for first, stop in _edges(upper.shape[1]):
+        deep = min(stop, len(upper))
+        torch.matmul(a[:, :deep], upper[:deep, first:stop], out=out[:, first:stop])
+    return out
+
+
+def _upper_gram(phi: torch.Tensor) -> torch.Tensor:
+    """The blocks of ΦᵀΦ on and above its diagonal, (m, m); zeros below them."""
+    out = torch.zeros(phi.shape[1], phi.shape[1], device=phi.device)
+    for first, stop in _edges(phi.shape[1]):
+        torch.matmul(phi[:, first:stop].T, phi[:, first:], out=out[first:stop, first:])
+    return out
 
 
 class _Nystroem:
@@ -61,13 +88,25 @@ class _Nystroem:
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         phi = torch.ones(len(x), self.map.shape[1] + 1, device=x.device)
-        torch.matmul(self._kernel(x), self.map, out=phi[:, :-1])
+        _times_upper(self._kernel(x), self.map, phi[:, :-1])
         return phi
 
-    def through(self, matrix: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
-        """x ↦ Φ(x)·matrix, (B, d) → (B, r), in one product fewer than with Φ(x) spelt out. matrix (m + 1, r)."""
-        direct, constant = self.map @ matrix[:-1], matrix[-1]
-        return lambda x: torch.addmm(constant, self._kernel(x), direct)
+    def through(
+        self, weight: torch.Tensor, inverse: torch.Tensor
+    ) -> Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]:
+        """x ↦ Φ(x)·weight and the leverages ‖Φ(x)·inverse‖², (B, C) and (B,), without spelling out Φ(x).
+
+        weight (m + 1, C). inverse (m + 1, m + 1) upper triangular, as is the map: so is their product.
+        """
+        direct, constant = self.map @ weight[:-1], weight[-1]
+        upper, shift = self.map @ inverse[:-1], inverse[-1]
+
+        def both(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            kernel = self._kernel(x)
+            z = _times_upper(kernel, upper, torch.empty(len(x), upper.shape[1], device=x.device))
+            return torch.addmm(constant, kernel, direct), z.add_(shift).square_().sum(1)
+
+        return both
 
 
 def leave_one_out(
@@ -154,13 +193,14 @@ class _Fit:
         for gram, cross in in_order(pool, self._moments, torch.split(torch.from_numpy(rows), self.block)):
             self.gram += gram
             self.cross += cross
+        self.gram = torch.triu(self.gram) + torch.triu(self.gram, 1).T
         self.unit = float(self.gram.diagonal()[:-1].mean().clamp_min(1e-12)) if size > 1 else 1.0
 
     def _moments(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """ΦᵀΦ and ΦᵀY of some rows."""
+        """ΦᵀΦ (its upper blocks) and ΦᵀY of some rows."""
         phi = self.features(self.x[rows].to(self.dev))
         cross = torch.zeros(phi.shape[1], self.classes, device=self.dev)
-        return phi.T @ phi, cross.index_add_(1, self.labels[rows].to(self.dev), phi.T.contiguous())
+        return _upper_gram(phi), cross.index_add_(1, self.labels[rows].to(self.dev), phi.T.contiguous())
 
     def _factor(self, ridge: float) -> torch.Tensor:
         penal = torch.full((len(self.gram),), ridge * self.unit, device=self.dev)
@@ -171,14 +211,13 @@ class _Fit:
     def scores(self, rows: NDArray[np.int64], usable: Bool, ridge: float) -> Float32:
         """(len(rows), C) leave-one-out scores; rows that are not usable were not fitted on and need no correction."""
         weight, inverse = self._solver(ridge)
-        both = self.features.through(torch.cat([weight, inverse], 1))
+        both = self.features.through(weight, inverse)
         out = np.empty((len(rows), self.classes), np.float32)
 
         def score(at: int) -> None:
             part = torch.from_numpy(rows[at : at + self.block])
             own = torch.from_numpy(usable[part.numpy()]).to(self.dev)
-            product = both(self.x[part].to(self.dev))
-            f, leverage = product[:, : self.classes], product[:, self.classes :].square().sum(1)
+            f, leverage = both(self.x[part].to(self.dev))
             out[at : at + len(part)] = self._leave_out(f, leverage, self.labels[part].to(self.dev), own)
 
         list(self.pool.map(score, range(0, len(rows), self.block)))
@@ -198,16 +237,16 @@ class _Fit:
 
     def tune(self, rows: NDArray[np.int64], ridges: Sequence[float]) -> tuple[float, float, float]:
         """The ridge and the sharpness with the highest leave-one-out likelihood: (likelihood, ridge, sharpness)."""
-        best = (-np.inf, ridges[-1], 1.0)
         part = torch.from_numpy(rows)
         phi, labels = self.features(self.x[part].to(self.dev)), self.labels[part].to(self.dev)
         own = torch.ones(len(rows), device=self.dev)
         codes = self.labels[part].numpy().astype(np.int32)
-        for ridge in ridges:
+
+        def attempt(ridge: float) -> tuple[float, float, float]:
             weight, inverse = self._solver(ridge)
-            scores = self._leave_out(phi @ weight, (phi @ inverse).square().sum(1), labels, own)
+            leverage = _times_upper(phi, inverse, torch.empty_like(phi)).square().sum(1)
+            scores = self._leave_out(phi @ weight, leverage, labels, own)
             sharp = best_temperature(scores, codes)
-            likelihood = log_likelihood(scores * np.float32(sharp), codes)
-            if likelihood > best[0]:
-                best = (likelihood, ridge, sharp)
-        return best
+            return log_likelihood(scores * np.float32(sharp), codes), ridge, sharp
+
+        return max(self.pool.map(attempt, ridges), key=lambda found: found[0])

@@ -176,7 +176,8 @@ class LinearProbes:
         target = y.clamp_min(0)[:, None, None].expand(-1, self.models, 1)
         own = p.gather(2, target).squeeze(2)
         # the given class is taken out to find its rival, and comes back as p_y − 1: the gradient
-        rest = p.scatter_(2, target, -1.0).amax(2)
+        plain = p[:, : tally.models]
+        rest = plain.scatter_(2, target[:, : tally.models], -1.0).amax(2)
         p.scatter_(2, target, (own - 1)[:, :, None])
         tally.in_fold(rows, own, rest, held)
         trains = (~held) & (y >= 0)[:, None]
@@ -279,8 +280,9 @@ class _Dynamics:
         self.target[rows] = mean_p if epoch == 0 else beta * self.target[rows] + (1 - beta) * mean_p
 
     def in_fold(self, rows: torch.Tensor, own: torch.Tensor, rest: torch.Tensor, held: torch.Tensor) -> None:
-        """own (B, M) the given class's probability, rest (B, M) its strongest rival's, held (B, M)."""
-        own, rest, held = own[:, : self.models], rest[:, : self.models], held[:, : self.models]
+        """own (B, M) the given class's probability, rest (B, M') its strongest rival's to the M' models that are summarised,
+        held (B, M)."""
+        own, held = own[:, : self.models], held[:, : self.models]
         inside = (~held).float()
         inside /= inside.sum(1, keepdim=True).clamp_min(1)
         # softmax keeps differences of logits: z_y − max z_k = log p_y − log max p_k

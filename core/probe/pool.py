@@ -10,9 +10,12 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-from scipy.optimize import minimize_scalar
+from numpy.typing import NDArray
+from scipy.optimize import minimize, minimize_scalar
 
 from ..types import Float32, Int32
+
+Float64 = NDArray[np.float64]
 
 _EQUAL = 0.02
 """Pull towards equal weights, in nats: views that say nearly the same keep sharing the weight, a useless one loses it."""
@@ -41,6 +44,22 @@ def best_temperature(scores: Float32, labels: Int32, low: float = 0.05, high: fl
     return float(np.exp(found.x))
 
 
+def _loss(raw: Float64, stack: torch.Tensor, own: torch.Tensor) -> tuple[float, Float64]:
+    """Mean negative log-likelihood under weights exp(raw), with the pull towards equal ones, and its gradient (V,).
+
+    stack (V, rows, C) logits, own (rows,) labels.
+    """
+    weights = np.exp(raw)
+    logits = torch.einsum("v,vnc->nc", torch.from_numpy(weights).to(stack.dtype), stack)
+    log_p = torch.log_softmax(logits, 1)
+    likelihood = log_p.gather(1, own[:, None]).mean()
+    slope = log_p.exp_()
+    slope[torch.arange(len(own)), own] -= 1
+    apart = raw - raw.mean()
+    gradient = torch.einsum("nc,vnc->v", slope, stack).numpy() / len(own) * weights + 2 * _EQUAL * apart / len(raw)
+    return float(-likelihood) + _EQUAL * float(np.mean(apart**2)), gradient.astype(np.float64)
+
+
 def pool(
     views: Mapping[str, Float32], labels: Int32, usable: np.ndarray, seed: int
 ) -> tuple[Float32, dict[str, float]]:
@@ -62,18 +81,10 @@ def pool(
         rows = np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
     stack = torch.stack([torch.from_numpy(views[k][rows]) for k in names])  # (V, rows, C)
     own = torch.from_numpy(labels[rows].astype(np.int64))
-    raw = torch.full((len(names),), float(np.log(1 / len(names))), requires_grad=True)
-    optimiser = torch.optim.LBFGS([raw], max_iter=60, line_search_fn="strong_wolfe")
-
-    def closure() -> torch.Tensor:
-        optimiser.zero_grad()
-        logits = (raw.exp()[:, None, None] * stack).sum(0)
-        loss = torch.nn.functional.cross_entropy(logits, own) + _EQUAL * (raw - raw.mean()).square().mean()
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss
-
-    optimiser.step(closure)  # type: ignore[no-untyped-call]
-    weights = raw.detach().exp().numpy()
+    start = np.full(len(names), np.log(1 / len(names)))
+    # not torch's LBFGS: its first step loads the compiler, a second of every scan
+    found = minimize(_loss, start, args=(stack, own), jac=True, method="L-BFGS-B", options={"maxiter": 60})
+    weights = np.exp(found.x)
     logits = np.zeros_like(views[names[0]])
     for k, w in zip(names, weights, strict=True):
         logits += np.float32(w) * views[k]

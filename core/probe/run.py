@@ -13,7 +13,7 @@ from .kernel import leave_one_out
 from .linear import CE, GCE, SCE, LinearProbes
 from .pool import pool
 
-PROBE_VERSION = 1
+PROBE_VERSION = 2
 """Raised when the numbers change."""
 
 

@@ -25,6 +25,8 @@ class OodMahalanobis:
     title: ClassVar[str] = "Unlike every class"
     explain: ClassVar[str] = "Far from every class, measured by how the classes spread."
     requires: ClassVar[frozenset[Input]] = frozenset({Input.VECTORS})
+    leads: ClassVar[bool] = True
+    """Others wait for the fit that this one makes: it is begun first."""
 
     def __call__(self, inputs: SignalInputs) -> SignalResult:
         return SignalResult(squash(gaussians(inputs, "vectors").to_class, inputs.ok))

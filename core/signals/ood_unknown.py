@@ -16,6 +16,7 @@ _FOLDS = 5
 _RIDGE = 0.02
 _MIXED = 2
 _NEAREST = 20
+_MOMENT_ROWS = 62_500
 
 
 class OodUnknown:
@@ -32,7 +33,7 @@ class OodUnknown:
     """
 
     name: ClassVar[str] = "ood_unknown"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     kind: ClassVar[Kind] = Kind.OOD
     title: ClassVar[str] = "A class of its own"
     explain: ClassVar[str] = "It resembles the samples that fit least, or those confirmed as outliers."
@@ -50,9 +51,10 @@ class OodUnknown:
             return SignalResult(np.full(inputs.n, np.nan, np.float32), info={"skipped": "too few samples"})
         fold = _folds(in_order(z, seeds), in_order(z, rows), inputs.n)
         value = np.zeros(inputs.n)
+        moments = _Moments(z, rows, fold)
         for f in range(_FOLDS):
             ours, others = seeds[fold[seeds] != f], rows[fold[rows] != f]
-            w, b = _discriminant(z, ours, others, mixed=_MIXED if learned else 0)
+            w, b = _discriminant(z, ours, others, *moments.without(f), mixed=_MIXED if learned else 0)
             held = rows[fold[rows] == f]
             value[held] = z[held] @ w + b
         return SignalResult(squash(value, inputs.ok), info={"seeds": len(seeds), "confirmed": bool(learned)})
@@ -82,17 +84,33 @@ def _folds(seeds: Int64, rows: Int64, n: int) -> NDArray[np.int8]:
     return fold
 
 
-def _discriminant(z: Float32, seeds: Int64, rows: Int64, mixed: int) -> tuple[NDArray[np.float64], float]:
-    """w = (S + ρ·tr(S)/r·I)⁻¹(μ₁ − μ₀), b so that 0 lies half-way; S the second moment of the rows about their mean."""
+class _Moments:
+    """Mean and scatter of the rows outside each fold, from one pass over (at most so many of) them."""
+
+    def __init__(self, z: Float32, rows: Int64, fold: NDArray[np.int8]) -> None:
+        if len(rows) > _MOMENT_ROWS:
+            rows = np.sort(np.random.default_rng(0).choice(rows, _MOMENT_ROWS, replace=False))
+        parts = [z[rows[fold[rows] == f]].astype(np.float64) for f in range(_FOLDS)]
+        self._count = np.array([len(x) for x in parts])
+        self._sum = np.array([x.sum(axis=0) for x in parts])
+        self._square = np.array([x.T @ x for x in parts])
+
+    def without(self, f: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(r,) mean and (r, r) scatter about it of the rows of all folds but f."""
+        n = max(int(self._count.sum() - self._count[f]), 1)
+        mean = (self._sum.sum(axis=0) - self._sum[f]) / n
+        return mean, (self._square.sum(axis=0) - self._square[f]) / n - np.outer(mean, mean)
+
+
+def _discriminant(
+    z: Float32, seeds: Int64, rows: Int64, mean: NDArray[np.float64], scatter: NDArray[np.float64], mixed: int
+) -> tuple[NDArray[np.float64], float]:
+    """w = (S + ρ·tr(S)/r·I)⁻¹(μ₁ − μ₀), b so that 0 lies half-way; S the scatter of the rows about their mean μ₀."""
     random = np.random.default_rng(0)
     positive = z[seeds].astype(np.float64)
     for _ in range(mixed):
         blend = 0.7 * z[seeds] + 0.3 * z[random.choice(in_order(z, rows), len(seeds))]
         positive = np.concatenate([positive, blend / np.maximum(np.linalg.norm(blend, axis=1, keepdims=True), 1e-9)])
-    sample = rows if len(rows) <= 50_000 else np.sort(random.choice(rows, 50_000, replace=False))
-    x = z[sample].astype(np.float64)
-    mean = x.mean(axis=0)
-    scatter = (x - mean).T @ (x - mean) / len(x)
     r = scatter.shape[0]
     gap = positive.mean(axis=0) - mean
     w = np.linalg.solve(scatter + (_RIDGE * np.trace(scatter) / r + 1e-9) * np.eye(r), gap)

@@ -25,6 +25,8 @@ class OodWhitened:
     title: ClassVar[str] = "Unusual in detail"
     explain: ClassVar[str] = "Unlike every class once large shared directions are toned down."
     requires: ClassVar[frozenset[Input]] = frozenset({Input.LABEL_NEIGHBORS})
+    leads: ClassVar[bool] = True
+    """Others wait for the fit that this one makes: it is begun first."""
 
     def __call__(self, inputs: SignalInputs) -> SignalResult:
         if inputs.whitened is None:
