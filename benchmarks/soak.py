@@ -46,6 +46,20 @@ AGAIN, LOOK_SECONDS, CARDS = 10, 3.0, 100
 _TOKEN = re.compile(rb'"token":\s*"([\w.\-]+)"')
 
 
+class _Again(httpx.AsyncBaseTransport):
+    """Asks again, once, where the server closed an idle connection just as it was taken up: what a browser does by itself,
+    and what a decision's id makes safe."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
+        self._inner = inner
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        try:
+            return await self._inner.handle_async_request(request)
+        except httpx.RemoteProtocolError:
+            return await self._inner.handle_async_request(request)
+
+
 @dataclass
 class Person:
     """One client and what it saw."""
@@ -74,7 +88,9 @@ def rerun() -> bytes:
 async def person(me: Person, url: str, key: str, minutes: float, all_in: asyncio.Barrier) -> None:
     """One person: session, queue, and, when everybody has come in, a decision a second."""
     limits = httpx.Limits(max_connections=4, max_keepalive_connections=4)
-    async with httpx.AsyncClient(base_url=url, limits=limits, timeout=60) as http:
+    async with httpx.AsyncClient(
+        transport=_Again(httpx.AsyncHTTPTransport()), base_url=url, limits=limits, timeout=60
+    ) as http:
         await http.get(f"/?token={me.token}", follow_redirects=False)
         cookie = "; ".join(f"{c.name}={c.value}" for c in http.cookies.jar)
         stream = url.replace("http", "ws") + "/_stcore/stream"
