@@ -56,7 +56,7 @@ class _Again(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         try:
             return await self._inner.handle_async_request(request)
-        except httpx.RemoteProtocolError:
+        except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
             return await self._inner.handle_async_request(request)
 
 
@@ -87,7 +87,7 @@ def rerun() -> bytes:
 
 async def person(me: Person, url: str, key: str, minutes: float, all_in: asyncio.Barrier) -> None:
     """One person: session, queue, and, when everybody has come in, a decision a second."""
-    limits = httpx.Limits(max_connections=4, max_keepalive_connections=4)
+    limits = httpx.Limits(max_connections=4, max_keepalive_connections=4, keepalive_expiry=3)
     async with httpx.AsyncClient(
         transport=_Again(httpx.AsyncHTTPTransport()), base_url=url, limits=limits, timeout=60
     ) as http:
