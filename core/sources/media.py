@@ -142,12 +142,16 @@ class _Batched:
         for group, members in groupby(rows, key=self._group):
             wanted = sorted(members)
             at = 0
-            for first, cells in self.batches(group, wanted):
-                while at < len(wanted) and wanted[at] < first + len(cells):
-                    yield wanted[at], cell_bytes(cells[wanted[at] - first].as_py(), self.root)
-                    at += 1
-                if at == len(wanted):
-                    break
+            try:
+                for first, cells in self.batches(group, wanted):
+                    while at < len(wanted) and wanted[at] < first + len(cells):
+                        yield wanted[at], cell_bytes(cells[wanted[at] - first].as_py(), self.root)
+                        at += 1
+                    if at == len(wanted):
+                        break
+            except (pa.ArrowException, OSError) as error:  # a damaged page: what lies before it was read
+                for row in wanted[at:]:
+                    yield row, OSError(f"the table is damaged here ({error})")
 
     def _group(self, row: int) -> int:
         return bisect_right(self.starts, row) - 1

@@ -350,3 +350,17 @@ def test_unknown_class_codes_are_refused() -> None:
 def test_integer_ids_with_gaps_lose_no_digits() -> None:
     frame = pd.DataFrame({"id": pd.array([1, 2**53 + 1], dtype="int64")})
     assert to_strings(pa.Table.from_pandas(frame).column("id")).to_pylist() == ["1", str(2**53 + 1)]
+
+
+def test_a_damaged_page_of_a_table_costs_its_rows_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "pictures.parquet"
+    table = pa.table({"id": [f"s{i}" for i in range(8)], "image": [b"picture %d" % i for i in range(8)]})
+    pq.write_table(table, path, row_group_size=4, compression="none", use_dictionary=False)
+    start = pq.read_metadata(path).row_group(1).column(1).data_page_offset
+    data = bytearray(path.read_bytes())
+    data[start : start + 12] = b"\xff" * 12
+    path.write_bytes(data)
+    found = open_source(path)
+    assert sorted(found.load_errors) == [4, 5, 6, 7]
+    assert all("damaged here" in reason for reason in found.load_errors.values())
+    assert all(found.content_hash[:4])
