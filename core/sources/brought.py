@@ -80,7 +80,7 @@ def open_embeddings(path: Path | str, dataset: Dataset) -> BroughtEmbeddings:
         return BroughtEmbeddings(dataset.n, array.shape[1], kind, checksum_of(where), lambda: _of_array(where, kind))
     try:
         return _open_parquet(where, dataset)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise SourceError(f"{where.name} cannot be read as Parquet ({error}). Write or copy it again.") from error
 
 

@@ -75,7 +75,7 @@ def _read(path: Path, dataset: Dataset) -> tuple[pa.Table, Strings | None]:
         name = id_column(file.schema_arrow, dataset)
         keep = [n for n in file.schema_arrow.names if n != name]
         table = file.read(columns=[*([name] if name else []), *keep])
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise SourceError(f"{path.name} cannot be read as Parquet ({error}). Write or copy it again.") from error
     if name is None:
         same_length(path, table.num_rows, dataset)

@@ -151,7 +151,7 @@ class _Batched:
                         break
             except (pa.ArrowException, OSError) as error:  # a damaged page: what lies before it was read
                 for row in wanted[at:]:
-                    yield row, OSError(f"the table is damaged here ({error})")
+                    yield row, OSError(f"the table is damaged here ({str(error).splitlines()[0]})")
 
     def _group(self, row: int) -> int:
         return bisect_right(self.starts, row) - 1

@@ -364,3 +364,12 @@ def test_a_damaged_page_of_a_table_costs_its_rows_and_nothing_else(tmp_path: Pat
     assert sorted(found.load_errors) == [4, 5, 6, 7]
     assert all("damaged here" in reason for reason in found.load_errors.values())
     assert all(found.content_hash[:4])
+
+
+def test_a_column_name_that_is_no_text_is_refused_in_words(tmp_path: Path) -> None:
+    path = tmp_path / "names.parquet"
+    pq.write_table(pa.table({"text": ["a", "b"], "zzzz": ["x", "y"]}), path, store_schema=False)
+    path.write_bytes(path.read_bytes().replace(b"zzzz", b"\xffzzz"))
+    for look in (preview, open_source):
+        with pytest.raises(SourceError, match=r"names\.parquet cannot be read as Parquet"):
+            look(path)
