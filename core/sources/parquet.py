@@ -49,7 +49,7 @@ class ParquetSource:
             for file, where in zip(files, paths, strict=True):
                 check_unpacked(file, where)
             return self._read(path, files, limit)
-        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # the last: names of columns that are no UTF-8
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise SourceError(
                 f"{path.name} cannot be read as Parquet ({str(error).splitlines()[0][:200]}). It may be cut short: "
                 "write or copy it again."
