@@ -334,7 +334,8 @@ class Signal(Protocol):
     """One view of what may be wrong. Stateless, pure, deterministic, equivariant to row order.
 
     name : snake case, prefixed by its family ("label_knn"). kind : the verdict it argues for. title : plain name
-    for people. explain : one line for people. version : raised when the numbers change.
+    for people. explain : one line for people. version : raised when the numbers change. ``leads`` (bool, may be left out):
+    others wait for a fit that this one makes, so it is begun first.
     """
 
     name: ClassVar[str]

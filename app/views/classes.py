@@ -10,6 +10,7 @@ import streamlit as st
 from winnow.app import cache, state
 from winnow.app.hub import hub
 from winnow.app.views import class_dialogs, word_dialog
+from winnow.app.views.pair_parts import PAIR_QUALITY
 from winnow.app.widgets import acts
 from winnow.app.widgets.frame import Page, fill, page_frame
 from winnow.app.widgets.html import button, count, empty, esc, go, icon, no_match, percent, plural, stack
@@ -188,6 +189,8 @@ def facts(page: Page) -> str:
     """What the dataset as a whole shows (mixed-up classes, sizes, giveaway properties, rare groups), folded away."""
     cards = []
     for found in page.workspace.sets():
+        if found["name"] == PAIR_QUALITY:  # about captions, not classes: Overview shows it
+            continue
         keys = list(found["columns"])[:FACT_COLUMNS]
         head = "".join(f"<th>{esc(found['columns'][key])}</th>" for key in keys)
         rows = "".join(

@@ -9,12 +9,13 @@ from winnow.app.widgets.samples import picture
 from winnow.app.widgets.tiles import queue_link
 from winnow.core.query import Filter
 
+PAIR_QUALITY = "pair_quality"
 ROWS, EXAMPLES = 12, 3
 
 
 def quality(page: Page) -> str:
     """Captions by source as a table, the worst first; "" where captions were not compared with images."""
-    found = next((t for t in page.workspace.sets() if t["name"] == "pair_quality" and not t["skipped"]), None)
+    found = next((t for t in page.workspace.sets() if t["name"] == PAIR_QUALITY and not t["skipped"]), None)
     if found is None or not found["rows"]:
         return ""
     shown = [ids[:EXAMPLES] for ids in found["examples"][:ROWS]]
