@@ -12,14 +12,14 @@ from pathlib import Path
 import streamlit as st
 from starlette.middleware import Middleware
 
-from winnow.app.door import Gate
-from winnow.app.faults import on_script_error
-from winnow.app.first_look import FirstLook
-from winnow.app.headers import Headers
-from winnow.app.hub import hub
-from winnow.app.routes import build_routes
-from winnow.app.security import HostGuard
-from winnow.core.errors import WinnowError
+from winnow.app.server.error_page import on_script_error
+from winnow.app.server.routes import build_routes
+from winnow.app.server.security import HostMiddleware
+from winnow.app.server.security_headers import SecurityHeadersMiddleware
+from winnow.app.server.skeleton import SkeletonMiddleware
+from winnow.app.server.state import hub
+from winnow.app.server.token_auth import TokenMiddleware
+from winnow.core import WinnowError
 
 LOG = logging.getLogger("winnow.app")
 
@@ -34,13 +34,13 @@ def _warm_up() -> None:
     """Load the first page and the first dataset while the browser is still on its way; other pages load when they are
     opened, so that what only they need (scipy, faiss) does not stand in the way of the first picture."""
     try:
-        importlib.import_module("winnow.app.shell")
+        importlib.import_module("winnow.app.pages.router")
         if first := hub().first:
             workspace = hub().workspace(first)
             workspace.counts()  # every page begins with them; the first time reads labels and ids
             if workspace.info().has_map:
                 workspace.points()  # the sidebar names the clusters
-        importlib.import_module(f"winnow.app.views.{'overview' if first else 'home'}")
+        importlib.import_module(f"winnow.app.pages.{'overview' if first else 'home'}")
     except WinnowError as error:  # the page says it in its place
         LOG.info("Nothing to warm up: %s", error)
 
@@ -56,10 +56,10 @@ app = st.App(
     Path(__file__).with_name("page.py"),
     routes=build_routes(),
     middleware=[
-        Middleware(Headers),
-        Middleware(HostGuard, allowed=lambda: (hub().hosts, hub().any_address)),
-        Middleware(Gate, door=lambda: hub().door, prefix=prefix),
-        Middleware(FirstLook),
+        Middleware(SecurityHeadersMiddleware),
+        Middleware(HostMiddleware, allowed=lambda: (hub().hosts, hub().any_address)),
+        Middleware(TokenMiddleware, door=lambda: hub().door, prefix=prefix),
+        Middleware(SkeletonMiddleware),
     ],
     on_script_error=on_script_error,
     lifespan=_lifespan,

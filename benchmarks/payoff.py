@@ -25,17 +25,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from payoff_report import BUDGETS, report
 
-from winnow.core.chooser import Chooser, Material, Wish
-from winnow.core.neighbors import build
-from winnow.core.payoff import arms_of, epochs_of
-from winnow.core.query import Filter
-from winnow.core.selection import SELECTORS, SelectionInputs
-from winnow.core.selection.choose import choose, narrowed
-from winnow.core.selection.measures import coverage, vendi
-from winnow.core.selection.payoff import Arm, Payoff, Training, measure
-from winnow.core.selection.rs2 import FreshRandom
+from benchmarks.payoff_report import BUDGETS, report
+from winnow.core.explore.query import Filter
+from winnow.core.features.neighbors import build
+from winnow.core.subsets.bootstrap import Arm, Payoff, Training, measure
+from winnow.core.subsets.constraints import choose, narrowed
+from winnow.core.subsets.evaluation import arms_of, epochs_of
+from winnow.core.subsets.measures import coverage, vendi
+from winnow.core.subsets.methods import SELECTORS, SelectionInputs
+from winnow.core.subsets.methods.rs2 import FreshRandom
+from winnow.core.subsets.selector import SelectionContext, SubsetRequest, SubsetSelector
 from winnow.core.workspace import Workspace
 
 DECISIONS = 1000
@@ -84,13 +84,13 @@ def ratio(found: Payoff, arm: str, best: str, raw: str = "raw", resamples: int =
 def curation(ws_path: Path, truth_path: Path, seeds: int) -> dict[str, Any]:
     """Part 1."""
     with Workspace.open(ws_path, actor="simulated") as ws:
-        chooser, truth = ws.selection, truth_of(ws, truth_path)
+        chooser, truth = ws.subsets, truth_of(ws, truth_path)
         before = chooser.material()
         given = dict(zip(ws.ids(), [before.classes[c] if c >= 0 else None for c in before.given], strict=True))
         code = {name: i for i, name in enumerate(before.classes)}
         true = np.array([code.get(v, -1) for v in truth["true_label"]], np.int32)
         judge = np.flatnonzero(before.held & before.usable & (true >= 0))
-        wish = Wish("random", "50%")
+        wish = SubsetRequest("random", "50%")
         auto = {a.name: a for a in arms_of(chooser, before, chooser.choose(wish, material=before), curve=False)}
         changed = decide_truthfully(ws, truth, given, set(np.array(ws.ids())[before.held]), DECISIONS)
         after = chooser.material()
@@ -143,7 +143,7 @@ def methods(ws_path: Path, truth_path: Path, seeds: int) -> dict[str, Any]:
     """Part 2."""
     out: list[dict[str, Any]] = []
     with Workspace.open(ws_path) as ws:
-        chooser, truth = ws.selection, truth_of(ws, truth_path)
+        chooser, truth = ws.subsets, truth_of(ws, truth_path)
         m = chooser.material()
         code = {name: i for i, name in enumerate(m.classes)}
         true = np.array([code.get(v, -1) for v in truth["true_label"]], np.int32)
@@ -179,9 +179,9 @@ def methods(ws_path: Path, truth_path: Path, seeds: int) -> dict[str, Any]:
 
 
 def _arm(
-    chooser: Chooser, m: Material, name: str, budget: str, quality: float, seeds: int
+    chooser: SubsetSelector, m: SelectionContext, name: str, budget: str, quality: float, seeds: int
 ) -> tuple[Arm, dict[str, Any]]:
-    wishes = [Wish(name, budget, seed, quality, per_class=0, guard=False) for seed in range(seeds)]
+    wishes = [SubsetRequest(name, budget, seed, quality, per_class=0, guard=False) for seed in range(seeds)]
     began = time.perf_counter()
     chosen = [chooser.choose(wish, material=m) for wish in wishes]
     seconds = (time.perf_counter() - began) / seeds

@@ -22,18 +22,19 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from quality_cases import Case, generated
 from scipy.stats import spearmanr
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from winnow.core import Workspace, tables
-from winnow.core.combine._consensus import with_consensus
-from winnow.core.combine.duplicate import duplicate
-from winnow.core.combine.noisy_label import noisy_label
-from winnow.core.combine.ood import ood
-from winnow.core.layout import Layout
-from winnow.core.media import load_media_features
-from winnow.core.store.artifacts import load_array, load_json, load_table
+from benchmarks.quality_cases import Case, generated
+from winnow.core import Workspace
+from winnow.core.data.media import load_media_features
+from winnow.core.detection.evidence._consensus import with_consensus
+from winnow.core.detection.evidence.duplicate import duplicate
+from winnow.core.detection.evidence.noisy_label import noisy_label
+from winnow.core.detection.evidence.ood import ood
+from winnow.core.storage import scan_tables as tables
+from winnow.core.storage.artifacts import load_array, load_json, load_table
+from winnow.core.storage.layout import Layout
 from winnow.core.types import Modality, Neighbors, SignalInputs, SignalResult
 
 ROOT = Path(__file__).resolve().parent.parent

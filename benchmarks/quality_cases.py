@@ -18,8 +18,8 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests.factories import World, world  # noqa: E402
-from winnow.core.demo import make_demo  # noqa: E402
+from tests.helpers.factories import World, world  # noqa: E402
+from winnow.core.data.demo import make_demo  # noqa: E402
 
 WORLDS: dict[str, dict[str, Any]] = {
     "10 classes, 10% noise, scattered outliers": {

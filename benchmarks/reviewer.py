@@ -36,7 +36,7 @@ import numpy as np
 import pandas as pd
 
 from winnow.core import ColumnMap, Workspace
-from winnow.core.query import Filter
+from winnow.core.explore.query import Filter
 
 QUEUE_JS = Path(__file__).parents[1] / "app/widgets/review/queue.js"
 QUEUE_PY = Path(__file__).parents[1] / "app/api/queue.py"
@@ -105,7 +105,7 @@ class Taken:
 def take(ws: Workspace, reviewer: Reviewer, last: list[str], shown: int) -> Taken:
     """Look at the largest offer for the latest decisions ("the same for N like these"), untick what is wrong among the
     ``shown`` samples, and apply the rest unseen. It costs one decision, and one more for every sample unticked."""
-    found = [o for o in map(ws.rounds.like_these, last) if o is not None]
+    found = [o for o in map(ws.queue_ranker.similar_offer, last) if o is not None]
     if not found:
         return Taken(0)
     offer = max(found, key=lambda o: len(o.ids))
@@ -142,7 +142,7 @@ def walk(
                 at += len(step)
                 if reorder:
                     started = time.perf_counter()
-                    rest, _ = ws.rounds.order(queue[at + fixed :], SORT)
+                    rest, _ = ws.queue_ranker.order(queue[at + fixed :], SORT)
                     slowest = max(slowest, time.perf_counter() - started)
                     queue = queue[: at + fixed] + rest
                 if offers and (taken := take(ws, reviewer, step, offers)).ids:
@@ -162,7 +162,7 @@ def ceiling(scanned: Path, reviewer: Reviewer, decisions: int) -> int:
 
     with Workspace.open(scanned) as ws:
         ids = ws.ids(Filter(verdicts=("noisy_label",)), SORT)
-        scan, _ = ws.rounds.now()
+        scan, _ = ws.queue_ranker.now()
         rows = np.array([ws.row(i) for i in ids])
     pair = pd.get_dummies(pd.Series(scan.labels[rows].astype(str)) + ">" + pd.Series(scan.suggested[rows].astype(str)))
     parts: list[Any] = [np.nan_to_num(scan.signals[rows], nan=0.5), scan.rivals[rows], pair.to_numpy(float)]

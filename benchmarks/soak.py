@@ -32,10 +32,9 @@ import websockets
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "e2e"))
 
-from enlarge import enlarge
-from harness import WINNOW, free_port, run_winnow
-
-from winnow.app.hub import key_of
+from tests.helpers.enlarge import enlarge
+from tests.helpers.harness import WINNOW, free_port, run_winnow
+from winnow.app.server.state import key_of
 from winnow.core.workspace import Workspace
 
 P95_MS = 300.0
@@ -61,7 +60,7 @@ class _Again(httpx.AsyncBaseTransport):
 
 
 @dataclass
-class Person:
+class AnnotatorStats:
     """One client and what it saw."""
 
     name: str
@@ -85,7 +84,7 @@ def rerun() -> bytes:
     return bytes(message.SerializeToString())
 
 
-async def person(me: Person, url: str, key: str, minutes: float, all_in: asyncio.Barrier) -> None:
+async def person(me: AnnotatorStats, url: str, key: str, minutes: float, all_in: asyncio.Barrier) -> None:
     """One person: session, queue, and, when everybody has come in, a decision a second."""
     limits = httpx.Limits(max_connections=4, max_keepalive_connections=4, keepalive_expiry=3)
     async with httpx.AsyncClient(
@@ -126,7 +125,12 @@ async def person(me: Person, url: str, key: str, minutes: float, all_in: asyncio
 
 
 async def decide(
-    me: Person, http: httpx.AsyncClient, headers: dict[str, str], key: str, minutes: float, all_in: asyncio.Barrier
+    me: AnnotatorStats,
+    http: httpx.AsyncClient,
+    headers: dict[str, str],
+    key: str,
+    minutes: float,
+    all_in: asyncio.Barrier,
 ) -> None:
     """Go through a queue until the time is over."""
     sort = "-noisy_label" if me.seed % 2 else "-confidence"
@@ -185,10 +189,10 @@ async def watch(pid: int, minutes: float, all_in: asyncio.Barrier) -> list[int]:
     return sizes
 
 
-async def crowd(people: list[Person], url: str, key: str, pid: int, minutes: float) -> list[int]:
+async def crowd(people: list[AnnotatorStats], url: str, key: str, pid: int, minutes: float) -> list[int]:
     all_in = asyncio.Barrier(len(people) + 1)
 
-    async def one(who: Person) -> None:
+    async def one(who: AnnotatorStats) -> None:
         try:
             await person(who, url, key, minutes, all_in)
         except BaseException:
@@ -203,7 +207,7 @@ async def crowd(people: list[Person], url: str, key: str, pid: int, minutes: flo
     return await memory
 
 
-def serve(workspace: Path, people: list[Person], port: int, log: Path) -> subprocess.Popen[bytes]:
+def serve(workspace: Path, people: list[AnnotatorStats], port: int, log: Path) -> subprocess.Popen[bytes]:
     """Start the app with a token for each person, and wait until it answers."""
     env = os.environ | {
         "WINNOW_STATE": str(log.parent), "OMP_NUM_THREADS": "1", "WINNOW_TOKEN": " ".join(f"{p.name}={p.token}" for p in people),
@@ -224,7 +228,7 @@ def serve(workspace: Path, people: list[Person], port: int, log: Path) -> subpro
     raise SystemExit(f"The app did not start: {log.read_text()[-2000:]}")
 
 
-def report(people: list[Person], workspace: Path, memory: list[int], minutes: float) -> dict[str, Any]:
+def report(people: list[AnnotatorStats], workspace: Path, memory: list[int], minutes: float) -> dict[str, Any]:
     """Compare what was acknowledged with the log."""
     with Workspace.open(workspace) as ws:
         kept = {d.decision_id: (d.sample_id, d.actor) for d in ws.history(limit=10**7)}
@@ -255,7 +259,7 @@ def main() -> int:
             run_winnow("demo", "--home", home, "--no-serve", "--quiet", timeout=600)
             demo = home / "workspace"
         large = enlarge(demo, home / "large", given.samples)
-        people = [Person(f"person{i}", f"soak-token-{uuid.uuid4().hex}", i) for i in range(given.clients)]
+        people = [AnnotatorStats(f"person{i}", f"soak-token-{uuid.uuid4().hex}", i) for i in range(given.clients)]
         port = free_port()
         server = serve(large, people, port, home / "state.log")
         try:

@@ -28,14 +28,14 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests" / "e2e"), str(ROOT / "benchmarks")]
 
 import numpy as np  # noqa: E402
-from enlarge import enlarge  # noqa: E402
-from hands import lasso, selected  # noqa: E402
-from harness import ARGS, CHROMIUM, Server, run_winnow  # noqa: E402
 from playwright.sync_api import Page, Request, sync_playwright  # noqa: E402
 from pyarrow.parquet import read_metadata  # noqa: E402
 from speed import machine  # noqa: E402
 
-from winnow.core.query import Filter  # noqa: E402
+from tests.helpers.browser import lasso, selected  # noqa: E402
+from tests.helpers.enlarge import enlarge  # noqa: E402
+from tests.helpers.harness import ARGS, CHROMIUM, Server, run_winnow  # noqa: E402
+from winnow.core.explore.query import Filter  # noqa: E402
 from winnow.core.workspace import Workspace  # noqa: E402
 
 WAIT = 180_000

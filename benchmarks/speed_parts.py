@@ -54,8 +54,8 @@ def embed(images: str) -> dict[str, Any]:
     import open_clip
     import torch
 
-    from winnow.core import encoders
-    from winnow.core.sources import open_source
+    from winnow.core.data.sources import open_source
+    from winnow.core.features import encoders
     from winnow.core.types import Modality
 
     count = int(images)
@@ -70,7 +70,7 @@ def embed(images: str) -> dict[str, Any]:
         dataset = open_source(folder.parent)
         choice = encoders.choose(f"open_clip:ViT-B-32/{weights}", Modality.IMAGE, device="auto", allow_network=False)
         encoder = choice.build()  # loaded once: neither side pays for it
-        choice = encoders.Choice(choice.spec, choice.device, lambda: encoder)
+        choice = encoders.SubsetChoice(choice.spec, choice.device, lambda: encoder)
         batch = encoder.batch
         device = torch.device(choice.device)
         pixels = torch.randn(batch, 3, 224, 224).to(device)
@@ -113,7 +113,7 @@ def knn(n: str) -> dict[str, Any]:
     """Seconds of the neighbour search and of exact search, and the recall of the first."""
     import faiss
 
-    from winnow.core import neighbors
+    from winnow.core.features import neighbors
 
     x, _ = synthetic.rows(int(n), 512, 10)
     ok = np.ones(len(x), bool)
@@ -140,8 +140,8 @@ def umap(n: str, seed: str) -> dict[str, Any]:
     """Seconds of the map from neighbours that are there already, and of umap-learn on the same rows."""
     import umap as umap_learn
 
-    from winnow.core import neighbors
-    from winnow.core.projection import project
+    from winnow.core.features import neighbors
+    from winnow.core.features.projection import project
 
     x, _ = synthetic.rows(int(n), 512, 10)
     ok = np.ones(len(x), bool)
@@ -169,9 +169,9 @@ def scan(n: str, classes: str, projection: str = "") -> dict[str, Any]:
     import sklearn.linear_model  # noqa: F401
     import torch  # noqa: F401
 
-    from winnow.core.config import ScanConfig
-    from winnow.core.pipeline import scan as run
-    from winnow.core.store.artifacts import load_json
+    from winnow.core.pipeline.config import ScanConfig
+    from winnow.core.pipeline.scan import scan as run
+    from winnow.core.storage.artifacts import load_json
 
     with tempfile.TemporaryDirectory() as scratch:
         table, array = synthetic.write(Path(scratch) / "data", int(n), 512, int(classes))

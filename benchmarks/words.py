@@ -24,8 +24,8 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from winnow.core.filter import Filter
-from winnow.core.store.artifacts import load_array
+from winnow.core.explore.filter import Filter
+from winnow.core.storage.artifacts import load_array
 from winnow.core.workspace import Workspace
 
 NEAREST = 10

@@ -181,6 +181,14 @@ class Neighbors:
 
 
 @dataclass(frozen=True)
+class Clusters:
+    """coarse, fine : (n,) int32, numbered from the largest; −1 = none (not ok). Each fine cluster lies in one coarse."""
+
+    coarse: Int32
+    fine: Int32
+
+
+@dataclass(frozen=True)
 class Beliefs:
     """What the probe run believed, out of sample. Rows that are unlabelled or not ok have NaN dynamics.
 
@@ -349,6 +357,18 @@ class Signal(Protocol):
 
 
 @dataclass(frozen=True)
+class SignalMeta:
+    """One signal as shown to people. ``why_not``: why it did not run, "" where it did."""
+
+    name: str
+    kind: str
+    title: str
+    explain: str
+    ran: bool
+    why_not: str = ""
+
+
+@dataclass(frozen=True)
 class KindEvidence:
     """One kind's answer over all samples, made by a module of core/combine/.
 
@@ -405,22 +425,6 @@ class Decision:
     reason: str | None = None
     batch_id: str | None = None
     evidence: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class RunManifest:
-    """What made the results of a workspace: written as manifest.json."""
-
-    run_key: str
-    winnow_version: str
-    created: str
-    params: Mapping[str, Any]
-    libraries: Mapping[str, str]
-    fingerprints: Mapping[str, str]
-    seconds: Mapping[str, float]
-    failures: Mapping[str, str] = field(default_factory=dict)
-    notices: tuple[str, ...] = ()
-    seed: int = 0
 
 
 @dataclass(frozen=True)

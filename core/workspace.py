@@ -23,58 +23,54 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from . import exporters
-from .answers import BatchResult, Colours, Points, SignalMeta, WorkspaceInfo
-from .atlas import SCORE_COLUMNS, Atlas
-from .cards import CardMaker, as_json
-from .class_ops import ClassOps
-from .class_view import ClassView, codes_of
-from .config import ScanConfig
-from .demo import planted_found
-from .desk import Desk
-from .errors import QueryError, WorkspaceError
-from .exporters import ExportResult
-from .flags import FlagList, check_kind, flags
-from .layout import Layout, check_format
-from .log_place import checked_address, log_of, place_log
-from .log_view import LogView
-from .lookup import RowReader
-from .media import Thumbs
-from .outlets import Outlets
-from .pairs import Pairs
-from .people import People
-from .plugins import described
-from .query import Counts, Filter, SampleQuery
-from .queues import learnt_table
-from .roles import Right, Roles
-from .rounds import Rounds
-from .row_index import RowIndex
-from .search import Search, Searcher
-from .selections import Selections
-from .set_tables import sets_of
-from .signals import SIGNALS
-from .sources.media import MediaReader
-from .store.artifacts import StageStore, load_array, load_json, load_table, save_table
-from .store.decisions import DecisionStore
-from .store.transfer import copy_log
+from .data.demo import planted_found
+from .data.media import Thumbnails
+from .data.media.reader import MediaReader
+from .detection.flag_list import FlagList, check_kind, flags
+from .detection.plugins import described
+from .detection.signals import SIGNALS
+from .errors import WorkspaceError
+from .explore.cards import CardBuilder, as_json
+from .explore.image_text_pairs import ImageTextPairs
+from .explore.map import SCORE_COLUMNS, MapView
+from .explore.query import Counts, Filter, SampleQuery
+from .explore.queues import learnt_table
+from .explore.results import BatchResult, Colours, Points, WorkspaceInfo
+from .explore.search import Search, Searcher
+from .explore.word_evidence import TextHighlights
+from .explore.zero_shot import ZeroShot
+from .export import curated_file as exporters
+from .export.curated_file import ExportResult
+from .export.exports import DatasetExports
+from .export.log import write_log
+from .pipeline.config import ScanConfig
+from .pipeline.stages.dataset_checks import dataset_checks
+from .review.active_learning import QueueRanker
+from .review.annotators import Annotators
+from .review.class_editor import ClassEditor
+from .review.history import DecisionHistory
+from .review.recorder import DecisionRecorder
+from .review.roles import Right, Roles
+from .review.saved_selections import Selections
+from .storage.artifacts import StageStore, load_json, load_table, save_table
+from .storage.decision_log.copy import copy_log
+from .storage.decision_log.location import checked_address, log_of, place_log
+from .storage.decision_log.store import DecisionStore
+from .storage.layout import Layout, check_format
+from .storage.scan_context import ScanContext
 from .types import (
     Action,
     ColumnMap,
-    Dataset,
     Decision,
-    Int32,
     MediaRef,
-    Modality,
-    Neighbors,
     ProgressFn,
+    SignalMeta,
     Strings,
     quiet,
 )
-from .words import TextMarks
-from .zero_shot import ZeroShot
 
 if TYPE_CHECKING:  # these bring scipy and faiss along; opening a workspace does without
-    from .chooser import Chooser
+    from .subsets.selector import SubsetSelector
 
 
 class Workspace:
@@ -104,7 +100,7 @@ class Workspace:
         self._store = DecisionStore(log_of(self._layout))
         self._generation = self._stamp()
         self._seen = self._marks()
-        self._store.know_labels(lambda sample_id: self._class_view.given_of(sample_id))
+        self._store.know_labels(lambda sample_id: self._scan.labels.given_of(sample_id))
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -119,8 +115,8 @@ class Workspace:
         columns: ColumnMap | None = None, store: str | None = None, **options: Any,
     ) -> Workspace:  # fmt: skip
         """Scan a source into ``out`` and open it. ``store``: a PostgreSQL address for the decisions (see
-        :func:`winnow.core.log_place.place_log`). Options: see :class:`winnow.core.config.ScanConfig`."""
-        from .pipeline import scan as run_scan  # opening a workspace does without torch
+        :func:`winnow.core.storage.decision_log.location.place_log`). Options: see :class:`winnow.core.pipeline.config.ScanConfig`."""
+        from .pipeline.scan import scan as run_scan  # opening a workspace does without torch
 
         Roles(Layout(Path(out).expanduser().absolute()).roles).require(actor or default_actor(), Right.SCAN)
         config = ScanConfig.of(source, columns=columns or ColumnMap(), **options)
@@ -166,45 +162,23 @@ class Workspace:
                     if isinstance(getattr(type(self), name, None), cached_property):
                         del self.__dict__[name]
                 self._generation = stamp
-                self._store.know_labels(lambda sample_id: self._class_view.given_of(sample_id))
+                self._store.know_labels(lambda sample_id: self._scan.labels.given_of(sample_id))
             self._seen = self._marks()
             return before != self._seen
 
     # ── what lies in it ─────────────────────────────────────────────────────────────────────────────────────────
 
     @cached_property
-    def _results(self) -> dict[str, Any]:
-        found: dict[str, Any] = load_json(self._layout.results)
-        return found
+    def _scan(self) -> ScanContext:
+        return ScanContext(self._layout, self._store, self._header["name"], self._generation)
 
-    @cached_property
-    def _dataset(self) -> RowReader:
-        return RowReader(self._layout.dataset)
-
-    @cached_property
-    def _verdicts(self) -> RowReader:
-        return RowReader(self._layout.verdicts)
-
-    @cached_property
-    def _ids(self) -> Strings:
-        return np.array(self._dataset.column("sample_id").to_pylist(), object)
-
-    @cached_property
-    def _row_of(self) -> RowIndex:
-        return RowIndex(self._dataset.column("sample_id"))
-
-    @cached_property
-    def _labels(self) -> Int32:
-        return codes_of(self._dataset.column("label"), self._results["class_names"])
-
-    @cached_property
-    def _class_view(self) -> ClassView:
-        labels, suggested = self._dataset.column("label"), self._verdicts.column("suggested_label")
-        return ClassView(labels, suggested, self._row_of, self._store.registry, self._store.state_table)
+    def row(self, sample_id: str) -> int:
+        """The row of a sample in this scan. Raises QueryError for an unknown id."""
+        return self._scan.row(sample_id)
 
     @cached_property
     def roles(self) -> Roles:
-        """Who may do what here: see :mod:`winnow.core.roles`."""
+        """Who may do what here: see :mod:`winnow.core.review.roles`."""
         return Roles(self._layout.roles)
 
     def _allow(self, right: Right, actor: str | None = None) -> str:
@@ -213,119 +187,97 @@ class Workspace:
         return actor or self.actor
 
     @cached_property
-    def class_ops(self) -> ClassOps:
+    def class_editor(self) -> ClassEditor:
         """Merge, rename, split off or delete a class, as a decision in the log that undo takes back."""
         allow = partial(self._allow, Right.CLASSES)
-        return ClassOps(self._store, self._query, lambda: self._results["class_names"], lambda: self.actor, allow)
+        return ClassEditor(self._store, self._query, lambda: self._scan.class_names, lambda: self.actor, allow)
 
     @cached_property
-    def people(self) -> People:
+    def annotators(self) -> Annotators:
         """Who agrees with whom, a consensus where people disagree, and settling it."""
-        names, probs = self._results["class_names"], self._layout.probe / "probs.npy"
-        return People(self._store, self._class_view, self._row_of, names, probs, self.record)
+        return Annotators(self._scan, self.record)
 
     @cached_property
-    def journal(self) -> LogView:
-        """The log in pages, what of it can be taken back, and writing it to a file."""
-        return LogView(self._store, lambda: self.actor, partial(self._allow, Right.DECIDE))
+    def decision_history(self) -> DecisionHistory:
+        """The log in pages, and what of it can be taken back."""
+        return DecisionHistory(self._store, lambda: self.actor, partial(self._allow, Right.DECIDE))
+
+    def write_log(self, path: str | Path, **where: Any) -> int:
+        """Write the log to a file (see :func:`winnow.core.export.log.write_log`). Returns the number of rows."""
+        return write_log(self._store, path, **where)
 
     def labels(self) -> Strings:
         """(n,) effective label of each sample in row order, None = none: a relabel in force, else the given label; by the
         class registry."""
-        return self._class_view.labels()
+        return self._scan.labels.labels()
 
     @cached_property
-    def _graph(self) -> Neighbors | None:
-        folder = self._layout.neighbors
-        if not (folder / "graphs.json").exists():
-            return None
-        info = load_json(folder / "graphs.json")["label"]
-        return Neighbors(load_array(folder / "label_indices.npy"), load_array(folder / "label_distances.npy"), **info)
-
-    @cached_property
-    def _cards(self) -> CardMaker:
-        meta = RowReader(self._layout.meta) if self._layout.meta.exists() else None
-        signals = RowReader(self._layout.signals) if self._layout.signals.exists() else None
-        return CardMaker(
-            self._dataset, self._verdicts, signals, meta, self._ids, self._class_view, self._graph, self._results["modality"]
-        )  # fmt: skip
+    def _cards(self) -> CardBuilder:
+        return CardBuilder(self._scan)
 
     @cached_property
     def _query(self) -> SampleQuery:
         return SampleQuery(
             dataset=self._layout.dataset, verdicts=self._layout.verdicts, signals=self._layout.signals,
             state=self._store.state_table,
-            meta=self._layout.meta if self._layout.meta.exists() else None, classes=self._class_view,
+            meta=self._layout.meta if self._layout.meta.exists() else None, classes=self._scan.labels,
             learnt=self._learnt, find=lambda search, only: self.searcher.find(search, only=only),
         )  # fmt: skip
 
     def _learnt(self) -> pa.Table | None:
-        _, now = self.rounds.now()
+        _, now = self.queue_ranker.now()
         return learnt_table(now.probability, now.clicks)
 
     @cached_property
-    def rounds(self) -> Rounds:
+    def queue_ranker(self) -> QueueRanker:
         """What the decisions teach: the order of what is left, precision so far, when to stop, samples like these."""
-        names = self._results["class_names"]
-        return Rounds(
-            self._layout, self._ids, self._row_of, names, self._store.state_table, self._marks, self._class_view.now
-        )
+        return QueueRanker(self._scan, self._marks)
 
     @cached_property
-    def text_marks(self) -> TextMarks:
-        """Which words to mark in a text: see :class:`winnow.core.words.TextMarks`."""
-        return TextMarks(self._dataset, self._verdicts, self._labels, self._results["class_names"], self.row)
+    def text_highlights(self) -> TextHighlights:
+        """Which words to mark in a text: see :class:`winnow.core.explore.word_evidence.TextHighlights`."""
+        scan = self._scan
+        return TextHighlights(scan.dataset, scan.verdicts, scan.label_codes, scan.class_names, self.row)
 
     @cached_property
-    def selections(self) -> Selections:
+    def saved_selections(self) -> Selections:
         """Selections that people saved under a name."""
         return Selections(self.path / "selections", partial(self._allow, Right.DECIDE))
 
     @cached_property
-    def selection(self) -> Chooser:
+    def subsets(self) -> SubsetSelector:
         """Choosing a subset by a method: what it costs and gains, its measured payoff, keeping it under a name."""
-        from .chooser import Chooser
+        from .subsets.selector import SubsetSelector
 
-        return Chooser(
-            self._layout, self._ids, self._row_of, self.labels, self._class_view.given, self.classes,
-            self._store.state_table, self.sets, self.selections, self._generation, lambda: self.actor,
-        )  # fmt: skip
+        return SubsetSelector(self._scan, self.dataset_checks, self.saved_selections)
 
     @cached_property
-    def outlets(self) -> Outlets:
+    def exports(self) -> DatasetExports:
         """Every way out: all formats, parts of the data, a datasheet."""
-        from .facts import facts_of
+        from .export.datasheet_facts import facts_of
 
-        facts = partial(facts_of, self)
-        return Outlets(self._layout, self._store, self._results, self.classes, lambda: self._media, facts)
+        return DatasetExports(self._scan, lambda: self._media, partial(facts_of, self))
 
     @cached_property
     def searcher(self) -> Searcher:
-        """See :mod:`winnow.core.search`."""
-        return Searcher(self._layout, self._results["encoder"], self._results["fingerprint"], self.row)
+        """See :mod:`winnow.core.explore.search`."""
+        results = self._scan.results
+        return Searcher(self._layout, results["encoder"], results["fingerprint"], self.row)
 
     @cached_property
-    def pairs(self) -> Pairs:
-        """Image–text pairs: see :mod:`winnow.core.pairs`."""
-        return Pairs(self._layout, self._dataset, self._ids, self.row)
+    def image_text_pairs(self) -> ImageTextPairs:
+        """Image–text pairs: see :mod:`winnow.core.explore.image_text_pairs`."""
+        return ImageTextPairs(self._scan)
 
     @cached_property
     def zero_shot(self) -> ZeroShot:
-        """Classes by their names alone: see :mod:`winnow.core.zero_shot`."""
-        allow = partial(self._allow, Right.CLASSES)
-        return ZeroShot(self._layout, self._results, self._ids, self._labels, self.searcher, allow)
-
-    def row(self, sample_id: str) -> int:
-        """The row of a sample in this scan. Raises QueryError for an unknown id."""
-        try:
-            return self._row_of[sample_id]
-        except KeyError:
-            raise QueryError(f"No sample is called {sample_id!r} in {self._header['name']!r}.") from None
+        """Classes by their names alone: see :mod:`winnow.core.explore.zero_shot`."""
+        return ZeroShot(self._scan, self.searcher, partial(self._allow, Right.CLASSES))
 
     def info(self) -> WorkspaceInfo:
         """What this workspace is."""
         manifest = load_json(self._layout.manifest) if self._layout.manifest.exists() else {}
-        r = self._results
+        r = self._scan.results
         return WorkspaceInfo(
             path=str(self.path),
             name=self._header["name"],
@@ -344,18 +296,18 @@ class Workspace:
             failures=manifest.get("failures", {}),
             seconds=manifest.get("seconds", {}),
             manifest=manifest,
-            results=r,
+            results=dict(r),
         )
 
     def classes(self) -> list[str]:
         """The classes there are: the dataset's, then those that people made; without those merged, renamed or deleted."""
-        return self._store.classes(self._results["class_names"])
+        return self._scan.classes()
 
     def signals(self) -> list[SignalMeta]:
         """Every signal, whether it ran here and if not, why."""
         record = StageStore(self.path).read("signals")
         info = record.info if record else {}
-        ran, skipped, failed = set(self._results["signals"]), info.get("skipped", {}), info.get("failed", {})
+        ran, skipped, failed = set(self._scan.results["signals"]), info.get("skipped", {}), info.get("failed", {})
         return [
             SignalMeta(
                 s.name, s.kind.value, s.title, s.explain, s.name in ran, failed.get(s.name) or skipped.get(s.name, "")
@@ -363,14 +315,14 @@ class Workspace:
             for s in SIGNALS
         ] + described(info, ran)
 
-    def sets(self) -> list[dict[str, Any]]:
+    def dataset_checks(self) -> list[dict[str, Any]]:
         """Facts about the dataset as a whole: which classes are mixed up, class sizes, properties that give the label
-        away, rare and troubled groups. Each a table with example ids (see :func:`winnow.core.set_tables.answer`)."""
+        away, rare and troubled groups. Each a table with example ids (see :func:`winnow.core.pipeline.stages.dataset_checks.answer`)."""
         return self._sets
 
     @cached_property
     def _sets(self) -> list[dict[str, Any]]:
-        return sets_of(self._layout, self._generation, self._ids)
+        return dataset_checks(self._layout, self._generation, self._scan.ids)
 
     def scores(self) -> pd.DataFrame:
         """One row per sample: id, verdict, confidence, reasons, suggested_label, duplicate_of, a score in [0, 1] and
@@ -426,7 +378,7 @@ class Workspace:
         """Samples of a kind, of which at most a share ``rate`` is expected to be listed wrongly. ``ordinary``: ids drawn
         at random and known not to be of the kind; with them the rate holds however the scan's probabilities err."""
         known = None if ordinary is None else [self.row(i) for i in ordinary]
-        return flags(kind, rate, self._verdicts.column(check_kind(kind)).to_numpy(), self._ids, known)
+        return flags(kind, rate, self._scan.verdicts.column(check_kind(kind)).to_numpy(), self._scan.ids, known)
 
     def rows(
         self, filter: Filter | None = None, sort: str = "row", offset: int = 0, limit: int = 100, group: str = ""
@@ -449,11 +401,8 @@ class Workspace:
         return cards
 
     @cached_property
-    def _atlas(self) -> Atlas:
-        return Atlas(
-            self._layout, self._dataset, self._verdicts, self._ids, self._row_of, self._class_view, self._results,
-            self._store.state_table,
-        )  # fmt: skip
+    def _atlas(self) -> MapView:
+        return MapView(self._scan)
 
     def points(self) -> Points:
         """The map's geometry with its clusters. Raises WorkspaceError where no map was drawn."""
@@ -474,13 +423,13 @@ class Workspace:
     def search(self, *, text: str | None = None, like: str | None = None, limit: int = 100) -> list[tuple[str, float]]:
         """Samples nearest to a sample (``like``: its id), to a description (``text``) or to both, with their cosine."""
         found = self.searcher.find(Search(text or "", like or ""), limit)
-        return [(self._ids[r], float(c)) for r, c in zip(found.rows, found.scores, strict=True)]
+        return [(self._scan.ids[r], float(c)) for r, c in zip(found.rows, found.scores, strict=True)]
 
     # ── pictures ────────────────────────────────────────────────────────────────────────────────────────────────
 
     @cached_property
-    def _thumbs(self) -> Thumbs | None:
-        return Thumbs(self._layout.media) if self._layout.media.exists() else None
+    def _thumbs(self) -> Thumbnails | None:
+        return Thumbnails(self._layout.media) if self._layout.media.exists() else None
 
     def thumbnail(self, sample_id: str) -> tuple[bytes, str] | None:
         """A small picture (bytes, media type), or None where the sample has none."""
@@ -488,16 +437,8 @@ class Workspace:
 
     @cached_property
     def _media(self) -> MediaReader:
-        r = self._results
-        uris = np.array([u or "" for u in self._dataset.column("uri").to_pylist()], object)
-        empty = np.full(r["n"], "", object)
-        return MediaReader(
-            Dataset(
-                dataset_id="", name="", sample_ids=self._ids, content_hash=empty, labels=self._labels,
-                class_names=tuple(r["class_names"]), modality=Modality(r["modality"]),
-                media=MediaRef(**r["media"]), fingerprint=r["fingerprint"], uris=uris,
-            )
-        )  # fmt: skip
+        uris = np.array([u or "" for u in self._scan.dataset.column("uri").to_pylist()], object)
+        return MediaReader.of(MediaRef(**self._scan.results["media"]), uris)
 
     def image(self, sample_id: str) -> bytes:
         """The original bytes of an image. Raises SourceError where the source has gone or changed place."""
@@ -538,9 +479,8 @@ class Workspace:
         return self._desk.record(batch, self._allow(Right.DECIDE, actor))
 
     @cached_property
-    def _desk(self) -> Desk:
-        said = load_table(self._layout.verdicts, columns=["verdict", "confidence", "suggested_label"])
-        return Desk(self._store, self.row, said, self._results["class_names"], self._generation)
+    def _desk(self) -> DecisionRecorder:
+        return DecisionRecorder(self._scan)
 
     def undo(
         self, actor: str | None = None, *, undo_id: str | None = None, decision_id: str | None = None,
@@ -573,15 +513,15 @@ class Workspace:
     def export(self, path: str | Path, *, include_excluded: bool = False) -> ExportResult:
         """Write the curated dataset (.csv, .parquet or .jsonl by suffix) with its manifest and patch file."""
         return exporters.export_workspace(
-            path, layout=self._layout, store=self._store, columns=self._results["columns"],
+            path, layout=self._layout, store=self._store, columns=self._scan.results["columns"],
             manifest=load_json(self._layout.manifest), include_excluded=include_excluded,
         )  # fmt: skip
 
     def replay(self, patch: str | Path) -> Any:
         """Apply the decisions of a patch file to this scan. Returns how many were applied and which were left out."""
         self._allow(Right.DECIDE)
-        hashes = dict(zip(self._ids, self._dataset.column("content_hash").to_pylist(), strict=True))
-        return exporters.replay_patch(self._store, patch, hashes, classes=self._results["class_names"])
+        hashes = dict(zip(self._scan.ids, self._scan.dataset.column("content_hash").to_pylist(), strict=True))
+        return exporters.replay_patch(self._store, patch, hashes, classes=self._scan.results["class_names"])
 
 
 def default_actor() -> str:

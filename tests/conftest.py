@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from tests.postgres_server import Server, binaries, user
+from tests.helpers.postgres_server import Server, binaries, user
 
 N, CLASSES = 180, 4
 WRONG = (3, 40, 77, 120)

@@ -1,1 +1,1 @@
-"""The routes beside Streamlit, by what they serve. ``winnow.app.routes`` puts them together."""
+"""The routes beside Streamlit, by what they serve. ``winnow.app.server.routes`` puts them together."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from winnow.app import filters
-from winnow.app.api.base import Call, Conflict
-from winnow.core.errors import DecisionError, QueryError
+from winnow.app.api.endpoint import Call, Conflict
+from winnow.app.session import filters
+from winnow.core import DecisionError, QueryError
 from winnow.core.types import Action
 
 MAX_BATCH = 500

@@ -9,11 +9,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from winnow.app.api.base import NOT_SAVED, guard_headers, problem
-from winnow.app.hub import hub
-from winnow.app.security import Refused, check_link, decode_id
-from winnow.app.theme import ASSETS
-from winnow.core.errors import WinnowError
+from winnow.app.api.endpoint import NOT_SAVED, guard_headers, problem
+from winnow.app.components.theme import ASSETS
+from winnow.app.server.security import Refused, check_link, decode_id
+from winnow.app.server.state import hub
+from winnow.core import WinnowError
 
 LOG = logging.getLogger("winnow.app")
 

@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from winnow.app import filters
-from winnow.app.api.base import Call
-from winnow.core.errors import WinnowError
-from winnow.core.idset import IdSet
+from winnow.app.api.endpoint import Call
+from winnow.app.session import filters
+from winnow.core import IdSet, WinnowError
 
 DEFAULT_SORT = "-confidence"
 MAX_CARDS = 200
@@ -37,7 +36,7 @@ def _reordered(call: Call, old: Sequence[str], cursor: int) -> tuple[IdSet, dict
     handed = old[:cursor]
     sort = call.get("sort") or DEFAULT_SORT
     rest = IdSet.of(call.workspace.query.id_set(call.filter(), sort)).without(handed)
-    rounds = call.workspace.rounds
+    rounds = call.workspace.queue_ranker
     if not rounds.can_order(sort):
         return rest.after(handed), None
     # what changed is told against the order that the tab has
@@ -47,9 +46,11 @@ def _reordered(call: Call, old: Sequence[str], cursor: int) -> tuple[IdSet, dict
 
 def _learnt(call: Call, sort: str) -> dict[str, Any]:
     """Precision so far, what is left and whether to stop, and an offer to decide the same for samples like the last."""
-    rounds = call.workspace.rounds
+    rounds = call.workspace.queue_ranker
     everything = call.workspace.query.id_set(replace(call.filter(), state="any"), sort)
-    offers = [o for o in map(rounds.like_these, [v for k, v in call.query if k == "last"][:MAX_LAST]) if o is not None]
+    offers = [
+        o for o in map(rounds.similar_offer, [v for k, v in call.query if k == "last"][:MAX_LAST]) if o is not None
+    ]
     best = max(offers, key=lambda o: len(o.ids), default=None)
     return {
         "precision": [p.as_json() for p in rounds.precision() if p.decided],
@@ -67,7 +68,7 @@ def _offer(offer: Any) -> dict[str, Any]:
 def like(call: Call) -> dict[str, Any]:
     """``?id=`` → samples that would get the decision that this one got: ``{offer}`` with all ``ids``, their
     ``probability``, and ``tiles`` of the first; ``offer`` null where too few are sure enough. Nothing is decided."""
-    offer = call.workspace.rounds.like_these(call.get("id"))
+    offer = call.workspace.queue_ranker.similar_offer(call.get("id"))
     if offer is None:
         return {"offer": None, "generation": call.generation}
     first = offer.ids[:MAX_TILES]

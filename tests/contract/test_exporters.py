@@ -17,8 +17,8 @@ import pyarrow as pa
 import pytest
 
 from winnow.core.errors import DiskFull, ExportError
-from winnow.core.exporters import EXPORTERS, Exporter, ExportResult, Rows, export, exporter_for
-from winnow.core.store.artifacts import checksum_of
+from winnow.core.export.curated_file import EXPORTERS, Exporter, ExportResult, Rows, export, exporter_for
+from winnow.core.storage.artifacts import checksum_of
 
 FORMATS = sorted(EXPORTERS.names())
 

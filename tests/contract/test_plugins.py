@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from test_signals import (
+
+from tests.contract.test_signals import (
     Bad,
     assert_documented,
     assert_equivariant,
@@ -20,10 +21,9 @@ from test_signals import (
     full_inputs,
     missing,
 )
-
+from winnow.core.detection.plugins import gather, guarded, parse_score, to_score
 from winnow.core.errors import QueryError, WinnowError
-from winnow.core.filter import Filter
-from winnow.core.plugins import gather, guarded, parse_score, to_score
+from winnow.core.explore.filter import Filter
 from winnow.core.types import Kind
 from winnow.core.workspace import Workspace
 
@@ -146,7 +146,7 @@ def test_a_plugin_that_answers_wrongly_is_caught(answer: Any, message: str) -> N
 
 
 def test_columns_are_named_in_words_where_they_will_not_do(tmp_path: Path) -> None:
-    from winnow.core.sources import open_source
+    from winnow.core.data.sources import open_source
     from winnow.core.types import ColumnMap
 
     dataset = open_source(texts(tmp_path), ColumnMap())

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from winnow.core.errors import QueryError
-from winnow.core.neighbors import build
-from winnow.core.selection import SELECTORS, SelectionInputs, Selector
-from winnow.core.selection.choose import Constraints, budget_of, choose
+from winnow.core.features.neighbors import build
+from winnow.core.subsets.constraints import Constraints, budget_of, choose
+from winnow.core.subsets.methods import SELECTORS, SelectionInputs, Selector
 
 N, D, C = 240, 12, 4
 

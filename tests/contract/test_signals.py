@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from winnow.core.neighbors import build, half_whiten
-from winnow.core.signals import SIGNALS
+from winnow.core.detection.signals import SIGNALS
+from winnow.core.features.neighbors import build, half_whiten
 from winnow.core.types import (
     Beliefs,
     Input,

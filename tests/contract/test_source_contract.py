@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from winnow.core.data.media.reader import MediaReader
+from winnow.core.data.sources import SOURCES, find_source, open_source, preview
 from winnow.core.errors import ColumnError, SourceError
-from winnow.core.sources import SOURCES, find_source, open_source, preview
-from winnow.core.sources.media import MediaReader
 from winnow.core.types import NO_LABEL, ColumnMap, Dataset, Modality
 
 LABELS = ["cat", "dog", "cat", None]

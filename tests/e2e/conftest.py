@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
-from harness import ACTOR, ARGS, CHROMIUM, Complaints, Server, run_winnow
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
+from tests.helpers.harness import ACTOR, ARGS, CHROMIUM, Complaints, Server, run_winnow
 from winnow.core.workspace import Workspace
 
 

@@ -15,10 +15,11 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hands import lasso, selected
-from harness import ARGS, CHROMIUM, Server, run_winnow
 from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
+
+from tests.helpers.browser import lasso, selected
+from tests.helpers.harness import ARGS, CHROMIUM, Server, run_winnow
 
 OUT = Path(__file__).resolve().parents[2] / "assets" / "screenshots" / "review.gif"
 LIMIT = 3_000_000

@@ -13,11 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import worlds
-from hands import lasso, selected, wait_saved
-from harness import ACTOR, ARGS, CHROMIUM, Server, run_winnow
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from tests.helpers.browser import lasso, selected, wait_saved
+from tests.helpers.harness import ACTOR, ARGS, CHROMIUM, Server, run_winnow
 from winnow.core.workspace import Workspace
 
 OUT = Path(__file__).resolve().parents[2] / "assets" / "screenshots"

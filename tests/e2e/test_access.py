@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hands import lasso, selected
-from harness import Complaints, Server
 from playwright.sync_api import Browser, Page, expect
+
+from tests.helpers.browser import lasso, selected
+from tests.helpers.harness import Complaints, Server
 
 pytestmark = pytest.mark.e2e
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from harness import ACTOR, Server
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
+from tests.helpers.harness import ACTOR, Server
 from winnow.core.workspace import Workspace
 
 pytestmark = pytest.mark.e2e
@@ -52,8 +52,8 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         ws.decide(ids[1], "relabel", label=attack("new"), reason=ATTACK, actor=attack("eve"))
         ws.decide(ids[1], "exclude", reason=ATTACK, actor=ACTOR)
         ws.decide_many(ids[2:6], "exclude", reason=ATTACK, actor=attack("eve"))
-        ws.class_ops.rename(attack("class2"), attack("renamed"), reason=ATTACK, actor=attack("eve"))
-        ws.selections.save(ATTACK[:70], ids[:5], actor=attack("eve"))
+        ws.class_editor.rename(attack("class2"), attack("renamed"), reason=ATTACK, actor=attack("eve"))
+        ws.saved_selections.save(ATTACK[:70], ids[:5], actor=attack("eve"))
     made = Server(home / "workspace", home / "state")
     made.start()
     yield made

@@ -6,13 +6,13 @@ import time
 from pathlib import Path
 
 import pytest
-from enlarge import enlarge
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from winnow.app import hub as hubs
-from winnow.app.routes import build_routes
-from winnow.app.security import mint_token
+from tests.helpers.enlarge import enlarge
+from winnow.app.server import state as hubs
+from winnow.app.server.routes import build_routes
+from winnow.app.server.security import mint_token
 from winnow.core.workspace import Workspace
 
 N, CHOSEN = 14_460, 10_000
@@ -23,7 +23,7 @@ BUDGET = 1.0
 def test_ten_thousand_are_excluded_within_a_second_and_come_back_in_one_step(scanned: Path, tmp_path: Path) -> None:
     path = enlarge(scanned, tmp_path / "large.winnow", N)
     server = hubs.configure(
-        hubs.Hub(secret=b"0" * 32, actor="ada", hosts=frozenset(["testserver"]), directory=tmp_path)
+        hubs.ServerState(secret=b"0" * 32, actor="ada", hosts=frozenset(["testserver"]), directory=tmp_path)
     )
     key = server.add(path)
     workspace = server.workspace(key)
@@ -44,7 +44,7 @@ def test_ten_thousand_are_excluded_within_a_second_and_come_back_in_one_step(sca
     print(", ".join(f"{what}: {cpu:.2f} s of processor, {wall:.2f} s in all" for what, (cpu, wall) in took.items()))
     actions = [d.action.value for d in workspace.history(limit=3 * CHOSEN)]
     assert actions == ["undo"] * CHOSEN + ["exclude"] * CHOSEN
-    assert len(workspace.journal.page(steps=True)) == 2
+    assert len(workspace.decision_history.page(steps=True)) == 2
     workspace.close()
     with Workspace.open(path) as again:
         assert again.counts().by_state == {"undecided": N}

@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator
 
 import pytest
-import towers
-from hands import open_gallery, open_review, sample, wait_saved
-from harness import Complaints, Server
 from playwright.sync_api import Page, expect
-from test_access import serious
-from test_text_journey import serve, write_texts
 
+from tests.e2e.test_access import serious
+from tests.e2e.test_text_journey import serve, write_texts
+from tests.helpers import towers
+from tests.helpers.browser import open_gallery, open_review, sample, wait_saved
+from tests.helpers.harness import Complaints, Server
 from winnow.core.types import ColumnMap
 from winnow.core.workspace import Workspace
 
@@ -103,7 +103,7 @@ def test_a_caption_is_offered_for_a_pair_that_does_not_fit(page: Page, pairs: Se
     card = open_review(page, f"{pairs.url}/review?verdicts=noisy_label")
     here = sample(page)
     with Workspace.open(pairs.workspace) as ws:
-        best = ws.pairs.offered(here)[0].caption
+        best = ws.image_text_pairs.offered(here)[0].caption
     offer = page.locator(".proposal").first
     expect(offer).to_contain_text(best)
     assert towers.WORDS[int(here[1:]) % len(towers.WORDS)] in best

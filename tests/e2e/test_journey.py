@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hands import lasso, open_map, open_review, sample, selected, wait_saved
-from harness import Server, run_winnow
 from playwright.sync_api import Page, expect
 
+from tests.helpers.browser import lasso, open_map, open_review, sample, selected, wait_saved
+from tests.helpers.harness import Server, run_winnow
 from winnow.core.workspace import Workspace
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]

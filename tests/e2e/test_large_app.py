@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from enlarge import enlarge
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from winnow.app import hub as hubs
-from winnow.app.routes import build_routes
-from winnow.app.security import mint_token
-from winnow.core.idset import IdSet
-from winnow.core.query import Filter
+from tests.helpers.enlarge import enlarge
+from winnow.app.server import state as hubs
+from winnow.app.server.routes import build_routes
+from winnow.app.server.security import mint_token
+from winnow.core.explore.query import Filter
+from winnow.core.storage.id_set import IdSet
 
 N = 100_000
 UPSTREAM = 50 * 1024
@@ -33,7 +33,7 @@ class App:
 
     client: TestClient
     workspace: Any
-    hub: hubs.Hub
+    hub: hubs.ServerState
     key: str
     token: dict[str, str]
     took: dict[str, float] = field(default_factory=dict)
@@ -64,7 +64,7 @@ def large(scanned: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def app(large: Path, tmp_path: Path) -> Iterator[App]:
     server = hubs.configure(
-        hubs.Hub(secret=b"0" * 32, actor="ada", hosts=frozenset(["testserver"]), directory=tmp_path)
+        hubs.ServerState(secret=b"0" * 32, actor="ada", hosts=frozenset(["testserver"]), directory=tmp_path)
     )
     key = server.add(large)
     token = {"Authorization": f"Bearer {mint_token(server.secret, key, 'ada')}", "Origin": "http://testserver"}

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from harness import Server
 from playwright.sync_api import Page
 
-from winnow.app.widgets.assets import asset_path
-from winnow.core.filter import Filter
-from winnow.core.polygon import PointIndex
+from tests.helpers.harness import Server
+from winnow.app.components.assets import asset_path
+from winnow.core.explore.filter import Filter
+from winnow.core.explore.polygon import PointIndex
 
 pytestmark = pytest.mark.e2e
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 import pytest
-from hands import open_gallery, open_map, open_review, sample, selected, wait_saved
-from harness import Complaints, Server
 from playwright.sync_api import Browser, Page, expect
 
-from winnow.core.filter import Filter
+from tests.helpers.browser import open_gallery, open_map, open_review, sample, selected, wait_saved
+from tests.helpers.harness import Complaints, Server
+from winnow.core.explore.filter import Filter
 from winnow.core.workspace import Workspace
 
 pytestmark = pytest.mark.e2e
@@ -125,8 +125,8 @@ def test_a_selection_is_named_opened_again_shared_and_deleted_by_keyboard(
     page.keyboard.press("Enter")
     assert selected(page) == n
     with Workspace.open(server.workspace) as ws:
-        (kept,) = (s for s in ws.selections.all() if s.name == "Wrong <b>ones</b>")
-        assert set(ws.selections.ids(kept.handle)) <= set(ws.ids(Filter(verdicts=("noisy_label",))))
+        (kept,) = (s for s in ws.saved_selections.all() if s.name == "Wrong <b>ones</b>")
+        assert set(ws.saved_selections.ids(kept.handle)) <= set(ws.ids(Filter(verdicts=("noisy_label",))))
     assert kept.count == n
     other = browser.new_context().new_page()
     complaints.watch(other)
@@ -140,7 +140,7 @@ def test_a_selection_is_named_opened_again_shared_and_deleted_by_keyboard(
     page.keyboard.press("Enter")  # the first press asks
     expect(item).to_have_count(0)
     with Workspace.open(server.workspace) as ws:
-        assert kept.handle not in {s.handle for s in ws.selections.all()}
+        assert kept.handle not in {s.handle for s in ws.saved_selections.all()}
 
 
 def test_modes_add_and_take_out(page: Page, server: Server) -> None:

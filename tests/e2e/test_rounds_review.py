@@ -7,10 +7,10 @@ from pathlib import Path
 from statistics import median
 
 import pytest
-from hands import measures, open_review, sample, wait_saved
-from harness import Server
 from playwright.sync_api import Page, Route, expect
 
+from tests.helpers.browser import measures, open_review, sample, wait_saved
+from tests.helpers.harness import Server
 from winnow.core.workspace import Workspace
 
 pytestmark = pytest.mark.e2e

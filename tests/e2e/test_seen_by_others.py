@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from hands import open_gallery, open_review, sample
-from harness import Complaints, Server
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from tests.helpers.browser import open_gallery, open_review, sample
+from tests.helpers.harness import Complaints, Server
 from winnow.core.workspace import Workspace
 
 pytestmark = pytest.mark.e2e

@@ -8,9 +8,9 @@ import time
 
 import pandas as pd
 import pytest
-from harness import Server
 from playwright.sync_api import Page, expect
 
+from tests.helpers.harness import Server
 from winnow.core.workspace import Workspace
 
 pytestmark = pytest.mark.e2e
@@ -63,6 +63,6 @@ def test_from_a_method_to_the_exported_subset(page: Page, server: Server) -> Non
 
     table = pd.read_parquet(out)
     with Workspace.open(server.workspace) as ws:
-        kept = ws.selections.all()[0]
-        assert set(table["id" if "id" in table else "sample_id"]) == set(ws.selections.ids(kept.handle))
+        kept = ws.saved_selections.all()[0]
+        assert set(table["id" if "id" in table else "sample_id"]) == set(ws.saved_selections.ids(kept.handle))
         assert (kept.method, len(table)) == ("k_center", chosen)

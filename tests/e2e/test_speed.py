@@ -8,11 +8,11 @@ from pathlib import Path
 from statistics import median
 
 import pytest
-from enlarge import enlarge
-from hands import measures, open_review, sample, wait_saved
-from harness import Complaints, Server
 from playwright.sync_api import BrowserContext, Page, Response, Route, expect
 
+from tests.helpers.browser import measures, open_review, sample, wait_saved
+from tests.helpers.enlarge import enlarge
+from tests.helpers.harness import Complaints, Server
 from winnow.core.workspace import Workspace
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]

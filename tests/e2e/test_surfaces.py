@@ -6,10 +6,10 @@ import math
 from pathlib import Path
 
 import pytest
-from hands import lasso, open_gallery, open_map, selected
-from harness import Server
 from playwright.sync_api import Page, expect
 
+from tests.helpers.browser import lasso, open_gallery, open_map, selected
+from tests.helpers.harness import Server
 from winnow.core.workspace import Workspace
 
 pytestmark = pytest.mark.e2e

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hands import open_gallery, open_map, open_review, sample, wait_saved
-from harness import Complaints, Server
 from playwright.sync_api import BrowserContext, Page, expect
 
-from winnow.core.filter import Filter
+from tests.helpers.browser import open_gallery, open_map, open_review, sample, wait_saved
+from tests.helpers.harness import Complaints, Server
+from winnow.core.explore.filter import Filter
 from winnow.core.workspace import Workspace
 
 pytestmark = pytest.mark.e2e

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 
 import pytest
-from hands import open_review, sample, wait_saved
-from harness import ACTOR, Complaints, Server
 from playwright.sync_api import Browser, Page, expect
 
+from tests.helpers.browser import open_review, sample, wait_saved
+from tests.helpers.harness import ACTOR, Complaints, Server
 from winnow.core.workspace import Workspace
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -85,7 +85,7 @@ def test_two_people_decide_at_once(browser: Browser, server: Server, complaints:
         assert len(rows) == 2 * EACH
         current = ws.current()
         assert all(current[s].keys() == {ACTOR, OTHER} for s in both)
-        report = ws.people.report()
+        report = ws.annotators.report()
         assert (report.overlaps, report.agreements, report.disagreements) == (SHARED, len(agreed), SHARED - len(agreed))
         assert {d.sample_id for d in report.disputes} == both - agreed
 
@@ -112,6 +112,6 @@ def test_two_people_decide_at_once(browser: Browser, server: Server, complaints:
 
 
 def state_of(sample_id: str):  # type: ignore[no-untyped-def]
-    from winnow.core.filter import Filter
+    from winnow.core.explore.filter import Filter
 
     return Filter(ids=(sample_id,))

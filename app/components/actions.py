@@ -1,0 +1,92 @@
+"""What a click in server-drawn HTML does. Values come from the browser: each is checked before it changes the session."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from winnow.app.components import search_box as finder
+from winnow.app.components import sidebar, theme
+from winnow.app.components.sidebar import PAGES
+from winnow.app.session import filters, state
+from winnow.core import SEARCH, WinnowError
+
+_SORTS = frozenset({*theme.VERDICTS, "confidence", "row"})
+
+
+def goto(page: str) -> None:
+    """Go to a page at the next run."""
+    if page in PAGES:
+        st.session_state["w-goto"] = page
+
+
+def dispatch(value: dict[str, Any]) -> None:
+    """Do what an element's ``data-go`` says. Unknown or ill-formed values do nothing."""
+    do, name = value.get("do"), value.get("field")
+    if do == "page":
+        goto(str(value.get("page")))
+    elif do == "actor":
+        st.session_state["w-ask-actor"] = True
+    elif do == "workspace":
+        state.open_workspace(str(value.get("key")))
+        goto("overview")
+    elif do == "queue":
+        _queue(str(value.get("query", "")), str(value.get("page", "review")))
+    elif do == "toggle":
+        _toggle(str(name), value.get("value"))
+    elif do == "reset":
+        _reset(name)
+    elif do == "score" and name in theme.VERDICTS and isinstance(value.get("value"), (int, float)):
+        state.set_score(str(name), float(value["value"]), 1.0)
+    elif do == "strict" and isinstance(value.get("value"), (int, float)):
+        at = int(value["value"])
+        state.set_filter(strict=sidebar.RATES[at - 1] if 0 < at <= len(sidebar.RATES) else None)
+    elif do == "text":
+        state.set_filter(text=str(value.get("value", ""))[:200].strip())
+    elif do == "search":
+        finder.search(value)
+        goto("gallery")
+    elif do == "sort" and str(value.get("value", "")).lstrip("-") in _SORTS:
+        state.set_sort(str(value["value"]))
+
+
+def _queue(query: str, page: str) -> None:
+    """Open a queue that was drawn as a link: its filter, its order, its page."""
+    try:
+        flt = filters.from_query(query)
+    except WinnowError as error:
+        state.session().notice = str(error)
+        return
+    state.only(flt, filters.parameter(query, "sort"))
+    goto(page)
+
+
+def _toggle(name: str, value: Any) -> None:
+    if name == "state" and value in theme.STATES:
+        current = state.session().filter.state
+        state.set_filter(state="any" if current == value else value)
+    elif name in filters.LISTS and isinstance(value, (str, int)):
+        state.toggle(name, value)
+
+
+def _reset(name: Any) -> None:
+    if name is None:
+        state.reset()
+        finder.order(state.session())
+    elif str(name).startswith("score:"):
+        state.set_score(str(name).removeprefix("score:"), 0.0, 1.0)
+    elif name in {
+        *filters.LISTS,
+        "state",
+        "pair",
+        "text",
+        "duplicate_group",
+        "polygon",
+        "pick",
+        "strict",
+        "selection",
+        *SEARCH,
+    }:
+        state.reset(str(name))
+        finder.order(state.session())

@@ -1,0 +1,90 @@
+"""The three JavaScript surfaces as Streamlit components: Review, Gallery and Map.
+
+Each is a plain ES module in a folder of its own, loaded from the asset route; Streamlit only mounts it and carries
+its data (which workspace, which filter, a bearer token) and one event back (``go``: the person wants another page).
+Everything else travels between the browser and the routes under ``/api``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import streamlit as st
+
+from winnow.app.components import search_box as finder
+from winnow.app.components.actions import goto
+from winnow.app.components.assets import asset_path, text
+from winnow.app.server.state import hub
+from winnow.app.session import state
+from winnow.core import WinnowError
+
+_OPEN = "w-open"
+OPEN_SECONDS = 20.0
+"""How long a request to begin Review with one sample stays good: page changes run the script more than once."""
+
+LOADER = """
+export default async function (component) {
+  const url = new URL(component.data.module, document.baseURI);
+  const { default: mount } = await import(url.href);
+  return mount(component);
+}
+"""
+"""Streamlit turns a component's script into a blob, from which nothing relative can be imported."""
+
+
+@lru_cache(maxsize=8)
+def _component(name: str) -> Callable[..., Any]:
+    return st.components.v2.component(
+        f"winnow_{name}", js=LOADER, css=text("lib/common.css") + text(f"{name}/{name}.css"), html=""
+    )
+
+
+def base_path() -> str:
+    """The path under which the app is served: "/" or "/prefix/"."""
+    prefix = str(st.get_option("server.baseUrlPath") or "").strip("/")
+    return f"/{prefix}/" if prefix else "/"
+
+
+def surface(name: str, data: dict[str, Any], *, key: str) -> None:
+    """Mount a surface over the rest of the page.
+
+    Parameters
+    ----------
+    name : "review", "gallery" or "map".
+    data : plain values for the browser: what :meth:`winnow.app.components.page_frame.Page.data` gives, and the surface's own.
+    key : the element's key; the surface lives as long as it stays the same.
+    """
+    payload = {**data, "module": base_path() + asset_path(f"{name}/{name}.js"), "api": base_path() + "api/"}
+    if name == "map":
+        payload["plotly"] = base_path() + asset_path("plotly.min.js")
+    _component(name)(key=key, data=payload, on_go_change=lambda: follow((st.session_state.get(key) or {}).get("go")))
+
+
+def follow(wanted: Any) -> None:
+    """Go where the person wants: ``{page, id?, like?, selection?, reset?}``. What the browser says is checked before use."""
+    if not isinstance(wanted, dict):
+        return
+    s = state.session()
+    if wanted.get("reset"):
+        state.reset()
+    if (handle := wanted.get("selection")) and s.key:
+        try:
+            hub().selection(s.key, str(handle))
+        except WinnowError as error:
+            s.notice = str(error)
+            return
+        state.set_selection(str(handle))
+    if sample := wanted.get("like"):
+        finder.alike(str(sample))
+    if sample := wanted.get("id"):
+        st.session_state[_OPEN] = (time.monotonic(), str(sample))
+    goto(str(wanted.get("page")))
+
+
+def opened() -> list[str]:
+    """The sample that Review was asked to begin with, for as long as it takes to get there."""
+    asked = st.session_state.get(_OPEN)
+    return [asked[1]] if asked and time.monotonic() - asked[0] < OPEN_SECONDS else []

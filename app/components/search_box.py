@@ -1,0 +1,107 @@
+"""The search box that every page shows: what stands in it, what its words mean, and what is said about the answer."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+from winnow.app.components.assets import asset_path
+from winnow.app.components.html import esc, icon
+from winnow.app.session import state
+from winnow.core import MAX_WORDS, SEARCH, Filter
+
+MATCH = "match"
+"""The order of a search: the nearest first."""
+
+_NOT = re.compile(r"(?:^|\s+)but\s+not\s+|^not\s+", re.IGNORECASE)
+
+
+def parse(words: str) -> tuple[str, str]:
+    """(what is looked for, what is not wanted) of the words in the box.
+
+    >>> parse("a red car but not at night")
+    ('a red car', 'at night')
+    >>> parse("not blurred")
+    ('', 'blurred')
+    """
+    wanted, *unwanted = _NOT.split(words[:MAX_WORDS].strip(), maxsplit=1)
+    return wanted.strip(), unwanted[0].strip() if unwanted else ""
+
+
+def written(flt: Filter) -> str:
+    """The words that give this search: the inverse of :func:`parse`."""
+    return " ".join(filter(None, [flt.find, f"{'but ' if flt.find else ''}not {flt.without}" if flt.without else ""]))
+
+
+def search(value: dict[str, Any]) -> None:
+    """Do what the box asks for: words, or the handle of a file; no words take the search away."""
+    s = state.session()
+    if isinstance(handle := value.get("file"), str) and handle:
+        s.filter = replace(s.filter, find="", like="", without="", file=handle)
+    else:
+        find, without = parse(str(value.get("words", "")))
+        s.filter = replace(s.filter, find=find, without=without)
+    order(s)
+
+
+def alike(sample: str) -> None:
+    """Look for samples similar to one; the rest of the filter that is about searching goes."""
+    s = state.session()
+    s.filter = replace(s.filter, find="", file="", without="", like=sample)
+    s.selection = None
+    order(s)
+
+
+def order(s: state.Session) -> None:
+    """The nearest first while something is looked for, the page's own order otherwise."""
+    s.sort = MATCH if s.filter.searching else None if s.sort == MATCH else s.sort
+
+
+def box(page: Any) -> str:
+    """The search box of a page with a dataset."""
+    flt, searcher = page.filter, page.workspace.searcher
+    takes = searcher.takes
+    what = "Search by meaning" if searcher.knows_words else "Search in texts"
+    bring = {
+        "image": '<input type="file" accept="image/*" data-file hidden tabindex="-1" aria-hidden="true">',
+        "text": '<input type="file" accept="text/*,.txt,.md" data-file hidden tabindex="-1" aria-hidden="true">',
+    }.get(takes, "")
+    noun = "picture" if takes == "image" else "text file"
+    button = (
+        f'<button type="button" data-bring aria-label="Search by a {noun}" title="Similar to a {noun} of yours: choose, drop or paste it">'
+        f"{icon('image_search' if takes == 'image' else 'upload_file')}</button>"
+        if takes
+        else ""
+    )
+    tip = "Describe what you look for, such as: red car but not at night. Enter searches; an empty box ends the search."
+    return (
+        f'<form class="w-search" role="search" data-search data-k="search">{icon("search")}'
+        f'<input type="search" name="find" data-k="search-words" maxlength="{MAX_WORDS}" placeholder="Search" aria-label="{what}" '
+        f'aria-keyshortcuts="Control+K" title="{tip}" autocomplete="off" value="{esc(written(flt))}"><kbd aria-hidden="true">Ctrl K</kbd>{bring}{button}</form>'
+        '<p class="w-search-said" data-search-said role="status"></p>'
+    )
+
+
+def wiring(page: Any) -> dict[str, Any]:
+    """What the box needs in the browser."""
+    data = page.data()
+    return {
+        **{k: data[k] for k in ("api", "ws", "token", "decides")},
+        "module": "./" + asset_path("search/search.js"), "api": "./api/", "takes": page.workspace.searcher.takes,
+    }  # fmt: skip
+
+
+def said(page: Any) -> str:
+    """What a person must know about the search that is on, "" = nothing."""
+    flt = page.filter
+    return str(page.workspace.searcher.notice()) if flt.find or flt.without else ""
+
+
+def chips_of(flt: Filter) -> list[tuple[str, str]]:
+    """(words, field) of each part of a search, for the chips that take it away."""
+    words = {
+        "find": f"Nearest to “{flt.find}”", "like": f"Similar to {flt.like}", "file": "Similar to your file",
+        "without": f"Not “{flt.without}”",
+    }  # fmt: skip
+    return [(words[name], name) for name in SEARCH if getattr(flt, name)]

@@ -1,0 +1,173 @@
+"""How Winnow looks: one palette for both themes, one colour, icon and plain name per verdict.
+
+Everything that draws (pages, charts, JavaScript surfaces) takes its colours from here. Verdict colours are
+Okabe-Ito; they mark dots, bars and borders and never carry text, so that text keeps WCAG AA contrast in both themes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from winnow.core import STYLES
+from winnow.core.types import Action, Kind
+
+ASSETS = Path(__file__).resolve().parents[1] / "frontend"
+
+
+@dataclass(frozen=True)
+class VerdictStyle:
+    """How one verdict appears everywhere: ``says`` for people, ``term`` for the tooltip and exports."""
+
+    kind: str
+    says: str
+    term: str
+    colour: str
+    icon: str
+
+
+_TERMS = {
+    Kind.NOISY_LABEL: "noisy label",
+    Kind.OOD: "out of distribution",
+    Kind.DUPLICATE: "duplicate",
+    Kind.BROKEN: "broken",
+    Kind.HARD: "hard",
+    Kind.NAIVE: "naive",
+    Kind.CLEAN: "clean",
+}
+VERDICTS: dict[str, VerdictStyle] = {
+    kind.value: VerdictStyle(kind.value, STYLES[kind].says, term, STYLES[kind].colour, STYLES[kind].icon)
+    for kind, term in _TERMS.items()
+}
+"""In the order in which people meet them: what most needs a decision first."""
+
+
+PROBLEMS: tuple[str, ...] = (Kind.NOISY_LABEL.value, Kind.OOD.value, Kind.DUPLICATE.value, Kind.BROKEN.value)
+"""The verdicts that ask for a decision."""
+
+
+@dataclass(frozen=True)
+class ActionStyle:
+    """How a person's decision appears: the verb, what was done, its key and its icon."""
+
+    action: str
+    verb: str
+    done: str
+    key: str
+    icon: str
+
+
+ACTIONS: dict[str, ActionStyle] = {
+    a.action: a
+    for a in (
+        ActionStyle(Action.ACCEPT, "Keep the label", "Kept", "A", "check"),
+        ActionStyle(Action.RELABEL, "Relabel", "Relabelled", "W", "sell"),
+        ActionStyle(Action.EXCLUDE, "Exclude", "Excluded", "X", "block"),
+        ActionStyle(Action.UNDO, "Undo", "Undone", "U", "undo"),
+    )
+}
+
+STATES: dict[str, str] = {
+    "undecided": "Not decided yet",
+    "decided": "Decided",
+    "accept": "Kept as labelled",
+    "relabel": "Relabelled",
+    "exclude": "Excluded",
+    "disputed": "People disagree",
+}
+
+LIGHT: dict[str, str] = {
+    "bg": "#FFFFFF",
+    "side": "#F7F7F8",
+    "raise": "#FFFFFF",
+    "fill": "#F1F1F3",
+    "line": "#E3E3E8",
+    "line-strong": "#C9C9D1",
+    "text": "#1B1B1F",
+    "muted": "#5D5D68",
+    "accent": "#4B57C4",
+    "accent-text": "#434EB5",
+    "good": "#00694D",
+    "warn": "#8A5A00",
+    "bad": "#B42318",
+}
+DARK: dict[str, str] = {
+    "bg": "#131316",
+    "side": "#19191D",
+    "raise": "#1D1D22",
+    "fill": "#26262C",
+    "line": "#2E2E35",
+    "line-strong": "#484852",
+    "text": "#EDEDF0",
+    "muted": "#A5A5B0",
+    "accent": "#5E6AD2",
+    "accent-text": "#A6AEF5",
+    "good": "#5CCDA5",
+    "warn": "#E3B055",
+    "bad": "#F2867B",
+}
+
+FONT = (
+    "'Source Sans', 'Source Sans 3', ui-sans-serif, system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+)
+"""Streamlit brings Source Sans along, so that every computer shows the same."""
+
+
+def says(kind: str | None) -> str:
+    """The plain name of a verdict; an unknown one is shown as it is."""
+    style = VERDICTS.get(kind or "")
+    return style.says if style else (kind or "")
+
+
+def verdict_payload() -> dict[str, dict[str, Any]]:
+    """The verdict table as plain values, for components in the browser."""
+    return {kind: asdict(style) for kind, style in VERDICTS.items()}
+
+
+def streamlit_options() -> dict[str, Any]:
+    """The theme as Streamlit options, for both themes."""
+    options: dict[str, Any] = {
+        "theme.font": FONT,
+        "theme.headingFont": FONT,
+        "theme.baseFontSize": 15,
+        "theme.baseRadius": "6px",
+        "theme.buttonRadius": "6px",
+        "theme.showWidgetBorder": True,
+        "theme.showSidebarBorder": True,
+    }
+    for name, colours in (("light", LIGHT), ("dark", DARK)):
+        options |= {
+            f"theme.{name}.primaryColor": colours["accent"],
+            f"theme.{name}.backgroundColor": colours["bg"],
+            f"theme.{name}.secondaryBackgroundColor": colours["fill"],
+            f"theme.{name}.textColor": colours["text"],
+            f"theme.{name}.borderColor": colours["line"],
+            f"theme.{name}.linkColor": colours["accent-text"],
+            f"theme.{name}.codeTextColor": colours["text"],
+            f"theme.{name}.codeBackgroundColor": colours["fill"],
+            f"theme.{name}.sidebar.backgroundColor": colours["side"],
+            f"theme.{name}.sidebar.secondaryBackgroundColor": colours["fill"],
+        }
+    return options
+
+
+def variables() -> str:
+    """The palette and the verdict colours as CSS custom properties (``--w-bg``, ``--v-noisy_label``, ...).
+
+    ``light-dark()`` follows the ``color-scheme`` that Streamlit sets, so that both themes come from one sheet.
+    """
+    both = "".join(f"--w-{name}:light-dark({LIGHT[name]},{DARK[name]});" for name in LIGHT)
+    fixed = "".join(f"--v-{style.kind}:{style.colour};" for style in VERDICTS.values())
+    return f":root{{{fixed}{both}}}"
+
+
+@cache
+def _sheet() -> str:
+    return (ASSETS / "winnow.css").read_text(encoding="utf-8")
+
+
+def css() -> str:
+    """The whole style sheet."""
+    return variables() + _sheet()

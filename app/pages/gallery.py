@@ -1,0 +1,61 @@
+"""Gallery: everything that matches, as a grid without end, with bulk decisions over exactly the printed count."""
+
+from __future__ import annotations
+
+from winnow.app.components import theme
+from winnow.app.components.js_mount import surface
+from winnow.app.components.page_frame import Page, page_frame
+from winnow.app.components.search_box import MATCH
+from winnow.app.session import state
+from winnow.core import PICKS
+from winnow.core.types import ISSUE_KINDS, Kind
+
+
+def orders(page: Page) -> list[list[str]]:
+    """What the grid can be ordered by: [sort, words], the kinds first, then every signal that ran."""
+    own = [["pick", PICKS[page.filter.pick].title]] if page.filter.pick else []
+    own += [[MATCH, "Nearest to the search"]] if page.filter.searching else []
+    kinds = [[f"-{kind}", theme.says(kind)] for kind in theme.VERDICTS if kind in set(ISSUE_KINDS)]
+    signals = [[f"-{s.name}", s.title] for s in page.workspace.signals() if s.ran]
+    return [
+        *own,
+        *kinds,
+        ["-suspicion", "Likeliest problem"],
+        ["-confidence", "Surest verdict"],
+        ["confidence", "Least sure verdict"],
+        ["row", "Order of the dataset"],
+        *signals,
+    ]
+
+
+def groups(page: Page) -> list[list[str]]:
+    """What the grid can be grouped by: [name, words], only what this dataset has."""
+    found = [["", "Nothing"]]
+    found += [["label", "Given label"]] if page.info.n_labelled else []
+    found += [["cluster", "Cluster"]] if set(page.counts.by_cluster or ()) - {-1} else []
+    return [*found, ["duplicate_group", "Look-alikes"], ["verdict", "Verdict"]]
+
+
+def first_order(page: Page) -> str:
+    """The order that was asked for, else by the one verdict that is shown, else wrong labels first."""
+    if asked := state.session().sort:
+        return asked
+    if page.filter.pick:
+        return "pick"
+    if page.filter.searching:
+        return MATCH
+    shown = page.filter.verdicts
+    return f"-{shown[0]}" if len(shown) == 1 and shown[0] != Kind.CLEAN else f"-{Kind.NOISY_LABEL}"
+
+
+def draw() -> None:
+    """The page."""
+    page = page_frame("gallery", "What do these samples look like?")
+    data = {
+        "sorts": orders(page),
+        "sort": first_order(page),
+        "groups": groups(page),
+        "group": state.session().group or "",
+        "modality": str(page.info.modality),
+    }
+    surface("gallery", {**page.data(), **data}, key="w-gallery")

@@ -1,0 +1,56 @@
+"""What happens at every run of the page: style, URL, navigation, the page itself, and errors in words."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+
+import streamlit as st
+
+from winnow.app.components import theme
+from winnow.app.components.html import notice
+from winnow.app.components.page_frame import draw_sidebar
+from winnow.app.components.sidebar import PAGES
+from winnow.app.server.signin import gate
+from winnow.app.server.state import hub
+from winnow.app.session import filters, state
+from winnow.app.session.scans import again
+from winnow.core import WinnowError
+
+
+def _draw(name: str) -> Callable[[], None]:
+    def draw() -> None:
+        view = importlib.import_module(f"winnow.app.pages.{'home' if name == 'new' else name}")
+        try:
+            view.draw()
+        except WinnowError as error:
+            st.html(notice(str(error), "bad"))
+
+    draw.__name__ = name
+    return draw
+
+
+def run() -> None:
+    """Draw the page that the URL names."""
+    st.set_page_config(
+        page_title="Winnow", page_icon=str(theme.ASSETS / "logo.svg"), layout="wide", initial_sidebar_state="expanded"
+    )
+    st.html(f"<style>{theme.css()}</style>")
+    if (who := gate()) is not None:
+        state.signed_in(who)
+    state.read_url()
+    has_data = state.session().key is not None
+    first = "overview" if has_data else "new"
+    pages = {name: st.Page(_draw(name), title=f"{title} · Winnow", url_path=name) for name, (title, _) in PAGES.items()}
+    index = st.Page(_draw(first), title="Winnow", url_path="index", default=True)
+    current = st.navigation([index, *pages.values()], position="hidden")
+    if (wanted := st.session_state.pop("w-goto", None)) and pages[wanted] != current:
+        st.switch_page(pages[wanted], query_params=filters.params_of(state.pairs(state.session())))
+    if (key := st.session_state.pop("w-rescan", None)) is not None:
+        try:
+            again(hub(), key, state.session().actor, state.session().proven)
+        except WinnowError as error:
+            state.session().notice = str(error)
+    draw_sidebar(next((name for name, page in pages.items() if page == current), first))
+    current.run()
+    state.write_url()

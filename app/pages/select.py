@@ -1,0 +1,238 @@
+"""Select: choose the samples to train on, see what that costs and gains, and keep the choice under a name."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from winnow.app.components import subset_cards as parts
+from winnow.app.components.actions import dispatch, goto
+from winnow.app.components.html import notice
+from winnow.app.components.html_component import Handler, live
+from winnow.app.components.page_frame import Page, page_frame
+from winnow.app.session import cache, state
+from winnow.core import (
+    SELECTORS,
+    Comparisons,
+    HoldoutGuard,
+    Payoffs,
+    Right,
+    SubsetChoice,
+    SubsetRequest,
+    WinnowError,
+    cancel_payoff,
+    payoff_status,
+    start_comparison,
+    start_payoff,
+)
+
+EVERY = 1.0
+SETTLED_S = 2.5
+"""A choice that was left alone for so long is measured."""
+
+ALL = "Everything"
+
+YARDSTICK = "random"
+"""The method that is chosen first, as long as none was measured to beat it on this data."""
+
+
+def draw() -> None:
+    """Draw the page."""
+    page = page_frame("select", "Which samples are worth training on?")
+    methods = [m for m in cache.methods(page.key, page.workspace) if not m["why_not"]]
+    left, right = st.columns([5, 7], gap="small")
+    with left, st.container(border=True, key="w-select"):
+        wish, among, target = _controls(page, methods, _recommended(page))
+    try:
+        choice, report = cache.choice(page.key, page.workspace, wish, among, target)
+    except WinnowError as error:
+        with right:
+            st.html(notice(str(error), "warn"))
+        return
+    with left:
+        _keep(page, choice)
+        live(
+            "<div class='w-stackrow'>"
+            + parts.shares("Classes", report.classes, [w for w in report.warnings if w.startswith("The class")])
+            + parts.shares("Sources", report.groups, [w for w in report.warnings if w.startswith("The source")])
+            + "</div>",
+            "w-select-shares",
+            dispatch,
+        )
+    with right:
+        said = "".join(notice(text) for text in choice.notices)
+        live(said + parts.scorecard(choice, report), "w-select-score", dispatch)
+        if (found := Payoffs(Path(page.info.path) / "selections").get(choice.fingerprint)) is not None:
+            live(parts.payoff_card(found), "w-select-measured", dispatch)
+        else:
+            _payoff(page, choice, among, target)
+        _comparison(page, wish, among, target)
+
+
+def _recommended(page: Page) -> str | None:
+    """The method that beat random on this data by the most, as the latest comparison measured; None where none did."""
+    kept = Comparisons(Path(page.info.path) / "selections")
+    if not kept.there():
+        return None
+    found = kept.latest(cache.comparison_marks(page.key, page.workspace, SubsetRequest())[1])
+    return found["recommended"] if found else None
+
+
+def _comparison(page: Page, wish: SubsetRequest, among: tuple[str, ...] | None, target: tuple[str, ...] | None) -> None:
+    """Every method beside random under the settings on the page: as it was measured, as it is being, or a button for it."""
+    mark, _ = cache.comparison_marks(page.key, page.workspace, wish, among, target)
+    root = Path(page.info.path)
+    may = page.may(Right.DECIDE)
+
+    def handle(value: dict[str, Any]) -> None:
+        name = str(value.get("method"))
+        if value.get("do") == "compare-start" and may:
+            start_comparison(root, mark, wish, state.session().actor, among, target)
+        elif value.get("do") == "compare-cancel":
+            cancel_payoff(root, mark)
+        elif value.get("do") == "method" and name in SELECTORS:
+            st.session_state["w-method"] = name
+        else:
+            dispatch(value)
+
+    if (found := Comparisons(root / "selections").get(mark)) is not None:
+        live(parts.comparison_card(found, wish.method), "w-select-compared", handle)
+    elif payoff_status(root, mark)["state"] == "running":
+        _comparing(root, mark, handle)
+    else:
+        live(parts.comparison_wanted(payoff_status(root, mark), may), "w-select-compare", handle)
+
+
+@st.fragment(run_every=EVERY)
+def _comparing(root: Path, mark: str, handle: Handler) -> None:
+    """A comparison that is being made, until it is there."""
+    now = payoff_status(root, mark)
+    if now["state"] != "running":
+        st.rerun(scope="app")
+    live(parts.comparison_waiting(now), "w-select-comparing", handle)
+
+
+def _controls(
+    page: Page, methods: list[dict[str, Any]], best: str | None
+) -> tuple[SubsetRequest, tuple[str, ...] | None, tuple[str, ...] | None]:
+    by_name = {m["name"]: m for m in methods}
+    names = [m["name"] for m in methods]
+    first = names.index(best if best in by_name else YARDSTICK)
+
+    def said(name: str) -> str:
+        return by_name[name]["title"] + (" · recommended" if name == best else "")
+
+    name = st.selectbox("Method", names, index=first, format_func=said, key="w-method")
+    method = by_name[name]
+    st.caption(method["explain"])
+    percent = st.slider("How much to keep", 1, 100, 30, format="%d%%", key="w-budget")
+    one, two = st.columns(2)
+    quality = one.slider(
+        "Quality", 0.0, 1.0, 0.5, 0.05, key="w-quality", disabled="quality" not in method["uses"],
+        help="0 = any sample counts the same; 1 = samples whose label and content are trusted come first.",
+    )  # fmt: skip
+    diversity = two.slider(
+        "Diversity", 0.0, 1.0, 0.5, 0.05, key="w-diversity", disabled="diversity" not in method["uses"],
+        help="0 = as it comes; 1 = as different from each other as can be.",
+    )  # fmt: skip
+    kept = {s.name: s for s in page.workspace.saved_selections.all()}
+    target_ids: tuple[str, ...] | None = None
+    if method["needs_target"]:
+        aim = st.selectbox("Resemble", ["The held-out samples", *kept], key="w-target")
+        if aim in kept:
+            target_ids = tuple(page.workspace.saved_selections.ids(kept[aim].handle))
+    with st.expander("Constraints"):
+        sources = [ALL, *(["The current filter"] if _filtered(page) else []), *kept]
+        source = st.selectbox("Choose among", sources, key="w-among")
+        per_class = st.number_input("At least, of each class", 0, 10_000, 1, key="w-per-class")
+        groups = st.checkbox("Keep the share of each source (or class)", key="w-keep-groups")
+        guard = st.checkbox("Never leave out guarded rare samples", True, key="w-guard")
+        unique = st.checkbox("Keep one of each duplicate group", True, key="w-unique")
+        held = st.checkbox(
+            "Choose held-out samples too",
+            key="w-held",
+            help="They judge the payoff: it ignores those that were chosen.",
+        )
+        seed = st.number_input("Seed", 0, 2**31 - 1, 0, key="w-seed")
+    among: tuple[str, ...] | None = None
+    if source == "The current filter":
+        among = tuple(page.workspace.ids(page.filter))
+    elif source in kept:
+        among = tuple(page.workspace.saved_selections.ids(kept[source].handle))
+    wish = SubsetRequest(
+        name, f"{percent}%", int(seed), quality, diversity, int(per_class), groups, guard, unique, held
+    )
+    return wish, among, target_ids
+
+
+def _filtered(page: Page) -> bool:
+    return bool(page.counts.matching != page.counts.total)
+
+
+def _keep(page: Page, choice: SubsetChoice) -> None:
+    with st.container(border=True, key="w-keep"):
+        usual = f"{choice.wish.method.replace('_', ' ')} {choice.wish.budget}"
+        name = st.text_input("Name", value=usual, max_chars=80, key=f"w-keep-name-{usual}")
+        save, out = st.columns(2)
+        may = page.may(Right.DECIDE)
+        if save.button("Save", width="stretch", icon=":material/bookmark_add:", disabled=not may, key="w-keep-save"):
+            _save(page, choice, name)
+        if out.button(
+            "Save and export", type="primary", width="stretch", icon=":material/download:", disabled=not may, key="w-keep-out"
+        ) and _save(page, choice, name):  # fmt: skip
+            st.session_state["w-export-what"] = " ".join(name.split())
+            goto("export")
+            st.rerun()
+
+
+def _save(page: Page, choice: SubsetChoice, name: str) -> bool:
+    chooser = page.workspace.subsets
+    try:
+        there = {s.name.casefold(): s for s in page.workspace.saved_selections.all()}
+        known = there.get(" ".join(name.split()).casefold())
+        if known is None or known.fingerprint != choice.fingerprint:
+            chooser.save(choice, name, page.actor)
+    except WinnowError as error:
+        st.html(notice(str(error), "bad"))
+        return False
+    st.html(notice(f"Kept as “{name}”.", "good"))
+    return True
+
+
+@st.fragment(run_every=EVERY)
+def _payoff(page: Page, choice: SubsetChoice, among: tuple[str, ...] | None, target: tuple[str, ...] | None) -> None:
+    """The payoff of the choice on the page, until it is there. It starts by itself once the choice is left alone."""
+    root, mark = Path(page.info.path), choice.fingerprint
+    guard = HoldoutGuard(root / "selections")
+    now = payoff_status(root, mark)
+    if Payoffs(root / "selections").get(mark) is not None:
+        st.rerun(scope="app")
+    seen = st.session_state.setdefault("w-payoff", {"mark": "", "since": 0.0, "running": ""})
+    if seen["mark"] != mark:
+        if seen["running"] and seen["running"] != mark:
+            cancel_payoff(root, seen["running"])
+        seen |= {"mark": mark, "since": time.monotonic(), "running": ""}
+
+    def begin() -> None:
+        seen["running"] = mark
+        start_payoff(root, choice, state.session().actor, among, target)
+
+    def handle(value: dict[str, Any]) -> None:
+        if value.get("do") == "payoff-cancel":
+            cancel_payoff(root, mark)
+        elif value.get("do") == "payoff-start":
+            begin()
+        else:
+            dispatch(value)
+
+    if now["state"] == "none" and time.monotonic() - seen["since"] > SETTLED_S:
+        begin()
+        now = payoff_status(root, mark)
+    if now["state"] in ("running", "none"):
+        html = parts.payoff_waiting(now, len(guard.looks()))
+    else:
+        html = parts.payoff_ended(now)
+    live(html, "w-select-payoff", handle)

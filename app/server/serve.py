@@ -1,0 +1,148 @@
+"""Start the app's server: ``winnow app`` and ``winnow demo`` call :func:`serve`."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from threadpoolctl import threadpool_limits
+
+from winnow.app.components import theme
+from winnow.core import WinnowError
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+QUIET = {
+    "browser.gatherUsageStats": False,
+    "client.toolbarMode": "minimal",
+    "client.showErrorDetails": "none",
+    "client.showSidebarNavigation": False,
+    "global.developmentMode": False,
+    "logger.hideWelcomeMessage": True,
+    "runner.magicEnabled": False,
+    "runner.postScriptGC": False,
+    "server.fileWatcherType": "none",
+    "server.showEmailPrompt": False,
+    "server.maxUploadSize": 2000,
+    "server.enableAgentApi": False,
+    "server.enableStaticServing": False,
+}
+"""No telemetry, no Deploy button, no watching of files, no welcome. Set here, so that an installed app needs no file.
+Python collects garbage when there is some, instead of after each run of a page, just when its pictures are asked for."""
+
+
+def options(port: int, host: str, headless: bool) -> dict[str, Any]:
+    """Every Streamlit option that the app runs under."""
+    return {
+        "server.port": port,
+        "server.address": host,
+        "server.headless": headless,
+        **QUIET,
+        **theme.streamlit_options(),
+    }
+
+
+def check_port(port: int, host: str) -> None:
+    """Raise WinnowError when the port cannot be had, naming it and the way out."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise WinnowError(
+                f"Port {port} on {host} cannot be used ({error.strerror or error}). Another program may hold it: "
+                f"choose another with --port, for example --port {port + 1 if port < 65535 else port - 1}."
+            ) from None
+
+
+def addresses(host: str) -> list[str]:
+    """Where others reach a server that listens on ``host``: itself, or the names of this computer for every interface."""
+    return [socket.gethostname()] if host in ("0.0.0.0", "::", "") else [f"[{host}]" if ":" in host else host]
+
+
+def open_door(host: str, port: int, tokens: Sequence[str], no_auth: bool) -> tuple[dict[str, str], list[str]]:
+    """Decide who gets in. Returns the tokens ({token: name}) and what to say to the person who starts the server.
+
+    Raises
+    ------
+    WinnowError : ``host`` lets other computers in, and nothing asks who they are; or a token is none.
+    """
+    from winnow.app.server.signin import configured
+    from winnow.app.server.token_auth import parse_tokens
+
+    given = [*tokens, *os.environ.get("WINNOW_TOKEN", "").split()]
+    if no_auth and given:
+        raise WinnowError("--no-auth lets everybody in, and a token asks who comes. Choose one of them.")
+    found = parse_tokens(given)
+    signed, there = configured(), host.lower() in LOOPBACK
+    if not (there or found or signed or no_auth):
+        raise WinnowError(
+            f"--host {host} would let other computers see this data and decide about it without signing in. Ask for a token "
+            "with --token auto (one for each person: --token NAME=auto), or configure sign-in ([auth] in "
+            f".streamlit/secrets.toml), or tunnel instead: ssh -L {port}:127.0.0.1:{port} THIS-COMPUTER. Type --no-auth to "
+            "let everyone in."
+        )
+    said = []
+    if not there:
+        who = "signs in" if signed else "has a token" if found else "can reach it: nobody is asked who they are"
+        said.append(
+            f"Open beyond this computer, on {host}:{port}, to everyone who {who}: samples, labels and decisions."
+        )
+        if not signed and "" in found.values():
+            said.append(
+                "With the shared token, a name is what people say. --token NAME=auto makes a token that proves one."
+            )
+    where = "127.0.0.1" if there else addresses(host)[0]
+    secret = {item.partition("=")[2].strip() or item.strip() for item in given}
+    made = {token: name for token, name in found.items() if token not in secret}
+    said += [f"{name or 'Anyone'} comes in at http://{where}:{port}/?token={token}" for token, name in made.items()]
+    return found, said
+
+
+def serve(
+    workspace: Path | None,
+    port: int = 8501,
+    host: str = "127.0.0.1",
+    headless: bool = True,
+    actor: str | None = None,
+    tokens: Mapping[str, str] | None = None,
+) -> None:
+    """Serve the app until it is stopped.
+
+    Parameters
+    ----------
+    workspace : the workspace to show first; None = the page on which a dataset is chosen.
+    port, host : where to listen. Any host but a loopback address lets other computers in.
+    headless : do not open a browser. actor : who decides (default: the login name).
+    tokens : {token: name} that open the door, "" = the shared one; see :func:`open_door`.
+
+    Raises
+    ------
+    WinnowError : the port cannot be used, or the workspace is not one.
+    """
+    check_port(port, host)
+    if workspace is not None and not (workspace / "workspace.json").is_file():
+        raise WinnowError(
+            f"There is no Winnow workspace at {workspace}. Make one with `winnow scan SOURCE --out {workspace}`."
+        )
+    os.environ["WINNOW_ADDRESS"] = host
+    os.environ.pop("WINNOW_TOKEN", None)  # what the server starts (scans) has no need of it
+    if actor:
+        os.environ["WINNOW_ACTOR"] = actor
+    from winnow.app.server.state import configure, from_environment
+    from winnow.app.server.token_auth import TokenAuthenticator
+
+    hub = configure(from_environment())
+    if tokens:
+        hub.door = TokenAuthenticator(hub.secret, dict(tokens))
+    if workspace is not None:
+        hub.remember(hub.add(workspace))
+    from winnow.app.main import app
+
+    # each answer on one core: sessions do not wait for each other's threads, and a subset is the same on any number of cores
+    threadpool_limits(1, user_api="blas")
+    app.run(config=options(port, host, headless))

@@ -1,0 +1,250 @@
+"""The door of a server that others can reach: a shared token, or one for each person, before anything is shown.
+
+Whoever gives a token gets a **pass**: a cookie that scripts cannot read, signed by the server and bound to that token, so
+that a server started with another token knows it no more. Without a pass nothing behind :class:`TokenMiddleware` answers: no page, no
+WebSocket, no picture, no route. A token may be the end of a link (``/?token=…``); it is taken out of the address at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import secrets
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from html import escape
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from winnow.app.components import theme
+from winnow.app.server.security import Refused, check_origin, decode, encode
+from winnow.core import WinnowError
+
+SHORTEST = 16
+"""Characters that a token must have at least: ``auto`` makes one of 256 bits."""
+
+PASS_SECONDS = 7 * 24 * 3600
+TRIES, ALL_TRIES, WINDOW = 8, 60, 60.0
+"""Wrong tokens within a window of seconds, of one address and of all together, after which nothing is compared."""
+
+MAX_FORM = 4096
+OPEN = ("/api/health", "/_stcore/health")
+"""What answers without a pass: whether the server is alive, nothing about any dataset."""
+
+
+def parse_tokens(given: Iterable[str]) -> dict[str, str]:
+    """``TOKEN``, ``auto``, ``NAME=TOKEN`` or ``NAME=auto`` → {token: name, "" for the shared one}.
+
+    Raises WinnowError for a token that is too short or that is given twice.
+    """
+    found: dict[str, str] = {}
+    for item in given:
+        name, equals, token = item.partition("=")
+        name, token = (name.strip(), token.strip()) if equals else ("", item.strip())
+        token = secrets.token_urlsafe(32) if token == "auto" else token
+        if len(token) < SHORTEST or not token.isprintable() or " " in token:
+            raise WinnowError(
+                f"A token has at least {SHORTEST} characters and no space; this one has {len(token)}. `--token auto` makes one."
+            )
+        if token in found:
+            raise WinnowError("The same token is given twice. Each person needs one of their own.")
+        found[token] = name
+    return found
+
+
+@dataclass(frozen=True)
+class SessionPass:
+    """Who came in. name : of whom the token is; "" = the shared one, and the person says who they are."""
+
+    name: str
+    expires: int
+
+
+@dataclass
+class TokenAuthenticator:
+    """Compares tokens, counts wrong ones, and mints passes."""
+
+    secret: bytes
+    tokens: Mapping[str, str]
+    _wrong: dict[str, deque[float]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def _mac(self, *parts: str) -> str:
+        return encode(hmac.new(self.secret, json.dumps(["pass", *parts]).encode(), hashlib.sha256).digest())
+
+    @property
+    def cookie(self) -> str:
+        """The cookie's name: another one for other tokens, so that two servers on one computer do not disturb each other."""
+        return "winnow_pass_" + self._mac("name", *sorted(self.tokens))[:10].replace("-", "a").replace("_", "b")
+
+    def _held_back(self, address: str, now: float) -> bool:
+        for key, most in ((address, TRIES), ("", ALL_TRIES)):
+            times = self._wrong.get(key, deque())
+            while times and now - times[0] > WINDOW:
+                times.popleft()
+            if len(times) >= most:
+                return True
+            if not times:
+                self._wrong.pop(key, None)
+        return False
+
+    def enter(self, token: str, address: str, now: float | None = None) -> str:
+        """A pass for a token. Raises Refused (401 for a wrong token, 429 after too many of them)."""
+        now = time.time() if now is None else now
+        with self._lock:
+            if self._held_back(address, now):
+                raise Refused(429, "Too many wrong tokens were tried. Wait a minute, then try again.")
+        given = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+        name, kept = None, ""
+        for known, who in self.tokens.items():  # every one is compared, in the same time, whatever was given
+            if hmac.compare_digest(given, hashlib.sha256(known.encode()).digest()):
+                name, kept = who, known
+        if name is None:
+            with self._lock:
+                for key in (address, ""):
+                    self._wrong.setdefault(key, deque()).append(now)
+            raise Refused(401, "This is not the token of this server. Ask whoever started it.")
+        body = encode(json.dumps({"n": name, "e": int(now) + PASS_SECONDS, "k": self._mac("key", kept)}).encode())
+        return f"{body}.{self._mac('cookie', body)}"
+
+    def read(self, cookies: str | None, now: float | None = None) -> SessionPass | None:
+        """The pass in a Cookie header; None where there is none that holds."""
+        try:
+            morsel = SimpleCookie(cookies or "").get(self.cookie)
+        except CookieError:
+            return None
+        body, _, mac = (morsel.value if morsel else "").partition(".")
+        if not body or not hmac.compare_digest(mac.encode(), self._mac("cookie", body).encode()):
+            return None
+        said = json.loads(decode(body))
+        if said["e"] < (time.time() if now is None else now):
+            return None
+        if not any(hmac.compare_digest(said["k"], self._mac("key", t)) for t in self.tokens):
+            return None
+        return SessionPass(said["n"], said["e"])
+
+
+_PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Winnow</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="robots" content="noindex">
+<style nonce="{nonce}">{style}</style></head><body><main>{logo}<h1>This data is not public</h1>
+<p>Give the token of this server. Whoever started it has it.</p>
+<form method="post" action="{action}"><input type="hidden" name="next" value="{next}">
+<label for="token">Token</label><input id="token" name="token" type="password" autocomplete="current-password" required autofocus>
+<p class="said" role="alert">{said}</p><button>Come in</button></form></main></body></html>"""
+
+_STYLE = (
+    ":root{color-scheme:light dark}body{margin:0;min-height:100vh;display:grid;place-items:center;"
+    "font:15px/1.5 system-ui,sans-serif;background:var(--w-bg);color:var(--w-text)}main{width:min(380px,86vw)}"
+    "svg{width:44px;height:44px}h1{font-size:22px;margin:14px 0 4px}p{margin:0 0 18px}label{font-weight:600}"
+    "input,button{font:inherit;width:100%;box-sizing:border-box;padding:10px 12px;border-radius:8px;margin-top:6px}"
+    "input{border:1px solid var(--w-muted);background:transparent;color:inherit}.said{min-height:1.5em;margin:8px 0}"
+    "button{border:0;background:var(--w-text);color:var(--w-bg);font-weight:600;cursor:pointer}"
+    "input:focus-visible,button:focus-visible{outline:3px solid var(--w-accent);outline-offset:2px}"
+)
+
+
+def _page(action: str, to: str, said: str = "") -> tuple[bytes, str]:
+    """(the page that asks for the token, its Content-Security-Policy)."""
+    nonce = secrets.token_urlsafe(12)
+    root = ";".join(f"--w-{k}:light-dark({theme.LIGHT[k]},{theme.DARK[k]})" for k in theme.LIGHT)
+    html = _PAGE.format(
+        nonce=nonce, style=f":root{{{root}}}{_STYLE}", logo=(theme.ASSETS / "logo.svg").read_text(encoding="utf-8"),
+        action=escape(action, quote=True), next=escape(to, quote=True), said=escape(said),
+    )  # fmt: skip
+    policy = (
+        f"default-src 'none'; style-src 'nonce-{nonce}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
+    return html.encode(), policy
+
+
+def _header(scope: Any, name: bytes) -> str | None:
+    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), None)
+
+
+def _local(to: str) -> str:
+    """A path of this server, whatever a form says: never another site's address."""
+    return to if to.startswith("/") and to[1:2] not in ("/", "\\") and to.isprintable() and "\\" not in to else "/"
+
+
+class TokenMiddleware:
+    """ASGI middleware: nothing passes without a pass. ``door``: gives the door, None = the server has none.
+
+    ``prefix``: gives the path under which the app is served, without a slash at its end.
+    """
+
+    def __init__(
+        self, app: Any, door: Callable[[], TokenAuthenticator | None], prefix: Callable[[], str] = lambda: ""
+    ) -> None:
+        self.app, self.door, self.prefix = app, door, prefix
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        door = self.door() if scope["type"] in ("http", "websocket") else None
+        path = scope.get("path", "").removeprefix(self.prefix())
+        if door is None or path in OPEN or (path != "/enter" and door.read(_header(scope, b"cookie")) is not None):
+            await self.app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 4401})
+        else:
+            await self._ask(door, scope, path, receive, send)
+
+    async def _ask(self, door: TokenAuthenticator, scope: Any, path: str, receive: Any, send: Any) -> None:
+        query = parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
+        rest = urlencode([(k, v) for k, v in query if k != "token"])
+        to, token = _local(path + (f"?{rest}" if rest else "")), dict(query).get("token")
+        try:
+            if path == "/enter":
+                to = "/"
+                form = await self._form(scope, receive)
+                to, token = _local(form.get("next", "/")), form.get("token", "").strip()
+            elif scope["method"] != "GET" or path.startswith(("/api/", "/_stcore/")):
+                raise Refused(401, "This server asks for a token first. Reload the page.")
+            if token is not None:
+                made = door.enter(token, str((scope.get("client") or ("",))[0]))
+                secure = "; Secure" if scope.get("scheme") == "https" else ""
+                cookie = f"{door.cookie}={made}; Path={self.prefix() or '/'}; Max-Age={PASS_SECONDS}; HttpOnly; SameSite=Lax{secure}"
+                headers = [
+                    (b"location", (self.prefix() + to).encode("latin-1", "replace")),
+                    (b"set-cookie", cookie.encode()),
+                ]
+                await _answer(send, 303, b"", headers)
+                return
+            body, policy = _page(self.prefix() + "/enter", to)
+            await _answer(send, 401, body, [(b"content-security-policy", policy.encode())])
+        except Refused as error:
+            if path.startswith(("/api/", "/_stcore/")):
+                said = json.dumps({"error": str(error)}).encode()
+                await _answer(send, error.status, said, [], b"application/json")
+                return
+            body, policy = _page(self.prefix() + "/enter", to, str(error))
+            more = [(b"retry-after", b"60")] if error.status == 429 else []
+            await _answer(send, error.status, body, [(b"content-security-policy", policy.encode()), *more])
+
+    async def _form(self, scope: Any, receive: Any) -> dict[str, str]:
+        if scope["method"] != "POST":
+            return {"token": ""}
+        check_origin(
+            _header(scope, b"host"), _header(scope, b"origin"), _header(scope, b"sec-fetch-site"), required=True
+        )
+        body, more = b"", True
+        while more:
+            message = await receive()
+            if message["type"] != "http.request":
+                raise Refused(400, "The form did not arrive whole. Send it again.")
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+            if len(body) > MAX_FORM:
+                raise Refused(413, "This form is too large.")
+        return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+
+
+async def _answer(
+    send: Any, status: int, body: bytes, headers: list[tuple[bytes, bytes]], kind: bytes = b"text/html; charset=utf-8"
+) -> None:
+    plain = [(b"content-type", kind), (b"content-length", str(len(body)).encode()), (b"cache-control", b"no-store")]
+    await send({"type": "http.response.start", "status": status, "headers": [*plain, *headers]})
+    await send({"type": "http.response.body", "body": body})

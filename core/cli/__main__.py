@@ -1,0 +1,5 @@
+"""``python -m winnow.core.cli``."""
+
+from . import main
+
+main()

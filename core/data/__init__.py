@@ -1,0 +1,4 @@
+"""From a person's files to a :class:`~winnow.core.types.Dataset` and its pictures.
+
+In: a path (folder, table, saved dataset). Out: rows with ids, labels and metadata; decoded pixels and their measurements.
+"""

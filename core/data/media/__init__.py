@@ -1,0 +1,21 @@
+"""Images: safe decoding, one pass that measures every image, and thumbnails that outlive the source.
+
+In: a dataset's image bytes. Out: measurements, thumbnails, and decoded pixels for encoders.
+"""
+
+from __future__ import annotations
+
+from .decode import MAX_PIXELS, Undecodable, decode
+from .scan import scan_media
+from .store import MEDIA_VERSION, Thumbnails, content_hashes, load_media_features
+
+__all__ = [
+    "MAX_PIXELS",
+    "MEDIA_VERSION",
+    "Thumbnails",
+    "Undecodable",
+    "content_hashes",
+    "decode",
+    "load_media_features",
+    "scan_media",
+]

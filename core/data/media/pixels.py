@@ -1,0 +1,86 @@
+"""Pixels as image encoders want them, made in worker processes with Pillow and NumPy only (importing torch in every worker
+would cost seconds and gigabytes).
+
+The steps are those of open_clip's and torchvision's transforms on Pillow images, up to the conversion to floats, which the
+encoder does on its device.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from ...types import Bool
+from .decode import Undecodable, decode
+
+_FILTERS = {
+    "bicubic": Image.Resampling.BICUBIC,
+    "bilinear": Image.Resampling.BILINEAR,
+    "random": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How an image becomes ``height`` × ``width`` pixels.
+
+    mode : "shortest" (resize the shorter side, crop the centre), "longest" (resize the longer side, pad with ``fill``) or
+    "squash" (change the aspect). interpolation : "bicubic", "bilinear" or "lanczos". reserve : a JPEG is decoded at a
+    reduced size that is at least so many times the size wanted; 0 = always whole.
+    """
+
+    height: int
+    width: int
+    mode: str = "shortest"
+    interpolation: str = "bicubic"
+    fill: int = 0
+    reserve: int = 2
+
+    def __call__(self, cells: list[bytes | str]) -> tuple[NDArray[np.uint8], Bool]:
+        """Cells (bytes, or the reason why there are none) → (m, height, width, 3) uint8 and which rows are good."""
+        out = np.zeros((len(cells), self.height, self.width, 3), np.uint8)
+        good = np.zeros(len(cells), bool)
+        for i, cell in enumerate(cells):
+            if isinstance(cell, str):
+                continue
+            try:
+                out[i] = np.asarray(self.image(decode(cell, self.least if self.reserve else None)))
+            except Undecodable:
+                continue
+            good[i] = True
+        return out, good
+
+    def least(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height that are enough for a picture of this size."""
+        w, h = (self.width, self.height) if self.mode == "squash" else self._size(width, height)
+        return self.reserve * max(w, 1), self.reserve * max(h, 1)
+
+    def image(self, image: Image.Image) -> Image.Image:
+        """One RGB image, resized and cropped or padded."""
+        resample = _FILTERS[self.interpolation]
+        if self.mode == "squash":
+            return image.resize((self.width, self.height), resample)
+        w, h = self._size(*image.size)
+        resized = image.resize((w, h), resample) if (w, h) != image.size else image
+        return self._centre(resized)
+
+    def _size(self, w: int, h: int) -> tuple[int, int]:
+        if self.mode == "shortest" and self.height == self.width:  # torchvision.transforms.Resize(int)
+            side = self.height
+            return (side, int(side * h / w)) if w <= h else (int(side * w / h), side)
+        ratios = (h / self.height, w / self.width)
+        ratio = max(ratios) if self.mode == "longest" else min(ratios)
+        return max(1, round(w / ratio)), max(1, round(h / ratio))
+
+    def _centre(self, image: Image.Image) -> Image.Image:
+        dw, dh = max(0, self.width - image.width), max(0, self.height - image.height)
+        if dw or dh:
+            box = (dw // 2, dh // 2, (dw + 1) // 2, (dh + 1) // 2)
+            image = ImageOps.expand(image, box, (self.fill,) * 3)
+        top = round((image.height - self.height) / 2.0)
+        left = round((image.width - self.width) / 2.0)
+        return image.crop((left, top, left + self.width, top + self.height))

@@ -1,0 +1,297 @@
+"""Which column holds what: by the names that people use, by type, and by what the first cells look like."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.types as pt
+
+from ...errors import ColumnError, SourceError, choices
+from ...types import ColumnMap, Modality
+from .base import IMAGE_SUFFIXES, RawTable
+
+_MANY_FLOATS = 8
+"""This many float columns in a table without images and text are taken for an embedding."""
+
+USUAL_NAMES: dict[str, tuple[str, ...]] = {
+    "id": (
+        "id", "sample_id", "uid", "uuid", "guid", "item_id", "example_id", "row_id", "image_id", "text_id", "doc_id",
+    ),
+    "image": (
+        "image", "img", "image_path", "img_path", "image_file", "image_filename", "filepath", "file_path", "file_name",
+        "filename", "path", "file", "picture", "photo", "images", "image_bytes", "jpg", "png", "uri", "url",
+    ),
+    "text": (
+        "text", "sentence", "content", "query", "utterance", "question", "review", "document", "caption", "prompt",
+        "message", "body", "comment", "tweet", "title", "headline", "description", "instruction", "input", "texts",
+    ),
+    "label": (
+        "label", "labels", "class", "target", "category", "y", "intent", "class_name", "label_name", "category_name",
+        "class_label", "gt", "ground_truth", "annotation", "coarse_label", "fine_label", "sentiment", "topic",
+    ),
+    "split": ("split", "subset", "fold", "partition", "set"),
+    "source": ("source", "origin", "dataset", "data_source", "domain"),
+}  # fmt: skip
+"""Role → names, most telling first; compared without case, spaces, dots and dashes."""
+
+_PAIRED = ("text", "sentence", "caption")
+"""Names that make image + text a pair; any other text column beside images is only metadata unless named."""
+
+_ROLE_WORDS = {"source": "--source-col"}
+_PEEK = 100
+
+
+def normal(name: str) -> str:
+    """A column name as it is compared: lower case, runs of other signs as one underscore."""
+    return re.sub(r"[^0-9a-z]+", "_", name.strip().lower()).strip("_")
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether a column holds strings, dictionary-encoded or not."""
+
+    if pt.is_dictionary(kind):
+        kind = kind.value_type
+    return bool(pt.is_string(kind) or pt.is_large_string(kind) or pt.is_string_view(kind))
+
+
+def is_binary(kind: pa.DataType) -> bool:
+    """Whether a column holds bytes."""
+
+    return bool(
+        pt.is_binary(kind) or pt.is_large_binary(kind) or pt.is_fixed_size_binary(kind) or pt.is_binary_view(kind)
+    )
+
+
+def is_image_struct(kind: pa.DataType) -> bool:
+    """Hugging Face's ``Image`` storage: a struct with ``bytes`` and ``path``."""
+    return bool(pt.is_struct(kind)) and any(f.name == "bytes" and is_binary(f.type) for f in kind)
+
+
+def is_list(kind: pa.DataType) -> bool:
+    """Whether a column holds lists, of any length."""
+
+    return bool(pt.is_list(kind) or pt.is_large_list(kind) or pt.is_fixed_size_list(kind) or pt.is_list_view(kind))
+
+
+def is_vector(kind: pa.DataType) -> bool:
+    """A list of floats: an embedding."""
+    return is_list(kind) and bool(pt.is_floating(kind.value_type))
+
+
+def is_nested(kind: pa.DataType) -> bool:
+    """Whether a column holds what no cell of a spreadsheet can."""
+
+    return is_list(kind) or bool(pt.is_nested(kind))
+
+
+def plain_type(kind: pa.DataType) -> str:
+    """An Arrow type in a person's words."""
+    if is_binary(kind) or is_image_struct(kind):
+        return "image"
+    if is_text(kind):
+        return "text"
+    if pt.is_boolean(kind):
+        return "yes/no"
+    if pt.is_integer(kind):
+        return "whole number"
+    if pt.is_floating(kind) or pt.is_decimal(kind):
+        return "number"
+    if is_vector(kind):
+        return "vector"
+    if pt.is_temporal(kind):
+        return "time"
+    return str(kind)
+
+
+def looks_like_paths(raw: RawTable, name: str) -> bool:
+    """Whether most of a text column's first cells end like image files, or are files beside the table."""
+    if name not in raw.table.column_names:
+        return False
+    cells = [str(v) for v in raw.table.column(name).slice(0, _PEEK).to_pylist() if v not in (None, "")]
+    if not cells:
+        return False
+    hits = sum(Path(c).suffix.lower() in IMAGE_SUFFIXES for c in cells)
+    return 2 * hits > len(cells)
+
+
+def _mean_length(raw: RawTable, name: str) -> float:
+    cells = [str(v) for v in raw.table.column(name).slice(0, _PEEK).to_pylist() if v not in (None, "")]
+    return sum(map(len, cells)) / len(cells) if cells else 0.0
+
+
+def _named(raw: RawTable, columns: ColumnMap) -> dict[str, str]:
+    """The columns that were named, each checked to be there (exactly, else without regard to case)."""
+    found: dict[str, str] = {}
+    for role, name in asdict(columns).items():
+        if name is None:
+            continue
+        if name in raw.order:
+            found[role] = name
+            continue
+        same = [c for c in raw.order if c.casefold() == name.casefold()]
+        if len(same) != 1:
+            flag = _ROLE_WORDS.get(role, f"--{role}")
+            raise ColumnError(
+                f"There is no column {name!r} in {raw.path.name} ({flag}). Its columns are: {choices(raw.order, 40)}."
+            )
+        found[role] = same[0]
+    return found
+
+
+def _usable(raw: RawTable, role: str, name: str) -> bool:
+    """Whether a column with a usual name can play the role by its type and content."""
+    kind = raw.types[name]
+    if role == "image":
+        return name in raw.image_columns or (is_text(kind) and looks_like_paths(raw, name))
+    if name in raw.image_columns or is_nested(kind):
+        return False
+    if role == "text":
+        return is_text(kind) and not looks_like_paths(raw, name)
+    return not (role == "id" and pt.is_floating(kind))
+
+
+def resolve(
+    raw: RawTable, columns: ColumnMap, vectors_apart: bool = False
+) -> tuple[ColumnMap, Modality | None, list[str]]:
+    """Decide each role's column, and what a sample is.
+
+    Named columns come first, then what the source knows, then the usual names, then the look of the cells (images
+    only where embeddings are brought in a file of their own, ``vectors_apart``: a table of ids and labels is then
+    enough, and its longest text column is no sample).
+
+    Returns
+    -------
+    (columns, modality, notices). Modality is None when no column holds images, text or embeddings.
+
+    Raises
+    ------
+    ColumnError : a named column is not there, has two roles, or is of a type that cannot play its role.
+    """
+    notices: list[str] = []
+    found = _named(raw, columns)
+    by_column: dict[str, str] = {}
+    for role, name in found.items():
+        if name in by_column and {role, by_column[name]} & {"image", "text", "label"} == {role, by_column[name]}:
+            raise ColumnError(
+                f"Column {name!r} cannot be both {by_column[name]} and {role}. Name another for one of them."
+            )
+        by_column[name] = role
+    for role, name in asdict(raw.roles).items():
+        if name is not None:
+            found.setdefault(role, name)
+    _check_types(raw, found)
+    taken = set(found.values())
+    by_name: dict[str, str] = {}
+    for name in raw.order:
+        by_name.setdefault(normal(name), name)
+    guess = {}
+    for role, names in USUAL_NAMES.items():
+        if role in found:
+            continue
+        for usual in names:
+            called = by_name.get(usual)
+            if called is not None and called not in taken and _usable(raw, role, called):
+                found[role] = guess[role] = called
+                taken.add(called)
+                break
+    _by_look(raw, found, guess, taken, notices, vectors_apart)
+    named_text = columns.text is not None
+    if "image" in found and "text" in found and not named_text and normal(found["text"]) not in _PAIRED:
+        del found["text"]
+        guess.pop("text", None)
+    if guess:
+        said = ", ".join(f"{role} = {name!r}" for role, name in guess.items())
+        notices.insert(0, f"Columns recognised: {said}.")
+    return ColumnMap(**found), _modality(raw, found, vectors_apart), notices
+
+
+def _by_look(
+    raw: RawTable,
+    found: dict[str, str],
+    guess: dict[str, str],
+    taken: set[str],
+    notices: list[str],
+    vectors_apart: bool,
+) -> None:
+    """Find images and text under unusual names."""
+    free = [c for c in raw.order if c not in taken]
+    if "image" not in found:
+        image = next((c for c in free if c in raw.image_columns), None)
+        if image is None and "text" not in found:
+            image = next((c for c in free if is_text(raw.types[c]) and looks_like_paths(raw, c)), None)
+        if image is not None:
+            found["image"] = guess["image"] = image
+            taken.add(image)
+    if "image" in found or "text" in found or raw.vector_columns or vectors_apart:
+        return
+    texts = [c for c in free if is_text(raw.types[c]) and c in raw.table.column_names and not looks_like_paths(raw, c)]
+    longest = max(texts, key=lambda c: _mean_length(raw, c), default=None)
+    if longest is not None and _mean_length(raw, longest) >= 8:
+        found["text"] = longest
+        taken.add(longest)
+        notices.append(
+            f"No column has a usual name for text; {longest!r} was taken, the longest. Use --text to choose."
+        )
+
+
+def _check_types(raw: RawTable, found: dict[str, str]) -> None:
+    for role, name in found.items():
+        kind = raw.types[name]
+        if role == "image":
+            good = name in raw.image_columns or is_text(kind)
+            wanted = "image bytes or the paths of image files"
+        elif name in raw.image_columns:
+            good, wanted = False, "text or numbers"
+        else:
+            good, wanted = not is_nested(kind), "one value per row"
+        if not good:
+            raise ColumnError(
+                f"Column {name!r} cannot be used as {role}: it holds {plain_type(kind)}, and {wanted} is needed. "
+                f"The columns are: {choices(raw.order, 40)}."
+            )
+
+
+def _modality(raw: RawTable, found: dict[str, str], vectors_apart: bool) -> Modality | None:
+    if "image" in found:
+        return Modality.PAIR if "text" in found else Modality.IMAGE
+    if "text" in found:
+        return Modality.TEXT
+    return Modality.VECTOR if raw.vector_columns or vectors_apart else None
+
+
+def nothing_usable(raw: RawTable) -> SourceError:
+    """The error for a table in which no column is an image, a text or an embedding."""
+
+    return SourceError(
+        f"No column of {raw.path.name} holds images, text or embeddings. Its columns are: {choices(raw.order, 40)}. "
+        "Say which one does with --image or --text, or bring embeddings with --embeddings."
+    )
+
+
+def vector_columns(schema: pa.Schema) -> tuple[str, ...]:
+    """The columns that hold embeddings: one list of floats, or many float columns."""
+    lists = [f.name for f in schema if is_vector(f.type)]
+    if lists:
+        usual = [name for name in lists if normal(name) in ("embedding", "embeddings", "vector", "features", "emb")]
+        return tuple((usual or lists)[:1])
+    floats = [f.name for f in schema if pt.is_floating(f.type)]
+    return tuple(floats) if len(floats) >= _MANY_FLOATS and 2 * len(floats) > len(schema) else ()
+
+
+def cell_note(value: Any) -> str | None:
+    """A short note in place of image bytes or a vector."""
+    if value is None:
+        return None
+    if isinstance(value, dict):
+        if value.get("bytes") is not None:
+            return f"image, {len(value['bytes']):,} bytes"
+        return str(value.get("path") or "empty image")
+    if isinstance(value, bytes):
+        return f"image, {len(value):,} bytes"
+    if isinstance(value, list):
+        return f"vector of {len(value):,} numbers"
+    return str(value)

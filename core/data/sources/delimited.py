@@ -1,0 +1,152 @@
+"""CSV and TSV tables."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import zlib
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ...errors import SourceError
+from ...types import Progress, ProgressFn
+from .base import MAX_RATIO, MAX_UNPACKED, SOURCES, RawTable, check_width
+
+_SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+_DELIMITERS = ",;\t|"
+
+
+class DelimitedSource:
+    """CSV or TSV with a header line. Cells are read as the text they are ("NA" and "null" are text, not gaps).
+
+    Columns whose every cell is written as a whole number in its plain form become integers, which loses nothing:
+    "7" does, "007" does not. Encoding is UTF-8 (with or without a mark), UTF-16 with its mark, else Latin-1 with a
+    notice. The delimiter (comma, semicolon, tab or bar) is taken from the header.
+    """
+
+    name = "csv"
+    title = "a CSV or TSV table with a header"
+    rank = 1
+
+    def accepts(self, path: Path) -> bool:
+        return path.is_file() and path.name.lower().endswith(_SUFFIXES)
+
+    def read(self, path: Path, limit: int | None, progress: ProgressFn) -> RawTable:
+        progress(Progress("source", message=f"reading {path.name}"))
+        notices: list[str] = []
+        frame = _read(path, limit, notices)
+        if frame.empty:
+            raise SourceError(f"{path.name} has a header ({', '.join(map(str, frame.columns))[:200]}) but no rows.")
+        frame.columns = frame.columns.map(str)
+        table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
+        columns = [whole_numbers(column) for column in table.columns]
+        table = pa.Table.from_arrays(columns, names=table.column_names)
+        stat = path.stat()
+        return RawTable(
+            source=self.name,
+            path=path,
+            n=table.num_rows,
+            table=table,
+            order=tuple(table.column_names),
+            types={f.name: f.type for f in table.schema},
+            root=path.parent,
+            total=table.num_rows if limit is None or table.num_rows < limit else None,
+            identity=f"{stat.st_size}:{stat.st_mtime_ns}",
+            notices=notices,
+        )
+
+
+def whole_numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Text cells as int64 if, and only if, they read back letter for letter (empty cells are null)."""
+    filled = pc.if_else(pc.equal(column, ""), None, column)
+    if filled.null_count == len(filled):
+        return column
+    try:
+        numbers = pc.cast(filled, pa.int64())
+    except pa.ArrowInvalid:
+        return column
+    same = pc.equal(pc.cast(numbers, column.type), filled)
+    return numbers if pc.all(same, skip_nulls=True).as_py() else column
+
+
+def _read(path: Path, limit: int | None, notices: list[str]) -> pd.DataFrame:
+    with path.open("rb") as stream:
+        mark = stream.read(2)
+    if mark == b"\x1f\x8b":
+        _check_unpacked(path)
+    encodings = ["utf-16"] if mark in (b"\xff\xfe", b"\xfe\xff") else ["utf-8-sig", "latin-1"]
+    try:
+        for encoding in encodings:
+            try:
+                frame = _parse(path, encoding, limit)
+            except UnicodeError:
+                continue
+            if encoding == "latin-1":
+                notices.append(
+                    f"{path.name} is not UTF-8; it was read as Latin-1. If letters look wrong, save it as UTF-8."
+                )
+            return frame
+    except pd.errors.EmptyDataError:
+        raise SourceError(f"{path.name} is empty: a table needs a header line and rows.") from None
+    except (pd.errors.ParserError, OSError, EOFError, csv.Error, ValueError) as error:
+        said = str(error).strip().removeprefix("Error tokenizing data. C error: ")
+        raise SourceError(
+            f"{path.name} cannot be read as a table: {said}. Repair that line, or save it again as CSV."
+        ) from error
+    raise SourceError(f"{path.name} cannot be read as {' or '.join(encodings)} text. Save it as UTF-8.")
+
+
+def _check_unpacked(path: Path) -> None:
+    """Raise SourceError for a .gz that unpacks to far more than any table does."""
+    most = max(MAX_UNPACKED, MAX_RATIO * path.stat().st_size)
+    size = 0
+    try:
+        with gzip.open(path) as stream:
+            while block := stream.read(1 << 20):
+                size += len(block)
+                if size > most:
+                    raise SourceError(
+                        f"{path.name} unpacks to more than {most >> 20:,} MiB, over {MAX_RATIO} times its size: no table does. "
+                        "If it is one, unpack it yourself and give the .csv."
+                    )
+    except (OSError, EOFError, zlib.error) as error:
+        raise SourceError(f"{path.name} cannot be unpacked ({error}). Write or copy it again.") from error
+
+
+def _parse(path: Path, encoding: str, limit: int | None) -> pd.DataFrame:
+    delimiter, width = _delimiter(path, encoding)
+    check_width(path.name, width)
+    return pd.read_csv(
+        path,
+        sep=delimiter,
+        dtype=str,
+        keep_default_na=False,
+        na_filter=False,
+        index_col=False,
+        encoding=encoding,
+        nrows=limit,
+        low_memory=False,
+    )
+
+
+def _delimiter(path: Path, encoding: str) -> tuple[str, int]:
+    """(delimiter, number of columns) by the header line."""
+    name = path.name.lower()
+    opener = gzip.open if name.endswith(".gz") else open
+    with opener(path, "rt", encoding=encoding, newline="") as stream:
+        header = stream.readline(1 << 20)
+    plain = "".join(header.split('"')[::2])  # what stands outside quotes
+    choice = (
+        "\t"
+        if name.removesuffix(".gz").endswith(".tsv")
+        else ","
+        if name.endswith(".gz")
+        else max(_DELIMITERS, key=plain.count)
+    )
+    return choice, plain.count(choice) + 1
+
+
+SOURCES.register(DelimitedSource.name)(DelimitedSource())

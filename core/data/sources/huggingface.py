@@ -1,0 +1,101 @@
+"""A Hugging Face dataset saved on disk (``save_to_disk``), one split or several."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from ...errors import SourceError
+from ...types import ColumnMap, MediaRef, Progress, ProgressFn
+from ..media.reader import load_splits
+from .base import SOURCES, RawTable
+from .columns import cell_note, is_binary, is_image_struct, is_vector
+
+
+class HuggingFaceSource:
+    """``datasets.load_from_disk``: ClassLabel codes get their names, a DatasetDict's keys become the split."""
+
+    name = "huggingface"
+    title = "a Hugging Face dataset saved with save_to_disk"
+    rank = 0
+
+    def accepts(self, path: Path) -> bool:
+        return path.is_dir() and any((path / name).is_file() for name in ("dataset_dict.json", "state.json"))
+
+    def read(self, path: Path, limit: int | None, progress: ProgressFn) -> RawTable:
+        progress(Progress("source", message=f"reading {path.name}"))
+        splits = load_splits(path)
+        total = sum(len(part) for _, part in splits)
+        if not total:
+            raise SourceError(f"The dataset in {str(path)!r} has no rows.")
+        features = splits[0][1].features
+        types = {
+            name: _storage(feature_type) for name, feature_type in zip(features, _types(splits[0][1]), strict=True)
+        }
+        images = tuple(n for n, t in types.items() if is_binary(t) or is_image_struct(t))
+        vectors = tuple(n for n, t in types.items() if is_vector(t))[:1]
+        order = list(types)
+        light = [name for name in types if name not in images and name not in vectors]
+        named = len(splits) > 1 or bool(splits[0][0])
+        roles = ColumnMap()
+        split_column = "split" if "split" not in types else "split_name"
+        table = _rows(splits, light, limit, split_column if named else None)
+        if named:
+            types[split_column] = pa.string()
+            roles = ColumnMap(split=split_column)
+        return RawTable(
+            source=self.name,
+            path=path,
+            n=total if limit is None else min(limit, total),
+            table=table,
+            order=tuple(types),
+            types=types,
+            root=path,
+            total=total,
+            identity=":".join(str(part._fingerprint) for _, part in splits),
+            image_columns=images,
+            media=lambda column: MediaRef("arrow", str(path.resolve()), column),
+            bytes_size={name: sum(int(part.data.nbytes) for _, part in splits) for name in images},
+            vector_columns=vectors,
+            full=lambda: _rows(splits, [n for n in order if n not in images], limit, split_column if named else None),
+            roles=roles,
+            class_names={
+                n: tuple(f.names) for n, f in features.items() if hasattr(f, "names") and hasattr(f, "str2int")
+            },
+            head={name: _head(splits[0][1], name, limit) for name in (*images, *vectors)} if limit else {},
+        )
+
+
+def _rows(splits: list[tuple[str, Any]], columns: list[str], limit: int | None, split: str | None) -> pa.Table:
+    """The first rows of some columns over all splits, with the split's name as a column of its own."""
+    tables, left = [], limit if limit is not None else sum(len(part) for _, part in splits)
+    for key, part in splits:
+        rows = min(len(part), left)
+        if not rows:
+            continue
+        table = part.select_columns(columns).with_format("arrow")[:rows] if columns else pa.table({})
+        if split is not None:
+            name = pa.array([key] * rows, pa.string())
+            table = table.append_column(split, name) if columns else pa.table({split: name})
+        tables.append(table)
+        left -= rows
+    return pa.concat_tables(tables, promote_options="permissive").replace_schema_metadata(None)
+
+
+def _types(part: Any) -> list[pa.DataType]:
+    schema = part.features.arrow_schema
+    return [schema.field(name).type for name in part.features]
+
+
+def _storage(kind: pa.DataType) -> pa.DataType:
+    return kind.storage_type if isinstance(kind, pa.ExtensionType) else kind
+
+
+def _head(part: Any, name: str, limit: int) -> list[Any]:
+    column = part.select_columns([name]).with_format("arrow")[:limit].column(name)
+    return [cell_note(v) for v in column.to_pylist()]
+
+
+SOURCES.register(HuggingFaceSource.name)(HuggingFaceSource())

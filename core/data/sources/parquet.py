@@ -1,0 +1,164 @@
+"""Parquet tables: image bytes, Hugging Face image structs, image paths, text, or embeddings alone."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pyarrow.types as pt
+
+from ...errors import SourceError, choices
+from ...types import MediaRef, Progress, ProgressFn
+from ..media.reader import parquet_files
+from .base import MAX_RATIO, MAX_UNPACKED, SOURCES, RawTable, check_width
+from .columns import cell_note, is_binary, is_image_struct, vector_columns
+
+_SUFFIXES = (".parquet", ".pq", ".parq")
+
+
+class ParquetSource:
+    """A Parquet file, or a folder of ``*.parquet`` parts. Image bytes are never read whole: they stay in the file."""
+
+    name = "parquet"
+    title = "a Parquet table"
+    rank = 1
+
+    def accepts(self, path: Path) -> bool:
+        if path.is_dir():
+            return path.suffix.lower() in _SUFFIXES or _only_parquet(path)
+        if not path.is_file():
+            return False
+        if path.suffix.lower() in _SUFFIXES:
+            return True
+        with path.open("rb") as stream:
+            return stream.read(4) == b"PAR1"
+
+    def read(self, path: Path, limit: int | None, progress: ProgressFn) -> RawTable:
+        progress(Progress("source", message=f"reading {path.name}"))
+        try:
+            paths = parquet_files(path)
+            files = [pq.ParquetFile(p) for p in paths]
+            for file, where in zip(files, paths, strict=True):
+                check_unpacked(file, where)
+            return self._read(path, files, limit)
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+            raise SourceError(
+                f"{path.name} cannot be read as Parquet ({str(error).splitlines()[0][:200]}). It may be cut short: "
+                "write or copy it again."
+            ) from error
+
+    def _read(self, path: Path, files: list[pq.ParquetFile], limit: int | None) -> RawTable:
+        if not files:
+            raise SourceError(f"{str(path)!r} holds no .parquet file.")
+        schema = files[0].schema_arrow
+        other = next((f for f in files if f.schema_arrow.names != schema.names), None)
+        if other is not None:
+            raise SourceError(
+                f"{str(path)!r} holds Parquet files with different columns ({choices(schema.names)} and "
+                f"{choices(other.schema_arrow.names)}). Give the path of one of them."
+            )
+        check_width(path.name, len(schema))
+        total = sum(f.metadata.num_rows for f in files)
+        if not total:
+            raise SourceError(f"{path.name} has columns ({', '.join(schema.names)[:200]}) but no rows.")
+        images = tuple(f.name for f in schema if is_binary(f.type) or is_image_struct(f.type))
+        vectors = vector_columns(schema)
+        light = [name for name in schema.names if name not in images and name not in vectors]
+        stat = path.stat()
+        return RawTable(
+            source=self.name,
+            path=path,
+            n=total if limit is None else min(limit, total),
+            table=_rows(files, light, limit),
+            order=tuple(schema.names),
+            types={f.name: f.type for f in schema},
+            root=path if path.is_dir() else path.parent,
+            total=total,
+            identity=f"{stat.st_size}:{stat.st_mtime_ns}",
+            image_columns=images,
+            media=lambda column: MediaRef("parquet", str(path.resolve()), column),
+            bytes_size={name: _size(files, name) for name in images},
+            vector_columns=vectors,
+            full=lambda: _rows(files, [n for n in schema.names if n not in images], limit),
+            head={name: _notes(files[0], name, limit or 0) for name in (*images, *vectors[:1])} if limit else {},
+        )
+
+
+def check_unpacked(file: pq.ParquetFile, path: Path) -> None:
+    """Raise SourceError for a file that unpacks to far more than any table does: rows without content, or a few long
+    texts repeated by a dictionary."""
+    size, meta = path.stat().st_size, file.metadata
+    most = max(MAX_UNPACKED, MAX_RATIO * size)
+    rows = meta.num_rows
+    if rows > max(10_000_000, MAX_RATIO * size):
+        raise SourceError(f"{path.name} has {size:,} bytes and claims {rows:,} rows: there can be nothing in them.")
+    leaves = {meta.schema.column(i).path: i for i in range(meta.num_columns)}
+    for field in file.schema_arrow:
+        kind = field.type.value_type if pt.is_dictionary(field.type) else field.type
+        if field.name not in leaves or not (pt.is_string(kind) or pt.is_large_string(kind)):
+            continue
+        chunks = [meta.row_group(g).column(leaves[field.name]) for g in range(meta.num_row_groups)]
+        if max((c.num_values * c.total_uncompressed_size for c in chunks), default=0) <= most:
+            continue
+        packed = pq.ParquetFile(path, read_dictionary=[field.name]).read(columns=[field.name]).column(0)
+        long = 0
+        for chunk in packed.chunks:
+            if pt.is_dictionary(chunk.type):
+                lengths = pc.binary_length(chunk.dictionary)
+                long += pc.sum(pc.take(lengths, chunk.indices).cast(pa.int64())).as_py() or 0
+        if long > most:
+            raise SourceError(
+                f"The column {field.name!r} of {path.name} unpacks to {long >> 20:,} MiB, over {MAX_RATIO} times the file: no "
+                "table does. If it is one, give it without that column."
+            )
+
+
+def _only_parquet(folder: Path) -> bool:
+    names = [p.name.lower() for p in folder.iterdir() if not p.name.startswith((".", "_"))]
+    return bool(names) and all(name.endswith(_SUFFIXES) for name in names)
+
+
+def _rows(files: list[pq.ParquetFile], columns: list[str], limit: int | None) -> pa.Table:
+    """The first rows of some columns over all files."""
+    tables, left = [], limit
+    for file in files:
+        table = file.read(columns=columns) if left is None else _head(file, columns, left)
+        tables.append(table)
+        left = None if left is None else left - table.num_rows
+        if left is not None and left <= 0:
+            break
+    return pa.concat_tables(tables, promote_options="permissive").replace_schema_metadata(None)
+
+
+def _head(file: pq.ParquetFile, columns: list[str], rows: int) -> pa.Table:
+    batches, schema = itertools.islice(file.iter_batches(rows, columns=columns), 1), file.schema_arrow
+    return pa.Table.from_batches(list(batches), pa.schema([schema.field(c) for c in columns]))
+
+
+def _size(files: list[pq.ParquetFile], name: str) -> int:
+    """Uncompressed bytes of a column."""
+    size = 0
+    for file in files:
+        meta = file.metadata
+        leaves = [i for i in range(meta.num_columns) if meta.schema.column(i).path.split(".")[0] == name]
+        size += sum(
+            meta.row_group(g).column(i).total_uncompressed_size for g in range(meta.num_row_groups) for i in leaves
+        )
+    return size
+
+
+def _notes(file: pq.ParquetFile, name: str, rows: int) -> list[Any]:
+    return [cell_note(v) for v in _cells(file, name, rows)]
+
+
+def _cells(file: pq.ParquetFile, name: str, rows: int) -> Iterator[Any]:
+    for batch in itertools.islice(file.iter_batches(rows, columns=[name]), 1):
+        yield from batch.column(0).to_pylist()
+
+
+SOURCES.register(ParquetSource.name)(ParquetSource())

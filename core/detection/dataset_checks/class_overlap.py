@@ -1,0 +1,178 @@
+"""Class overlap: which classes are confused with each other, and how."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...types import Bool, Int32
+from .base import DATASET_CHECKS, CheckInputs, CheckTable, Need, number, wilson
+
+_LIMIT = 0.01
+_ROWS = 100
+_EXAMPLES = 3
+_CHUNK = 8192
+_K = 25
+_Z = 2.58
+
+
+class ClassOverlap:
+    """Pairs of classes of which one is taken for the other.
+
+    Formula: belief a→b = mean of p_i(b) over the samples i labelled a, p out of sample; taken a→b = number of samples
+    labelled a whose likeliest class is b; neighbours = share of the 25 nearest labelled neighbours of a's samples that
+    are labelled b, averaged over both directions. A pair is listed where the lower Wilson bound (95%) of
+    (taken a→b + taken b→a)/(n_a + n_b) exceeds 1% and at least two samples are taken; in order of overlap = (belief a→b
+    + belief b→a)/2. It is called one-sided where the two rates taken/n differ by |z| > 2.58 (pooled two-proportion
+    test). Without beliefs, the neighbours' vote stands in for p. Rows flagged broken, duplicate or out of distribution
+    are left out.
+
+    Source: the confident joint of Northcutt, Jiang and Chuang (2021), "Confident Learning", JAIR 70, read per pair.
+    """
+
+    name: ClassVar[str] = "class_overlap"
+    version: ClassVar[int] = 1
+    title: ClassVar[str] = "Classes that are mixed up"
+    explain: ClassVar[str] = "Pairs of classes that a model that never saw the sample takes for each other."
+    requires: ClassVar[frozenset[Need]] = frozenset({Need.CLASSES, Need.CONFUSION})
+
+    def __call__(self, inputs: CheckInputs) -> CheckTable:
+        use = inputs.labelled & ~inputs.flag("broken") & ~inputs.flag("ood") & ~inputs.flag("duplicate")
+        classes = len(inputs.class_names)
+        size = np.bincount(inputs.labels[use], minlength=classes)
+        near = _neighbor_share(inputs, use, classes)
+        if inputs.probs is not None:
+            belief, taken = _beliefs(inputs.probs, inputs.labels, use, classes)
+            likely = inputs.probs
+        else:
+            votes = _votes(inputs, use, classes)
+            belief, taken = _beliefs(votes, inputs.labels, use, classes)
+            likely = votes
+        pairs = _listed(belief, taken, size)
+        flagged = _flags(inputs, classes)
+        rows, examples = [], []
+        for a, b in pairs[:_ROWS]:
+            rows.append(_row(inputs.class_names, a, b, belief, taken, near, flagged, size))
+            examples.append(_strongest(likely, inputs.labels, use, a, b) + _strongest(likely, inputs.labels, use, b, a))
+        columns = {
+            "class": "Class", "other": "Mixed up with", "overlap": "Overlap", "how": "How", "belief": "Belief →",
+            "belief_back": "Belief ←", "taken": "Taken →", "taken_back": "Taken ←", "neighbours": "Neighbours across",
+            "flagged": "Labels that look wrong →", "flagged_back": "Labels that look wrong ←",
+        }  # fmt: skip
+        some = f"{len(pairs):,} pair{'s' if len(pairs) != 1 else ''} of classes" if pairs else "No classes"
+        cut = f" The {_ROWS} that overlap most are listed." if len(pairs) > _ROWS else ""
+        return CheckTable(
+            self.name, columns, rows, examples, f"{some} {'is' if len(pairs) == 1 else 'are'} mixed up.{cut}"
+        )
+
+
+def _beliefs(probs: Any, labels: Int32, use: Bool, classes: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """(C, C) mean belief and (C, C) counts of the likeliest class, by given label; rows without a belief left out."""
+    from scipy import sparse
+
+    total, taken = np.zeros((classes, classes)), np.zeros((classes, classes), np.int64)
+    count = np.zeros(classes)
+    rows = np.flatnonzero(use)
+    for start in range(0, len(rows), _CHUNK):
+        part = rows[start : start + _CHUNK]
+        p = probs[part]
+        p = np.asarray(p.toarray() if sparse.issparse(p) else p, float)
+        good = np.isfinite(p).all(1) & (p.sum(1) > 0)
+        p, y = p[good], labels[part[good]]
+        belong = sparse.csr_matrix((np.ones(len(y)), (y, np.arange(len(y)))), shape=(classes, len(y)))
+        total += belong @ p
+        count += np.bincount(y, minlength=classes)
+        np.add.at(taken, (y, p.argmax(1)), 1)
+    return total / np.maximum(count, 1)[:, None], taken
+
+
+def _votes(inputs: CheckInputs, use: Bool, classes: int) -> Any:
+    """(n, C) sparse: share of each class among the nearest labelled neighbours."""
+    from scipy import sparse
+
+    assert inputs.neighbors is not None
+    index = inputs.neighbors.indices[:, :_K]
+    row = np.repeat(np.arange(inputs.n), index.shape[1])
+    to = index.ravel()
+    there = (to >= 0) & use[np.maximum(to, 0)] & use[row]
+    votes = sparse.csr_matrix(
+        (np.ones(int(there.sum())), (row[there], inputs.labels[to[there]])), shape=(inputs.n, classes)
+    )
+    found = np.asarray(votes.sum(1)).ravel()
+    return (sparse.diags(1 / np.maximum(found, 1)) @ votes).tocsr()
+
+
+def _neighbor_share(inputs: CheckInputs, use: Bool, classes: int) -> NDArray[np.float64] | None:
+    if inputs.neighbors is None:
+        return None
+    return _beliefs(_votes(inputs, use, classes), inputs.labels, use, classes)[0]
+
+
+def _flags(inputs: CheckInputs, classes: int) -> NDArray[np.int64]:
+    """(C, C) number of labels that look wrong, given × suggested."""
+    out = np.zeros((classes, classes), np.int64)
+    if inputs.suggested is not None:
+        hit = inputs.flag("noisy_label") & inputs.labelled & (inputs.suggested >= 0)
+        np.add.at(out, (inputs.labels[hit], inputs.suggested[hit]), 1)
+    return out
+
+
+def _listed(belief: NDArray[np.float64], taken: NDArray[np.int64], size: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Pairs in order of overlap, each with the stronger direction first."""
+    both = np.triu(taken + taken.T, 1)
+    a, b = np.nonzero(both >= 2)
+    low, _ = wilson(both[a, b], size[a] + size[b])
+    overlap = (belief[a, b] + belief[b, a]) / 2
+    order = [i for i in np.lexsort((b, a, -overlap)) if low[i] > _LIMIT]
+    pairs = []
+    for i in order:
+        x, y = int(a[i]), int(b[i])
+        pairs.append((x, y) if belief[x, y] >= belief[y, x] else (y, x))
+    return pairs
+
+
+def _row(
+    names: tuple[str, ...], a: int, b: int, belief: NDArray[np.float64], taken: NDArray[np.int64],
+    near: NDArray[np.float64] | None, flagged: NDArray[np.int64], size: NDArray[np.int64],
+) -> dict[str, Any]:  # fmt: skip
+    z = _difference(int(taken[a, b]), int(size[a]), int(taken[b, a]), int(size[b]))
+    one_sided = f"{names[a]} taken for {names[b]}" if z > 0 else f"{names[b]} taken for {names[a]}"
+    return {
+        "class": names[a],
+        "other": names[b],
+        "overlap": number((belief[a, b] + belief[b, a]) / 2),
+        "how": one_sided if abs(z) > _Z else "both ways",
+        "belief": number(belief[a, b]),
+        "belief_back": number(belief[b, a]),
+        "taken": int(taken[a, b]),
+        "taken_back": int(taken[b, a]),
+        "neighbours": None if near is None else number((near[a, b] + near[b, a]) / 2),
+        "flagged": int(flagged[a, b]),
+        "flagged_back": int(flagged[b, a]),
+    }
+
+
+def _difference(hits: int, n: int, other_hits: int, other_n: int) -> float:
+    """z of the pooled two-proportion test; 0 where it is not defined."""
+    if n == 0 or other_n == 0:
+        return 0.0
+    pooled = (hits + other_hits) / (n + other_n)
+    spread = np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / other_n))
+    return float((hits / n - other_hits / other_n) / spread) if spread > 0 else 0.0
+
+
+def _strongest(probs: Any, labels: Int32, use: Bool, a: int, b: int) -> list[int]:
+    """Rows labelled a whose likeliest class is b, the surest first."""
+    from scipy import sparse
+
+    rows = np.flatnonzero(use & (labels == a))
+    p = probs[rows]
+    p = np.asarray(p.toarray() if sparse.issparse(p) else p, float)
+    mine = (p.argmax(1) == b) & np.isfinite(p).all(1) & (p[:, b] > 0)
+    rows, p = rows[mine], p[mine, b]
+    return [int(r) for r in rows[np.argsort(-p, kind="stable")][:_EXAMPLES]]
+
+
+DATASET_CHECKS.register(ClassOverlap.name)(ClassOverlap())

@@ -1,0 +1,260 @@
+"""Which samples are copies of which, and which one of each group stays."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...types import Bool, Float32, Kind, KindEvidence, SignalInputs, SignalResult, Strings
+from .broken import broken
+
+_NEAR = "duplicate_embedding"
+_HASH = "duplicate_perceptual"
+_EXACT = "duplicate_exact"
+_CUT = 0.5
+_FLOOR = {"image": 0.75, "text": 0.85, "vector": 0.97}
+"""Likeness (1 = identical, about .35 = strangers) from which a near copy may be called one, whatever the rest looks like."""
+_MAYBE = 0.08
+"""Likeness below the floor at which two samples are still shown side by side, without a flag."""
+_HELD_OUT = ("test", "val", "valid", "validation", "dev", "eval", "heldout", "holdout")
+_CHAIN = 0.8
+"""A group may grow only by groups whose first members are nearer than this share of the typical distance."""
+
+
+def duplicate(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> KindEvidence:
+    """Groups of copies with one keeper each, and the probability that a sample is in such a group.
+
+    Exact copies are certain. A near copy's probability is 1 − local false discovery rate of its likeness: strangers'
+    best likeness is modelled by a Gumbel law (the maximum of many, Fisher and Tippett 1928) fitted to the lower three
+    quarters of the samples, and compared with how many samples there are at that likeness (Efron 2004).
+
+    Keeper: readable, then labelled as most of the group, then in a held-out split (the training copy is the one to
+    drop, as in ciFAIR), then the larger image or longer text, then the first row. Every member has the group's
+    probability; the flag is set on all but the keeper, whose own verdict stays.
+    """
+    n = inputs.n
+    usable = ~broken(inputs, results).flag
+    probability = np.zeros(n, np.float32)
+    likeness = np.full(n, np.nan, np.float32)
+    edges: list[tuple[float, int, int]] = []
+    near = results.get(_NEAR)
+    info: dict[str, Any] = {"signals": [s for s in (_EXACT, _HASH, _NEAR) if s in results]}
+    maybe: list[tuple[float, int, int]] = []
+    if near is not None and near.partner is not None:
+        floor = _FLOOR[_seen_by(inputs)]
+        likeness = _with_hash(np.where(usable, near.score, np.nan).astype(np.float32), results.get(_HASH), near)
+        probability, fit = _near_probability(likeness, floor)
+        info |= fit
+        edges += _edges(near, np.where(usable, probability, 0.0), usable, _CUT)
+        maybe = _edges(near, np.where(usable, np.nan_to_num(likeness), 0.0), usable, floor - _MAYBE)
+    exact = results.get(_EXACT)
+    if exact is not None and exact.partner is not None:
+        sure = usable & (np.nan_to_num(exact.score) >= 1.0)
+        probability[sure] = 1.0
+        edges += _edges(exact, sure.astype(np.float32) * 2.0, usable, _CUT)
+    probability[~usable] = 0.0
+    group = _groups(n, edges, inputs)
+    partner, flag = _keepers(inputs, group, usable)
+    # a member whose own best partner was someone else's keeper is as sure as the edge that brought it in
+    for p, a, b in edges:
+        if group[a] >= 0 and group[a] == group[b]:
+            probability[[a, b]] = np.maximum(probability[[a, b]], min(1.0, p))
+    probability[(group < 0) & (probability >= _CUT)] = _CUT - 1e-3
+    _attach(inputs, maybe, group, partner, usable)
+    reasons = _reasons(inputs, results, group, partner, flag, likeness)
+    info |= {"groups": int(group.max(initial=-1) + 1), "flagged": int(flag.sum()), "threshold": _CUT}
+    return KindEvidence(Kind.DUPLICATE, probability.astype(np.float32), flag, reasons, partner, group, info)
+
+
+def _attach(
+    inputs: SignalInputs,
+    maybe: list[tuple[float, int, int]],
+    group: NDArray[np.int32],
+    partner: NDArray[np.int32],
+    usable: Bool,
+) -> None:
+    """Show possible copies beside what they may be copies of: group and partner are set in place, flags are not."""
+    for _, a, b in sorted(maybe, key=lambda e: (-e[0], min(e[1:]), max(e[1:]))):
+        if (group[a] >= 0) == (group[b] >= 0):
+            if group[a] >= 0:
+                continue
+            keeper = min((a, b), key=_ranking(inputs, np.array([a, b]), usable))
+            other = b if keeper == a else a
+            group[[a, b]] = group.max(initial=-1) + 1
+            partner[other] = keeper
+        else:
+            new, old = (a, b) if group[a] < 0 else (b, a)
+            group[new] = group[old]
+            partner[new] = old if partner[old] < 0 else partner[old]
+
+
+def _seen_by(inputs: SignalInputs) -> str:
+    if inputs.media is not None and inputs.media.tiny is not None:
+        return "image"
+    return "text" if inputs.texts is not None else "vector"
+
+
+def _with_hash(likeness: Float32, hashed: SignalResult | None, near: SignalResult) -> Float32:
+    """A perceptual hash that agrees on the partner lifts the likeness a little (at most by a tenth of what is missing)."""
+    if hashed is None or hashed.partner is None or near.partner is None:
+        return likeness
+    agree = (hashed.partner == near.partner) & (near.partner >= 0)
+    lift = np.where(agree, 0.1 * np.nan_to_num(hashed.score), 0.0)
+    return np.asarray(likeness + (1.0 - likeness) * lift, np.float32)
+
+
+def _gumbel(p: float) -> float:
+    """Quantile of the standard Gumbel law."""
+    return -math.log(-math.log(p))
+
+
+def _near_probability(likeness: Float32, floor: float) -> tuple[Float32, dict[str, Any]]:
+    """(n,) 1 − lfdr of the likeness; strictly rising with it, under one half below ``floor``."""
+    out = np.zeros(len(likeness), np.float32)
+    scored = np.flatnonzero(np.isfinite(likeness))
+    if len(scored) == 0:
+        return out, {}
+    s = np.clip(likeness[scored].astype(np.float64), 0.0, 1.0)
+    u = -np.log(1.01 - s)  # the bound at 1 taken to infinity: identical is not merely a little more than similar
+    low, middle, high = np.quantile(u, (0.25, 0.5, 0.75))
+    # Gumbel quantiles −σ·ln(−ln p): the distance of two quantiles gives σ; the larger of two estimates is the safe one
+    spread = max(
+        (high - middle) / (_gumbel(0.75) - _gumbel(0.5)), (middle - low) / (_gumbel(0.5) - _gumbel(0.25)), 0.02
+    )
+    place = middle - spread * _gumbel(0.5)
+    expected = len(s) * -np.expm1(-np.exp(-(u - place) / spread))  # strangers at least this alike
+    order = np.argsort(-u, kind="stable")
+    seen = np.empty(len(s))
+    seen[order] = np.arange(1, len(s) + 1)
+    ratio = np.minimum(1.0, expected / np.maximum(seen, 1.0))
+    worst = np.maximum.accumulate(ratio[order])
+    fdr = np.empty(len(s))
+    fdr[order] = worst
+    p = np.clip(1.0 - fdr, 0.0, 1.0)
+    capped = np.where(s >= floor, 0.5 + 0.5 * p * (s - floor) / (1.0 - floor + 1e-9), 0.5 * s / floor)
+    trusted = np.where((s >= floor) & (p < 0.5), 0.499 * p + 0.25, capped)
+    out[scored] = np.clip(trusted, 0.0, 1.0)
+    return out, {"strangers_likeness": float(1.01 - math.exp(-place)), "spread": float(spread)}
+
+
+def _edges(result: SignalResult, p: Float32, usable: Bool, cut: float) -> list[tuple[float, int, int]]:
+    assert result.partner is not None
+    rows = np.flatnonzero((p >= cut) & (result.partner >= 0))
+    rows = rows[usable[result.partner[rows]]]
+    return [(float(p[r]), int(r), int(result.partner[r])) for r in rows]
+
+
+def _groups(n: int, edges: list[tuple[float, int, int]], inputs: SignalInputs) -> NDArray[np.int32]:
+    """Union of the edges, surest first. Exact copies always join; near ones only where the groups' first members are near.
+
+    Without that guard a row of look-alikes would chain strangers into one group.
+    """
+    root = list(range(n))
+
+    def find(x: int) -> int:
+        while root[x] != x:
+            root[x] = root[root[x]]
+            x = root[x]
+        return x
+
+    size = dict.fromkeys((r for _, a, b in edges for r in (a, b)), 1)
+    reach = _reach(inputs)
+    for p, a, b in sorted(edges, key=lambda e: (-e[0], min(e[1:]), max(e[1:]))):
+        x, y = sorted((find(a), find(b)))
+        if x == y:
+            continue
+        single = size[x] == 1 and size[y] == 1
+        if p < 1.5 and not single and reach is not None and inputs.vectors is not None:
+            away = 1.0 - float(inputs.vectors[x] @ inputs.vectors[y])
+            if away > reach:
+                continue
+        root[y] = x
+        size[x] += size[y]
+    group = np.full(n, -1, np.int32)
+    heads = {find(r) for r in size if size[find(r)] > 1}
+    number = {head: i for i, head in enumerate(sorted(heads))}
+    for r in size:
+        group[r] = number.get(find(r), -1)
+    return group
+
+
+def _reach(inputs: SignalInputs) -> float | None:
+    graph = inputs.neighbors
+    if graph is None or inputs.vectors is None:
+        return None
+    d = graph.distances[inputs.ok, min(10, graph.k) - 1]
+    d = d[np.isfinite(d)]
+    return _CHAIN * float(np.median(d)) if len(d) else None
+
+
+def _keepers(inputs: SignalInputs, group: NDArray[np.int32], usable: Bool) -> tuple[NDArray[np.int32], Bool]:
+    partner = np.full(inputs.n, -1, np.int32)
+    flag = np.zeros(inputs.n, bool)
+    for members in _members(group):
+        keeper = min((int(m) for m in members), key=_ranking(inputs, members, usable))
+        others = members[members != keeper]
+        partner[others], flag[others] = keeper, True
+    return partner, flag
+
+
+def _members(group: NDArray[np.int32]) -> list[NDArray[np.int64]]:
+    """The rows of each group, in row order."""
+    rows = np.flatnonzero(group >= 0)
+    rows = rows[np.argsort(group[rows], kind="stable")]
+    return np.split(rows, np.flatnonzero(np.diff(group[rows])) + 1) if len(rows) else []
+
+
+def _ranking(inputs: SignalInputs, members: NDArray[np.int64], usable: Bool) -> Callable[[int], tuple[Any, ...]]:
+    """A sort key within a group: the smallest is the keeper."""
+    labels = inputs.labels[members]
+    given = labels[labels >= 0]
+    common = int(np.bincount(given).argmax()) if len(given) else -1
+    held_out = {i for i, name in enumerate(inputs.split_names) if name.strip().casefold() in _HELD_OUT}
+
+    def rank(row: int) -> tuple[Any, ...]:
+        label = int(inputs.labels[row])
+        apart = inputs.split is not None and int(inputs.split[row]) in held_out
+        return (not usable[row], label != common, label < 0, not apart, -_size(inputs, row), row)
+
+    return rank
+
+
+def _size(inputs: SignalInputs, row: int) -> int:
+    if inputs.media is not None:
+        return int(inputs.media.width[row]) * int(inputs.media.height[row])
+    return len(str(inputs.texts[row])) if inputs.texts is not None else 0
+
+
+def _reasons(
+    inputs: SignalInputs,
+    results: Mapping[str, SignalResult],
+    group: NDArray[np.int32],
+    partner: NDArray[np.int32],
+    flag: Bool,
+    likeness: Float32,
+) -> Strings:
+    reasons = np.full(inputs.n, "", object)
+    exact = results.get(_EXACT)
+    names = inputs.class_names
+    for members in _members(group):
+        labels = sorted({names[c] for c in inputs.labels[members] if c >= 0})
+        splits = (
+            sorted({inputs.split_names[c] for c in inputs.split[members] if c >= 0}) if inputs.split is not None else []
+        )
+        also = f"; the copies carry different labels ({', '.join(labels[:4])})" if len(labels) > 1 else ""
+        also += f"; the copies are in different splits ({', '.join(splits[:4])})" if len(splits) > 1 else ""
+        several = f"{len(members)} copies" if flag[members].any() else f"{len(members)} possible copies"
+        for row in members:
+            how = str(exact.reasons[row] or "") if exact is not None and exact.reasons is not None else ""
+            if partner[row] < 0:
+                reasons[row] = f"proposed to keep of {several}{also}"
+            elif how:
+                reasons[row] = f"exact copy ({how}), one of {several}{also}"
+            else:
+                near = "near copy" if flag[row] else "possible copy"
+                reasons[row] = f"{near} (likeness {likeness[row]:.2f} of 1), one of {several}{also}"
+    return reasons

@@ -1,0 +1,11 @@
+"""The probe run: out-of-sample beliefs about every label, and the dynamics of learning them.
+
+In: features, labels and further views. Out: ``Beliefs``, (n, C) out-of-fold probabilities and training dynamics.
+"""
+
+from __future__ import annotations
+
+from .config import ProbeConfig
+from .run import PROBE_VERSION, run_probe
+
+__all__ = ["PROBE_VERSION", "ProbeConfig", "run_probe"]

@@ -1,0 +1,79 @@
+"""What the probe run may be told, and how it fits itself to the size of the data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+_STEPS = 320
+"""Steps of the optimiser after which the linear probes have learned what they learn, where a sample was seen eight times."""
+
+
+@dataclass(frozen=True)
+class ProbeConfig:
+    """Configuration of :func:`winnow.core.detection.probe.run_probe`. All of it belongs into the stage's fingerprint.
+
+    folds : number of cross-validation folds (≥ 2; fewer where there are fewer labelled samples).
+    repeats : how many times the folds are drawn anew for the cross-entropy probe (≥ 1).
+    epochs, batch_size : minibatch training of the linear probes. 0 = fitted to the size of the data.
+    learning_rate : of Adam. weight_decay : decoupled, per unit of learning rate; one value per repeat, cycled.
+    robust_losses : also train the linear probe with generalised and symmetric cross-entropy (one repeat each).
+    kernel_anchors : anchors of the Nyström kernel probe (0 = none; at most the number of samples).
+    augmentation : strength of the feature-space augmentation that the naive signals look at (0 = none).
+    elr_beta : memory of the early-learning-regularisation target, in [0, 1).
+    work : bound on n · C · models · epochs. A run that would exceed it gives up robust losses, then repeats, then
+        epochs, and :meth:`fitted` says so.
+    """
+
+    folds: int = 5
+    repeats: int = 2
+    epochs: int = 0
+    batch_size: int = 0
+    learning_rate: float = 0.05
+    weight_decay: tuple[float, ...] = (0.02, 0.05)
+    robust_losses: bool = True
+    kernel_anchors: int = 2000
+    augmentation: float = 1.0
+    elr_beta: float = 0.7
+    work: float = 6e9
+    device: str = "cpu"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.folds < 2:
+            raise ValueError(f"folds is {self.folds}, but cross-validation needs at least 2. Use 5.")
+        if self.repeats < 1:
+            raise ValueError(f"repeats is {self.repeats}, but at least one round of folds is needed. Use 1 or 2.")
+        if not 0 <= self.elr_beta < 1:
+            raise ValueError(f"elr_beta is {self.elr_beta}, but it is a memory in [0, 1). Use 0.7.")
+        if not self.weight_decay:
+            raise ValueError("weight_decay is empty: name at least one value, such as (0.02,).")
+
+    def fitted(self, n: int, classes: int) -> tuple[ProbeConfig, tuple[str, ...]]:
+        """This configuration made to fit n samples and so many classes, and sentences about what was given up."""
+        batch = self.batch_size or min(2048, max(32, n // 16))
+        # twenty looks at every sample, or as many as make 320 steps: what a small dataset gets in its twenty
+        epochs = self.epochs or int(min(20, max(8, -(-_STEPS * batch // max(n, 1)))))
+        config = replace(self, epochs=epochs, batch_size=batch)
+        notes: list[str] = []
+        if config.robust_losses and config._cost(n, classes) > self.work:
+            config = replace(config, robust_losses=False)
+            notes.append(
+                f"{n:,} samples × {classes:,} classes: the noise-robust losses were left out of the probe run."
+            )
+        if config.repeats > 1 and config._cost(n, classes) > self.work:
+            config = replace(config, repeats=1)
+            notes.append(
+                f"{n:,} samples × {classes:,} classes: the folds were drawn once instead of {self.repeats} times."
+            )
+        if not self.epochs and config._cost(n, classes) > self.work:
+            fewer = max(6, int(epochs * self.work / config._cost(n, classes)))
+            config = replace(config, epochs=min(epochs, fewer))
+            notes.append(f"{n:,} samples × {classes:,} classes: the probe trained for {config.epochs} epochs.")
+        anchors = min(config.kernel_anchors, n)
+        if n > 20_000:  # the cost is n · anchors², and more data needs fewer of them per unit of accuracy
+            anchors = min(anchors, 1024)
+        return replace(config, kernel_anchors=anchors), tuple(notes)
+
+    def _cost(self, n: int, classes: int) -> float:
+        models = self.folds * (self.repeats + 2 * self.robust_losses)
+        return float(n) * classes * models * max(self.epochs, 1)

@@ -1,0 +1,94 @@
+"""Temperature and the logarithmic opinion pool: how several models' scores become one probability.
+
+Everything here is chosen by the out-of-sample likelihood of the *given* labels. That is consistent for P(given label
+| sample) whatever the noise is, and needs no truth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import minimize, minimize_scalar
+
+from ...types import Float32, Int32
+
+Float64 = NDArray[np.float64]
+
+_EQUAL = 0.02
+"""Pull towards equal weights, in nats: views that say nearly the same keep sharing the weight, a useless one loses it."""
+_FIT_ROWS = 20_000
+_FIT_CELLS = 30_000_000
+"""The pool has a handful of parameters: so many rows, or cells of rows × classes × views, settle them."""
+
+
+def log_likelihood(logits: Float32, labels: Int32) -> float:
+    """Mean log probability of the labels under softmax(logits): logits (n, C), labels (n,)."""
+    z = torch.from_numpy(np.ascontiguousarray(logits))
+    own = torch.from_numpy(labels.astype(np.int64))
+    return -float(torch.nn.functional.cross_entropy(z, own))
+
+
+def best_temperature(scores: Float32, labels: Int32, low: float = 0.05, high: float = 200.0) -> float:
+    """The factor s > 0 for which softmax(s · scores) is likeliest (Guo et al. 2017: temperature 1/s)."""
+    if len(scores) == 0:
+        return 1.0
+    found = minimize_scalar(
+        lambda u: -log_likelihood(scores * np.float32(np.exp(u)), labels),
+        bounds=(np.log(low), np.log(high)),
+        method="bounded",
+        options={"xatol": 0.02},
+    )
+    return float(np.exp(found.x))
+
+
+def _loss(raw: Float64, stack: torch.Tensor, own: torch.Tensor) -> tuple[float, Float64]:
+    """Mean negative log-likelihood under weights exp(raw), with the pull towards equal ones, and its gradient (V,).
+
+    stack (V, rows, C) logits, own (rows,) labels.
+    """
+    weights = np.exp(raw)
+    logits = torch.einsum("v,vnc->nc", torch.from_numpy(weights).to(stack.dtype), stack)
+    log_p = torch.log_softmax(logits, 1)
+    likelihood = log_p.gather(1, own[:, None]).mean()
+    slope = log_p.exp_()
+    slope[torch.arange(len(own)), own] -= 1
+    apart = raw - raw.mean()
+    gradient = torch.einsum("nc,vnc->v", slope, stack).numpy() / len(own) * weights + 2 * _EQUAL * apart / len(raw)
+    return float(-likelihood) + _EQUAL * float(np.mean(apart**2)), gradient.astype(np.float64)
+
+
+def pool(
+    views: Mapping[str, Float32], labels: Int32, usable: np.ndarray, seed: int
+) -> tuple[Float32, dict[str, float]]:
+    """Logarithmic opinion pool: softmax(Σ_v w_v · z_v) with w ≥ 0 by maximum likelihood of the given labels.
+
+    Parameters
+    ----------
+    views : name → (n, C) float32 out-of-sample logits (log-probabilities, or regression scores).
+    usable : (n,) bool, rows with a label.
+
+    Returns
+    -------
+    (n, C) float32 probabilities, and the weight of each view. Source: Genest & Zidek (1986); Satopää et al. (2014).
+    """
+    names = list(views)
+    rows = np.flatnonzero(usable)
+    most = min(_FIT_ROWS, max(500, _FIT_CELLS // max(len(names) * views[names[0]].shape[1], 1)))
+    if len(rows) > most:
+        rows = np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
+    stack = torch.stack([torch.from_numpy(views[k][rows]) for k in names])  # (V, rows, C)
+    own = torch.from_numpy(labels[rows].astype(np.int64))
+    start = np.full(len(names), np.log(1 / len(names)))
+    # not torch's LBFGS: its first step loads the compiler, a second of every scan
+    found = minimize(_loss, start, args=(stack, own), jac=True, method="L-BFGS-B", options={"maxiter": 60})
+    weights = np.exp(found.x)
+    logits = np.zeros_like(views[names[0]])
+    for k, w in zip(names, weights, strict=True):
+        logits += np.float32(w) * views[k]
+    logits -= logits.max(1, keepdims=True)
+    probs = np.exp(logits)
+    probs /= probs.sum(1, keepdims=True)
+    return probs.astype(np.float32), {k: float(w) for k, w in zip(names, weights, strict=True)}

@@ -1,0 +1,114 @@
+"""The probe run: every model that may have a belief about a label, each out of sample, and their consensus."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ...types import Beliefs, Bool, Float32, Int32, Int64, Progress, ProgressFn, quiet
+from .config import ProbeConfig
+from .folds import stratified_folds
+from .kernel import leave_one_out
+from .linear import CE, GCE, SCE, LinearProbes
+from .pool import pool
+
+PROBE_VERSION = 2
+"""Raised when the numbers change."""
+
+
+def run_probe(
+    features: Float32,
+    labels: Int32,
+    ok: Bool,
+    n_classes: int,
+    config: ProbeConfig | None = None,
+    progress: ProgressFn = quiet,
+    *,
+    views: Mapping[str, Float32] | None = None,
+    groups: Int64 | None = None,
+    strong: Sequence[Float32] = (),
+) -> Beliefs:
+    """Train all probes on the given labels and return what they believe about samples they were not trained on.
+
+    Parameters
+    ----------
+    features : (n, r) float32, rows of unit length where ``ok`` (half-whitened PCA, or the plain embedding).
+    labels : (n,) int32 in [−1, n_classes), −1 = none. ok : (n,) bool, readable rows.
+    config : see :class:`ProbeConfig`. progress : called once per epoch and pass.
+    views : name → (n, r') float32: further descriptions of the same samples (``core.views``). Each adds two kernel
+        probes to the consensus: one of its own, and one on it joined with ``features`` ("joint_<name>").
+    groups : (n,) int64 or None: rows with the same number ≥ 0 are copies of one content and share their fold.
+    strong : (n, r) float32 each: features of strongly augmented views of the samples; the loss history under augmentation
+        is taken on them in turn. None = features distorted by noise and dropped directions.
+
+    Returns
+    -------
+    Beliefs
+        ``probs``: logarithmic pool of all views, calibrated on the given labels, rows sum to 1 (uniform where not
+        ok). ``extra_probs``: "linear", "kernel", one per view and "joint_<view>", and "gce", "sce" where
+        those were trained.
+        ``dynamics``: see :mod:`winnow.core.detection.probe.linear`; NaN where unlabelled or not ok.
+        With fewer than two labelled classes there is nothing to learn: ``probs`` is the label frequency and
+        ``dynamics`` is empty.
+    """
+    n = len(labels)
+    usable = np.asarray(ok, bool) & (labels >= 0)
+    counts = np.bincount(labels[usable], minlength=n_classes)[:n_classes]
+    if n_classes < 2 or (counts > 0).sum() < 2 or usable.sum() < 4:
+        prior = (counts + 1e-3) / max((counts + 1e-3).sum(), 1e-9) if n_classes else np.zeros(0)
+        probs = np.broadcast_to(prior.astype(np.float32), (n, n_classes)).copy()
+        return Beliefs(probs=probs, source="prior")
+    config, notes = (config or ProbeConfig()).fitted(n, n_classes)
+    for note in notes:
+        progress(Progress("probe", 0, config.epochs, "epochs", note))
+    features = _owned(features)
+    folds = int(min(config.folds, usable.sum()))
+    kinds = (CE,) * config.repeats + ((GCE, SCE) if config.robust_losses else ())
+    fold = np.stack([stratified_folds(labels, usable, folds, config.seed + 101 * i, groups) for i in range(len(kinds))])
+    linear = LinearProbes(
+        features, np.where(usable, labels, -1).astype(np.int32), fold, kinds, n_classes, config, strong
+    )
+    out = linear.run(progress)
+    logits: dict[str, Float32] = {"linear": _log(out.probs["linear"])}
+    extra = dict(out.probs)
+    described = {"kernel": features}
+    for name, x in (views or {}).items():
+        described[name] = x
+        described[f"joint_{name}"] = np.concatenate([features, x], axis=1) * np.float32(np.sqrt(0.5))
+    for name, x in described.items() if config.kernel_anchors else ():
+        x = _owned(x)
+        fit = leave_one_out(
+            x, labels, usable, n_classes, config.kernel_anchors, config.seed, progress, config.device, name
+        )
+        logits[name] = fit.scores * np.float32(fit.sharpness)
+        extra[name] = _softmax(logits[name])
+    probs, weights = pool(logits, labels, usable, config.seed)
+    flat = ~np.asarray(ok, bool)
+    for p in (probs, out.targets, *extra.values()):
+        p[flat] = 1.0 / n_classes
+    dynamics = {k: np.where(usable, v, np.nan).astype(np.float32) for k, v in out.dynamics.items()}
+    return Beliefs(
+        probs=probs,
+        dynamics=dynamics,
+        targets=out.targets,
+        extra_probs=extra,
+        temperature=1.0 / max(sum(weights.values()), 1e-6),
+    )
+
+
+def _owned(x: Float32) -> Float32:
+    """Contiguous, float32 and writable (torch takes no read-only memory maps): a copy only where needed."""
+    out: Float32 = np.require(x, np.float32, ["C", "W"])
+    return out
+
+
+def _log(p: Float32) -> Float32:
+    logp: Float32 = np.log(np.maximum(p, 1e-7)).astype(np.float32)
+    return logp
+
+
+def _softmax(z: Float32) -> Float32:
+    e = np.exp(z - z.max(1, keepdims=True))
+    p: Float32 = (e / e.sum(1, keepdims=True)).astype(np.float32)
+    return p

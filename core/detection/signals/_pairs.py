@@ -1,0 +1,94 @@
+"""What the duplicate checks share: equal keys, candidate pairs from the graph, and the best partner of each row."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...types import Bool, Float32, Int32, Int64, Neighbors, Strings
+from ._texts import as_text
+
+
+def first_equal(keys: NDArray[Any], usable: Bool) -> Int32:
+    """(n,) for each usable row whose key another usable row has: that other row (the first, or the second for the first).
+
+    −1 elsewhere. Rows that are equal form a star around their first, so that following partners joins them all.
+    """
+    partner = np.full(len(keys), -1, np.int32)
+    rows = np.flatnonzero(usable)
+    if len(rows) < 2:
+        return partner
+    _, inverse, count = np.unique(keys[rows], return_inverse=True, return_counts=True)
+    order = np.argsort(inverse, kind="stable")
+    start = np.concatenate([[0], np.cumsum(count)[:-1]])
+    first = rows[order[start]]
+    second = rows[order[np.minimum(start + 1, len(order) - 1)]]
+    many = count[inverse] > 1
+    head = first[inverse]
+    partner[rows[many]] = np.where(rows == head, second[inverse], head)[many]
+    return partner
+
+
+def same_text(texts: Strings) -> NDArray[Any]:
+    """(n,) the texts in compatibility form, case folded, white space as single blanks."""
+    return np.array([" ".join(unicodedata.normalize("NFKC", as_text(t)).casefold().split()) for t in texts], object)
+
+
+def candidates(graph: Neighbors, usable: Bool, k: int) -> tuple[Int64, Int64, Float32]:
+    """Unordered pairs (a < b) among the nearest k of usable rows and their distances, sorted by (a, b), each once."""
+    n = len(usable)
+    k = min(k, graph.k)
+    a = np.repeat(np.arange(n, dtype=np.int64), k)
+    b = graph.indices[:, :k].astype(np.int64).ravel()
+    d = graph.distances[:, :k].ravel()
+    keep = (b >= 0) & usable[a] & usable[np.maximum(b, 0)]
+    low, high, d = np.minimum(a, b)[keep], np.maximum(a, b)[keep], d[keep]
+    _, memoize = np.unique(low * n + high, return_index=True)
+    return low[memoize], high[memoize], np.asarray(d[memoize], np.float32)
+
+
+def typical_distance(graph: Neighbors, usable: Bool) -> float:
+    """Median distance to the tenth neighbour (or the last there is): what "near" means in this space, > 0."""
+    last = min(10, graph.k) - 1
+    d = graph.distances[usable, last]
+    d = d[np.isfinite(d)]
+    if len(d) == 0:
+        d = graph.distances[np.isfinite(graph.distances)]
+    return max(float(np.median(d)), 1e-6) if len(d) else 1.0
+
+
+def best_partner(n: int, pairs: tuple[Int64, Int64], score: Float32) -> tuple[Float32, Int32]:
+    """(n,) the highest score of a pair that each row is in, −inf if none, and the other row, −1 if none."""
+    a, b = pairs
+    row, other, value = np.concatenate([a, b]), np.concatenate([b, a]), np.concatenate([score, score])
+    order = np.lexsort((other, -value, row))
+    row, other, value = row[order], other[order], value[order]
+    lead = np.ones(len(row), bool)
+    lead[1:] = row[1:] != row[:-1]
+    best = np.full(n, -np.inf, np.float32)
+    partner = np.full(n, -1, np.int32)
+    best[row[lead]], partner[row[lead]] = value[lead], other[lead]
+    return best, partner
+
+
+def trigram_overlap(texts: Sequence[str], a: Int64, b: Int64) -> Float32:
+    """(m,) Jaccard overlap of character trigrams (white space folded) of pairs of texts, in [0, 1]."""
+    grams: dict[int, frozenset[str]] = {}
+
+    def of(row: int) -> frozenset[str]:
+        found = grams.get(row)
+        if found is None:
+            text = f" {texts[row]} "
+            found = grams[row] = frozenset(text[i : i + 3] for i in range(len(text) - 2))
+        return found
+
+    out = np.zeros(len(a), np.float32)
+    for i, (x, y) in enumerate(zip(a.tolist(), b.tolist(), strict=True)):
+        one, two = of(x), of(y)
+        union = len(one | two)
+        out[i] = len(one & two) / union if union else 0.0
+    return out

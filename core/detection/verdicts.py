@@ -1,0 +1,99 @@
+"""The product's answer: signals → one verdict per sample, with its confidence, reasons and suggested labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from ..types import ISSUE_KINDS, Float32, Int32, Kind, KindEvidence, SignalInputs, SignalResult, Strings, Verdicts
+from .evidence import COMBINERS
+from .evidence._consensus import with_consensus
+
+VERDICTS_VERSION = 3
+"""Raised when verdicts, reasons or suggestions change."""
+
+SUGGESTIONS = 5
+
+
+def decide(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> Verdicts:
+    """One verdict per sample.
+
+    The primary verdict is the first kind in :class:`Kind`'s order whose flag is set, else ``clean``; every kind's own
+    flag and probability are kept beside it. The confidence of an issue is its probability; that of ``clean`` is one
+    minus the largest probability of a kind that would take a label or a sample away. A duplicate group's keeper is not
+    flagged as a duplicate and so keeps its own verdict.
+
+    Parameters
+    ----------
+    inputs : what the signals saw. results : what they said, by name; any may be missing.
+
+    Returns
+    -------
+    Verdicts
+        ``suggested`` (n, min(5, C)) are the likeliest labels other than the given one, by descending probability; for
+        a sample without a label the likeliest ones. Never empty on a readable row where there are beliefs.
+    """
+    inputs, weights = with_consensus(inputs)
+    evidence = {kind: _evidence(kind, inputs, results) for kind in ISSUE_KINDS}
+    noise = evidence[Kind.NOISY_LABEL]
+    evidence[Kind.NOISY_LABEL] = replace(noise, info={**noise.info, "views": weights})
+    primary = np.full(inputs.n, Kind.CLEAN.value, object)
+    harm = np.zeros(inputs.n, np.float32)
+    for kind in ISSUE_KINDS:
+        if kind not in (Kind.HARD, Kind.NAIVE):
+            harm = np.maximum(harm, evidence[kind].probability)
+    confidence = (1.0 - harm).astype(np.float32)
+    reasons: Strings = np.full(inputs.n, "", object)
+    open_rows = np.ones(inputs.n, bool)
+    for kind in ISSUE_KINDS:
+        said = evidence[kind]
+        rows = open_rows & said.flag
+        primary[rows] = kind.value
+        confidence[rows] = said.probability[rows]
+        reasons[rows] = said.reasons[rows]
+        open_rows &= ~rows
+    for kind in (Kind.DUPLICATE, Kind.OOD, Kind.NOISY_LABEL, Kind.HARD):
+        # an unflagged kind may still have something to say about a clean sample (a keeper, a near miss)
+        rows = open_rows & (reasons == "")
+        reasons[rows] = evidence[kind].reasons[rows]
+    suggested, probability = suggest(inputs, results)
+    return Verdicts(primary, np.clip(confidence, 0, 1), reasons, evidence, suggested, probability)
+
+
+def _evidence(kind: Kind, inputs: SignalInputs, results: Mapping[str, SignalResult]) -> KindEvidence:
+    if kind not in COMBINERS:
+        return KindEvidence(
+            kind, np.zeros(inputs.n, np.float32), np.zeros(inputs.n, bool), np.full(inputs.n, "", object)
+        )
+    said = COMBINERS[kind](inputs, results)
+    probability = np.clip(np.nan_to_num(said.probability, nan=0.0), 0, 1).astype(np.float32)
+    return KindEvidence(
+        kind, probability, np.asarray(said.flag, bool), said.reasons, said.partner, said.group, said.info
+    )
+
+
+def suggest(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> tuple[Int32, Float32]:
+    """Likeliest labels other than the given one: codes (n, m) and probabilities (n, m), m = min(5, C).
+
+    The probabilities are those of the consensus belief; where a sample's given label is left out they are not
+    rescaled, so that they can be read beside it.
+    """
+    classes = inputs.n_classes
+    m = min(SUGGESTIONS, classes)
+    codes = np.full((inputs.n, m), -1, np.int32)
+    values = np.zeros((inputs.n, m), np.float32)
+    if inputs.beliefs is None or m == 0:
+        return codes, values
+    probs = np.array(inputs.beliefs.probs, np.float32)
+    labelled = inputs.labels >= 0
+    probs[np.flatnonzero(labelled), inputs.labels[labelled]] = -1.0
+    top = np.argpartition(-probs, m - 1, axis=1)[:, :m]
+    value = np.take_along_axis(probs, top, 1)
+    order = np.argsort(-value, axis=1, kind="stable")
+    top, value = np.take_along_axis(top, order, 1), np.take_along_axis(value, order, 1)
+    there = (value >= 0) & inputs.ok[:, None]
+    codes[there] = top[there]
+    values[there] = value[there]
+    return codes, values

@@ -1,0 +1,168 @@
+"""The map of a workspace: where the points are, what colours them, and its figure."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ..errors import QueryError, WorkspaceError, choices
+from ..features.cluster_names import load_names
+from ..storage.artifacts import load_array
+from ..storage.effective_labels import coded, renamed, verdict_without_noise
+from ..storage.parquet_rows import RowReader
+from ..storage.scan_context import ScanContext
+from ..types import Bool, Float32, Int32, Int64, Kind, Strings
+from .map_figure import map_figure
+from .results import Colours, Points
+
+SCORE_COLUMNS = ("noisy_label", "ood", "duplicate", "broken", "hard", "naive")
+"""The kinds' own probabilities, in the order in which they are shown."""
+
+NO_CODE = 65_535
+"""Code of a point without a value."""
+
+
+class MapView:
+    """The geometry and the colours of one scan."""
+
+    def __init__(self, scan: ScanContext) -> None:
+        self._scan = scan
+        self._lock = threading.Lock()
+        self._made: tuple[tuple[Any, Any], Points] | None = None
+
+    def points(self) -> Points:
+        """The map's geometry with its clusters, kept until labels change. Raises WorkspaceError where no map was drawn."""
+        made_of = self._scan.store.state_table(), self._scan.labels.now()
+        with self._lock:
+            if self._made is None or any(a is not b for a, b in zip(made_of, self._made[0], strict=True)):
+                self._made = made_of, self._read()
+            return self._made[1]
+
+    def _read(self) -> Points:
+        if not self._scan.layout.projection.exists():
+            raise WorkspaceError("This workspace has no map yet. Scan again without --no-map to draw it.")
+        xy = np.asarray(load_array(self._scan.layout.projection), np.float32)
+        placed = np.isfinite(xy[:, 0]) & np.isfinite(xy[:, 1])
+        names = load_names(self._scan.layout)
+        coarse, fine = (self._scan.verdicts.column(c).to_numpy() for c in ("cluster", "cluster_fine"))
+        labels, order = pd.factorize(self._scan.labels.labels())
+        finer = self._clusters(xy, _members(fine, placed), names["fine"], labels, order)
+        for c, rows in _members(fine, coarse >= 0):
+            if found := next((f for f in finer if f["cluster"] == c), None):
+                found["within"] = int(np.bincount(coarse[rows]).argmax())
+        return Points(
+            self._scan.ids, xy, self._clusters(xy, _members(coarse, placed), names["coarse"], labels, order), finer
+        )
+
+    @staticmethod
+    def _clusters(
+        xy: Float32,
+        members: Iterable[tuple[int, Int64]],
+        names: Mapping[int, Mapping[str, Any]],
+        labels: Int64,
+        order: Strings,
+    ) -> list[dict[str, Any]]:
+        """Each cluster with its name (the words that tell it from others, else its commonest label), the median place of its
+        points, and its size. ``members``: its rows; ``labels`` (n,): places in ``order`` of the labels, −1 = none."""
+        out = []
+        for c, rows in members:
+            here = labels[rows]
+            here = here[here >= 0]
+            said = names.get(c, {})
+            if said.get("how") in ("texts", "words") or (said and not len(here)):
+                name = str(said["name"])
+            else:  # by labels as people have them now
+                name = str(order[np.bincount(here).argmax()]) if len(here) else f"cluster {c}"
+            x, y = np.median(xy[rows], axis=0)
+            out.append({"cluster": c, "name": name, "x": float(x), "y": float(y), "size": len(rows)})
+        return out
+
+    def colours(self, name: str) -> Colours:
+        """Values by name. Raises QueryError, naming the choices, for one that is not there."""
+        by_category = {
+            "verdict": self._scan.verdicts, "suggested_label": self._scan.verdicts, "cluster": self._scan.verdicts,
+            "label": self._scan.dataset, "split": self._scan.dataset, "source": self._scan.dataset,
+        }  # fmt: skip
+        if name == "decision":
+            table = self._scan.store.state_table()
+            rows = self._scan.row_of.find(table.column("sample_id"))
+            states, codes = coded(table.column("state"))
+            values = np.full(len(self._scan.ids), None, object)
+            values[rows[rows >= 0]] = states[codes[rows >= 0]]
+            return _categories(name, values)
+        if name in by_category:
+            order = [k.value for k in Kind] if name == "verdict" else None
+            return _categories(name, self._column(by_category[name], name), order)
+        for reader in (self._scan.verdicts, RowReader(self._scan.layout.signals)):
+            if name in reader.columns:
+                column = reader.column(name).to_numpy()
+                if column.dtype.kind == "f":
+                    return Colours(name, None, None, column.astype(np.float32))
+        there = [*by_category, "decision", *SCORE_COLUMNS, "confidence", *self._scan.results["signals"]]
+        raise QueryError(f"The map cannot be coloured by {name!r}. There are: {choices(there, 40)}.")
+
+    def _column(self, reader: RowReader, name: str) -> NDArray[Any]:
+        """(n,) a column of names (None = none) or of clusters (−1 = none), by the class registry where it is about classes."""
+        if name == "label":
+            return self._scan.labels.labels()
+        column = reader.column(name)
+        if pa.types.is_integer(column.type):
+            return np.asarray(column.to_numpy())
+        names, codes = coded(column)
+        if name == "suggested_label":
+            names = renamed(names, self._scan.labels.now())
+        values: NDArray[Any] = names[codes]
+        if name == "verdict" and self._scan.labels.now():
+            hard, naive = (
+                self._scan.verdicts.column(f"{k}_flag").to_numpy() for k in (Kind.HARD.value, Kind.NAIVE.value)
+            )
+            for row in np.flatnonzero(self._scan.labels.settled() & (values == Kind.NOISY_LABEL.value)):
+                values[row] = verdict_without_noise(hard[row], naive[row])
+        return values
+
+    def figure(self, colour: str, title: str) -> Any:
+        """A plotly figure of the map."""
+        points, values = self.points(), self.colours(colour)
+        frame = pd.DataFrame(
+            {
+                "sample_id": points.ids,
+                "x": points.xy[:, 0],
+                "y": points.xy[:, 1],
+                "label": self._scan.labels.labels(),
+                "verdict": self._scan.verdicts.column("verdict").to_pandas(),
+            }
+        )
+        if values.codes is not None:
+            names = np.array([*(values.names or ()), "none"], object)
+            frame[colour] = names[np.minimum(values.codes, len(names) - 1)]
+        else:
+            frame[colour] = values.values
+        return map_figure(frame, colour, f"{title}: {len(frame):,} samples")
+
+
+def _members(codes: Int32, among: Bool) -> list[tuple[int, Int64]]:
+    """(code, its rows ascending) of every code ≥ 0, ascending: one sort, however many there are. among : (n,) rows to
+    look at."""
+    rows = np.flatnonzero(among & (codes >= 0))
+    mine = codes[rows]
+    order = np.argsort(mine.astype(np.uint16) if mine.max(initial=0) < 2**16 else mine, kind="stable")
+    rows, mine = rows[order], mine[order]
+    edges = np.flatnonzero(np.diff(mine, prepend=-1, append=-1))
+    return [(int(mine[a]), rows[a:b]) for a, b in pairwise(edges.tolist())]
+
+
+def _categories(name: str, values: NDArray[Any], order: Sequence[str] | None = None) -> Colours:
+    """Codes of the values that there are, in this order or sorted; None and −1 are none."""
+    codes, found = pd.factorize(values)
+    there = {v: i for i, v in enumerate(found.tolist()) if v != -1}
+    names = [o for o in order if o in there] if order else sorted(there, key=lambda v: (str(type(v)), v))
+    code = np.full(len(found) + 1, NO_CODE, np.uint16)
+    code[[there[v] for v in names]] = np.arange(len(names), dtype=np.uint16)
+    return Colours(name, tuple(str(v) for v in names), code[codes], None)

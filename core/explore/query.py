@@ -1,0 +1,583 @@
+"""Questions about the samples of a workspace, answered by DuckDB on its Parquet files.
+
+Nothing is loaded as a whole: each question reads the columns that it names. The decisions come as an Arrow table that
+is registered per question. Values are always bound; identifiers come only from the columns that the files have.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..detection.fdr import thresholds
+from ..errors import QueryError, WorkspaceError, choices
+from ..storage.artifacts import load_schema
+from ..storage.effective_labels import EffectiveLabels
+from ..storage.id_set import IdSet
+from ..types import ISSUE_KINDS, Int32, Int64, Kind
+from .filter import STATES, Filter
+from .lasso import Outline, combined
+from .polygon import PointIndex
+from .queues import pick_sql
+from .search import Search, SearchResult
+from .sql import BY_REGISTRY, Cursor, finite, literal, quote
+
+__all__ = ["STATES", "Counts", "Filter", "SampleQuery"]
+
+TILE_TEXT = 500
+"""Characters of a text that a tile carries."""
+
+_SORTABLE = {
+    "dataset": ("row", "sample_id", "label", "split", "source", "width", "height"),
+    "verdicts": ("verdict", "suggested_label", "cluster", "cluster_fine", "duplicate_group"),
+}
+_ALIAS = {"dataset": "d", "verdicts": "v", "signals": "g"}
+_GROUPS = {
+    "label": ("s", "label", "NULL"),
+    "cluster": ("v", "cluster", "-1"),
+    "duplicate_group": ("v", "duplicate_group", "-1"),
+    "verdict": ("v", "verdict", "NULL"),
+}
+"""What samples can be grouped by → (alias, column, what "in none" is)."""
+
+_PLACES = {"pick": ("picked", "a pick, such as pick=thirty"), "match": ("found", "a search, such as find=words")}
+"""Orders that come with a filter → (its view, what the filter must hold)."""
+
+_SUSPICION = "greatest(v.noisy_label, v.ood, v.broken, CASE WHEN v.duplicate_of IS NULL THEN 0 ELSE v.duplicate END)"
+"""Order: the likeliest problem of each sample; the keeper of a duplicate group is no duplicate."""
+
+_CLASS = "(CASE WHEN s.state = 'relabel' THEN s.label ELSE d.label END)"
+"""The effective label: of a relabel in force, else the given one; both by the class registry (see BY_REGISTRY)."""
+
+_FACETS = {
+    "class": ("d", "label"),
+    "split": ("d", "split"),
+    "source": ("d", "source"),
+    "verdict": ("v", "verdict"),
+    "suggested": ("v", "suggested_label"),
+    "cluster": ("v", "cluster"),
+    "state": ("s", "state"),
+}
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many samples there are and match, and how those that match spread, most frequent first.
+
+    "" stands for "has none" in by_class, by_suggested, by_split and by_source, −1 in by_cluster; by_state has
+    "undecided". ``by_kind`` counts flags, so one sample can count in several.
+    """
+
+    total: int
+    matching: int
+    by_verdict: dict[str, int] = field(default_factory=dict)
+    by_kind: dict[str, int] = field(default_factory=dict)
+    by_class: dict[str, int] = field(default_factory=dict)
+    by_suggested: dict[str, int] = field(default_factory=dict)
+    by_split: dict[str, int] = field(default_factory=dict)
+    by_source: dict[str, int] = field(default_factory=dict)
+    by_cluster: dict[int, int] = field(default_factory=dict)
+    by_state: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class _Where:
+    """A condition being put together: SQL with placeholders, their values, and what it reads."""
+
+    clauses: list[str] = field(default_factory=list)
+    values: list[Any] = field(default_factory=list)
+    aliases: set[str] = field(default_factory=set)
+    views: dict[str, pa.Table] = field(default_factory=dict)
+
+    def add(self, alias: str, clause: str, *values: Any) -> None:
+        self.aliases.add(alias)
+        self.clauses.append(clause)
+        self.values.extend(values)
+
+    @property
+    def sql(self) -> str:
+        return f"WHERE {' AND '.join(f'({c})' for c in self.clauses)}" if self.clauses else ""
+
+
+class SampleQuery:
+    """Counts, ids, pages and tables of the samples that match a :class:`Filter`. Safe to share between threads.
+
+    Parameters
+    ----------
+    dataset, verdicts : Parquet files with one row per sample and its number in ``row``. signals, meta : the same,
+        where they exist (signals by ``row``; meta begins with the sample's id and holds the original columns).
+    state : called for each question; gives the decisions in force (``store.state.STATE_SCHEMA``), or None.
+    threads : of DuckDB; None = one per core. classes : what labels mean by the class registry; None = themselves.
+    learnt : what the last round of decisions believes, for picks (``queues.learnt_table``), or None. find : answers a
+        search among these rows (None = all).
+    """
+
+    def __init__(
+        self,
+        dataset: str | Path,
+        verdicts: str | Path,
+        signals: str | Path | None = None,
+        state: Callable[[], pa.Table] | None = None,
+        meta: str | Path | None = None,
+        threads: int | None = None,
+        classes: EffectiveLabels | None = None,
+        learnt: Callable[[], pa.Table | None] | None = None,
+        find: Callable[[Search, Int64 | None], SearchResult] | None = None,
+    ) -> None:
+        paths = {"dataset": dataset, "verdicts": verdicts, "signals": signals, "meta": meta}
+        self._paths = {name: Path(p) for name, p in paths.items() if p is not None and Path(p).exists()}
+        for name in ("dataset", "verdicts"):
+            if name not in self._paths:
+                raise WorkspaceError(
+                    f"{str(paths[name])!r} is missing. Run the scan again: it rebuilds what is not there."
+                )
+        self._schemas = {name: load_schema(path) for name, path in self._paths.items()}
+        self._state, self._classes, self._learnt, self._find = state, classes, learnt, find
+        self._lock = threading.Lock()
+        self._scan = object()  # what rows of an IdSet belong to
+        # No extension is ever downloaded; nothing is spilled into the current folder.
+        config: dict[str, Any] = {
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "temp_directory": "",
+        }
+        if threads is not None:
+            config["threads"] = threads
+        self._connection = duckdb.connect(":memory:", config=config)
+        for name, path in self._paths.items():
+            self._connection.execute(f"CREATE VIEW scanned_{name} AS SELECT * FROM read_parquet({literal(path)})")
+            self._connection.execute(f"CREATE VIEW {name} AS SELECT * FROM scanned_{name}")
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._connection.close()
+
+    # --- questions -----------------------------------------------------------------------------------------------
+
+    def counts(self, filter: Filter | None = None) -> Counts:
+        """How many match, and how they spread. One pass over the columns that the filter and the facets name."""
+        where = self._where(filter or Filter())
+        where.aliases |= {"v", "s"}
+        facets = {name: quote(alias, column) for name, (alias, column) in _FACETS.items()} | {"class": _CLASS}
+        sets = ", ".join(f"({column})" for column in facets.values())
+        flags = ", ".join(f"count(*) FILTER (WHERE {quote('v', f'{k.value}_flag')})" for k in ISSUE_KINDS)
+        sql = (
+            f"SELECT grouping({', '.join(facets.values())}), {', '.join(facets.values())}, count(*), {flags} "
+            f"{self._from(where)} {where.sql} GROUP BY GROUPING SETS ({sets}, ())"
+        )
+        with self._ask(where) as ask:
+            rows = ask(sql, where.values)
+            total = ask("SELECT count(*) FROM dataset", [])[0][0]
+        spread: dict[str, dict[Any, int]] = {name: {} for name in facets}
+        matching, by_kind = 0, dict.fromkeys((k.value for k in ISSUE_KINDS), 0)
+        m = len(facets)
+        for mask, *rest in rows:
+            count = rest[m]
+            grouped = [i for i in range(m) if not mask >> (m - 1 - i) & 1]
+            if not grouped:
+                matching, by_kind = count, dict(zip(by_kind, rest[m + 1 :], strict=True))
+                continue
+            name = list(facets)[grouped[0]]
+            empty: Any = {"cluster": -1, "state": "undecided"}.get(name, "")
+            key = empty if rest[grouped[0]] is None else rest[grouped[0]]
+            spread[name][key] = spread[name].get(key, 0) + count
+        by = {f"by_{name}": dict(sorted(found.items(), key=_most_first)) for name, found in spread.items()}
+        return Counts(total=total, matching=matching, by_kind=by_kind, **by)
+
+    def ids(self, filter: Filter | None = None, sort: str = "row", group: str = "") -> list[str]:
+        """Every matching id in order. ``sort``: a column or score, "-" in front = descending; ties go by row, and
+        samples without a value come last; "pick" = the order of ``filter.pick``, "match" that of a search. ``group``: see :meth:`groups`."""
+        return self.id_set(filter, sort, group)[:]
+
+    def id_set(self, filter: Filter | None = None, sort: str = "row", group: str = "") -> IdSet:
+        """What :meth:`ids` gives, in a compact form."""
+        where = self._where(filter or Filter())
+        order = self._order(sort, where, group)
+        with self._ask(where) as ask:
+            return IdSet(
+                ask.column(f"SELECT d.sample_id {self._from(where)} {where.sql} ORDER BY {order}", where.values)
+            )
+
+    def numbers(self, filter: Filter) -> Int32:
+        """Rows of the matching samples, ascending."""
+        where = self._where(filter)
+        with self._ask(where) as ask:
+            found = ask.column(f"SELECT d.row {self._from(where)} {where.sql}", where.values)
+        return np.sort(found.to_numpy()).astype(np.int32)
+
+    def id_at(self, row: int) -> str:
+        """The id of a row. Raises QueryError where there is none."""
+        if not 0 <= row < len(self._ids):
+            raise QueryError(f"There is no point {row}; the map has {len(self._ids):,}.")
+        return str(self._ids[row].as_py())
+
+    def matching(self, filter: Filter) -> int:
+        """How many samples match: :attr:`Counts.matching` without its facets."""
+        where = self._where(filter)
+        with self._ask(where) as ask:
+            return int(ask(f"SELECT count(*) {self._from(where)} {where.sql}", where.values)[0][0])
+
+    def outlined(
+        self, outlines: Sequence[Outline], filter: Filter | None = None, base: Sequence[str] | None = None
+    ) -> IdSet:
+        """Ids, in order of row, of the matching samples that outlines on the map hold: see :mod:`winnow.core.explore.lasso`."""
+        allowed = self.numbers(filter) if filter is not None and filter.active else None
+        begin = self.numbers(Filter(ids=IdSet.of(base))) if base is not None else None
+        rows = np.flatnonzero(combined(self._points, outlines, allowed, begin)).astype(np.int32)
+        return IdSet(self._ids.take(pa.array(rows)), rows, self._scan)
+
+    def rows(
+        self, filter: Filter | None = None, sort: str = "row", offset: int = 0, limit: int = 100, group: str = ""
+    ) -> list[dict[str, Any]]:
+        """One page of matching samples, for tiles, in the order of :meth:`ids`.
+
+        Each: sample_id, row, label (given), label_now (effective), suggested, suggested_prob, verdict, confidence, reasons, flags (kinds), scores
+        {kind: probability, and the score sorted by}, decision {action, label, actor, at, reason, n_people} or None,
+        text (at most TILE_TEXT characters), split, source, cluster, duplicate_of, duplicate_group, width, height.
+        """
+        where = self._where(filter or Filter())
+        order = self._order(sort, where, group)
+        page = f"SELECT d.row {self._from(where)} {where.sql} ORDER BY {order} LIMIT ? OFFSET ?"
+        with self._ask(where) as ask:
+            numbers = [r[0] for r in ask(page, [*where.values, max(int(limit), 0), max(int(offset), 0)])]
+            tiles = self._tiles(ask, numbers, sort.removeprefix("-"))
+        if (found := where.views.get("found")) is not None:
+            score = dict(zip(found.column("row").to_pylist(), found.column("score").to_pylist(), strict=True))
+            for tile in tiles:
+                tile["scores"]["match"] = score[tile["row"]]
+        return tiles
+
+    def groups(self, filter: Filter | None = None, by: str = "label") -> list[tuple[Any, int]]:
+        """(value, count) of the groups that matching samples fall into, the largest first, "in none" (None) last:
+        the sections of ``ids(…, group=by)``, in its order. ``by``: label, cluster, duplicate_group or verdict."""
+        where = self._where(filter or Filter())
+        alias, value = self._group(by)
+        where.aliases.add(alias)
+        sql = (
+            f"SELECT {value} AS value, count(*) AS n {self._from(where)} {where.sql} GROUP BY 1 "
+            "ORDER BY value IS NULL, n DESC, value"
+        )
+        with self._ask(where) as ask:
+            return [(value, int(n)) for value, n in ask(sql, where.values)]
+
+    def strict_counts(self, filter: Filter, rates: Sequence[float]) -> dict[float, int]:
+        """How many samples match at each false-flag rate, the rest of the filter unchanged. Read in one pass."""
+        where = self._where(replace(filter, verdicts=(), kinds=(), strict=None))
+        where.aliases.add("v")
+        for kind in {*filter.verdicts, *filter.kinds} & {k.value for k in ISSUE_KINDS}:
+            self._threshold(kind, *rates)
+        parts = ", ".join(
+            f"count(*) FILTER (WHERE ({self._strict(filter.verdicts, rate)}) AND ({self._strict(filter.kinds, rate)}))"
+            for rate in rates
+        )
+        with self._ask(where) as ask:
+            found = ask(f"SELECT {parts} {self._from(where)} {where.sql}", where.values)[0]
+        return {rate: int(n) for rate, n in zip(rates, found, strict=True)}
+
+    def confusion(self, filter: Filter | None = None) -> pd.DataFrame:
+        """Given (rows) × suggested (columns) label: how many of the matching samples whose label looks wrong."""
+        where = self._where(filter or Filter())
+        where.add("v", "v.noisy_label_flag AND d.label IS NOT NULL AND v.suggested_label IS NOT NULL")
+        sql = f"SELECT d.label, v.suggested_label, count(*) {self._from(where)} {where.sql} GROUP BY ALL"
+        with self._ask(where) as ask:
+            found = ask(sql, where.values)
+        names = sorted({name for given, suggested, _ in found for name in (given, suggested)})
+        code = {name: i for i, name in enumerate(names)}
+        counts = np.zeros((len(names), len(names)), np.int64)
+        for given, suggested, count in found:
+            counts[code[given], code[suggested]] = count
+        return pd.DataFrame(counts, index=pd.Index(names, name="given"), columns=pd.Index(names, name="suggested"))
+
+    def inside(self, polygons: Sequence[Sequence[Sequence[float]]], filter: Filter | None = None) -> list[str]:
+        """Ids, in order of row, of the matching samples within any of the polygons (map coordinates), over all
+        points whether drawn or not."""
+        return self.outlined([("add", polygon) for polygon in polygons], filter)[:]
+
+    # --- how -----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _scores(self) -> dict[str, str]:
+        """Name → quoted column, NaN as NULL."""
+        verdicts, found = self._schemas["verdicts"], {}
+        for name in [*(k.value for k in ISSUE_KINDS), "confidence"]:
+            if name in verdicts.names:
+                found[name] = finite("v", name)
+        if "signals" in self._schemas:
+            for column in self._schemas["signals"]:
+                if pa.types.is_floating(column.type) and column.name not in found:
+                    found[column.name] = finite("g", column.name)
+        return found
+
+    @cached_property
+    def _sorts(self) -> dict[str, str]:
+        columns = {
+            name: quote(_ALIAS[table], name)
+            for table, names in _SORTABLE.items()
+            for name in names
+            if name in self._schemas[table].names
+        }
+        return {**columns, **self._scores, "suspicion": _SUSPICION}
+
+    @cached_property
+    def _ids(self) -> pa.ChunkedArray:
+        return pq.read_table(self._paths["dataset"], columns=["row", "sample_id"]).sort_by("row").column("sample_id")
+
+    @cached_property
+    def _points(self) -> PointIndex:
+        table = pq.read_table(self._paths["verdicts"], columns=["row", "x", "y"]).sort_by("row")
+        return PointIndex(table.column("x").to_numpy(), table.column("y").to_numpy())
+
+    @cached_property
+    def _meta_texts(self) -> tuple[str, list[str]]:
+        """The id column of the metadata and its text columns."""
+        schema = self._schemas["meta"]
+        texts = [f.name for f in schema if pa.types.is_string(f.type) or pa.types.is_large_string(f.type)]
+        return schema.names[0], [t for t in texts if t != schema.names[0] and schema.names.count(t) == 1]
+
+    @cached_property
+    def _thresholds(self) -> dict[tuple[str, float], float]:
+        return {}
+
+    def _threshold(self, kind: str, *rates: float) -> float:
+        """Least probability of a kind's list at the first rate, infinite where nothing can be listed; the other rates are
+        made along. Keepers of duplicate groups are as alike as their copies and are never listed."""
+        if new := [rate for rate in rates if (kind, rate) not in self._thresholds]:
+            only = ["duplicate_of"] if kind == Kind.DUPLICATE else []
+            table = pq.read_table(self._paths["verdicts"], columns=[kind, *only])
+            p = np.nan_to_num(table.column(kind).to_numpy(), nan=0.0)
+            if only:
+                p = np.where(table.column("duplicate_of").is_valid().to_numpy(), p, 0.0)
+            self._thresholds.update({(kind, rate): least for rate, least in thresholds(p, new).items()})
+        return self._thresholds[kind, rates[0]]
+
+    def _strict(self, wanted: Sequence[str], rate: float) -> str:
+        """The condition "listed as one of these at this rate"; what is no problem (clean) stays a verdict."""
+        clauses = []
+        for kind in dict.fromkeys(wanted):
+            if kind not in {k.value for k in ISSUE_KINDS}:
+                clauses.append(f"v.verdict = '{Kind(kind).value}'")
+                continue
+            least = self._threshold(kind, rate)
+            copy = " AND v.duplicate_of IS NOT NULL" if kind == Kind.DUPLICATE else ""
+            # the column is float32: compared as it is stored, so that the last one listed is listed here too
+            clauses.append(f"({quote('v', kind)} >= {least!r}::DOUBLE{copy})" if np.isfinite(least) else "false")
+        return " OR ".join(clauses) or "true"
+
+    def _where(self, f: Filter) -> _Where:
+        where = _Where()
+        strict = f.strict is not None
+        for wanted in (f.verdicts, f.kinds):
+            if f.strict is not None and wanted:
+                where.add("v", self._strict(wanted, f.strict))
+        for alias, column, names in (
+            ("v", "verdict", () if strict else f.verdicts),
+            ("v", "suggested_label", f.suggested),
+            ("d", "split", f.splits),
+            ("d", "source", f.sources),
+        ):
+            if names:
+                where.add(alias, f"coalesce({quote(alias, column)}, '') IN (SELECT unnest(?))", list(names))
+        if f.classes:
+            where.add("s", f"coalesce({_CLASS}, '') IN (SELECT unnest(?))", list(f.classes))
+        if f.kinds and not strict:
+            where.add("v", " OR ".join(quote("v", f"{kind}_flag") for kind in f.kinds))
+        if f.clusters:
+            where.add("v", "v.cluster IN (SELECT unnest(?))", list(f.clusters))
+        if f.pair:
+            where.add("v", "coalesce(d.label, '') = ? AND coalesce(v.suggested_label, '') = ?", *f.pair)
+        if f.duplicate_group is not None:
+            where.add("v", "v.duplicate_group = ?", f.duplicate_group)
+        if f.state == "undecided":
+            where.add("s", "s.state IS NULL")
+        elif f.state == "decided":
+            where.add("s", "s.state IS NOT NULL")
+        elif f.state != "any":
+            where.add("s", "s.state = ?", f.state)
+        for name, (low, high) in f.scores.items():
+            alias, score = self._column(self._scores, name, "score")
+            where.add(alias, f"{score} IS NOT NULL")
+            if low is not None:
+                where.add(alias, f"{score} >= ?", low)
+            if high is not None:
+                where.add(alias, f"{score} <= ?", high)
+        if f.text:
+            self._add_text(where, f.text)
+        if f.ids is not None:
+            ids = IdSet.of(f.ids)
+            rows = ids.rows(self._scan)
+            key, column = ("sample_id", ids.column) if rows is None else ("row", pa.array(rows))
+            where.views["wanted"] = pa.table({key: column})
+            where.add("d", f"d.{key} IN (SELECT {key} FROM wanted)")
+        if f.polygon is not None:
+            rows = np.flatnonzero(self._points.inside(f.polygon)).astype(np.int32)
+            where.views["lassoed"] = pa.table({"row": rows})
+            where.add("d", "d.row IN (SELECT row FROM lassoed)")
+        if f.searching:
+            where.views["found"] = self._found(Search(f.find, f.like, f.file, f.without), where)
+            where.add("d", "d.row IN (SELECT row FROM found)")
+        if f.pick:
+            where.views["picked"] = self._picked(f.pick, where)
+            where.add("d", "d.row IN (SELECT row FROM picked)")
+        return where
+
+    def _found(self, search: Search, where: _Where) -> pa.Table:
+        """(row, place, score) of what a search finds among the samples that match so far."""
+        if self._find is None:
+            raise QueryError("This table cannot be searched by what samples are like.")
+        only = None
+        if where.clauses:
+            with self._ask(where) as ask:
+                rows = ask.first_column(f"SELECT d.row {self._from(where)} {where.sql} ORDER BY d.row", where.values)
+            only = np.array(rows, np.int64)
+        found = self._find(search, only)
+        place = np.arange(len(found.rows), dtype=np.int32)
+        return pa.table({"row": found.rows.astype(np.int32), "place": place, "score": found.scores})
+
+    def _picked(self, pick: str, where: _Where) -> pa.Table:
+        """(row, place) of a pick among the samples that match so far."""
+        where.aliases |= {"v", "s"}
+        table = self._learnt() if self._learnt is not None else None
+        kinds = [] if table is None else [name for name in table.column_names if name != "row"]
+        mine = where if table is None else replace(where, views={**where.views, "learnt": table})
+        with self._ask(mine) as ask:
+            found = ask(pick_sql(pick, self._from(where), where.sql, kinds), where.values)
+        rows, places = zip(*found, strict=True) if found else ((), ())
+        return pa.table({"row": pa.array(rows, pa.int32()), "place": pa.array(places, pa.int32())})
+
+    def _add_text(self, where: _Where, text: str) -> None:
+        names = [n for n in ("sample_id", "text", "label") if n in self._schemas["dataset"].names]
+        hits, values = [f"contains(lower({quote('d', n)}), lower(?))" for n in names], [text] * len(names)
+        if "meta" in self._schemas:
+            key, texts = self._meta_texts
+            if texts:
+                found = " OR ".join(f"contains(lower({quote('m', t)}), lower(?))" for t in texts)
+                hits.append(f"d.sample_id IN (SELECT {quote('m', key)} FROM meta m WHERE {found})")
+                values += [text] * len(texts)
+        where.add("d", " OR ".join(f"coalesce({h}, false)" for h in hits), *values)
+
+    def _column(self, known: dict[str, str], name: str, what: str) -> tuple[str, str]:
+        """(alias, SQL) of a known column. Raises QueryError naming the choices."""
+        try:
+            sql = known[name]
+        except KeyError:
+            raise QueryError(f"No {what} is called {name!r}. There are: {choices(known, 40)}.") from None
+        return next((a for a in _ALIAS.values() if f'{a}."' in sql), "v"), sql
+
+    def _group(self, by: str) -> tuple[str, str]:
+        """(alias, SQL) of what samples are grouped by, NULL = in none. Raises QueryError naming the choices."""
+        if by not in _GROUPS:
+            raise QueryError(f"Samples cannot be grouped by {by!r}. There are: {choices(_GROUPS)}.")
+        if by == "label":
+            return "s", _CLASS
+        alias, column, none = _GROUPS[by]
+        return alias, f"nullif({quote(alias, column)}, {none})"
+
+    def _order(self, sort: str, where: _Where, group: str = "") -> str:
+        if group:
+            alias, value = self._group(group)
+            where.aliases.add(alias)
+            first = f"{value} IS NULL, count(*) OVER (PARTITION BY {value}) DESC, {value}, "
+            return first + self._order(sort, where)
+        name = sort.removeprefix("-")
+        if name in _PLACES:
+            view, needs = _PLACES[name]
+            if view not in where.views:
+                raise QueryError(f"The order {name!r} needs a filter with {needs}.")
+            way = "DESC" if sort.startswith("-") else "ASC"
+            return f"(SELECT p.place FROM {view} p WHERE p.row = d.row) {way}, d.row"
+        alias, sql = self._column(self._sorts, name or "row", "sort order")
+        where.aliases.add(alias)
+        return f"{sql} {'DESC' if sort.startswith('-') else 'ASC'} NULLS LAST, d.row"
+
+    @staticmethod
+    def _from(where: _Where) -> str:
+        parts = ["FROM dataset d"]
+        if "v" in where.aliases:
+            parts.append("JOIN verdicts v ON v.row = d.row")
+        if "g" in where.aliases:
+            parts.append("JOIN signals g ON g.row = d.row")
+        if "s" in where.aliases:
+            parts.append("LEFT JOIN decided s ON s.sample_id = d.sample_id")
+        return " ".join(parts)
+
+    @contextlib.contextmanager
+    def _ask(self, where: _Where) -> Iterator[Cursor]:
+        """A cursor of its own, with this question's views. Raises WorkspaceError for damaged files."""
+        with self._lock:
+            cursor = self._connection.cursor()
+        try:
+            for name, table in where.views.items():
+                cursor.register(name, table)
+            cursor.register("decided", self._state() if self._state is not None else _NOTHING_DECIDED)
+            if self._classes is not None and (now := self._classes.now()):
+                names = pa.array([*now], pa.string()), pa.array([*now.values()], pa.string())
+                cursor.register("class_now", pa.table([*names], names=["name", "now"]))
+                same = np.flatnonzero(self._classes.settled()).astype(np.int32)
+                cursor.register("one_class", pa.table({"row": same}))
+                for view in BY_REGISTRY:
+                    cursor.execute(view)
+            yield Cursor(cursor)
+        except (duckdb.IOException, duckdb.InvalidInputException) as error:
+            why = str(error).splitlines()[0]
+            raise WorkspaceError(
+                f"A table of the workspace cannot be read ({why}). Run the scan again: it rebuilds what is damaged."
+            ) from error
+        finally:
+            cursor.close()
+
+    def _tiles(self, ask: Cursor, numbers: list[int], sorted_by: str) -> list[dict[str, Any]]:
+        """The tiles of these rows, in this order."""
+        if not numbers:
+            return []
+        kinds = [k.value for k in ISSUE_KINDS]
+        extra = sorted_by if sorted_by in self._scores and sorted_by not in kinds and sorted_by != "confidence" else ""
+        where = _Where(aliases={"v", "s", *("g" for _ in [extra] if extra)})
+        columns = ", ".join([*(quote("v", k) for k in kinds), *(quote("v", f"{k}_flag") for k in kinds)])
+        sql = (
+            "SELECT d.row, d.sample_id, d.label, v.suggested_label, v.suggested_prob[1], v.verdict, v.confidence, "
+            f"v.reasons, left(d.text, {TILE_TEXT}), d.split, d.source, v.cluster, v.duplicate_of, v.duplicate_group, "
+            f"d.width, d.height, s.state, s.label, s.actor, s.at, s.reason, s.n_people, "
+            f"{self._scores[extra] if extra else 'NULL'}, {columns} {self._from(where)} "
+            "WHERE d.row IN (SELECT unnest(?))"
+        )
+        place = {row: i for i, row in enumerate(numbers)}
+        tiles: list[dict[str, Any]] = [{} for _ in numbers]
+        for found in ask(sql, [numbers]):
+            tile = dict(zip(_TILE, found[: len(_TILE)], strict=True))
+            decision = dict(zip(_DECISION, found[len(_TILE) : len(_TILE) + len(_DECISION)], strict=True))
+            rest = found[len(_TILE) + len(_DECISION) :]
+            tile["decision"] = decision if decision["action"] else None
+            tile["label_now"] = decision["label"] if decision["action"] == "relabel" else tile["label"]
+            tile["scores"] = dict(zip(kinds, rest[1 : 1 + len(kinds)], strict=True))
+            if extra:
+                tile["scores"][extra] = rest[0]
+            tile["flags"] = [k for k, on in zip(kinds, rest[1 + len(kinds) :], strict=True) if on]
+            tiles[place[tile["row"]]] = tile
+        return tiles
+
+
+_TILE = (
+    "row", "sample_id", "label", "suggested", "suggested_prob", "verdict", "confidence", "reasons", "text", "split",
+    "source", "cluster", "duplicate_of", "duplicate_group", "width", "height",
+)  # fmt: skip
+_DECISION = ("action", "label", "actor", "at", "reason", "n_people")
+
+_NOTHING_DECIDED = pa.table(
+    {name: pa.array([], pa.string()) for name in ("sample_id", "state", "label", "actor", "at", "reason")}
+    | {"n_people": pa.array([], pa.int32())}
+)
+
+
+def _most_first(item: tuple[Any, int]) -> tuple[int, str]:
+    return -item[1], str(item[0])

@@ -1,0 +1,163 @@
+"""Queues worth working through: what to look at next, beyond a plain filter, and how long it takes.
+
+A **pick** chooses and orders samples that nobody has decided yet, within any filter. It is named by ``Filter.pick``, so
+that a queue is a link; the same decisions give the same queue in every browser. A new pick is one entry of
+:data:`PICKS`: a title, a sentence, and a SELECT of ``(row, place)`` from the relation ``open``:
+
+    open(row, label, suggested, verdict, confidence, cluster, <kind>, <kind>_flag …)   the undecided, matching samples
+    verdicts                                                                          all samples of the scan
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from statistics import median
+
+import numpy as np
+import pyarrow as pa
+
+from ..errors import QueryError, choices
+from ..types import ISSUE_KINDS, Decision, Float32, Kind
+
+CLICKS = 30
+"""Decisions in the pick "thirty"."""
+
+DOUBT = 0.15
+"""How far from its threshold a probability may lie to be in doubt."""
+
+USUAL_SECONDS = 3.0
+"""Seconds for one decision where nothing is known about a person's pace."""
+
+_PAUSE = 30.0
+_ENOUGH = 12
+
+PROBLEMS = (Kind.NOISY_LABEL, Kind.OOD, Kind.DUPLICATE, Kind.BROKEN)
+"""Verdicts that ask for a decision."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """One way to choose and order undecided samples. ``sql`` continues ``WITH open AS (…)``: see the module."""
+
+    name: str
+    title: str
+    explain: str
+    sql: str
+
+
+_THIRTY = f"""
+, suspects AS (
+    SELECT row, verdict, confidence AS p,
+           CASE WHEN verdict = 'noisy_label' THEN concat_ws(chr(31), label, suggested) ELSE cluster::VARCHAR END AS "group"
+    FROM open WHERE verdict IN ({", ".join(f"'{k.value}'" for k in PROBLEMS)})
+), seats AS (
+    SELECT row, verdict, p * sum(p) OVER (PARTITION BY verdict, "group")
+           / row_number() OVER (PARTITION BY verdict, "group" ORDER BY p DESC, row) AS gain
+    FROM suspects
+), turns AS (
+    SELECT row, gain, row_number() OVER (PARTITION BY verdict ORDER BY gain DESC, row) AS turn FROM seats
+)
+SELECT row, row_number() OVER (ORDER BY turn, gain DESC, row) AS place FROM turns QUALIFY place <= {CLICKS}
+"""
+
+_DOUBT = f"""
+, threshold AS (
+    SELECT coalesce(min(noisy_label) FILTER (WHERE noisy_label_flag), 0.5) AS noisy,
+           coalesce(min(ood) FILTER (WHERE ood_flag), 0.5) AS odd
+    FROM verdicts
+), near AS (
+    SELECT row, label, least(abs(noisy_label - noisy), abs(ood - odd)) AS margin FROM open, threshold
+), turns AS (
+    SELECT row, margin, row_number() OVER (PARTITION BY label ORDER BY margin, row) AS turn
+    FROM near WHERE margin <= {DOUBT}
+)
+SELECT row, row_number() OVER (ORDER BY turn, margin, row) AS place FROM turns
+"""
+
+PICKS: dict[str, Pick] = {
+    pick.name: pick
+    for pick in (
+        Pick(
+            "thirty",
+            f"I have {CLICKS} clicks",
+            f"The {CLICKS} decisions worth most: every kind of problem in turn, and within a kind the surest of each "
+            "mix-up or cluster, the larger ones more often.",
+            _THIRTY,
+        ),
+        Pick(
+            "doubt",
+            "In doubt",
+            "Samples that could go either way: a label or a place in the dataset that is neither clearly wrong nor clearly "
+            "right, every class in turn.",
+            _DOUBT,
+        ),
+    )
+}
+"""Name → pick.
+
+``thirty``: the gain of a decision is p · S / r, where p is the probability of the sample's verdict, S the expected number
+of problems (Σp) of its group (the pair given → suggested, or the cluster), and r the sample's rank by p there. Dividing
+by the rank is D'Hondt's rule: groups get places in proportion to the problems expected in them. Kinds take turns.
+
+``doubt``: margin sampling (Settles, "Active Learning Literature Survey", 2009, §2.1): the distance of the probability of
+``noisy_label`` or ``ood``, as the last round of decisions left it, from the least probability that the scan flagged, whichever is nearer; classes take turns.
+"""
+
+
+def check_pick(name: str) -> str:
+    """The pick's name. Raises QueryError, with the choices, where there is no such pick."""
+    if name not in PICKS:
+        raise QueryError(f"No queue is called {name!r}. There are: {choices(PICKS)}.")
+    return name
+
+
+def learnt_table(probability: Mapping[Kind, Float32], clicks: Mapping[Kind, int]) -> pa.Table | None:
+    """What the last round believes, for :func:`pick_sql`: row and a column per kind. None before the first click.
+
+    Parameters
+    ----------
+    probability : kind → (n,) in [0, 1]. clicks : kind → decisions learnt from (see :class:`winnow.core.review.active_learning.estimate.RevisedBeliefs`).
+    """
+    if not any(clicks.values()):
+        return None
+    n = len(next(iter(probability.values())))
+    columns = {kind.value: pa.array(p, pa.float32()) for kind, p in probability.items()}
+    return pa.table({"row": pa.array(np.arange(n, dtype=np.int32)), **columns})
+
+
+def pick_sql(name: str, source: str, where: str, learnt: Sequence[str] = ()) -> str:
+    """The SELECT of (row, place) of a pick.
+
+    Parameters
+    ----------
+    source : ``FROM …`` with aliases d (dataset), v (verdicts) and s (decisions in force). where : ``WHERE …`` or "".
+    learnt : kinds whose probability the relation ``learnt`` has anew (:func:`learnt_table`); of the others the scan's holds.
+    """
+    now = {k.value: f"l.{k.value}" if k.value in learnt else f"v.{k.value}" for k in ISSUE_KINDS}
+    kinds = ", ".join(f"{now[k.value]} AS {k.value}, v.{k.value}_flag" for k in ISSUE_KINDS)
+    sure = " ".join(f"WHEN '{k}' THEN {now[k]}" for k in learnt if k in now)
+    confidence = f"CASE v.verdict {sure} ELSE v.confidence END" if sure else "v.confidence"
+    undecided = f"{where} AND s.state IS NULL" if where else "WHERE s.state IS NULL"
+    head = f"SELECT d.row, d.label, v.suggested_label AS suggested, v.verdict, {confidence} AS confidence, v.cluster, {kinds}"
+    join = " JOIN learnt l ON l.row = d.row" if learnt else ""
+    return f"WITH open AS ({head} {source}{join} {undecided}){PICKS[check_pick(name)].sql}"
+
+
+def seconds_per_decision(decisions: Iterable[Decision]) -> float:
+    """A person's pace: the median of the seconds between one single decision and the next, pauses (over 30 s) and bulk
+    verdicts left out; USUAL_SECONDS where fewer than 12 such gaps are known.
+
+    Parameters
+    ----------
+    decisions : one person's rows of the log, in any order.
+    """
+    at = sorted(datetime.fromisoformat(d.at).timestamp() for d in decisions if d.batch_id is None)
+    gaps = _working(at)
+    return max(0.2, median(gaps)) if len(gaps) >= _ENOUGH else USUAL_SECONDS
+
+
+def _working(at: Sequence[float]) -> list[float]:
+    return [b - a for a, b in pairwise(at) if 0 < b - a <= _PAUSE]

@@ -1,0 +1,68 @@
+"""What a workspace answers with: small frozen values, safe to hand to pages and to write as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..storage.artifacts import plain
+from ..types import Strings
+
+
+@dataclass(frozen=True)
+class WorkspaceInfo:
+    """What a workspace is, without reading its tables. ``generation`` changes when a scan wrote new results."""
+
+    path: str
+    name: str
+    n: int
+    n_labelled: int
+    modality: str
+    class_names: tuple[str, ...]
+    encoder: str
+    created: str
+    generation: str
+    verdict_counts: dict[str, int]
+    n_decisions: int
+    has_map: bool
+    notices: tuple[str, ...] = ()
+    failures: dict[str, str] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    manifest: dict[str, Any] = field(default_factory=dict)
+    results: dict[str, Any] = field(default_factory=dict)
+    n_class_changes: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        data: dict[str, Any] = plain(self)
+        return data
+
+
+@dataclass(frozen=True)
+class Points:
+    """The map: ids (n,), xy (n, 2) float32 (NaN = not placed), clusters with a name, a centre and a size; fine: the same for
+    the finer level, each ``within`` one of the clusters."""
+
+    ids: Strings
+    xy: np.ndarray[Any, np.dtype[np.float32]]
+    clusters: list[dict[str, Any]]
+    fine: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Colours:
+    """Values per point. Categorical: codes (n,) uint16 into ``names`` (65535 = none); else values (n,) float32."""
+
+    name: str
+    names: tuple[str, ...] | None
+    codes: np.ndarray[Any, np.dtype[np.uint16]] | None
+    values: np.ndarray[Any, np.dtype[np.float32]] | None
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """A bulk verdict: how many samples it reached, and the batch that one undo takes back."""
+
+    batch_id: str
+    count: int

@@ -1,0 +1,136 @@
+"""Which words of a text tell one class from another, over the whole dataset: what a card marks."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..storage.parquet_rows import RowReader
+from ..types import Int32
+
+WORD = re.compile(r"\w+")
+"""A word: letters, digits and underscores. The browser finds them again by the same rule."""
+
+TELLING = 1.96
+"""Least |z| of a word that is named."""
+
+MOST = 12
+"""Words named for one text, the strongest first."""
+
+PRIOR = 500.0
+"""Words of prior knowledge per class, spread like the words of the whole dataset."""
+
+LIMIT = 200_000
+"""Texts that are counted; of more, an even sample."""
+
+WORTH_SAYING = 0.2
+"""Least probability of a suggestion that words are named for; a flagged label always is."""
+
+
+class WordEvidence:
+    """Word counts per class, made once.
+
+    Parameters
+    ----------
+    texts : (n,) texts, None = none. labels : (n,) int32 codes, −1 = none. n_classes : how many codes there are.
+    """
+
+    def __init__(self, texts: Sequence[str | None], labels: Int32, n_classes: int) -> None:
+        step = max(1, -(-len(texts) // LIMIT))
+        self._rows = range(0, len(texts), step)
+        self._step = step
+        self._counts: list[Counter[str]] = [Counter() for _ in range(n_classes)]
+        for row in self._rows:
+            text = texts[row]
+            if text and labels[row] >= 0:
+                self._counts[labels[row]].update(words(text))
+        self._all: Counter[str] = sum(self._counts, Counter())
+        self._total = max(1, self._all.total())
+        self._sizes = [c.total() for c in self._counts]
+
+    def telling(self, text: str, given: int, toward: int, row: int) -> list[tuple[str, float]]:
+        """(word, z) of the text's words that are used more in class ``toward`` (z > 0) or ``given`` (z < 0).
+
+        The log-odds-ratio of a word between the two classes with an informative Dirichlet prior, over its standard
+        deviation: δ = log((y_a + α_w) / (n_a + α_0 − y_a − α_w)) − the same of b, z = δ / √(1/(y_a + α_w) + 1/(y_b + α_w)),
+        α_w = PRIOR · share of w in all texts. Monroe, Colaresi & Quinn, "Fightin' Words" (Political Analysis 2008,
+        eq. 15–22). The text itself (``row``, labelled ``given``) is taken out of the counts: it must not vouch for its
+        own label. The strongest MOST of those with |z| ≥ TELLING.
+        """
+        own = Counter(words(text))
+        counted = row % self._step == 0
+        found = []
+        for word in own:
+            total = self._all[word] - (own[word] if counted else 0)
+            if total <= 0:
+                continue
+            prior = PRIOR * total / self._total
+            a, b = float(self._counts[toward][word]), float(self._counts[given][word] - (own[word] if counted else 0))
+            size_a, size_b = self._sizes[toward], self._sizes[given] - (own.total() if counted else 0)
+            z = _log_odds(a, size_a, prior) - _log_odds(b, size_b, prior)
+            z /= np.sqrt(1.0 / (a + prior) + 1.0 / (b + prior))
+            if abs(z) >= TELLING:
+                found.append((word, round(float(z), 2)))
+        return sorted(found, key=lambda wz: (-abs(wz[1]), wz[0]))[:MOST]
+
+
+class TextHighlights:
+    """What to mark in the texts of a workspace's cards. The words are counted at the first question.
+
+    Parameters
+    ----------
+    dataset, verdicts : readers of the tables. labels : (n,) int32 given codes into ``names``, −1 = none. row : sample
+        id → row, raising QueryError for an unknown one.
+    """
+
+    def __init__(
+        self, dataset: RowReader, verdicts: RowReader, labels: Int32, names: Sequence[str], row: Callable[[str], int]
+    ) -> None:
+        self._dataset, self._verdicts, self._labels, self._row = dataset, verdicts, labels, row
+        self._code = {name: i for i, name in enumerate(names)}
+        self._lock = threading.Lock()
+        self._made: WordEvidence | None = None
+
+    @property
+    def _evidence(self) -> WordEvidence:
+        with self._lock:
+            if self._made is None:
+                texts = self._dataset.column("text").to_pylist()
+                self._made = WordEvidence(texts, self._labels, len(self._code))
+            return self._made
+
+    def of(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Id → {words: [(word, z), …], given, toward, other} for samples with a text. Without a given label or a
+        suggestion worth saying there are no words; ``other`` is the text of ``duplicate_of``, None for what is flagged as no duplicate."""
+        rows = [self._row(i) for i in ids]
+        out = {}
+        for row, who, seen in zip(rows, self._dataset.take(rows), self._verdicts.take(rows), strict=True):
+            if not who["text"]:
+                continue
+            given, toward = who["label"], seen["suggested_label"]
+            found: list[tuple[str, float]] = []
+            asked = seen["noisy_label_flag"] or (seen["suggested_prob"] and seen["suggested_prob"][0] >= WORTH_SAYING)
+            if asked and given in self._code and toward in self._code and given != toward:
+                found = self._evidence.telling(who["text"], self._code[given], self._code[toward], row)
+            other = None
+            if seen["duplicate_flag"] and seen["duplicate_of"]:
+                other = self._dataset.take([self._row(seen["duplicate_of"])])[0]["text"]
+            out[who["sample_id"]] = {"words": found, "given": given, "toward": toward, "other": other}
+        return out
+
+
+def words(text: str) -> Iterable[str]:
+    """The words of a text, in lower case."""
+    return (m.group().lower() for m in WORD.finditer(text))
+
+
+def _log_odds(count: float, size: float, prior: float) -> float:
+    rest = max(size + PRIOR - count - prior, 1e-9)
+    value: NDArray[np.float64] = np.log((count + prior) / rest)
+    return float(value)

@@ -1,0 +1,209 @@
+"""Ways out: the curated dataset as a file, with a manifest and a patch file beside it.
+
+One file per format; each registers itself. :func:`export` makes any of them all-or-nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import pyarrow as pa
+
+from ..errors import ExportError, ReadOnly, WorkspaceError, choices
+from ..storage.artifacts import plain
+from ..storage.atomic import atomic_file
+from ..storage.decision_log.store import DecisionStore, iso, utc_now
+from ..storage.layout import Layout
+from ..types import Progress, ProgressFn, quiet
+from ..version import __version__
+from .curated_rows import CuratedRows
+from .folders import MANIFEST_FORMAT, export_folder
+from .formats import EXPORTERS, FOLDERS, Exporter, ExportResult, FolderExporter, Rows, Supplies
+from .patch import ReplayReport, Skipped, patch_lines, replay_patch
+
+__all__ = [
+    "EXPORTERS",
+    "FOLDERS",
+    "CuratedRows",
+    "ExportResult",
+    "Exporter",
+    "FolderExporter",
+    "ReplayReport",
+    "Rows",
+    "Skipped",
+    "Supplies",
+    "export",
+    "export_workspace",
+    "exporter_for",
+    "replay_patch",
+]
+
+
+def exporter_for(path: str | Path) -> Exporter:
+    """The exporter for a file's suffix. Raises ExportError naming the suffixes there are."""
+    suffix = Path(path).suffix.lower()
+    for exporter in EXPORTERS:
+        if suffix in exporter.suffixes:
+            return exporter
+    known = [s for e in EXPORTERS for s in e.suffixes]
+    raise ExportError(
+        f"{Path(path).name!r} does not say which format to write. End it in one of {choices(known)}, or name a folder "
+        f"format: {choices(FOLDERS.names())}."
+    )
+
+
+def export(
+    path: str | Path,
+    rows: Rows,
+    manifest: Mapping[str, Any],
+    patch: Iterable[bytes] = (),
+    created: str | None = None,
+) -> ExportResult:
+    """Write rows, ``PATH.manifest.json`` and ``PATH.patch.jsonl``: all three, or nothing is changed.
+
+    Parameters
+    ----------
+    path : its suffix chooses the format. manifest : what to say about where the rows come from; counts, columns and
+        the file's checksum are added. patch : lines, read after the last row.
+
+    Raises
+    ------
+    ExportError : unknown suffix, or a place that cannot be written to. DiskFull : an earlier export is intact.
+    """
+    path = Path(path).expanduser()
+    exporter = exporter_for(path)
+    if path.is_dir():
+        raise ExportError(f"{str(path)!r} is a folder. Name a file in it.")
+    manifest_path, patch_path = path.with_name(f"{path.name}.manifest.json"), path.with_name(f"{path.name}.patch.jsonl")
+    try:
+        # Renamed in the reverse order: the data first, and only when all three are on the disk.
+        with (
+            atomic_file(manifest_path, "the manifest") as manifest_file,
+            atomic_file(patch_path, "the patch file") as patch_file,
+            atomic_file(path, "the export") as data_file,
+        ):
+            written, said = exporter.write(cast(BinaryIO, data_file), rows)
+            for line in patch:
+                patch_file.write(line)
+            data_file.flush()
+            summary = dict(rows.summary())
+            whole = {
+                "format": MANIFEST_FORMAT,
+                "file": path.name,
+                "file_format": exporter.name,
+                "created": created or iso(utc_now()),
+                "winnow_version": __version__,
+                "rows": written,
+                **summary,
+                "columns": [{"name": f.name, "type": str(f.type)} for f in rows.schema],
+                "bytes": data_file.tell(),
+                "checksum": data_file.checksum(),
+                **said,
+                "patch": patch_path.name,
+                **manifest,
+            }
+            text = json.dumps(plain(whole), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+            manifest_file.write(text.encode("utf-8", "surrogatepass"))
+    except (ReadOnly, WorkspaceError) as error:
+        if isinstance(error.__cause__, OSError):
+            reason = os.strerror(error.__cause__.errno or 0).lower()
+            raise ExportError(f"{str(path)!r} cannot be written: {reason}. Choose another folder.") from error
+        raise
+    return ExportResult(path, written, int(summary.get("excluded", 0)), manifest_path, patch_path, whole)
+
+
+def export_workspace(
+    path: str | Path,
+    *,
+    layout: Layout,
+    store: DecisionStore,
+    columns: Mapping[str, Any] | None = None,
+    manifest: Mapping[str, Any] | None = None,
+    include_excluded: bool = False,
+    only: Collection[str] | None = None,
+    about: Mapping[str, Any] | None = None,
+    folder: str | None = None,
+    supplies: Supplies | None = None,
+    progress: ProgressFn = quiet,
+) -> ExportResult:
+    """Write the curated dataset of a workspace with the decisions in force at this moment.
+
+    ``columns`` : which original column is what (only "id" is looked at). ``manifest`` : of the scan. ``only`` : ids to write,
+    None = all; ``about`` : where they come from, for the manifest. ``folder`` : a layout of ``FOLDERS``, with its ``supplies``,
+    instead of a file.
+    """
+    manifest = manifest or {}
+    _protect(Path(path).expanduser(), layout, str(manifest.get("params", {}).get("source") or ""))
+    snapshot = store.snapshot()
+    rows = CuratedRows(
+        layout.dataset,
+        layout.verdicts,
+        layout.meta if layout.meta.exists() else None,
+        snapshot,
+        id_column=(columns or {}).get("id"),
+        include_excluded=include_excluded,
+        signals=layout.signals if layout.signals.exists() else None,
+        only=only,
+    )
+
+    def patch() -> Iterable[bytes]:
+        yield from patch_lines(snapshot.decisions, rows.content_hashes, snapshot.class_events)
+
+    whole = {
+        **(about or {}),
+        "include_excluded": include_excluded,
+        "id_column": rows.id_column,
+        "original_columns": rows.original_columns,
+        "added_columns": rows.added_columns,
+        "decision_log": {"seq": snapshot.seq, "hash": snapshot.hash},
+        "added_classes": [name for name in snapshot.registry.added if name not in snapshot.registry.now],
+        "class_changes": [
+            {"event": e.event, "name": e.name, "target": e.target, "actor": e.actor, "at": e.at, "reason": e.reason}
+            for e in snapshot.registry.events
+            if e.event != "add"
+        ],
+        "scan": dict(manifest),
+    }
+    if folder is not None:
+        return export_folder(path, folder, rows, supplies or Supplies((), ""), whole, patch())
+    return export(path, _Told(rows, progress), whole, patch())
+
+
+class _Told:
+    """Rows that tell of their progress."""
+
+    def __init__(self, rows: CuratedRows, progress: ProgressFn) -> None:
+        self._rows, self._progress = rows, progress
+        self.schema, self.summary = rows.schema, rows.summary
+
+    def __iter__(self) -> Iterator[pa.Table]:
+        done = 0
+        for table in self._rows:
+            self._progress(Progress("export", done, 0, "rows"))
+            done += table.num_rows
+            yield table
+        self._progress(Progress("export", done, done, "rows"))
+
+
+def _protect(path: Path, layout: Layout, source: str) -> None:
+    """Refuse to write over what the export is made from."""
+    root, target = Path(os.path.realpath(layout.root)), Path(os.path.realpath(path))
+    if target.is_relative_to(root) and target.parent != root:
+        raise ExportError(f"{str(path)!r} lies among the workspace's own files. Choose another folder.")
+    own = [root / name for name in os.listdir(root)] if root.is_dir() else []
+    with contextlib.suppress(OSError):
+        if path.exists() and any(f.exists() and path.samefile(f) for f in own if not _is_export(f)):
+            raise ExportError(f"{str(path)!r} belongs to the workspace. Choose another name.")
+        if source and path.exists() and Path(source).exists() and path.samefile(source):
+            raise ExportError(
+                f"{str(path)!r} is the dataset that was scanned. Choose another name: it is never changed."
+            )
+
+
+def _is_export(path: Path) -> bool:
+    return path.with_name(f"{path.name}.manifest.json").exists()

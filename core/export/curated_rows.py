@@ -1,0 +1,241 @@
+"""The curated dataset: the original columns with what was found and decided, in batches."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ..errors import WorkspaceError
+from ..storage.decision_log.store import Snapshot
+from .formats.base import Item
+
+BATCH = 16_384
+
+ADDED = {
+    "label_original": pa.string(),
+    "label_final": pa.string(),
+    "verdict": pa.string(),
+    "confidence": pa.float32(),
+    "reasons": pa.string(),
+    "sample_weight": pa.float32(),
+    "decision": pa.string(),
+    "actor": pa.string(),
+    "decided_at": pa.string(),
+}
+"""What an export adds after the original columns; a name that is taken gets the prefix ``winnow_``."""
+
+_PREFIX = "winnow_"
+_DISTRUST = "label_trust"
+"""The signal whose score is 1 − weight."""
+
+
+class CuratedRows:
+    """The rows of a workspace as they are exported, in the original order, ``BATCH`` at a time.
+
+    ``label_original`` is the given label as the dataset has it. ``label_final`` is the new label of a relabelled sample, else
+    the given one, both by the class registry (merged, renamed, deleted classes); people who disagree leave it as it was
+    given (decision = disputed). Excluded samples are left out, or kept with decision = exclude. Where no original
+    column holds the sample's id, ``sample_id`` is added. ``sample_weight`` in [0, 1] is how much ``label_final`` deserves to
+    weigh in training: 1 − the label_trust signal; 1 where that did not score and where a person accepted or relabelled.
+
+    Parameters
+    ----------
+    dataset, verdicts : Parquet files of the workspace. meta : the original columns, after the id; None = there are
+        none. snapshot : the decisions in force. id_column : the original column that is the sample's id, if any.
+        signals : Parquet file with the signals' scores, in the same order; None = all weights are 1. only : ids to be exported,
+        None = all.
+    """
+
+    def __init__(
+        self,
+        dataset: Path,
+        verdicts: Path,
+        meta: Path | None,
+        snapshot: Snapshot,
+        id_column: str | None = None,
+        include_excluded: bool = False,
+        signals: Path | None = None,
+        only: Collection[str] | None = None,
+    ) -> None:
+        self._paths = (dataset, verdicts, meta)
+        self._signals = signals if signals is not None and _DISTRUST in pq.read_schema(signals).names else None
+        self._registry = snapshot.registry
+        self._state = snapshot.table.select(["state", "label", "actor", "at"])
+        self._place = {sample_id: i for i, sample_id in enumerate(snapshot.table.column("sample_id").to_pylist())}
+        self._include_excluded = include_excluded
+        self._only = None if only is None else pa.array(sorted(set(only)), pa.string())
+        self.id_column = id_column
+        original = [f.remove_metadata() for f in list(pq.read_schema(meta))[1:]] if meta is not None else []
+        self.original_columns = [field.name for field in original]
+        wanted = dict(ADDED)
+        if id_column is None or id_column not in self.original_columns:
+            wanted = {"sample_id": pa.string(), **wanted}
+        if "sample_id" in wanted:
+            self.id_column = _free("sample_id", self.original_columns)
+        self._names = {name: _free(name, self.original_columns) for name in wanted}
+        self._schema = pa.schema([*original, *(pa.field(self._names[name], kind) for name, kind in wanted.items())])
+        self._decided: Counter[str] = Counter()
+        self._changed = 0
+        self._left_out = 0
+        self.content_hashes: dict[str, str] = {}
+        """Content hash of each decided sample, once the rows were read."""
+
+    @property
+    def schema(self) -> pa.Schema:
+        return self._schema
+
+    @property
+    def added_columns(self) -> dict[str, str]:
+        """What was added → the name that it has in the export."""
+        return dict(self._names)
+
+    def summary(self) -> Mapping[str, Any]:
+        decided = dict(sorted(self._decided.items()))
+        return {
+            "excluded": decided.get("exclude", 0),
+            "decisions": decided,
+            "labels_changed": self._changed,
+            "left_out": self._left_out,
+            "decided_but_not_in_this_scan": len(self._place) - sum(decided.values()),
+        }
+
+    def __iter__(self) -> Iterator[pa.Table]:
+        return (table for table, _ in self._pieces(["sample_id", "label", "content_hash"]))
+
+    def items(self) -> Iterator[Item]:
+        """The same rows one by one, for folders. Reads the tables anew."""
+        for table, samples in self._pieces(
+            ["row", "sample_id", "label", "content_hash", "split", "text", "width", "height"]
+        ):
+            mine = {name: table.column(self._names[name]).to_pylist() for name in ADDED}
+            about = {name: samples.column(name).to_pylist() for name in samples.column_names}
+            for i in range(table.num_rows):
+                yield Item(
+                    row=about["row"][i], sample_id=about["sample_id"][i], label=mine["label_final"][i],
+                    given=mine["label_original"][i], weight=float(mine["sample_weight"][i]),
+                    verdict=mine["verdict"][i] or "", decision=mine["decision"][i], split=about["split"][i] or "",
+                    text=about["text"][i], width=about["width"][i] or 0, height=about["height"][i] or 0,
+                )  # fmt: skip
+
+    def _pieces(self, columns_read: list[str]) -> Iterator[tuple[pa.Table, pa.Table]]:
+        """Pieces of the export, each with the same rows and ``columns_read`` of the dataset table."""
+        dataset, verdicts, meta = self._paths
+        self._decided, self._changed, self._left_out, self.content_hashes = Counter(), 0, 0, {}
+        who = _Reader(dataset, columns_read)
+        found = _Reader(verdicts, ["sample_id", "verdict", "confidence", "reasons"])
+        original = _Reader(meta) if meta is not None else None
+        distrust = _Reader(self._signals, [_DISTRUST]) if self._signals is not None else None
+        first = True
+        while True:
+            samples, answers = who.read(BATCH), found.read(BATCH)
+            columns = original.read(BATCH) if original is not None else None
+            doubt = distrust.read(BATCH).column(0) if distrust is not None else None
+            ids = samples.column("sample_id")
+            for name, other in (("verdicts", answers.column(0)), ("meta", columns.column(0) if columns else ids)):
+                if not ids.equals(other.cast(pa.string())):
+                    raise WorkspaceError(
+                        f"The tables of the workspace do not fit together ({name}.parquet holds other samples than "
+                        "dataset.parquet). Run the scan again: it rebuilds what does not fit."
+                    )
+            if doubt is not None and len(doubt) != len(ids):
+                raise WorkspaceError(
+                    "The tables of the workspace do not fit together (signals.parquet has another number of rows than "
+                    "dataset.parquet). Run the scan again: it rebuilds what does not fit."
+                )
+            if samples.num_rows or first:
+                yield self._table(samples, answers, columns, doubt)
+            first = False
+            if samples.num_rows < BATCH:
+                return
+
+    def _table(
+        self, samples: pa.Table, answers: pa.Table, columns: pa.Table | None, doubt: Any
+    ) -> tuple[pa.Table, pa.Table]:
+        ids = samples.column("sample_id").to_pylist()
+        places = [self._place.get(sample_id) for sample_id in ids]
+        state = self._state.take(pa.array(places, pa.int64()))
+        decision, label = state.column("state"), samples.column("label")
+        relabelled = pc.fill_null(pc.equal(decision, "relabel"), False)
+        final = pc.if_else(relabelled, state.column("label"), self._by_registry(label))
+        self._count(ids, places, decision, samples.column("content_hash"), label, final)
+        added = {
+            "sample_id": samples.column("sample_id"),
+            "label_original": label,
+            "label_final": final,
+            "verdict": answers.column("verdict"),
+            "confidence": answers.column("confidence"),
+            "reasons": answers.column("reasons"),
+            "sample_weight": _weight(doubt, decision),
+            "decision": decision,
+            "actor": state.column("actor"),
+            "decided_at": state.column("at"),
+        }
+        out = [*(columns.columns[1:] if columns is not None else []), *(added[name] for name in self._names)]
+        table = pa.Table.from_arrays(
+            [column.cast(field.type) for column, field in zip(out, self._schema, strict=True)], schema=self._schema
+        )
+        keep = pc.fill_null(pc.not_equal(decision, "exclude"), True)
+        if self._include_excluded:
+            keep = pc.is_valid(samples.column("sample_id"))
+        if self._only is not None:
+            keep = pc.and_(keep, pc.is_in(samples.column("sample_id"), value_set=self._only))
+        self._left_out += pc.sum(pc.invert(keep)).as_py() or 0
+        return table.filter(keep), samples.filter(keep)
+
+    def _by_registry(self, label: Any) -> Any:
+        if not self._registry.now:
+            return label
+        return pa.array([self._registry.of(name) for name in label.to_pylist()], pa.string())
+
+    def _count(self, ids: list[str], places: list[int | None], decision: Any, hashes: Any, old: Any, new: Any) -> None:
+        self._decided.update(d for d in decision.to_pylist() if d is not None)
+        self._changed += pc.sum(pc.not_equal(pc.fill_null(new, ""), pc.fill_null(old, ""))).as_py() or 0
+        for sample_id, place, content in zip(ids, places, hashes.to_pylist(), strict=True):
+            if place is not None:
+                self.content_hashes[sample_id] = content or ""
+
+
+class _Reader:
+    """Reads a Parquet file in pieces of any number of rows."""
+
+    def __init__(self, path: Path, columns: list[str] | None = None) -> None:
+        self._batches = pq.ParquetFile(path, memory_map=True).iter_batches(BATCH, columns=columns)
+        self._left: pa.Table | None = None
+        self._schema = pq.read_schema(path)
+        if columns is not None:
+            self._schema = pa.schema([self._schema.field(name) for name in columns])
+
+    def read(self, n: int) -> pa.Table:
+        """The next ``n`` rows, fewer at the end."""
+        parts, have = ([self._left], self._left.num_rows) if self._left is not None else ([], 0)
+        while have < n:
+            batch = next(self._batches, None)
+            if batch is None:
+                break
+            parts.append(pa.Table.from_batches([batch]))
+            have += batch.num_rows
+        whole = pa.concat_tables(parts) if parts else self._schema.empty_table()
+        self._left = whole.slice(n) if have > n else None
+        return whole.slice(0, n)
+
+
+def _weight(doubt: Any, decision: Any) -> Any:
+    """1 − doubt; 1 where there is none (null or NaN) and where a person stands for the label."""
+    one = pa.scalar(1.0, pa.float32())
+    sure = pc.fill_null(pc.is_in(decision, value_set=pa.array(["accept", "relabel"], decision.type)), False)
+    if doubt is None:
+        return pa.repeat(one, len(decision))
+    sure = pc.or_(sure, pc.is_null(doubt, nan_is_null=True))
+    return pc.if_else(sure, one, pc.subtract(one, doubt.cast(pa.float32())))
+
+
+def _free(name: str, taken: list[str]) -> str:
+    while name in taken:
+        name = _PREFIX + name
+    return name

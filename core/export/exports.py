@@ -1,0 +1,144 @@
+"""Every way out of a workspace: formats, parts of it, a datasheet, and what came of it later."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..data.media.reader import MediaReader, find_file
+from ..errors import ExportError, choices
+from ..storage.artifacts import load_json, load_table
+from ..storage.atomic import atomic_file
+from ..storage.scan_context import ScanContext
+from ..types import ProgressFn, quiet
+from . import curated_file as exporters
+from .curated_file import EXPORTERS, FOLDERS, ExportResult, Supplies
+from .datasheet import DatasheetFacts, as_body, as_html, as_markdown
+
+
+@dataclass(frozen=True)
+class ExportFormat:
+    """One way to write. name : what is asked for. suffix : of a file, "" = a folder. why_not : "" = it fits this dataset."""
+
+    name: str
+    title: str
+    explain: str
+    suffix: str
+    why_not: str = ""
+
+
+_FILES = {
+    "csv": ("CSV", "For spreadsheets and every tool; cells that a spreadsheet could run are neutralised."),
+    "parquet": ("Parquet", "Typed and compact, for pandas, DuckDB, Spark."),
+    "jsonl": ("JSON Lines", "One object a line."),
+}
+
+
+class DatasetExports:
+    """Exports of one workspace.
+
+    Parameters
+    ----------
+    scan
+        The scan and its log.
+    media
+        Called for the reader of original images.
+    facts
+        Called for what the datasheet is made of.
+    """
+
+    def __init__(
+        self, scan: ScanContext, media: Callable[[], MediaReader], facts: Callable[[], DatasheetFacts]
+    ) -> None:
+        self._scan, self._media, self._facts = scan, media, facts
+        self._layout, self._store, self._results = scan.layout, scan.store, scan.results
+
+    def formats(self) -> list[ExportFormat]:
+        """Every format, files first, and why it does not fit this dataset where it does not."""
+        out = [ExportFormat(e.name, *_FILES.get(e.name, (e.name, "")), e.suffixes[0]) for e in EXPORTERS]
+        has = {
+            "images": self._results["media"]["kind"] != "none",
+            "labels": self._results["n_labelled"] > 0,
+            "texts": True,
+        }
+        for f in FOLDERS:
+            missing = sorted(need for need in f.needs if not has[need])
+            why = f"This dataset has no {' and no '.join(missing)}." if missing else ""
+            out.append(ExportFormat(f.name, f.title, f.explain, "", why))
+        return out
+
+    def export(
+        self, path: str | Path, *, format: str | None = None, only: Collection[str] | None = None, links: bool = False,
+        include_excluded: bool = False, about: Mapping[str, Any] | None = None, progress: ProgressFn = quiet,
+    ) -> ExportResult:  # fmt: skip
+        """Write the curated dataset, or a part of it.
+
+        Parameters
+        ----------
+        format : one of :meth:`formats`; None = by the suffix of ``path``. only : ids to write. links : link to the original
+        images instead of copying them, where they are files. about : where ``only`` comes from, for the manifest.
+
+        Raises
+        ------
+        ExportError, DiskFull, Cancelled : nothing is left of it then.
+        """
+        path = Path(path).expanduser()
+        if format in EXPORTERS and path.suffix.lower() not in EXPORTERS.get(str(format)).suffixes:
+            raise ExportError(f"{path.name!r} does not end in {choices(EXPORTERS.get(str(format)).suffixes)}.")
+        folder = str(format) if format in FOLDERS else None
+        if format is not None and folder is None and format not in EXPORTERS:
+            raise ExportError(f"No format is called {format!r}. There are: {choices(f.name for f in self.formats())}.")
+        manifest = load_json(self._layout.manifest) if self._layout.manifest.exists() else {}
+        return exporters.export_workspace(
+            path, layout=self._layout, store=self._store, columns=self._results["columns"], manifest=manifest,
+            include_excluded=include_excluded, only=only, about=about, folder=folder,
+            supplies=self._supplies(links, progress) if folder else None, progress=progress,
+        )  # fmt: skip
+
+    def _supplies(self, links: bool, progress: ProgressFn) -> Supplies:
+        media = self._results["media"]
+        has_images = media["kind"] != "none"
+        if links and media["kind"] != "files":
+            raise ExportError(
+                "The images lie in a table, not in files: there is nothing to link to. Export copies instead."
+            )
+        reader = self._media() if has_images else None
+        uris = load_table(self._layout.dataset, columns=["uri"]).column(0).to_pylist() if links else []
+
+        def path(row: int) -> Path | None:
+            return find_file(Path(media["root"]), uris[row]) if links and uris[row] else None
+
+        probs = self._scan.files.probs
+        return Supplies(
+            classes=tuple(self._scan.classes()), modality=str(self._results["modality"]),
+            image=reader.read if reader is not None else None, path=path, probs=None if probs is None else np.asarray(probs, np.float32),
+            own=tuple(self._results["class_names"]), links=links, progress=progress,
+        )  # fmt: skip
+
+    def facts(self) -> DatasheetFacts:
+        """What the datasheet says, as it is now."""
+        events = [e for e in self._store.registry().events if e.event != "add"]
+        changes = [(e.event, e.name, e.target or "", e.actor, e.at[:19]) for e in events]
+        return replace(self._facts(), class_changes=changes)
+
+    def sheet(self, about: Mapping[str, Any] | None = None) -> str:
+        """The datasheet as HTML to be shown in a page."""
+        return as_body(self.facts(), about or {})
+
+    def datasheet(self, path: str | Path, *, about: Mapping[str, Any] | None = None) -> tuple[Path, Path]:
+        """Write a datasheet as PATH.html and PATH.md (a suffix of PATH's own is replaced). Returns both paths.
+
+        ``about``: what else to say (the selection that was exported, its payoff).
+        """
+        path = Path(path).expanduser()
+        stem = path.with_suffix("") if path.suffix.lower() in (".html", ".md") else path
+        facts = self.facts()
+        made = stem.with_name(stem.name + ".html"), stem.with_name(stem.name + ".md")
+        for target, text in zip(made, (as_html(facts, about or {}), as_markdown(facts, about or {})), strict=True):
+            with atomic_file(target, "the datasheet") as stream:
+                stream.write(text.encode("utf-8", "replace"))
+        return made

@@ -1,0 +1,71 @@
+"""COCO: images and JSON annotations."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ...storage.artifacts import plain
+from ._media import need_images, put_image, safe_name, split_of, told
+from .base import FOLDERS, Item, Supplies
+
+
+class Coco:
+    """``images/file`` and ``annotations/instances_<split>.json``, one annotation per image whose box is the whole image.
+
+    Category ids begin at 1. Each image carries ``sample_id``, each annotation ``weight`` beside COCO's own fields.
+    Source: "COCO data format", object detection; read by pycocotools.
+    """
+
+    name: ClassVar[str] = "coco"
+    title: ClassVar[str] = "COCO"
+    explain: ClassVar[str] = "Images and instances.json; the label is one box around the whole image."
+    needs: ClassVar[frozenset[str]] = frozenset({"images", "labels"})
+
+    def write(self, folder: Path, items: Iterator[Item], supplies: Supplies) -> Mapping[str, Any]:
+        need_images(supplies, self.title)
+        (folder / "images").mkdir()
+        (folder / "annotations").mkdir()
+        category = {name: i + 1 for i, name in enumerate(supplies.classes)}
+        parts: dict[str, dict[str, list[dict[str, Any]]]] = {}
+        files: dict[str, str] = {}
+        left: Counter[str] = Counter()
+        for item in told(items, supplies):
+            if item.label is None:
+                left["no label"] += 1
+                continue
+            name = put_image(item, folder / "images", supplies)
+            if name is None:
+                left["image cannot be read"] += 1
+                continue
+            part = parts.setdefault(split_of(item) or "all", {"images": [], "annotations": []})
+            number = len(files) + 1
+            files[item.sample_id] = f"images/{name}"
+            part["images"].append(
+                {
+                    "id": number,
+                    "file_name": name,
+                    "width": item.width,
+                    "height": item.height,
+                    "sample_id": item.sample_id,
+                }
+            )
+            part["annotations"].append(
+                {
+                    "id": number, "image_id": number, "category_id": category[item.label], "iscrowd": 0,
+                    "bbox": [0, 0, item.width, item.height], "area": item.width * item.height,
+                    "weight": round(item.weight, 6),
+                }
+            )  # fmt: skip
+        categories = [{"id": i, "name": name, "supercategory": ""} for name, i in category.items()]
+        for split, part in (parts or {"all": {"images": [], "annotations": []}}).items():
+            whole = {"info": {"description": "Exported by Winnow"}, "licenses": [], "categories": categories, **part}
+            text = json.dumps(plain(whole), ensure_ascii=False)
+            (folder / "annotations" / f"instances_{safe_name(split)}.json").write_text(text, encoding="utf-8")
+        return {"files": files, "left_out": dict(left)}
+
+
+FOLDERS.register(Coco.name)(Coco())

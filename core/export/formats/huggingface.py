@@ -1,0 +1,85 @@
+"""A Hugging Face dataset: Parquet files that `datasets.load_dataset` reads with classes and images as such."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ...errors import SourceError
+from ._media import safe_name, split_of, suffix_of, told
+from .base import FOLDERS, Item, Supplies
+
+_ROWS = 256
+_PLAIN = {"train": "train", "val": "validation", "test": "test"}
+
+
+class HuggingFace:
+    """``data/<split>-00000.parquet`` with the columns sample_id, image and text (where there are), label (a ClassLabel, −1 = none),
+    label_given, weight and verdict; the features lie in the files' own schema.
+
+    Source: Hugging Face datasets documentation, "Repository structure"; `datasets.Features.arrow_schema`.
+    """
+
+    name: ClassVar[str] = "huggingface"
+    title: ClassVar[str] = "Hugging Face dataset"
+    explain: ClassVar[str] = "Parquet files that datasets.load_dataset opens, images and classes included."
+    needs: ClassVar[frozenset[str]] = frozenset()
+
+    def write(self, folder: Path, items: Iterator[Item], supplies: Supplies) -> Mapping[str, Any]:
+        from datasets import ClassLabel, Features, Image, Value
+
+        columns: dict[str, Any] = {"sample_id": Value("string")}
+        if supplies.image is not None:
+            columns["image"] = Image()
+        if supplies.modality in ("text", "pair"):
+            columns["text"] = Value("string")
+        if supplies.classes:
+            columns["label"] = ClassLabel(names=list(supplies.classes))
+        columns |= {"label_given": Value("string"), "weight": Value("float32"), "verdict": Value("string")}
+        schema: pa.Schema = Features(columns).arrow_schema
+        code = {name: i for i, name in enumerate(supplies.classes)}
+        data = folder / "data"
+        data.mkdir()
+        writers: dict[str, pq.ParquetWriter] = {}
+        waiting: dict[str, list[dict[str, Any]]] = {}
+        unreadable = 0
+
+        def flush(split: str) -> None:
+            if split not in writers:
+                writers[split] = pq.ParquetWriter(data / f"{_file(split)}-00000.parquet", schema)
+            writers[split].write_table(pa.Table.from_pylist(waiting.pop(split, []), schema=schema))
+
+        try:
+            for item in told(items, supplies):
+                row: dict[str, Any] = {
+                    "sample_id": item.sample_id, "text": item.text, "label": code.get(item.label or "", -1),
+                    "label_given": item.given, "weight": item.weight, "verdict": item.verdict,
+                }  # fmt: skip
+                if supplies.image is not None:
+                    try:
+                        image = supplies.image(item.row)
+                        row["image"] = {"bytes": image, "path": safe_name(item.sample_id) + suffix_of(image)}
+                    except SourceError:
+                        unreadable += 1
+                        row["image"] = None
+                split = split_of(item) or "train"
+                waiting.setdefault(split, []).append({name: row[name] for name in columns})
+                if len(waiting[split]) >= _ROWS:
+                    flush(split)
+            for split in list(waiting) or ([] if writers else ["train"]):
+                flush(split)
+        finally:
+            for writer in writers.values():
+                writer.close()
+        return {"files": {}, "left_out": {}, "images_unreadable": unreadable, "splits": sorted(map(_file, writers))}
+
+
+def _file(split: str) -> str:
+    return _PLAIN.get(split) or "".join(c if c.isalnum() or c in "._" else "_" for c in split)
+
+
+FOLDERS.register(HuggingFace.name)(HuggingFace())

@@ -1,0 +1,220 @@
+"""Patch files: changes of classes and the decisions in force as JSON Lines, to be replayed on a fresh scan of the same data.
+
+First a line for each row of the class registry, then one per decision and person, so that a disagreement stays one.
+Replaying keeps ids, people and times; doing it twice changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import DecisionError
+from ..storage.decision_log.store import ClassEvent, DecisionRequest, DecisionStore
+from ..types import Action, Decision
+
+FORMAT = 1
+
+_AT_ONCE = 10_000
+_MAX_LINE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A line of a patch that was not applied, and why. ``sample_id`` is "line 7" where the line names none."""
+
+    sample_id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ReplayReport:
+    """applied : decisions that are in the log now because of this replay. repeated : were there before. class_changes :
+    changes of classes that are there now because of this replay. renamed : of the applied or repeated, decisions about a
+    sample that has another id now and was known by its content."""
+
+    applied: int
+    repeated: int
+    skipped: tuple[Skipped, ...]
+    class_changes: int = 0
+    renamed: int = 0
+
+
+_CLASS_FIELDS = ("event_id", "name", "target", "undoes", "actor", "at", "reason")
+
+
+def patch_lines(
+    decisions: Iterable[Decision], content_hashes: Mapping[str, str], class_events: Iterable[ClassEvent] = ()
+) -> Iterator[bytes]:
+    """The lines of a patch file. ``class_events``: all rows of the registry, in order."""
+    for e in class_events:
+        change = {"winnow_patch": FORMAT, "class_event": e.event, **{name: getattr(e, name) for name in _CLASS_FIELDS}}
+        yield (json.dumps({**change, "detail": dict(e.detail)}, ensure_ascii=False) + "\n").encode()
+    for d in decisions:
+        line: dict[str, Any] = {
+            "winnow_patch": FORMAT,
+            "sample_id": d.sample_id,
+            "content_hash": content_hashes.get(d.sample_id, ""),
+            "action": d.action.value,
+            "label": d.label,
+            "actor": d.actor,
+            "at": d.at,
+            "reason": d.reason,
+            "batch_id": d.batch_id,
+            "decision_id": d.decision_id,
+        }
+        if settles := d.evidence.get("settles"):
+            line["settles"] = list(settles)
+        yield (json.dumps(line, ensure_ascii=False) + "\n").encode()
+
+
+def replay_patch(
+    store: DecisionStore,
+    path: str | Path,
+    known: Mapping[str, str] | Sequence[str],
+    content_hashes: Sequence[str] | None = None,
+    classes: Iterable[str] = (),
+) -> ReplayReport:
+    """Record the decisions of a patch file that fit this scan.
+
+    A sample that is not in this scan under its id is found by its content, where exactly one sample has that content. Left
+    out, each with its reason: samples that are not in this scan, samples whose content has changed since, lines
+    that are no decision, and decisions of people who have decided otherwise about that sample meanwhile.
+
+    Parameters
+    ----------
+    known : sample id → content hash ("" = unknown) of this scan; or the ids, with ``content_hashes`` beside them.
+    classes : class names of the dataset; a relabel to another one adds it to the class registry.
+
+    Raises
+    ------
+    DecisionError : the file cannot be read, or holds no line of a patch.
+    """
+    path = Path(path)
+    if not isinstance(known, Mapping):
+        known = dict(zip(known, content_hashes or [""] * len(known), strict=True))
+    by_content = _unique(known)
+    renamed = 0
+    skipped: list[Skipped] = []
+    new: set[str] = set()
+    repeated = lines = good = changed = 0
+    classes = list(classes)
+    names = {*classes, *store.registry().added, *store.registry().now}
+    batch: list[DecisionRequest] = []
+
+    def flush() -> None:
+        nonlocal repeated
+        before = store.head()[0]
+        for name in dict.fromkeys(r.label for r in batch if r.label is not None and r.label not in names):
+            actor = next(r.actor for r in batch if r.label == name)
+            store.add_class(name, actor, reason=f"from {path.name}")
+            names.add(name)
+        for request, answer in zip(batch, store.append_each(batch), strict=True):
+            if isinstance(answer, DecisionError):
+                skipped.append(Skipped(request.sample_id, str(answer)))
+            elif answer.seq > before and answer.decision_id not in new:
+                new.add(answer.decision_id)
+            else:
+                repeated += 1
+        batch.clear()
+
+    for number, line in enumerate(_lines(path), 1):
+        lines += 1
+        try:
+            found: Any = json.loads(line)
+            if isinstance(found, dict) and "class_event" in found:
+                before = store.registry().version
+                _change_class(store, found, classes)
+                good, changed = good + 1, changed + (store.registry().version > before)
+                names |= {*store.registry().added, *store.registry().now}
+                continue
+            request, content = _request(found, path.name)
+        except DecisionError as error:
+            good += 1
+            skipped.append(Skipped(str(found.get("name")), str(error)))
+            continue
+        except (ValueError, KeyError, TypeError) as error:
+            skipped.append(Skipped(f"line {number}", f"it is no decision ({error})"))
+            continue
+        good += 1
+        if request.sample_id not in known and content in by_content:
+            request, renamed = replace(request, sample_id=by_content[content]), renamed + 1
+        if request.sample_id not in known:
+            skipped.append(Skipped(request.sample_id, "this scan has no such sample"))
+        elif content and known[request.sample_id] and content != known[request.sample_id]:
+            skipped.append(Skipped(request.sample_id, "its content has changed since the decision"))
+        else:
+            batch.append(request)
+            if len(batch) == _AT_ONCE:
+                flush()
+    if lines and not good:
+        raise DecisionError(
+            f"{str(path)!r} is no patch file: none of its {lines:,} lines is a decision. "
+            "An export writes it beside its data, as OUT.patch.jsonl."
+        )
+    flush()
+    return ReplayReport(len(new), repeated, tuple(skipped), changed, renamed)
+
+
+def _unique(known: Mapping[str, str]) -> dict[str, str]:
+    """Content hash → sample id, for contents that one sample has."""
+    out: dict[str, str] = {}
+    twice: set[str] = set()
+    for sample_id, content in known.items():
+        if content and out.setdefault(content, sample_id) != sample_id:
+            twice.add(content)
+    return {content: sample_id for content, sample_id in out.items() if content not in twice}
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as stream:
+            while line := stream.readline(_MAX_LINE):
+                if line.strip():
+                    yield line
+    except OSError as error:
+        raise DecisionError(
+            f"The patch file {str(path)!r} cannot be read: {error.strerror}. Check its path."
+        ) from error
+
+
+def _change_class(store: DecisionStore, found: dict[str, Any], given: list[str]) -> None:
+    """Repeat a change of classes. Raises DecisionError where it does not fit, ValueError or KeyError where it is none."""
+    if found.get("winnow_patch") != FORMAT:
+        raise ValueError(f"patch format {found.get('winnow_patch')!r}; this release reads {FORMAT}")
+    event, event_id, name, actor = (str(found[key]) for key in ("class_event", "event_id", "name", "actor"))
+    if event == "undo":
+        store.undo_class(str(found["undoes"]), actor, event_id, found.get("at"))
+    elif event != "add" or name not in given:
+        store.change_class(
+            event, name, actor, target=found.get("target"), reason=found.get("reason"), event_id=event_id, given=given,
+            at=found.get("at"), detail=dict(found.get("detail") or {}),
+        )  # fmt: skip
+
+
+def _request(found: Any, name: str) -> tuple[DecisionRequest, str]:
+    """The decision of a line, and the content hash it was made about. Raises ValueError, KeyError or TypeError."""
+    if not isinstance(found, dict):
+        raise ValueError("not a JSON object")
+    if found.get("winnow_patch") != FORMAT:
+        raise ValueError(f"patch format {found.get('winnow_patch')!r}; this release reads {FORMAT}")
+    action = Action(found["action"])
+    if action is Action.UNDO:
+        raise ValueError("a patch holds decisions in force, never an undo")
+    texts = {key: found.get(key) for key in ("label", "reason", "batch_id", "at")}
+    if not all(v is None or isinstance(v, str) for v in texts.values()):
+        raise ValueError("label, reason, batch_id and at are texts")
+    settles = found.get("settles") or []
+    request = DecisionRequest(
+        str(found["sample_id"]),
+        action,
+        str(found["actor"]),
+        decision_id=str(found["decision_id"]),
+        supersedes=None,
+        evidence={"patch": name, **({"settles": [str(i) for i in settles]} if settles else {})},
+        **texts,
+    )
+    return request, str(found.get("content_hash") or "")

@@ -1,0 +1,31 @@
+"""Encoders: from samples to unit vectors. One file per family; torch is imported inside functions only.
+
+In: images or texts. Out: (n, d) float16 unit rows, whether each could be embedded, and what made them.
+"""
+
+from __future__ import annotations
+
+from ...registry import load_siblings
+from .augmented import augmented
+from .base import FAMILIES, BaseEncoder, EncoderChoice, EncoderInfo, unit_rows
+from .choose import catalogue, choose, resolve_device
+from .embed import embed, encoder_key, load_fitted
+from .precomputed import write_precomputed
+
+load_siblings(__name__, __path__)
+
+__all__ = [
+    "FAMILIES",
+    "BaseEncoder",
+    "EncoderChoice",
+    "EncoderInfo",
+    "augmented",
+    "catalogue",
+    "choose",
+    "embed",
+    "encoder_key",
+    "load_fitted",
+    "resolve_device",
+    "unit_rows",
+    "write_precomputed",
+]

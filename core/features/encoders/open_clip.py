@@ -1,0 +1,216 @@
+"""Every open_clip model and weight tag, or a local checkpoint of one: ``open_clip:MODEL/TAG``, ``open_clip:MODEL/file``.
+
+Radford et al., "Learning Transferable Visual Models From Natural Language Supervision" (ICML 2021); models and weights:
+https://github.com/mlfoundations/open_clip. Each tag brings its own preprocessing.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ... import fingerprint as fp
+from ...data.media.pixels import Fit
+from ...errors import EncoderError, WeightsUnavailable, choices
+from ...storage.artifacts import checksum_of
+from ...types import EncoderSpec, Float32, Modality
+from .base import FAMILIES, BaseEncoder, EncoderChoice, EncoderInfo, ImageWork, Pixels
+from .hub_cache import cached, offline_first, why_unreachable
+
+DEFAULT = "ViT-B-32/laion2b_s34b_b79k"
+DEFAULT_REPO = "laion/CLIP-ViT-B-32-laion2B-s34B-b79K"
+DEFAULT_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
+"""Where the default's weights are, so that "not to be had" is known before open_clip is imported (seconds)."""
+
+_SUFFIXES = (".pt", ".pth", ".bin", ".safetensors", ".ckpt")
+
+
+class OpenClipEncoder(BaseEncoder):
+    """An open_clip model with its own preprocessing. ``pretrained`` is a tag or the path of a checkpoint."""
+
+    def __init__(self, spec: EncoderSpec, model: str, pretrained: str, device: str, allow_network: bool) -> None:
+        import open_clip
+        import torch
+
+        self.device = device
+        self._cuda = device.startswith("cuda")
+        self.batch = 512 if self._cuda else 64
+        self._name = model
+        self._allow_network = allow_network
+
+        def load() -> Any:
+            # pretrained_text: only the architecture of a text tower is needed; the checkpoint has its weights.
+            return open_clip.create_model(
+                model, pretrained, device=device, weights_only=True, pretrained_text=False, require_pretrained=True
+            ).eval()
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                self._model = offline_first(load, allow_network)
+            except Exception as error:  # every loader in the chain has exceptions of its own
+                raise WeightsUnavailable(
+                    f"open_clip:{model}/{pretrained} could not be loaded ({_short(error)}). Check the file or the connection and "
+                    "run again, or use another encoder (see `winnow encoders`)."
+                ) from error
+        if self._cuda:
+            self._model.to(memory_format=torch.channels_last)
+        found = dict(self._model.visual.preprocess_cfg)
+        size = found["size"]
+        height, width = (size, size) if isinstance(size, int) else tuple(size)
+        self._fit = Fit(height, width, found["resize_mode"], found["interpolation"], found.get("fill_color", 0))
+        self._mean = torch.tensor(found["mean"], device=device).view(1, 3, 1, 1) * 255
+        self._std = torch.tensor(found["std"], device=device).view(1, 3, 1, 1) * 255
+        self._tokenizer: Any = None
+        half = "bf16" if self._cuda and torch.cuda.is_bf16_supported() else "fp16" if self._cuda else "fp32"
+        self._half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(half)
+        self.spec = replace(spec, preprocessing=fp.of(self._fit, list(found["mean"]), list(found["std"]), half))
+
+    def image_work(self) -> ImageWork:
+        return self._fit
+
+    def encode_pixels(self, pixels: Pixels) -> Float32:
+        import torch
+
+        x = torch.from_numpy(np.ascontiguousarray(pixels))
+        if self._cuda:
+            x = x.pin_memory().to(self.device, non_blocking=True)
+        x = x.permute(0, 3, 1, 2)  # a view: rows of pixels are "channels last" as they come
+        with torch.inference_mode(), self._autocast():
+            features = self._model.encode_image((x.float() - self._mean) / self._std)
+        out: Float32 = features.float().cpu().numpy()
+        return out
+
+    def encode_texts(self, texts: Sequence[str]) -> Float32:
+        import open_clip
+        import torch
+
+        if self._tokenizer is None:
+            self._tokenizer = offline_first(lambda: open_clip.get_tokenizer(self._name), self._allow_network)
+        tokens = self._tokenizer(list(texts)).to(self.device)
+        with torch.inference_mode(), self._autocast():
+            features = self._model.encode_text(tokens)
+        out: Float32 = features.float().cpu().numpy()
+        return out
+
+    def _autocast(self) -> Any:
+        import torch
+
+        return torch.autocast("cuda" if self._cuda else "cpu", dtype=self._half, enabled=self._half is not None)
+
+
+def _short(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__
+
+
+def repository(config: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
+    """Hub repository of a tag, and the file names that open_clip looks for, in its order."""
+    repo, _, name = str(config.get("hf_hub", "")).rpartition("/")
+    if not name:
+        return repo, DEFAULT_FILES
+    stem = name.rpartition(".")[0] or name
+    return repo, (f"{stem}.safetensors", name)
+
+
+def _models() -> dict[str, dict[str, Any]]:
+    """Model → its configuration."""
+    import open_clip
+
+    return {name: open_clip.get_model_config(name) for name in open_clip.list_models()}
+
+
+class OpenClipFamily:
+    """Every open_clip model with a weight tag, or a local checkpoint: ``open_clip:MODEL/TAG`` or ``/path``."""
+
+    name = "open_clip"
+
+    def infos(self) -> list[EncoderInfo]:
+        """Every model/tag, the default first."""
+        import open_clip
+
+        models = _models()
+        found = []
+        for model, tag in open_clip.list_pretrained():
+            repo, names = repository(open_clip.get_pretrained_cfg(model, tag))
+            dim = int(models.get(model, {}).get("embed_dim", 0))
+            note = "the default for images" if f"{model}/{tag}" == DEFAULT else ""
+            have = cached(repo, names) is not None
+            found.append(EncoderInfo(f"open_clip:{model}/{tag}", Modality.IMAGE, dim, have, True, note))
+        return sorted(found, key=lambda i: not i.note)
+
+    def choose(self, rest: str, device: str, allow_network: bool) -> EncoderChoice:
+        if rest in ("", DEFAULT):
+            _check_weights(f"open_clip:{DEFAULT}", DEFAULT_REPO, DEFAULT_FILES, allow_network)
+        try:
+            import open_clip
+        except ImportError as error:
+            raise WeightsUnavailable(
+                f"open_clip cannot be imported ({error}). Run `pip install open_clip_torch`."
+            ) from error
+        model, _, tail = (rest or DEFAULT).partition("/")
+        config = open_clip.get_model_config(model)
+        if config is None:
+            raise EncoderError(
+                f"open_clip has no model {model!r}. Some of its {len(open_clip.list_models())} models: "
+                f"{choices(open_clip.list_models(), 8)}; see `winnow encoders`."
+            )
+        tag = open_clip.get_pretrained_cfg(model, tail)
+        if tag:
+            repo, files = repository(tag)
+            if f"{model}/{tail}" != DEFAULT:
+                _check_weights(f"open_clip:{model}/{tail}", repo, files, allow_network)
+            pretrained, revision = tail, f"{repo}@{tail}"
+        else:
+            pretrained = str(_check_file(model, tail))
+            revision = checksum_of(pretrained)
+        name = f"open_clip:{model}/{tail}"
+        size = config["vision_cfg"].get("image_size", 224)
+        recipe = {k: tag.get(k) for k in ("mean", "std", "interpolation", "resize_mode")}
+        half = "half" if device.startswith("cuda") else "full"
+        spec = EncoderSpec(
+            name, revision, fp.of(size, recipe, half), int(config["embed_dim"]), Modality.IMAGE, has_text_tower=True
+        )
+
+        def build(where: str = device) -> OpenClipEncoder:
+            return OpenClipEncoder(spec, model, pretrained, where, allow_network)
+
+        return EncoderChoice(spec, device, build, build_on=build)
+
+
+def _check_weights(name: str, repo: str, files: tuple[str, ...], allow_network: bool) -> None:
+    """Raise WeightsUnavailable unless the weights are cached or can be fetched now."""
+    if cached(repo, files) is not None:
+        return
+    why = why_unreachable(repo, files) if allow_network else "downloads are switched off"
+    if why is not None:
+        raise WeightsUnavailable(
+            f"The weights of {name} are not on this machine and cannot be downloaded ({why}). Run once when online, bring a "
+            f"checkpoint ({name.partition('/')[0]}/path.safetensors), or use the built-in encoder 'patches'."
+        )
+
+
+def _check_file(model: str, tail: str) -> Path:
+    """The checkpoint behind ``open_clip:MODEL/path``. Raises EncoderError or WeightsUnavailable."""
+    import open_clip
+
+    for path in (Path(tail).expanduser(), Path("/" + tail)):
+        if tail and path.is_file():
+            return path.resolve()
+    tags = open_clip.list_pretrained_tags_by_model(model)
+    if tail.endswith(_SUFFIXES):
+        raise WeightsUnavailable(
+            f"The checkpoint {tail!r} does not exist. Give the path of a file, or a tag: {choices(tags)}."
+        )
+    what = f"{tail!r} is neither a weight tag of {model} nor a file" if tail else f"open_clip:{model} needs weights"
+    raise EncoderError(
+        f"{what}. Its tags: {choices(tags)}. Write open_clip:{model}/TAG or open_clip:{model}/path.safetensors."
+    )
+
+
+FAMILIES.register(OpenClipFamily.name)(OpenClipFamily())

@@ -1,0 +1,134 @@
+"""Built-in text features: TF-IDF of words and character n-grams, reduced by truncated SVD (latent semantic analysis,
+Deerwester et al. 1990). Fitted on the dataset itself; needs no download."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save
+
+from ...errors import EncoderError
+from ...storage.artifacts import atomic_write
+from ...types import Dataset, EncoderSpec, Float32, Modality, Progress, ProgressFn
+from .base import FAMILIES, BaseEncoder, EncoderChoice, EncoderInfo
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+DIM = 256
+_FIT_TEXTS, _FIT_CHARACTERS = 100_000, 8_000_000
+"""The vocabulary and the SVD are learned from at most this much, evenly spaced over the dataset: under a minute on a core."""
+
+_LONGEST = 20_000
+"""Characters of a text that count; what comes after changes its vector little and costs the most."""
+
+_WORDS, _CHARACTERS = 30_000, 60_000
+_SEED = 0
+
+
+def _vectorizers(
+    vocabularies: Sequence[dict[str, int] | None] = (None, None),
+) -> tuple[TfidfVectorizer, TfidfVectorizer]:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    common: dict[str, Any] = {"sublinear_tf": True, "dtype": np.float32, "lowercase": True, "strip_accents": "unicode"}
+    words = TfidfVectorizer(
+        ngram_range=(1, 2), max_features=_WORDS, token_pattern=r"(?u)\b\w+\b", vocabulary=vocabularies[0], **common
+    )
+    characters = TfidfVectorizer(
+        analyzer="char_wb", ngram_range=(2, 5), max_features=_CHARACTERS, vocabulary=vocabularies[1], **common
+    )
+    return words, characters
+
+
+class TfidfEncoder(BaseEncoder):
+    """Words (1–2) and characters (2–5 within words), each block of unit length, then SVD to 256 dimensions.
+
+    The SVD is not centred, so that a text without any known word stays zero (``ok`` False).
+    """
+
+    fitted = True
+    batch = 2048
+
+    def __init__(self, spec: EncoderSpec) -> None:
+        self.spec = spec
+        self._parts: tuple[TfidfVectorizer, ...] = ()
+        self._components: NDArray[np.float32] | None = None
+
+    def fit(self, dataset: Dataset, progress: ProgressFn) -> None:
+        from sklearn.utils.extmath import randomized_svd
+
+        if dataset.texts is None:
+            raise EncoderError("tfidf encodes text, and this dataset has none.")
+        progress(Progress("embed", 0, dataset.n, "samples", "learning words"))
+        texts = [t[:_LONGEST] for t in dataset.texts if t.strip()]
+        step = max(1, -(-len(texts) // _FIT_TEXTS), -(-sum(map(len, texts)) // _FIT_CHARACTERS))
+        sample = texts[::step] or ["empty"]
+        parts = []
+        for vectorizer in _vectorizers():
+            try:
+                parts.append(vectorizer.fit(sample))
+            except ValueError:  # no word at all: only signs
+                vectorizer.set_params(vocabulary={" ": 0})
+                parts.append(vectorizer.fit(sample))
+        self._parts = tuple(parts)
+        matrix = self._sparse(sample)
+        rank = min(DIM, min(matrix.shape))
+        progress(Progress("embed", 0, dataset.n, "samples", "reducing dimensions"))
+        components = randomized_svd(matrix, rank, n_iter=4, random_state=_SEED)[2]
+        self._components = np.zeros((DIM, matrix.shape[1]), np.float32)
+        self._components[:rank] = components
+
+    def save(self, folder: Path) -> None:
+        if self._components is None:
+            raise EncoderError("tfidf has not been fitted.")
+        arrays = {"components": self._components}
+        vocabularies = []
+        for i, part in enumerate(self._parts):
+            arrays[f"idf_{i}"] = np.asarray(part.idf_, np.float32)
+            vocabularies.append({str(k): int(v) for k, v in part.vocabulary_.items()})
+        text = json.dumps(vocabularies, ensure_ascii=False).encode("utf-8", "surrogatepass")
+        atomic_write(folder / "tfidf.json", lambda f: f.write(text))
+        atomic_write(folder / "tfidf.safetensors", lambda f: f.write(save(arrays)))
+
+    def load(self, folder: Path) -> None:
+        arrays = load_file(folder / "tfidf.safetensors")
+        vocabularies = json.loads((folder / "tfidf.json").read_bytes().decode("utf-8", "surrogatepass"))
+        self._parts = _vectorizers(vocabularies)
+        for i, part in enumerate(self._parts):
+            part.idf_ = arrays[f"idf_{i}"]
+        self._components = arrays["components"]
+
+    def encode_texts(self, texts: Sequence[str]) -> Float32:
+        if self._components is None:
+            raise EncoderError("tfidf has not been fitted on a dataset yet.")
+        return np.asarray(self._sparse([t[:_LONGEST] for t in texts]) @ self._components.T, np.float32)
+
+    def _sparse(self, texts: list[str]) -> sp.csr_matrix:
+        import scipy.sparse as sp
+
+        return sp.hstack([part.transform(texts) for part in self._parts]).tocsr()
+
+
+class TfidfFamily:
+    """The built-in text encoder, ``tfidf``: always there."""
+
+    name = "tfidf"
+
+    def infos(self) -> list[EncoderInfo]:
+        return [EncoderInfo(self.name, Modality.TEXT, DIM, True, False, "built in; fitted on your texts, no download")]
+
+    def choose(self, rest: str, device: str, allow_network: bool) -> EncoderChoice:
+        if rest:
+            raise EncoderError(f"'tfidf:{rest}' is not an encoder: the built-in text encoder is called 'tfidf'.")
+        spec = EncoderSpec(self.name, "1", f"words-1-2+char_wb-2-5+svd{DIM}", DIM, Modality.TEXT, has_text_tower=False)
+        return EncoderChoice(spec, "cpu", lambda: TfidfEncoder(spec))
+
+
+FAMILIES.register(TfidfFamily.name)(TfidfFamily())

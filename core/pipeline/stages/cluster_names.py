@@ -1,0 +1,68 @@
+"""Name the clusters of a scan at both levels (names.json)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ... import fingerprint as fp
+from ...features import encoders
+from ...features.cluster_names import NAMES_VERSION, by_labels, by_texts, by_words, word_list
+from ...features.prompts import load_prompts, name_vectors
+from ...storage.artifacts import save_json
+from ...types import Clusters, Dataset, Modality
+from ..run import Outputs, Run
+from .source import OpenedSource
+
+_MAX_CLUSTERS = 2_000
+
+
+def run(run: Run, source: OpenedSource, vectors: Any, clusters: Clusters) -> None:
+    """Name the clusters. vectors : (n, d), the embeddings."""
+    dataset, choice = source.dataset, source.encoder
+    path: Path = run.layout.root / "names.json"
+    prompts = load_prompts(run.layout, dataset.modality)
+    key = fp.of(
+        run.keys["clusters"], run.keys["dataset"], run.keys["embed"], fp.of_array(dataset.labels), dataset.class_names,
+        prompts.templates, NAMES_VERSION,
+    )  # fmt: skip
+
+    def make() -> Outputs:
+        metadata = _short_columns(dataset)
+        words, near = [], None
+        if choice is not None and choice.spec.has_text_tower and dataset.modality is not Modality.TEXT:
+            words = word_list(dataset.class_names, dataset.texts, metadata)
+        if choice is not None and len(words) >= 8:
+            near = name_vectors(encoders.load_fitted(choice, run.layout.embeddings).encode_texts, words, prompts)
+        levels = {}
+        for level, codes in (("coarse", clusters.coarse), ("fine", clusters.fine)):
+            codes = np.where(codes < _MAX_CLUSTERS, codes, -1)
+            if dataset.modality is Modality.TEXT and dataset.texts is not None:
+                found = by_texts(codes, dataset.texts)
+            elif near is not None:
+                found = by_words(codes, vectors, words, near)
+            else:
+                found = by_labels(codes, dataset.labels, dataset.class_names, metadata)
+            levels[level] = [asdict(f) for f in found]
+        save_json(path, levels)
+        return [path], {}
+
+    run.stage("names", key, make)
+
+
+def _short_columns(dataset: Dataset) -> dict[str, list[Any]]:
+    """Metadata columns of few values, split and source, as lists."""
+    found: dict[str, list[Any]] = {}
+    table = dataset.metadata
+    for name in table.column_names if table is not None else ():
+        values = table.column(name).to_pylist()
+        if name != dataset.columns.label and 1 < len({str(v) for v in values}) <= 50:
+            found[name] = values
+    for name, column in (("split", dataset.split), ("source", dataset.source)):
+        if column is not None and name not in found:
+            found[name] = list(column)
+    own = set(dataset.class_names)
+    return {k: v for k, v in found.items() if not own or {str(x) for x in v if x} - own}

@@ -1,0 +1,27 @@
+"""Write the rows of the dataset and their original columns (dataset.parquet, meta.parquet)."""
+
+from __future__ import annotations
+
+from ... import fingerprint as fp
+from ...data.media import content_hashes
+from ...storage import scan_tables
+from ...storage.artifacts import save_table
+from ...types import Dataset, MediaFeatures, Strings
+from ..run import Outputs, Run
+
+
+def content_keys(dataset: Dataset, media: MediaFeatures | None) -> Strings:
+    """(n,) str, the content hash of every sample: of the source where it knows them, else of the media pass; "" = unknown."""
+    return dataset.content_hash if media is None or any(dataset.content_hash) else content_hashes(media)
+
+
+def run(run: Run, dataset: Dataset, media: MediaFeatures | None) -> None:
+    """Write both tables."""
+    layout = run.layout
+
+    def make() -> Outputs:
+        save_table(layout.dataset, scan_tables.dataset_table(dataset, media, content_keys(dataset, media)))
+        save_table(layout.meta, scan_tables.meta_table(dataset))
+        return [layout.dataset, layout.meta], {}
+
+    run.stage("dataset", fp.of(dataset.fingerprint, run.keys.get("media"), 1), make)

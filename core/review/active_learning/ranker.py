@@ -1,0 +1,259 @@
+"""The rounds of a workspace: what its decisions teach, by sample id. Nothing here is written; it follows from the log."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...storage.artifacts import load_table
+from ...storage.effective_labels import codes_of
+from ...storage.id_set import IdSet
+from ...storage.scan_context import ScanContext
+from ...types import Float32, Kind
+from .audit import Advice, IntervalEstimate, Precision, advice, noise_rate, precision
+from .estimate import RevisedBeliefs, estimate
+from .scan_arrays import ACCEPTED, ASKED, DISPUTED, EXCLUDED, RELABELLED, Decided, ScanArrays
+from .similar import SimilarSamples, similar
+
+_STATES = {"accept": ACCEPTED, "relabel": RELABELLED, "exclude": EXCLUDED, "disputed": DISPUTED}
+_SORTS = {"-confidence": None, "-suspicion": None, **{f"-{kind.value}": kind for kind in ASKED}}
+"""Orders that a round can better: the most suspicious first."""
+_MOVED = 10
+"""Places that a sample has to move up before it is told."""
+
+Names = Mapping[str, str | None]
+
+
+@dataclass(frozen=True)
+class QueueChange:
+    """What a new order changed: how many samples moved up by 10 places or more within the next 100, most of them for
+    what reason (``what``: "horse → deer"; "" = for no common one), and how many of those."""
+
+    count: int
+    what: str
+    most: int
+
+    def words(self) -> str:
+        """One calm line, "" where nothing moved."""
+        if not self.count:
+            return ""
+        samples = f"{self.count:,} sample{'' if self.count == 1 else 's'} moved up"
+        return f"{samples}: more {self.what}" if self.what else samples
+
+
+@dataclass(frozen=True)
+class SimilarOffer:
+    """Samples that would get the decision that ``sample_id`` got. ids : the surest first; probability : of each; said,
+    of : how often the same was decided about samples like these; what : the decision in words; expected : how many
+    of ``ids`` would get the same decision."""
+
+    sample_id: str
+    action: str
+    label: str | None
+    ids: list[str]
+    probability: list[float]
+    said: int
+    of: int
+    what: str
+    expected: float
+
+
+class QueueRanker:
+    """Re-estimation of one scan from the decisions in force. Safe to share between threads; made once per scan.
+
+    Parameters
+    ----------
+    scan
+        The scan and its log.
+    head
+        Called for a value that changes whenever the log does.
+    """
+
+    def __init__(self, scan: ScanContext, head: Callable[[], object]) -> None:
+        self._context, self._head = scan, head
+        self._ids, self._row_of, self._classes = scan.ids, scan.row_of, scan.class_names
+        self._lock = threading.Lock()
+        self._made: tuple[object, ScanArrays, RevisedBeliefs] | None = None
+
+    # ── arrays ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @cached_property
+    def _raw(self) -> ScanArrays:
+        """The scan as it was made."""
+        kinds = [k.value for k in ASKED]
+        table = load_table(
+            self._context.layout.verdicts,
+            columns=["verdict", "suggested_label", "cluster_fine", *kinds, *(f"{k}_flag" for k in kinds)],
+        )
+        files, n = self._context.files, len(self._ids)
+        names, values = files.all_signals(n)
+        return ScanArrays(
+            labels=self._context.label_codes,
+            suggested=codes_of(table.column("suggested_label"), self._classes),
+            classes=len(self._classes),
+            probability={k: table.column(k.value).to_numpy().astype(np.float32) for k in ASKED},
+            flag={k: table.column(f"{k.value}_flag").to_numpy() for k in ASKED},
+            primary=codes_of(table.column("verdict"), kinds).astype(np.int8),
+            signals=values,
+            families=tuple(family(name) for name in names),
+            beliefs=_of_length(files.probs, n),
+            vectors=_of_length(files.whitened, n),
+            graph=files.label_graph,
+            cluster=table.column("cluster_fine").to_numpy().astype(np.int32),
+        )
+
+    def _scan(self) -> tuple[ScanArrays, dict[str, int]]:
+        """The scan with labels by the class registry, and name → code."""
+        now = self._context.labels.now()
+        code: dict[str, int] = {}
+        means = np.full(len(self._classes) + 1, -1, np.int32)
+        for i, name in enumerate(self._classes):
+            current = now.get(name, name)
+            if current is not None:
+                means[i] = code.setdefault(current, i)
+        if not now:
+            return self._raw, code
+        given, suggested = means[self._raw.labels], means[self._raw.suggested]
+        suggested = np.where(suggested == given, -1, suggested)
+        renamed = {**self._raw.__dict__, "labels": given, "suggested": suggested}
+        return ScanArrays(**{k: v for k, v in renamed.items() if k in ScanArrays.__dataclass_fields__}), code
+
+    def now(self) -> tuple[ScanArrays, RevisedBeliefs]:
+        """The scan and what the decisions in force teach; made anew only when the log has changed."""
+        head = self._head()
+        with self._lock:
+            if self._made is None or self._made[0] != head:
+                scan, code = self._scan()
+                self._made = (head, scan, estimate(scan, self._decided(scan, code)))
+            return self._made[1], self._made[2]
+
+    def _decided(self, scan: ScanArrays, code: Mapping[str, int]) -> Decided:
+        table = self._context.store.state_table().sort_by("at")
+        rows = self._row_of.find(table.column("sample_id"))
+        here = rows >= 0
+        rows = rows[here]
+        state = np.array([_STATES[s] for s in table.column("state").to_pylist()], np.int8)[here]
+        label = np.array([code.get(v, -1) for v in table.column("label").to_pylist()], np.int32)[here]
+        given = scan.labels[rows]
+        state = np.where((state == RELABELLED) & (label >= 0) & (label == given), ACCEPTED, state).astype(np.int8)
+        return Decided(rows, state, np.where(state == ACCEPTED, given, label).astype(np.int32))
+
+    # ── the queue ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    @staticmethod
+    def can_order(sort: str) -> bool:
+        """Whether a round can better an order: those by suspicion. All others stay as they are."""
+        return sort in _SORTS
+
+    def order(self, ids: Sequence[str], sort: str) -> tuple[Sequence[str], QueueChange]:
+        """The same samples (an IdSet as one), those likeliest to be confirmed first, and what that changed. Without decisions, or in an
+        order that is not by suspicion, nothing moves; nor do samples that ask nothing (clean, hard, naive)."""
+        if not self.can_order(sort) or not ids:
+            return ids, QueueChange(0, "", 0)
+        scan, now = self.now()
+        if not any(now.clicks.values()):
+            return ids, QueueChange(0, "", 0)
+        rows = self._row_of.rows(ids)
+        place = self._places(scan, now, rows, sort)
+        ordered = ids.take(place) if isinstance(ids, IdSet) else [ids[i] for i in place.tolist()]
+        return ordered, self._moved(scan, rows, place)
+
+    def _places(self, scan: ScanArrays, now: RevisedBeliefs, rows: NDArray[np.int64], sort: str) -> NDArray[np.int64]:
+        """(m,) the order of :meth:`order`: which of ``rows`` comes first, second and so on."""
+        place = np.arange(len(rows))
+        if not self.can_order(sort) or not any(now.clicks.values()):
+            return place
+        asked = self._asked(scan, rows, sort)
+        p = np.zeros(len(rows))
+        for i, kind in enumerate(ASKED):
+            mine = asked == i
+            p[mine] = now.probability[kind][rows[mine]]
+        slots = np.flatnonzero(asked >= 0)
+        place[slots] = slots[np.argsort(-p[slots], kind="stable")]
+        return place
+
+    @staticmethod
+    def _asked(scan: ScanArrays, rows: NDArray[np.int64], sort: str) -> NDArray[np.int8]:
+        """(m,) index into ASKED of what a queue asks about each of its samples; −1 = nothing (a clean, hard or naive one)."""
+        kind = _SORTS.get(sort)
+        if kind is not None:
+            return np.full(len(rows), ASKED.index(kind), np.int8)
+        return scan.primary[rows]
+
+    def _moved(
+        self, scan: ScanArrays, rows: NDArray[np.int64], place: NDArray[np.int64], ahead: int = 100
+    ) -> QueueChange:
+        first = place[:ahead]
+        up = rows[first[first - np.arange(len(first)) >= _MOVED]]
+        if not len(up):
+            return QueueChange(0, "", 0)
+        pairs = Counter(zip(scan.labels[up].tolist(), scan.suggested[up].tolist(), strict=True))
+        (given, other), most = pairs.most_common(1)[0]
+        name = self._name
+        common = given >= 0 and other >= 0 and most >= max(3, len(up) // 5)
+        return QueueChange(len(up), f"{name(given)} → {name(other)}" if common else "", most)
+
+    def _name(self, code: int) -> str:
+        name = self._classes[code]
+        return self._context.labels.now().get(name, name) or name
+
+    # ── what the decisions say of the flags ─────────────────────────────────────────────────────────────────────
+
+    def precision(self) -> list[Precision]:
+        """Measured precision of each kind of flag, with its interval."""
+        return precision(*self.now())
+
+    def noise_rate(self) -> IntervalEstimate:
+        """Share of wrong labels, corrected by the decisions."""
+        return noise_rate(*self.now())
+
+    def scanned_noise_rate(self) -> float:
+        """Share of wrong labels as the scan estimated it, before anybody decided."""
+        scan, _ = self.now()
+        labelled = scan.labels >= 0
+        return float(scan.probability[Kind.NOISY_LABEL][labelled].mean()) if labelled.any() else 0.0
+
+    def advice(self, ids: Sequence[str], sort: str = "-confidence") -> Advice:
+        """What is left among ``ids`` (a queue, decided samples included), and whether to stop."""
+        scan, now = self.now()
+        rows = self._row_of.rows(ids)
+        inside = np.zeros(scan.n, bool)
+        inside[rows] = True
+        kind = self._asked(scan, np.arange(scan.n), sort)
+        left = rows[now.decided.open(scan.n)[rows]]
+        return advice(scan, now, left[self._places(scan, now, left, sort)], inside, kind)
+
+    def similar_offer(self, sample_id: str) -> SimilarOffer | None:
+        """Open samples that would get the decision that this one got; None where too few are sure enough."""
+        row = self._row_of.get(sample_id)
+        if row is None:
+            return None
+        scan, now = self.now()
+        found: SimilarSamples = similar(scan, now, row, tuple(self._name(i) for i in range(len(self._classes))))
+        if not len(found.rows):
+            return None
+        at = int(np.flatnonzero(now.decided.rows == row)[0])
+        state, label = int(now.decided.state[at]), int(now.decided.label[at])
+        action = {ACCEPTED: "accept", RELABELLED: "relabel", EXCLUDED: "exclude"}[state]
+        return SimilarOffer(
+            sample_id, action, self._name(label) if state == RELABELLED else None,
+            [str(i) for i in self._ids[found.rows]], [round(float(p), 3) for p in found.probability],
+            found.said, found.of, found.what, float(found.probability.sum()),
+        )  # fmt: skip
+
+
+def _of_length(array: Float32 | None, n: int) -> Float32 | None:
+    """The array, None where it is of another scan."""
+    return array if array is None or len(array) == n else None
+
+
+def family(signal: str) -> str:
+    """The family of a signal by its name: what argues about the label, about belonging, or about anything else."""
+    first = signal.split("_")[0]
+    return first if first in ("label", "ood") else "other"

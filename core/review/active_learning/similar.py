@@ -1,0 +1,119 @@
+"""Accept the same for N like these: undecided samples that would get the same decision, with a stated probability."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...types import Float32, Kind
+from .estimate import RevisedBeliefs
+from .propagation import suggest
+from .scan_arrays import ACCEPTED, EXCLUDED, RELABELLED, ScanArrays
+
+SURE = 0.9
+"""On average, at least this share of what is offered would be decided the same."""
+FEWEST = 5
+SAID = 3
+"""The same must have been said so often about samples like these before more are offered."""
+
+
+@dataclass(frozen=True)
+class SimilarSamples:
+    """Open samples like a decided one.
+
+    rows : (m,) the surest first. probability : (m,) that each would get the same decision. said, of : how many of the
+    decided samples like these got this decision. what : the decision, in words.
+    """
+
+    rows: NDArray[np.int64]
+    probability: Float32
+    said: int
+    of: int
+    what: str
+
+
+def _none(what: str, said: int, of: int) -> SimilarSamples:
+    return SimilarSamples(np.zeros(0, np.int64), np.zeros(0, np.float32), said, of, what)
+
+
+def _surest(rows: NDArray[np.int64], p: NDArray[np.floating]) -> tuple[NDArray[np.int64], Float32]:
+    """The largest set, surest first, with mean probability of at least ``SURE``."""
+    order = np.argsort(-p, kind="stable")
+    mean = np.cumsum(p[order]) / np.arange(1, len(p) + 1)
+    keep = order[: int((mean >= SURE).sum())]
+    return rows[keep], p[keep].astype(np.float32)
+
+
+def similar(scan: ScanArrays, now: RevisedBeliefs, row: int, names: tuple[str, ...]) -> SimilarSamples:
+    """Open samples that would get the decision that ``row`` got.
+
+    A relabel g → t: those given g whose suggestion, refreshed by the decisions, is t; probability = P(label wrong) ·
+    P(t | wrong). An acceptance of g against s: those given g with suggestion s, 1 − P(label wrong). An exclusion: those
+    suspects in the same cluster or within two steps of the neighbour graph, P(kind). Nothing is offered before
+    the same was said ``SAID`` times, and more often than not, about samples like these.
+    """
+    decided = now.decided
+    where = np.flatnonzero(decided.rows == row)
+    if not len(where):
+        return _none("", 0, 0)
+    state, label = int(decided.state[where[0]]), int(decided.label[where[0]])
+    given = int(scan.labels[row])
+    free = decided.open(scan.n)
+    told = decided.rows
+    if state in (RELABELLED, ACCEPTED) and given >= 0:
+        other = label if state == RELABELLED else int(scan.suggested[row])
+        if other < 0:
+            return _none("", 0, 0)
+        what = f"{names[given]} → {names[other]}" if state == RELABELLED else f"keep {names[given]}"
+        among = (scan.labels == given) & scan.flag[Kind.NOISY_LABEL]
+        if state == ACCEPTED:
+            among &= scan.suggested == other
+        rows = np.flatnonzero(among & free)
+        wrong = now.probability[Kind.NOISY_LABEL][rows].astype(np.float64)
+        if state == RELABELLED:
+            best, share = suggest(scan, decided, rows)
+            mine = best == other
+            rows, p = rows[mine], (wrong * np.where(np.isfinite(share), share, 1.0))[mine]
+            group = (scan.labels[told] == given) & (scan.suggested[told] == other)
+            same = group & (decided.state == RELABELLED) & (decided.label == other)
+        else:
+            p = 1.0 - wrong
+            group = among[told]
+            same = group & (decided.state == ACCEPTED)
+    elif state == EXCLUDED:
+        kind = next((k for k in (Kind.BROKEN, Kind.DUPLICATE, Kind.OOD) if scan.flag[k][row]), Kind.OOD)
+        what = f"exclude what {_SAYS[kind]}"
+        near = _near(scan, row)
+        rows = np.flatnonzero(near & free & scan.suspects)
+        p = now.probability[kind][rows].astype(np.float64)
+        group = near[told] & (scan.flag[kind][told] | (decided.state == EXCLUDED))
+        same = group & (decided.state == EXCLUDED)
+    else:
+        return _none("", 0, 0)
+    said, of = int(same.sum()), int(group.sum())
+    if said < SAID or 2 * said <= of:
+        return _none(what, said, of)
+    rows, p32 = _surest(rows, p)
+    return SimilarSamples(rows, p32, said, of, what) if len(rows) >= FEWEST else _none(what, said, of)
+
+
+_SAYS = {Kind.OOD: "does not belong", Kind.DUPLICATE: "was seen before", Kind.BROKEN: "cannot be used"}
+
+
+def _near(scan: ScanArrays, row: int) -> NDArray[np.bool_]:
+    """(n,) bool: of the row's cluster, its neighbours, and their neighbours."""
+    out = np.zeros(scan.n, bool)
+    if scan.cluster is not None and scan.cluster[row] >= 0:
+        out |= scan.cluster == scan.cluster[row]
+    if scan.graph is not None:
+        first = scan.graph.indices[row]
+        first = first[first >= 0]
+        second = scan.graph.indices[first].ravel()
+        out[first] = True
+        out[second[second >= 0]] = True
+    if scan.cluster is None and scan.graph is None:
+        out[:] = True
+    out[row] = False
+    return out

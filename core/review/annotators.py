@@ -1,0 +1,247 @@
+"""Several people on one dataset: where they agree, a consensus where they do not, and how far each can be relied on.
+
+A vote is a decision that names a label: *accept* votes for the given label, *relabel* for the new one; excluding a sample
+is no vote for a label. Votes are weighed by CROWDLAB as cleanlab has it (Goh, Tkachenko, Mueller, "CROWDLAB: Supervised
+Learning to Infer Consensus Labels and Quality Scores for Data with Multiple Annotators", 2022): each person's and the
+scan's weight follow from how often they agree with the others on samples that several people labelled.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..errors import DecisionError
+from ..storage.decision_log.state import standing
+from ..storage.scan_context import ScanContext
+from ..types import Action, Decision, Float32
+
+ENOUGH = 10
+"""Samples that somebody and others labelled, before a quality is told: below, a single slip moves it by a tenth. With
+fewer than that in all, the consensus is the majority's label, ties broken by the scan: weights cannot be told yet."""
+
+_FLOOR = 1e-3
+"""Least probability of a class in what is handed to CROWDLAB: classes that people added are unknown to the scan."""
+
+Answer = tuple[str, str | None]
+"""(action, label) of what somebody says, the label by the class registry."""
+
+
+@dataclass(frozen=True)
+class AnnotatorStats:
+    """One person. decisions : in force. overlaps : samples that others decided too. agreements : of these, how many were
+    answered the same by all. labelled_too : samples with a label from this person and another. quality : in [0, 1], how
+    far this person's labels can be relied on (CROWDLAB), None where too little is known; ``note`` says why."""
+
+    actor: str
+    decisions: int
+    overlaps: int
+    agreements: int
+    labelled_too: int
+    quality: float | None
+    note: str
+
+    @property
+    def agreement(self) -> float | None:
+        """Share of the overlaps on which everybody says the same; None without overlaps."""
+        return self.agreements / self.overlaps if self.overlaps else None
+
+
+@dataclass(frozen=True)
+class Dispute:
+    """A sample about which people disagree and that nobody has settled. ``consensus``: the label that the votes and the
+    scan make likeliest, with its ``quality`` in [0, 1] (None = too few shared samples: it is the majority's); None where fewer
+    than two people gave a label."""
+
+    sample_id: str
+    answers: Mapping[str, Answer]
+    consensus: str | None
+    quality: float | None
+
+
+@dataclass(frozen=True)
+class AgreementReport:
+    """people : most decisions first. overlaps : samples that several people decided; agreements, disagreements : of these
+    (a settled one stays a disagreement). disputes : those that are open, the surest consensus first."""
+
+    people: tuple[AnnotatorStats, ...]
+    overlaps: int
+    agreements: int
+    disagreements: int
+    disputes: tuple[Dispute, ...]
+
+
+class Annotators:
+    """The people of one workspace.
+
+    Parameters
+    ----------
+    scan
+        The scan and its log.
+    record
+        Records decisions, as ``Workspace.record`` does.
+    """
+
+    def __init__(
+        self, scan: ScanContext, record: Callable[[list[dict[str, Any]], str | None], list[dict[str, Any]]]
+    ) -> None:
+        self._store, self._view, self._row_of = scan.store, scan.labels, scan.row_of
+        self._names, self._files, self._record = scan.class_names, scan.files, record
+        self._lock = threading.Lock()
+        self._made: tuple[tuple[int, int], AgreementReport] | None = None
+
+    def report(self) -> AgreementReport:
+        """Who decided how much, where they agree, and what is open. Kept until the log has new rows."""
+        mark = self._store.head()[0], self._store.registry().version
+        with self._lock:
+            if self._made is None or self._made[0] != mark:
+                self._made = mark, self._report()
+            return self._made[1]
+
+    def settle(
+        self,
+        sample_ids: Sequence[str],
+        actor: str | None = None,
+        answer: Answer | None = None,
+        batch_id: str | None = None,
+    ) -> list[dict[str, Any]]:
+        """Settle disputes by a decision of ``actor`` each, as one batch: by ``answer``, or None = each by its consensus.
+
+        The others' decisions stay in force and in the log; a sample is disputed again when one of them decides anew.
+        Answers as ``Workspace.record``. Raises DecisionError for a sample that is not disputed or has no consensus.
+        """
+        open_ = {d.sample_id: d for d in self.report().disputes}
+        batch = batch_id or uuid.uuid4().hex
+        items: list[dict[str, Any]] = []
+        for sample_id in sample_ids:
+            dispute = open_.get(sample_id)
+            if dispute is None:
+                raise DecisionError(f"Nobody disagrees about {sample_id!r} any more. Look again: the list has changed.")
+            if answer is None and dispute.consensus is None:
+                raise DecisionError(
+                    f"There is no consensus about {sample_id!r}: fewer than two people gave it a label. Decide it yourself."
+                )
+            action, label = answer or (Action.RELABEL.value, dispute.consensus)
+            if label is not None and label == self._view.given()[self._row_of[sample_id]]:
+                action, label = Action.ACCEPT.value, None
+            items.append(
+                {
+                    "sample_id": sample_id, "action": action, "label": label, "batch_id": batch, "settles": True,
+                    "decision_id": f"{batch}:{len(items)}",
+                    "reason": "consensus of people and scan" if answer is None else None,
+                }
+            )  # fmt: skip
+        return self._record(items, actor)
+
+    # --- how ---------------------------------------------------------------------------------------------------------
+
+    def _answer(self, d: Decision) -> Answer:
+        """What a decision says. Keeping a given label and relabelling to it are the same answer."""
+        if d.action is Action.EXCLUDE:
+            return Action.EXCLUDE.value, None
+        label = d.label if d.action is Action.RELABEL else self._view.given_of(d.sample_id)
+        return (d.action.value, None) if label is None else ("label", self._view.now().get(label, label))
+
+    def _report(self) -> AgreementReport:
+        current = {i: people for i, people in self._store.current().items() if i in self._row_of}
+        shared = {
+            i: {a: self._answer(d) for a, d in people.items()} for i, people in current.items() if len(people) > 1
+        }
+        same = {i: len(set(answers.values())) == 1 for i, answers in shared.items()}
+        votes = {
+            i: {a: label for a, d in people.items() if (label := self._answer(d)[1]) is not None}
+            for i, people in current.items()
+        }
+        quality, consensus = self._crowdlab(votes)
+        people = []
+        for actor in sorted({a for who in current.values() for a in who}):
+            mine = [i for i, answers in shared.items() if actor in answers]
+            too = sum(actor in votes[i] and len(votes[i]) > 1 for i in mine)
+            told, note = quality.get(actor), ""
+            if too < ENOUGH:
+                told = None
+                note = f"too few shared samples to say: {too} of the {ENOUGH} needed have labels of others too"
+            elif told is None:
+                note = "the scan has no class probabilities to weigh the votes with"
+            people.append(
+                AnnotatorStats(
+                    actor,
+                    sum(actor in who for who in current.values()),
+                    len(mine),
+                    sum(same[i] for i in mine),
+                    too,
+                    told,
+                    note,
+                )
+            )
+        disputes = []
+        for i, differ in same.items():
+            left = standing(list(current[i].values()))
+            if differ or len({self._answer(d) for d in left}) == 1:
+                continue
+            label, sure = consensus.get(i, (None, None)) if len(votes[i]) > 1 else (None, None)
+            disputes.append(
+                Dispute(i, {a: _shown(answer, current[i][a]) for a, answer in shared[i].items()}, label, sure)
+            )
+        return AgreementReport(
+            tuple(sorted(people, key=lambda p: (-p.decisions, p.actor))),
+            len(shared),
+            sum(same.values()),
+            len(shared) - sum(same.values()),
+            tuple(sorted(disputes, key=lambda d: (-(d.quality or -1.0), d.sample_id))),
+        )
+
+    def _crowdlab(
+        self, votes: Mapping[str, Mapping[str, str]]
+    ) -> tuple[dict[str, float], dict[str, tuple[str, float | None]]]:
+        """Person → quality, and sample → (consensus label, its quality). Both empty where nothing can be weighed; the
+        majority's label without a quality where too few samples are shared to weigh people."""
+        voted = {i: who for i, who in votes.items() if who}
+        actors = sorted({a for who in voted.values() for a in who})
+        if len(actors) < 2 or not any(len(who) > 1 for who in voted.values()) or self._files.probs is None:
+            return {}, {}
+        there = self._store.classes(self._names)
+        names = list(dict.fromkeys([*there, *(v for who in voted.values() for v in who.values())]))
+        code = {name: k for k, name in enumerate(names)}
+        probs = self._probabilities([self._row_of[i] for i in voted], code)
+        shared = sum(len(who) > 1 for who in voted.values())
+        if shared < ENOUGH or len(names) < 2:
+            rows = zip(voted.items(), probs, strict=True)
+            return {}, {i: (_majority(list(who.values()), p, code), None) for (i, who), p in rows}
+        table = pd.DataFrame(
+            [[code.get(who.get(a, ""), np.nan) for a in actors] for who in voted.values()], columns=actors, dtype=float
+        )
+        from cleanlab.multiannotator import get_label_quality_multiannotator
+
+        found = get_label_quality_multiannotator(table, probs, verbose=False, return_detailed_quality=False)
+        stats, labels = found["annotator_stats"], found["label_quality"]
+        quality = {str(a): float(q) for a, q in stats["annotator_quality"].items() if np.isfinite(q)}
+        sure = zip(labels["consensus_label"], labels["consensus_quality_score"], strict=True)
+        return quality, {i: (names[int(c)], float(q)) for i, (c, q) in zip(voted, sure, strict=True)}
+
+    def _probabilities(self, rows: Sequence[int], code: Mapping[str, int]) -> Float32:
+        """(m, K) probabilities of these rows over the classes that there are now, rows sum to 1."""
+        out = np.full((len(rows), len(code)), _FLOOR, np.float32)
+        beliefs = self._files.probs
+        scanned = np.zeros((len(rows), 0), np.float32) if beliefs is None else np.asarray(beliefs[rows], np.float32)
+        for column, name in enumerate(self._names[: scanned.shape[1]]):
+            now = self._view.now().get(name, name)
+            if now is not None and now in code:
+                out[:, code[now]] += scanned[:, column]
+        out /= out.sum(1, keepdims=True)
+        return out
+
+
+def _majority(votes: Sequence[str], probs: Float32, code: Mapping[str, int]) -> str:
+    """The label with most votes; of several, the one that the scan finds likeliest."""
+    return max(dict.fromkeys(votes), key=lambda label: (votes.count(label), float(probs[code[label]])))
+
+
+def _shown(answer: Answer, d: Decision) -> Answer:
+    return d.action.value, answer[1]

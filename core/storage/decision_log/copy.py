@@ -1,0 +1,63 @@
+"""Copying a whole log, row by row, between SQLite and PostgreSQL: backups, and moving to a team's server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Table, func, insert, select
+
+from ...errors import WorkspaceError
+from .database import Database
+from .rows import CLASS_EVENTS, DECISIONS
+from .store import DecisionStore
+
+_AT_ONCE = 5000
+
+
+def copy_log(source: str | Path, target: str | Path) -> int:
+    """Copy the log at ``source`` into the empty or new log at ``target``, while others go on deciding.
+
+    Rows keep their numbers, ids, times and hashes, so the copy proves itself: it is opened and replayed, and must end with
+    the hash that the source had.
+
+    Returns
+    -------
+    How many decisions were copied.
+
+    Raises
+    ------
+    WorkspaceError : the target holds decisions or class changes already, or either log cannot be opened or is damaged.
+    """
+    with DecisionStore(target) as store:
+        seq, _ = store.head()
+        if seq or store.registry().version:
+            raise WorkspaceError(
+                f"{Database.shown(target)} already holds {seq:,} decisions. A log is copied into an empty place only: name "
+                "another database or file."
+            )
+    with DecisionStore(source):  # checks every row, and brings an older log up to this release
+        pass
+    origin, goal = Database(source), Database(target)
+    try:
+        with origin.reading() as reading, goal.writing() as writing:
+            # class changes first: those that are seen name no decision that is not
+            last_event = reading.execute(select(func.coalesce(func.max(CLASS_EVENTS.c.seq), 0))).scalar_one()
+            newest = select(DECISIONS.c.seq, DECISIONS.c.hash).order_by(DECISIONS.c.seq.desc()).limit(1)
+            head = reading.execute(newest).first()
+            _copy(reading, writing, DECISIONS, head.seq if head else 0)
+            _copy(reading, writing, CLASS_EVENTS, last_event)
+    finally:
+        origin.close()
+        goal.close()
+    with DecisionStore(target) as store:
+        if store.head() != ((head.seq, head.hash) if head else (0, "")):
+            raise WorkspaceError(f"The copy of the decision log in {Database.shown(target)} is not what was written.")
+    return int(head.seq) if head else 0
+
+
+def _copy(reading: Connection, writing: Connection, table: Table, last: int) -> None:
+    rows = reading.execute(select(table).where(table.c.seq <= last).order_by(table.c.seq))
+    for part in rows.mappings().partitions(_AT_ONCE):
+        values: list[dict[str, Any]] = [dict(row) for row in part]
+        writing.execute(insert(table), values)

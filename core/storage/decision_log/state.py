@@ -1,0 +1,274 @@
+"""The decision log replayed in memory: chains per sample and person, and the state of each sample in force.
+
+Rules
+-----
+Each person has one chain of rows per sample; every row supersedes the one before it. A decision is pushed onto the
+chain's stack; an UNDO row names the decision on top and takes it off again, so what was in force before it is in
+force once more, and the next UNDO reaches further back. The top of the stack is what this person says. Over people:
+the same answer from all is the sample's state, different answers make it ``disputed``. Labels are compared by the class
+that they mean now (see :mod:`.classes`), and keeping the given label is the same answer as relabelling to it. A decision
+whose evidence names others under ``settles`` speaks for these: they stay in force as what their people said, and no longer
+count until one of these people decides anew. ``seq`` alone gives the order: times may run backwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from ...types import Action, Decision
+
+DISPUTED = "disputed"
+
+STATE_SCHEMA = pa.schema(
+    [
+        pa.field("sample_id", pa.string(), nullable=False),
+        pa.field("state", pa.string(), nullable=False),
+        pa.field("label", pa.string()),
+        pa.field("actor", pa.string(), nullable=False),
+        pa.field("at", pa.string(), nullable=False),
+        pa.field("reason", pa.string()),
+        pa.field("decision_id", pa.string(), nullable=False),
+        pa.field("n_people", pa.int32(), nullable=False),
+    ]
+)
+"""One row per decided sample. ``actor`` and ``reason`` join those of all who take part, ``at`` and ``decision_id`` are
+those of the latest; ``label`` is null unless the state is relabel, and also where that label's class was deleted.
+``n_people`` counts all who have a decision in force, settled or not."""
+
+_BLOCK = 2048
+
+
+@dataclass
+class Chain:
+    """One person's rows about one sample: the last row's id, and the decisions not taken back, oldest first."""
+
+    head: str | None = None
+    stack: list[Decision] = field(default_factory=list)
+
+    @property
+    def top(self) -> Decision | None:
+        return self.stack[-1] if self.stack else None
+
+    def copy(self) -> Chain:
+        return Chain(self.head, list(self.stack))
+
+    def push(self, row: Decision) -> None:
+        """Add the next row of the chain. Raises ValueError where it does not continue it."""
+        if row.supersedes != self.head:
+            raise ValueError(f"row {row.seq} supersedes {row.supersedes!r}, but the chain ends in {self.head!r}")
+        if row.action is Action.UNDO:
+            if self.top is None or self.top.decision_id != row.evidence.get("undoes"):
+                raise ValueError(f"row {row.seq} takes back {row.evidence.get('undoes')!r}, which is not in force")
+            self.stack.pop()
+        else:
+            self.stack.append(row)
+        self.head = row.decision_id
+
+
+Key = tuple[str, str]
+"""(sample_id, actor)."""
+
+
+class LogState:
+    """Everything that follows from the rows so far. Rows are applied in order of ``seq``, each once."""
+
+    def __init__(self) -> None:
+        self.seq = 0
+        self.hash = ""
+        self.samples: dict[str, dict[str, Chain]] = {}
+        self._by_actor: dict[str, list[Decision]] = {}
+        self._batches: dict[Key, list[Decision]] = {}
+        self._table = _StateTable()
+        self._meaning = Meaning()
+
+    def chain(self, sample_id: str, actor: str) -> Chain:
+        """This person's chain about this sample (empty where there is none; not to be changed)."""
+        people = self.samples.get(sample_id)
+        found = people.get(actor) if people else None
+        return found if found is not None else Chain()
+
+    def apply(self, row: Decision, row_hash: str) -> None:
+        """Take the next row. Raises ValueError where it does not follow from the rows before it."""
+        if row.seq != self.seq + 1:
+            raise ValueError(f"row {row.seq} follows row {self.seq}")
+        people = self.samples.setdefault(row.sample_id, {})
+        people.setdefault(row.actor, Chain()).push(row)
+        if row.action is not Action.UNDO:
+            self._by_actor.setdefault(row.actor, []).append(row)
+            if row.batch_id is not None:
+                self._batches.setdefault((row.actor, row.batch_id), []).append(row)
+        self.seq, self.hash = row.seq, row_hash
+        self._table.touch(row.sample_id)
+
+    def in_force(self, row: Decision) -> bool:
+        """Whether ``row`` is what its person says about its sample now."""
+        top = self.chain(row.sample_id, row.actor).top
+        return top is not None and top.decision_id == row.decision_id
+
+    def last_step(self, actor: str) -> list[Decision]:
+        """What the next undo of ``actor`` takes back: their latest decision in force, or the whole of its batch
+        that is in force, in order of seq. Empty where nothing is left."""
+        mine = self._by_actor.get(actor, [])
+        while mine and not self._on_stack(mine[-1]):
+            mine.pop()  # taken back already, and an undone decision never returns
+        if not mine:
+            return []
+        last = mine[-1]
+        if last.batch_id is None:
+            return [last]
+        return [row for row in self._batches[actor, last.batch_id] if self.in_force(row)]
+
+    def step_of(self, actor: str, decision_id: str | None, batch_id: str | None) -> list[Decision]:
+        """The decision, or the batch, of ``actor`` as far as it is in force now, in order of seq."""
+        if batch_id is not None:
+            return [row for row in self._batches.get((actor, batch_id), []) if self.in_force(row)]
+        mine = reversed(self._by_actor.get(actor, []))
+        return [row for row in mine if row.decision_id == decision_id and self.in_force(row)]
+
+    def current(self, sample_ids: Iterable[str] | None = None) -> dict[str, dict[str, Decision]]:
+        """sample → person → decision in force; samples without one are left out."""
+        wanted = self.samples.keys() if sample_ids is None else sample_ids
+        out = {}
+        for sample_id in wanted:
+            tops = {a: c.stack[-1] for a, c in self.samples.get(sample_id, {}).items() if c.stack}
+            if tops:
+                out[sample_id] = tops
+        return out
+
+    def table(self) -> pa.Table:
+        """The state in force (:data:`STATE_SCHEMA`). Only blocks whose samples were touched are built anew."""
+        return self._table.build(self.samples, self._meaning)
+
+    def mean(self, now: Mapping[str, str | None]) -> None:
+        """From here on labels mean what ``now`` says (name → class, None = deleted; others mean themselves)."""
+        self._meaning = Meaning(now, self._meaning.given)
+        self._table.touch_all()
+
+    def know(self, given: Given) -> None:
+        """From here on ``given`` tells a sample's given label."""
+        self._meaning = Meaning(self._meaning.now, given)
+        self._table.touch_all()
+
+    @property
+    def meaning(self) -> Meaning:
+        """What labels mean now."""
+        return self._meaning
+
+    def matching(self, actor: str, fits: Callable[[Decision], bool]) -> list[Decision]:
+        """The decisions of ``actor`` in force that ``fits`` accepts, in order of seq."""
+        return [row for row in self._by_actor.get(actor, []) if fits(row) and self.in_force(row)]
+
+    def _on_stack(self, row: Decision) -> bool:
+        return any(d.decision_id == row.decision_id for d in self.chain(row.sample_id, row.actor).stack)
+
+
+class Draft:
+    """A look ahead: rows on top of a :class:`LogState` that are not committed yet."""
+
+    def __init__(self, state: LogState) -> None:
+        self._state = state
+        self._chains: dict[Key, Chain] = {}
+
+    def chain(self, sample_id: str, actor: str) -> Chain:
+        return self._chains.get((sample_id, actor)) or self._state.chain(sample_id, actor)
+
+    def push(self, row: Decision) -> None:
+        key = (row.sample_id, row.actor)
+        if key not in self._chains:
+            self._chains[key] = self._state.chain(*key).copy()
+        self._chains[key].push(row)
+
+
+StateRow = tuple[str, str, str | None, str, str, str | None, str, int]
+
+Given = Callable[[str], str | None]
+"""Gives a sample's given label, None where it has none."""
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What labels mean: ``now`` name → class (None = deleted; others mean themselves), ``given`` a sample's given label."""
+
+    now: Mapping[str, str | None] = field(default_factory=dict)
+    given: Given | None = None
+
+    def of(self, label: str | None) -> str | None:
+        """The class that a label means."""
+        return self.now.get(label, label) if label is not None else None
+
+    def answer(self, d: Decision) -> tuple[str, str | None]:
+        """What a decision says, such that two that say the same compare equal: ("label", class), or the action."""
+        if d.action is Action.RELABEL:
+            return "label", self.of(d.label)
+        if d.action is Action.ACCEPT and self.given is not None and (given := self.given(d.sample_id)) is not None:
+            return "label", self.of(given)
+        return d.action.value, None
+
+
+def standing(decisions: Sequence[Decision]) -> list[Decision]:
+    """Those of a sample's decisions in force that no other one of them settles."""
+    settled = {i for d in decisions for i in d.evidence.get("settles", ()) if i != d.decision_id}
+    return [d for d in decisions if d.decision_id not in settled] or list(decisions)
+
+
+def merge(sample_id: str, decisions: Sequence[Decision], meaning: Meaning) -> StateRow:
+    """The state of a sample from what each person says about it (at least one decision), as a STATE_SCHEMA row."""
+    n_people = len(decisions)
+    if n_people > 1:
+        decisions = standing(decisions)
+    latest = max(decisions, key=lambda d: d.seq)
+    state, label = latest.action.value, meaning.of(latest.label)
+    if len(decisions) == 1:
+        return sample_id, state, label, latest.actor, latest.at, latest.reason, latest.decision_id, n_people
+    if len({meaning.answer(d) for d in decisions}) > 1:
+        state, label = DISPUTED, None
+    people = ", ".join(sorted(d.actor for d in decisions))
+    reasons = "; ".join(dict.fromkeys(d.reason for d in decisions if d.reason)) or None
+    return sample_id, state, label, people, latest.at, reasons, latest.decision_id, n_people
+
+
+class _StateTable:
+    """The state as Arrow record batches of ``_BLOCK`` samples each, in order of first decision."""
+
+    def __init__(self) -> None:
+        self._ids: list[str] = []
+        self._position: dict[str, int] = {}
+        self._blocks: list[pa.RecordBatch | None] = []
+        self._whole: pa.Table | None = None
+
+    def touch(self, sample_id: str) -> None:
+        position = self._position.get(sample_id)
+        if position is None:
+            position = self._position[sample_id] = len(self._ids)
+            self._ids.append(sample_id)
+        block = position // _BLOCK
+        if block == len(self._blocks):
+            self._blocks.append(None)
+        self._blocks[block] = None
+        self._whole = None
+
+    def touch_all(self) -> None:
+        self._blocks = [None] * len(self._blocks)
+        self._whole = None
+
+    def build(self, samples: dict[str, dict[str, Chain]], meaning: Meaning) -> pa.Table:
+        if self._whole is None:
+            for i, block in enumerate(self._blocks):
+                if block is None:
+                    self._blocks[i] = self._block(self._ids[i * _BLOCK : (i + 1) * _BLOCK], samples, meaning)
+            self._whole = pa.Table.from_batches([b for b in self._blocks if b is not None], STATE_SCHEMA)
+        return self._whole
+
+    @staticmethod
+    def _block(ids: list[str], samples: dict[str, dict[str, Chain]], meaning: Meaning) -> pa.RecordBatch:
+        rows = []
+        for sample_id in ids:
+            tops = [chain.stack[-1] for chain in samples[sample_id].values() if chain.stack]
+            if tops:
+                rows.append(merge(sample_id, tops, meaning))
+        columns = zip(*rows, strict=True) if rows else [[] for _ in STATE_SCHEMA]
+        arrays = [pa.array(column, field.type) for column, field in zip(columns, STATE_SCHEMA, strict=True)]
+        return pa.RecordBatch.from_arrays(arrays, schema=STATE_SCHEMA)

@@ -1,0 +1,578 @@
+"""The append-only decision log: what people decided, in one order, never changed and never lost.
+
+A row is added in one transaction or not at all; its ``decision_id`` is minted by the caller, so that sending it again
+gives the row that is there. Rows carry a chained BLAKE2b hash, which is checked whenever they are read. See
+:mod:`.state` for what the rows mean, :mod:`.database` for how they are kept.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from types import EllipsisType
+from typing import Any
+
+import pyarrow as pa
+from sqlalchemy import Connection, Select, func, insert, select
+
+from ...errors import DecisionError
+from ...types import Action, Decision
+from ..gc_pause import collector_paused
+from .class_registry import ClassRegistry, check, check_undo, replay
+from .class_registry import says as says_event
+from .database import Database, damaged_log
+from .migrations import SCHEMA_VERSION, check_version, migrate, schema_version
+from .rows import (
+    CLASS_EVENTS,
+    COLUMNS,
+    DECISIONS,
+    ClassEvent,
+    DecisionRequest,
+    checked,
+    checked_action,
+    checked_request,
+    decision_of,
+    iso,
+    next_row,
+    row_hash,
+    says,
+    utc_now,
+)
+from .state import Chain, Draft, Given, LogState
+from .timeline import CLASS_CHANGES, count, fitting, insert_class_event, read_class_events, timeline
+
+__all__ = [
+    "CLASS_CHANGES",
+    "ClassEvent",
+    "ClassRegistry",
+    "Clock",
+    "DecisionRequest",
+    "DecisionStore",
+    "Snapshot",
+    "iso",
+    "utc_now",
+]
+
+_AT_ONCE = 10_000
+"""Rows read at a time."""
+
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One moment of the log. table : the state in force (STATE_SCHEMA). decisions : every decision in force, of every
+    person, in order of ``seq``. seq, hash : of the last row; (0, "") for an empty log. registry, class_events : the classes,
+    and all rows about them."""
+
+    seq: int
+    hash: str
+    table: pa.Table
+    decisions: tuple[Decision, ...]
+    registry: ClassRegistry = field(default_factory=ClassRegistry)
+    class_events: tuple[ClassEvent, ...] = ()
+
+
+class DecisionStore:
+    """The decision log of one workspace. Safe to use from several threads and processes at once.
+
+    Parameters
+    ----------
+    target : path of the SQLite file (made if absent), or ``postgresql://user@host/database``.
+    clock : gives the time of new rows; the order of rows never depends on it.
+
+    Raises
+    ------
+    WorkspaceError : the log is damaged, of a newer release, or its server does not answer.
+    """
+
+    def __init__(self, target: str | Path, clock: Clock = utc_now) -> None:
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._write_lock = threading.Lock()
+        self._state = LogState()
+        self._registry = ClassRegistry()
+        self._database = Database(target)
+        try:
+            self._open()
+        except BaseException:
+            self._database.close()
+            raise
+
+    @property
+    def read_only(self) -> bool:
+        """Whether decisions can be looked at but not made (then ``append`` raises ReadOnly)."""
+        return self._database.read_only
+
+    def close(self) -> None:
+        """Give back connections. The store must not be used afterwards."""
+        self._database.close()
+
+    def __enter__(self) -> DecisionStore:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- writing -------------------------------------------------------------------------------------------------
+
+    def append(self, requests: Sequence[DecisionRequest]) -> list[Decision]:
+        """Record decisions in their order, all in one transaction: all of them or none.
+
+        A ``decision_id`` that is there already gives the row that is there. Raises DecisionError for the first
+        request that cannot be recorded (then none is), ReadOnly, DiskFull or WorkspaceBusy.
+        """
+        return _decisions_only(self._record(lambda _: requests, stop=True))
+
+    def append_each(self, requests: Sequence[DecisionRequest]) -> list[Decision | DecisionError]:
+        """Like :meth:`append`, but a request that cannot be recorded is answered by its error, and the others
+        are recorded. For ordered batches from a browser."""
+        return self._record(lambda _: requests, stop=False)
+
+    def undo(
+        self,
+        actor: str,
+        now: datetime | None = None,
+        undo_id: str | None = None,
+        decision_id: str | None = None,
+        batch_id: str | None = None,
+    ) -> list[Decision]:
+        """Take back the latest decision of ``actor`` that is in force, or the whole batch that it belongs to.
+
+        With ``decision_id`` or ``batch_id``: exactly that one, if it is theirs and in force. What was in force before
+        is in force again; the next undo reaches further back. Returns the UNDO rows, in one batch; empty where
+        nothing is left. ``undo_id`` makes a repeated call answer with the same rows.
+        """
+
+        def steps() -> list[Decision]:
+            if decision_id or batch_id:
+                return self._state.step_of(actor, decision_id, batch_id)
+            return self._state.last_step(actor)
+
+        return self._take_back(actor, undo_id, steps, now)
+
+    def _take_back(
+        self, actor: str, undo_id: str | None, find: Callable[[], list[Decision]], now: datetime | None = None
+    ) -> list[Decision]:
+        """One UNDO row for each decision that ``find`` gives, under the write lock; a repeat has the rows that are there."""
+        undo_id = undo_id or f"undo-{uuid.uuid4().hex}"
+
+        def requests(conn: Connection) -> list[DecisionRequest]:
+            mine = DECISIONS.c.batch_id == undo_id, DECISIONS.c.actor == actor, DECISIONS.c.action == Action.UNDO.value
+            steps: list[Any] = list(conn.execute(self._select().where(*mine).order_by(DECISIONS.c.seq))) or find()
+            return [
+                DecisionRequest(
+                    step.sample_id,
+                    Action.UNDO,
+                    actor,
+                    decision_id=f"{undo_id}:{i}",
+                    batch_id=undo_id,
+                    at=iso(now) if now else None,
+                )
+                for i, step in enumerate(steps)
+            ]
+
+        return _decisions_only(self._record(requests, stop=True))
+
+    def revert(
+        self, actor: str, decision_ids: Iterable[str] = (), batch_ids: Iterable[str] = (), undo_id: str | None = None
+    ) -> list[Decision]:
+        """Take back exactly these decisions and bulk verdicts of ``actor``, as far as they are in force, as one step.
+
+        Returns the UNDO rows. Ids of other people's decisions, and of those that are not in force any more, are passed
+        over. ``undo_id`` makes a repeated call answer with the same rows.
+        """
+        wanted, batches = set(decision_ids), set(batch_ids)
+
+        def named(d: Decision) -> bool:
+            return d.decision_id in wanted or d.batch_id in batches
+
+        return self._take_back(actor, undo_id, lambda: self._state.matching(actor, named))
+
+    def add_class(self, name: str, actor: str, reason: str | None = None, event_id: str | None = None) -> ClassEvent:
+        """Add a class to the registry. A name that is there gives the row that added it."""
+        checked("class name", name)
+        with self._lock:
+            self._refresh()
+            made = [e for e in self._registry.events if name == (e.name if e.event == "add" else e.target)]
+        known = next((e for e in made if e.event in ("add", "rename", "split") and name in self._registry.added), None)
+        return known or self.change_class("add", name, actor, reason=reason, event_id=event_id)
+
+    def change_class(
+        self,
+        event: str,
+        name: str,
+        actor: str,
+        *,
+        target: str | None = None,
+        reason: str | None = None,
+        event_id: str | None = None,
+        given: Collection[str] = (),
+        split: Sequence[DecisionRequest] = (),
+        at: str | None = None,
+        detail: Mapping[str, Any] | None = None,
+    ) -> ClassEvent:
+        """Add an event to the class registry: see :mod:`.classes` for what there is and what it means.
+
+        ``given``: class names of the dataset. ``split``: for "split", the decisions that relabel the samples; they and
+        the event are recorded in one transaction. An ``event_id`` that is there gives the row that is there.
+
+        Raises
+        ------
+        DecisionError : the change breaks a rule, an id was used for another change, or a decision cannot be recorded.
+        """
+        checked("actor", actor)
+        with self._write_lock, self._database.writing() as conn, self._lock:
+            self._catch_up(conn)
+            there = next((e for e in read_class_events(conn) if e.event_id == event_id), None) if event_id else None
+            if there is not None:
+                if (there.event, there.name, there.target) == (event, name, target):
+                    return there
+                raise DecisionError(
+                    f"The event id {event_id!r} was used for another change ({says_event(there)}). Mint a new one for each."
+                )
+            check(event, name, target, self._registry, given, self._used())
+            new: list[tuple[Decision, str]] = []
+            if split:
+                new = self._insert(conn, split, stop=True)[1]
+                detail = {"batch_id": split[0].batch_id, "count": len(new), **(detail or {})}
+            made = ClassEvent(
+                self._registry.version + 1, event_id or uuid.uuid4().hex, event, name, actor,
+                iso(at or self._clock()), target, (reason or "").strip() or None, detail or {},
+                after_seq=new[-1][0].seq if new else self._state.seq,
+            )  # fmt: skip
+            insert_class_event(conn, made)
+        self._refresh()
+        return made
+
+    def undo_class(self, event_id: str, actor: str, undo_id: str | None = None, at: str | None = None) -> ClassEvent:
+        """Take back a change of the classes, whoever made it; a split with the decisions that its person made for it.
+
+        Returns the "undo" row; one that is there already is the answer to a repeat. Raises DecisionError for an
+        unknown event, or one that others build on.
+        """
+        checked("actor", actor)
+        with self._write_lock, self._database.writing() as conn, self._lock:
+            self._catch_up(conn)
+            rows = read_class_events(conn)
+            event = next((e for e in rows if e.event_id == event_id), None)
+            if event is None:
+                raise DecisionError(
+                    f"No change of a class has the id {event_id!r}. `winnow classes WS list` shows them."
+                )
+            if (there := next((e for e in rows if e.undoes == event_id), None)) is not None:
+                return there
+            check_undo(event, self._registry)
+            undo_id = undo_id or f"undo-{uuid.uuid4().hex}"
+            batch = event.detail.get("batch_id")
+            steps = self._state.step_of(event.actor, None, str(batch)) if batch else []
+            requests = [
+                DecisionRequest(s.sample_id, Action.UNDO, event.actor, decision_id=f"{undo_id}:{i}", batch_id=undo_id)
+                for i, s in enumerate(steps)
+            ]
+            new = self._insert(conn, requests, stop=True)[1]
+            made = ClassEvent(
+                self._registry.version + 1, undo_id, "undo", event.name, actor, iso(at or self._clock()), event.target,
+                undoes=event_id, after_seq=new[-1][0].seq if new else self._state.seq,
+            )  # fmt: skip
+            insert_class_event(conn, made)
+        self._refresh()
+        return made
+
+    # --- reading -------------------------------------------------------------------------------------------------
+
+    def current(self, sample_ids: Iterable[str] | None = None) -> dict[str, dict[str, Decision]]:
+        """sample_id → actor → the decision in force. Samples about which nobody says anything are left out."""
+        with self._lock:
+            self._refresh()
+            return self._state.current(sample_ids)
+
+    def state_table(self) -> pa.Table:
+        """One row per decided sample (see ``state.STATE_SCHEMA``): the answer of all people together.
+
+        Kept between calls and brought up to date by the rows since; the same object comes back if there are none.
+        """
+        with self._lock:
+            self._refresh()
+            return self._state.table()
+
+    def snapshot(self) -> Snapshot:
+        """The state in force, the decisions behind it and the log's head, all of one moment."""
+        with self._lock:
+            with self._database.reading() as conn:
+                self._catch_up(conn)
+                events = tuple(read_class_events(conn)[: self._registry.version])
+            tops = [d for people in self._state.current().values() for d in people.values()]
+            return Snapshot(
+                self._state.seq, self._state.hash, self._state.table(), tuple(sorted(tops, key=lambda d: d.seq)),
+                self._registry, events,
+            )  # fmt: skip
+
+    def head(self) -> tuple[int, str]:
+        """(seq, hash) of the last row; (0, "") for an empty log."""
+        with self._lock:
+            self._refresh()
+            return self._state.seq, self._state.hash
+
+    def registry(self) -> ClassRegistry:
+        """Which classes people made, and what every older name means now."""
+        with self._lock:
+            self._refresh()
+            return self._registry
+
+    def classes(self, given: Iterable[str]) -> list[str]:
+        """The classes there are: of the dataset (``given``), then those that people made or that decisions use."""
+        with self._lock:
+            self._refresh()
+            return self._registry.classes(given, self._used())
+
+    def know_labels(self, given: Given) -> None:
+        """Tell the store the given label of each sample, so that keeping it equals relabelling to it."""
+        with self._lock:
+            self._state.know(given)
+
+    def matching(
+        self,
+        actor: str,
+        action: Action | str | None = None,
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
+    ) -> list[Decision]:
+        """The decisions of one person in force that fit everything given (``since`` ≤ at < ``until``), the oldest first."""
+        wanted = checked_action(action) if action is not None else None
+        low, high = iso(since) if since is not None else "", iso(until) if until is not None else "~"
+        with self._lock:
+            self._refresh()
+            return self._state.matching(actor, lambda d: (wanted is None or d.action is wanted) and low <= d.at < high)
+
+    def history(
+        self,
+        actor: str | None = None,
+        sample_id: str | None = None,
+        action: Action | str | None = None,
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> list[Decision]:
+        """Rows of the log, the latest first, that fit everything given (``since`` ≤ at < ``until``)."""
+        query = self._select().where(*fitting(actor, sample_id, action, since, until)).order_by(DECISIONS.c.seq.desc())
+        if limit is not None or offset:
+            query = query.limit(limit if limit is not None else 2**31).offset(offset)
+        with self._database.reading() as conn:
+            return [decision_of(row[:-1]) for row in conn.execute(query).all()]
+
+    def timeline(
+        self,
+        actor: str | None = None,
+        action: Action | str | None = None,
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
+        limit: int = 100,
+        offset: int = 0,
+        newest_first: bool = True,
+        steps: bool = False,
+    ) -> list[Decision | ClassEvent]:
+        """A page of everything that happened, in order of the log: decisions and class changes that fit everything given.
+
+        ``action``: one of the decisions' actions, or "classes" for the changes of classes alone. ``steps``: one row, the
+        last, stands for each bulk verdict and each undo.
+        """
+        with self._database.reading() as conn:
+            return timeline(
+                conn, limit, offset, actor=actor, action=action, since=since, until=until, newest_first=newest_first,
+                steps=steps,
+            )  # fmt: skip
+
+    def count(
+        self,
+        actor: str | None = None,
+        action: Action | str | None = None,
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
+        steps: bool = False,
+    ) -> int:
+        """How many rows :meth:`timeline` has in all."""
+        with self._database.reading() as conn:
+            return count(conn, actor=actor, action=action, since=since, until=until, steps=steps)
+
+    def batch_sizes(self, batch_ids: Iterable[str]) -> dict[str, int]:
+        """batch_id → number of its rows in the log, for those that are there."""
+        wanted = sorted(set(batch_ids))
+        query = select(DECISIONS.c.batch_id, func.count()).where(DECISIONS.c.batch_id.in_(wanted))
+        with self._database.reading() as conn:
+            return {str(name): int(n) for name, n in conn.execute(query.group_by(DECISIONS.c.batch_id))}
+
+    def batches_in_force(self, batches: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
+        """(person, batch_id) → how many of that bulk verdict's decisions are in force."""
+        with self._lock:
+            self._refresh()
+            return {(actor, batch): len(self._state.step_of(actor, None, batch)) for actor, batch in set(batches)}
+
+    def actors(self) -> list[str]:
+        """Everybody who has a row in the log, sorted."""
+        with self._database.reading() as conn:
+            return sorted(conn.execute(select(DECISIONS.c.actor).distinct()).scalars())
+
+    def added_classes(self) -> list[str]:
+        """Names of the classes that people made (added, split off, or named by a rename) and that are there, in order."""
+        registry = self.registry()
+        return [name for name in registry.added if name not in registry.now]
+
+    def class_events(self) -> list[ClassEvent]:
+        """The rows of the class registry, in order, those taken back included."""
+        with self._database.reading() as conn:
+            return read_class_events(conn)
+
+    def backup(self, path: str | Path) -> None:
+        """Copy the log as it is now to a new SQLite file, while others go on deciding."""
+        self._database.backup(Path(path))
+
+    # --- how -----------------------------------------------------------------------------------------------------
+
+    def _open(self) -> None:
+        database = self._database
+        with database.reading() as conn:
+            version = schema_version(conn)
+            check_version(version)
+            if version and (fault := database.integrity_fault(conn)):
+                raise damaged_log(database.name, fault)
+        if version < SCHEMA_VERSION:
+            if database.read_only and version:
+                database.read_a_copy()  # an older log that cannot be brought up where it lies
+            with database.writing(setup=True) as conn:
+                migrate(conn, iso(self._clock()))
+        self._refresh()
+
+    @staticmethod
+    def _select() -> Select[Any]:
+        return select(DECISIONS)
+
+    def _refresh(self) -> None:
+        with self._lock, self._database.reading() as conn:
+            self._catch_up(conn)
+
+    @collector_paused()
+    def _catch_up(self, conn: Connection) -> None:
+        """Apply the rows since the last look, checking the chain of hashes and the chains of decisions."""
+        query = self._select().where(DECISIONS.c.seq > self._state.seq).order_by(DECISIONS.c.seq)
+        for part in conn.execute(query).partitions(_AT_ONCE):
+            for *values, digest in part:
+                if row_hash(self._state.hash, values) != digest:
+                    raise damaged_log(self._database.name, f"row {values[0]} is not what was written")
+                try:
+                    self._state.apply(decision_of(values), digest)
+                except ValueError as error:
+                    raise damaged_log(self._database.name, str(error)) from error
+        if conn.execute(select(func.coalesce(func.max(CLASS_EVENTS.c.seq), 0))).scalar_one() != self._registry.version:
+            try:
+                self._registry = replay(read_class_events(conn))
+            except ValueError as error:
+                raise damaged_log(self._database.name, str(error)) from error
+            self._state.mean(self._registry.now)
+
+    def _used(self) -> list[str]:
+        """The labels that decisions in force give, resolved. For callers that hold the lock."""
+        found = self._state.table().column("label").unique().to_pylist()
+        return [label for label in found if label is not None]
+
+    @collector_paused()
+    def _record(
+        self, make: Callable[[Connection], Sequence[DecisionRequest]], stop: bool
+    ) -> list[Decision | DecisionError]:
+        """Check requests against the log and insert their rows, under the log's write lock.
+
+        Reading never waits for this: the state's own lock is taken only once the turn to write has come.
+        """
+        with self._write_lock:
+            with self._database.writing() as conn, self._lock:
+                self._catch_up(conn)
+                answers, new = self._insert(conn, make(conn), stop)
+            with self._lock:
+                for row, digest in new:
+                    if row.seq > self._state.seq:  # a reader may have met the row already
+                        self._state.apply(row, digest)
+        return answers
+
+    def _insert(
+        self, conn: Connection, requests: Sequence[DecisionRequest], stop: bool
+    ) -> tuple[list[Decision | DecisionError], list[tuple[Decision, str]]]:
+        """Insert the rows of all requests that are new: the answer to each, and the new rows with their hashes."""
+        known = self._known(conn, [r.decision_id for r in requests if isinstance(r.decision_id, str)])
+        draft, now = Draft(self._state), iso(self._clock())
+        seq, digest = self._state.seq, self._state.hash
+        fresh = uuid.uuid4().hex[:20]  # ids that follow each other: at random they touch every page of their index
+        answers: list[Decision | DecisionError] = []
+        rows: list[dict[str, Any]] = []
+        new: list[tuple[Decision, str]] = []
+        for raw in requests:
+            try:
+                request = checked_request(raw)
+                chain = draft.chain(request.sample_id, request.actor)
+                there = self._already(request, chain, known)
+                row = next_row(request, chain, seq + 1, now, f"{fresh}{seq + 1:012x}") if there is None else None
+            except DecisionError as error:
+                if stop:
+                    raise
+                answers.append(error)
+                continue
+            if row is None:
+                assert there is not None
+                answers.append(there)
+                continue
+            seq, digest = seq + 1, row_hash(digest, row)
+            decision = decision_of(row)
+            draft.push(decision)
+            known[decision.decision_id] = decision
+            answers.append(decision)
+            rows.append(dict(zip(COLUMNS, (*row, digest), strict=True)))
+            new.append((decision, digest))
+        if rows:
+            conn.execute(insert(DECISIONS), rows)
+        return answers, new
+
+    def _known(self, conn: Connection, ids: list[str]) -> dict[str, Decision]:
+        """Those of ``ids`` that the log has."""
+        found = {}
+        for start in range(0, len(ids), 500):
+            query = self._select().where(DECISIONS.c.decision_id.in_(ids[start : start + 500]))
+            for row in conn.execute(query):
+                found[row.decision_id] = decision_of(row[:-1])
+        return found
+
+    @staticmethod
+    def _already(request: DecisionRequest, chain: Chain, known: Mapping[str, Decision]) -> Decision | None:
+        """The row that answers a request without a new one: its repeat, or a stale one that says the same."""
+        there = known.get(request.decision_id or "")
+        if there is not None:
+            if (there.sample_id, there.actor, there.action, there.label) == (
+                request.sample_id,
+                request.actor,
+                request.action,
+                request.label,
+            ):
+                return there
+            raise DecisionError(
+                f"The decision id {request.decision_id!r} was used for another decision ({says(there)}). "
+                "Mint a new id for each decision."
+            )
+        top = chain.top
+        expected = {chain.head, top.decision_id if top else None}
+        if isinstance(request.supersedes, EllipsisType) or request.supersedes in expected:
+            return None
+        if top is not None and (top.action, top.label) == (request.action, request.label):
+            return top
+        now = says(top) if top else "it was taken back"
+        was = "no decision" if request.supersedes is None else f"decision {request.supersedes!r}"
+        raise DecisionError(
+            f"The decision about {request.sample_id!r} came too late: {request.actor!r} had {was} on screen, but since "
+            f"then {now}. Look at the sample again and decide anew."
+        )
+
+
+def _decisions_only(answers: list[Decision | DecisionError]) -> list[Decision]:
+    return [answer for answer in answers if isinstance(answer, Decision)]

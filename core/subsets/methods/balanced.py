@@ -1,0 +1,53 @@
+"""Balanced: classes (or groups) evened out, as far as a temperature says."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from ...types import Int64
+from .base import SELECTORS, Need, SelectionInputs, SelectorResult, free_rows, shares, shuffled_by
+
+
+class Balanced:
+    """Shares of classes drawn towards each other.
+
+    Formula: b_c ∝ n_c^T, T = option ``temperature`` (default 1 − diversity slider): 1 = as it is, 0 = all the same; no class gives
+    more than it has, and what it cannot give the others do. Within a class ∝ quality^(4·slider). Option ``by``: "class"
+    (default) or "group".
+
+    Source: temperature-based sampling, Arivazhagan et al. (2019), "Massively multilingual neural machine translation in the
+    wild"; Buda, Maki and Mazurowski (2018), "A systematic study of the class imbalance problem", Neural Networks.
+    """
+
+    name: ClassVar[str] = "balanced"
+    version: ClassVar[int] = 1
+    title: ClassVar[str] = "Balanced classes or groups"
+    explain: ClassVar[str] = "Evens out class sizes; the diversity slider says how far."
+    requires: ClassVar[frozenset[Need]] = frozenset({Need.LABELS})
+    uses: ClassVar[frozenset[str]] = frozenset({"quality", "diversity"})
+    sizes_itself: ClassVar[bool] = False
+
+    def __call__(self, inputs: SelectionInputs, budget: int, taken: Int64) -> SelectorResult:
+        rows = free_rows(inputs, taken)
+        if not len(rows):
+            return SelectorResult(rows)
+        by_group = inputs.options.get("by", "class") == "group" and inputs.groups is not None
+        kind = (inputs.groups if by_group and inputs.groups is not None else inputs.labels) + 1
+        temperature = float(inputs.options.get("temperature", 1.0 - inputs.diversity))
+        mine = kind[rows]
+        groups = int(kind.max()) + 1
+        room = np.bincount(mine, minlength=groups).astype(np.int64)
+        have = np.bincount(kind[taken], minlength=groups).astype(np.int64)
+        whole = room + have
+        weight = np.where(whole > 0, np.maximum(whole, 1) ** temperature, 0.0)
+        wanted = shares(budget + len(taken), weight, whole)
+        quota = shares(budget, np.maximum(wanted - have, 0) + 1e-9 * room, room)
+        order = shuffled_by(inputs.trust()[rows], inputs.rng())
+        drawn = [order[mine[order] == g][: quota[g]] for g in range(groups)]
+        chosen = inputs.rng().permutation(np.concatenate(drawn))
+        return SelectorResult(rows[chosen], info={"temperature": temperature})
+
+
+SELECTORS.register(Balanced.name)(Balanced())

@@ -1,0 +1,39 @@
+"""Drop-flagged: leave out what the scan flagged, the most suspicious first."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from ...types import Int64
+from .base import SELECTORS, Need, SelectionInputs, SelectorResult, free_rows
+
+
+class DropFlagged:
+    """Unflagged samples first, then by quality.
+
+    Formula: order by (flagged, −quality), ties in random order; without a smaller budget exactly the unflagged samples.
+    Source: pruning of suspected label errors, Northcutt, Jiang and Chuang (2021), "Confident learning", JAIR 70.
+    """
+
+    name: ClassVar[str] = "drop_flagged"
+    version: ClassVar[int] = 1
+    title: ClassVar[str] = "Drop what is flagged"
+    explain: ClassVar[str] = "Leaves out wrong labels, strangers and broken samples; the least trusted go first."
+    requires: ClassVar[frozenset[Need]] = frozenset()
+    uses: ClassVar[frozenset[str]] = frozenset()
+    sizes_itself: ClassVar[bool] = True
+
+    def __call__(self, inputs: SelectionInputs, budget: int, taken: Int64) -> SelectorResult:
+        rows = inputs.rng().permutation(free_rows(inputs, taken))
+        flagged = np.zeros(inputs.n, bool) if inputs.flagged is None else inputs.flagged
+        quality = np.ones(inputs.n) if inputs.quality is None else np.nan_to_num(inputs.quality, nan=0.5)
+        order = np.lexsort((-quality[rows], flagged[rows]))
+        clean = int((~flagged[rows]).sum())
+        if budget >= len(rows):
+            budget = clean
+        return SelectorResult(rows[order][:budget], info={"unflagged": clean})
+
+
+SELECTORS.register(DropFlagged.name)(DropFlagged())

@@ -1,0 +1,92 @@
+"""The search box: what its words mean, and the routes behind it."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from tests.helpers.fake_workspace import FakeSearcher
+from winnow.app.components.search_box import chips_of, parse, written
+from winnow.app.server.routes import build_routes
+from winnow.app.server.security import mint_token
+from winnow.app.server.state import ServerState
+from winnow.app.session import filters
+from winnow.core import Filter
+
+ORIGIN = {"Origin": "http://testserver"}
+
+
+@pytest.fixture
+def client(hub: ServerState) -> TestClient:
+    return TestClient(Starlette(routes=build_routes()))
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("a red car but not at night", ("a red car", "at night")),
+        ("not blurred", ("", "blurred")),
+        ("nothing but notes", ("nothing but notes", "")),
+        ("  ", ("", "")),
+    ],
+)
+def test_words_say_what_is_wanted_and_what_not(words: str, meant: tuple[str, str]) -> None:
+    assert parse(words) == meant
+    assert parse(written(Filter(find=meant[0], without=meant[1]))) == meant
+
+
+def test_a_search_is_part_of_the_link_and_has_chips() -> None:
+    flt = Filter(find="a & b", like="s/1", file="f0", without="c", classes=("x",))
+    assert filters.from_query(filters.to_query(flt)) == flt
+    assert [name for _, name in chips_of(flt)] == ["find", "like", "file", "without"]
+    assert filters.to_review(Filter(find="x"))[1:] == ("match", False)
+
+
+@pytest.fixture
+def headers(hub: ServerState) -> dict[str, str]:
+    return {"Authorization": f"Bearer {mint_token(hub.secret, str(hub.first), 'ada')}"}
+
+
+def test_the_route_answers_nearest_first_and_says_how(
+    client: TestClient, hub: ServerState, headers: dict[str, str]
+) -> None:
+    answer = client.get(f"/api/search/{hub.first}?find=red&limit=3", headers=headers).json()
+    assert len(answer["rows"]) == 3
+    assert answer["rows"][0]["similarity"] == pytest.approx(0.9)
+    assert "full text" in answer["notice"]
+    assert client.get(f"/api/search/{hub.first}?q=red&limit=1", headers=headers).status_code == 200
+    bare = client.get(f"/api/search/{hub.first}", headers=headers)
+    assert bare.status_code == 400
+    assert "needs words" in bare.json()["error"]
+
+
+def test_a_file_is_brought_and_kept_under_a_handle(
+    client: TestClient, hub: ServerState, headers: dict[str, str]
+) -> None:
+    def bring(data: object) -> tuple[int, dict[str, str]]:
+        answer = client.post(f"/api/bring/{hub.first}", json={"data": data}, headers={**headers, **ORIGIN})
+        return answer.status_code, answer.json()
+
+    assert bring(base64.b64encode(b"picture").decode()) == (200, {"file": "0123456789abcdef"})
+    for data, said in (
+        ("%%%", "did not arrive whole"),
+        ("", "empty"),
+        (None, "empty"),
+        (base64.b64encode(b"bad").decode(), "no picture"),
+    ):
+        status, body = bring(data)
+        assert status == 400
+        assert said in body["error"]
+    assert client.post(f"/api/bring/{hub.first}", json={}, headers=ORIGIN).status_code == 401
+
+
+def test_the_encoder_is_loaded_while_words_are_typed(
+    client: TestClient, hub: ServerState, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready: list[bool] = []
+    monkeypatch.setattr(FakeSearcher, "prepare", lambda self: ready.append(True), raising=False)
+    assert client.get(f"/api/warm/{hub.first}", headers=headers).json() == {"ready": True}
+    assert ready == [True]

@@ -1,0 +1,159 @@
+"""The Select and Export pages on a real, small workspace."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+
+from tests.app.pages.test_pages import html_of, open_page
+from winnow.app.components.subset_cards import payoff_card, payoff_ended, payoff_waiting
+from winnow.app.server import state as hubs
+from winnow.app.session.exports import ExportJob
+from winnow.core import Cancelled, Comparisons, SubsetRequest, Workspace, comparison_mark
+from winnow.core.types import Progress
+
+
+@pytest.fixture
+def real(tiny_ws: Path, tmp_path: Path) -> Iterator[Workspace]:
+    with Workspace.open(tiny_ws, actor="ada") as ws:
+        made = hubs.configure(
+            hubs.ServerState(secret=b"0" * 32, actor="ada", opener=lambda path, actor: ws, directory=tmp_path / "state")
+        )
+        made.add(tiny_ws)
+        st.cache_data.clear()
+        st.cache_resource.clear()
+        yield ws
+        st.cache_data.clear()
+        st.cache_resource.clear()
+
+
+def chosen(text: str) -> int:
+    found = re.search(r"<h2 data-size>([\d,]+) samples", text)
+    assert found, text[:500]
+    return int(found.group(1).replace(",", ""))
+
+
+def test_a_slider_changes_the_subset_and_a_name_keeps_it(real: Workspace) -> None:
+    at = open_page("select")
+    before = html_of(at)
+    assert "Coverage radius" in before
+    assert "Classes" in before
+    at.slider(key="w-budget").set_value(60).run()
+    assert not at.exception
+    after = html_of(at)
+    assert chosen(after) == pytest.approx(2 * chosen(before), abs=2)
+    at.selectbox(key="w-method").set_value("k_center").run()
+    assert at.slider(key="w-diversity").disabled
+    assert not at.slider(key="w-quality").disabled
+    name = next(t for t in at.text_input if t.label == "Name")
+    name.set_value("<b>mine</b>").run()
+    at.button(key="w-keep-save").click().run()
+    assert [s.name for s in real.saved_selections.all()] == ["<b>mine</b>"]
+    assert "<b>mine" not in html_of(at)
+
+
+def comparison(ws: Workspace, best: str | None) -> dict[str, object]:
+    chooser = ws.subsets
+    m = chooser.material()
+    low = 0.01 if best else -0.01
+    row = {"method": "d2", "title": "Difficulty <b>", "size": 9, "radius": 0.2, "p95": 0.1, "vendi": 3.0, "seconds": 0.1,
+           "accuracy": 0.9, "deviation": 0.01, "against_random": [0.03, low, 0.05], "beats_random": best is not None}  # fmt: skip
+    chance = {**row, "method": "random", "title": "Random", "against_random": None, "beats_random": None}
+    return {
+        "fingerprint": comparison_mark(chooser, m, SubsetRequest()), "data": chooser.state_mark(m), "wish": SubsetRequest().to_json(),
+        "rows": [row, chance], "left_out": {"ot_gain": "why <i>"}, "judged": 60, "reviewed": 0, "seeds": 5, "looks": 2,
+        "level": 0.95, "recommended": best, "verdict": "Said so.", "at": "2026-01-01T00:00:00+00:00",
+    }  # fmt: skip
+
+
+def test_nothing_is_recommended_before_it_was_measured(real: Workspace) -> None:
+    at = open_page("select")
+    assert at.selectbox(key="w-method").value == "random"
+    assert not any("recommended" in option for option in at.selectbox(key="w-method").options)
+    assert "Compare all methods" in html_of(at)
+    Comparisons(real.path / "selections").keep(comparison(real, None))
+    at = open_page("select")
+    assert at.selectbox(key="w-method").value == "random"
+    assert "Said so." in html_of(at)
+    assert not any("recommended" in option for option in at.selectbox(key="w-method").options)
+
+
+def test_what_beat_random_is_recommended_until_the_data_changes(real: Workspace) -> None:
+    Comparisons(real.path / "selections").keep(comparison(real, "d2"))
+    at = open_page("select")
+    assert at.selectbox(key="w-method").value == "d2"
+    assert [o for o in at.selectbox(key="w-method").options if "recommended" in o] == [
+        "Difficulty and diversity (D2) · recommended"
+    ]
+    shown = html_of(at)
+    assert "beats random" in shown
+    assert "Difficulty <b>" not in shown
+    assert "why <i>" not in shown
+    at.slider(key="w-quality").set_value(0.8).run()
+    assert "Compare all methods" in html_of(at), "under other settings it was not measured"
+    real.decide(real.ids()[0], "exclude")
+    assert open_page("select").selectbox(key="w-method").value == "random"
+
+
+def test_a_comparison_in_its_own_process_is_followed(real: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[SubsetRequest] = []
+    monkeypatch.setattr("winnow.app.pages.select.start_comparison", lambda root, mark, wish, *more: begun.append(wish))
+    said = {"state": "running", "done": 3, "total": 12, "message": "choosing: <b>"}
+    monkeypatch.setattr("winnow.app.pages.select.status", lambda root, mark: said)
+    text = html_of(open_page("select"))
+    assert 'aria-valuenow="25"' in text
+    assert "choosing: &lt;b&gt;" in text
+    assert not begun, "only a person starts it"
+
+
+def test_an_export_says_how_far_it_is_and_can_be_stopped() -> None:
+    go: list[Progress] = []
+
+    def work(tell):  # type: ignore[no-untyped-def]
+        while True:
+            go.append(Progress("export", len(go), 100))
+            tell(go[-1])
+
+    job = ExportJob(work).start()
+    while job.done < 3:
+        pass
+    assert job.running()
+    job.cancel()
+    assert not job.running(10)
+    assert job.cancelled
+    assert job.result is None
+    assert job.error is None
+
+    def fail(tell):  # type: ignore[no-untyped-def]
+        raise ValueError("odd")
+
+    broken = ExportJob(fail).start()
+    assert not broken.running(10)
+    assert broken.error == "The export failed: odd"
+    assert issubclass(Cancelled, Exception)
+
+
+def test_the_payoff_in_words() -> None:
+    arm = {"name": "subset", "title": "<i>x</i>", "size": 1200, "accuracy": 0.91, "deviation": 0.01, "f1": 0.9, "gmean": 0.88, "differences": [{"against": "random", "value": 0.02, "low": 0.01, "high": 0.03, "sure": True}]}  # fmt: skip
+    other = {**arm, "name": "random", "title": "Random", "differences": []}
+    found = {
+        "arms": [arm, other],
+        "judged": 500,
+        "reviewed": 20,
+        "seeds": 5,
+        "looks": 3,
+        "verdict": "Better.",
+        "beats_random": True,
+    }
+    text = payoff_card(found)
+    assert "<i>x</i>" not in text
+    assert "91.0%" in text
+    assert "+2.0%" in text
+    assert "3 subsets" in text
+    assert 'aria-valuenow="25"' in payoff_waiting({"done": 5, "total": 20}, 1)
+    assert "data-open" in payoff_waiting({}, 0)
+    assert "&lt;b&gt;" in payoff_ended({"state": "failed", "message": "<b>"})

@@ -1,0 +1,333 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from tests.helpers.fake_workspace import FakeWorkspace
+from winnow.app.components import charts as tiles
+from winnow.app.components import html, theme
+from winnow.app.components.page_frame import Page
+from winnow.app.components.progress import panel_html
+from winnow.app.components.text_diff import marked
+from winnow.app.pages import classes, duplicates, history, people
+from winnow.app.server.state import ServerState
+from winnow.app.session import filters
+from winnow.core import ClassEvent, Filter
+from winnow.core.types import Kind
+
+
+@pytest.fixture
+def page(hub: ServerState, fake: FakeWorkspace) -> Page:
+    return Page("duplicates", str(hub.first), fake, fake.info(), Filter(), fake.counts(), "", "ada")
+
+
+# -- duplicates -----------------------------------------------------------------------------------------------------
+
+
+def row(sample: str, group: int, keeper: str | None, label: str = "a", split: str = "train") -> dict[str, Any]:
+    return {
+        "sample_id": sample,
+        "duplicate_group": group,
+        "duplicate_of": keeper,
+        "label": label,
+        "split": split,
+        "decision": None,
+    }
+
+
+def test_groups_begin_with_their_keeper_and_conflicts_come_first() -> None:
+    copies = [row("b", 1, "a"), row("c", 1, "a"), row("e", 2, "d", label="x"), row("g", 3, "f", split="test")]
+    keepers = [row("a", 1, None), row("d", 2, None), row("f", 3, None)]
+    groups = duplicates.groups_of(copies, keepers)
+    assert [(g.number, g.conflict, g.leak) for g in groups] == [(2, True, False), (3, False, True), (1, False, False)]
+    assert [m["sample_id"] for m in groups[2].members] == ["a", "b", "c"]
+
+
+def test_texts_show_in_which_words_they_differ(page: Page) -> None:
+    texts = ["please <b>block</b> my card", "Please <b>block</b> the card now", "please <b>block</b> my card"]
+    rows = [
+        {**row(name, 1, None if i == 0 else "a"), "text": t}
+        for i, (name, t) in enumerate(zip("abc", texts, strict=True))
+    ]
+    (group,) = duplicates.groups_of(rows[1:], rows[:1])
+    html = duplicates.card(replace(page, info=replace(page.info, modality="text")), group)
+    assert "<b>block</b>" not in html
+    assert html.count("w-differs") == 3
+    for word in ("my", "the", "now"):
+        assert f'<mark class="w-differs">{word}</mark>' in html
+    long = "same " * 80 + "other " + "end " * 80
+    shown = marked(long, long.replace("other", "else"))
+    assert shown.startswith("…")
+    assert shown.endswith("…")
+    assert '<mark class="w-differs">other</mark>' in shown
+    assert marked("a & b", "a & b") == "a &amp; b"
+
+
+def test_excluding_a_group_never_excludes_its_keeper(page: Page, fake: FakeWorkspace) -> None:
+    group = duplicates.load(page)[0]
+    duplicates.decide(page, {"do": "exclude", "group": group.number})
+    assert set(fake.current()) == {m["sample_id"] for m in group.copies}
+    assert group.keeper["sample_id"] not in fake.current()
+
+
+def test_keeping_another_one_excludes_the_rest(page: Page, fake: FakeWorkspace) -> None:
+    group = duplicates.load(page)[0]
+    chosen = group.copies[0]["sample_id"]
+    duplicates.decide(page, {"do": "keeper", "group": group.number, "id": chosen})
+    said = {sample: by["ada"].action.value for sample, by in fake.current().items()}
+    assert said == {m["sample_id"]: "accept" if m["sample_id"] == chosen else "exclude" for m in group.members}
+    duplicates.decide(page, {"do": "undo"})
+    assert fake.current() == {}
+
+
+def test_a_keeper_that_is_not_in_the_group_changes_nothing(page: Page, fake: FakeWorkspace) -> None:
+    group = duplicates.load(page)[0]
+    duplicates.decide(page, {"do": "keeper", "group": group.number, "id": "somebody else"})
+    assert fake.current() == {}
+
+
+def test_bulk_exclusion_reaches_the_printed_count_of_groups_whose_labels_agree(page: Page, fake: FakeWorkspace) -> None:
+    agreeing = [g for g in duplicates.load(page) if not g.conflict]
+    n = sum(len(g.copies) for g in agreeing)
+    duplicates.decide(page, {"do": "exclude_all", "expect": n})
+    assert len(fake.current()) == n > 0
+    duplicates.decide(page, {"do": "undo"})
+    assert fake.current() == {}
+
+
+# -- history --------------------------------------------------------------------------------------------------------
+
+
+def test_taking_back_undoes_exactly_one_step(page: Page, fake: FakeWorkspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    from winnow.app.session import state
+
+    monkeypatch.setattr(state, "session", lambda: state.Session())
+    ids = fake.ids()
+    fake.decide(ids[0], "accept", actor="ada")
+    fake.decide_many(ids[1:11], "exclude", actor="ada")
+    fake.decide(ids[20], "accept", actor="bob")
+    first, batch = fake.log[0].decision_id, fake.log[1].batch_id
+    history.take_back(page, batch=batch)
+    assert set(fake.current()) == {ids[0], ids[20]}
+    history.take_back(page, decision=first)
+    assert set(fake.current()) == {ids[20]}
+    history.take_back(page)
+    assert set(fake.current()) == {ids[20]}, "what is left is not hers"
+
+
+def test_rows_of_one_batch_are_one_step(page: Page, fake: FakeWorkspace) -> None:
+    ids = fake.ids()
+    fake.decide(ids[0], "accept")
+    fake.decide_many(ids[1:5], "exclude")
+    html = history.body(page, dict.fromkeys(history.FIELDS, ""), 0)
+    assert html.count("<tr") == 3  # with the head
+    assert "4 samples" in html
+    assert "2 steps" in html
+
+
+def test_ticked_rows_and_all_that_match_are_taken_back(
+    page: Page, fake: FakeWorkspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notices = SimpleNamespace(notice=None)
+    monkeypatch.setattr(history.state, "session", lambda: notices)
+    ids = fake.ids()
+    one = fake.decide(ids[0], "accept", actor=page.actor)
+    batch = fake.decide_many(ids[1:5], "exclude", actor=page.actor)
+    fake.decide_many(ids[5:9], "exclude", actor="bob")
+    history.revert(page, [f"one:{one.decision_id}", "junk"])
+    assert ids[0] not in fake.current()
+    assert len(history.matching_mine(page, {"action": "exclude"})) == 4
+    assert history.matching_mine(page, {"actor": "bob"}) == []
+    history.revert_all(page, {"action": "exclude"}, 5)
+    assert "These are 4 decisions now, not 5" in str(notices.notice)
+    assert len(fake.current()) == 8
+    history.revert_all(page, {"action": "exclude"}, 4)
+    assert set(fake.current()) == set(ids[5:9])
+    history.revert(page, [f"batch:{batch.batch_id}"])
+    assert set(fake.current()) == set(ids[5:9])
+    html = history.body(page, dict.fromkeys(history.FIELDS, ""), 0)
+    assert "data-pick data" not in html, "what was taken back cannot be taken back again"
+    fake.decide_many(ids[20:25], "exclude", actor=page.actor)
+    html = history.body(page, dict.fromkeys(history.FIELDS, ""), 0)
+    assert html.count("data-pick data") == 1
+    assert "Undo all 5" in html
+
+
+@pytest.mark.parametrize(
+    ("when", "first", "last", "expected"),
+    [
+        ("", "2026-03-01", "2026-03-02", {}),
+        ("between", "2026-03-01", "2026-03-02", {"since": "2026-03-01", "until": "2026-03-03"}),
+        ("between", "", "x", {}),
+        ("day", "", "", {"since": "2026-02-28T12:00:00+00:00"}),
+    ],
+)
+def test_days_are_whole_and_the_last_one_counts(when: str, first: str, last: str, expected: dict[str, str]) -> None:
+    assert history.span(when, first, last, datetime(2026, 3, 1, 12, tzinfo=UTC)) == expected
+
+
+def test_people_and_what_they_disagree_about_are_shown_as_text(page: Page, fake: FakeWorkspace) -> None:
+    assert people.section(page) == ""
+    sample = fake.ids()[0]
+    fake.decide(sample, "accept", actor="<b>ann")
+    assert people.section(page) == ""
+    fake.decide(sample, "exclude", actor="bob")
+    html = people.section(page)
+    assert "1 sample decided by several: 0 the same, 1 differently" in html
+    assert "&lt;b&gt;ann" in html
+    assert "<b>ann" not in html
+    assert "<i>cat" not in html
+    assert "Settle 1 by consensus" in html
+
+
+def test_class_changes_read_as_sentences_and_carry_their_undo() -> None:
+    merged = ClassEvent(1, "e1", "merge", "<cat>", "ann", "2026-03-01T00:00:00+00:00", "dog", detail={"count": 412})
+    row = history._class_row(merged, {"e1"})
+    assert "Merged <b>&lt;cat&gt;</b> into <b>dog</b>" in row
+    assert "412 samples" in row
+    assert "class-undo" in row
+    gone = history._class_row(merged, set())
+    assert "class-undo" not in gone
+    assert "w-gone" in gone
+
+
+def test_classes_are_ordered_by_their_share_of_noise() -> None:
+    sizes, noisy = {"a": 100, "b": 10, "c": 50}, {"a": 10, "b": 5}
+    assert classes.order_classes(sizes, noisy, "noise") == ["b", "a", "c"]
+    assert classes.order_classes(sizes, noisy, "small") == ["b", "c", "a"]
+
+
+def test_matrix_cells_open_queues_that_hold_what_they_count(page: Page, fake: FakeWorkspace) -> None:
+    confusion = fake.confusion()
+    drawn = tiles.matrix(confusion, Filter(), page.key)
+    given, suggested = "bird", "cat"
+    flt = Filter(pair=(given, suggested), kinds=("noisy_label",))
+    assert html.esc(filters.to_query(flt, sort="-noisy_label", ws=page.key)) in drawn
+    assert fake.counts(replace(flt, kinds=())).matching == confusion.loc[given, suggested]
+
+
+def test_a_large_matrix_shows_the_most_mixed_up_classes() -> None:
+    names = [f"class {i}" for i in range(300)]
+    confusion = pd.DataFrame(0, index=names, columns=names)
+    confusion.loc["class 7", "class 9"] = 50
+    for i in range(100):
+        confusion.iloc[i, i + 100] += 1
+    drawn = tiles.matrix(confusion, Filter(), "k")
+    assert "class 7" in drawn
+    assert f"among {tiles.MATRIX_CLASSES} of 20" in drawn
+
+
+# -- words and numbers ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "said"),
+    [(0, 10, "0%"), (1, 3, "33.3%"), (1, 100_000, "<0.1%"), (10, 10, "100%"), (1, 0, "–"), (99_999, 100_000, "100%")],
+)
+def test_percentages_have_one_decimal_at_most(part: int, whole: int, said: str) -> None:
+    assert html.percent(part, whole) == said
+
+
+@pytest.mark.parametrize(
+    ("at", "said"),
+    [
+        ("2026-01-01T11:59:57+00:00", "just now"),
+        ("2026-01-01T11:58:00+00:00", "2 min ago"),
+        ("2026-01-01T11:58:00", "2 min ago"),
+        ("2025-12-30T12:00:00Z", "2 days ago"),
+        ("nonsense", "–"),
+    ],
+)
+def test_times_are_relative_with_utc_on_hover(at: str, said: str) -> None:
+    drawn = html.ago(at, datetime(2026, 1, 1, 12, tzinfo=UTC))
+    assert said in drawn
+    assert said == "–" or "UTC" in drawn
+
+
+@pytest.mark.parametrize(("value", "said"), [(0.42, "0.4 s"), (59.4, "59 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")])
+def test_durations(value: float, said: str) -> None:
+    assert html.seconds(value) == said
+
+
+def test_text_is_escaped_wherever_it_is_drawn() -> None:
+    bad = "<img src=x onerror=alert(1)>\"'"
+    for drawn in (
+        html.notice(bad),
+        html.verdict_chip(bad),
+        html.action_chip("relabel", bad),
+        html.go("x", value=bad),
+        html.button(bad, ""),
+        html.empty(bad, bad),
+        html.code(f"`{bad}`"),
+    ):
+        assert "<img" not in drawn
+
+
+def test_every_kind_has_one_look() -> None:
+    assert set(theme.VERDICTS) == {k.value for k in Kind}
+    assert theme.VERDICTS["ood"].colour == "#CC79A7"
+    assert "--v-noisy_label:#D55E00" in theme.css()
+
+
+def contrast(one: str, other: str) -> float:
+    def light(colour: str) -> float:
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    high, low = sorted((light(one), light(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("palette", [theme.LIGHT, theme.DARK], ids=["light", "dark"])
+def test_text_colours_meet_wcag_aa_on_every_ground(palette: dict[str, str]) -> None:
+    for ground in ("bg", "side", "raise", "fill"):
+        for ink in ("text", "muted", "accent-text", "good", "warn", "bad"):
+            assert contrast(palette[ink], palette[ground]) >= 4.5, (ink, ground)
+    assert contrast("#FFFFFF", palette["accent"]) >= 4.5
+
+
+# -- a scan at work -------------------------------------------------------------------------------------------------
+
+
+def test_a_running_scan_says_stage_rate_and_time_left() -> None:
+    status = {
+        "state": "running",
+        "stage": "embed",
+        "done": 500,
+        "total": 2000,
+        "unit": "samples",
+        "rate": 250.0,
+        "eta_s": 6.0,
+        "stages": [{"name": "source", "seconds": 1.2}],
+    }
+    drawn = panel_html(status)
+    for said in ("Embedding", "500 of 2,000 samples", "250 a second", "6.0 s left", "Cancel", "1.2 s", "width:25.0%"):
+        assert said in drawn
+
+
+def test_a_stage_without_a_total_still_draws() -> None:
+    assert "data-open" in panel_html({"state": "running", "stage": "map", "done": 0, "total": 0, "stages": []})
+
+
+# -- filters --------------------------------------------------------------------------------------------------------
+
+
+def test_filters_survive_the_url() -> None:
+    flt = Filter(
+        verdicts=("ood", "broken"),
+        classes=("a,b", 'it\'s "é"'),
+        clusters=(3,),
+        state="undecided",
+        scores={"hard": (0.5, None)},
+        text="x&y=1",
+        pair=("a b", "c/d"),
+        polygon=((0.0, 0.0), (1.0, 0.5), (0.0, 1.0)),
+    )
+    assert filters.from_query(filters.to_query(flt, sort="-ood", ws="k")) == flt
+    assert filters.to_pairs(filters.with_ids(Filter(), ["a"])) == []

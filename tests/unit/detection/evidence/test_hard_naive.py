@@ -1,0 +1,78 @@
+"""Hard is not noisy, and naive is neither."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.stats import spearmanr
+
+from tests.helpers.factories import signal_inputs, world
+from winnow.core.detection.evidence.hard import hard
+from winnow.core.detection.evidence.naive import naive
+from winnow.core.detection.signals import SIGNALS
+from winnow.core.detection.signals._label_math import otsu
+from winnow.core.types import Beliefs, Input
+
+NAMES = [s.name for s in SIGNALS if s.name.startswith(("hard_", "naive_"))]
+
+
+@pytest.fixture(scope="module")
+def made():
+    return world(600, 5, noise=0.1, separation=3, dim=16, seed=5)
+
+
+@pytest.fixture(scope="module")
+def inputs(made):
+    return signal_inputs(made)
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n not in ("hard_memorised", "hard_forgetting")])
+def test_scores_follow_the_planted_difficulty(made, inputs, name):
+    clean = made.kind == "clean"
+    score = SIGNALS.get(name)(inputs).score
+    rank = spearmanr(score[clean], made.ease[clean])[0]
+    assert (rank < -0.25) if name.startswith("hard_") else (rank > 0.2)
+
+
+def test_combined_difficulty_follows_the_planted_one_and_ignores_noise(made, inputs):
+    clean = made.kind == "clean"
+    said = hard(inputs, {})
+    assert spearmanr(said.probability[clean], made.ease[clean])[0] < -0.6
+    sure = made.noisy & (made.ease > np.quantile(made.ease, 0.5))
+    assert said.probability[sure].mean() < 0.5 < said.probability[clean & (made.ease < 0)].mean()
+
+
+def test_combined_easiness_follows_the_planted_one(made, inputs):
+    clean = made.kind == "clean"
+    results = {n: SIGNALS.get(n)(inputs) for n in NAMES}
+    said = naive(inputs, results)
+    assert spearmanr(said.probability[clean], made.ease[clean])[0] > 0.6
+    assert not said.flag[made.noisy].any()
+    assert all(said.reasons[said.flag] != "")
+
+
+def test_brought_probabilities_have_no_history_and_are_said_not_to(inputs):
+    brought = replace(inputs, beliefs=Beliefs(inputs.beliefs.probs, source="brought"))
+    for name in NAMES:
+        signal = SIGNALS.get(name)
+        result = signal(brought)
+        if np.isnan(result.score).all():
+            assert "brought" in result.info["skipped"], name
+    assert np.isfinite(hard(brought, {}).probability).all()
+
+
+def test_without_labels_nothing_is_hard_or_naive(inputs):
+    bare = replace(inputs, labels=np.full(inputs.n, -1, np.int32), beliefs=None)
+    assert not bare.has(Input.LABELS)
+    for said in (hard(bare, {}), naive(bare, {})):
+        assert not said.flag.any()
+        assert (said.probability == 0).all()
+
+
+def test_otsu_cuts_between_two_heaps():
+    v = np.r_[np.random.default_rng(0).normal(0, 1, 500), np.random.default_rng(1).normal(10, 1, 500)]
+    assert 2.5 < otsu(v) < 7.5
+    assert otsu(np.ones(5)) == 1.0
+    assert otsu(np.zeros(0)) == 0.0
