@@ -53,7 +53,8 @@ async def _lifespan(_: st.App) -> AsyncIterator[None]:
 
 
 app = st.App(
-    Path(__file__).with_name("page.py"),
+    # not beside pages/: Streamlit takes a folder of that name next to its script for pages of its own
+    Path(__file__).parent / "pages" / "script.py",
     routes=build_routes(),
     middleware=[
         Middleware(SecurityHeadersMiddleware),

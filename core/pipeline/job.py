@@ -47,7 +47,9 @@ def _said() -> Iterator[None]:
 def reported(root: Path, progress: ProgressFn) -> Iterator[JobReporter]:
     """The progress function of a scan that holds the workspace; says in the end how it went."""
     kept = "The scan was cancelled. Finished stages are kept: scan again to go on from here."
-    reporter = JobReporter(_files(root), kept, progress)
+    files = _files(root)
+    files.begin()
+    reporter = JobReporter(files, kept, progress)
     with reporter.reporting():
         yield reporter
 

@@ -155,6 +155,11 @@ class JobFiles:
         found: dict[str, Any] = load_json(self.folder / "request.json")
         return found
 
+    def begin(self) -> None:
+        """Forget a request to stop that an earlier process left behind; one made since :meth:`start` stands."""
+        if "pid" in self._progress():
+            (self.folder / "cancel").unlink(missing_ok=True)
+
     def cancel(self) -> None:
         """Ask for a stop at the next progress report; nothing happens where there is no job."""
         if self.folder.exists():
@@ -206,7 +211,6 @@ class JobReporter:
         self._meter = Meter()
         self._stage_started = time.monotonic()
         self._ended = False
-        (files.folder / "cancel").unlink(missing_ok=True)
 
     def __call__(self, p: Progress) -> None:
         """Tell of progress. Raises Cancelled."""

@@ -258,7 +258,7 @@ class FakeWorkspace:
         self.failures: dict[str, str] = {}
         self.roles = Roles(self.path / "roles.json")
         self.exports = FakeOutlets()
-        self.decision_history, self.class_editor, self.people = FakeJournal(self), FakeClassOps(), FakePeople(self)
+        self.decision_history, self.class_editor, self.annotators = FakeJournal(self), FakeClassOps(), FakePeople(self)
 
     # -- reading ----------------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from PIL import Image
 from safetensors.numpy import load_file, save_file
 
 from winnow.core.data.media.pixels import Fit
-from winnow.core.features.encoders.base import FAMILIES, BaseEncoder, EncoderInfo, SubsetChoice, unit_rows
+from winnow.core.features.encoders.base import FAMILIES, BaseEncoder, EncoderChoice, EncoderInfo, unit_rows
 from winnow.core.types import EncoderSpec, Modality
 
 WORDS = ["apple", "boat", "castle", "desert", "eagle", "forest", "guitar", "harbour", "island", "jacket", "kettle", "lantern", "mountain", "needle", "orchid", "piano", "quilt", "river", "statue", "tiger"]  # fmt: skip
@@ -76,9 +76,9 @@ class Towers:
     def infos(self) -> list[EncoderInfo]:
         return []
 
-    def choose(self, rest: str, device: str, allow_network: bool) -> SubsetChoice:
+    def choose(self, rest: str, device: str, allow_network: bool) -> EncoderChoice:
         spec = EncoderSpec(f"towers:{rest}", "1", "none", DIM, Modality.IMAGE, has_text_tower=True)
-        return SubsetChoice(spec, "cpu", lambda: TwoTowers(Path(rest)))
+        return EncoderChoice(spec, "cpu", lambda: TwoTowers(Path(rest)))
 
 
 def install() -> None:

@@ -22,7 +22,7 @@ def page(hub: ServerState, fake: FakeWorkspace, monkeypatch: pytest.MonkeyPatch)
         {"source": "book", "samples": 210, "mismatched": 0.0, "low": 0.0, "high": 0.02, "expected": 0.0},
     ]
     table: dict[str, Any] = {"name": "pair_quality", "skipped": "", "summary": "30 of 300.", "rows": rows}
-    monkeypatch.setattr(fake, "sets", lambda: [{**table, "examples": [fake.ids()[:5], []]}])
+    monkeypatch.setattr(fake, "dataset_checks", lambda: [{**table, "examples": [fake.ids()[:5], []]}])
     return Page(
         "overview", str(hub.first), fake, replace(fake.info(), modality="pair"), Filter(), fake.counts(), "", "ada"
     )

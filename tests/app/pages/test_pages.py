@@ -12,7 +12,7 @@ from tests.helpers.fake_workspace import FakeWorkspace
 from winnow.app.components.sidebar import PAGES
 from winnow.app.server.state import ServerState
 
-PAGE = Path(winnow.app.__file__).parent / "page.py"
+PAGE = Path(winnow.app.__file__).parent / "pages" / "script.py"
 OWN = ("overview", "duplicates", "classes", "export", "history", "new")
 
 

@@ -103,7 +103,7 @@ def test_a_comparison_in_its_own_process_is_followed(real: Workspace, monkeypatc
     begun: list[SubsetRequest] = []
     monkeypatch.setattr("winnow.app.pages.select.start_comparison", lambda root, mark, wish, *more: begun.append(wish))
     said = {"state": "running", "done": 3, "total": 12, "message": "choosing: <b>"}
-    monkeypatch.setattr("winnow.app.pages.select.status", lambda root, mark: said)
+    monkeypatch.setattr("winnow.app.pages.select.payoff_status", lambda root, mark: said)
     text = html_of(open_page("select"))
     assert 'aria-valuenow="25"' in text
     assert "choosing: &lt;b&gt;" in text

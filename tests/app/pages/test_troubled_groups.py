@@ -25,7 +25,7 @@ def page(hub: ServerState, fake: FakeWorkspace, monkeypatch: pytest.MonkeyPatch)
     ids = fake.ids()
     rows = [fact(3, "more samples are hard", 12), fact(4, "rare but coherent", 9), fact(5, "more labels look wrong", 7)]
     table = {"name": "rare_slice", "rows": rows, "examples": [ids[:12], ids[20:25], ids[30:37]]}
-    monkeypatch.setattr(fake, "sets", lambda: [table])
+    monkeypatch.setattr(fake, "dataset_checks", lambda: [table])
     return Page("queues", str(hub.first), fake, fake.info(), Filter(), fake.counts(), "", "ada")
 
 

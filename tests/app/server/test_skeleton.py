@@ -81,7 +81,7 @@ from winnow.core import Filter
 hub = hubs.configure(hubs.ServerState(actor="ada", directory=Path(sys.argv[2])))
 key = hub.add(Path(sys.argv[1]))
 main._warm_up()
-test = AppTest.from_file(str(Path(main.__file__).with_name("page.py")), default_timeout=60).run()
+test = AppTest.from_file(str(Path(main.__file__).parent / "pages" / "script.py"), default_timeout=60).run()
 assert not test.exception, test.exception
 rows = hub.workspace(key).rows(Filter(), "-confidence", 0, 20)
 assert len(rows) == 20

@@ -16,7 +16,7 @@ from winnow.core.explore import search as module
 from winnow.core.explore.filter import Filter
 from winnow.core.explore.fulltext import FullText, words_of
 from winnow.core.explore.search import Search, Searcher
-from winnow.core.features.encoders.base import BaseEncoder, Choice
+from winnow.core.features.encoders.base import BaseEncoder, EncoderChoice
 from winnow.core.features.vector_index import write_index
 from winnow.core.storage.layout import Layout
 from winnow.core.types import EncoderSpec, Modality
@@ -57,7 +57,7 @@ def layout_of(folder: Path, vectors: np.ndarray[Any, Any], ok: np.ndarray[Any, A
 
 def searcher(layout: Layout, monkeypatch: pytest.MonkeyPatch | None = None, name: str = "axes") -> Searcher:
     if monkeypatch is not None:
-        monkeypatch.setattr(module.encoders, "choose", lambda *a, **k: Choice(Axes.spec, "cpu", Axes))
+        monkeypatch.setattr(module.encoders, "choose", lambda *a, **k: EncoderChoice(Axes.spec, "cpu", Axes))
     spec = {"name": name, "modality": "image", "has_text_tower": name == "axes"}
 
     def row_of(sample: str) -> int:

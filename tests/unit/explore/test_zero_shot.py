@@ -153,7 +153,7 @@ def test_a_persons_own_negatives_catch_outliers_and_join_the_next_scan(ws: Works
     caught = ws.zero_shot.outliers(["tiger", "statue"])
     assert {i for i, _, _ in caught} == tigers(ws)
     assert {word for _, _, word in caught} == {"tiger"}
-    ws.zero_shot.write(negatives=["tiger"], names={"boat": "a boat"})
+    ws.zero_shot.write(negatives=["tiger"], names={"boat": "a boat"}, actor=ws.actor)
     params = ws.info().manifest["params"]
     again = Workspace.scan(
         params["source"], ws.path, encoder=params["encoder"], columns=ColumnMap(image="image", label="kind"),
@@ -168,7 +168,7 @@ def test_a_persons_own_negatives_catch_outliers_and_join_the_next_scan(ws: Works
         f". By its words it looks more like {negative!r} than like any class."
     )
     with pytest.raises(QueryError, match="no class 'ship'"):
-        ws.zero_shot.write(names={"ship": "x"})
+        ws.zero_shot.write(names={"ship": "x"}, actor=ws.actor)
 
 
 def test_the_winning_negatives_are_counted_and_told_of_a_sample(ws: Workspace) -> None:
@@ -192,16 +192,18 @@ def test_the_command_line_shows_prompts_and_scores_a_new_class(ws: Workspace) ->
     assert {c["name"]: c["words"] for c in said["classes"]}["boat"] == "a boat at sea"
     assert "agrees with all" in run().stdout
     assert "write CLASS=WORDS" in str(run("--words", "boat").exception)
-    ws.zero_shot.write(templates=usual(Modality.IMAGE).templates, names={"boat": ""})
+    ws.zero_shot.write(templates=usual(Modality.IMAGE).templates, names={"boat": ""}, actor=ws.actor)
 
 
 def test_prompts_are_changed_by_whoever_may_change_classes(ws: Workspace) -> None:
     ws.roles.set("ann", "owner", "ann")
     ws.roles.set("bob", "reviewer", "ann")
     with Workspace.open(ws.path, actor="bob") as theirs, pytest.raises(NotAllowed):
-        theirs.zero_shot.write(negatives=["x"])
+        theirs.zero_shot.write(negatives=["x"], actor=theirs.actor)
     with Workspace.open(ws.path, actor="ann") as mine:
-        assert mine.zero_shot.write(names={"boat": ""}).names == {}, "empty words give a class its name back"
+        assert mine.zero_shot.write(names={"boat": ""}, actor=mine.actor).names == {}, (
+            "empty words give a class its name back"
+        )
 
 
 def test_labels_have_a_distance_by_what_they_mean(ws: Workspace) -> None:

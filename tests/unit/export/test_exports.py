@@ -376,15 +376,15 @@ def test_a_payoff_in_its_own_process(tiny_ws: Path) -> None:
     import time
 
     from winnow.core.subsets.evaluation import HoldoutGuard, Payoffs
-    from winnow.core.subsets.job import start, status
+    from winnow.core.subsets.job import payoff_status, start_payoff
     from winnow.core.subsets.selector import SubsetRequest
 
     with Workspace.open(tiny_ws, actor="ada") as ws:
         choice = ws.subsets.choose(SubsetRequest("random", "50%"))
-        assert status(tiny_ws, choice.fingerprint)["state"] == "none"
-        start(tiny_ws, choice, "ada", seeds=1)
+        assert payoff_status(tiny_ws, choice.fingerprint)["state"] == "none"
+        start_payoff(tiny_ws, choice, "ada", seeds=1)
         end = time.monotonic() + 120
-        while (now := status(tiny_ws, choice.fingerprint))["state"] == "running" and time.monotonic() < end:
+        while (now := payoff_status(tiny_ws, choice.fingerprint))["state"] == "running" and time.monotonic() < end:
             time.sleep(0.1)
         assert now["state"] == "done", now
         found = Payoffs(tiny_ws / "selections").get(choice.fingerprint)

@@ -74,7 +74,7 @@ def test_a_scan_names_its_clusters_at_two_levels(tmp_path: Path) -> None:
         points = ws.points()
         for cluster in points.clusters:
             label = max(topics, key=lambda k: sum(w in cluster["name"] for w in topics[k]))
-            inside = ws.labels()[np.array(ws._verdicts.column("cluster").to_numpy()) == cluster["cluster"]]
+            inside = ws.labels()[np.array(ws._scan.verdicts.column("cluster").to_numpy()) == cluster["cluster"]]
             assert (inside == label).mean() > 0.9
         assert points.fine
         assert {c["name"] for c in points.fine} <= {c["name"] for c in names["fine"].values()}
@@ -90,7 +90,7 @@ def test_pictures_are_named_by_the_text_tower(tmp_path: Path) -> None:
         names = load_names(ws._layout)["fine"]
         assert {c["how"] for c in names.values()} == {"words"}
         concept = {i: towers.WORDS[int(i[1:]) % 20] for i in ws.ids()}
-        fine = np.array(ws._verdicts.column("cluster_fine").to_numpy())
+        fine = np.array(ws._scan.verdicts.column("cluster_fine").to_numpy())
         right = sum(
             any(w == concept[i] for w, _ in names[c]["words"])
             for i, c in zip(ws.ids(), fine, strict=True)

@@ -99,9 +99,9 @@ def test_a_search_below_its_promise_is_repeated_exactly(monkeypatch: pytest.Monk
     monkeypatch.setattr(neighbors, "_CELLS_FROM", 1000)
     aims: list[float] = []
 
-    def too_little(cells: _knn.Cells, rows: np.ndarray, truth: np.ndarray, share: float) -> _knn.CurriculumConfig:
+    def too_little(cells: _knn.Cells, rows: np.ndarray, truth: np.ndarray, share: float) -> _knn.SearchPlan:
         aims.append(share)
-        return _knn.CurriculumConfig(1, np.zeros(2000, bool), 0.1)
+        return _knn.SearchPlan(1, np.zeros(2000, bool), 0.1)
 
     monkeypatch.setattr(_knn, "plan", too_little)
     graph = neighbors.build(x, np.ones(2000, bool), 10)

@@ -25,7 +25,7 @@ from winnow.core.review.active_learning.scan_arrays import (
     Decided,
     ScanArrays,
 )
-from winnow.core.review.active_learning.similar import alike
+from winnow.core.review.active_learning.similar import similar
 from winnow.core.types import Kind, Neighbors
 
 NOISY = Kind.NOISY_LABEL
@@ -299,7 +299,7 @@ def test_offers_hold_what_they_promise_and_come_only_after_the_same_was_said() -
     w, scan = made()
     order = queue(scan)
     now = estimate(scan, answers(w, order[:1]))
-    assert not len(alike(scan, now, int(order[0]), names).rows)
+    assert not len(similar(scan, now, int(order[0]), names).rows)
     right = offered = promised = 0.0
     for seed in range(2):
         w, scan = made(seed)
@@ -307,7 +307,7 @@ def test_offers_hold_what_they_promise_and_come_only_after_the_same_was_said() -
         decided = answers(w, order[:160])
         now = estimate(scan, decided)
         for row, state, label in zip(decided.rows, decided.state, decided.label, strict=True):
-            found = alike(scan, now, int(row), names)
+            found = similar(scan, now, int(row), names)
             if len(found.rows):
                 assert not np.isin(found.rows, decided.rows).any()
                 assert found.said >= 3

@@ -14,6 +14,7 @@ import pytest
 from winnow.core import Workspace
 from winnow.core.errors import DecisionError, ExportError
 from winnow.core.explore.filter import Filter
+from winnow.core.export.log import write_log
 from winnow.core.review.annotators import ENOUGH
 from winnow.core.review.history import FIELDS
 from winnow.core.storage.decision_log.store import ClassEvent, DecisionRequest, DecisionStore
@@ -28,7 +29,7 @@ def ws(tiny_ws: Path) -> Iterator[Workspace]:
 
 def say(ws: Workspace, sample: str, label: str, actor: str) -> None:
     """What a person who thinks that this is the label would press."""
-    given = ws._class_view.given()[ws.row(sample)]
+    given = ws._scan.labels.given()[ws.row(sample)]
     if label == given:
         ws.decide(sample, "accept", actor=actor)
     else:
@@ -219,5 +220,5 @@ def test_a_hundred_thousand_rows_are_paged_and_written(tmp_path: Path) -> None:
         paged = time.process_time()
         assert paged - begin < 2
         assert len(log.revertible("ann")) == 60_000
-        assert log.write(tmp_path / "log.parquet", actor="bob") == 40_000
+        assert write_log(store, tmp_path / "log.parquet", actor="bob") == 40_000
         assert time.process_time() - paged < 15

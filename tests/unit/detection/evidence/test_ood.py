@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from winnow.core.detection.evidence.ood import ood
 from winnow.core.detection.signals import SIGNALS
-from winnow.core.detection.signals._ood import ordered_map, squash, trusted, unsquash
+from winnow.core.detection.signals._ood import ordered_map, robust_scale, trusted, unsquash
 from winnow.core.features.neighbors import build, half_whiten
 from winnow.core.types import Beliefs, Kind, KindEvidence, SignalInputs, SignalResult
 
@@ -144,12 +144,12 @@ def test_confirmed_outliers_teach_the_unknown_class() -> None:
 
 def test_the_common_scale_is_one_at_the_ninth_decile_and_comes_back() -> None:
     value = np.linspace(5, 25, 1001)
-    score = squash(value, np.ones(1001, bool))
+    score = robust_scale(value, np.ones(1001, bool))
     t = unsquash(score)
     np.testing.assert_allclose(t[[500, 900]], [0, 1], atol=1e-4)
     assert (np.diff(score) > 0).all()
     np.testing.assert_allclose(t, (value - 15) / 8, atol=1e-4)
-    assert np.isnan(squash(value, np.zeros(1001, bool))).all()
+    assert np.isnan(robust_scale(value, np.zeros(1001, bool))).all()
 
 
 def test_a_rank_preserving_change_of_scale_changes_nothing() -> None:
