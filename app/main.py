@@ -32,7 +32,8 @@ def prefix() -> str:
 
 def _warm_up() -> None:
     """Load the first page and the first dataset while the browser is still on its way; other pages load when they are
-    opened, so that what only they need (scipy, faiss) does not stand in the way of the first picture."""
+    opened, so that what only they need (scipy, faiss) does not stand in the way of the first picture.
+    """
     try:
         importlib.import_module("winnow.app.pages.router")
         if first := hub().first:

@@ -161,8 +161,11 @@ def kill_decisions(home: Path, kills: int, rng: random.Random) -> dict[str, Any]
     workspace, said = ready(home), set()
     for number in range(kills):
         child = subprocess.Popen(
-            [sys.executable, "-c", DECIDE, str(workspace), f"k{number}", str(DECISIONS), "0"], stdout=subprocess.PIPE, text=True, env=ENV
-        )  # fmt: skip
+            [sys.executable, "-c", DECIDE, str(workspace), f"k{number}", str(DECISIONS), "0"],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=ENV,
+        )
         assert child.stdout
         for _ in range(rng.randrange(1, DECISIONS // 4)):
             line = child.stdout.readline()
@@ -240,9 +243,14 @@ def full_disk(home: Path, kills: int, rng: random.Random) -> dict[str, Any]:
             kept = {d.decision_id for d in ws.history()}
             whole = ws.export(disk / "out.csv").rows
         return {
-            "scan_codes": codes, "decisions_until_full": len(first.stdout.split()), "said": first.stderr.strip().splitlines()[-1][:120],
-            "export_refused": exported.returncode != 0, "acknowledged": len(said), "rows_after": whole, "lost": len(said - kept) + half,
-        }  # fmt: skip
+            "scan_codes": codes,
+            "decisions_until_full": len(first.stdout.split()),
+            "said": first.stderr.strip().splitlines()[-1][:120],
+            "export_refused": exported.returncode != 0,
+            "acknowledged": len(said),
+            "rows_after": whole,
+            "lost": len(said - kept) + half,
+        }
     finally:
         libc.umount2(str(disk).encode(), 2)
 
@@ -276,9 +284,14 @@ def writers(home: Path, kills: int, rng: random.Random) -> dict[str, Any]:
     workspace, each = ready(home), 10_000 // WRITERS
     started = time.monotonic()
     children = [
-        subprocess.Popen([sys.executable, "-c", DECIDE, str(workspace), f"w{i}", str(each), "0"], stdout=subprocess.PIPE, text=True, env=ENV)
+        subprocess.Popen(
+            [sys.executable, "-c", DECIDE, str(workspace), f"w{i}", str(each), "0"],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=ENV,
+        )
         for i in range(WRITERS)
-    ]  # fmt: skip
+    ]
     said = {line for child in children for line in child.communicate()[0].split()}
     seconds = time.monotonic() - started
     with Workspace.open(workspace) as ws:

@@ -126,8 +126,14 @@ def curation(ws_path: Path, truth_path: Path, seeds: int) -> dict[str, Any]:
         "decisions_that_changed_something": changed,
         "arms": [
             {
-                "name": a.name, "title": a.title, "size": a.size, "accuracy": a.accuracy, "deviation": a.deviation, "f1": a.f1,
-                "gmean": a.gmean, "penalty": a.penalty,
+                "name": a.name,
+                "title": a.title,
+                "size": a.size,
+                "accuracy": a.accuracy,
+                "deviation": a.deviation,
+                "f1": a.f1,
+                "gmean": a.gmean,
+                "penalty": a.penalty,
                 "differences": {d.against: [d.value, d.low, d.high] for d in a.differences},
             }
             for a in found.arms
@@ -136,7 +142,7 @@ def curation(ws_path: Path, truth_path: Path, seeds: int) -> dict[str, Any]:
         "decisions_share_of_fix_all": ratio(found, "decided_curated", "fix_all"),
         "decisions_alone_share_of_fix_all": ratio(found, "decided", "fix_all"),
         "random_share_of_drop_bad": ratio(found, "random", "drop_bad"),
-    }  # fmt: skip
+    }
 
 
 def methods(ws_path: Path, truth_path: Path, seeds: int) -> dict[str, Any]:
@@ -153,9 +159,14 @@ def methods(ws_path: Path, truth_path: Path, seeds: int) -> dict[str, Any]:
             made = [_arm(chooser, m, name, budget, quality, seeds) for name, quality in names]
             rows = [row for _, row in made]
             found = measure(
-                np.nan_to_num(chooser.features), len(m.classes), [arm for arm, _ in made], judge, true[judge], seeds=seeds,
+                np.nan_to_num(chooser.features),
+                len(m.classes),
+                [arm for arm, _ in made],
+                judge,
+                true[judge],
+                seeds=seeds,
                 looks=len(made) - 1,
-            )  # fmt: skip
+            )
             chance = rows[names.index(("random", 0.0))]
             for row in rows:
                 a = found.arm(row["arm"])
@@ -189,10 +200,15 @@ def _arm(
     seen = [coverage(chooser.raw, rules.pool, c.rows, chooser.graph) for c in chosen]
     key = f"{name}/{quality}"
     row = {
-        "arm": key, "method": name, "budget": budget, "quality": quality, "seconds": round(seconds, 2),
-        "radii": [c.radius for c in seen], "p95": float(np.mean([c.p95 for c in seen])),
+        "arm": key,
+        "method": name,
+        "budget": budget,
+        "quality": quality,
+        "seconds": round(seconds, 2),
+        "radii": [c.radius for c in seen],
+        "p95": float(np.mean([c.p95 for c in seen])),
         "vendi": float(np.mean([vendi(chooser.vectors, c.rows) for c in chosen])),
-    }  # fmt: skip
+    }
 
     def make(seed: int) -> Training:
         epochs = epochs_of(chooser, m, wishes[seed]) if name == FreshRandom.name else None
@@ -208,10 +224,17 @@ def timing(n: int = 50_000, d: int = 512) -> list[dict[str, Any]]:
     x = (rng.normal(size=(200, d))[clump] + rng.normal(size=(n, d)) * 1.5).astype(np.float32)
     x /= np.linalg.norm(x, axis=1, keepdims=True)
     inputs = SelectionInputs(
-        pool=np.arange(n) % 10 > 0, labels=clump % 20, n_classes=20, vectors=x, neighbors=build(x, np.ones(n, bool), 30),
-        quality=rng.random(n).astype(np.float32), hardness=rng.random(n).astype(np.float32), flagged=rng.random(n) < 0.1,
-        clusters=clump, target=np.arange(n) % 10 == 0,
-    )  # fmt: skip
+        pool=np.arange(n) % 10 > 0,
+        labels=clump % 20,
+        n_classes=20,
+        vectors=x,
+        neighbors=build(x, np.ones(n, bool), 30),
+        quality=rng.random(n).astype(np.float32),
+        hardness=rng.random(n).astype(np.float32),
+        flagged=rng.random(n) < 0.1,
+        clusters=clump,
+        target=np.arange(n) % 10 == 0,
+    )
     rows = []
     for selector in SELECTORS:
         row: dict[str, Any] = {"method": selector.name}

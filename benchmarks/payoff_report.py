@@ -48,10 +48,14 @@ def _curation(found: Mapping[str, Any]) -> list[str]:
         against = {k: _interval(*v) for k, v in a["differences"].items()}
         rows.append(
             [
-                a["title"], f"{a['size']:,}", f"{100 * a['accuracy']:.1f} ± {100 * a['deviation']:.1f}", f"{a['f1']:.3f}",
-                f"{a['gmean']:.3f}", against.get("raw", ""),
+                a["title"],
+                f"{a['size']:,}",
+                f"{100 * a['accuracy']:.1f} ± {100 * a['deviation']:.1f}",
+                f"{a['f1']:.3f}",
+                f"{a['gmean']:.3f}",
+                against.get("raw", ""),
             ]
-        )  # fmt: skip
+        )
     said = [
         f"- {title}: **{100 * r['value']:.0f}%** [{100 * r['low']:.0f}, {100 * r['high']:.0f}]"
         for title, r in (
@@ -91,15 +95,30 @@ def _methods(found: Mapping[str, Any]) -> list[str]:
             chance = r["method"] == "random"
             rows.append(
                 [
-                    r["method"], f"{r['quality']:g}", f"{r['size']:,}", f"{100 * r['accuracy']:.1f} ± {100 * r['half']:.1f}",
-                    "" if chance else _interval(*r["against_random"]), "" if chance else "**yes**" if r["beats_random"] else "no",
-                    f"{r['radius']:.3f}" + ("" if chance else f" ({r['nearer']}/{len(r['radii'])})"), f"{r['p95']:.3f}",
-                    f"{r['vendi']:.2f}", f"{r['seconds']:.2f}",
+                    r["method"],
+                    f"{r['quality']:g}",
+                    f"{r['size']:,}",
+                    f"{100 * r['accuracy']:.1f} ± {100 * r['half']:.1f}",
+                    "" if chance else _interval(*r["against_random"]),
+                    "" if chance else "**yes**" if r["beats_random"] else "no",
+                    f"{r['radius']:.3f}" + ("" if chance else f" ({r['nearer']}/{len(r['radii'])})"),
+                    f"{r['p95']:.3f}",
+                    f"{r['vendi']:.2f}",
+                    f"{r['seconds']:.2f}",
                 ]
-            )  # fmt: skip
+            )
         head = (
-            "Method", "q", "Samples", "Accuracy %", "To random, points", "Beats random", "Radius", "95%", "Vendi", "Seconds",
-        )  # fmt: skip
+            "Method",
+            "q",
+            "Samples",
+            "Accuracy %",
+            "To random, points",
+            "Beats random",
+            "Radius",
+            "95%",
+            "Vendi",
+            "Seconds",
+        )
         lines += [f"#### {budget}", "", *_table(head, rows)]
     return lines
 
@@ -119,19 +138,29 @@ def _summary(datasets: Mapping[str, Any]) -> list[str]:
         lost = [title for title, by in cells if arm in by and by[arm]["against_random"][2] < 0]
         name, quality = arm.split("/")
         rows.append(
-            [f"{name}, q {float(quality):g}", f"{len(won)} of {len(cells)}", ", ".join(won), f"{len(lost)} of {len(cells)}"]
-        )  # fmt: skip
+            [
+                f"{name}, q {float(quality):g}",
+                f"{len(won)} of {len(cells)}",
+                ", ".join(won),
+                f"{len(lost)} of {len(cells)}",
+            ]
+        )
     lines += _table(
         ("Method", "Beats", "Where", "Loses"), sorted(rows, key=lambda r: (-int(r[1].split()[0]), int(r[3].split()[0])))
     )
     lines += ["## Coverage methods against random", ""]
     rows = [
         [
-            title, f"{by['random/0.0']['radius']:.3f}", f"{by['random/0.0']['p95']:.3f}",
-            *(f"{by[a]['radius']:.3f} ({by[a]['nearer']}/{len(by[a]['radii'])}); {by[a]['p95']:.3f}" for a in (f"{c}/0.0" for c in COVERING)),
+            title,
+            f"{by['random/0.0']['radius']:.3f}",
+            f"{by['random/0.0']['p95']:.3f}",
+            *(
+                f"{by[a]['radius']:.3f} ({by[a]['nearer']}/{len(by[a]['radii'])}); {by[a]['p95']:.3f}"
+                for a in (f"{c}/0.0" for c in COVERING)
+            ),
         ]
         for title, by in cells
-    ]  # fmt: skip
+    ]
     lines += [
         "Both as published (q 0). At the usual setting (q 0.5) what the scan doubts is left out on purpose: the farthest samples are",
         "mostly strangers and broken ones, so the largest radius hardly falls there, while accuracy gains.",

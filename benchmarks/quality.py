@@ -246,9 +246,15 @@ def write(out: Path, verdicts: list[Row], signals: list[Row], ablations: list[Ro
     )
     (out / "quality.md").write_text(text)
     figure = px.bar(
-        pd.DataFrame(verdicts), x="dataset", y="AP", color="who", facet_row="kind", barmode="group", height=900,
+        pd.DataFrame(verdicts),
+        x="dataset",
+        y="AP",
+        color="who",
+        facet_row="kind",
+        barmode="group",
+        height=900,
         title="Faults found: average precision",
-    )  # fmt: skip
+    )
     figure.write_html(out / "quality.html", include_plotlyjs="cdn")
     print(text)
 

@@ -23,12 +23,16 @@ from winnow.core.data.demo import make_demo  # noqa: E402
 
 WORLDS: dict[str, dict[str, Any]] = {
     "10 classes, 10% noise, scattered outliers": {
-        "n": 2000, "noise": 0.1, "separation": 4, "outliers": 60, "copies": 30,
+        "n": 2000,
+        "noise": 0.1,
+        "separation": 4,
+        "outliers": 60,
+        "copies": 30,
     },
     "10 overlapping classes, 20% confusable noise": {"n": 2000, "noise": 0.2, "separation": 3, "confusable": True},
     "100 classes 1:100, 10% noise": {"n": 5000, "classes": 100, "noise": 0.1, "imbalance": 100, "separation": 6},
     "2 classes, 40% noise": {"n": 2000, "classes": 2, "noise": 0.4, "separation": 4},
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)

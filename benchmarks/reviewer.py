@@ -210,8 +210,10 @@ def main() -> int:
             ratio = found.corrected / max(static.corrected, 1)
             print(f"{name:34}{found.corrected:>10}{found.excluded:>10}{ratio:>8.3f}{found.slowest:>14.2f} s")
         found = walk(scanned, reviewer, args.decisions, every, fixed, True, offers=product("MAX_TILES", QUEUE_PY))
-        print(f"{'… and offers taken':34}{found.corrected:>10}{found.excluded:>10}{found.corrected / max(static.corrected, 1):>8.3f}"
-              f"   {found.spread} decided with others, {found.wrong} of them wrongly")  # fmt: skip
+        print(
+            f"{'… and offers taken':34}{found.corrected:>10}{found.excluded:>10}{found.corrected / max(static.corrected, 1):>8.3f}"
+            f"   {found.spread} decided with others, {found.wrong} of them wrongly"
+        )
         top = ceiling(scanned, reviewer, args.decisions)
         print(f"{'fitted to the truth of the queue':34}{top:>10}{'':>10}{top / max(static.corrected, 1):>8.3f}")
     good = shipped.corrected >= AIM and shipped.corrected >= RATIO * static.corrected

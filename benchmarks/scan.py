@@ -90,9 +90,14 @@ def main() -> None:
         unpack(options.folder, images)
         command = [
             shutil.which("winnow", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}") or "winnow",
-            "scan", str(options.folder / "samples.parquet"), "--out", str(workspace), "--quiet",
-            "--embeddings", str(options.folder / "embeddings.parquet"),
-        ]  # fmt: skip
+            "scan",
+            str(options.folder / "samples.parquet"),
+            "--out",
+            str(workspace),
+            "--quiet",
+            "--embeddings",
+            str(options.folder / "embeddings.parquet"),
+        ]
         started = time.perf_counter()
         subprocess.run(command, check=True)
         ours = time.perf_counter() - started

@@ -210,8 +210,10 @@ async def crowd(people: list[AnnotatorStats], url: str, key: str, pid: int, minu
 def serve(workspace: Path, people: list[AnnotatorStats], port: int, log: Path) -> subprocess.Popen[bytes]:
     """Start the app with a token for each person, and wait until it answers."""
     env = os.environ | {
-        "WINNOW_STATE": str(log.parent), "OMP_NUM_THREADS": "1", "WINNOW_TOKEN": " ".join(f"{p.name}={p.token}" for p in people),
-    }  # fmt: skip
+        "WINNOW_STATE": str(log.parent),
+        "OMP_NUM_THREADS": "1",
+        "WINNOW_TOKEN": " ".join(f"{p.name}={p.token}" for p in people),
+    }
     with log.open("ab") as out:
         made = subprocess.Popen(
             [*WINNOW, "app", str(workspace), "--port", str(port), "--no-browser"], stdout=out, stderr=out, env=env
@@ -237,12 +239,22 @@ def report(people: list[AnnotatorStats], workspace: Path, memory: list[int], min
     fifth = max(1, len(memory) // 5)
     early, late = statistics.median(memory[fifth : 2 * fifth] or memory), statistics.median(memory[-fifth:])
     return {
-        "people": len(people), "minutes": minutes, "decisions": len(seconds), "acknowledged": sum(len(p.sent) for p in people),
-        "in_log": len(kept), "lost": len(lost), "failed": sum(len(p.failed) for p in people), "first_failure": next((f for p in people for f in p.failed), None),
-        "websocket_messages": sum(p.messages for p in people), "new_orders": sum(p.orders for p in people), "p50_ms": round(1000 * statistics.median(seconds), 1),
-        "p95_ms": round(1000 * seconds[int(0.95 * (len(seconds) - 1))], 1), "max_ms": round(1000 * seconds[-1], 1),
-        "memory_mib": [round(early / 2**20), round(late / 2**20)], "growth": round(late / early - 1, 3),
-    }  # fmt: skip
+        "people": len(people),
+        "minutes": minutes,
+        "decisions": len(seconds),
+        "acknowledged": sum(len(p.sent) for p in people),
+        "in_log": len(kept),
+        "lost": len(lost),
+        "failed": sum(len(p.failed) for p in people),
+        "first_failure": next((f for p in people for f in p.failed), None),
+        "websocket_messages": sum(p.messages for p in people),
+        "new_orders": sum(p.orders for p in people),
+        "p50_ms": round(1000 * statistics.median(seconds), 1),
+        "p95_ms": round(1000 * seconds[int(0.95 * (len(seconds) - 1))], 1),
+        "max_ms": round(1000 * seconds[-1], 1),
+        "memory_mib": [round(early / 2**20), round(late / 2**20)],
+        "growth": round(late / early - 1, 3),
+    }
 
 
 def main() -> int:

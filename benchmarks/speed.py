@@ -44,26 +44,51 @@ def measure(part: str, *arguments: str) -> dict[str, Any]:
 
 def embed(options: argparse.Namespace) -> list[dict[str, Any]]:
     found = measure("embed", str(options.images))
-    return [_at_least("embedding, ViT-B-32, 500×375 JPEGs", "bare forward pass", found["ratio"], 0.9,
-                      f"{found['ours']:.1f} images/s", f"{found['peer']:.1f} images/s", found)]  # fmt: skip
+    return [
+        _at_least(
+            "embedding, ViT-B-32, 500×375 JPEGs",
+            "bare forward pass",
+            found["ratio"],
+            0.9,
+            f"{found['ours']:.1f} images/s",
+            f"{found['peer']:.1f} images/s",
+            found,
+        )
+    ]
 
 
 def knn(options: argparse.Namespace) -> list[dict[str, Any]]:
     found = measure("knn", str(options.rows))
     name = f"kNN, {options.rows:,} × 512, k = 15"
     return [
-        _at_most(name, "exact FAISS (IndexFlatIP)", found["ours"] / found["peer"], 0.5,
-                 _s(found["ours"]), _s(found["peer"]), found),
+        _at_most(
+            name,
+            "exact FAISS (IndexFlatIP)",
+            found["ours"] / found["peer"],
+            0.5,
+            _s(found["ours"]),
+            _s(found["peer"]),
+            found,
+        ),
         _at_least(f"{name}: recall against exact", "1", found["recall"], 0.99, f"{found['recall']:.4f}", "1", {}),
-    ]  # fmt: skip
+    ]
 
 
 def umap(options: argparse.Namespace) -> list[dict[str, Any]]:
     rows = []
     for seed in ("seeded", "unseeded"):
         found = measure("map", str(options.rows), seed)
-        rows.append(_at_most(f"map, {options.rows:,} × 512, {seed}", f"umap-learn alone, {seed}",
-                             found["ours"] / found["peer"], 0.8, _s(found["ours"]), _s(found["peer"]), found))  # fmt: skip
+        rows.append(
+            _at_most(
+                f"map, {options.rows:,} × 512, {seed}",
+                f"umap-learn alone, {seed}",
+                found["ours"] / found["peer"],
+                0.8,
+                _s(found["ours"]),
+                _s(found["peer"]),
+                found,
+            )
+        )
     return rows
 
 
@@ -75,8 +100,17 @@ def scan(options: argparse.Namespace) -> list[dict[str, Any]]:
         second = measure("scan", str(options.rows), classes)
         ours = (first["total"] + second["total"]) / 2
         name = f"scan after embedding, {options.rows:,} × 512, {classes} classes, map apart, {first['signals']} signals"
-        rows.append(_at_most(name, "cross_val_predict(LogisticRegression) + Datalab.find_issues", ours / peer["total"], 0.5,
-                             _s(ours), _s(peer["total"]), {"runs": [first, second], "peer": peer}))  # fmt: skip
+        rows.append(
+            _at_most(
+                name,
+                "cross_val_predict(LogisticRegression) + Datalab.find_issues",
+                ours / peer["total"],
+                0.5,
+                _s(ours),
+                _s(peer["total"]),
+                {"runs": [first, second], "peer": peer},
+            )
+        )
     return rows
 
 
@@ -84,13 +118,25 @@ def growth(options: argparse.Namespace) -> list[dict[str, Any]]:
     runs = {n: measure("scan", str(n), "100", *(["map"] if options.map else [])) for n in options.sizes}
     rows = []
     for n, run in runs.items():
-        rows.append(_at_most(f"peak memory of a scan, {n:,} × 512, 100 classes", "12 GiB resident", run["peak_gib"],
-                             PEAK_GIB, f"{run['peak_gib']:.1f} GiB in {_s(run['total'])}", "12 GiB", run))  # fmt: skip
+        rows.append(
+            _at_most(
+                f"peak memory of a scan, {n:,} × 512, 100 classes",
+                "12 GiB resident",
+                run["peak_gib"],
+                PEAK_GIB,
+                f"{run['peak_gib']:.1f} GiB in {_s(run['total'])}",
+                "12 GiB",
+                run,
+            )
+        )
     if len(runs) > 1:
         for stage, exponent in speed_parts.exponents({n: r["stages"] for n, r in runs.items()}).items():
             times = " → ".join(_s(runs[n]["stages"][stage]) for n in sorted(runs))
-            rows.append(_at_most(f"growth of {stage}: seconds ~ nᵅ", "α < 2", exponent, 1.5, times, "α ≤ 1.5",
-                                 {"exponent": exponent}))  # fmt: skip
+            rows.append(
+                _at_most(
+                    f"growth of {stage}: seconds ~ nᵅ", "α < 2", exponent, 1.5, times, "α ≤ 1.5", {"exponent": exponent}
+                )
+            )
     return rows
 
 
@@ -104,8 +150,16 @@ def _s(seconds: float) -> str:
 def _row(
     what: str, against: str, ratio: float, ours: str, peer: str, budget: str, met: bool, raw: Any
 ) -> dict[str, Any]:
-    return {"what": what, "against": against, "ratio": round(ratio, 4), "ours": ours, "peer": peer, "budget": budget,
-            "met": bool(met), "raw": raw}  # fmt: skip
+    return {
+        "what": what,
+        "against": against,
+        "ratio": round(ratio, 4),
+        "ours": ours,
+        "peer": peer,
+        "budget": budget,
+        "met": bool(met),
+        "raw": raw,
+    }
 
 
 def _at_most(what: str, against: str, ratio: float, budget: float, ours: str, peer: str, raw: Any) -> dict[str, Any]:

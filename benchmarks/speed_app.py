@@ -127,8 +127,12 @@ def browse(bench: Bench, page: Page, opened: float) -> None:
     before = page.locator(".gallery .count").inner_text()
     with bench.step("filter to first tiles", 1):
         page.locator("[data-testid=stSidebar]").get_by_text("Does not belong").first.click()
-        page.wait_for_function("b => { const e = [...document.querySelectorAll('*')].flatMap(x => [x, ...(x.shadowRoot?.querySelectorAll('.gallery .count') ?? [])])"
-                               ".find(x => x.matches('.gallery .count')); return e && e.innerText !== b; }", arg=before, timeout=WAIT)  # fmt: skip
+        page.wait_for_function(
+            "b => { const e = [...document.querySelectorAll('*')].flatMap(x => [x, ...(x.shadowRoot?.querySelectorAll('.gallery .count') ?? [])])"
+            ".find(x => x.matches('.gallery .count')); return e && e.innerText !== b; }",
+            arg=before,
+            timeout=WAIT,
+        )
         first_picture(page, ".gallery .tile img")
     sent: list[int] = []
 

@@ -192,9 +192,15 @@ def scan(n: str, classes: str, projection: str = "") -> dict[str, Any]:
     stages = {k: v for k, v in manifest["seconds"].items() if v is not None}
     before = sum(stages.get(k, 0.0) for k in ("source", "embed", "dataset"))
     return {
-        "total": whole - before, "whole": whole, "stages": stages, "signals": signals, "peak_gib": _peak(),
-        "peak_gib_before": made, "failures": manifest["failures"], "notices": manifest["notices"],
-    }  # fmt: skip
+        "total": whole - before,
+        "whole": whole,
+        "stages": stages,
+        "signals": signals,
+        "peak_gib": _peak(),
+        "peak_gib_before": made,
+        "failures": manifest["failures"],
+        "notices": manifest["notices"],
+    }
 
 
 def peer(n: str, classes: str) -> dict[str, Any]:
@@ -221,8 +227,12 @@ def _peak() -> float:
 
 
 SIDES: dict[str, Callable[..., dict[str, Any]]] = {
-    "embed": embed, "knn": knn, "map": umap, "scan": scan, "peer": peer,
-}  # fmt: skip
+    "embed": embed,
+    "knn": knn,
+    "map": umap,
+    "scan": scan,
+    "peer": peer,
+}
 
 
 if __name__ == "__main__":

@@ -77,8 +77,11 @@ class ColumnMap:
 class MediaRef:
     """Where the images of a dataset are: enough for a worker process to read row i again.
 
-    ``kind``: "files" (``Dataset.uris`` are paths relative to ``root``), "parquet" (image bytes in ``column`` of
-    the Parquet file ``root``), "arrow" (a Hugging Face dataset saved at ``root``) or "none".
+    Attributes
+    ----------
+    kind
+        "files" (``Dataset.uris`` are paths relative to ``root``), "parquet" (image bytes in ``column`` of the Parquet
+        file ``root``), "arrow" (a Hugging Face dataset saved at ``root``) or "none".
     """
 
     kind: str = "none"
@@ -93,20 +96,33 @@ class Dataset:
 
     Attributes
     ----------
-    dataset_id : stable name of the source (fingerprint of its path and columns).
-    sample_ids : (n,) str objects, unique. The named id column; a folder's relative path; else the content hash
-        with an occurrence number.
-    content_hash : (n,) str objects: fingerprint of the sample's bytes or text, "" where unreadable or unknown.
-    labels : (n,) int32 into ``class_names``; NO_LABEL (−1) = none.
-    class_names : the names, in order of the label codes.
-    modality : what a sample is.
-    media : where the images are. ``uris`` (n,) str or None: path of each image relative to ``media.root``.
-    texts : (n,) str objects or None.
-    split, source : (n,) str objects ("" = none) or None.
-    metadata : an Arrow table with n rows: **all** original columns but image bytes, in the original order.
-    load_errors : row → reason, for rows that could not even be read from the source.
-    notices : sentences for the person (what was recognised, what was carried on with).
-    fingerprint : of ids, content, labels, splits and mapping.
+    dataset_id
+        Stable name of the source (fingerprint of its path and columns).
+    sample_ids
+        (n,) str objects, unique. The named id column; a folder's relative path; else the content hash with an
+        occurrence number.
+    content_hash
+        (n,) str objects: fingerprint of the sample's bytes or text, "" where unreadable or unknown.
+    labels
+        (n,) int32 into ``class_names``; NO_LABEL (−1) = none.
+    class_names
+        The names, in order of the label codes.
+    modality
+        What a sample is.
+    media
+        Where the images are. ``uris`` (n,) str or None: path of each image relative to ``media.root``.
+    texts
+        (n,) str objects or None.
+    split, source
+        (n,) str objects ("" = none) or None.
+    metadata
+        An Arrow table with n rows: **all** original columns but image bytes, in the original order.
+    load_errors
+        row → reason, for rows that could not even be read from the source.
+    notices
+        Sentences for the person (what was recognised, what was carried on with).
+    fingerprint
+        Of ids, content, labels, splits and mapping.
     """
 
     dataset_id: str
@@ -164,9 +180,14 @@ class EmbeddingSet:
 class Neighbors:
     """The k nearest other samples of every sample.
 
-    indices : (n, k) int32, without self; −1 where there are fewer than k (or the row is not ok).
-    distances : (n, k) float32, ascending; +inf where the index is −1. Cosine distance 1 − cos, in [0, 2].
-    recall : 1.0 when exact, else recall@k measured on a sample of rows against exact search.
+    Attributes
+    ----------
+    indices
+        (n, k) int32, without self; −1 where there are fewer than k (or the row is not ok).
+    distances
+        (n, k) float32, ascending; +inf where the index is −1. Cosine distance 1 − cos, in [0, 2].
+    recall
+        1.0 when exact, else recall@k measured on a sample of rows against exact search.
     """
 
     indices: Int32
@@ -192,14 +213,22 @@ class Clusters:
 class Beliefs:
     """What the probe run believed, out of sample. Rows that are unlabelled or not ok have NaN dynamics.
 
-    probs : (n, C) float32, rows sum to 1: mean out-of-fold probabilities, temperature-calibrated. Samples
-        without a label have the mean over all folds (none trained on them).
-    dynamics : name → (n,) float32: "el2n", "grand", "aum", "forgetting", "mean_true" (mean probability of the
-        given label over epochs), "spread_true" (its standard deviation), "correctness", "loss_history", ...
-    targets : (n, C) float32 or None: the ELR temporal-ensemble target.
-    extra_probs : further probability matrices by name, each (n, C): brought by the user, or robust losses.
-    temperature : the calibration temperature that was applied to the logits (> 0).
-    weights : where ``probs`` are the consensus of several views: the weight of each, by name. Empty = of one view.
+    Attributes
+    ----------
+    probs
+        (n, C) float32, rows sum to 1: mean out-of-fold probabilities, temperature-calibrated. Samples without a label
+        have the mean over all folds (none trained on them).
+    dynamics
+        name → (n,) float32: "el2n", "grand", "aum", "forgetting", "mean_true" (mean probability of the given label
+        over epochs), "spread_true" (its standard deviation), "correctness", "loss_history", ...
+    targets
+        (n, C) float32 or None: the ELR temporal-ensemble target.
+    extra_probs
+        Further probability matrices by name, each (n, C): brought by the user, or robust losses.
+    temperature
+        The calibration temperature that was applied to the logits (> 0).
+    weights
+        Where ``probs`` are the consensus of several views: the weight of each, by name. Empty = of one view.
     """
 
     probs: Float32
@@ -215,12 +244,21 @@ class Beliefs:
 class MediaFeatures:
     """What one decoding pass over the images saw (see core/media.py).
 
-    error : (n,) str objects, "" = decoded. width, height : (n,) int32, 0 where not decoded.
-    file_hash, pixel_hash : (n,) uint64 of the raw bytes and of the decoded RGB pixels (0 = none).
-    perceptual_hash : (n,) uint64, 64-bit DCT hash (0 = none).
-    tiny : (n, 32*32*3) uint8, RGB thumbnails for pixel correlation, or None.
-    properties : name → (n,) float32 (NaN where not decoded): cleanvision's "brightness_99", "brightness_5",
-        "entropy", "blurriness", "aspect_ratio", "size", "grayscale" (1 = grayscale), ...
+    Attributes
+    ----------
+    error
+        (n,) str objects, "" = decoded.
+    width, height
+        (n,) int32, 0 where not decoded.
+    file_hash, pixel_hash
+        (n,) uint64 of the raw bytes and of the decoded RGB pixels (0 = none).
+    perceptual_hash
+        (n,) uint64, 64-bit DCT hash (0 = none).
+    tiny
+        (n, 32*32*3) uint8, RGB thumbnails for pixel correlation, or None.
+    properties
+        name → (n,) float32 (NaN where not decoded): cleanvision's "brightness_99", "brightness_5", "entropy",
+        "blurriness", "aspect_ratio", "size", "grayscale" (1 = grayscale), ...
     """
 
     error: Strings
@@ -253,7 +291,8 @@ class Input(StrEnum):
 @dataclass(frozen=True)
 class Negatives:
     """What the dataset is not about, in words. share : (n,) float32 of the probability on ``names``. winner : (n,) int32, the
-    nearest of them."""
+    nearest of them.
+    """
 
     names: tuple[str, ...]
     share: Float32
@@ -263,7 +302,8 @@ class Negatives:
 @dataclass(frozen=True)
 class SecondMatch:
     """Another encoder's opinion about image–text pairs. cosine : (n,) float32, NaN = unknown. null : (m,) float32, of images
-    with captions of other samples."""
+    with captions of other samples.
+    """
 
     cosine: Float32
     null: Float32
@@ -273,13 +313,28 @@ class SecondMatch:
 class SignalInputs:
     """All that a signal may look at: arrays in one row order. Absent inputs are None.
 
-    vectors : (n, d) float32 unit rows (zeros where not ok): raw, uncentred.
-    whitened : (n, r) float32 unit rows: half-whitened PCA (divided by λ^¼), the space of ``label_neighbors``.
-    neighbors : graph on raw cosine. label_neighbors : graph on ``whitened``.
-    split : (n,) int32 codes into ``split_names``, −1 = none.
-    class_text_probs : (n, C) zero-shot probabilities from the class names, where the encoder has a text tower.
-    negatives : what other words say. text_vectors : (n, d) float32 unit rows of the captions of image–text pairs, in the
-    space of ``vectors``; text_neighbors : their graph; second_match : what another encoder thinks of the pairs.
+    Attributes
+    ----------
+    vectors
+        (n, d) float32 unit rows (zeros where not ok): raw, uncentred.
+    whitened
+        (n, r) float32 unit rows: half-whitened PCA (divided by λ^¼), the space of ``label_neighbors``.
+    neighbors
+        Graph on raw cosine.
+    label_neighbors
+        Graph on ``whitened``.
+    split
+        (n,) int32 codes into ``split_names``, −1 = none.
+    class_text_probs
+        (n, C) zero-shot probabilities from the class names, where the encoder has a text tower.
+    negatives
+        What other words say.
+    text_vectors
+        (n, d) float32 unit rows of the captions of image–text pairs, in the space of ``vectors``
+    text_neighbors
+        Their graph.
+    second_match
+        What another encoder thinks of the pairs.
     """
 
     n: int
@@ -325,9 +380,16 @@ class SignalInputs:
 class SignalResult:
     """score : (n,) float32 in [0, 1], 1 = suspicious, NaN = not scored.
 
-    suggestion : (n,) int32 label codes (−1 = none) or None. ``partner`` : (n,) int32 rows that explain the score
-    (the twin of a duplicate), −1 = none, or None. ``reasons`` : (n,) str objects or None, for signals that can
-    say more than their score. ``info`` : plain values for the manifest.
+    Attributes
+    ----------
+    suggestion
+        (n,) int32 label codes (−1 = none) or None.
+    partner
+        (n,) int32 rows that explain the score (the twin of a duplicate), −1 = none, or None.
+    reasons
+        (n,) str objects or None, for signals that can say more than their score.
+    info
+        Plain values for the manifest.
     """
 
     score: Float32
@@ -341,9 +403,19 @@ class SignalResult:
 class Signal(Protocol):
     """One view of what may be wrong. Stateless, pure, deterministic, equivariant to row order.
 
-    name : snake case, prefixed by its family ("label_knn"). kind : the verdict it argues for. title : plain name
-    for people. explain : one line for people. version : raised when the numbers change. ``leads`` (bool, may be left out):
-    others wait for a fit that this one makes, so it is begun first.
+    Attributes
+    ----------
+    name
+        Snake case, prefixed by its family ("label_knn").
+    kind
+        The verdict it argues for.
+    title
+        Plain name for people.
+    explain
+        One line for people.
+    version
+        Raised when the numbers change. ``leads`` (bool, may be left out): others wait for a fit that this one makes,
+        so it is begun first.
     """
 
     name: ClassVar[str]
@@ -372,11 +444,20 @@ class SignalMeta:
 class KindEvidence:
     """One kind's answer over all samples, made by a module of core/combine/.
 
-    probability : (n,) float32 in [0, 1], never NaN (0 = surely not). flag : (n,) bool.
-    reasons : (n,) str objects, "" where there is nothing to say; one sentence with its numbers.
-    partner : (n,) int32 row of a duplicate's keeper (−1 = none, or is the keeper), or None.
-    group : (n,) int32 duplicate group number, −1 = none, or None.
-    info : plain values (threshold, estimated rate, which signals took part).
+    Attributes
+    ----------
+    probability
+        (n,) float32 in [0, 1], never NaN (0 = surely not).
+    flag
+        (n,) bool.
+    reasons
+        (n,) str objects, "" where there is nothing to say; one sentence with its numbers.
+    partner
+        (n,) int32 row of a duplicate's keeper (−1 = none, or is the keeper), or None.
+    group
+        (n,) int32 duplicate group number, −1 = none, or None.
+    info
+        Plain values (threshold, estimated rate, which signals took part).
     """
 
     kind: Kind
@@ -392,9 +473,20 @@ class KindEvidence:
 class Verdicts:
     """The product's answer.
 
-    primary : (n,) str objects, a Kind value. confidence : (n,) float32 in [0, 1]. reasons : (n,) str objects.
-    evidence : Kind → KindEvidence for all of ISSUE_KINDS. suggested : (n, m ≤ 5) int32 label codes by descending
-    probability, the given label left out, −1 = none; suggested_prob : (n, m) float32 the same.
+    Attributes
+    ----------
+    primary
+        (n,) str objects, a Kind value.
+    confidence
+        (n,) float32 in [0, 1].
+    reasons
+        (n,) str objects.
+    evidence
+        Kind → KindEvidence for all of ISSUE_KINDS.
+    suggested
+        (n, m ≤ 5) int32 label codes by descending probability, the given label left out, −1 = none.
+    suggested_prob
+        (n, m) float32 the same.
     """
 
     primary: Strings

@@ -78,7 +78,10 @@ class Workspace:
 
     Parameters
     ----------
-    path : the workspace directory. actor : who decides (default: the login name).
+    path
+        The workspace directory.
+    actor
+        Who decides (default: the login name).
     """
 
     def __init__(self, path: str | Path, actor: str | None = None) -> None:
@@ -111,11 +114,19 @@ class Workspace:
 
     @classmethod
     def scan(
-        cls, source: str | Path, out: str | Path, *, progress: ProgressFn = quiet, actor: str | None = None,
-        columns: ColumnMap | None = None, store: str | None = None, **options: Any,
-    ) -> Workspace:  # fmt: skip
+        cls,
+        source: str | Path,
+        out: str | Path,
+        *,
+        progress: ProgressFn = quiet,
+        actor: str | None = None,
+        columns: ColumnMap | None = None,
+        store: str | None = None,
+        **options: Any,
+    ) -> Workspace:
         """Scan a source into ``out`` and open it. ``store``: a PostgreSQL address for the decisions (see
-        :func:`winnow.core.storage.decision_log.location.place_log`). Options: see :class:`winnow.core.pipeline.config.ScanConfig`."""
+        :func:`winnow.core.storage.decision_log.location.place_log`). Options: see :class:`winnow.core.pipeline.config.ScanConfig`.
+        """
         from .pipeline.scan import scan as run_scan  # opening a workspace does without torch
 
         Roles(Layout(Path(out).expanduser().absolute()).roles).require(actor or default_actor(), Right.SCAN)
@@ -208,7 +219,8 @@ class Workspace:
 
     def labels(self) -> Strings:
         """(n,) effective label of each sample in row order, None = none: a relabel in force, else the given label; by the
-        class registry."""
+        class registry.
+        """
         return self._scan.labels.labels()
 
     @cached_property
@@ -218,11 +230,15 @@ class Workspace:
     @cached_property
     def _query(self) -> SampleQuery:
         return SampleQuery(
-            dataset=self._layout.dataset, verdicts=self._layout.verdicts, signals=self._layout.signals,
+            dataset=self._layout.dataset,
+            verdicts=self._layout.verdicts,
+            signals=self._layout.signals,
             state=self._store.state_table,
-            meta=self._layout.meta if self._layout.meta.exists() else None, classes=self._scan.labels,
-            learnt=self._learnt, find=lambda search, only: self.searcher.find(search, only=only),
-        )  # fmt: skip
+            meta=self._layout.meta if self._layout.meta.exists() else None,
+            classes=self._scan.labels,
+            learnt=self._learnt,
+            find=lambda search, only: self.searcher.find(search, only=only),
+        )
 
     def _learnt(self) -> pa.Table | None:
         _, now = self.queue_ranker.now()
@@ -317,7 +333,8 @@ class Workspace:
 
     def dataset_checks(self) -> list[dict[str, Any]]:
         """Facts about the dataset as a whole: which classes are mixed up, class sizes, properties that give the label
-        away, rare and troubled groups. Each a table with example ids (see :func:`winnow.core.pipeline.stages.dataset_checks.answer`)."""
+        away, rare and troubled groups. Each a table with example ids (see :func:`winnow.core.pipeline.stages.dataset_checks.answer`).
+        """
         return self._sets
 
     @cached_property
@@ -326,7 +343,8 @@ class Workspace:
 
     def scores(self) -> pd.DataFrame:
         """One row per sample: id, verdict, confidence, reasons, suggested_label, duplicate_of, a score in [0, 1] and
-        a flag per kind (1 = surely so, never NaN)."""
+        a flag per kind (1 = surely so, never NaN).
+        """
         return self._score_table().to_pandas()
 
     def _score_table(self) -> pa.Table:
@@ -358,7 +376,8 @@ class Workspace:
 
     def ids(self, filter: Filter | None = None, sort: str = "row", group: str = "") -> list[str]:
         """Every matching id in order. ``sort``: a score or column; "-" in front = descending; "pick" = the order of
-        ``filter.pick``. ``group``: first by these groups, as in :meth:`groups`."""
+        ``filter.pick``. ``group``: first by these groups, as in :meth:`groups`.
+        """
         return self._query.ids(filter or Filter(), sort, group)
 
     @property
@@ -376,7 +395,8 @@ class Workspace:
 
     def flag_list(self, kind: str, rate: float = 0.05, *, ordinary: Sequence[str] | None = None) -> FlagList:
         """Samples of a kind, of which at most a share ``rate`` is expected to be listed wrongly. ``ordinary``: ids drawn
-        at random and known not to be of the kind; with them the rate holds however the scan's probabilities err."""
+        at random and known not to be of the kind; with them the rate holds however the scan's probabilities err.
+        """
         known = None if ordinary is None else [self.row(i) for i in ordinary]
         return flags(kind, rate, self._scan.verdicts.column(check_kind(kind)).to_numpy(), self._scan.ids, known)
 
@@ -447,22 +467,37 @@ class Workspace:
     # ── decisions ───────────────────────────────────────────────────────────────────────────────────────────────
 
     def decide(
-        self, sample_id: str, action: str | Action, *, label: str | None = None, reason: str | None = None,
-        actor: str | None = None, decision_id: str | None = None,
-    ) -> Decision:  # fmt: skip
+        self,
+        sample_id: str,
+        action: str | Action,
+        *,
+        label: str | None = None,
+        reason: str | None = None,
+        actor: str | None = None,
+        decision_id: str | None = None,
+    ) -> Decision:
         """Record one decision. *Accept* keeps the given label; *relabel* needs ``label``; *exclude* leaves it out.
 
         Raises
         ------
-        DecisionError : an unknown action or sample, or a relabel without a label. NotAllowed : the person is no reviewer.
+        DecisionError
+            An unknown action or sample, or a relabel without a label.
+        NotAllowed
+            The person is no reviewer.
         """
         item = {"sample_id": sample_id, "action": action, "label": label, "reason": reason, "decision_id": decision_id}
         return self._desk.append([item], self._allow(Right.DECIDE, actor))[0]
 
     def decide_many(
-        self, ids: Iterable[str], action: str | Action, *, label: str | None = None, reason: str | None = None,
-        actor: str | None = None, batch_id: str | None = None,
-    ) -> BatchResult:  # fmt: skip
+        self,
+        ids: Iterable[str],
+        action: str | Action,
+        *,
+        label: str | None = None,
+        reason: str | None = None,
+        actor: str | None = None,
+        batch_id: str | None = None,
+    ) -> BatchResult:
         """Record the same decision for many samples as one batch, which one undo takes back."""
         batch = batch_id or uuid.uuid4().hex
         one = {"action": action, "label": label, "reason": reason, "batch_id": batch}
@@ -483,13 +518,20 @@ class Workspace:
         return DecisionRecorder(self._scan)
 
     def undo(
-        self, actor: str | None = None, *, undo_id: str | None = None, decision_id: str | None = None,
+        self,
+        actor: str | None = None,
+        *,
+        undo_id: str | None = None,
+        decision_id: str | None = None,
         batch_id: str | None = None,
-    ) -> list[Decision]:  # fmt: skip
+    ) -> list[Decision]:
         """Take back this person's last decision, or their last bulk verdict as a whole. [] = nothing left.
 
-        ``decision_id``, ``batch_id``: take back exactly that, if it is theirs and in force. A call that is repeated
-        with the same ``undo_id`` takes nothing more back.
+        Parameters
+        ----------
+        decision_id, batch_id
+            Take back exactly that, if it is theirs and in force. A call that is repeated with the same ``undo_id`` takes
+            nothing more back.
         """
         with self._lock:
             return self._store.undo(
@@ -513,9 +555,13 @@ class Workspace:
     def export(self, path: str | Path, *, include_excluded: bool = False) -> ExportResult:
         """Write the curated dataset (.csv, .parquet or .jsonl by suffix) with its manifest and patch file."""
         return exporters.export_workspace(
-            path, layout=self._layout, store=self._store, columns=self._scan.results["columns"],
-            manifest=load_json(self._layout.manifest), include_excluded=include_excluded,
-        )  # fmt: skip
+            path,
+            layout=self._layout,
+            store=self._store,
+            columns=self._scan.results["columns"],
+            manifest=load_json(self._layout.manifest),
+            include_excluded=include_excluded,
+        )
 
     def replay(self, patch: str | Path) -> Any:
         """Apply the decisions of a patch file to this scan. Returns how many were applied and which were left out."""

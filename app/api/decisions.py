@@ -94,7 +94,8 @@ def bulk(call: Call) -> dict[str, Any]:
 def changes(call: Call) -> dict[str, Any]:
     """``?since=SEQ`` → ``{head, decisions, classes}``: the rows of the log after SEQ, the oldest first, at most 500, so that
     people on one workspace see each other's decisions. ``more``: ask again from the last ``seq``. ``classes``: how many
-    changes of classes there were."""
+    changes of classes there were.
+    """
     since = call.number("since", call.head, 0, 10**12)
     found: list[Any] = []
     if call.head > since:

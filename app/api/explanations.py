@@ -16,7 +16,8 @@ def meaning(call: Call) -> dict[str, Any]:
     """``?id=`` → ``{id, proposals}``: captions of look-alikes that fit an image better than its own. With ``words=1`` also
     ``by_words`` ({classes: [[name, p] × ≤3], between, negative}, None where the encoder knows no words) and ``influence``
     ({label, belief, stability, words: [{start, end, influence}, …]} about ``label`` or the given one, None where there is no
-    text that was embedded). ``start`` and ``end`` count characters (code points). ``why`` says what is missing."""
+    text that was embedded). ``start`` and ``end`` count characters (code points). ``why`` says what is missing.
+    """
     ws, sample = call.workspace, call.get("id")
     (card,) = ws.cards([sample])
     found: dict[str, Any] = {

@@ -32,7 +32,8 @@ def _build(call: Call) -> tuple[str, Sequence[str]]:
 
 def _reordered(call: Call, old: Sequence[str], cursor: int) -> tuple[IdSet, dict[str, Any] | None]:
     """What was handed out stays where it is; the rest takes the newest order, by what the decisions teach. With what
-    changed, None where the order is not one by suspicion."""
+    changed, None where the order is not one by suspicion.
+    """
     handed = old[:cursor]
     sort = call.get("sort") or DEFAULT_SORT
     rest = IdSet.of(call.workspace.query.id_set(call.filter(), sort)).without(handed)
@@ -67,7 +68,8 @@ def _offer(offer: Any) -> dict[str, Any]:
 
 def like(call: Call) -> dict[str, Any]:
     """``?id=`` → samples that would get the decision that this one got: ``{offer}`` with all ``ids``, their
-    ``probability``, and ``tiles`` of the first; ``offer`` null where too few are sure enough. Nothing is decided."""
+    ``probability``, and ``tiles`` of the first; ``offer`` null where too few are sure enough. Nothing is decided.
+    """
     offer = call.workspace.queue_ranker.similar_offer(call.get("id"))
     if offer is None:
         return {"offer": None, "generation": call.generation}

@@ -15,7 +15,8 @@ MAX_ROWS = 500
 
 def search(call: Call) -> dict[str, Any]:
     """``?<filter>`` with a search in it (``find``, ``like``, ``file``, ``without``) → ``{rows, total, notice}``, the most similar
-    first, each with its ``similarity``. ``q`` is another name of ``find``. ``notice`` says what a person must know about it."""
+    first, each with its ``similarity``. ``q`` is another name of ``find``. ``notice`` says what a person must know about it.
+    """
     flt = call.filter()
     if call.get("q"):
         flt = replace(flt, find=call.get("q"))

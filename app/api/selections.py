@@ -17,7 +17,8 @@ NONE = {"label": "No label", "cluster": "In no cluster", "duplicate_group": "Not
 
 def groups(call: Call) -> dict[str, Any]:
     """``?<filter>&group=label|cluster|duplicate_group|verdict`` → ``{groups: [{key, name, count}, …], total}``, the
-    sections of ``/api/rows`` with the same ``group``, in their order."""
+    sections of ``/api/rows`` with the same ``group``, in their order.
+    """
     by = call.get("group")
     found = call.workspace.groups(call.filter(), by)
     named: dict[Any, str] = {}
@@ -40,7 +41,8 @@ def groups(call: Call) -> dict[str, Any]:
 
 def members(call: Call) -> Response:
     """``?<filter>&selection=handle`` → the rows (int32, in order of the dataset) of the samples that match, framed as in
-    :mod:`winnow.app.api.map`, for the picture of the map."""
+    :mod:`winnow.app.api.map`, for the picture of the map.
+    """
     rows = call.workspace.query.numbers(call.filter())
     return framed({"generation": call.generation, "count": len(rows)}, rows)
 
@@ -52,7 +54,8 @@ def _told(call: Call, selection: Any) -> dict[str, Any]:
 
 def listing(call: Call) -> dict[str, Any]:
     """Every saved selection, the latest first: ``{selections: [{handle, name, count, actor, at, polygons, filter}, …]}``.
-    ``polygons`` is empty where the map has been drawn anew since."""
+    ``polygons`` is empty where the map has been drawn anew since.
+    """
     return {"selections": [_told(call, s) for s in call.workspace.saved_selections.all()]}
 
 
@@ -65,9 +68,13 @@ def save(call: Call) -> dict[str, Any]:
     query = str(body.get("filter") or "")
     filters.from_query(query)
     made = call.workspace.saved_selections.save(
-        name, call.hub.selection(call.key, handle), actor=call.claims.actor, generation=call.generation,
-        filter=query, polygons=[{"op": str(p["op"]), "points": p["points"]} for p in polygons],
-    )  # fmt: skip
+        name,
+        call.hub.selection(call.key, handle),
+        actor=call.claims.actor,
+        generation=call.generation,
+        filter=query,
+        polygons=[{"op": str(p["op"]), "points": p["points"]} for p in polygons],
+    )
     return {"saved": _told(call, made)}
 
 

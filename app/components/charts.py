@@ -107,9 +107,13 @@ def matrix(confusion: Any, flt: Filter, key: str) -> str:
                 row.append("<td></td>")
             else:
                 link = queue_link(
-                    count(n), replace(flt, pair=(given, suggested), kinds=("noisy_label",)), "review", "-noisy_label",
-                    title=f"{n:,} labelled {given} look like {suggested}", key=key,
-                )  # fmt: skip
+                    count(n),
+                    replace(flt, pair=(given, suggested), kinds=("noisy_label",)),
+                    "review",
+                    "-noisy_label",
+                    title=f"{n:,} labelled {given} look like {suggested}",
+                    key=key,
+                )
                 row.append(f"<td style='--p:{12 + 66 * (n / most) ** 0.5:.0f}%'>{link}</td>")
         body.append(
             f"<tr><th scope='row'><span class='w-cut' title='{esc(given)}'>{esc(given)}</span></th>{''.join(row)}</tr>"
@@ -136,9 +140,13 @@ def pairs(confusion: Any, flt: Filter, key: str, limit: int = 10) -> str:
         "<li>"
         + queue_link(
             f"<span class='w-cut'>{esc(given)} <span class='w-muted'>→</span> {esc(suggested)}</span><i style='width:{52 * n / most:.0f}px'></i><b>{count(n)}</b>",
-            replace(flt, pair=(given, suggested), kinds=("noisy_label",)), "review", "-noisy_label", title=f"{n:,} labelled {given} look like {suggested}", key=key,
+            replace(flt, pair=(given, suggested), kinds=("noisy_label",)),
+            "review",
+            "-noisy_label",
+            title=f"{n:,} labelled {given} look like {suggested}",
+            key=key,
         )
         + "</li>"
         for (given, suggested), n in cells[:limit]
-    )  # fmt: skip
+    )
     return f"<section class='w-card'><header><h2>Commonest mix-ups</h2><span class='w-muted'>given → suggested</span></header><ul class='w-pairs'>{items}</ul></section>"

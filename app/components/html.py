@@ -20,10 +20,13 @@ def esc(value: object) -> str:
 
 
 RIGHTS: dict[str, Right] = {
-    **dict.fromkeys(("exclude", "exclude_all", "keep", "keeper", "undo", "revert", "revert-all", "settle", "settle-all"), Right.DECIDE),
+    **dict.fromkeys(
+        ("exclude", "exclude_all", "keep", "keeper", "undo", "revert", "revert-all", "settle", "settle-all"),
+        Right.DECIDE,
+    ),
     **dict.fromkeys(("class", "class-undo"), Right.CLASSES),
     **dict.fromkeys(("rescan", "cancel"), Right.SCAN),
-}  # fmt: skip
+}
 """What a click does → the right that it takes. The engine checks it too: here, what would be refused is not offered."""
 
 _barred: ContextVar[Mapping[Right, str]] = ContextVar("barred", default=MappingProxyType({}))
@@ -39,7 +42,8 @@ def bar(roles: Roles, actor: str) -> None:
 
 def go(do: str, **values: Any) -> str:
     """The ``data-go`` attribute of an element that answers to a click, with a key that keeps its focus; ``disabled`` and
-    why, where the person may not (see :func:`bar`)."""
+    why, where the person may not (see :func:`bar`).
+    """
     if (why := _barred.get().get(RIGHTS.get(do, Right.LOOK))) is not None:
         return f'disabled title="{esc(why)}"'
     text = json.dumps({"do": do, **values}, ensure_ascii=False, sort_keys=True)

@@ -21,8 +21,11 @@ _live = st.components.v2.component("winnow.live", js=_JS, isolate_styles=False)
 def live(html: str, key: str, handler: Handler | None = None, **more: Any) -> None:
     """Mount server-rendered HTML whose ``data-go`` parts call ``handler`` with their value.
 
-    ``more``: ``watch`` ({url, token, since, actor, classes}) tells what other people decide meanwhile in the part
-    ``[data-others]``; ``cookie`` is kept by the browser.
+    Parameters
+    ----------
+    more
+        ``watch`` ({url, token, since, actor, classes}) tells what other people decide meanwhile in the part
+        ``[data-others]``; ``cookie`` is kept by the browser.
     """
 
     def on_go() -> None:

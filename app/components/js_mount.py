@@ -53,9 +53,13 @@ def surface(name: str, data: dict[str, Any], *, key: str) -> None:
 
     Parameters
     ----------
-    name : "review", "gallery" or "map".
-    data : plain values for the browser: what :meth:`winnow.app.components.page_frame.Page.data` gives, and the surface's own.
-    key : the element's key; the surface lives as long as it stays the same.
+    name
+        "review", "gallery" or "map".
+    data
+        Plain values for the browser: what :meth:`winnow.app.components.page_frame.Page.data` gives, and the surface's
+        own.
+    key
+        The element's key; the surface lives as long as it stays the same.
     """
     payload = {**data, "module": base_path() + asset_path(f"{name}/{name}.js"), "api": base_path() + "api/"}
     if name == "map":

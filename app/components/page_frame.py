@@ -79,9 +79,12 @@ class Page:
     def watch(self) -> dict[str, Any]:
         """What the head needs to tell what other people decide meanwhile."""
         return {
-            "url": f"./api/changes/{self.key}", "token": self.token(), "since": self.info.n_decisions,
-            "classes": self.info.n_class_changes, "actor": self.actor,
-        }  # fmt: skip
+            "url": f"./api/changes/{self.key}",
+            "token": self.token(),
+            "since": self.info.n_decisions,
+            "classes": self.info.n_class_changes,
+            "actor": self.actor,
+        }
 
     def data(self) -> dict[str, Any]:
         """What every JavaScript surface needs: where the routes are, the token, the queue, the verdicts' looks."""
@@ -281,7 +284,8 @@ def _page(name: str, s: state.Session) -> Page:
 
 def page_frame(name: str, question: str) -> Page:
     """Draw the frame and return what the page draws from. Without a dataset, or while its first scan runs, the page
-    shows that instead and stops here."""
+    shows that instead and stops here.
+    """
     s = state.session()
     if not s.key:
         _nothing_open(question)
@@ -358,8 +362,11 @@ def _source_preview(path: Path) -> None:
     except WinnowError:
         return
     what = plural(found.n, "row") if found.n is not None else "rows"
-    live(f"<section class='w-card'><header><h2>{esc(config.name or Path(config.source).name)}</h2><span class='w-muted'>the first of {what} "
-         f"in <code>{esc(config.source)}</code>; the Overview opens by itself as soon as there are verdicts</span></header></section>", "w-source-title")  # fmt: skip
+    live(
+        f"<section class='w-card'><header><h2>{esc(config.name or Path(config.source).name)}</h2><span class='w-muted'>the first of {what} "
+        f"in <code>{esc(config.source)}</code>; the Overview opens by itself as soon as there are verdicts</span></header></section>",
+        "w-source-title",
+    )
     st.dataframe(table_of(found), height=320, hide_index=True, width="stretch")
 
 

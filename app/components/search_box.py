@@ -88,8 +88,10 @@ def wiring(page: Any) -> dict[str, Any]:
     data = page.data()
     return {
         **{k: data[k] for k in ("api", "ws", "token", "decides")},
-        "module": "./" + asset_path("search/search.js"), "api": "./api/", "takes": page.workspace.searcher.takes,
-    }  # fmt: skip
+        "module": "./" + asset_path("search/search.js"),
+        "api": "./api/",
+        "takes": page.workspace.searcher.takes,
+    }
 
 
 def said(page: Any) -> str:
@@ -101,7 +103,9 @@ def said(page: Any) -> str:
 def chips_of(flt: Filter) -> list[tuple[str, str]]:
     """(words, field) of each part of a search, for the chips that take it away."""
     words = {
-        "find": f"Nearest to “{flt.find}”", "like": f"Similar to {flt.like}", "file": "Similar to your file",
+        "find": f"Nearest to “{flt.find}”",
+        "like": f"Similar to {flt.like}",
+        "file": "Similar to your file",
         "without": f"Not “{flt.without}”",
-    }  # fmt: skip
+    }
     return [(words[name], name) for name in SEARCH if getattr(flt, name)]

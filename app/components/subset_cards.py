@@ -14,11 +14,21 @@ SHOWN = 30
 SCORES: tuple[tuple[str, str, Callable[[SubsetScores], float], str], ...] = (
     ("Quality", "Mean trust in label and content, 1 = all trusted.", lambda c: c.quality, ".2f"),
     ("Diversity", "Vendi score: the effective number of different samples.", lambda c: c.diversity, ".2f"),
-    ("Gradient diversity", "Vendi score over what training on it would teach (G-Vendi).", lambda c: c.gradient_diversity, ".1f"),
+    (
+        "Gradient diversity",
+        "Vendi score over what training on it would teach (G-Vendi).",
+        lambda c: c.gradient_diversity,
+        ".1f",
+    ),
     ("Complexity", "Mean hardness: EL2N, 1 = hardest.", lambda c: c.complexity, ".2f"),
-    ("Coverage radius", "Largest distance from any sample to the nearest chosen one: smaller is better.", lambda c: c.coverage.radius, ".3f"),
+    (
+        "Coverage radius",
+        "Largest distance from any sample to the nearest chosen one: smaller is better.",
+        lambda c: c.coverage.radius,
+        ".3f",
+    ),
     ("Coverage, 95%", "95 of 100 samples have a chosen one at most this far away.", lambda c: c.coverage.p95, ".3f"),
-)  # fmt: skip
+)
 
 
 def _number(value: float, form: str) -> str:

@@ -184,11 +184,13 @@ def body(page: Page, groups: list[Group], decided: bool, at: int) -> str:
     bulk = (
         button(
             f"Exclude {plural(clear_copies, 'copy', 'copies')} of the {plural(len(clear), 'group')} whose labels agree",
-            go("exclude_all", expect=clear_copies), "block", extra="w-small",
+            go("exclude_all", expect=clear_copies),
+            "block",
+            extra="w-small",
         )
         if clear and not decided
         else ""
-    )  # fmt: skip
+    )
     pages = max(1, -(-len(shown) // PER_PAGE))
     at = min(at, pages - 1)
     pager = (

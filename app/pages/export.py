@@ -153,9 +153,11 @@ def _form(page: Page) -> bool:
         st.caption(formats[chosen].explain)
         suffix = formats[chosen].suffix
         include = st.toggle(
-            "Keep excluded samples, marked as such", key="w-include", help="Otherwise they are left out.",
+            "Keep excluded samples, marked as such",
+            key="w-include",
+            help="Otherwise they are left out.",
             disabled=not suffix,
-        ) and bool(suffix)  # fmt: skip
+        ) and bool(suffix)
         links = False
         if chosen in LINKED and page.info.results.get("media", {}).get("kind") == "files":
             links = st.toggle("Link to the original images instead of copying them", key="w-links")
@@ -174,9 +176,13 @@ def _form(page: Page) -> bool:
             ).start()
         if suffix:
             right.download_button(
-                "Download", data=_download(page, suffix, include, only), file_name=name, width="stretch",
-                icon=":material/download:", on_click="ignore",
-            )  # fmt: skip
+                "Download",
+                data=_download(page, suffix, include, only),
+                file_name=name,
+                width="stretch",
+                icon=":material/download:",
+                on_click="ignore",
+            )
         elif page.may(Right.DECIDE):
             right.caption("A folder is written where the server runs.")
         _working()

@@ -325,6 +325,10 @@ def draw() -> None:
         with st.container(horizontal=True, key="w-log-files"):
             for title, suffix in (("CSV", ".csv"), ("Parquet", ".parquet")):
                 st.download_button(
-                    f"Download what matches as {title}", data=_download(page, where, suffix), file_name=f"{name}.log{suffix}",
-                    icon=":material/download:", on_click="ignore", key=f"w-log{suffix}",
-                )  # fmt: skip
+                    f"Download what matches as {title}",
+                    data=_download(page, where, suffix),
+                    file_name=f"{name}.log{suffix}",
+                    icon=":material/download:",
+                    on_click="ignore",
+                    key=f"w-log{suffix}",
+                )

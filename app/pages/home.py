@@ -205,9 +205,14 @@ def _new_scan() -> None:
     go_on, said = st.columns([1, 3], vertical_alignment="center")
     if go_on.button("Start the scan", type="primary", width="stretch", icon=":material/play_arrow:"):
         config = ScanConfig.of(
-            source, columns=columns, encoder=encoder, device=device, name=name.strip() or None,
-            embeddings=embeddings.strip() or None, probabilities=(probabilities.strip(),) if probabilities.strip() else None,
-        )  # fmt: skip
+            source,
+            columns=columns,
+            encoder=encoder,
+            device=device,
+            name=name.strip() or None,
+            embeddings=embeddings.strip() or None,
+            probabilities=(probabilities.strip(),) if probabilities.strip() else None,
+        )
         key = scans.begin(hub(), config, Path(out).expanduser(), state.session().actor, state.session().proven)
         state.open_workspace(key)
         goto("overview")

@@ -62,10 +62,16 @@ def starts(page: Page, pace: float) -> str:
     disputed = "Samples that people decided differently. Until one decides, they are exported with their given label."
     offers = (
         ("bolt", PICKS["thirty"].title, PICKS["thirty"].explain, replace(page.filter, pick="thirty"), "pick"),
-        ("rule", "All that needs a look", "Every suspect, the surest first.", replace(open_, verdicts=PROBLEMS), "-confidence"),
+        (
+            "rule",
+            "All that needs a look",
+            "Every suspect, the surest first.",
+            replace(open_, verdicts=PROBLEMS),
+            "-confidence",
+        ),
         ("balance", PICKS["doubt"].title, PICKS["doubt"].explain, replace(page.filter, pick="doubt"), "pick"),
         ("groups", "People disagree", disputed, replace(page.filter, state="disputed"), "-confidence"),
-    )  # fmt: skip
+    )
     cards = []
     for glyph, title, explain, flt, sort in offers:
         n = matching(page, flt)
@@ -83,11 +89,16 @@ def listing(page: Page, title: str, note: str, lines: Sequence[Line], pace: floa
         "<li>"
         + queue_link(
             f"<span class='w-cut'>{line.mark}{esc(line.name)}</span><b>{count(line.n)}</b><span class='w-time'>{duration(line.n * pace)}</span>",
-            line.filter, "review", line.sort, "", line.title, page.key,
+            line.filter,
+            "review",
+            line.sort,
+            "",
+            line.title,
+            page.key,
         )
         + "</li>"
         for line in lines
-    )  # fmt: skip
+    )
     return (
         f"<section class='w-card'><header><h2>{esc(title)}</h2><span class='w-muted w-cut'>{esc(note)}</span></header>"
         f"<ul class='w-queue'>{rows}</ul></section>"
@@ -99,11 +110,17 @@ def by_verdict(page: Page) -> list[Line]:
     flt = replace(page.filter, state="undecided")
     found = cache.counts(page.key, page.workspace, flt).by_verdict
     return [
-        Line(style.says, found.get(kind, 0), replace(flt, verdicts=(kind,)), "-confidence" if kind == Kind.CLEAN else f"-{kind}",
-             f"{style.says} ({style.term})", f"{dot(kind)} ")
+        Line(
+            style.says,
+            found.get(kind, 0),
+            replace(flt, verdicts=(kind,)),
+            "-confidence" if kind == Kind.CLEAN else f"-{kind}",
+            f"{style.says} ({style.term})",
+            f"{dot(kind)} ",
+        )
         for kind, style in theme.VERDICTS.items()
         if found.get(kind)
-    ]  # fmt: skip
+    ]
 
 
 def by_pair(page: Page) -> tuple[list[Line], int]:
@@ -113,10 +130,15 @@ def by_pair(page: Page) -> tuple[list[Line], int]:
     largest = sorted(cells.items(), key=lambda kv: (-kv[1], kv[0]))[:ROWS]
     kinds = ("noisy_label",)
     return [
-        Line(f"{given} → {suggested}", n, replace(flt, pair=(given, suggested), kinds=kinds), "-noisy_label",
-             f"{n:,} labelled {given} look like {suggested}")
+        Line(
+            f"{given} → {suggested}",
+            n,
+            replace(flt, pair=(given, suggested), kinds=kinds),
+            "-noisy_label",
+            f"{n:,} labelled {given} look like {suggested}",
+        )
         for (given, suggested), n in largest
-    ], len(cells)  # fmt: skip
+    ], len(cells)
 
 
 def by_cluster(page: Page) -> tuple[list[Line], int]:
@@ -126,14 +148,21 @@ def by_cluster(page: Page) -> tuple[list[Line], int]:
     found = {c: n for c, n in cache.counts(page.key, page.workspace, flt).by_cluster.items() if c != -1}
     largest = sorted(found.items(), key=lambda kv: (-kv[1], kv[0]))[:ROWS]
     return [
-        Line(f"Cluster {names.get(cluster, cluster)}", n, replace(flt, clusters=(cluster,)), "-confidence", f"Review {plural(n, 'suspect')} of this cluster")
+        Line(
+            f"Cluster {names.get(cluster, cluster)}",
+            n,
+            replace(flt, clusters=(cluster,)),
+            "-confidence",
+            f"Review {plural(n, 'suspect')} of this cluster",
+        )
         for cluster, n in largest
-    ], len(found)  # fmt: skip
+    ], len(found)
 
 
 def troubled(page: Page) -> list[tuple[dict[str, Any], list[str]]]:
     """(facts, ids) of each small group with surely more labels that look wrong, or more hard samples, than the whole; wrong
-    labels first, and within a kind the surest first."""
+    labels first, and within a kind the surest first.
+    """
     found = [
         (row, ids)
         for table in page.workspace.dataset_checks()

@@ -131,13 +131,25 @@ def _controls(
     percent = st.slider("How much to keep", 1, 100, 30, format="%d%%", key="w-budget")
     one, two = st.columns(2)
     quality = one.slider(
-        "Quality", 0.0, 1.0, 0.5, 0.05, key="w-quality", disabled="quality" not in method["uses"],
+        "Quality",
+        0.0,
+        1.0,
+        0.5,
+        0.05,
+        key="w-quality",
+        disabled="quality" not in method["uses"],
         help="0 = any sample counts the same; 1 = samples whose label and content are trusted come first.",
-    )  # fmt: skip
+    )
     diversity = two.slider(
-        "Diversity", 0.0, 1.0, 0.5, 0.05, key="w-diversity", disabled="diversity" not in method["uses"],
+        "Diversity",
+        0.0,
+        1.0,
+        0.5,
+        0.05,
+        key="w-diversity",
+        disabled="diversity" not in method["uses"],
         help="0 = as it comes; 1 = as different from each other as can be.",
-    )  # fmt: skip
+    )
     kept = {s.name: s for s in page.workspace.saved_selections.all()}
     target_ids: tuple[str, ...] | None = None
     if method["needs_target"]:
@@ -181,8 +193,13 @@ def _keep(page: Page, choice: SubsetChoice) -> None:
         if save.button("Save", width="stretch", icon=":material/bookmark_add:", disabled=not may, key="w-keep-save"):
             _save(page, choice, name)
         if out.button(
-            "Save and export", type="primary", width="stretch", icon=":material/download:", disabled=not may, key="w-keep-out"
-        ) and _save(page, choice, name):  # fmt: skip
+            "Save and export",
+            type="primary",
+            width="stretch",
+            icon=":material/download:",
+            disabled=not may,
+            key="w-keep-out",
+        ) and _save(page, choice, name):
             st.session_state["w-export-what"] = " ".join(name.split())
             goto("export")
             st.rerun()

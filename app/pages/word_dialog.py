@@ -82,12 +82,16 @@ def _prompts(page: Page) -> None:
     with left:
         templates = st.text_area(
             "Templates, one a line; {} is where the class goes",
-            "\n".join(kept.templates), height=150, key="w-templates",
-        )  # fmt: skip
+            "\n".join(kept.templates),
+            height=150,
+            key="w-templates",
+        )
         words = st.text_area(
             "Classes, one a line: name = words that stand for it",
-            written(names, dict(kept.names)), height=210, key="w-words",
-        )  # fmt: skip
+            written(names, dict(kept.names)),
+            height=210,
+            key="w-words",
+        )
     with right:
         tried = replace(
             kept, templates=tuple(_lines(templates)), names={k: w for k, w in read(words, names).items() if w}
@@ -105,9 +109,12 @@ def _prompts(page: Page) -> None:
     one, two = st.columns([8, 3], vertical_alignment="center")
     one.caption(said)
     if two.button(
-        "Keep these words", type="primary", width="stretch", key="w-keep-words",
+        "Keep these words",
+        type="primary",
+        width="stretch",
+        key="w-keep-words",
         disabled=not changed or not page.may(Right.CLASSES),
-    ):  # fmt: skip
+    ):
         page.workspace.zero_shot.write(templates=tried.templates, names=read(words, names), actor=page.actor)
         st.rerun(scope="fragment")
 
@@ -177,14 +184,19 @@ def _negatives(page: Page) -> None:
     left, right = st.columns([4, 8], gap="medium")
     with left:
         text = st.text_area(
-            "What the dataset is not about, one a line", "\n".join(kept.negatives), height=130, key="w-negatives",
+            "What the dataset is not about, one a line",
+            "\n".join(kept.negatives),
+            height=130,
+            key="w-negatives",
             placeholder="a screenshot\na drawing",
-        )  # fmt: skip
+        )
         words = _lines(text)
         if st.button(
-            "Keep these words", width="stretch", key="w-keep-negatives",
+            "Keep these words",
+            width="stretch",
+            key="w-keep-negatives",
             disabled=words == list(kept.negatives) or not page.may(Right.CLASSES),
-        ):  # fmt: skip
+        ):
             zero_shot.write(negatives=words, actor=page.actor)
             st.rerun(scope="fragment")
         live(_mined(zero_shot.negatives()), "w-mined")
@@ -198,9 +210,12 @@ def _negatives(page: Page) -> None:
         by = {w: sum(1 for c in caught if c[2] == w) for w in words}
         said = ", ".join(f"{esc(w)} {n:,}" for w, n in sorted(by.items(), key=lambda kv: -kv[1]) if n)
         _found(
-            page, [c[0] for c in caught], {c[0]: f"“{c[2]}” {c[1]:.2f}" for c in caught[:EXAMPLES]}, "w-caught",
+            page,
+            [c[0] for c in caught],
+            {c[0]: f"“{c[2]}” {c[1]:.2f}" for c in caught[:EXAMPLES]},
+            "w-caught",
             f"<b>{plural(len(caught), 'sample')}</b> fit these words better than every class{': ' + said if said else ''}.",
-        )  # fmt: skip
+        )
 
 
 def _mined(found: Sequence[Any]) -> str:
@@ -237,9 +252,12 @@ def _new_class(page: Page) -> None:
     total = sum(found.takes_from.values())
     shown = {i: f"{p:.2f}" for i, p in zip(found.ids[:EXAMPLES], found.probability[:EXAMPLES], strict=True)}
     _found(
-        page, found.ids, shown, "w-new",
+        page,
+        found.ids,
+        shown,
+        "w-new",
         f"<b>{esc(found.name)}</b> would take <b>{plural(total, 'sample')}</b> {f'from {takes}' if takes else ''}",
-    )  # fmt: skip
+    )
 
 
 def _candidates(page: Page) -> None:
@@ -251,8 +269,10 @@ def _candidates(page: Page) -> None:
     live(
         "<div class='w-scroll' style='max-height:360px' tabindex='0' role='region' aria-label='Words of the captions'><table class='w-table'><thead><tr>"
         "<th>Word</th><th title='Mean cosine with the images whose captions hold it, minus that with all'>Fits by</th>"
-        f"<th class='w-r'>Captions</th></tr></thead><tbody>{rows}</tbody></table></div>", "w-candidates", dispatch,
-    )  # fmt: skip
+        f"<th class='w-r'>Captions</th></tr></thead><tbody>{rows}</tbody></table></div>",
+        "w-candidates",
+        dispatch,
+    )
     if "w-goto" in st.session_state:  # a click there changes the page, not only this dialog
         st.rerun()
 
@@ -260,9 +280,11 @@ def _candidates(page: Page) -> None:
 def _found(page: Page, ids: Sequence[str], shown: dict[str, str], key: str, said: str) -> None:
     """What words found: a sentence, the surest samples with a remark each, and a way to all of them."""
     first = list(shown)
-    rows = {
-        r["sample_id"]: r for r in page.workspace.rows(filters.with_ids(Filter(), first), "row", 0, len(first))
-    } if first else {}  # fmt: skip
+    rows = (
+        {r["sample_id"]: r for r in page.workspace.rows(filters.with_ids(Filter(), first), "row", 0, len(first))}
+        if first
+        else {}
+    )
     tiles = "".join(
         f"<figure>{picture(page, rows[i])}<figcaption><b class='w-cut'>{esc(rows[i].get('label') or 'no label')}</b>"
         f"<span class='w-muted w-cut'>{esc(remark)}</span></figcaption></figure>"

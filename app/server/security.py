@@ -158,7 +158,10 @@ def _is_address(name: str) -> bool:
 def check_host(host: str | None, allowed: Iterable[str], any_address: bool) -> None:
     """Refuse a Host header that this server does not go by (DNS rebinding).
 
-    ``any_address``: the server listens on every interface, so that any literal IP address is one of its own.
+    Parameters
+    ----------
+    any_address
+        The server listens on every interface, so that any literal IP address is one of its own.
     """
     name = _name(host or "")
     if name in set(allowed) or (any_address and _is_address(name)):

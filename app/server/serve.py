@@ -69,7 +69,8 @@ def open_door(host: str, port: int, tokens: Sequence[str], no_auth: bool) -> tup
 
     Raises
     ------
-    WinnowError : ``host`` lets other computers in, and nothing asks who they are; or a token is none.
+    WinnowError
+        ``host`` lets other computers in, and nothing asks who they are; or a token is none.
     """
     from winnow.app.server.signin import configured
     from winnow.app.server.token_auth import parse_tokens
@@ -115,14 +116,21 @@ def serve(
 
     Parameters
     ----------
-    workspace : the workspace to show first; None = the page on which a dataset is chosen.
-    port, host : where to listen. Any host but a loopback address lets other computers in.
-    headless : do not open a browser. actor : who decides (default: the login name).
-    tokens : {token: name} that open the door, "" = the shared one; see :func:`open_door`.
+    workspace
+        The workspace to show first; None = the page on which a dataset is chosen.
+    port, host
+        Where to listen. Any host but a loopback address lets other computers in.
+    headless
+        Do not open a browser.
+    actor
+        Who decides (default: the login name).
+    tokens
+        {token: name} that open the door, "" = the shared one; see :func:`open_door`.
 
     Raises
     ------
-    WinnowError : the port cannot be used, or the workspace is not one.
+    WinnowError
+        The port cannot be used, or the workspace is not one.
     """
     check_port(port, host)
     if workspace is not None and not (workspace / "workspace.json").is_file():

@@ -1,7 +1,8 @@
 """Sign-in, where it is configured (Streamlit's ``[auth]`` secrets): nobody sees data before, and decisions carry the
 person's address. A server with a token (:mod:`winnow.app.server.token_auth`) lets nobody reach this page without it, and a token of
 one's own says who comes. Otherwise the name is what people say; the browser remembers it, so that a reload does not decide
-under another name."""
+under another name.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ MAX_NAME = 80
 
 def remember(default: str, name: str) -> str:
     """The cookie that keeps a chosen name in this browser, as long as the server's own default stays the same: who starts
-    it with another ``--actor`` means that one."""
+    it with another ``--actor`` means that one.
+    """
     return f"{COOKIE}={quote(default, safe='')}{_APART}{quote(name, safe='')}; path=/; max-age=31536000; samesite=lax"
 
 

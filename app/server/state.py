@@ -166,7 +166,8 @@ class ServerState:
 
     def may_scan(self, actor: str, proven: bool) -> bool:
         """Whether a person may open paths of this computer: everybody where nobody else reaches it; on a shared server
-        only who signed in and is named as owner of the workspace that it was started on."""
+        only who signed in and is named as owner of the workspace that it was started on.
+        """
         if not self.shared:
             return True
         if not proven or self.first is None:

@@ -153,9 +153,13 @@ def _page(action: str, to: str, said: str = "") -> tuple[bytes, str]:
     nonce = secrets.token_urlsafe(12)
     root = ";".join(f"--w-{k}:light-dark({theme.LIGHT[k]},{theme.DARK[k]})" for k in theme.LIGHT)
     html = _PAGE.format(
-        nonce=nonce, style=f":root{{{root}}}{_STYLE}", logo=(theme.ASSETS / "logo.svg").read_text(encoding="utf-8"),
-        action=escape(action, quote=True), next=escape(to, quote=True), said=escape(said),
-    )  # fmt: skip
+        nonce=nonce,
+        style=f":root{{{root}}}{_STYLE}",
+        logo=(theme.ASSETS / "logo.svg").read_text(encoding="utf-8"),
+        action=escape(action, quote=True),
+        next=escape(to, quote=True),
+        said=escape(said),
+    )
     policy = (
         f"default-src 'none'; style-src 'nonce-{nonce}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     )
@@ -174,7 +178,10 @@ def _local(to: str) -> str:
 class TokenMiddleware:
     """ASGI middleware: nothing passes without a pass. ``door``: gives the door, None = the server has none.
 
-    ``prefix``: gives the path under which the app is served, without a slash at its end.
+    Parameters
+    ----------
+    prefix
+        Gives the path under which the app is served, without a slash at its end.
     """
 
     def __init__(

@@ -47,7 +47,8 @@ def matching(key: str, workspace: Any, flt: Filter) -> int:
 
 def by_verdict(key: str, workspace: Any, flt: Filter, attribute: str) -> dict[Any, dict[str, int]]:
     """Group → verdict → count, for ``by_class``, ``by_split``, ``by_source`` or ``by_cluster``: one question per
-    verdict, however many groups there are. Groups without a name are left out; the largest come first."""
+    verdict, however many groups there are. Groups without a name are left out; the largest come first.
+    """
     found: dict[Any, dict[str, int]] = {}
     for kind in counts(key, workspace, flt).by_verdict:
         part = counts(key, workspace, replace(flt, verdicts=(kind,)))
@@ -109,7 +110,8 @@ def _noise(key: str, stamp: str, _workspace: Any) -> tuple[int, float, Any] | No
 
 def noise(key: str, workspace: Any) -> tuple[int, float, Any] | None:
     """How many flags of wrong labels were judged, the scan's estimate of the share of wrong labels, and the one that the
-    decisions correct (value, low, high); None before the first judgement."""
+    decisions correct (value, low, high); None before the first judgement.
+    """
     found: tuple[int, float, Any] | None = _noise(key, stamp(workspace), workspace)
     return found
 

@@ -66,9 +66,17 @@ def to_review(flt: Filter, sort: str | None = None, selection: str | None = None
     selection gets the suspects, the surest first; a pick has an order of its own.
     """
     named = (
-        flt.verdicts or flt.kinds or flt.pair or flt.scores or flt.text or flt.pick or flt.searching or selection
-        or flt.duplicate_group is not None or flt.state not in ("any", "undecided")
-    )  # fmt: skip
+        flt.verdicts
+        or flt.kinds
+        or flt.pair
+        or flt.scores
+        or flt.text
+        or flt.pick
+        or flt.searching
+        or selection
+        or flt.duplicate_group is not None
+        or flt.state not in ("any", "undecided")
+    )
     if not named:
         flt = replace(flt, verdicts=PROBLEMS)
     if flt.state == "any":

@@ -122,7 +122,8 @@ def rows_in(found: Preview) -> tuple[int | None, bool]:
 
 def default_out(source: str) -> Path:
     """Where the results of a source go unless said otherwise: beside it, or in ~/.winnow where that cannot be written;
-    never into the workspace of another source."""
+    never into the workspace of another source.
+    """
     where = Path(source).expanduser().absolute()
     folder = where.parent if os.access(where.parent, os.W_OK) else state_dir() / "workspaces"
     stem, number = where.stem or "dataset", 1
@@ -142,7 +143,8 @@ def _source_of(workspace: Path) -> str | None:
 
 def keep_upload(name: str, data: Any) -> Path:
     """Write an uploaded file under ~/.winnow/uploads and return its path. The name is reduced to a harmless one; a
-    folder named by the content keeps files of the same name apart."""
+    folder named by the content keeps files of the same name apart.
+    """
     clean = re.sub(r"[^\w.\- ]", "_", Path(name).name).lstrip(".") or "upload"
     folder = state_dir() / "uploads"
     folder.mkdir(parents=True, exist_ok=True)

@@ -109,10 +109,23 @@ def scan(
     columns = ColumnMap(id=id, image=image, text=text, label=label, split=split, source=source_col)
     with Bars(_mode(json_, quiet)) as bars:
         ws = Workspace.scan(
-            source, out, encoder=encoder, embeddings=embeddings, probabilities=probabilities, columns=columns,
-            device=device, seed=seed, projection=map, network=not offline, learn=learn, views=views, scores=score,
-            second_encoder=second_encoder, store=store, progress=bars,
-        )  # fmt: skip
+            source,
+            out,
+            encoder=encoder,
+            embeddings=embeddings,
+            probabilities=probabilities,
+            columns=columns,
+            device=device,
+            seed=seed,
+            projection=map,
+            network=not offline,
+            learn=learn,
+            views=views,
+            scores=score,
+            second_encoder=second_encoder,
+            store=store,
+            progress=bars,
+        )
     with ws:
         _report(ws, json_, quiet)
 
@@ -290,10 +303,16 @@ def decide(
             )
         made = workspace.decide(id, action, label=label, reason=reason)
     _say(
-        {"seq": made.seq, "decision_id": made.decision_id, "sample_id": made.sample_id, "action": made.action.value, "label": made.label},
+        {
+            "seq": made.seq,
+            "decision_id": made.decision_id,
+            "sample_id": made.sample_id,
+            "action": made.action.value,
+            "label": made.label,
+        },
         json_,
         f"{made.action.value}{' ' + repr(made.label) if made.label else ''}: {made.sample_id}",
-    )  # fmt: skip
+    )
 
 
 @app.command()

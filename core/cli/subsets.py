@@ -77,9 +77,18 @@ def select(
             _list_methods(chooser.methods(), json_)
             return
         wish = SubsetRequest(
-            method, budget, seed, quality, diversity, per_class, keep_groups, guard, deduplicate, holdout,
+            method,
+            budget,
+            seed,
+            quality,
+            diversity,
+            per_class,
+            keep_groups,
+            guard,
+            deduplicate,
+            holdout,
             dict(map(_option, option or [])),
-        )  # fmt: skip
+        )
         material = chooser.material(
             chooser.members(among) if among else None,
             (read_ids(Path(target)) if Path(target).is_file() else chooser.members(target)) if target else None,
@@ -93,10 +102,17 @@ def select(
         from ..storage.artifacts import plain
 
         said = {
-            "method": method, "size": len(choice.ids), "pool": choice.pool, "forced": choice.forced, "info": choice.info,
-            "notices": choice.notices, "fingerprint": choice.fingerprint, "report": asdict(report),
-            "saved": kept.name if kept else None, "ids": None if kept else choice.ids,
-        }  # fmt: skip
+            "method": method,
+            "size": len(choice.ids),
+            "pool": choice.pool,
+            "forced": choice.forced,
+            "info": choice.info,
+            "notices": choice.notices,
+            "fingerprint": choice.fingerprint,
+            "report": asdict(report),
+            "saved": kept.name if kept else None,
+            "ids": None if kept else choice.ids,
+        }
         print(json.dumps(plain(said), ensure_ascii=False))
         return
     for notice in (*choice.notices, *report.warnings):
@@ -168,9 +184,13 @@ def payoff(
             else ()
         )
         table.add_row(
-            arm["title"], f"{arm['size']:,}", f"{arm['accuracy']:.3f} ± {arm['deviation']:.3f}", f"{arm['f1']:.3f}",
-            f"{arm['gmean']:.3f}", *said,
-        )  # fmt: skip
+            arm["title"],
+            f"{arm['size']:,}",
+            f"{arm['accuracy']:.3f} ± {arm['deviation']:.3f}",
+            f"{arm['f1']:.3f}",
+            f"{arm['gmean']:.3f}",
+            *said,
+        )
     Console(width=None if sys.stdout.isatty() else 160).print(table)
     print(f"\n{found['verdict']}")
     print(
@@ -228,9 +248,14 @@ def compare(
             else (f"{apart[0]:+.3f}", f"{apart[1]:+.3f} to {apart[2]:+.3f}", "yes" if row["beats_random"] else "no")
         )
         table.add_row(
-            row["method"], f"{row['size']:,}", f"{row['accuracy']:.3f} ± {row['deviation']:.3f}", *(said or ("", "", "")),
-            f"{row['radius']:.3f}", f"{row['vendi']:.3g}", f"{row['seconds']:.1f}",
-        )  # fmt: skip
+            row["method"],
+            f"{row['size']:,}",
+            f"{row['accuracy']:.3f} ± {row['deviation']:.3f}",
+            *(said or ("", "", "")),
+            f"{row['radius']:.3f}",
+            f"{row['vendi']:.3g}",
+            f"{row['seconds']:.1f}",
+        )
     Console(width=None if sys.stdout.isatty() else 160).print(table)
     for name, why in found["left_out"].items():
         print(f"{name} was left out: {why}.")
@@ -327,10 +352,14 @@ def export(
             else ()
         )
     data = {
-        "path": str(result.path), "rows": result.rows, "excluded": result.excluded,
-        "manifest": str(result.manifest_path), "patch": str(result.patch_path), "datasheet": [str(s) for s in sheets],
+        "path": str(result.path),
+        "rows": result.rows,
+        "excluded": result.excluded,
+        "manifest": str(result.manifest_path),
+        "patch": str(result.patch_path),
+        "datasheet": [str(s) for s in sheets],
         "left_out": result.manifest.get("left_out", 0),
-    }  # fmt: skip
+    }
     if json_:
         print(json.dumps(data, ensure_ascii=False))
         return
@@ -382,9 +411,10 @@ def _list_formats(formats: list[Any], as_json: bool) -> None:
 
 
 def datasheet(
-    ws: WorkspacePath, out: Annotated[Path, typer.Argument(metavar="OUT", help="OUT.html and OUT.md are written.")],
+    ws: WorkspacePath,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="OUT.html and OUT.md are written.")],
     json_: Json = False,
-) -> None:  # fmt: skip
+) -> None:
     """Write a datasheet: counts, plots, decisions, methods, versions, seeds."""
     from ..workspace import Workspace
 

@@ -27,9 +27,17 @@ WRONG_SHARE = 0.05
 FOREIGN, COPIES, BROKEN = 45, 36, 16
 
 CONFUSABLE: dict[int, tuple[int, ...]] = {
-    0: (6, 8), 1: (7, 4, 2), 2: (3, 7), 3: (8, 5, 9), 4: (9, 1, 7), 5: (6, 3, 9), 6: (0, 5, 8), 7: (1, 9, 4), 8: (3, 9, 1),
+    0: (6, 8),
+    1: (7, 4, 2),
+    2: (3, 7),
+    3: (8, 5, 9),
+    4: (9, 1, 7),
+    5: (6, 3, 9),
+    6: (0, 5, 8),
+    7: (1, 9, 4),
+    8: (3, 9, 1),
     9: (4, 8, 3),
-}  # fmt: skip
+}
 """Digits that people mix up: four planted wrong labels in five come from here, the rest are any digit."""
 
 Grey = NDArray[np.uint8]
@@ -50,7 +58,8 @@ def make_demo(out_dir: Path | str) -> Path:
 
     Parameters
     ----------
-    out_dir : receives ``samples.parquet`` (id, image, label, split, source), ``planted.parquet`` (id, kind, true_label,
+    out_dir
+        Receives ``samples.parquet`` (id, image, label, split, source), ``planted.parquet`` (id, kind, true_label,
         dup_of: the truth, in the same row order; never read by a scan) and ``README.txt``.
 
     Returns

@@ -40,9 +40,18 @@ Method = Literal["posterior", "conformal"]
 class StrictList:
     """What can be flagged at the rate asked for.
 
-    rows : (k,) int64, by descending probability, ties by row. threshold : least probability listed; inf = none listed.
-    expected_false : how many of them are expected to be listed wrongly, in [0, rate · k]. estimated_precision :
-    1 − expected_false / k; 1 for an empty list. method : the rule that was used.
+    Attributes
+    ----------
+    rows
+        (k,) int64, by descending probability, ties by row.
+    threshold
+        Least probability listed; inf = none listed.
+    expected_false
+        How many of them are expected to be listed wrongly, in [0, rate · k].
+    estimated_precision
+        1 − expected_false / k; 1 for an empty list.
+    method
+        The rule that was used.
     """
 
     rows: NDArray[np.int64]
@@ -55,18 +64,23 @@ class StrictList:
 def flag_list(probability: ArrayLike, rate: float, null: ArrayLike | None = None) -> StrictList:
     """The longest list whose expected share of false flags is at most ``rate``.
 
+    Samples of one probability are listed together or not at all; probability 0 is never listed.
+
     Parameters
     ----------
-    probability : (n,) of the kind, in [0, 1], without NaN. rate : q, 0 < q < 1.
-    null : (n,) bool, samples known to be ordinary, drawn at random among the ordinary; they are the reference and are
-        never listed. With m of them no p-value is below 1 / (m + 1), so that a list of k out of t tested needs
-        (m + 1) q k ≥ t. None: the posterior rule.
-
-    Samples of one probability are listed together or not at all; probability 0 is never listed.
+    probability
+        (n,) of the kind, in [0, 1], without NaN.
+    rate
+        q, 0 < q < 1.
+    null
+        (n,) bool, samples known to be ordinary, drawn at random among the ordinary; they are the reference and are
+        never listed. With m of them no p-value is below 1 / (m + 1), so that a list of k out of t tested needs (m +
+        1) q k ≥ t. None: the posterior rule.
 
     Raises
     ------
-    QueryError : a rate outside (0, 1), a probability that is NaN or outside [0, 1], a null of another shape or empty.
+    QueryError
+        a rate outside (0, 1), a probability that is NaN or outside [0, 1], a null of another shape or empty.
     """
     p = np.asarray(probability, np.float64)
     _checked(p, rate)

@@ -16,9 +16,16 @@ from .fdr import Method, flag_list
 class FlagList:
     """Samples of one kind, of which at most a share ``rate`` is expected to be listed wrongly.
 
-    ids : by descending probability. tested : how many samples could have been listed. threshold : least probability
-    listed, None = nothing listed. expected_false, estimated_precision, method : see
-    :class:`winnow.core.detection.fdr.StrictList`.
+    Attributes
+    ----------
+    ids
+        By descending probability.
+    tested
+        How many samples could have been listed.
+    threshold
+        Least probability listed, None = nothing listed.
+    expected_false, estimated_precision, method
+        See :class:`winnow.core.detection.fdr.StrictList`.
     """
 
     kind: str
@@ -45,8 +52,13 @@ def flags(
 
     Parameters
     ----------
-    probability : (n,) of the kind. ids : (n,). ordinary : rows that are known not to be of the kind; None = the
-        posterior rule. Raises QueryError as :func:`winnow.core.detection.fdr.flag_list` does.
+    probability
+        (n,) of the kind.
+    ids
+        (n,).
+    ordinary
+        Rows that are known not to be of the kind; None = the posterior rule. Raises QueryError as
+        :func:`winnow.core.detection.fdr.flag_list` does.
     """
     null = None
     if ordinary is not None:

@@ -35,8 +35,16 @@ _ENDS = ("high", "low")
 class Plugins:
     """What a scan judges with beside Winnow's own signals.
 
-    signals : in order, columns first. failed : plug-in → why it cannot be used. notices : sentences for the person.
-    fingerprint : of everything that the scores depend on, beside the arrays of the scan.
+    Attributes
+    ----------
+    signals
+        In order, columns first.
+    failed
+        Plug-in → why it cannot be used.
+    notices
+        Sentences for the person.
+    fingerprint
+        Of everything that the scores depend on, beside the arrays of the scan.
     """
 
     signals: tuple[Signal, ...] = ()
@@ -46,9 +54,7 @@ class Plugins:
 
     def described(self) -> list[dict[str, str]]:
         """Name, kind, title and explanation of each, as plain values for the record of the scan."""
-        return [
-            {"name": s.name, "kind": s.kind.value, "title": s.title, "explain": s.explain} for s in self.signals
-        ]  # fmt: skip
+        return [{"name": s.name, "kind": s.kind.value, "title": s.title, "explain": s.explain} for s in self.signals]
 
 
 def gather(dataset: Dataset, scores: Sequence[str]) -> Plugins:
@@ -128,7 +134,8 @@ def column_signal(dataset: Dataset, spec: str) -> Signal:
 
     class ColumnSignal:
         """A score that came with the data. Formula: x, or 1 − x where low values are suspicious, for a column within
-        [0, 1]; else the share of values below x plus half of those equal to it. Source: the column itself."""
+        [0, 1]; else the share of values below x plus half of those equal to it. Source: the column itself.
+        """
 
         name: ClassVar[str] = f"score_{slug}"
         version: ClassVar[int] = 1
@@ -166,7 +173,8 @@ def to_score(values: Any, low: bool) -> tuple[Float32, str]:
 
 def numbers(column: Any) -> NDArray[np.float64] | None:
     """(n,) float64 of an Arrow column of numbers, true/false, or texts that are all numbers (a CSV has nothing else), NaN
-    where it is empty; None where it holds anything else, or nothing at all."""
+    where it is empty; None where it holds anything else, or nothing at all.
+    """
     kind = column.type
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         words = column.to_pandas().str.strip().replace("", None)

@@ -27,7 +27,10 @@ def decide(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> Verdict
 
     Parameters
     ----------
-    inputs : what the signals saw. results : what they said, by name; any may be missing.
+    inputs
+        What the signals saw.
+    results
+        What they said, by name; any may be missing.
 
     Returns
     -------

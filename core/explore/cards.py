@@ -48,9 +48,15 @@ class CardBuilder:
         ]
 
     def _card(
-        self, row: int, who: dict[str, Any], verdict: dict[str, Any], score: dict[str, Any], meta: dict[str, Any],
-        decisions: Mapping[str, Mapping[str, Decision]], k: int,
-    ) -> dict[str, Any]:  # fmt: skip
+        self,
+        row: int,
+        who: dict[str, Any],
+        verdict: dict[str, Any],
+        score: dict[str, Any],
+        meta: dict[str, Any],
+        decisions: Mapping[str, Mapping[str, Decision]],
+        k: int,
+    ) -> dict[str, Any]:
         sample_id, given = who["sample_id"], self._classes.given()[row]
         verdict = _settled(verdict) if self._classes.settled()[row] else verdict
         place = [verdict["x"], verdict["y"]]
@@ -130,9 +136,17 @@ def _with_words(reasons: str | None, negative: str | None) -> str | None:
 def as_json(d: Decision) -> dict[str, Any]:
     """A decision as the browser sees it."""
     return {
-        "decision_id": d.decision_id, "sample_id": d.sample_id, "action": d.action.value, "label": d.label,
-        "actor": d.actor, "at": d.at, "reason": d.reason, "supersedes": d.supersedes, "batch_id": d.batch_id, "seq": d.seq,
-    }  # fmt: skip
+        "decision_id": d.decision_id,
+        "sample_id": d.sample_id,
+        "action": d.action.value,
+        "label": d.label,
+        "actor": d.actor,
+        "at": d.at,
+        "reason": d.reason,
+        "supersedes": d.supersedes,
+        "batch_id": d.batch_id,
+        "seq": d.seq,
+    }
 
 
 def _round(value: float | None, digits: int = 4) -> float | None:

@@ -27,17 +27,40 @@ Span = tuple[float | None, float | None]
 class Filter:
     """What a sample must be; everything given must hold. Within a list, any one value does.
 
-    verdicts : primary verdicts. kinds : flags, whatever the primary verdict. classes, suggested, splits, sources :
-    names, "" = has none. clusters : coarse cluster numbers, −1 = none. state : one of STATES. scores : probability or
-    signal → (low, high), both included, None = open; a sample without that score does not match. text : found in id,
-    text, label or metadata, in any case of letters. polygon : corners (x, y) on the map. ids : only these.
-    pair : (given, suggested) label. duplicate_group : its number. pick : one of :data:`winnow.core.explore.queues.PICKS`, chosen
-    among the samples that match everything else. strict : a false-flag rate in (0, 1): the problems among ``verdicts``
-    and ``kinds`` then mean those kinds' lists at this rate (:mod:`winnow.core.detection.fdr`), whatever the scan flagged.
-    find, like, file, without : a search (:class:`winnow.core.explore.search.Search`) for the nearest among the samples that match
-    everything else: to a description, to a sample's id, to a file that was brought, away from a description.
-
     Raises QueryError where a value is none of the choices.
+
+    Attributes
+    ----------
+    verdicts
+        Primary verdicts.
+    kinds
+        Flags, whatever the primary verdict.
+    classes, suggested, splits, sources
+        Names, "" = has none.
+    clusters
+        Coarse cluster numbers, −1 = none.
+    state
+        One of STATES.
+    scores
+        Probability or signal → (low, high), both included, None = open; a sample without that score does not match.
+    text
+        Found in id, text, label or metadata, in any case of letters.
+    polygon
+        Corners (x, y) on the map.
+    ids
+        Only these.
+    pair
+        (given, suggested) label.
+    duplicate_group
+        Its number.
+    pick
+        One of :data:`winnow.core.explore.queues.PICKS`, chosen among the samples that match everything else.
+    strict
+        a false-flag rate in (0, 1): the problems among ``verdicts`` and ``kinds`` then mean those kinds' lists at
+        this rate (:mod:`winnow.core.detection.fdr`), whatever the scan flagged.
+    find, like, file, without
+        a search (:class:`winnow.core.explore.search.Search`) for the nearest among the samples that match everything
+        else: to a description, to a sample's id, to a file that was brought, away from a description.
     """
 
     verdicts: tuple[str, ...] = ()

@@ -32,7 +32,10 @@ _BLOCK = 20_000
 class FullText:
     """The index at ``path``. ``stamp`` names what it was made from; another stamp makes it anew from ``rows``.
 
-    rows : gives (row, text) of every sample. Where the folder cannot be written to, the index lives in memory.
+    Parameters
+    ----------
+    rows
+        Gives (row, text) of every sample. Where the folder cannot be written to, the index lives in memory.
     """
 
     def __init__(self, path: Path, stamp: str, rows: Callable[[], Iterable[tuple[int, str]]]) -> None:

@@ -19,7 +19,8 @@ NEAR = 30
 @dataclass(frozen=True)
 class Proposal:
     """caption : of another sample. sample_id : which. match : its cosine with the image. support : how many of the nearest
-    images carry it or one like it (cosine of captions ≥ .9)."""
+    images carry it or one like it (cosine of captions ≥ .9).
+    """
 
     caption: str
     sample_id: str

@@ -21,12 +21,20 @@ def combined(
 
     Parameters
     ----------
-    points : the map. outlines : in the order in which they were drawn. allowed : rows that an outline may touch at all;
-        None = every one. base : rows that are chosen before the first outline, allowed or not.
+    points
+        The map.
+    outlines
+        In the order in which they were drawn.
+    allowed
+        Rows that an outline may touch at all; None = every one.
+    base
+        Rows that are chosen before the first outline, allowed or not.
 
     Raises
     ------
-    QueryError : an outline that is neither added nor taken out, or no polygon (see :class:`winnow.core.explore.polygon.PointIndex`).
+    QueryError
+        An outline that is neither added nor taken out, or no polygon (see
+        :class:`winnow.core.explore.polygon.PointIndex`).
     """
     n = len(points)
     chosen, free = np.zeros(n, bool), np.ones(n, bool)

@@ -70,7 +70,8 @@ class MapView:
         order: Strings,
     ) -> list[dict[str, Any]]:
         """Each cluster with its name (the words that tell it from others, else its commonest label), the median place of its
-        points, and its size. ``members``: its rows; ``labels`` (n,): places in ``order`` of the labels, −1 = none."""
+        points, and its size. ``members``: its rows; ``labels`` (n,): places in ``order`` of the labels, −1 = none.
+        """
         out = []
         for c, rows in members:
             here = labels[rows]
@@ -87,9 +88,13 @@ class MapView:
     def colours(self, name: str) -> Colours:
         """Values by name. Raises QueryError, naming the choices, for one that is not there."""
         by_category = {
-            "verdict": self._scan.verdicts, "suggested_label": self._scan.verdicts, "cluster": self._scan.verdicts,
-            "label": self._scan.dataset, "split": self._scan.dataset, "source": self._scan.dataset,
-        }  # fmt: skip
+            "verdict": self._scan.verdicts,
+            "suggested_label": self._scan.verdicts,
+            "cluster": self._scan.verdicts,
+            "label": self._scan.dataset,
+            "split": self._scan.dataset,
+            "source": self._scan.dataset,
+        }
         if name == "decision":
             table = self._scan.store.state_table()
             rows = self._scan.row_of.find(table.column("sample_id"))
@@ -149,7 +154,8 @@ class MapView:
 
 def _members(codes: Int32, among: Bool) -> list[tuple[int, Int64]]:
     """(code, its rows ascending) of every code ≥ 0, ascending: one sort, however many there are. among : (n,) rows to
-    look at."""
+    look at.
+    """
     rows = np.flatnonzero(among & (codes >= 0))
     mine = codes[rows]
     order = np.argsort(mine.astype(np.uint16) if mine.max(initial=0) < 2**16 else mine, kind="stable")

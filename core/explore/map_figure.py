@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 def map_figure(points: pd.DataFrame, colour: str, title: str) -> Any:
     """A scatter of the projection.
 
-    points : columns sample_id, x, y, label, verdict and the column named ``colour``. Rows without a place are left
-        out. Sample ids ride along in ``customdata``.
+    Parameters
+    ----------
+    points
+        Columns sample_id, x, y, label, verdict and the column named ``colour``. Rows without a place are left out.
+        Sample ids ride along in ``customdata``.
     """
     import plotly.graph_objects as go
 
@@ -41,16 +44,25 @@ def map_figure(points: pd.DataFrame, colour: str, title: str) -> Any:
                 says = STYLES[Kind(name)].says if colour == "verdict" else name
                 figure.add_trace(_trace(go, part, says, marker))
     figure.update_layout(
-        title=title, template="simple_white", dragmode="lasso", legend={"itemsizing": "constant"},
-        xaxis={"visible": False}, yaxis={"visible": False, "scaleanchor": "x"}, margin={"l": 8, "r": 8, "t": 48, "b": 8},
-    )  # fmt: skip
+        title=title,
+        template="simple_white",
+        dragmode="lasso",
+        legend={"itemsizing": "constant"},
+        xaxis={"visible": False},
+        yaxis={"visible": False, "scaleanchor": "x"},
+        margin={"l": 8, "r": 8, "t": 48, "b": 8},
+    )
     return figure
 
 
 def _trace(go: Any, part: pd.DataFrame, name: str, marker: dict[str, Any]) -> Any:
     return go.Scattergl(
-        x=part["x"], y=part["y"], mode="markers", name=name, customdata=part["sample_id"],
+        x=part["x"],
+        y=part["y"],
+        mode="markers",
+        name=name,
+        customdata=part["sample_id"],
         text=part["label"].fillna("no label").astype(str) + " · " + part["verdict"].astype(str),
         hovertemplate="%{customdata}<br>%{text}<extra></extra>",
         marker={"size": 4, "opacity": 0.7, **marker},
-    )  # fmt: skip
+    )

@@ -23,7 +23,8 @@ class PointIndex:
 
     Parameters
     ----------
-    x, y : (n,) floats. A point with a NaN is never inside.
+    x, y
+        (n,) floats. A point with a NaN is never inside.
     """
 
     def __init__(self, x: NDArray[Any], y: NDArray[Any]) -> None:
@@ -39,7 +40,8 @@ class PointIndex:
 
         Raises
         ------
-        QueryError : fewer than 3 corners, more than MAX_CORNERS, or corners that are no pairs of finite numbers.
+        QueryError
+            Fewer than 3 corners, more than MAX_CORNERS, or corners that are no pairs of finite numbers.
         """
         corners = checked_polygon(polygon)
         odd = np.zeros(len(self._y), bool)

@@ -115,12 +115,21 @@ class SampleQuery:
 
     Parameters
     ----------
-    dataset, verdicts : Parquet files with one row per sample and its number in ``row``. signals, meta : the same,
-        where they exist (signals by ``row``; meta begins with the sample's id and holds the original columns).
-    state : called for each question; gives the decisions in force (``store.state.STATE_SCHEMA``), or None.
-    threads : of DuckDB; None = one per core. classes : what labels mean by the class registry; None = themselves.
-    learnt : what the last round of decisions believes, for picks (``queues.learnt_table``), or None. find : answers a
-        search among these rows (None = all).
+    dataset, verdicts
+        Parquet files with one row per sample and its number in ``row``.
+    signals, meta
+        The same, where they exist (signals by ``row``; meta begins with the sample's id and holds the original
+        columns).
+    state
+        Called for each question; gives the decisions in force (``store.state.STATE_SCHEMA``), or None.
+    threads
+        Of DuckDB; None = one per core.
+    classes
+        What labels mean by the class registry; None = themselves.
+    learnt
+        What the last round of decisions believes, for picks (``queues.learnt_table``), or None.
+    find
+        Answers a search among these rows (None = all).
     """
 
     def __init__(
@@ -197,7 +206,8 @@ class SampleQuery:
 
     def ids(self, filter: Filter | None = None, sort: str = "row", group: str = "") -> list[str]:
         """Every matching id in order. ``sort``: a column or score, "-" in front = descending; ties go by row, and
-        samples without a value come last; "pick" = the order of ``filter.pick``, "match" that of a search. ``group``: see :meth:`groups`."""
+        samples without a value come last; "pick" = the order of ``filter.pick``, "match" that of a search. ``group``: see :meth:`groups`.
+        """
         return self.id_set(filter, sort, group)[:]
 
     def id_set(self, filter: Filter | None = None, sort: str = "row", group: str = "") -> IdSet:
@@ -260,7 +270,8 @@ class SampleQuery:
 
     def groups(self, filter: Filter | None = None, by: str = "label") -> list[tuple[Any, int]]:
         """(value, count) of the groups that matching samples fall into, the largest first, "in none" (None) last:
-        the sections of ``ids(…, group=by)``, in its order. ``by``: label, cluster, duplicate_group or verdict."""
+        the sections of ``ids(…, group=by)``, in its order. ``by``: label, cluster, duplicate_group or verdict.
+        """
         where = self._where(filter or Filter())
         alias, value = self._group(by)
         where.aliases.add(alias)
@@ -301,7 +312,8 @@ class SampleQuery:
 
     def inside(self, polygons: Sequence[Sequence[Sequence[float]]], filter: Filter | None = None) -> list[str]:
         """Ids, in order of row, of the matching samples within any of the polygons (map coordinates), over all
-        points whether drawn or not."""
+        points whether drawn or not.
+        """
         return self.outlined([("add", polygon) for polygon in polygons], filter)[:]
 
     # --- how -----------------------------------------------------------------------------------------------------
@@ -351,7 +363,8 @@ class SampleQuery:
 
     def _threshold(self, kind: str, *rates: float) -> float:
         """Least probability of a kind's list at the first rate, infinite where nothing can be listed; the other rates are
-        made along. Keepers of duplicate groups are as alike as their copies and are never listed."""
+        made along. Keepers of duplicate groups are as alike as their copies and are never listed.
+        """
         if new := [rate for rate in rates if (kind, rate) not in self._thresholds]:
             only = ["duplicate_of"] if kind == Kind.DUPLICATE else []
             table = pq.read_table(self._paths["verdicts"], columns=[kind, *only])
@@ -568,9 +581,23 @@ class SampleQuery:
 
 
 _TILE = (
-    "row", "sample_id", "label", "suggested", "suggested_prob", "verdict", "confidence", "reasons", "text", "split",
-    "source", "cluster", "duplicate_of", "duplicate_group", "width", "height",
-)  # fmt: skip
+    "row",
+    "sample_id",
+    "label",
+    "suggested",
+    "suggested_prob",
+    "verdict",
+    "confidence",
+    "reasons",
+    "text",
+    "split",
+    "source",
+    "cluster",
+    "duplicate_of",
+    "duplicate_group",
+    "width",
+    "height",
+)
 _DECISION = ("action", "label", "actor", "at", "reason", "n_people")
 
 _NOTHING_DECIDED = pa.table(

@@ -119,7 +119,10 @@ def learnt_table(probability: Mapping[Kind, Float32], clicks: Mapping[Kind, int]
 
     Parameters
     ----------
-    probability : kind → (n,) in [0, 1]. clicks : kind → decisions learnt from (see :class:`winnow.core.review.active_learning.estimate.RevisedBeliefs`).
+    probability
+        kind → (n,) in [0, 1].
+    clicks
+        kind → decisions learnt from (see :class:`winnow.core.review.active_learning.estimate.RevisedBeliefs`).
     """
     if not any(clicks.values()):
         return None
@@ -133,8 +136,13 @@ def pick_sql(name: str, source: str, where: str, learnt: Sequence[str] = ()) -> 
 
     Parameters
     ----------
-    source : ``FROM …`` with aliases d (dataset), v (verdicts) and s (decisions in force). where : ``WHERE …`` or "".
-    learnt : kinds whose probability the relation ``learnt`` has anew (:func:`learnt_table`); of the others the scan's holds.
+    source
+        ``FROM …`` with aliases d (dataset), v (verdicts) and s (decisions in force).
+    where
+        ``WHERE …`` or "".
+    learnt
+        Kinds whose probability the relation ``learnt`` has anew (:func:`learnt_table`); of the others the scan's
+        holds.
     """
     now = {k.value: f"l.{k.value}" if k.value in learnt else f"v.{k.value}" for k in ISSUE_KINDS}
     kinds = ", ".join(f"{now[k.value]} AS {k.value}, v.{k.value}_flag" for k in ISSUE_KINDS)
@@ -152,7 +160,8 @@ def seconds_per_decision(decisions: Iterable[Decision]) -> float:
 
     Parameters
     ----------
-    decisions : one person's rows of the log, in any order.
+    decisions
+        One person's rows of the log, in any order.
     """
     at = sorted(datetime.fromisoformat(d.at).timestamp() for d in decisions if d.batch_id is None)
     gaps = _working(at)

@@ -42,7 +42,8 @@ class WorkspaceInfo:
 @dataclass(frozen=True)
 class Points:
     """The map: ids (n,), xy (n, 2) float32 (NaN = not placed), clusters with a name, a centre and a size; fine: the same for
-    the finer level, each ``within`` one of the clusters."""
+    the finer level, each ``within`` one of the clusters.
+    """
 
     ids: Strings
     xy: np.ndarray[Any, np.dtype[np.float32]]

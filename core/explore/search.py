@@ -48,7 +48,8 @@ _KEPT = 16
 @dataclass(frozen=True)
 class Search:
     """What is looked for: everything given counts. text : a description. like : a sample's id. file : the handle of a
-    file that was brought (:meth:`Searcher.keep`). without : a description of what is not wanted."""
+    file that was brought (:meth:`Searcher.keep`). without : a description of what is not wanted.
+    """
 
     text: str = ""
     like: str = ""
@@ -62,7 +63,8 @@ class Search:
 @dataclass(frozen=True)
 class SearchResult:
     """rows : (m,) the best first. scores : (m,) cosines with the query, or shares of the best full-text score.
-    by_words : whether the full-text index answered."""
+    by_words : whether the full-text index answered.
+    """
 
     rows: Int64
     scores: Float32
@@ -78,8 +80,14 @@ class Searcher:
 
     Parameters
     ----------
-    layout : of the workspace. encoder : its specification. stamp : changes when the words of the dataset do.
-    row_of : sample id → row; raises QueryError.
+    layout
+        Of the workspace.
+    encoder
+        Its specification.
+    stamp
+        Changes when the words of the dataset do.
+    row_of
+        Sample id → row; raises QueryError.
     """
 
     def __init__(self, layout: Layout, encoder: dict[str, Any], stamp: str, row_of: Callable[[str], int]) -> None:

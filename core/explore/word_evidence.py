@@ -38,7 +38,12 @@ class WordEvidence:
 
     Parameters
     ----------
-    texts : (n,) texts, None = none. labels : (n,) int32 codes, −1 = none. n_classes : how many codes there are.
+    texts
+        (n,) texts, None = none.
+    labels
+        (n,) int32 codes, −1 = none.
+    n_classes
+        How many codes there are.
     """
 
     def __init__(self, texts: Sequence[str | None], labels: Int32, n_classes: int) -> None:
@@ -85,8 +90,12 @@ class TextHighlights:
 
     Parameters
     ----------
-    dataset, verdicts : readers of the tables. labels : (n,) int32 given codes into ``names``, −1 = none. row : sample
-        id → row, raising QueryError for an unknown one.
+    dataset, verdicts
+        Readers of the tables.
+    labels
+        (n,) int32 given codes into ``names``, −1 = none.
+    row
+        Sample id → row, raising QueryError for an unknown one.
     """
 
     def __init__(
@@ -107,7 +116,8 @@ class TextHighlights:
 
     def of(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Id → {words: [(word, z), …], given, toward, other} for samples with a text. Without a given label or a
-        suggestion worth saying there are no words; ``other`` is the text of ``duplicate_of``, None for what is flagged as no duplicate."""
+        suggestion worth saying there are no words; ``other`` is the text of ``duplicate_of``, None for what is flagged as no duplicate.
+        """
         rows = [self._row(i) for i in ids]
         out = {}
         for row, who, seen in zip(rows, self._dataset.take(rows), self._verdicts.take(rows), strict=True):

@@ -20,7 +20,8 @@ MAX_WORDS = 60
 @dataclass(frozen=True)
 class WordInfluence:
     """start, end : characters of the text. influence : p(label | text) − p(label | text without the word), in [−1, 1]: above 0
-    the word speaks for the label."""
+    the word speaks for the label.
+    """
 
     start: int
     end: int
@@ -30,7 +31,8 @@ class WordInfluence:
 @dataclass(frozen=True)
 class TextInfluence:
     """label : about which. belief : p(label | text) in [0, 1]. words : in order. stability : share of the changed texts (each
-    without one word, each with two letters of one word exchanged) whose likeliest class is that of the whole text."""
+    without one word, each with two letters of one word exchanged) whose likeliest class is that of the whole text.
+    """
 
     label: str
     belief: float

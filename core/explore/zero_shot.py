@@ -1,5 +1,6 @@
 """Classes by their names alone, on a scanned workspace: prompts that people edit, new classes scored at once, the distance
-of labels by what they mean, label candidates from captions."""
+of labels by what they mean, label candidates from captions.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +42,8 @@ _WORD = re.compile(r"[a-zà-öø-ÿ][a-zà-öø-ÿ'-]{2,}")
 @dataclass(frozen=True)
 class NewClass:
     """What a class that a person typed would hold. ids : samples that it fits better than every class, the surest first.
-    probability : of each, among all classes and the new one. takes_from : given label → how many."""
+    probability : of each, among all classes and the new one. takes_from : given label → how many.
+    """
 
     name: str
     ids: list[str]
@@ -52,7 +54,8 @@ class NewClass:
 @dataclass(frozen=True)
 class Negative:
     """word : what the dataset is not about. written : by a person; else mined. won : samples that it fits better than every
-    class and every other such word."""
+    class and every other such word.
+    """
 
     word: str
     written: bool
@@ -63,7 +66,8 @@ class Negative:
 class ZeroShotResult:
     """What words make of one sample. classes : (class, probability), the three likeliest. between : the class nearest in
     meaning to all that the models believe (:meth:`ZeroShot.frechet_label`); None where nothing is believed. negative : the
-    word that fits better than every class, "" = none does."""
+    word that fits better than every class, "" = none does.
+    """
 
     classes: list[tuple[str, float]]
     between: str | None
@@ -126,7 +130,8 @@ class ZeroShot:
 
     def influence(self, text: str, label: str) -> TextInfluence:
         """Which words of a text speak for a class, and whether the belief survives small changes (:mod:`.influence`). Raises
-        QueryError where the encoder knows no words, for an unknown class, and for a text without words."""
+        QueryError where the encoder knows no words, for an unknown class, and for a text without words.
+        """
         return influence(text, label, self._names, self._encode, self._centres)
 
     # ── prompts ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -137,11 +142,16 @@ class ZeroShot:
         return load_prompts(self._scan.layout, self._modality)
 
     def write(
-        self, *, templates: Sequence[str] | None = None, names: Mapping[str, str] | None = None,
-        negatives: Sequence[str] | None = None, actor: str,
-    ) -> Prompts:  # fmt: skip
+        self,
+        *,
+        templates: Sequence[str] | None = None,
+        names: Mapping[str, str] | None = None,
+        negatives: Sequence[str] | None = None,
+        actor: str,
+    ) -> Prompts:
         """Change the prompts; what is None stays, and empty words of a class give it its name back. The next scan uses them.
-        Raises EncoderError for an ill-formed template, QueryError for a class that there is not, and NotAllowed."""
+        Raises EncoderError for an ill-formed template, QueryError for a class that there is not, and NotAllowed.
+        """
         self._allow(actor)
         now = self.prompts
         if names and (unknown := sorted(set(names) - set(self._names))):
@@ -157,13 +167,17 @@ class ZeroShot:
 
     def sensitivity(self, prompts: Prompts | None = None) -> tuple[list[TemplateFit], list[ClassFit]]:
         """How much each template's answer differs from that of all together, and how sure each class is, by the prompts that
-        are kept or by others that are only tried; on at most 4,000 samples."""
+        are kept or by others that are only tried; on at most 4,000 samples.
+        """
         rows = np.flatnonzero(self._ok)
         rows = rows[:: max(1, len(rows) // _SAMPLE)][:_SAMPLE]
         return sensitivity(
-            self._encode, self._names, np.asarray(self._vectors[rows], np.float32), self._scan.label_codes[rows],
+            self._encode,
+            self._names,
+            np.asarray(self._vectors[rows], np.float32),
+            self._scan.label_codes[rows],
             prompts or self.prompts,
-        )  # fmt: skip
+        )
 
     def negatives(self) -> list[Negative]:
         """The words that the scan took for what the dataset is not about, those that won most samples first."""
@@ -201,7 +215,8 @@ class ZeroShot:
 
     def outliers(self, negatives: Sequence[str]) -> list[tuple[str, float, str]]:
         """(id, share of the probability on ``negatives``, which of them is nearest), the surest first: what a person's own list
-        of "not this" catches, at once."""
+        of "not this" catches, at once.
+        """
         words = [w for w in dict.fromkeys(" ".join(w.split()) for w in negatives) if w]
         if not words:
             raise QueryError("Write at least one word for what the dataset is not about.")
@@ -243,7 +258,8 @@ class ZeroShot:
 
     def candidates(self, texts: Sequence[str], limit: int = 30, sample: int = _SAMPLE) -> list[tuple[str, float, int]]:
         """Labels that captions suggest: (word, mean cosine with the samples whose captions hold it minus that with all samples,
-        in how many captions). Words of at least three letters that are no function words, the best first."""
+        in how many captions). Words of at least three letters that are no function words, the best first.
+        """
         from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
         words = [set(_WORD.findall((t or "").lower())) - ENGLISH_STOP_WORDS for t in texts]

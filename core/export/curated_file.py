@@ -68,12 +68,19 @@ def export(
 
     Parameters
     ----------
-    path : its suffix chooses the format. manifest : what to say about where the rows come from; counts, columns and
-        the file's checksum are added. patch : lines, read after the last row.
+    path
+        Its suffix chooses the format.
+    manifest
+        What to say about where the rows come from; counts, columns and the file's checksum are added.
+    patch
+        Lines, read after the last row.
 
     Raises
     ------
-    ExportError : unknown suffix, or a place that cannot be written to. DiskFull : an earlier export is intact.
+    ExportError
+        Unknown suffix, or a place that cannot be written to.
+    DiskFull
+        An earlier export is intact.
     """
     path = Path(path).expanduser()
     exporter = exporter_for(path)
@@ -133,9 +140,18 @@ def export_workspace(
 ) -> ExportResult:
     """Write the curated dataset of a workspace with the decisions in force at this moment.
 
-    ``columns`` : which original column is what (only "id" is looked at). ``manifest`` : of the scan. ``only`` : ids to write,
-    None = all; ``about`` : where they come from, for the manifest. ``folder`` : a layout of ``FOLDERS``, with its ``supplies``,
-    instead of a file.
+    Parameters
+    ----------
+    columns
+        Which original column is what (only "id" is looked at).
+    manifest
+        Of the scan.
+    only
+        Ids to write, None = all.
+    about
+        Where they come from, for the manifest.
+    folder
+        a layout of ``FOLDERS``, with its ``supplies``, instead of a file.
     """
     manifest = manifest or {}
     _protect(Path(path).expanduser(), layout, str(manifest.get("params", {}).get("source") or ""))

@@ -46,10 +46,18 @@ class CuratedRows:
 
     Parameters
     ----------
-    dataset, verdicts : Parquet files of the workspace. meta : the original columns, after the id; None = there are
-        none. snapshot : the decisions in force. id_column : the original column that is the sample's id, if any.
-        signals : Parquet file with the signals' scores, in the same order; None = all weights are 1. only : ids to be exported,
-        None = all.
+    dataset, verdicts
+        Parquet files of the workspace.
+    meta
+        The original columns, after the id; None = there are none.
+    snapshot
+        The decisions in force.
+    id_column
+        The original column that is the sample's id, if any.
+    signals
+        Parquet file with the signals' scores, in the same order; None = all weights are 1.
+    only
+        Ids to be exported, None = all.
     """
 
     def __init__(
@@ -117,11 +125,18 @@ class CuratedRows:
             about = {name: samples.column(name).to_pylist() for name in samples.column_names}
             for i in range(table.num_rows):
                 yield Item(
-                    row=about["row"][i], sample_id=about["sample_id"][i], label=mine["label_final"][i],
-                    given=mine["label_original"][i], weight=float(mine["sample_weight"][i]),
-                    verdict=mine["verdict"][i] or "", decision=mine["decision"][i], split=about["split"][i] or "",
-                    text=about["text"][i], width=about["width"][i] or 0, height=about["height"][i] or 0,
-                )  # fmt: skip
+                    row=about["row"][i],
+                    sample_id=about["sample_id"][i],
+                    label=mine["label_final"][i],
+                    given=mine["label_original"][i],
+                    weight=float(mine["sample_weight"][i]),
+                    verdict=mine["verdict"][i] or "",
+                    decision=mine["decision"][i],
+                    split=about["split"][i] or "",
+                    text=about["text"][i],
+                    width=about["width"][i] or 0,
+                    height=about["height"][i] or 0,
+                )
 
     def _pieces(self, columns_read: list[str]) -> Iterator[tuple[pa.Table, pa.Table]]:
         """Pieces of the export, each with the same rows and ``columns_read`` of the dataset table."""

@@ -14,10 +14,30 @@ Table = tuple[str, Sequence[str], Sequence[Sequence[Any]]]
 class DatasheetFacts:
     """What a datasheet is made of.
 
-    name : of the dataset. n, kept, excluded, relabelled : samples. classes : (name, given, in force and kept) counts. verdicts, states,
-    splits, sources : (name, count). people : (name, decisions). signals : (name, title, ran). subset_methods : (name, version).
-    selections : kept selections (name, samples, method, seed, fingerprint, who, when). manifest : of the scan. looks : at the
-    held-out samples. made : UTC.
+    Attributes
+    ----------
+    name
+        Of the dataset.
+    n, kept, excluded, relabelled
+        samples.
+    classes
+        (name, given, in force and kept) counts.
+    verdicts, states, splits, sources
+        (name, count).
+    people
+        (name, decisions).
+    signals
+        (name, title, ran).
+    subset_methods
+        (name, version).
+    selections
+        Kept selections (name, samples, method, seed, fingerprint, who, when).
+    manifest
+        Of the scan.
+    looks
+        At the held-out samples.
+    made
+        UTC.
     """
 
     name: str
@@ -53,7 +73,11 @@ def _sections(facts: DatasheetFacts, about: Mapping[str, Any]) -> list[tuple[str
             f"{facts.n:,} {facts.modality} samples were scanned; {facts.kept:,} ({share:.1%}) are kept. People excluded "
             f"{facts.excluded:,} and relabelled {facts.relabelled:,}.",
             [
-                ("Classes", ("class", "as it came", "curated", "change"), [(c, a, b, f"{b - a:+,}") for c, a, b in facts.classes]),
+                (
+                    "Classes",
+                    ("class", "as it came", "curated", "change"),
+                    [(c, a, b, f"{b - a:+,}") for c, a, b in facts.classes],
+                ),
                 ("Splits", ("split", "samples"), facts.splits),
                 ("Sources", ("source", "samples"), facts.sources),
             ],
@@ -79,9 +103,15 @@ def _sections(facts: DatasheetFacts, about: Mapping[str, Any]) -> list[tuple[str
             "of them.",
             [
                 (
-                    "Kept selections", ("name", "samples", "method", "seed", "fingerprint", "by", "when (UTC)"), facts.selections
+                    "Kept selections",
+                    ("name", "samples", "method", "seed", "fingerprint", "by", "when (UTC)"),
+                    facts.selections,
                 ),
-                ("This export", ("", ""), [(str(k), str(v)) for k, v in about.items() if not isinstance(v, (dict, list))]),
+                (
+                    "This export",
+                    ("", ""),
+                    [(str(k), str(v)) for k, v in about.items() if not isinstance(v, (dict, list))],
+                ),
             ],
         ),
         (
@@ -89,7 +119,11 @@ def _sections(facts: DatasheetFacts, about: Mapping[str, Any]) -> list[tuple[str
             f"Winnow {facts.version}, encoder {facts.encoder}, seed {m.get('seed', 0)}, run key {m.get('run_key', 'unknown')}, scanned "
             f"{m.get('created', 'unknown')}.",
             [
-                ("Settings", ("setting", "value"), [(k, _short(v)) for k, v in dict(m.get("params", {})).items() if v is not None]),
+                (
+                    "Settings",
+                    ("setting", "value"),
+                    [(k, _short(v)) for k, v in dict(m.get("params", {})).items() if v is not None],
+                ),
                 ("Fingerprints", ("stage", "fingerprint"), list(dict(m.get("fingerprints", {})).items())),
                 ("Libraries", ("library", "version"), list(dict(m.get("libraries", {})).items())),
                 ("Signals", ("signal", "what it looks for", "ran"), facts.signals),
@@ -104,7 +138,7 @@ def _sections(facts: DatasheetFacts, about: Mapping[str, Any]) -> list[tuple[str
                 ("Stages that failed", ("stage", "why"), list(dict(m.get("failures", {})).items())),
             ],
         ),
-    ]  # fmt: skip
+    ]
     return [(title, said, [t for t in tables if t[2]]) for title, said, tables in out]
 
 

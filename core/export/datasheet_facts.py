@@ -50,16 +50,27 @@ def facts_of(ws: DatasheetSource) -> DatasheetFacts:
             kept[names[code]] += 1
     people = Counter(person for who in ws.current().values() for person in who)
     return DatasheetFacts(
-        name=info.name, n=info.n, kept=info.n - len(excluded), excluded=len(excluded),
-        relabelled=counts.by_state.get("relabel", 0), modality=info.modality, encoder=info.encoder, made=utc_seconds(),
-        version=__version__, classes=[(c, given[c], kept[c]) for c in sorted({*given, *kept})],
-        verdicts=sorted(info.verdict_counts.items(), key=lambda kv: -kv[1]), states=list(counts.by_state.items()),
-        splits=list(counts.by_split.items()), sources=list(counts.by_source.items()), people=people.most_common(),
+        name=info.name,
+        n=info.n,
+        kept=info.n - len(excluded),
+        excluded=len(excluded),
+        relabelled=counts.by_state.get("relabel", 0),
+        modality=info.modality,
+        encoder=info.encoder,
+        made=utc_seconds(),
+        version=__version__,
+        classes=[(c, given[c], kept[c]) for c in sorted({*given, *kept})],
+        verdicts=sorted(info.verdict_counts.items(), key=lambda kv: -kv[1]),
+        states=list(counts.by_state.items()),
+        splits=list(counts.by_split.items()),
+        sources=list(counts.by_source.items()),
+        people=people.most_common(),
         signals=[(s.name, s.title, "yes" if s.ran else s.why_not or "no") for s in ws.signals()],
         subset_methods=[(s.name, s.version) for s in SELECTORS],
         selections=[
             (s.name, s.count, s.method or "by hand", s.params.get("seed", ""), s.fingerprint, s.actor, s.at[:19])
             for s in ws.saved_selections.all()
         ],
-        manifest=info.manifest, looks=len(HoldoutGuard(ws.path / "selections").looks()),
-    )  # fmt: skip
+        manifest=info.manifest,
+        looks=len(HoldoutGuard(ws.path / "selections").looks()),
+    )

@@ -19,7 +19,8 @@ from ..errors import ExportError
 class ExportDiff:
     """added, removed : sample ids, sorted. relabelled : (id, label before, label after), by id. weights : how many samples that are
     in both have another weight (by more than 0.0001). before, after : rows. labels : label → (count before, count after),
-    for labels whose count changed. settings : what the manifests say otherwise (name → before, after)."""
+    for labels whose count changed. settings : what the manifests say otherwise (name → before, after).
+    """
 
     before: int
     after: int
@@ -103,9 +104,12 @@ def _read(path: Path, columns: list[str]) -> pa.Table:
 
         kinds = {columns[0]: pa.string(), columns[1]: pa.string(), columns[2]: pa.float64()}
         options = pcsv.ConvertOptions(
-            include_columns=columns, column_types=kinds, null_values=[""], strings_can_be_null=True,
+            include_columns=columns,
+            column_types=kinds,
+            null_values=[""],
+            strings_can_be_null=True,
             quoted_strings_can_be_null=False,
-        )  # fmt: skip
+        )
         table = pcsv.read_csv(path, parse_options=pcsv.ParseOptions(newlines_in_values=True), convert_options=options)
         return table.set_column(
             0, columns[0], pa.array([_plain(v) for v in table[columns[0]].to_pylist()], pa.string())

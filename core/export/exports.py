@@ -72,19 +72,37 @@ class DatasetExports:
         return out
 
     def export(
-        self, path: str | Path, *, format: str | None = None, only: Collection[str] | None = None, links: bool = False,
-        include_excluded: bool = False, about: Mapping[str, Any] | None = None, progress: ProgressFn = quiet,
-    ) -> ExportResult:  # fmt: skip
+        self,
+        path: str | Path,
+        *,
+        format: str | None = None,
+        only: Collection[str] | None = None,
+        links: bool = False,
+        include_excluded: bool = False,
+        about: Mapping[str, Any] | None = None,
+        progress: ProgressFn = quiet,
+    ) -> ExportResult:
         """Write the curated dataset, or a part of it.
 
         Parameters
         ----------
-        format : one of :meth:`formats`; None = by the suffix of ``path``. only : ids to write. links : link to the original
-        images instead of copying them, where they are files. about : where ``only`` comes from, for the manifest.
+        format
+            One of :meth:`formats`; None = by the suffix of ``path``.
+        only
+            Ids to write.
+        links
+            Link to the original images instead of copying them, where they are files.
+        about
+            Where ``only`` comes from, for the manifest.
 
         Raises
         ------
-        ExportError, DiskFull, Cancelled : nothing is left of it then.
+        ExportError
+            Nothing is left of it then.
+        DiskFull
+            Nothing is left of it then.
+        Cancelled
+            Nothing is left of it then.
         """
         path = Path(path).expanduser()
         if format in EXPORTERS and path.suffix.lower() not in EXPORTERS.get(str(format)).suffixes:
@@ -94,10 +112,18 @@ class DatasetExports:
             raise ExportError(f"No format is called {format!r}. There are: {choices(f.name for f in self.formats())}.")
         manifest = load_json(self._layout.manifest) if self._layout.manifest.exists() else {}
         return exporters.export_workspace(
-            path, layout=self._layout, store=self._store, columns=self._results["columns"], manifest=manifest,
-            include_excluded=include_excluded, only=only, about=about, folder=folder,
-            supplies=self._supplies(links, progress) if folder else None, progress=progress,
-        )  # fmt: skip
+            path,
+            layout=self._layout,
+            store=self._store,
+            columns=self._results["columns"],
+            manifest=manifest,
+            include_excluded=include_excluded,
+            only=only,
+            about=about,
+            folder=folder,
+            supplies=self._supplies(links, progress) if folder else None,
+            progress=progress,
+        )
 
     def _supplies(self, links: bool, progress: ProgressFn) -> Supplies:
         media = self._results["media"]
@@ -114,10 +140,15 @@ class DatasetExports:
 
         probs = self._scan.files.probs
         return Supplies(
-            classes=tuple(self._scan.classes()), modality=str(self._results["modality"]),
-            image=reader.read if reader is not None else None, path=path, probs=None if probs is None else np.asarray(probs, np.float32),
-            own=tuple(self._results["class_names"]), links=links, progress=progress,
-        )  # fmt: skip
+            classes=tuple(self._scan.classes()),
+            modality=str(self._results["modality"]),
+            image=reader.read if reader is not None else None,
+            path=path,
+            probs=None if probs is None else np.asarray(probs, np.float32),
+            own=tuple(self._results["class_names"]),
+            links=links,
+            progress=progress,
+        )
 
     def facts(self) -> DatasheetFacts:
         """What the datasheet says, as it is now."""
@@ -132,7 +163,10 @@ class DatasetExports:
     def datasheet(self, path: str | Path, *, about: Mapping[str, Any] | None = None) -> tuple[Path, Path]:
         """Write a datasheet as PATH.html and PATH.md (a suffix of PATH's own is replaced). Returns both paths.
 
-        ``about``: what else to say (the selection that was exported, its payoff).
+        Parameters
+        ----------
+        about
+            What else to say (the selection that was exported, its payoff).
         """
         path = Path(path).expanduser()
         stem = path.with_suffix("") if path.suffix.lower() in (".html", ".md") else path

@@ -25,9 +25,13 @@ MANIFEST_FORMAT = "winnow-export/1"
 
 
 def export_folder(
-    path: str | Path, name: str, rows: CuratedRows, supplies: Supplies, manifest: Mapping[str, Any],
+    path: str | Path,
+    name: str,
+    rows: CuratedRows,
+    supplies: Supplies,
+    manifest: Mapping[str, Any],
     patch: Iterable[bytes] = (),
-) -> ExportResult:  # fmt: skip
+) -> ExportResult:
     """Write a folder in one of the layouts of ``FOLDERS``; beside it PATH.manifest.json, PATH.patch.jsonl and PATH.rows.parquet
     (sample_id, label, split, weight and file of everything in it).
 
@@ -36,8 +40,9 @@ def export_folder(
 
     Raises
     ------
-    ExportError : a layout that does not fit this dataset, or a place that cannot be written to. DiskFull. Cancelled, as the
-    progress function raises it.
+    ExportError
+        a layout that does not fit this dataset, or a place that cannot be written to. DiskFull. Cancelled, as the
+        progress function raises it.
     """
     exporter = FOLDERS.get(name)
     path = Path(path).expanduser()
@@ -71,10 +76,18 @@ def export_folder(
         )
         summary = dict(rows.summary())
         whole = {
-            "format": MANIFEST_FORMAT, "file": path.name, "file_format": name, "created": iso(utc_now()),
-            "winnow_version": __version__, "rows": len(out), **summary, **said, "table": beside["rows.parquet"].name,
-            "patch": beside["patch.jsonl"].name, **manifest,
-        }  # fmt: skip
+            "format": MANIFEST_FORMAT,
+            "file": path.name,
+            "file_format": name,
+            "created": iso(utc_now()),
+            "winnow_version": __version__,
+            "rows": len(out),
+            **summary,
+            **said,
+            "table": beside["rows.parquet"].name,
+            "patch": beside["patch.jsonl"].name,
+            **manifest,
+        }
         with (
             atomic_file(beside["manifest.json"], "the manifest") as m,
             atomic_file(beside["patch.jsonl"], "the patch file") as p,

@@ -34,7 +34,8 @@ class Skipped:
 class ReplayReport:
     """applied : decisions that are in the log now because of this replay. repeated : were there before. class_changes :
     changes of classes that are there now because of this replay. renamed : of the applied or repeated, decisions about a
-    sample that has another id now and was known by its content."""
+    sample that has another id now and was known by its content.
+    """
 
     applied: int
     repeated: int
@@ -86,12 +87,15 @@ def replay_patch(
 
     Parameters
     ----------
-    known : sample id → content hash ("" = unknown) of this scan; or the ids, with ``content_hashes`` beside them.
-    classes : class names of the dataset; a relabel to another one adds it to the class registry.
+    known
+        Sample id → content hash ("" = unknown) of this scan; or the ids, with ``content_hashes`` beside them.
+    classes
+        Class names of the dataset; a relabel to another one adds it to the class registry.
 
     Raises
     ------
-    DecisionError : the file cannot be read, or holds no line of a patch.
+    DecisionError
+        The file cannot be read, or holds no line of a patch.
     """
     path = Path(path)
     if not isinstance(known, Mapping):
@@ -190,9 +194,16 @@ def _change_class(store: DecisionStore, found: dict[str, Any], given: list[str])
         store.undo_class(str(found["undoes"]), actor, event_id, found.get("at"))
     elif event != "add" or name not in given:
         store.change_class(
-            event, name, actor, target=found.get("target"), reason=found.get("reason"), event_id=event_id, given=given,
-            at=found.get("at"), detail=dict(found.get("detail") or {}),
-        )  # fmt: skip
+            event,
+            name,
+            actor,
+            target=found.get("target"),
+            reason=found.get("reason"),
+            event_id=event_id,
+            given=given,
+            at=found.get("at"),
+            detail=dict(found.get("detail") or {}),
+        )
 
 
 def _request(found: Any, name: str) -> tuple[DecisionRequest, str]:

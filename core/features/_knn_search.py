@@ -115,9 +115,13 @@ def search_all(queries: torch.Tensor, keys: torch.Tensor, m: int, tick: Tick) ->
 class Cells:
     """A partition of the rows by k-means.
 
-    order : rows sorted by cell; start (cells + 1,) : where each cell begins. cell (n,) : of each row.
-    near : (cells, cells) the cells by distance of their centres, nearest (itself) first. away (n,) : squared distance
-    of each row to its cell's centre. centres (cells, d).
+    Attributes
+    ----------
+    order
+        Rows sorted by cell; start (cells + 1,) : where each cell begins. cell (n,) : of each row.
+    near
+        (cells, cells) the cells by distance of their centres, nearest (itself) first. away (n,) : squared distance of
+        each row to its cell's centre. centres (cells, d).
     """
 
     order: Int64
@@ -156,7 +160,10 @@ def partition(rows: Float32, seed: int) -> Cells:
 class SearchPlan:
     """How to search a partition: ``probes`` nearest cells for every row, all rows for those in ``lost`` (n,) bool.
 
-    work : share of all pairs that are then looked at.
+    Attributes
+    ----------
+    work
+        Share of all pairs that are then looked at.
     """
 
     probes: int
@@ -192,7 +199,10 @@ def plan(cells: Cells, rows: Int64, truth: Int64, share: float) -> SearchPlan:
 def search_cells(keys: torch.Tensor, cells: Cells, probes: int, m: int, tick: Tick) -> Int64:
     """Each cell's rows against the rows of its ``probes`` nearest cells, one matrix product a cell.
 
-    keys : in the order of ``cells.order``. Returns (n, m) int64 rows, unordered, −1 where the probed cells hold fewer.
+    Parameters
+    ----------
+    keys
+        In the order of ``cells.order``. Returns (n, m) int64 rows, unordered, −1 where the probed cells hold fewer.
     """
     n, e = keys.shape
     out = np.full((n, m), -1, np.int64)

@@ -45,7 +45,11 @@ def by_texts(codes: Int32, texts: Sequence[str | None] | Strings) -> list[Cluste
     """The words of each cluster with the largest c-TF-IDF, w = tf·log(1 + A/f): tf the word's share of the cluster's words, f
     its count in all clusters, A the mean number of words per cluster. A word in two clusters' texts is counted in both.
 
-    codes : (n,) int32, −1 = none. Source: Grootendorst (2022), "BERTopic: Neural topic modeling with a class-based TF-IDF".
+    Parameters
+    ----------
+    codes
+        (n,) int32, −1 = none. Source: Grootendorst (2022), "BERTopic: Neural topic modeling with a class-based
+        TF-IDF".
     """
     from scipy import sparse
     from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, CountVectorizer
@@ -86,7 +90,14 @@ def by_words(codes: Int32, vectors: Any, words: Sequence[str], word_vectors: Flo
     """The words nearest to each cluster, seen from the middle: cos(μ_c − μ, t_w − t̄), μ_c the cluster's mean vector, μ that of
     all, t̄ of all words. Without the middles every cluster would get the words that lie nearest to all pictures.
 
-    codes : (n,) int32. vectors : (n, d) unit rows. word_vectors : (m, d) unit rows of ``words``.
+    Parameters
+    ----------
+    codes
+        (n,) int32.
+    vectors
+        (n, d) unit rows.
+    word_vectors
+        (m, d) unit rows of ``words``.
     """
     rows = np.flatnonzero(codes >= 0)
     k = int(codes.max(initial=-1)) + 1
@@ -116,7 +127,8 @@ def by_labels(
     codes: Int32, labels: Int32, class_names: Sequence[str], metadata: Mapping[str, Sequence[Any]]
 ) -> list[ClusterName]:
     """The label of more than half of a cluster, else its two commonest; and the metadata value in which it stands out most:
-    held by at least 60% of it and by at most a third of that share elsewhere. Weights are shares of the cluster."""
+    held by at least 60% of it and by at most a third of that share elsewhere. Weights are shares of the cluster.
+    """
     found = []
     n = len(codes)
     columns = {
@@ -171,7 +183,7 @@ def word_list(
 
 
 def load_names(layout: Layout) -> dict[str, dict[int, dict[str, Any]]]:
-    """level ("coarse", "fine") → cluster → its name, words and how it was named; empty where there are none."""
+    """Level ("coarse", "fine") → cluster → its name, words and how it was named; empty where there are none."""
     path = layout.root / "names.json"
     if not path.exists():
         return {"coarse": {}, "fine": {}}

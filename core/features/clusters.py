@@ -60,9 +60,14 @@ def _communities(graph: Any, resolution: float, seed: int) -> NDArray[np.int64]:
     if graph.nnz == 0:
         return np.arange(m)
     _, found = graspologic_native.leiden_csr(
-        graph.indptr.astype(np.int64), graph.indices.astype(np.int32), graph.data.astype(np.float64), m,
-        resolution=resolution, iterations=2, seed=seed,
-    )  # fmt: skip
+        graph.indptr.astype(np.int64),
+        graph.indices.astype(np.int32),
+        graph.data.astype(np.float64),
+        m,
+        resolution=resolution,
+        iterations=2,
+        seed=seed,
+    )
     label = np.full(m, -1, np.int64)
     label[np.fromiter(found.keys(), np.int64, len(found))] = np.fromiter(found.values(), np.int64, len(found))
     alone = label < 0  # vertices without an edge are left out of the answer

@@ -23,8 +23,14 @@ ROWS = "rows.parquet"
 class PreviousEmbeddings:
     """The embeddings that lie in a workspace.
 
-    ids, keys : (n,) str, sample ids and content keys ("" = unknown). encoder : fingerprint of what made the vectors.
-    key : of this very set of embeddings. vectors (n, d) float16, ok (n,) bool : memory-mapped.
+    Attributes
+    ----------
+    ids, keys
+        (n,) str, sample ids and content keys ("" = unknown).
+    encoder
+        Fingerprint of what made the vectors.
+    key
+        Of this very set of embeddings. vectors (n, d) float16, ok (n,) bool : memory-mapped.
     """
 
     ids: Strings
@@ -64,9 +70,16 @@ def earlier(folder: Path) -> PreviousEmbeddings | None:
 class RowChanges:
     """The rows of now beside the rows of before.
 
-    before : (n,) int64, the earlier row of the same sample with the same content, −1 = none. source : (n,) int64, an
-    earlier row of the same content, whatever its id, −1 = none. changed : rows whose sample was there with other
-    content. new, removed : how many samples came and went.
+    Attributes
+    ----------
+    before
+        (n,) int64, the earlier row of the same sample with the same content, −1 = none.
+    source
+        (n,) int64, an earlier row of the same content, whatever its id, −1 = none.
+    changed
+        Rows whose sample was there with other content.
+    new, removed
+        How many samples came and went.
     """
 
     before: Int64

@@ -64,7 +64,10 @@ def pixel_features(tiny: NDArray[np.uint8], ok: Bool, seed: int = 0, progress: P
 
     Parameters
     ----------
-    tiny : (n, 3072) uint8, 32 × 32 RGB row by row. ok : (n,) bool.
+    tiny
+        (n, 3072) uint8, 32 × 32 RGB row by row.
+    ok
+        (n,) bool.
 
     Returns
     -------

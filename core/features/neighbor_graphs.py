@@ -55,9 +55,14 @@ def make_graphs(
 ) -> tuple[list[Path], Mapping[str, Any]]:
     """Write the graphs of ``embedding`` into ``folder``; returns the files and what is to be known of them.
 
-    ks : neighbours of the raw and of the half-whitened graph. grown : how the rows relate to those of the graphs that
-    lie there. With at most a twentieth of the rows new since they were built, graphs are extended: the raw graph lists
-    what a new search would list, and the half-whitened space stays as it was fitted (its directions hardly move).
+    Parameters
+    ----------
+    ks
+        Neighbours of the raw and of the half-whitened graph.
+    grown
+        How the rows relate to those of the graphs that lie there. With at most a twentieth of the rows new since they
+        were built, graphs are extended: the raw graph lists what a new search would list, and the half-whitened space
+        stays as it was fitted (its directions hardly move).
     """
     ok = np.asarray(embedding.ok, bool)
     vectors = embedding.vectors

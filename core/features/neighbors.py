@@ -90,10 +90,14 @@ def half_whiten(vectors: NDArray[Any], ok: Bool, dim: int = 256, seed: int = 0) 
 
     Parameters
     ----------
-    vectors : (n, d) float16 or float32, may be memory-mapped (read by blocks). ok : (n,) bool; other rows are left
-        out of the fit and come back as zeros.
-    dim : components kept at most, >= 1. Fewer are kept where the data has a lower rank.
-    seed : draws the rows of the fit where there are more than 50,000.
+    vectors
+        (n, d) float16 or float32, may be memory-mapped (read by blocks).
+    ok
+        (n,) bool; other rows are left out of the fit and come back as zeros.
+    dim
+        Components kept at most, >= 1. Fewer are kept where the data has a lower rank.
+    seed
+        Draws the rows of the fit where there are more than 50,000.
 
     Returns
     -------
@@ -125,8 +129,16 @@ def build(
 
     Parameters
     ----------
-    vectors : (n, d) float16 or float32, unit rows where ``ok``, may be memory-mapped. ok : (n,) bool.
-    k : neighbours wanted, >= 1. device : "cpu" or a CUDA device. seed : draws sampled rows and starts k-means.
+    vectors
+        (n, d) float16 or float32, unit rows where ``ok``, may be memory-mapped.
+    ok
+        (n,) bool.
+    k
+        Neighbours wanted, >= 1.
+    device
+        "cpu" or a CUDA device.
+    seed
+        Draws sampled rows and starts k-means.
 
     Returns
     -------
@@ -169,8 +181,12 @@ def extend(old: Neighbors, before: Int64, vectors: NDArray[Any], ok: Bool, devic
 
     Parameters
     ----------
-    old : the earlier graph, in the rows of before. before : (n,) int64, each row's earlier row (whose vector must be the
-        same), −1 = new. vectors, ok : as in :func:`build`.
+    old
+        The earlier graph, in the rows of before.
+    before
+        (n,) int64, each row's earlier row (whose vector must be the same), −1 = new.
+    vectors, ok
+        As in :func:`build`.
     """
     n, k = len(vectors), old.k
     after = np.full(len(old.indices) + 1, -1, np.int32)  # the last place answers for "none"

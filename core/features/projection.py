@@ -51,11 +51,17 @@ def project(
 
     Parameters
     ----------
-    vectors : (n, d) the space of ``neighbors`` (only used to start the layout). ok : (n,) bool.
-    neighbors : at least a few neighbours per row; the nearest 15 are used.
-    seed : the same seed gives the same map, and costs speed: threads that update one layout cannot be repeated, so a
+    vectors
+        (n, d) the space of ``neighbors`` (only used to start the layout).
+    ok
+        (n,) bool.
+    neighbors
+        At least a few neighbours per row; the nearest 15 are used.
+    seed
+        The same seed gives the same map, and costs speed: threads that update one layout cannot be repeated, so a
         seeded layout runs on one core (about 5 s for 14,000 samples). ``None`` uses every core.
-    progress : called about ten times a second during the layout; may raise ``Cancelled``.
+    progress
+        Called about ten times a second during the layout; may raise ``Cancelled``.
 
     Returns
     -------
@@ -92,11 +98,25 @@ def _umap(
         start, indices.shape[1], random, "euclidean", knn_indices=indices, knn_dists=distances
     )
     layout, _ = umap.simplicial_set_embedding(
-        start, graph, 2, initial_alpha=1.0, a=a, b=b, gamma=1.0, negative_sample_rate=5,
-        n_epochs=300 if m <= _FEW else 200 if m <= _MANY else 100, init=start, random_state=random,
-        metric="euclidean", metric_kwds={}, densmap=False, densmap_kwds={}, output_dens=False, parallel=seed is None,
+        start,
+        graph,
+        2,
+        initial_alpha=1.0,
+        a=a,
+        b=b,
+        gamma=1.0,
+        negative_sample_rate=5,
+        n_epochs=300 if m <= _FEW else 200 if m <= _MANY else 100,
+        init=start,
+        random_state=random,
+        metric="euclidean",
+        metric_kwds={},
+        densmap=False,
+        densmap_kwds={},
+        output_dens=False,
+        parallel=seed is None,
         tqdm_kwds={"disable": False, "file": _Epochs(progress, stage), "bar_format": "{n_fmt}/{total_fmt}"},
-    )  # fmt: skip
+    )
     return np.asarray(layout, np.float32)
 
 

@@ -52,7 +52,8 @@ _BLOCK = 16_384
 @dataclass(frozen=True)
 class Prompts:
     """templates : each holds one ``{}``. names : class → the words that stand for it. negatives : what a person wrote that
-    the dataset is not about. scale : 1/τ of the softmax."""
+    the dataset is not about. scale : 1/τ of the softmax.
+    """
 
     templates: tuple[str, ...]
     names: Mapping[str, str] = field(default_factory=dict)
@@ -92,7 +93,8 @@ def _each_template(encode: Encode, names: Sequence[str], prompts: Prompts) -> Fl
 
 def name_vectors(encode: Encode, names: Sequence[str], prompts: Prompts) -> Float32:
     """(C, d) float32 unit rows: the mean over the templates of the unit vector of each prompt. Raises EncoderError where
-    there are no names."""
+    there are no names.
+    """
     if not names:
         raise EncoderError("There are no class names to compare with.")
     return unit_rows(_each_template(encode, names, prompts).mean(axis=0))
@@ -101,7 +103,10 @@ def name_vectors(encode: Encode, names: Sequence[str], prompts: Prompts) -> Floa
 def class_text_probs(encode: Encode, class_names: Sequence[str], vectors: NDArray[Any], prompts: Prompts) -> Float32:
     """(n, C) float32 zero-shot probabilities: softmax(scale · cos(sample, mean prompt of the class)).
 
-    vectors : (n, d) unit rows; zero rows get a uniform distribution. Raises EncoderError where there are no names.
+    Parameters
+    ----------
+    vectors
+        (n, d) unit rows; zero rows get a uniform distribution. Raises EncoderError where there are no names.
     """
     means = name_vectors(encode, class_names, prompts)
     out = np.empty((len(vectors), len(class_names)), np.float32)
@@ -113,7 +118,8 @@ def class_text_probs(encode: Encode, class_names: Sequence[str], vectors: NDArra
 @dataclass(frozen=True)
 class TemplateFit:
     """template : as written. agrees : share of the samples whose likeliest class is that of all templates together.
-    right : share whose likeliest class is the given label, NaN without labels."""
+    right : share whose likeliest class is the given label, NaN without labels.
+    """
 
     template: str
     agrees: float
@@ -125,7 +131,8 @@ class ClassFit:
     """How a class does by its words. name, words : the class, and what stands for it. found : samples that all templates
     together take for it. spread : how much their probability varies, the mean over them of its standard deviation over the
     templates, in [0, ½]. turns : share of them that some template alone takes for another class. right : share of the
-    samples with this label that are found; NaN where nothing has it. spread and turns are NaN where nothing is found."""
+    samples with this label that are found; NaN where nothing has it. spread and turns are NaN where nothing is found.
+    """
 
     name: str
     words: str
@@ -190,8 +197,13 @@ def negative_share(
 
     Formula: s = Σ_neg e^{cos/τ} / (Σ_class e^{cos/τ} + Σ_neg e^{cos/τ}), τ = .01 (1 − NegLabel's score, Jiang et al. 2024).
 
-    names : (C, d) unit rows. vectors : (n, d) unit rows. Returns (n,) float32 in [0, 1] and (n,) int32 into ``negatives``.
-    Raises EncoderError where there are no negatives.
+    Parameters
+    ----------
+    names
+        (C, d) unit rows.
+    vectors
+        (n, d) unit rows. Returns (n,) float32 in [0, 1] and (n,) int32 into ``negatives``. Raises EncoderError where
+        there are no negatives.
     """
     against = name_vectors(encode, negatives, prompts)
     both = np.concatenate([names, against])

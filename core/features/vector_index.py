@@ -75,7 +75,12 @@ class SearchIndex:
     def search(self, queries: Float32, k: int, probes: int = 0, only: Int64 | None = None) -> tuple[Int64, Float32]:
         """The k best rows of each query (q, d) and their cosines (q, k), descending; −1 and −inf where there are fewer.
 
-        probes : cells to look into; 0 = all (exact up to the float16 of the rows). only : rows that may be found.
+        Parameters
+        ----------
+        probes
+            Cells to look into; 0 = all (exact up to the float16 of the rows).
+        only
+            Rows that may be found.
         """
         import faiss
 

@@ -16,16 +16,30 @@ DEVICES = ("auto", "cpu", "cuda")
 class ScanConfig:
     """One scan's options. Every field but ``source`` has a default that suits most data.
 
-    source : a folder, a CSV, TSV, Parquet or JSON Lines file, a Hugging Face dataset saved on disk, or embeddings.
-    encoder : name from ``winnow encoders``; None = the best that can be had here.
-    embeddings, probabilities : files to be joined by id; they replace the encoder and the probe's probabilities.
-    neighbors, label_neighbors : k of the raw-cosine graph and of the half-whitened graph.
-    learn : whether the decisions made so far teach the models (corrected labels, confirmed outliers).
-    views : strongly augmented pictures of every image that are embedded too, for the naive verdict (0 = distort the
+    Attributes
+    ----------
+    source
+        a folder, a CSV, TSV, Parquet or JSON Lines file, a Hugging Face dataset saved on disk, or embeddings.
+    encoder
+        Name from ``winnow encoders``; None = the best that can be had here.
+    embeddings, probabilities
+        Files to be joined by id; they replace the encoder and the probe's probabilities.
+    neighbors, label_neighbors
+        k of the raw-cosine graph and of the half-whitened graph.
+    learn
+        Whether the decisions made so far teach the models (corrected labels, confirmed outliers).
+    views
+        Strongly augmented pictures of every image that are embedded too, for the naive verdict (0 = distort the
         embeddings instead; each view costs as much as the embedding).
-    scores : numeric columns that are signals of their own, as COLUMN[:KIND][:low] (:func:`winnow.core.detection.plugins.parse_score`).
-    second_encoder : another encoder with a text tower, for a second opinion about image–text pairs.
-    projection : draw the map (UMAP). network : whether weights may be downloaded.
+    scores
+        Numeric columns that are signals of their own, as COLUMN[:KIND][:low]
+        (:func:`winnow.core.detection.plugins.parse_score`).
+    second_encoder
+        Another encoder with a text tower, for a second opinion about image–text pairs.
+    projection
+        Draw the map (UMAP).
+    network
+        Whether weights may be downloaded.
     """
 
     source: str

@@ -16,7 +16,8 @@ from ..types import Action, Dataset, Decision, Int32, Int64, Kind
 class DecisionFeedback:
     """labels : (n,) int32 to learn from: as given, as corrected by people, −1 for what they left out or set to a class
     that the dataset does not know. outliers : rows excluded as out of distribution. members : rows that were kept or
-    relabelled. corrected, excluded : how many labels that changed. Merged classes are one, a deleted class has no samples."""
+    relabelled. corrected, excluded : how many labels that changed. Merged classes are one, a deleted class has no samples.
+    """
 
     labels: Int32
     outliers: Int64

@@ -94,6 +94,7 @@ def _allow(root: Path, actor: str | None) -> None:
 
 def cancel_scan(root: str | Path, actor: str | None = None) -> None:
     """Ask the running scan to stop at its next progress report. Finished stages are kept. ``actor``: who asks; raises
-    NotAllowed where the workspace gives this person no such right."""
+    NotAllowed where the workspace gives this person no such right.
+    """
     _allow(Path(root), actor)
     _files(root).cancel()

@@ -57,8 +57,9 @@ def scan(config: ScanConfig, out: str | Path, progress: ProgressFn = quiet) -> P
 
     Raises
     ------
-    WinnowError : the source, columns, embeddings or encoder cannot be used (nothing is left behind when the
-        workspace was new), the disk is full, another scan is running, or the person cancelled.
+    WinnowError
+        The source, columns, embeddings or encoder cannot be used (nothing is left behind when the workspace was new),
+        the disk is full, another scan is running, or the person cancelled.
     """
     root = Path(out).expanduser().absolute()
     layout = Layout(root)

@@ -37,7 +37,8 @@ Answer = tuple[str, str | None]
 class AnnotatorStats:
     """One person. decisions : in force. overlaps : samples that others decided too. agreements : of these, how many were
     answered the same by all. labelled_too : samples with a label from this person and another. quality : in [0, 1], how
-    far this person's labels can be relied on (CROWDLAB), None where too little is known; ``note`` says why."""
+    far this person's labels can be relied on (CROWDLAB), None where too little is known; ``note`` says why.
+    """
 
     actor: str
     decisions: int
@@ -57,7 +58,8 @@ class AnnotatorStats:
 class Dispute:
     """A sample about which people disagree and that nobody has settled. ``consensus``: the label that the votes and the
     scan make likeliest, with its ``quality`` in [0, 1] (None = too few shared samples: it is the majority's); None where fewer
-    than two people gave a label."""
+    than two people gave a label.
+    """
 
     sample_id: str
     answers: Mapping[str, Answer]
@@ -68,7 +70,8 @@ class Dispute:
 @dataclass(frozen=True)
 class AgreementReport:
     """people : most decisions first. overlaps : samples that several people decided; agreements, disagreements : of these
-    (a settled one stays a disagreement). disputes : those that are open, the surest consensus first."""
+    (a settled one stays a disagreement). disputes : those that are open, the surest consensus first.
+    """
 
     people: tuple[AnnotatorStats, ...]
     overlaps: int
@@ -132,11 +135,15 @@ class Annotators:
                 action, label = Action.ACCEPT.value, None
             items.append(
                 {
-                    "sample_id": sample_id, "action": action, "label": label, "batch_id": batch, "settles": True,
+                    "sample_id": sample_id,
+                    "action": action,
+                    "label": label,
+                    "batch_id": batch,
+                    "settles": True,
                     "decision_id": f"{batch}:{len(items)}",
                     "reason": "consensus of people and scan" if answer is None else None,
                 }
-            )  # fmt: skip
+            )
         return self._record(items, actor)
 
     # --- how ---------------------------------------------------------------------------------------------------------
@@ -201,7 +208,8 @@ class Annotators:
         self, votes: Mapping[str, Mapping[str, str]]
     ) -> tuple[dict[str, float], dict[str, tuple[str, float | None]]]:
         """Person → quality, and sample → (consensus label, its quality). Both empty where nothing can be weighed; the
-        majority's label without a quality where too few samples are shared to weigh people."""
+        majority's label without a quality where too few samples are shared to weigh people.
+        """
         voted = {i: who for i, who in votes.items() if who}
         actors = sorted({a for who in voted.values() for a in who})
         if len(actors) < 2 or not any(len(who) > 1 for who in voted.values()) or self._files.probs is None:

@@ -22,7 +22,8 @@ from ..types import Action, Decision
 @dataclass(frozen=True)
 class ClassChange:
     """A change that could be made. ``count``: samples that would have another label. ``says``: what would happen, in one
-    sentence that names the count. ``button``: the same as a command."""
+    sentence that names the count. ``button``: the same as a command.
+    """
 
     event: str
     name: str
@@ -37,14 +38,24 @@ class ClassEditor:
 
     Parameters
     ----------
-    store, query : of the workspace. given : gives the dataset's class names. actor : gives who decides by default.
-    allow : raises NotAllowed where a person may not change classes.
+    store, query
+        Of the workspace.
+    given
+        Gives the dataset's class names.
+    actor
+        Gives who decides by default.
+    allow
+        Raises NotAllowed where a person may not change classes.
     """
 
     def __init__(
-        self, store: DecisionStore, query: SampleQuery, given: Callable[[], Sequence[str]], actor: Callable[[], str],
+        self,
+        store: DecisionStore,
+        query: SampleQuery,
+        given: Callable[[], Sequence[str]],
+        actor: Callable[[], str],
         allow: Callable[[str], object],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._store, self._query, self._given, self._actor, self._allow = store, query, given, actor, allow
 
     def classes(self) -> dict[str, int]:
@@ -114,7 +125,10 @@ class ClassEditor:
         """Make these samples of a class a new class: a relabel for each, and the event, together. What others decided
         about these samples so far, the name of the old class, is spoken for: the split makes nobody disagree.
 
-        ``who``: actor, reason, event_id. Raises DecisionError where an id is not of that class.
+        Parameters
+        ----------
+        who
+            Actor, reason, event_id. Raises DecisionError where an id is not of that class.
         """
         to = to.strip()
         if not ids:
@@ -164,15 +178,29 @@ class ClassEditor:
         return {e.event_id for e in self._store.registry().events}
 
     def _change(
-        self, event: str, name: str, target: str | None, *, actor: str | None = None, reason: str | None = None,
-        event_id: str | None = None, split: Sequence[DecisionRequest] = (),
-    ) -> ClassEvent:  # fmt: skip
+        self,
+        event: str,
+        name: str,
+        target: str | None,
+        *,
+        actor: str | None = None,
+        reason: str | None = None,
+        event_id: str | None = None,
+        split: Sequence[DecisionRequest] = (),
+    ) -> ClassEvent:
         self._allow(actor or self._actor())
         detail = None if split or (event_id and self._seen(event_id)) else {"count": self.size(name)}
         return self._store.change_class(
-            event, name, actor or self._actor(), target=target, reason=reason, event_id=event_id, given=self._given(),
-            split=split, detail=detail,
-        )  # fmt: skip
+            event,
+            name,
+            actor or self._actor(),
+            target=target,
+            reason=reason,
+            event_id=event_id,
+            given=self._given(),
+            split=split,
+            detail=detail,
+        )
 
     def _seen(self, event_id: str) -> bool:
         return any(e.event_id == event_id for e in self._store.class_events())

@@ -11,8 +11,20 @@ from ..types import Decision
 __all__ = ["CLASS_CHANGES", "FIELDS", "ClassEvent", "DecisionHistory", "as_row"]
 
 FIELDS = (
-    "place", "at", "actor", "what", "sample_id", "label", "reason", "batch_id", "id", "undoes", "supersedes", "class", "target",
-)  # fmt: skip
+    "place",
+    "at",
+    "actor",
+    "what",
+    "sample_id",
+    "label",
+    "reason",
+    "batch_id",
+    "id",
+    "undoes",
+    "supersedes",
+    "class",
+    "target",
+)
 """Columns of a written log. ``place``: the row of the decision log, or, for a change of classes, the one that it followed.
 ``what``: the action, or "class " and the event. ``id``: of the decision or event."""
 
@@ -54,12 +66,16 @@ class DecisionHistory:
         return [d.decision_id for d in self._store.matching(who, **where)]
 
     def revert(
-        self, decision_ids: Iterable[str] = (), batch_ids: Iterable[str] = (), actor: str | None = None,
+        self,
+        decision_ids: Iterable[str] = (),
+        batch_ids: Iterable[str] = (),
+        actor: str | None = None,
         undo_id: str | None = None,
-    ) -> list[Decision]:  # fmt: skip
+    ) -> list[Decision]:
         """Take back these decisions and bulk verdicts, as far as they are this person's and in force, in one step.
 
-        Returns the UNDO rows; a call that is repeated with the same ``undo_id`` takes nothing more back."""
+        Returns the UNDO rows; a call that is repeated with the same ``undo_id`` takes nothing more back.
+        """
         self._allow(actor or self._actor())
         return self._store.revert(actor or self._actor(), decision_ids, batch_ids, undo_id)
 
@@ -68,12 +84,32 @@ def as_row(item: Decision | ClassEvent) -> dict[str, Any]:
     """A row of the log as plain values: :data:`FIELDS`."""
     if isinstance(item, ClassEvent):
         return {
-            "place": item.after_seq, "at": item.at, "actor": item.actor, "what": f"class {item.event}", "sample_id": None,
-            "label": None, "reason": item.reason, "batch_id": item.detail.get("batch_id"), "id": item.event_id,
-            "undoes": item.undoes, "supersedes": None, "class": item.name, "target": item.target,
-        }  # fmt: skip
+            "place": item.after_seq,
+            "at": item.at,
+            "actor": item.actor,
+            "what": f"class {item.event}",
+            "sample_id": None,
+            "label": None,
+            "reason": item.reason,
+            "batch_id": item.detail.get("batch_id"),
+            "id": item.event_id,
+            "undoes": item.undoes,
+            "supersedes": None,
+            "class": item.name,
+            "target": item.target,
+        }
     return {
-        "place": item.seq, "at": item.at, "actor": item.actor, "what": item.action.value, "sample_id": item.sample_id,
-        "label": item.label, "reason": item.reason, "batch_id": item.batch_id, "id": item.decision_id,
-        "undoes": item.evidence.get("undoes"), "supersedes": item.supersedes, "class": None, "target": None,
-    }  # fmt: skip
+        "place": item.seq,
+        "at": item.at,
+        "actor": item.actor,
+        "what": item.action.value,
+        "sample_id": item.sample_id,
+        "label": item.label,
+        "reason": item.reason,
+        "batch_id": item.batch_id,
+        "id": item.decision_id,
+        "undoes": item.evidence.get("undoes"),
+        "supersedes": item.supersedes,
+        "class": None,
+        "target": None,
+    }

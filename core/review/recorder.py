@@ -109,10 +109,16 @@ class DecisionRecorder:
             evidence["settles"] = [d.decision_id for who, d in others.items() if who != actor]
         extra = {"supersedes": item["supersedes"]} if "supersedes" in item else {}
         return DecisionRequest(
-            sample_id=sample_id, action=action, label=label if action is Action.RELABEL else None, actor=actor,
-            decision_id=item.get("decision_id"), reason=item.get("reason"),
-            batch_id=item.get("batch_id"), evidence=evidence, **extra,
-        )  # fmt: skip
+            sample_id=sample_id,
+            action=action,
+            label=label if action is Action.RELABEL else None,
+            actor=actor,
+            decision_id=item.get("decision_id"),
+            reason=item.get("reason"),
+            batch_id=item.get("batch_id"),
+            evidence=evidence,
+            **extra,
+        )
 
 
 def _refused(item: dict[str, Any], error: Exception) -> dict[str, Any]:

@@ -96,7 +96,8 @@ class Roles:
 
     Parameters
     ----------
-    path : of ``roles.json``; it need not be there.
+    path
+        Of ``roles.json``; it need not be there.
     """
 
     def __init__(self, path: Path) -> None:
@@ -153,7 +154,8 @@ class Roles:
 
     def set(self, name: str, role: str, by: str) -> RoleTable:
         """Give a person a role. Raises NotAllowed where ``by`` is no owner; QueryError for an unknown role, a bad name, or
-        where nobody would be owner any more."""
+        where nobody would be owner any more.
+        """
         wanted, name = _role(role), " ".join(name.split())
         if not name or len(name) > LONGEST_NAME or not name.isprintable():
             raise QueryError(f"A person's name has 1 to {LONGEST_NAME} printable characters, not {name[:40]!r}.")
@@ -172,6 +174,11 @@ class Roles:
                 "Nobody would be owner any more. First give somebody that role: `winnow roles WS set NAME owner`."
             )
         save_json(
-            self._path, {"format": _FORMAT, "default": table.default.value, "people": {w: r.value for w, r in table.people.items()}}
-        )  # fmt: skip
+            self._path,
+            {
+                "format": _FORMAT,
+                "default": table.default.value,
+                "people": {w: r.value for w, r in table.people.items()},
+            },
+        )
         return table

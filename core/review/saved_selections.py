@@ -33,7 +33,8 @@ _FORMAT = 1
 class Selection:
     """A saved selection. ``polygons``: [{op: "add" | "subtract", points: [[x, y], …]}, …] in the map coordinates of scan
     ``generation``; ``filter``: the query string it was made under; ``at``: UTC. ``method``: the subset method that chose it, ""
-    = a person; ``params``: its settings; ``fingerprint``: of what it was chosen from."""
+    = a person; ``params``: its settings; ``fingerprint``: of what it was chosen from.
+    """
 
     handle: str
     name: str
@@ -50,7 +51,8 @@ class Selection:
 
 class Selections:
     """The saved selections of one workspace directory. Safe to share between threads and processes. ``allow``: raises
-    NotAllowed where a person may not save or delete."""
+    NotAllowed where a person may not save or delete.
+    """
 
     def __init__(self, folder: Path, allow: Callable[[str], object] = lambda _: None) -> None:
         self._folder, self._allow = folder, allow
@@ -71,10 +73,19 @@ class Selections:
         return sorted(found, key=lambda s: (s.at, s.handle), reverse=True)
 
     def save(
-        self, name: str, ids: Sequence[str], *, actor: str, generation: str = "", filter: str = "",
-        polygons: Sequence[Mapping[str, Any]] = (), method: str = "", params: Mapping[str, Any] | None = None,
-        fingerprint: str = "", weights: Sequence[float] | np.ndarray | None = None,
-    ) -> Selection:  # fmt: skip
+        self,
+        name: str,
+        ids: Sequence[str],
+        *,
+        actor: str,
+        generation: str = "",
+        filter: str = "",
+        polygons: Sequence[Mapping[str, Any]] = (),
+        method: str = "",
+        params: Mapping[str, Any] | None = None,
+        fingerprint: str = "",
+        weights: Sequence[float] | np.ndarray | None = None,
+    ) -> Selection:
         """Keep ``ids`` under a name, with a weight for each where there are weights.
 
         Raises QueryError for no name, a name that is taken, or no samples; DiskFull or ReadOnly where it cannot be written.
@@ -89,10 +100,18 @@ class Selections:
         if name.casefold() in {t.casefold() for t in taken}:
             raise QueryError(f"A selection called {name!r} is there already. Delete it first, or choose another name.")
         made = Selection(
-            handle=PREFIX + secrets.token_hex(6), name=name, count=len(ids), actor=actor,
-            at=datetime.now(UTC).isoformat(timespec="milliseconds"), generation=generation, filter=filter,
-            polygons=tuple(polygons), method=method, params=dict(params or {}), fingerprint=fingerprint,
-        )  # fmt: skip
+            handle=PREFIX + secrets.token_hex(6),
+            name=name,
+            count=len(ids),
+            actor=actor,
+            at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            generation=generation,
+            filter=filter,
+            polygons=tuple(polygons),
+            method=method,
+            params=dict(params or {}),
+            fingerprint=fingerprint,
+        )
         self._folder.mkdir(exist_ok=True)
         columns = {"sample_id": pa.array(list(ids), pa.string())}
         if weights is not None:

@@ -115,7 +115,8 @@ def iter_table(path: str | Path, columns: list[str] | None = None, rows: int = 6
 
 def plain(value: Any) -> Any:
     """``value`` as what JSON can hold: dataclasses and mappings as objects, arrays and sets as lists, enums and
-    paths as text, NaN and infinities as null (JSON has no word for them)."""
+    paths as text, NaN and infinities as null (JSON has no word for them).
+    """
     if isinstance(value, Enum):
         return plain(value.value)
     if value is None or isinstance(value, (str, bool, int)):
@@ -192,8 +193,9 @@ class StageStore:
 
     Parameters
     ----------
-    root : the workspace folder. Output paths in records are relative to it and use ``/``, so that the folder
-        can be copied or moved.
+    root
+        The workspace folder. Output paths in records are relative to it and use ``/``, so that the folder can be
+        copied or moved.
     """
 
     def __init__(self, root: str | Path) -> None:
@@ -247,10 +249,13 @@ class StageStore:
 
         Parameters
         ----------
-        fingerprint : of the stage's inputs, configuration and own version.
-        outputs : paths (relative to the root, or below it), or path → checksum as the ``save_*`` functions return
-            it, which saves reading the file again.
-        info : plain values for the manifest.
+        fingerprint
+            Of the stage's inputs, configuration and own version.
+        outputs
+            Paths (relative to the root, or below it), or path → checksum as the ``save_*`` functions return it, which
+            saves reading the file again.
+        info
+            Plain values for the manifest.
         """
         known = dict(outputs) if isinstance(outputs, Mapping) else {}
         kept: dict[str, Output] = {}
@@ -277,7 +282,8 @@ class StageStore:
 
     def damaged(self, verify: bool = True) -> list[Damage]:
         """Every recorded output that is missing, of another size or (``verify``) of another content, and every
-        record that cannot be read."""
+        record that cannot be read.
+        """
         found = []
         for name in self.names():
             record = self.read(name)

@@ -170,13 +170,21 @@ def atomic_write(path: str | Path, write: Callable[[BinaryIO], object], what: st
 
     Parameters
     ----------
-    path : the target; missing folders are made.
-    write : called once with a binary file, open for writing at position 0.
-    what : how a person would call it, for messages.
+    path
+        The target; missing folders are made.
+    write
+        Called once with a binary file, open for writing at position 0.
+    what
+        How a person would call it, for messages.
 
     Raises
     ------
-    DiskFull, ReadOnly, WorkspaceError : nothing was changed and the temporary file is gone.
+    DiskFull
+        Nothing was changed and the temporary file is gone.
+    ReadOnly
+        Nothing was changed and the temporary file is gone.
+    WorkspaceError
+        Nothing was changed and the temporary file is gone.
     """
     with atomic_file(path, what) as stream:
         write(cast(BinaryIO, stream))
@@ -185,7 +193,8 @@ def atomic_write(path: str | Path, write: Callable[[BinaryIO], object], what: st
 
 def remove_leftovers(root: str | Path) -> list[Path]:
     """Delete temporary files that a killed process left anywhere under ``root``; call it only while holding the
-    workspace's lock. Returns what was removed."""
+    workspace's lock. Returns what was removed.
+    """
     gone = []
     for folder, _, names in os.walk(root):
         for name in names:

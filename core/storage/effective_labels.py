@@ -26,8 +26,14 @@ class EffectiveLabels:
 
     Parameters
     ----------
-    given : (n,) labels of the dataset, None = none. suggested : (n,) first suggestions, None = none. row_of : sample id →
-        row. registry, state : called for each question; the registry, and the decisions in force (STATE_SCHEMA).
+    given
+        (n,) labels of the dataset, None = none.
+    suggested
+        (n,) first suggestions, None = none.
+    row_of
+        Sample id → row.
+    registry, state
+        Called for each question; the registry, and the decisions in force (STATE_SCHEMA).
     """
 
     def __init__(
@@ -89,7 +95,8 @@ class EffectiveLabels:
 
 def coded(column: pa.ChunkedArray) -> tuple[Strings, Int32]:
     """(k + 1,) the different texts of a column, None last, and (n,) which of them each row has: ``names[codes]`` is the
-    column, with one object per name instead of one per row."""
+    column, with one object per name instead of one per row.
+    """
     whole = column.combine_chunks()
     found = (whole.combine_chunks() if isinstance(whole, pa.ChunkedArray) else whole).dictionary_encode()
     names = np.array([*found.dictionary.to_pylist(), None], object)
@@ -112,7 +119,8 @@ def renamed(labels: Strings, now: Names) -> Strings:
 
 def suggestions(names: Sequence[str], probs: Sequence[float], given: str | None, now: Names) -> list[list[Any]]:
     """[label, probability] of the suggestions by the registry, the likeliest first: classes that became one are summed,
-    the given class and deleted ones are left out."""
+    the given class and deleted ones are left out.
+    """
     found: dict[str, float] = {}
     for name, p in zip(names, probs, strict=True):
         label = now.get(name, name)

@@ -24,8 +24,12 @@ class IdSet(Sequence[str]):
 
     Parameters
     ----------
-    column : Arrow strings without nulls. rows : (m,) int32 row of each in one scan, where they are known. scan : stands for
-        that scan; compared by identity.
+    column
+        Arrow strings without nulls.
+    rows
+        (m,) int32 row of each in one scan, where they are known.
+    scan
+        Stands for that scan; compared by identity.
     """
 
     def __init__(

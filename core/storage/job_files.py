@@ -59,7 +59,8 @@ WORKER = "winnow.core.cli.worker"
 
 def share_cores() -> None:
     """Let idle OpenMP threads sleep instead of spin. torch, FAISS and scikit-learn each bring a pool of threads of
-    their own: spinning, they take the cores from each other and from whatever else runs here. Call before they load."""
+    their own: spinning, they take the cores from each other and from whatever else runs here. Call before they load.
+    """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
@@ -67,7 +68,7 @@ def share_cores() -> None:
 class JobFiles:
     """The files of one job.
 
-    Parameters
+    Attributes
     ----------
     folder
         Where they lie.
@@ -146,8 +147,11 @@ class JobFiles:
         with open(self.folder / "log.txt", "ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", WORKER, *arguments],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-            )  # fmt: skip
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
         return process.pid
 
     def request(self) -> dict[str, Any]:
@@ -227,9 +231,15 @@ class JobReporter:
             raise Cancelled(self._cancelled)
         rate = self._meter.update(p.done)
         self._write(
-            RUNNING, stage=p.stage, done=p.done, total=p.total, unit=p.unit, message=p.message, rate=rate,
+            RUNNING,
+            stage=p.stage,
+            done=p.done,
+            total=p.total,
+            unit=p.unit,
+            message=p.message,
+            rate=rate,
             eta_s=self._meter.left(p.done, p.total, rate),
-        )  # fmt: skip
+        )
 
     def _close_stage(self) -> None:
         if self._stage:

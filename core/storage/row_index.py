@@ -36,7 +36,8 @@ def hashes(column: pa.Array) -> UInt64:
 
     Parameters
     ----------
-    column : Arrow ``large_string`` without nulls.
+    column
+        Arrow ``large_string`` without nulls.
     """
     _, offsets, data = column.buffers()
     edges = np.frombuffer(offsets, np.int64)[column.offset : column.offset + len(column) + 1]
@@ -65,7 +66,8 @@ class RowIndex(Mapping[str, int]):
 
     Parameters
     ----------
-    column : Arrow strings without nulls; of an id that is there twice the later row holds.
+    column
+        Arrow strings without nulls; of an id that is there twice the later row holds.
     """
 
     def __init__(self, column: pa.Array | pa.ChunkedArray) -> None:

@@ -24,7 +24,7 @@ from .scan_files import ScanFiles
 class ScanContext:
     """One scan of a workspace, made anew when a scan has written new results. Safe to share between threads.
 
-    Parameters
+    Attributes
     ----------
     layout
         The workspace's files.

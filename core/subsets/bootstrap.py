@@ -21,7 +21,8 @@ _PAIRED = 0.9
 class Training:
     """What one arm trains on. rows : (m,) int64. labels : (n,) int32 for all samples, −1 = none (left out). weight : (n,)
     float32 ≥ 0 or None. epochs : rows of each epoch, where every epoch has a subset of its own (RS2; weights are then not
-    used, and ``rows``, the first epoch's, only tell the size); None = the same rows until the probe has converged."""
+    used, and ``rows``, the first epoch's, only tell the size); None = the same rows until the probe has converged.
+    """
 
     rows: Int64
     labels: Int32
@@ -32,7 +33,8 @@ class Training:
 @dataclass(frozen=True)
 class Arm:
     """One training set to be compared. make : seed → what to train on (random arms differ by seed). against : names of the
-    arms that it is compared with."""
+    arms that it is compared with.
+    """
 
     name: str
     title: str
@@ -57,7 +59,8 @@ class Difference:
 @dataclass(frozen=True)
 class ArmResult:
     """size : training samples, mean over seeds. accuracy, f1 (macro), gmean : mean over seeds, each in [0, 1]; deviation : of
-    accuracy over seeds. penalty : the median that tuning chose. differences : to other arms."""
+    accuracy over seeds. penalty : the median that tuning chose. differences : to other arms.
+    """
 
     name: str
     title: str
@@ -74,7 +77,8 @@ class ArmResult:
 @dataclass(frozen=True)
 class Payoff:
     """arms : in the order given. right : arm → (judged,) share of seeds that were right on each judged sample. level : of the
-    intervals. judged, seeds : how many."""
+    intervals. judged, seeds : how many.
+    """
 
     arms: tuple[ArmResult, ...]
     judged: int
@@ -87,9 +91,17 @@ class Payoff:
 
 
 def measure(
-    features: Float32, classes: int, arms: Sequence[Arm], judge: Int64, truth: Int32, *, seeds: int = 5, looks: int = 1,
-    progress: ProgressFn = quiet, stage: str = "payoff",
-) -> Payoff:  # fmt: skip
+    features: Float32,
+    classes: int,
+    arms: Sequence[Arm],
+    judge: Int64,
+    truth: Int32,
+    *,
+    seeds: int = 5,
+    looks: int = 1,
+    progress: ProgressFn = quiet,
+    stage: str = "payoff",
+) -> Payoff:
     """Train a probe on every arm and judge all on the same samples.
 
     For each seed every arm loses the same random tenth of all samples, and its regularisation is tuned on an inner split
@@ -103,7 +115,12 @@ def measure(
 
     Parameters
     ----------
-    features : (n, d). judge : (j,) rows, none of which an arm may train on. truth : (j,) int32 their labels.
+    features
+        (n, d).
+    judge
+        (j,) rows, none of which an arm may train on.
+    truth
+        (j,) int32 their labels.
     """
     n = len(features)
     inside = np.zeros(n, bool)
@@ -146,9 +163,17 @@ def measure(
         size, accuracy, f1s, gmeans, penalties = np.array(rows_of[arm.name]).T
         differences = tuple(difference(mean[arm.name], mean[o], o, looks) for o in arm.against if o in mean)
         made = ArmResult(
-            arm.name, arm.title, round(size.mean()), float(accuracy.mean()), float(accuracy.std(ddof=seeds > 1)),
-            float(f1s.mean()), float(gmeans.mean()), float(np.median(penalties)), tuple(map(float, accuracy)), differences,
-        )  # fmt: skip
+            arm.name,
+            arm.title,
+            round(size.mean()),
+            float(accuracy.mean()),
+            float(accuracy.std(ddof=seeds > 1)),
+            float(f1s.mean()),
+            float(gmeans.mean()),
+            float(np.median(penalties)),
+            tuple(map(float, accuracy)),
+            differences,
+        )
         out.append(made)
     return Payoff(tuple(out), len(judge), seeds, 1.0 - 0.05 / max(looks, 1), mean)
 
@@ -185,7 +210,8 @@ def f1_gmean(truth: Int32, guess: Int32) -> tuple[float, float]:
 
 def judged_rows(held: Bool, pool: Bool, flagged: Bool | None, reviewed: Bool, labels: Int32, keeper: Int32) -> Int64:
     """(j,) int64: held-out samples to judge by. Those that the scan flags are left out, unless a person reviewed them; so
-    are copies of other samples (they may have been trained on), and those without a label."""
+    are copies of other samples (they may have been trained on), and those without a label.
+    """
     good = held & pool & (labels >= 0) & (keeper < 0)
     if flagged is not None:
         good &= ~flagged | reviewed

@@ -47,9 +47,14 @@ def compared(m: SelectionContext, inputs: Any, judge: Int64) -> tuple[list[str],
 
 
 def compare(
-    chooser: SubsetSelector, wish: SubsetRequest, material: SelectionContext | None = None, *, seeds: int = SEEDS, actor: str = "",
+    chooser: SubsetSelector,
+    wish: SubsetRequest,
+    material: SelectionContext | None = None,
+    *,
+    seeds: int = SEEDS,
+    actor: str = "",
     progress: ProgressFn = quiet,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """Measure every method under one budget, one setting of the sliders and one set of constraints, beside random.
 
     Each method's subset is trained on ``seeds`` times and random is drawn anew for each; all are judged on the held-out samples
@@ -62,7 +67,9 @@ def compare(
 
     Raises
     ------
-    QueryError : there are no embeddings or no labels, too few held-out samples to judge by, or a budget or slider that is none.
+    QueryError
+        There are no embeddings or no labels, too few held-out samples to judge by, or a budget or slider that is
+        none.
     """
     m = material or chooser.material()
     features, judge = judging(chooser, m)
@@ -107,12 +114,21 @@ def compare(
     said = recommendation(rows)
     out: dict[str, Any] = plain(
         {
-            "fingerprint": comparison_mark(chooser, m, wish), "data": chooser.state_mark(m), "wish": wish.to_json(), "rows": rows,
-            "left_out": left, "judged": len(judge), "reviewed": int(m.reviewed[judge].sum()), "seeds": seeds, "looks": looks,
-            "level": found.level, "recommended": said, "verdict": _verdict(rows, said),
+            "fingerprint": comparison_mark(chooser, m, wish),
+            "data": chooser.state_mark(m),
+            "wish": wish.to_json(),
+            "rows": rows,
+            "left_out": left,
+            "judged": len(judge),
+            "reviewed": int(m.reviewed[judge].sum()),
+            "seeds": seeds,
+            "looks": looks,
+            "level": found.level,
+            "recommended": said,
+            "verdict": _verdict(rows, said),
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-    )  # fmt: skip
+    )
     return out
 
 
@@ -122,9 +138,10 @@ def recommendation(rows: Sequence[Mapping[str, Any]]) -> str | None:
     RS2 is never it: what beats random there is a way to train on all data, and no subset that could be kept or exported.
     """
     better = [
-        r for r in rows
+        r
+        for r in rows
         if r["against_random"] is not None and r["against_random"][1] > 0 and r["method"] != FreshRandom.name
-    ]  # fmt: skip
+    ]
     return str(max(better, key=lambda r: r["against_random"][0])["method"]) if better else None
 
 
@@ -166,9 +183,13 @@ def _facts(chooser: SubsetSelector, m: SelectionContext, wish: SubsetRequest, ch
     pool = narrowed(chooser.inputs(m, wish), chooser.rules(m, wish)).pool
     seen = coverage(chooser.raw, pool, choice.rows, chooser.graph)
     return {
-        "method": wish.method, "title": SELECTORS.get(wish.method).title, "chosen": len(choice.rows), "radius": seen.radius,
-        "p95": seen.p95, "vendi": vendi(chooser.vectors, choice.rows) if chooser.vectors is not None else float("nan"),
-    }  # fmt: skip
+        "method": wish.method,
+        "title": SELECTORS.get(wish.method).title,
+        "chosen": len(choice.rows),
+        "radius": seen.radius,
+        "p95": seen.p95,
+        "vendi": vendi(chooser.vectors, choice.rows) if chooser.vectors is not None else float("nan"),
+    }
 
 
 class Comparisons:

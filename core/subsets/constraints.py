@@ -17,9 +17,16 @@ from .methods.base import SELECTORS, SelectionInputs, Selector, shares
 class Constraints:
     """What every subset must hold to.
 
-    per_class : at least so many of each class, where the pool has them. keep_groups : groups (classes where there are no
-    groups) keep their share of the pool. guarded : (n,) bool, never left out. keeper : (n,) int32 row that stands for a
-    duplicate, −1 = none; all but one of each duplicate group are left out.
+    Attributes
+    ----------
+    per_class
+        At least so many of each class, where the pool has them.
+    keep_groups
+        Groups (classes where there are no groups) keep their share of the pool.
+    guarded
+        (n,) bool, never left out.
+    keeper
+        (n,) int32 row that stands for a duplicate, −1 = none; all but one of each duplicate group are left out.
     """
 
     per_class: int = 0
@@ -31,7 +38,8 @@ class Constraints:
 @dataclass(frozen=True)
 class ConstrainedResult:
     """rows : (m,) int64, distinct; those that a constraint demanded come first. weights : (m,) float32 or None. forced : how many
-    a constraint demanded. pool : how many there were to choose from. notices : sentences for the person."""
+    a constraint demanded. pool : how many there were to choose from. notices : sentences for the person.
+    """
 
     rows: Int64
     weights: Float32 | None = None
@@ -43,7 +51,8 @@ class ConstrainedResult:
 
 def budget_of(text: str | int | float, pool: int) -> int:
     """A number of samples from ``"500"``, ``"30%"`` or a number; "auto" = the whole pool, which methods that size themselves
-    take as their own choice. Raises QueryError for anything else."""
+    take as their own choice. Raises QueryError for anything else.
+    """
     said = str(text).strip().lower()
     try:
         if said == "auto":
@@ -90,7 +99,8 @@ def choose(
 
     Raises
     ------
-    QueryError : an unknown method, a budget that is none, or inputs that the method needs and that are not there.
+    QueryError
+        An unknown method, a budget that is none, or inputs that the method needs and that are not there.
     """
     if method not in SELECTORS:
         raise QueryError(f"No subset method is called {method!r}. There are: {', '.join(SELECTORS.names())}.")

@@ -24,7 +24,8 @@ def curve_weights(loss: Float32, points: Sequence[tuple[float, float]] = TRUSTIN
 
     Raises
     ------
-    QueryError : fewer than two points, ranks that do not rise from 0 to 1, or weights outside of [0, 1].
+    QueryError
+        Fewer than two points, ranks that do not rise from 0 to 1, or weights outside of [0, 1].
     """
     at = np.array([p[0] for p in points], float)
     weight = np.array([p[1] for p in points], float)
@@ -81,7 +82,8 @@ def easy_to_uniform(hardness: Float32, epochs: int = 10, start: float = 0.3) -> 
 @dataclass(frozen=True)
 class Curriculum:
     """weight : (m,) float32 ≥ 0. stage : (m,) int32, the epoch at which a sample comes in. shuffled : (m,) int64, the permutation of
-    its baseline: sample i of the baseline has weight[shuffled[i]] and stage[shuffled[i]]."""
+    its baseline: sample i of the baseline has weight[shuffled[i]] and stage[shuffled[i]].
+    """
 
     weight: Float32
     stage: NDArray[np.int32]
@@ -105,17 +107,35 @@ def shuffled_baseline(m: int, seed: int, labels: Int32 | None = None) -> Int64:
 
 
 def curriculum(
-    rows: Int64, labels: Int32, *, loss: Float32 | None = None, points: Sequence[tuple[float, float]] | None = None,
-    trust: Float32 | None = None, temperature: float | None = None, hardness: Float32 | None = None, epochs: int = 10,
-    start: float = 1.0, sure: Bool | None = None, seed: int = 0,
-) -> Curriculum:  # fmt: skip
+    rows: Int64,
+    labels: Int32,
+    *,
+    loss: Float32 | None = None,
+    points: Sequence[tuple[float, float]] | None = None,
+    trust: Float32 | None = None,
+    temperature: float | None = None,
+    hardness: Float32 | None = None,
+    epochs: int = 10,
+    start: float = 1.0,
+    sure: Bool | None = None,
+    seed: int = 0,
+) -> Curriculum:
     """Weights multiplied from what is given, and a schedule.
 
     Parameters
     ----------
-    rows : (m,) the samples. labels, loss, trust, hardness, sure : (n,) for all samples. points : the loss → weight curve, None =
-    not used. temperature : of class balance, None = not used. start : the first share of the schedule, 1 = no schedule. sure :
-    samples whose label a person stands for: the curve and the trust weigh them 1.
+    rows
+        (m,) the samples.
+    labels, loss, trust, hardness, sure
+        (n,) for all samples.
+    points
+        The loss → weight curve, None = not used.
+    temperature
+        Of class balance, None = not used.
+    start
+        The first share of the schedule, 1 = no schedule.
+    sure
+        Samples whose label a person stands for: the curve and the trust weigh them 1.
     """
     weight = np.ones(len(rows), np.float32)
     if points is not None and loss is not None:

@@ -129,7 +129,8 @@ def judging(chooser: SubsetSelector, m: SelectionContext) -> tuple[Float32, Int6
 
     Raises
     ------
-    QueryError : there are no embeddings or no labels, or too few held-out samples to judge by.
+    QueryError
+        There are no embeddings or no labels, or too few held-out samples to judge by.
     """
     features = chooser.features
     if features is None or not (m.inputs.labels >= 0).any():
@@ -144,9 +145,15 @@ def judging(chooser: SubsetSelector, m: SelectionContext) -> tuple[Float32, Int6
 
 
 def payoff(
-    chooser: SubsetSelector, choice: SubsetChoice, material: SelectionContext | None = None, *, seeds: int = SEEDS, actor: str = "",
-    progress: ProgressFn = quiet, curve: bool = True,
-) -> dict[str, Any]:  # fmt: skip
+    chooser: SubsetSelector,
+    choice: SubsetChoice,
+    material: SelectionContext | None = None,
+    *,
+    seeds: int = SEEDS,
+    actor: str = "",
+    progress: ProgressFn = quiet,
+    curve: bool = True,
+) -> dict[str, Any]:
     """Measure a subset (see :func:`winnow.core.subsets.bootstrap.measure`) on the held-out samples, their labels cleaned.
 
     Returns JSON: arms (each with size, accuracy, deviation, f1, gmean, differences), judged, reviewed (of the judged, by a
@@ -154,7 +161,8 @@ def payoff(
 
     Raises
     ------
-    QueryError : there are no embeddings or no labels, or too few held-out samples to judge by.
+    QueryError
+        There are no embeddings or no labels, or too few held-out samples to judge by.
     """
     m = material or chooser.material()
     features, judge = judging(chooser, m)
@@ -162,9 +170,15 @@ def payoff(
     looks = guard.note(choice.fingerprint, choice.wish.method, actor)
     arms = arms_of(chooser, m, choice, curve=curve)
     found = measure(
-        features, len(m.classes), arms, judge, m.inputs.labels[judge], seeds=seeds, looks=looks,
+        features,
+        len(m.classes),
+        arms,
+        judge,
+        m.inputs.labels[judge],
+        seeds=seeds,
+        looks=looks,
         progress=progress,
-    )  # fmt: skip
+    )
     aimed = Need.TARGET in SELECTORS.get(choice.wish.method).requires and bool(
         m.inputs.target is not None and m.inputs.target[judge].any()
     )
@@ -173,7 +187,8 @@ def payoff(
 
 def summary(found: Payoff, choice: SubsetChoice, looks: int, reviewed: int, aimed: bool = False) -> dict[str, Any]:
     """A payoff as JSON, with its verdict in words. ``aimed`` : the method was given the samples that judge as its target; such a
-    subset never counts as better than random."""
+    subset never counts as better than random.
+    """
     subset = found.arm("subset")
     gain = next(d for d in subset.differences if d.against == "random")
     how = f"{gain.value:+.1%} against random ({gain.low:+.1%} to {gain.high:+.1%})"
@@ -190,11 +205,19 @@ def summary(found: Payoff, choice: SubsetChoice, looks: int, reviewed: int, aime
     arms = [{**asdict(a), "differences": [{**asdict(d), "sure": d.sure} for d in a.differences]} for a in found.arms]
     out: dict[str, Any] = plain(
         {
-            "fingerprint": choice.fingerprint, "method": choice.wish.method, "size": len(choice.rows), "arms": arms,
-            "judged": found.judged, "reviewed": reviewed, "seeds": found.seeds, "level": found.level, "looks": looks,
-            "verdict": verdict, "beats_random": gain.low > 0 and not aimed and choice.wish.method != Random.name,
+            "fingerprint": choice.fingerprint,
+            "method": choice.wish.method,
+            "size": len(choice.rows),
+            "arms": arms,
+            "judged": found.judged,
+            "reviewed": reviewed,
+            "seeds": found.seeds,
+            "level": found.level,
+            "looks": looks,
+            "verdict": verdict,
+            "beats_random": gain.low > 0 and not aimed and choice.wish.method != Random.name,
         }
-    )  # fmt: skip
+    )
     return out
 
 

@@ -23,8 +23,14 @@ def _files(root: str | Path, mark: str) -> JobFiles:
     return JobFiles(Path(root).absolute() / "payoff" / fp.of(mark), "measurement")
 
 
-def start_payoff(root: str | Path, choice: SubsetChoice, actor: str, among: Sequence[str] | None = None,
-          target: Sequence[str] | None = None, seeds: int = 5) -> None:  # fmt: skip
+def start_payoff(
+    root: str | Path,
+    choice: SubsetChoice,
+    actor: str,
+    among: Sequence[str] | None = None,
+    target: Sequence[str] | None = None,
+    seeds: int = 5,
+) -> None:
     """Start measuring a subset in its own process and return at once; nothing happens where it runs already.
 
     Follow it with :func:`payoff_status`, under the subset's fingerprint.
@@ -34,10 +40,18 @@ def start_payoff(root: str | Path, choice: SubsetChoice, actor: str, among: Sequ
     _launch(root, choice.fingerprint, request)
 
 
-def start_comparison(root: str | Path, mark: str, wish: SubsetRequest, actor: str, among: Sequence[str] | None = None,
-                     target: Sequence[str] | None = None, seeds: int = 5) -> None:  # fmt: skip
+def start_comparison(
+    root: str | Path,
+    mark: str,
+    wish: SubsetRequest,
+    actor: str,
+    among: Sequence[str] | None = None,
+    target: Sequence[str] | None = None,
+    seeds: int = 5,
+) -> None:
     """Start comparing all methods in a process, as :func:`start_payoff` does. ``mark`` :
-    :func:`winnow.core.subsets.comparison.comparison_mark`."""
+    :func:`winnow.core.subsets.comparison.comparison_mark`.
+    """
     _launch(root, mark, {"what": "comparison", **_request(wish, actor, among, target, seeds)})
 
 
@@ -45,9 +59,12 @@ def _request(
     wish: SubsetRequest, actor: str, among: Sequence[str] | None, target: Sequence[str] | None, seeds: int
 ) -> dict[str, Any]:
     return {
-        "wish": wish.to_json(), "actor": actor, "seeds": seeds,
-        "among": None if among is None else list(among), "target": None if target is None else list(target),
-    }  # fmt: skip
+        "wish": wish.to_json(),
+        "actor": actor,
+        "seeds": seeds,
+        "among": None if among is None else list(among),
+        "target": None if target is None else list(target),
+    }
 
 
 def _launch(root: str | Path, mark: str, request: dict[str, Any]) -> None:

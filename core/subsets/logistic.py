@@ -29,9 +29,13 @@ class Probe:
 
 
 def fit_path(
-    x: Float32, y: Int32, classes: int, penalties: Sequence[float], weight: NDArray[np.float32] | None = None,
+    x: Float32,
+    y: Int32,
+    classes: int,
+    penalties: Sequence[float],
+    weight: NDArray[np.float32] | None = None,
     rounds: int = 80,
-) -> list[Probe]:  # fmt: skip
+) -> list[Probe]:
     """One probe per penalty, all fitted at once.
 
     Formula: minimise mean_i w_i·[−log softmax(Wᵀx_i + b)_{y_i}] + penalty/2·‖W‖² by accelerated descent with restarts in the
@@ -41,7 +45,12 @@ def fit_path(
 
     Parameters
     ----------
-    x : (m, d) float32. y : (m,) int32 in [0, classes). weight : (m,) ≥ 0, mean is normalised to 1.
+    x
+        (m, d) float32.
+    y
+        (m,) int32 in [0, classes).
+    weight
+        (m,) ≥ 0, mean is normalised to 1.
     """
     import torch
 
@@ -100,7 +109,7 @@ _RATE = 0.3
 
 def fit_fresh(
     x: Float32, y: Int32, classes: int, penalties: Sequence[float], epochs: Sequence[Int64], seed: int = 0
-) -> list[Probe]:  # fmt: skip
+) -> list[Probe]:
     """One probe per penalty, trained in epochs on another subset each, so that a pass costs a subset and all data is seen in time.
 
     Formula: the objective of :func:`fit_path` by stochastic descent in mini-batches of 256 with Nesterov momentum 0.9 and a step
@@ -110,7 +119,12 @@ def fit_fresh(
 
     Parameters
     ----------
-    x : (m, d) float32. y : (m,) int32 in [0, classes). epochs : rows of x for each epoch; an empty epoch does nothing.
+    x
+        (m, d) float32.
+    y
+        (m,) int32 in [0, classes).
+    epochs
+        Rows of x for each epoch; an empty epoch does nothing.
     """
     import torch
 
@@ -149,7 +163,7 @@ def fit_fresh(
 
 def fit_fresh_tuned(
     x: Float32, y: Int32, classes: int, seed: int, epochs: Sequence[Int64], penalties: Sequence[float] = GRID
-) -> Probe:  # fmt: skip
+) -> Probe:
     """:func:`fit_fresh` with the penalty that does best on an inner split, which no epoch of the tuning sees."""
     if len(np.unique(y)) < 2 or len(y) < 10:
         return fit_path(x, y, classes, [1e-2])[0]
@@ -170,9 +184,13 @@ def inner_split(y: Int32, seed: int, share: float = 0.2) -> NDArray[np.bool_]:
 
 
 def fit_tuned(
-    x: Float32, y: Int32, classes: int, seed: int, weight: NDArray[np.float32] | None = None,
+    x: Float32,
+    y: Int32,
+    classes: int,
+    seed: int,
+    weight: NDArray[np.float32] | None = None,
     penalties: Sequence[float] = GRID,
-) -> Probe:  # fmt: skip
+) -> Probe:
     """A probe with the penalty that does best on an inner split of its own training data, fitted again on all of it.
 
     ``weight`` counts in the inner split's accuracy too.

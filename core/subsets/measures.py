@@ -16,7 +16,8 @@ from ..types import Bool, Float32, Int32, Int64, Neighbors
 @dataclass(frozen=True)
 class Coverage:
     """Cosine distances from every sample of the pool to the nearest chosen one. radius : the largest; p95 : the 95th
-    percentile; mean : over all, the chosen themselves at 0."""
+    percentile; mean : over all, the chosen themselves at 0.
+    """
 
     radius: float
     p95: float
@@ -32,7 +33,12 @@ def coverage(vectors: NDArray[Any], pool: Bool, rows: Int64, graph: Neighbors | 
 
     Parameters
     ----------
-    vectors : (n, d) unit rows, any float (may be memory-mapped). pool : (n,) bool. rows : (m,) the subset; none = NaN.
+    vectors
+        (n, d) unit rows, any float (may be memory-mapped).
+    pool
+        (n,) bool.
+    rows
+        (m,) the subset; none = NaN.
     """
     if not len(rows) or not pool.any():
         return Coverage(float("nan"), float("nan"), float("nan"))
@@ -105,7 +111,8 @@ def _exp_entropy(gram: NDArray[np.float64]) -> float:
 @dataclass(frozen=True)
 class Share:
     """One class's or group's part of the pool and of the subset. before, after : in [0, 1]; count : in the subset. shifted : the
-    share changed by more than a tenth of itself and by more than chance (Wilson, 95%, over all of them)."""
+    share changed by more than a tenth of itself and by more than chance (Wilson, 95%, over all of them).
+    """
 
     name: str
     size: int

@@ -40,8 +40,16 @@ _CARDS = 64
 class SubsetRequest:
     """What subset is wanted: kept with it, so that it can be made again.
 
-    budget : "500", "30%" or "auto". per_class, keep_groups, guard, deduplicate : the constraints. holdout : whether
-    held-out samples may be chosen. options : the method's own settings. target : ids that the subset shall resemble.
+    Attributes
+    ----------
+    budget
+        "500", "30%" or "auto".
+    per_class, keep_groups, guard, deduplicate
+        The constraints.
+    holdout
+        Whether held-out samples may be chosen.
+    options
+        The method's own settings. target : ids that the subset shall resemble.
     """
 
     method: str = "random"
@@ -68,7 +76,8 @@ class SubsetRequest:
 @dataclass(frozen=True)
 class SubsetChoice:
     """A subset that was chosen. rows : (m,) int64 in order of choice; ids : theirs. fingerprint : of the scan, the labels, pool and
-    trust as the decisions made them, and the wish."""
+    trust as the decisions made them, and the wish.
+    """
 
     wish: SubsetRequest
     rows: Int64
@@ -84,7 +93,8 @@ class SubsetChoice:
 @dataclass(frozen=True)
 class SubsetScores:
     """quality : mean trust, 1 = all trusted. diversity : Vendi score. gradient_diversity : of what training would teach.
-    complexity : mean hardness. coverage : see :class:`winnow.core.subsets.measures.Coverage`."""
+    complexity : mean hardness. coverage : see :class:`winnow.core.subsets.measures.Coverage`.
+    """
 
     size: int
     quality: float
@@ -97,7 +107,8 @@ class SubsetScores:
 @dataclass(frozen=True)
 class SubsetReport:
     """What a subset costs and gains without training: itself, a random one of its size, and the pool. classes, groups :
-    shares before and after. warnings : sentences about shares that curation moved."""
+    shares before and after. warnings : sentences about shares that curation moved.
+    """
 
     subset: SubsetScores
     random: SubsetScores
@@ -111,10 +122,23 @@ class SubsetReport:
 class SelectionContext:
     """What methods look at, as the decisions are now.
 
-    classes : names by code. given : (n,) int32 labels as they came, by the class registry. usable : (n,) bool, has an
-    embedding. excluded : (n,) bool, by a person. reviewed : (n,) bool, accepted or relabelled. held : (n,) bool, the held-out
-    samples. whole : (n,) bool, the pool as it is when all may be chosen: it says what is held out and judges, whatever a choice
-    is made among.
+    Attributes
+    ----------
+    classes
+        Names by code.
+    given
+        (n,) int32 labels as they came, by the class registry.
+    usable
+        (n,) bool, has an embedding.
+    excluded
+        (n,) bool, by a person.
+    reviewed
+        (n,) bool, accepted or relabelled.
+    held
+        (n,) bool, the held-out samples.
+    whole
+        (n,) bool, the pool as it is when all may be chosen: it says what is held out and judges, whatever a choice is
+        made among.
     """
 
     inputs: SelectionInputs
@@ -134,7 +158,8 @@ class SelectionContext:
 class CurriculumConfig:
     """How to weigh and when to bring in samples. curve : loss → weight points (rank, weight), None = not used. trust : weigh by the
     trust in each label. temperature : of class balance, 0 = all alike, None = not used. epochs, start : the easy → uniform
-    schedule, start = the share of the first epoch, 1 = none."""
+    schedule, start = the share of the first epoch, 1 = none.
+    """
 
     curve: Sequence[tuple[float, float]] | None = None
     trust: bool = True
@@ -167,7 +192,8 @@ class SubsetSelector:
 
     def methods(self, material: SelectionContext | None = None) -> list[dict[str, Any]]:
         """Every method: name, title, explain, uses, sizes_itself, needs_target, and why_not: why it cannot be used here ("" =
-        it can; a missing target is no reason, for it is given with the wish)."""
+        it can; a missing target is no reason, for it is given with the wish).
+        """
         inputs = (material or self.material()).inputs
         out = []
         for s in SELECTORS:
@@ -255,7 +281,8 @@ class SubsetSelector:
 
     def material(self, among: Sequence[str] | None = None, target: Sequence[str] | None = None) -> SelectionContext:
         """What methods look at now: labels and trust as the decisions make them. ``among``: ids that may be chosen (None =
-        all); ``target``: ids that the subset shall resemble (None = the held-out samples)."""
+        all); ``target``: ids that the subset shall resemble (None = the held-out samples).
+        """
         scan = self._scan
         classes = tuple(self._context.classes())
         code = {name: i for i, name in enumerate(classes)}
@@ -297,13 +324,31 @@ class SubsetSelector:
             goal[:] = False
             goal[self.rows(target)] = True
         inputs = SelectionInputs(
-            pool=pool, labels=labels, n_classes=len(classes), vectors=self.vectors, neighbors=self.graph, quality=quality,
-            hardness=hardness, flagged=scan["flagged"] & ~reviewed, clusters=scan["clusters"], groups=scan["groups"],
+            pool=pool,
+            labels=labels,
+            n_classes=len(classes),
+            vectors=self.vectors,
+            neighbors=self.graph,
+            quality=quality,
+            hardness=hardness,
+            flagged=scan["flagged"] & ~reviewed,
+            clusters=scan["clusters"],
+            groups=scan["groups"],
             target=goal,
-        )  # fmt: skip
+        )
         return SelectionContext(
-            inputs, classes, scan["group_names"], given, scan["ok"], excluded, reviewed, held, scan["keeper"], scan["guarded"], whole
-        )  # fmt: skip
+            inputs,
+            classes,
+            scan["group_names"],
+            given,
+            scan["ok"],
+            excluded,
+            reviewed,
+            held,
+            scan["keeper"],
+            scan["guarded"],
+            whole,
+        )
 
     def rows(self, ids: Sequence[str]) -> Int64:
         """(m,) int64 rows of these samples. Raises QueryError for an unknown id."""
@@ -315,14 +360,19 @@ class SubsetSelector:
     # ── choosing ────────────────────────────────────────────────────────────────────────────────────────────────
 
     def choose(
-        self, wish: SubsetRequest, *, among: Sequence[str] | None = None, target: Sequence[str] | None = None,
+        self,
+        wish: SubsetRequest,
+        *,
+        among: Sequence[str] | None = None,
+        target: Sequence[str] | None = None,
         material: SelectionContext | None = None,
-    ) -> SubsetChoice:  # fmt: skip
+    ) -> SubsetChoice:
         """Choose a subset. Held-out samples are left out of the pool unless the wish says otherwise.
 
         Raises
         ------
-        QueryError : an unknown method, a budget that is none, or something that the method needs and that is not there.
+        QueryError
+            An unknown method, a budget that is none, or something that the method needs and that is not there.
         """
         m = material or self.material(among, target)
         inputs = self.inputs(m, wish)
@@ -337,9 +387,13 @@ class SubsetSelector:
                 raise QueryError(f"{name} is {getattr(wish, name)}: the slider goes from 0 to 1.")
         pool = m.inputs.pool if wish.holdout else m.inputs.pool & ~m.held
         return replace(
-            m.inputs, pool=pool, quality_weight=wish.quality, diversity=wish.diversity, seed=wish.seed,
+            m.inputs,
+            pool=pool,
+            quality_weight=wish.quality,
+            diversity=wish.diversity,
+            seed=wish.seed,
             options=wish.options,
-        )  # fmt: skip
+        )
 
     @staticmethod
     def rules(m: SelectionContext, wish: SubsetRequest) -> Constraints:
@@ -379,8 +433,13 @@ class SubsetSelector:
             share_table(inputs.groups, m.group_names, inputs.pool, choice.rows) if inputs.groups is not None else []
         )
         return SubsetReport(
-            self._scores(inputs, choice.rows, inputs.pool), chance, self._card((mark, -1, 0), inputs, lambda: pool), classes, groups, tuple(_shifts(classes, "class") + _shifts(groups, "source")),
-        )  # fmt: skip
+            self._scores(inputs, choice.rows, inputs.pool),
+            chance,
+            self._card((mark, -1, 0), inputs, lambda: pool),
+            classes,
+            groups,
+            tuple(_shifts(classes, "class") + _shifts(groups, "source")),
+        )
 
     def _card(self, key: tuple[str, int, int], inputs: SelectionInputs, rows: Callable[[], Int64]) -> SubsetScores:
         """A scorecard that does not hang on the method: made once."""
@@ -445,20 +504,29 @@ class SubsetSelector:
             rows = np.flatnonzero(m.inputs.pool & ~m.held & (m.inputs.labels >= 0))
         rows = rows[m.inputs.labels[rows] >= 0]
         made = curriculum(
-            rows, m.inputs.labels, loss=self.loss(m), points=plan.curve, trust=self.trust() if plan.trust else None,
-            temperature=plan.temperature, hardness=m.inputs.hardness, epochs=plan.epochs, start=plan.start, sure=m.reviewed,
+            rows,
+            m.inputs.labels,
+            loss=self.loss(m),
+            points=plan.curve,
+            trust=self.trust() if plan.trust else None,
+            temperature=plan.temperature,
+            hardness=m.inputs.hardness,
+            epochs=plan.epochs,
+            start=plan.start,
+            sure=m.reviewed,
             seed=plan.seed,
-        )  # fmt: skip
+        )
         said = {**asdict(plan), "generation": self.generation, "rows": len(rows)}
         table = pa.table(
             {
                 "sample_id": pa.array([str(i) for i in self.ids[rows]], pa.string()),
                 "label": pa.array([m.classes[c] for c in m.inputs.labels[rows]], pa.string()),
-                "sample_weight": pa.array(made.weight), "epoch": pa.array(made.stage),
+                "sample_weight": pa.array(made.weight),
+                "epoch": pa.array(made.stage),
                 "sample_weight_shuffled": pa.array(made.weight[made.shuffled]),
                 "epoch_shuffled": pa.array(made.stage[made.shuffled]),
             }
-        ).replace_schema_metadata({"winnow_curriculum": json.dumps(plain(said))})  # fmt: skip
+        ).replace_schema_metadata({"winnow_curriculum": json.dumps(plain(said))})
         save_table(path, table)
         return said
 
@@ -466,11 +534,18 @@ class SubsetSelector:
 
     def save(self, choice: SubsetChoice, name: str, actor: str) -> Selection:
         """Keep a subset under a name, with its method, settings and fingerprint, for ``actor``. Raises QueryError for a name that is
-        taken, NotAllowed."""
+        taken, NotAllowed.
+        """
         made: Selection = self.saved.save(
-            name, choice.ids, actor=actor, generation=self.generation, method=choice.wish.method,
-            params=choice.wish.to_json(), fingerprint=choice.fingerprint, weights=choice.weights,
-        )  # fmt: skip
+            name,
+            choice.ids,
+            actor=actor,
+            generation=self.generation,
+            method=choice.wish.method,
+            params=choice.wish.to_json(),
+            fingerprint=choice.fingerprint,
+            weights=choice.weights,
+        )
         return made
 
     def find(self, name: str) -> Selection:
@@ -505,7 +580,10 @@ class SubsetSelector:
 def leading_directions(vectors: Any, k: int, seed: int = 0) -> Float32:
     """(d, k) float32 orthonormal: the leading k eigenvectors of ZᵀZ over at most 20,000 rows, drawn at random.
 
-    ``vectors`` : (n, d) any float, may be memory-mapped; k ≤ d.
+    Parameters
+    ----------
+    vectors
+        (n, d) any float, may be memory-mapped; k ≤ d.
     """
     n, d = vectors.shape
     rng = np.random.default_rng(seed)

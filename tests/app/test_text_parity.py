@@ -75,8 +75,31 @@ def test_class_centres_are_means_of_readable_samples() -> None:
     np.testing.assert_allclose(centres, [[0.5**0.5, 0.5**0.5], [1, 0], [0, 0]], atol=1e-6)
 
 
-ENGLISH = ["please block my card", "set an alarm for seven", "what is the weather in the morning", "where is my lost suitcase", "book a table for two people", "how much money is in my account", "play some music in the kitchen", "is there a fee for this transfer", "change the language of the assistant", "tell me when the flight leaves", "what is the limit of my credit card", "remind me to call the bank tomorrow", "i want to cancel my order", "how long does the train take", "the speaker is much too loud", "how do i reset the password of my account"]  # fmt: skip
-FOREIGN = ["bitte sperren sie meine karte sofort", "wie wird das wetter morgen früh", "quiero reservar una mesa para dos", "quel temps fera-t-il demain matin", "stell den wecker auf sieben uhr"]  # fmt: skip
+ENGLISH = [
+    "please block my card",
+    "set an alarm for seven",
+    "what is the weather in the morning",
+    "where is my lost suitcase",
+    "book a table for two people",
+    "how much money is in my account",
+    "play some music in the kitchen",
+    "is there a fee for this transfer",
+    "change the language of the assistant",
+    "tell me when the flight leaves",
+    "what is the limit of my credit card",
+    "remind me to call the bank tomorrow",
+    "i want to cancel my order",
+    "how long does the train take",
+    "the speaker is much too loud",
+    "how do i reset the password of my account",
+]
+FOREIGN = [
+    "bitte sperren sie meine karte sofort",
+    "wie wird das wetter morgen früh",
+    "quiero reservar una mesa para dos",
+    "quel temps fera-t-il demain matin",
+    "stell den wecker auf sieben uhr",
+]
 
 
 def test_another_language_in_the_same_script_is_found() -> None:

@@ -22,11 +22,18 @@ def world(n: int = N, seed: int = 0) -> SelectionInputs:
     z = (z / np.linalg.norm(z, axis=1, keepdims=True)).astype(np.float32)
     pool = rng.random(n) < 0.9
     return SelectionInputs(
-        pool=pool, labels=labels, n_classes=C, vectors=z, neighbors=build(z, np.ones(n, bool), 12),
-        quality=rng.random(n).astype(np.float32), hardness=rng.random(n).astype(np.float32), flagged=rng.random(n) < 0.1,
-        clusters=rng.integers(-1, 6, n).astype(np.int32), groups=rng.integers(0, 3, n).astype(np.int32),
+        pool=pool,
+        labels=labels,
+        n_classes=C,
+        vectors=z,
+        neighbors=build(z, np.ones(n, bool), 12),
+        quality=rng.random(n).astype(np.float32),
+        hardness=rng.random(n).astype(np.float32),
+        flagged=rng.random(n) < 0.1,
+        clusters=rng.integers(-1, 6, n).astype(np.int32),
+        groups=rng.integers(0, 3, n).astype(np.int32),
         target=rng.random(n) < 0.1,
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture(scope="module")
@@ -79,9 +86,14 @@ def test_tiny_datasets(selector: Selector, n: int) -> None:
 def test_identical_rows_without_labels(selector: Selector, inputs: SelectionInputs) -> None:
     z = np.tile(np.eye(1, D, dtype=np.float32), (60, 1))
     same = replace(
-        world(60), vectors=z, neighbors=build(z, np.ones(60, bool), 5), pool=np.ones(60, bool),
-        labels=np.full(60, -1, np.int32), hardness=np.full(60, np.nan, np.float32), quality=np.full(60, np.nan, np.float32),
-    )  # fmt: skip
+        world(60),
+        vectors=z,
+        neighbors=build(z, np.ones(60, bool), 5),
+        pool=np.ones(60, bool),
+        labels=np.full(60, -1, np.int32),
+        hardness=np.full(60, np.nan, np.float32),
+        quality=np.full(60, np.nan, np.float32),
+    )
     rows = selector(same, 20, NONE).rows
     assert len(set(rows.tolist())) == len(rows)
     assert len(rows) == 20 or selector.sizes_itself

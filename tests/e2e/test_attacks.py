@@ -38,11 +38,15 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         Image.fromarray(shade.astype(np.uint8)).save(out, "PNG")
         rows.append(
             {
-                "id": f"{i} {ATTACK}", "image": out.getvalue() if i != 7 else b"<script>window.__xss=1</script>",
-                "label": attack(f"class{i % 3}"), "split": attack(("train", "test")[i % 2]), "source": attack(f"s{i % 2}"),
-                "note": "=1+1 " + ATTACK, ATTACK: ATTACK,
+                "id": f"{i} {ATTACK}",
+                "image": out.getvalue() if i != 7 else b"<script>window.__xss=1</script>",
+                "label": attack(f"class{i % 3}"),
+                "split": attack(("train", "test")[i % 2]),
+                "source": attack(f"s{i % 2}"),
+                "note": "=1+1 " + ATTACK,
+                ATTACK: ATTACK,
             }
-        )  # fmt: skip
+        )
     rows += [{**rows[0], "id": f"copy {ATTACK}"}]
     pd.DataFrame(rows).to_parquet(home / f"{'x' * 5}.parquet")
     with Workspace.scan(

@@ -61,9 +61,11 @@ def test_points_in_outlines_agree(blank: Page) -> None:
         ring = rng.uniform(-1, 1, (corners, 2))
         engine = PointIndex(points[:, 0], points[:, 1]).inside(ring.tolist())
         browser = call(
-            blank, "map/geometry.js", "(m, x) => x.points.map(p => m.inRing(p[0], p[1], x.ring))",
+            blank,
+            "map/geometry.js",
+            "(m, x) => x.points.map(p => m.inRing(p[0], p[1], x.ring))",
             {"points": points.tolist(), "ring": ring.tolist()},
-        )  # fmt: skip
+        )
         assert browser == engine.tolist()
 
 
@@ -93,12 +95,17 @@ def test_cells_of_the_grid_hold_what_a_window_and_an_outline_hold(blank: Page) -
         return [x.rings.map(held), within.sort((a, b) => a - b)]; }"""
     turn = np.linspace(0, 2 * np.pi, 60)
     rings = [
-        rng.uniform(-3, 3, (9, 2)), np.stack([0.4 * np.cos(turn), 1.7 * np.sin(turn)], 1),
-        np.array([[-9, -9], [9, -9], [9, 9], [-9, 9]]), np.array([[8, 8], [9, 8], [9, 9]]), points[10:14].astype(float),
-    ]  # fmt: skip
+        rng.uniform(-3, 3, (9, 2)),
+        np.stack([0.4 * np.cos(turn), 1.7 * np.sin(turn)], 1),
+        np.array([[-9, -9], [9, -9], [9, 9], [-9, 9]]),
+        np.array([[8, 8], [9, 8], [9, 9]]),
+        points[10:14].astype(float),
+    ]
     window = {"x0": -0.5, "x1": 1.25, "y0": -2.0, "y1": 0.75}
     index = PointIndex(points[:, 0], points[:, 1])
-    found, within = call(blank, "map/geometry.js", body, {"points": plain, "rings": [r.tolist() for r in rings], "window": window})  # fmt: skip
+    found, within = call(
+        blank, "map/geometry.js", body, {"points": plain, "rings": [r.tolist() for r in rings], "window": window}
+    )
     for ring, held in zip(rings, found, strict=True):
         assert held == np.flatnonzero(index.inside(ring.tolist())).tolist()
     x, y = points.T
@@ -200,9 +207,13 @@ def test_every_tile_has_a_place_and_every_place_its_tile(blank: Page, sizes: lis
         ("a b c d e", "a c e", [1, 3]),
         ("a b", "", [0, 1]),
         ("x y a b x", "a b", [0, 1, 4]),
-        (" ".join(f"w{i}" for i in range(3000)), " ".join(f"w{i}" for i in range(3000) if i not in (5, 2990)), [5, 2990]),
+        (
+            " ".join(f"w{i}" for i in range(3000)),
+            " ".join(f"w{i}" for i in range(3000) if i not in (5, 2990)),
+            [5, 2990],
+        ),
     ],
-)  # fmt: skip
+)
 def test_differing_words_are_those_that_no_alignment_keeps(
     blank: Page, mine: str, other: str, apart: list[int]
 ) -> None:

@@ -102,12 +102,16 @@ def test_a_held_server_and_broken_connections_lose_and_double_nothing(
         route.fetch()  # the server has it, the browser never hears so
         route.abort("connectionreset")
 
-    expected = drum(page, SAMPLES, {
-        30: lambda: page.route("**/api/decisions/**", lambda route: route.abort("connectionreset"), times=1),
-        50: lambda: page.route("**/api/decisions/**", lose_answer, times=1),
-        80: server.pause,
-        130: server.resume,  # five seconds later
-    })  # fmt: skip
+    expected = drum(
+        page,
+        SAMPLES,
+        {
+            30: lambda: page.route("**/api/decisions/**", lambda route: route.abort("connectionreset"), times=1),
+            50: lambda: page.route("**/api/decisions/**", lose_answer, times=1),
+            80: server.pause,
+            130: server.resume,  # five seconds later
+        },
+    )
     wait_saved(page, 40_000)
     assert [i for i, _ in expected] == handed.ids[:SAMPLES]
     assert len({i for i, _ in expected}) == SAMPLES

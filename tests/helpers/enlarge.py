@@ -67,8 +67,11 @@ def enlarge(small: Path, large: Path, n: int) -> Path:
     size = pq.read_metadata(small / "dataset.parquet").num_rows
     copies = -(-n // size)
     for name, ids in (
-        ("dataset", ("sample_id",)), ("verdicts", ("sample_id", "duplicate_of")), ("signals", ()), ("meta", ("__sample_id",)),
-    ):  # fmt: skip
+        ("dataset", ("sample_id",)),
+        ("verdicts", ("sample_id", "duplicate_of")),
+        ("signals", ()),
+        ("meta", ("__sample_id",)),
+    ):
         if (small / f"{name}.parquet").exists():
             _table(small / f"{name}.parquet", large / f"{name}.parquet", copies, n, ids)
     for path in large.rglob("*.npy"):

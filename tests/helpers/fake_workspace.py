@@ -269,9 +269,19 @@ class FakeWorkspace:
         counts = self.table["verdict"].value_counts().to_dict()
         n = len(self.table)
         return Info(
-            str(self.path), "Pictures", n, n, "image", CLASSES, "patches", "2026-01-01T00:00:00+00:00", self.generation,
-            counts, len(self.log), failures=self.failures,
-        )  # fmt: skip
+            str(self.path),
+            "Pictures",
+            n,
+            n,
+            "image",
+            CLASSES,
+            "patches",
+            "2026-01-01T00:00:00+00:00",
+            self.generation,
+            counts,
+            len(self.log),
+            failures=self.failures,
+        )
 
     def classes(self) -> list[str]:
         return [*CLASSES, *sorted({d.label for d in self.log if d.label and d.label not in CLASSES})]
@@ -295,9 +305,13 @@ class FakeWorkspace:
     def _where(self, flt: Filter | None) -> pd.DataFrame:
         flt, t = flt or Filter(), self.table.assign(state=self._state().to_numpy())
         for name, column in (
-            ("verdicts", "verdict"), ("classes", "label"), ("suggested", "suggested_label"), ("splits", "split"),
-            ("sources", "source"), ("clusters", "cluster"),
-        ):  # fmt: skip
+            ("verdicts", "verdict"),
+            ("classes", "label"),
+            ("suggested", "suggested_label"),
+            ("splits", "split"),
+            ("sources", "source"),
+            ("clusters", "cluster"),
+        ):
             if name == "verdicts" and flt.verdicts and flt.strict:
                 t = t[t[[v for v in flt.verdicts if v in ISSUES]].max(axis=1) >= 1 - flt.strict]
             elif getattr(flt, name):
@@ -326,9 +340,17 @@ class FakeWorkspace:
 
     def counts(self, filter: Filter | None = None) -> Counts:
         t = self._where(filter)
-        by = {f"by_{k}": t[c].value_counts().to_dict() for k, c in (
-            ("verdict", "verdict"), ("class", "label"), ("split", "split"), ("source", "source"), ("state", "state"), ("cluster", "cluster"),
-        )}  # fmt: skip
+        by = {
+            f"by_{k}": t[c].value_counts().to_dict()
+            for k, c in (
+                ("verdict", "verdict"),
+                ("class", "label"),
+                ("split", "split"),
+                ("source", "source"),
+                ("state", "state"),
+                ("cluster", "cluster"),
+            )
+        }
         return Counts(total=len(self.table), matching=len(t), **by)
 
     def ids(self, filter: Filter | None = None, sort: str = "row", group: str = "") -> list[str]:
@@ -393,11 +415,15 @@ class FakeWorkspace:
         others = self.table["sample_id"].tolist()[:8]
         return [
             {
-                "id": r["sample_id"], "label": r["label"], "suggestions": [[r["suggested_label"], 0.8]], "verdict": r["verdict"],
-                "neighbors": [{"id": o, "label": "bird", "distance": 0.1, "agrees": False} for o in others], "text": None,
+                "id": r["sample_id"],
+                "label": r["label"],
+                "suggestions": [[r["suggested_label"], 0.8]],
+                "verdict": r["verdict"],
+                "neighbors": [{"id": o, "label": "bird", "distance": 0.1, "agrees": False} for o in others],
+                "text": None,
             }
             for r in rows
-        ]  # fmt: skip
+        ]
 
     def points(self) -> Points:
         xy = self.table[["x", "y"]].to_numpy(np.float32)
@@ -478,9 +504,17 @@ class FakeWorkspace:
         if action == "relabel" and not label:
             raise DecisionError("Relabelling needs a label.")
         made = Decision(
-            len(self.log) + 1, decision_id or uuid.uuid4().hex, sample_id, Action(action), label, None, actor or self.actor,
-            datetime.now(UTC).isoformat(), None, batch,
-        )  # fmt: skip
+            len(self.log) + 1,
+            decision_id or uuid.uuid4().hex,
+            sample_id,
+            Action(action),
+            label,
+            None,
+            actor or self.actor,
+            datetime.now(UTC).isoformat(),
+            None,
+            batch,
+        )
         self.log.append(made)
         return made
 

@@ -69,8 +69,10 @@ class Server:
         with log.open("ab") as out:
             self.process = subprocess.Popen(
                 [*WINNOW, "app", str(self.workspace), "--port", str(self.port), "--no-browser"],
-                stdout=out, stderr=out, env=env,
-            )  # fmt: skip
+                stdout=out,
+                stderr=out,
+                env=env,
+            )
         for _ in range(int(timeout / 0.2)):
             assert self.process.poll() is None, log.read_text()
             try:

@@ -18,7 +18,28 @@ from winnow.core.data.media.pixels import Fit
 from winnow.core.features.encoders.base import FAMILIES, BaseEncoder, EncoderChoice, EncoderInfo, unit_rows
 from winnow.core.types import EncoderSpec, Modality
 
-WORDS = ["apple", "boat", "castle", "desert", "eagle", "forest", "guitar", "harbour", "island", "jacket", "kettle", "lantern", "mountain", "needle", "orchid", "piano", "quilt", "river", "statue", "tiger"]  # fmt: skip
+WORDS = [
+    "apple",
+    "boat",
+    "castle",
+    "desert",
+    "eagle",
+    "forest",
+    "guitar",
+    "harbour",
+    "island",
+    "jacket",
+    "kettle",
+    "lantern",
+    "mountain",
+    "needle",
+    "orchid",
+    "piano",
+    "quilt",
+    "river",
+    "statue",
+    "tiger",
+]
 DIM = 48
 
 
@@ -31,11 +52,14 @@ def save_checkpoint(path: Path, seed: int = 0, jitter: float = 0.6) -> str:
     other = unit_rows(random.normal(size=(1, DIM)))
     save_file(
         {
-            "concepts": concepts, "colours": colours.astype(np.float32), "texture": texture, "other": other,
+            "concepts": concepts,
+            "colours": colours.astype(np.float32),
+            "texture": texture,
+            "other": other,
             "jitter": np.array([jitter], np.float32),
         },
         path,
-    )  # fmt: skip
+    )
     return f"towers:{path}"
 
 

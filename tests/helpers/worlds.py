@@ -22,22 +22,130 @@ from winnow.core.workspace import Workspace  # noqa: E402
 
 PLEASE = ("", "please ", "can you ", "i need to ", "could you help me ", "hey, ")
 REQUESTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "card stolen": (("block my {} card", "report a {} card as stolen", "freeze the {} card that i lost", "somebody took my {} card", "stop all payments of my {} card"), ("credit", "debit", "bank", "travel", "company", "old", "second", "joint")),
-    "play music": (("play some {}", "put on a {} song", "turn up the {} album", "skip to the next {} track", "i would like to hear {}"), ("jazz", "soul", "folk", "opera", "techno", "piano", "guitar", "hip hop")),
-    "book flight": (("find a flight to {}", "book a window seat to {}", "how much is a ticket to {}", "when does the plane to {} leave", "change my flight to {}"), ("oslo", "lisbon", "tokyo", "nairobi", "boston", "rome", "lima", "sydney")),
-    "set alarm": (("wake me up at {}", "set an alarm for {}", "move my alarm to {}", "ring me at {} tomorrow", "cancel the alarm at {}"), ("six", "half past six", "seven", "eight thirty", "noon", "four", "five fifteen", "nine")),
-    "weather": (("will it rain in {} today", "what is the forecast for {}", "how cold does it get in {} tonight", "is it windy in {}", "do i need an umbrella in {}"), ("the mountains", "the city", "oslo", "the valley", "rome", "the harbour", "lima", "the north")),
-    "restaurant": (("reserve a table for two at a {} place", "which {} restaurant has good reviews", "do i need a reservation for {} food", "find me {} food nearby", "is the {} restaurant open late"), ("thai", "italian", "greek", "vegan", "indian", "ramen", "seafood", "mexican")),
-    "lost luggage": (("my {} did not arrive with my flight", "the airline lost my {}", "where can i ask about my missing {}", "my {} is not on the belt", "track the {} that went missing"), ("suitcase", "blue bag", "backpack", "luggage", "stroller", "guitar case", "trunk", "ski bag")),
-    "transfer money": (("send {} to my sister", "transfer {} to my savings", "move {} between my accounts", "pay {} to my landlord", "wire {} to my friend"), ("twenty euros", "a hundred dollars", "fifty pounds", "the rent", "half of it", "my share", "two hundred", "the deposit")),
-}  # fmt: skip
-ODD = ("who painted the night watch", "is there water on mars", "how many moons has jupiter", "what is the square root of ninety", "ich hätte gerne einen kaffee", "recite a poem about owls", "does a whale have hair", "when did the empire fall", "name a prime above a thousand", "how do volcanoes erupt")  # fmt: skip
+    "card stolen": (
+        (
+            "block my {} card",
+            "report a {} card as stolen",
+            "freeze the {} card that i lost",
+            "somebody took my {} card",
+            "stop all payments of my {} card",
+        ),
+        ("credit", "debit", "bank", "travel", "company", "old", "second", "joint"),
+    ),
+    "play music": (
+        (
+            "play some {}",
+            "put on a {} song",
+            "turn up the {} album",
+            "skip to the next {} track",
+            "i would like to hear {}",
+        ),
+        ("jazz", "soul", "folk", "opera", "techno", "piano", "guitar", "hip hop"),
+    ),
+    "book flight": (
+        (
+            "find a flight to {}",
+            "book a window seat to {}",
+            "how much is a ticket to {}",
+            "when does the plane to {} leave",
+            "change my flight to {}",
+        ),
+        ("oslo", "lisbon", "tokyo", "nairobi", "boston", "rome", "lima", "sydney"),
+    ),
+    "set alarm": (
+        (
+            "wake me up at {}",
+            "set an alarm for {}",
+            "move my alarm to {}",
+            "ring me at {} tomorrow",
+            "cancel the alarm at {}",
+        ),
+        ("six", "half past six", "seven", "eight thirty", "noon", "four", "five fifteen", "nine"),
+    ),
+    "weather": (
+        (
+            "will it rain in {} today",
+            "what is the forecast for {}",
+            "how cold does it get in {} tonight",
+            "is it windy in {}",
+            "do i need an umbrella in {}",
+        ),
+        ("the mountains", "the city", "oslo", "the valley", "rome", "the harbour", "lima", "the north"),
+    ),
+    "restaurant": (
+        (
+            "reserve a table for two at a {} place",
+            "which {} restaurant has good reviews",
+            "do i need a reservation for {} food",
+            "find me {} food nearby",
+            "is the {} restaurant open late",
+        ),
+        ("thai", "italian", "greek", "vegan", "indian", "ramen", "seafood", "mexican"),
+    ),
+    "lost luggage": (
+        (
+            "my {} did not arrive with my flight",
+            "the airline lost my {}",
+            "where can i ask about my missing {}",
+            "my {} is not on the belt",
+            "track the {} that went missing",
+        ),
+        ("suitcase", "blue bag", "backpack", "luggage", "stroller", "guitar case", "trunk", "ski bag"),
+    ),
+    "transfer money": (
+        (
+            "send {} to my sister",
+            "transfer {} to my savings",
+            "move {} between my accounts",
+            "pay {} to my landlord",
+            "wire {} to my friend",
+        ),
+        (
+            "twenty euros",
+            "a hundred dollars",
+            "fifty pounds",
+            "the rent",
+            "half of it",
+            "my share",
+            "two hundred",
+            "the deposit",
+        ),
+    ),
+}
+ODD = (
+    "who painted the night watch",
+    "is there water on mars",
+    "how many moons has jupiter",
+    "what is the square root of ninety",
+    "ich hätte gerne einen kaffee",
+    "recite a poem about owls",
+    "does a whale have hair",
+    "when did the empire fall",
+    "name a prime above a thousand",
+    "how do volcanoes erupt",
+)
 ICONS = {
-    "apple": "nutrition", "boat": "sailing", "castle": "castle", "desert": "sunny", "eagle": "flutter_dash", "forest": "forest",
-    "guitar": "music_note", "harbour": "anchor", "island": "beach_access", "jacket": "checkroom", "kettle": "coffee_maker",
-    "lantern": "lightbulb", "mountain": "landscape", "needle": "push_pin", "orchid": "local_florist", "piano": "piano",
-    "quilt": "grid_view", "river": "water", "statue": "accessibility_new", "tiger": "pets",
-}  # fmt: skip
+    "apple": "nutrition",
+    "boat": "sailing",
+    "castle": "castle",
+    "desert": "sunny",
+    "eagle": "flutter_dash",
+    "forest": "forest",
+    "guitar": "music_note",
+    "harbour": "anchor",
+    "island": "beach_access",
+    "jacket": "checkroom",
+    "kettle": "coffee_maker",
+    "lantern": "lightbulb",
+    "mountain": "landscape",
+    "needle": "push_pin",
+    "orchid": "local_florist",
+    "piano": "piano",
+    "quilt": "grid_view",
+    "river": "water",
+    "statue": "accessibility_new",
+    "tiger": "pets",
+}
 
 
 def requests(folder: Path) -> Path:

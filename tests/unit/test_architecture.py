@@ -15,10 +15,19 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("storage", "data", "features", "detection", "explore", "review", "pipeline", "subsets", "export", "cli")
 LAYERS = (
-    ("cli",), ("workspace",), ("export",), ("subsets",), ("pipeline",), ("review",), ("explore",),
-    ("features", "detection"), ("data",), ("storage",), ("registry", "fingerprint", "parallel"),
+    ("cli",),
+    ("workspace",),
+    ("export",),
+    ("subsets",),
+    ("pipeline",),
+    ("review",),
+    ("explore",),
+    ("features", "detection"),
+    ("data",),
+    ("storage",),
+    ("registry", "fingerprint", "parallel"),
     ("errors", "types", "version"),
-)  # fmt: skip
+)
 """From the top; the rooms of one layer do not know each other."""
 
 

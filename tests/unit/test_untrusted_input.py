@@ -24,9 +24,16 @@ from winnow.core.explore.filter import Filter
 
 ROOT = Path(__file__).resolve().parents[2]
 SQL = (
-    "'; DROP TABLE samples; --", "row; DELETE FROM decisions", "1 OR 1=1", "confidence) FROM read_csv('/etc/passwd') --",
-    "(SELECT 1)", "\"; ATTACH '/tmp/x' AS x; --", "confidence, (SELECT count(*) FROM decisions)", "\x00", "../../etc/passwd",
-)  # fmt: skip
+    "'; DROP TABLE samples; --",
+    "row; DELETE FROM decisions",
+    "1 OR 1=1",
+    "confidence) FROM read_csv('/etc/passwd') --",
+    "(SELECT 1)",
+    "\"; ATTACH '/tmp/x' AS x; --",
+    "confidence, (SELECT count(*) FROM decisions)",
+    "\x00",
+    "../../etc/passwd",
+)
 
 
 @pytest.fixture(scope="module")
@@ -175,12 +182,17 @@ def test_no_telemetry() -> None:
 @pytest.mark.parametrize(
     ("kind", "host", "origin", "through"),
     [
-        ("websocket", "localhost:1", None, True), ("websocket", "localhost:1", "http://localhost:1", True),
-        ("websocket", "localhost:1", "http://evil.example", False), ("websocket", "evil.example", "http://evil.example", False),
-        ("PUT", "localhost:1", "http://evil.example", False), ("POST", "localhost:1", "null", False), ("PUT", "localhost:1", "http://localhost:1", True),
-        ("GET", "rebound.example:1", None, False), ("GET", "localhost:1", None, True),
+        ("websocket", "localhost:1", None, True),
+        ("websocket", "localhost:1", "http://localhost:1", True),
+        ("websocket", "localhost:1", "http://evil.example", False),
+        ("websocket", "evil.example", "http://evil.example", False),
+        ("PUT", "localhost:1", "http://evil.example", False),
+        ("POST", "localhost:1", "null", False),
+        ("PUT", "localhost:1", "http://localhost:1", True),
+        ("GET", "rebound.example:1", None, False),
+        ("GET", "localhost:1", None, True),
     ],
-)  # fmt: skip
+)
 def test_other_sites_and_rebound_names_reach_nothing(kind: str, host: str, origin: str | None, through: bool) -> None:
     reached: list[Any] = []
 

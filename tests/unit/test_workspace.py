@@ -234,9 +234,13 @@ def test_brought_probabilities_take_the_place_of_the_probes(tiny_data: Path, tmp
     sure = [[0.94 if truth.get(i, y) == n else 0.02 for n in names] for i, y in zip(frame.id, frame.label, strict=True)]
     pd.DataFrame(sure, columns=names).assign(id=frame.id).to_parquet(tmp_path / "p.parquet")
     with Workspace.scan(
-        tiny_data / "samples.parquet", tmp_path / "ws", embeddings=tiny_data / "embeddings.parquet",
-        probabilities=tmp_path / "p.parquet", columns=ColumnMap(label="label"), projection=False,
-    ) as ws:  # fmt: skip
+        tiny_data / "samples.parquet",
+        tmp_path / "ws",
+        embeddings=tiny_data / "embeddings.parquet",
+        probabilities=tmp_path / "p.parquet",
+        columns=ColumnMap(label="label"),
+        projection=False,
+    ) as ws:
         scores = ws.scores().set_index("id")
         wrong = [f"s{i:03d}" for i in (3, 40, 77, 120)]
         assert scores.loc[wrong, "noisy_label"].min() > scores.noisy_label.quantile(0.95)

@@ -1,5 +1,6 @@
 """Bytes to RGB pixels, or a reason why not. Used by the media pass and by every image encoder, so that all see the
-same picture."""
+same picture.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +21,22 @@ _AT_ONCE = 4_000_000
 
 _BACKGROUND = (255, 255, 255)
 _NARROW_FORMATS = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
-_BROKEN = (OSError, SyntaxError, ValueError, TypeError, IndexError, KeyError, ArithmeticError, EOFError, AttributeError,
-           struct.error, zlib.error, MemoryError, RuntimeError, AssertionError)  # fmt: skip
+_BROKEN = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    IndexError,
+    KeyError,
+    ArithmeticError,
+    EOFError,
+    AttributeError,
+    struct.error,
+    zlib.error,
+    MemoryError,
+    RuntimeError,
+    AssertionError,
+)
 """What Pillow's plug-ins raise on damaged input."""
 
 
@@ -32,15 +47,19 @@ class Undecodable(Exception):
 def decode(data: bytes, least: Callable[[int, int], tuple[int, int]] | None = None) -> Image.Image:
     """Decode image bytes as an RGB image.
 
-    least : width and height of the picture → the width and height that are still enough. A JPEG may then be decoded at
-    a half, a quarter or an eighth of its size (libjpeg's scaled inverse transform), which saves most of the time.
-
     The first frame of an animation; turned as EXIF says; transparency laid on white; palettes, CMYK, grey and 16-bit
     or floating-point images converted to 8-bit RGB.
 
+    Parameters
+    ----------
+    least
+        Width and height of the picture → the width and height that are still enough. A JPEG may then be decoded at a
+        half, a quarter or an eighth of its size (libjpeg's scaled inverse transform), which saves most of the time.
+
     Raises
     ------
-    Undecodable : empty, unknown, truncated or damaged data, or 100 megapixels and more.
+    Undecodable
+        Empty, unknown, truncated or damaged data, or 100 megapixels and more.
     """
     if not data:
         raise Undecodable("the file is empty (0 bytes)")

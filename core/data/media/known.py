@@ -30,7 +30,8 @@ class Seen:
 
 def measure_chunk(cells: list[bytes | str], known: Stamp | None = None) -> list[Measured | Seen]:
     """Measure a chunk; a str is the reason why the bytes could not be read. Runs in a worker process. ``known``: the
-    earlier pass (:attr:`Known.stamp`), whose pictures are named and not decoded."""
+    earlier pass (:attr:`Known.stamp`), whose pictures are named and not decoded.
+    """
     return [Measured(error=cell) if isinstance(cell, str) else _measured(cell, known) for cell in cells]
 
 
@@ -53,7 +54,8 @@ class Known:
 
     Parameters
     ----------
-    folder : where :func:`~.scan.scan_media` wrote. Raises WorkspaceError where nothing whole of this version lies there.
+    folder
+        Where :func:`~.scan.scan_media` wrote. Raises WorkspaceError where nothing whole of this version lies there.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -77,8 +77,9 @@ def hash64(*parts: bytes | memoryview) -> int:
 
 @cache
 def _parts() -> tuple[Any, tuple[Any, ...]]:
-    """cleanvision's measures: brightness, then entropy, blurriness, aspect ratio and size. Its import takes half a second
-    (matplotlib), so that what only looks at pictures does without."""
+    """Cleanvision's measures: brightness, then entropy, blurriness, aspect ratio and size. Its import takes half a second
+    (matplotlib), so that what only looks at pictures does without.
+    """
     from cleanvision.issue_managers import IssueType
     from cleanvision.issue_managers.image_property import (
         AspectRatioProperty,

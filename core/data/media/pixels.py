@@ -28,9 +28,15 @@ _FILTERS = {
 class Fit:
     """How an image becomes ``height`` × ``width`` pixels.
 
-    mode : "shortest" (resize the shorter side, crop the centre), "longest" (resize the longer side, pad with ``fill``) or
-    "squash" (change the aspect). interpolation : "bicubic", "bilinear" or "lanczos". reserve : a JPEG is decoded at a
-    reduced size that is at least so many times the size wanted; 0 = always whole.
+    Attributes
+    ----------
+    mode
+        "shortest" (resize the shorter side, crop the centre), "longest" (resize the longer side, pad with ``fill``)
+        or "squash" (change the aspect).
+    interpolation
+        "bicubic", "bilinear" or "lanczos".
+    reserve
+        a JPEG is decoded at a reduced size that is at least so many times the size wanted; 0 = always whole.
     """
 
     height: int

@@ -1,5 +1,6 @@
 """The media pass: every image is decoded once, in worker processes, and everything that needs pixels is kept. A later
-pass into the same folder can leave out what was there before."""
+pass into the same folder can leave out what was there before.
+"""
 
 from __future__ import annotations
 
@@ -25,11 +26,15 @@ def scan_media(
 
     Parameters
     ----------
-    dataset : with images (``dataset.media.kind`` not "none").
-    out_dir : receives one .npy per array, ``thumbs.bin`` with ``thumbs_index.npy``, and ``media.json`` last. What was
-        there is replaced only when the new pass is complete.
-    workers : number of processes; None = one per core, 0 = in this process.
-    reuse : take over from what lies in ``out_dir`` (known to be whole) every picture of the same bytes, so that only new
+    dataset
+        With images (``dataset.media.kind`` not "none").
+    out_dir
+        Receives one .npy per array, ``thumbs.bin`` with ``thumbs_index.npy``, and ``media.json`` last. What was there
+        is replaced only when the new pass is complete.
+    workers
+        Number of processes; None = one per core, 0 = in this process.
+    reuse
+        Take over from what lies in ``out_dir`` (known to be whole) every picture of the same bytes, so that only new
         and changed ones are decoded. How many were taken over is ``kept`` in ``media.json``.
 
     Returns
@@ -39,7 +44,12 @@ def scan_media(
 
     Raises
     ------
-    SourceError : the dataset has no images. DiskFull : before anything was computed. Cancelled : by ``progress``.
+    SourceError
+        The dataset has no images.
+    DiskFull
+        Before anything was computed.
+    Cancelled
+        By ``progress``.
     """
     if dataset.media.kind == "none":
         raise SourceError("This dataset has no images to measure.")

@@ -38,7 +38,8 @@ _TYPES = {b"\x89PNG": "image/png", b"RIFF": "image/webp", b"\xff\xd8\xff\xe0": "
 
 def reserve_array(path: Path, dtype: Any, shape: tuple[int, ...]) -> NDArray[Any]:
     """A new memory-mapped .npy file whose room on disk is taken at once, so that a full disk is an error here and not
-    a crash at a later write."""
+    a crash at a later write.
+    """
     try:
         array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
         if array.size and hasattr(os, "posix_fallocate"):

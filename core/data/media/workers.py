@@ -56,9 +56,12 @@ def decode_stream(
 
     Parameters
     ----------
-    work : a picklable function of a list of cells (bytes, or the reason why there are none), run in a worker process.
-    workers : number of processes; None = one per core, 0 = in this process.
-    polite : let other work on the same cores go first (the encoder that the pixels are for, on a CPU).
+    work
+        a picklable function of a list of cells (bytes, or the reason why there are none), run in a worker process.
+    workers
+        Number of processes; None = one per core, 0 = in this process.
+    polite
+        Let other work on the same cores go first (the encoder that the pixels are for, on a CPU).
 
     Yields
     ------
@@ -122,7 +125,6 @@ def _step_back() -> None:
 @cache
 def _leave_with(parent: int) -> None:
     """End this worker soon after the process that started it is gone: one killed with -9 cannot tell its workers."""
-
     if os.getppid() != parent:
         return  # started through something in between: its end says nothing
 

@@ -53,16 +53,22 @@ def open_source(
 
     Parameters
     ----------
-    path : a folder of images, a CSV/TSV, Parquet or JSON Lines table, a Hugging Face dataset saved on disk, or
+    path
+        a folder of images, a CSV/TSV, Parquet or JSON Lines table, a Hugging Face dataset saved on disk, or
         embeddings alone (Parquet or .npy; the vectors are then read by ``sources.brought.open_embeddings``).
-    columns : which column holds what; what is not named is recognised by the usual names.
-    progress : called while files are listed and content is hashed (stage "source").
-    vectors_apart : embeddings are brought in a file of their own, so that a table of ids and labels is enough.
+    columns
+        Which column holds what; what is not named is recognised by the usual names.
+    progress
+        Called while files are listed and content is hashed (stage "source").
+    vectors_apart
+        Embeddings are brought in a file of their own, so that a table of ids and labels is enough.
 
     Raises
     ------
-    SourceError : the path is missing, empty, unreadable, or holds nothing that can be curated.
-    ColumnError : a named column is not there, or the id column holds duplicates.
+    SourceError
+        The path is missing, empty, unreadable, or holds nothing that can be curated.
+    ColumnError
+        a named column is not there, or the id column holds duplicates.
     """
     where = Path(path).expanduser()
     source = find_source(where)
@@ -71,7 +77,8 @@ def open_source(
 
 def preview(path: Path | str, columns: ColumnMap | None = None, rows: int = 20) -> Preview:
     """The first ``rows`` rows of an input and what Winnow makes of its columns, without reading the rest where the
-    format allows it. Raises what :func:`open_source` raises."""
+    format allows it. Raises what :func:`open_source` raises.
+    """
     where = Path(path).expanduser()
     source = find_source(where)
     return build_preview(source.read(where, max(1, rows), quiet), columns or ColumnMap(), rows)

@@ -69,9 +69,20 @@ class Column:
 class Preview:
     """What an input looks like before it is scanned.
 
-    kind : name of the source ("folder", "csv", ...). columns : all columns in order. rows : the first rows,
-    column → plain value (image bytes as a short note). guessed : which column is taken for what. modality : None
-    when no column could be used. n : number of rows, None when counting them would mean reading everything.
+    Attributes
+    ----------
+    kind
+        Name of the source ("folder", "csv", ...).
+    columns
+        All columns in order.
+    rows
+        The first rows, column → plain value (image bytes as a short note).
+    guessed
+        Which column is taken for what.
+    modality
+        None when no column could be used.
+    n
+        Number of rows, None when counting them would mean reading everything.
     """
 
     kind: str
@@ -90,21 +101,36 @@ class RawTable:
 
     Attributes
     ----------
-    n : number of rows read.
-    table : every column but image bytes and embeddings, in the original order.
-    full : gives the table with the embedding columns, for inputs that are more than embeddings.
-    order : names of all columns, in the original order.
-    types : name → Arrow type of all columns.
-    image_columns : names of the columns that hold image bytes (binary, or a struct with ``bytes``).
-    media : gives the :class:`MediaRef` for a column of image bytes.
-    vector_columns : names of the columns that hold embeddings (one list column, or many numbers).
-    root : folder that image paths are relative to.
-    roles : columns that the source itself knows the meaning of (a folder's path and class).
-    class_names : column → names of its integer codes (Hugging Face ClassLabel).
-    bytes_size : uncompressed bytes of each column of image bytes.
-    head : first cells of the image columns, for previews.
-    total : number of rows of the whole input; None when unknown.
-    identity : text that changes when the content does, cheaply ("size:mtime").
+    n
+        Number of rows read.
+    table
+        Every column but image bytes and embeddings, in the original order.
+    full
+        Gives the table with the embedding columns, for inputs that are more than embeddings.
+    order
+        Names of all columns, in the original order.
+    types
+        name → Arrow type of all columns.
+    image_columns
+        Names of the columns that hold image bytes (binary, or a struct with ``bytes``).
+    media
+        Gives the :class:`MediaRef` for a column of image bytes.
+    vector_columns
+        Names of the columns that hold embeddings (one list column, or many numbers).
+    root
+        Folder that image paths are relative to.
+    roles
+        Columns that the source itself knows the meaning of (a folder's path and class).
+    class_names
+        column → names of its integer codes (Hugging Face ClassLabel).
+    bytes_size
+        Uncompressed bytes of each column of image bytes.
+    head
+        First cells of the image columns, for previews.
+    total
+        Number of rows of the whole input; None when unknown.
+    identity
+        Text that changes when the content does, cheaply ("size:mtime").
     """
 
     source: str

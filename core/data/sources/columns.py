@@ -19,23 +19,85 @@ _MANY_FLOATS = 8
 
 USUAL_NAMES: dict[str, tuple[str, ...]] = {
     "id": (
-        "id", "sample_id", "uid", "uuid", "guid", "item_id", "example_id", "row_id", "image_id", "text_id", "doc_id",
+        "id",
+        "sample_id",
+        "uid",
+        "uuid",
+        "guid",
+        "item_id",
+        "example_id",
+        "row_id",
+        "image_id",
+        "text_id",
+        "doc_id",
     ),
     "image": (
-        "image", "img", "image_path", "img_path", "image_file", "image_filename", "filepath", "file_path", "file_name",
-        "filename", "path", "file", "picture", "photo", "images", "image_bytes", "jpg", "png", "uri", "url",
+        "image",
+        "img",
+        "image_path",
+        "img_path",
+        "image_file",
+        "image_filename",
+        "filepath",
+        "file_path",
+        "file_name",
+        "filename",
+        "path",
+        "file",
+        "picture",
+        "photo",
+        "images",
+        "image_bytes",
+        "jpg",
+        "png",
+        "uri",
+        "url",
     ),
     "text": (
-        "text", "sentence", "content", "query", "utterance", "question", "review", "document", "caption", "prompt",
-        "message", "body", "comment", "tweet", "title", "headline", "description", "instruction", "input", "texts",
+        "text",
+        "sentence",
+        "content",
+        "query",
+        "utterance",
+        "question",
+        "review",
+        "document",
+        "caption",
+        "prompt",
+        "message",
+        "body",
+        "comment",
+        "tweet",
+        "title",
+        "headline",
+        "description",
+        "instruction",
+        "input",
+        "texts",
     ),
     "label": (
-        "label", "labels", "class", "target", "category", "y", "intent", "class_name", "label_name", "category_name",
-        "class_label", "gt", "ground_truth", "annotation", "coarse_label", "fine_label", "sentiment", "topic",
+        "label",
+        "labels",
+        "class",
+        "target",
+        "category",
+        "y",
+        "intent",
+        "class_name",
+        "label_name",
+        "category_name",
+        "class_label",
+        "gt",
+        "ground_truth",
+        "annotation",
+        "coarse_label",
+        "fine_label",
+        "sentiment",
+        "topic",
     ),
     "split": ("split", "subset", "fold", "partition", "set"),
     "source": ("source", "origin", "dataset", "data_source", "domain"),
-}  # fmt: skip
+}
 """Role → names, most telling first; compared without case, spaces, dots and dashes."""
 
 _PAIRED = ("text", "sentence", "caption")
@@ -52,7 +114,6 @@ def normal(name: str) -> str:
 
 def is_text(kind: pa.DataType) -> bool:
     """Whether a column holds strings, dictionary-encoded or not."""
-
     if pt.is_dictionary(kind):
         kind = kind.value_type
     return bool(pt.is_string(kind) or pt.is_large_string(kind) or pt.is_string_view(kind))
@@ -60,7 +121,6 @@ def is_text(kind: pa.DataType) -> bool:
 
 def is_binary(kind: pa.DataType) -> bool:
     """Whether a column holds bytes."""
-
     return bool(
         pt.is_binary(kind) or pt.is_large_binary(kind) or pt.is_fixed_size_binary(kind) or pt.is_binary_view(kind)
     )
@@ -73,7 +133,6 @@ def is_image_struct(kind: pa.DataType) -> bool:
 
 def is_list(kind: pa.DataType) -> bool:
     """Whether a column holds lists, of any length."""
-
     return bool(pt.is_list(kind) or pt.is_large_list(kind) or pt.is_fixed_size_list(kind) or pt.is_list_view(kind))
 
 
@@ -84,7 +143,6 @@ def is_vector(kind: pa.DataType) -> bool:
 
 def is_nested(kind: pa.DataType) -> bool:
     """Whether a column holds what no cell of a spreadsheet can."""
-
     return is_list(kind) or bool(pt.is_nested(kind))
 
 
@@ -169,7 +227,8 @@ def resolve(
 
     Raises
     ------
-    ColumnError : a named column is not there, has two roles, or is of a type that cannot play its role.
+    ColumnError
+        a named column is not there, has two roles, or is of a type that cannot play its role.
     """
     notices: list[str] = []
     found = _named(raw, columns)
@@ -265,7 +324,6 @@ def _modality(raw: RawTable, found: dict[str, str], vectors_apart: bool) -> Moda
 
 def nothing_usable(raw: RawTable) -> SourceError:
     """The error for a table in which no column is an image, a text or an embedding."""
-
     return SourceError(
         f"No column of {raw.path.name} holds images, text or embeddings. Its columns are: {choices(raw.order, 40)}. "
         "Say which one does with --image or --text, or bring embeddings with --embeddings."

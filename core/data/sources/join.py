@@ -29,7 +29,8 @@ def load_probabilities(path: Path | str, dataset: Dataset) -> dict[str, Float32]
 
     Raises
     ------
-    JoinError : other length, unknown or missing ids, unknown or missing classes, or negative values.
+    JoinError
+        Other length, unknown or missing ids, unknown or missing classes, or negative values.
     """
     return load_probabilities_with_notices(path, dataset)[0]
 

@@ -27,7 +27,8 @@ class Encoded:
 
 def to_strings(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Any scalar column as strings. Whole floats lose their ".0" (pandas makes floats of integers with gaps); NaN and
-    null are null; booleans are "True" and "False" as Python writes them."""
+    null are null; booleans are "True" and "False" as Python writes them.
+    """
     kind = column.type
     if pt.is_dictionary(kind):
         column = pc.cast(column, kind.value_type)
@@ -63,7 +64,8 @@ def encode(column: pa.ChunkedArray, name: str = "label", known: tuple[str, ...] 
 
     Raises
     ------
-    ColumnError : integer codes outside ``known``.
+    ColumnError
+        Integer codes outside ``known``.
     """
     if known is not None and pt.is_integer(column.type):
         return _known(column, name, known)

@@ -91,7 +91,8 @@ class ParquetSource:
 
 def check_unpacked(file: pq.ParquetFile, path: Path) -> None:
     """Raise SourceError for a file that unpacks to far more than any table does: rows without content, or a few long
-    texts repeated by a dictionary."""
+    texts repeated by a dictionary.
+    """
     size, meta = path.stat().st_size, file.metadata
     most = max(MAX_UNPACKED, MAX_RATIO * size)
     rows = meta.num_rows

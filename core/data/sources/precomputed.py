@@ -36,8 +36,16 @@ Blocks = Iterator[tuple[Int64, NDArray[Any]]]
 class PrecomputedEmbeddings:
     """Embeddings for every sample of a dataset, not read yet.
 
-    n, dim : their shape. dtype : float16 where the file holds float16, else float32. checksum : of the file's bytes.
-    blocks : gives (rows of the dataset (b,), vectors (b, dim) as brought), every row once; each call reads anew.
+    Attributes
+    ----------
+    n, dim
+        Their shape.
+    dtype
+        Float16 where the file holds float16, else float32.
+    checksum
+        Of the file's bytes.
+    blocks
+        Gives (rows of the dataset (b,), vectors (b, dim) as brought), every row once; each call reads anew.
     """
 
     n: int
@@ -66,9 +74,11 @@ def open_embeddings(path: Path | str, dataset: Dataset) -> PrecomputedEmbeddings
 
     Raises
     ------
-    JoinError : other length, unknown or missing or repeated ids (with counts and examples), or no vectors in the file
-        (also while blocks are read: vectors of several lengths).
-    SourceError : the file is missing or unreadable.
+    JoinError
+        Other length, unknown or missing or repeated ids (with counts and examples), or no vectors in the file (also
+        while blocks are read: vectors of several lengths).
+    SourceError
+        The file is missing or unreadable.
     """
     where = Path(path).expanduser()
     where = where if where.is_dir() else there(where)

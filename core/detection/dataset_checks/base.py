@@ -32,12 +32,26 @@ class CheckInputs:
 
     Attributes
     ----------
-    ok : (n,) bool: the sample can be used. labels : (n,) int32 into ``class_names``, −1 = none.
-    probs : (n, C) float32, out-of-sample beliefs, rows sum to 1. suggested : (n,) int32, the likeliest other label.
-    neighbors : the nearest samples in the space of labels. texts, split, source : (n,) str objects ("" = none).
-    coarse, fine : (n,) int32 clusters, −1 = none. flags : verdict kind → (n,) bool.
-    match : (n,) float32, probability that a caption does not fit its image, NaN = unknown.
-    cluster_names : names of the fine clusters.
+    ok
+        (n,) bool: the sample can be used.
+    labels
+        (n,) int32 into ``class_names``, −1 = none.
+    probs
+        (n, C) float32, out-of-sample beliefs, rows sum to 1.
+    suggested
+        (n,) int32, the likeliest other label.
+    neighbors
+        The nearest samples in the space of labels.
+    texts, split, source
+        (n,) str objects ("" = none).
+    coarse, fine
+        (n,) int32 clusters, −1 = none.
+    flags
+        Verdict kind → (n,) bool.
+    match
+        (n,) float32, probability that a caption does not fit its image, NaN = unknown.
+    cluster_names
+        Names of the fine clusters.
     """
 
     ok: Bool
@@ -94,7 +108,8 @@ class CheckInputs:
 class CheckTable:
     """columns : key → plain title, in order. rows : one mapping per row with these keys; values are str, bool, int,
     finite float or None. examples : for each row, the row numbers of samples that show it (may be empty), the plainest
-    first. summary : one sentence about the whole. marked : (m,) int32, ascending: rows that the table is about."""
+    first. summary : one sentence about the whole. marked : (m,) int32, ascending: rows that the table is about.
+    """
 
     name: str
     columns: Mapping[str, str]
@@ -108,7 +123,14 @@ class CheckTable:
 class DatasetCheck(Protocol):
     """One fact about the dataset as a whole. Stateless, pure, deterministic.
 
-    name : snake case. version : raised when the numbers change. title, explain : plain words for people.
+    Attributes
+    ----------
+    name
+        Snake case.
+    version
+        Raised when the numbers change.
+    title, explain
+        Plain words for people.
     """
 
     name: ClassVar[str]

@@ -57,10 +57,18 @@ class ClassOverlap:
             rows.append(_row(inputs.class_names, a, b, belief, taken, near, flagged, size))
             examples.append(_strongest(likely, inputs.labels, use, a, b) + _strongest(likely, inputs.labels, use, b, a))
         columns = {
-            "class": "Class", "other": "Mixed up with", "overlap": "Overlap", "how": "How", "belief": "Belief →",
-            "belief_back": "Belief ←", "taken": "Taken →", "taken_back": "Taken ←", "neighbours": "Neighbours across",
-            "flagged": "Labels that look wrong →", "flagged_back": "Labels that look wrong ←",
-        }  # fmt: skip
+            "class": "Class",
+            "other": "Mixed up with",
+            "overlap": "Overlap",
+            "how": "How",
+            "belief": "Belief →",
+            "belief_back": "Belief ←",
+            "taken": "Taken →",
+            "taken_back": "Taken ←",
+            "neighbours": "Neighbours across",
+            "flagged": "Labels that look wrong →",
+            "flagged_back": "Labels that look wrong ←",
+        }
         some = f"{len(pairs):,} pair{'s' if len(pairs) != 1 else ''} of classes" if pairs else "No classes"
         cut = f" The {_ROWS} that overlap most are listed." if len(pairs) > _ROWS else ""
         return CheckTable(
@@ -134,9 +142,15 @@ def _listed(belief: NDArray[np.float64], taken: NDArray[np.int64], size: NDArray
 
 
 def _row(
-    names: tuple[str, ...], a: int, b: int, belief: NDArray[np.float64], taken: NDArray[np.int64],
-    near: NDArray[np.float64] | None, flagged: NDArray[np.int64], size: NDArray[np.int64],
-) -> dict[str, Any]:  # fmt: skip
+    names: tuple[str, ...],
+    a: int,
+    b: int,
+    belief: NDArray[np.float64],
+    taken: NDArray[np.int64],
+    near: NDArray[np.float64] | None,
+    flagged: NDArray[np.int64],
+    size: NDArray[np.int64],
+) -> dict[str, Any]:
     z = _difference(int(taken[a, b]), int(size[a]), int(taken[b, a]), int(size[b]))
     one_sided = f"{names[a]} taken for {names[b]}" if z > 0 else f"{names[b]} taken for {names[a]}"
     return {
@@ -155,7 +169,7 @@ def _row(
 
 
 def _difference(hits: int, n: int, other_hits: int, other_n: int) -> float:
-    """z of the pooled two-proportion test; 0 where it is not defined."""
+    """Z of the pooled two-proportion test; 0 where it is not defined."""
     if n == 0 or other_n == 0:
         return 0.0
     pooled = (hits + other_hits) / (n + other_n)

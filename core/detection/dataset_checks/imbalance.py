@@ -60,9 +60,15 @@ class Imbalance:
             for c in order
         ]
         columns = {
-            "class": "Class", "samples": "Samples", "share": "Share", "ratio": "Largest is … times as large",
-            "distinct": "Without copies", "effective": "Effective samples", "weight": "Balanced weight", "rare": "Rare",
-        }  # fmt: skip
+            "class": "Class",
+            "samples": "Samples",
+            "share": "Share",
+            "ratio": "Largest is … times as large",
+            "distinct": "Without copies",
+            "effective": "Effective samples",
+            "weight": "Balanced weight",
+            "rare": "Rare",
+        }
         q = size[size > 0] / total
         spread = float(np.exp(-(q * np.log(q)).sum()))
         summary = (

@@ -48,9 +48,13 @@ class PairQuality:
             )
             examples.append([int(r) for r in worst if inputs.match[r] >= 0.5])
         columns = {
-            "source": "Source", "samples": "Pairs", "mismatched": "Do not fit", "low": "At least", "high": "At most",
+            "source": "Source",
+            "samples": "Pairs",
+            "mismatched": "Do not fit",
+            "low": "At least",
+            "high": "At most",
             "expected": "Expected",
-        }  # fmt: skip
+        }
         marked = np.flatnonzero(known & (np.nan_to_num(inputs.match) >= 0.5)).astype(np.int32)
         summary = f"{len(marked):,} of {int(known.sum()):,} captions do not fit their images."
         return CheckTable(self.name, columns, rows, examples, summary, marked)

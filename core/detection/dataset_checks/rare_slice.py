@@ -48,10 +48,19 @@ class RareSlice:
         guarded, rows, examples = _guarded(inputs, use, inputs.fine, inputs.neighbors)
         more_rows, more_examples = _troubled(inputs, use, inputs.fine)
         columns = {
-            "cluster": "Group", "class": "Label", "fact": "What", "samples": "Samples", "of": "Out of",
-            "share": "Share", "low": "At least", "high": "At most", "whole": "In the whole",
-            "coherence": "Neighbours with the same label", "guarded": "Guarded", "offered": "Of these flagged",
-        }  # fmt: skip
+            "cluster": "Group",
+            "class": "Label",
+            "fact": "What",
+            "samples": "Samples",
+            "of": "Out of",
+            "share": "Share",
+            "low": "At least",
+            "high": "At most",
+            "whole": "In the whole",
+            "coherence": "Neighbours with the same label",
+            "guarded": "Guarded",
+            "offered": "Of these flagged",
+        }
         cut = f" The first {_ROWS} of each are listed." if max(len(rows), len(more_rows)) > _ROWS else ""
         summary = (
             f"{len(guarded):,} samples in {len(rows):,} groups are rare but hold together; {len(more_rows):,} times a "

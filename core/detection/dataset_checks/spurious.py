@@ -13,9 +13,13 @@ from ...types import Bool, Int32, Strings
 from .base import DATASET_CHECKS, CheckInputs, CheckTable, Need, number
 
 _IMAGE = {
-    "brightness": "Brightness", "blurriness": "Sharpness", "entropy": "Information in the image", "size": "Image size",
-    "aspect_ratio": "Aspect ratio", "grayscale": "Grayscale",
-}  # fmt: skip
+    "brightness": "Brightness",
+    "blurriness": "Sharpness",
+    "entropy": "Information in the image",
+    "size": "Image size",
+    "aspect_ratio": "Aspect ratio",
+    "grayscale": "Grayscale",
+}
 _CHUNK, _READ = 2000, 2000
 _FOLDS, _BINS, _LEAST = 5, 10, 5
 _WEAK, _STRONG, _APART = 0.02, 0.20, 0.85
@@ -62,10 +66,16 @@ class Spurious:
         found = [_judge(inputs, use, p, len(properties)) for p in properties]
         made = sorted((f for f in found if f is not None), key=lambda f: (-f[0]["lift"], f[0]["property"]))
         columns = {
-            "property": "Property", "strength": "Gives the label away", "score": "Balanced accuracy", "chance": "Chance",
-            "bound": "Chance reaches at most", "lift": "Lift over chance", "class": "Class it shows best",
-            "auroc": "How well (AUROC)", "side": "How",
-        }  # fmt: skip
+            "property": "Property",
+            "strength": "Gives the label away",
+            "score": "Balanced accuracy",
+            "chance": "Chance",
+            "bound": "Chance reaches at most",
+            "lift": "Lift over chance",
+            "class": "Class it shows best",
+            "auroc": "How well (AUROC)",
+            "side": "How",
+        }
         telling = [row["property"] for row, _ in made if row["strength"] != "no"]
         summary = f"{', '.join(telling)} say something about the label." if telling else "No property gives it away."
         return CheckTable(self.name, columns, [row for row, _ in made], [rows for _, rows in made], summary)
@@ -187,7 +197,8 @@ def _apart(x: NDArray[np.float64], y: NDArray[Any], named: bool, tests: int) -> 
     """The class that is set apart best: its number, the property's AUROC, and the lower bound of max(AUROC, 1 − AUROC).
 
     For a category, the property is the share of the class among its *other* samples, and the bound that of AUROC: a
-    share that counted the sample itself would find small classes in any column of many names."""
+    share that counted the sample itself would find small classes in any column of many names.
+    """
     from scipy.stats import norm, rankdata
 
     classes = int(y.max()) + 1

@@ -29,7 +29,10 @@ _WORST_CONDITION = 1e3
 class NoiseModel:
     """transition : (C, C) float64, P(given j | true k) in row k. rate : estimated share of wrong labels, in [0, 1].
 
-    inverse : of the transition, or None where it cannot be inverted (more noise than signal).
+    Attributes
+    ----------
+    inverse
+        Of the transition, or None where it cannot be inverted (more noise than signal).
     """
 
     transition: NDArray[np.float64]

@@ -24,7 +24,12 @@ def holds_together(labels: Int32, known: Bool, graph: Neighbors | None) -> tuple
 
     Parameters
     ----------
-    labels : (n,). known : (n,) readable and labelled. graph : neighbours in the half-whitened space; None = nothing holds.
+    labels
+        (n,).
+    known
+        (n,) readable and labelled.
+    graph
+        Neighbours in the half-whitened space; None = nothing holds.
 
     Returns
     -------

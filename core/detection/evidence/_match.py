@@ -12,7 +12,8 @@ from ...types import KindEvidence, SignalInputs, SignalResult
 
 def with_match(found: KindEvidence, inputs: SignalInputs, results: Mapping[str, SignalResult]) -> KindEvidence:
     """The evidence for wrong labels, joined by the consensus about captions where there is one: the likelier of the two,
-    flagged from one half; the reason speaks of the caption where that is the likelier."""
+    flagged from one half; the reason speaks of the caption where that is the likelier.
+    """
     match = results.get("match_consensus")
     if match is None or not np.isfinite(match.score).any():
         return found

@@ -81,7 +81,8 @@ def noisy_label(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> Ki
 @dataclass(frozen=True)
 class NoisyLabelPosterior:
     """probability, flag, guarded : (n,). support : (n,) of the five nearest, how many carry the label. rows : (m,) the labelled
-    rows, with their beliefs about the given label (own), its best rival (rest) and the rival's code (other), each (m,)."""
+    rows, with their beliefs about the given label (own), its best rival (rest) and the rival's code (other), each (m,).
+    """
 
     probability: Float32
     flag: Bool

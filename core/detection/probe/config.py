@@ -12,15 +12,28 @@ _STEPS = 320
 class ProbeConfig:
     """Configuration of :func:`winnow.core.detection.probe.run_probe`. All of it belongs into the stage's fingerprint.
 
-    folds : number of cross-validation folds (≥ 2; fewer where there are fewer labelled samples).
-    repeats : how many times the folds are drawn anew for the cross-entropy probe (≥ 1).
-    epochs, batch_size : minibatch training of the linear probes. 0 = fitted to the size of the data.
-    learning_rate : of Adam. weight_decay : decoupled, per unit of learning rate; one value per repeat, cycled.
-    robust_losses : also train the linear probe with generalised and symmetric cross-entropy (one repeat each).
-    kernel_anchors : anchors of the Nyström kernel probe (0 = none; at most the number of samples).
-    augmentation : strength of the feature-space augmentation that the naive signals look at (0 = none).
-    elr_beta : memory of the early-learning-regularisation target, in [0, 1).
-    work : bound on n · C · models · epochs. A run that would exceed it gives up robust losses, then repeats, then
+    Attributes
+    ----------
+    folds
+        Number of cross-validation folds (≥ 2; fewer where there are fewer labelled samples).
+    repeats
+        How many times the folds are drawn anew for the cross-entropy probe (≥ 1).
+    epochs, batch_size
+        Minibatch training of the linear probes. 0 = fitted to the size of the data.
+    learning_rate
+        Of Adam.
+    weight_decay
+        Decoupled, per unit of learning rate; one value per repeat, cycled.
+    robust_losses
+        Also train the linear probe with generalised and symmetric cross-entropy (one repeat each).
+    kernel_anchors
+        Anchors of the Nyström kernel probe (0 = none; at most the number of samples).
+    augmentation
+        Strength of the feature-space augmentation that the naive signals look at (0 = none).
+    elr_beta
+        Memory of the early-learning-regularisation target, in [0, 1).
+    work
+        Bound on n · C · models · epochs. A run that would exceed it gives up robust losses, then repeats, then
         epochs, and :meth:`fitted` says so.
     """
 

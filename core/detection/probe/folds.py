@@ -12,9 +12,13 @@ def stratified_folds(labels: Int32, usable: Bool, folds: int, seed: int, groups:
 
     Parameters
     ----------
-    labels : (n,) int32 class codes. usable : (n,) bool, the rows to deal.
-    groups : (n,) int64 or None. Rows with the same number ≥ 0 share the fold of their first row, so that a copy
-        never vouches for its twin's label from the training side.
+    labels
+        (n,) int32 class codes.
+    usable
+        (n,) bool, the rows to deal.
+    groups
+        (n,) int64 or None. Rows with the same number ≥ 0 share the fold of their first row, so that a copy never
+        vouches for its twin's label from the training side.
 
     Returns
     -------

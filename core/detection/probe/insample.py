@@ -18,7 +18,12 @@ def memorised_share(brought: Float32, own: Float32, labels: Int32, usable: Bool)
 
     Parameters
     ----------
-    brought, own : (n, C) probabilities; ``own`` out of sample. labels : (n,). usable : (n,) readable and labelled.
+    brought, own
+        (n, C) probabilities; ``own`` out of sample.
+    labels
+        (n,).
+    usable
+        (n,) readable and labelled.
 
     Returns
     -------

@@ -94,7 +94,7 @@ class _Nystroem:
     def through(
         self, weight: torch.Tensor, inverse: torch.Tensor
     ) -> Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]:
-        """x ↦ Φ(x)·weight and the leverages ‖Φ(x)·inverse‖², (B, C) and (B,), without spelling out Φ(x).
+        """X ↦ Φ(x)·weight and the leverages ‖Φ(x)·inverse‖², (B, C) and (B,), without spelling out Φ(x).
 
         weight (m + 1, C). inverse (m + 1, m + 1) upper triangular, as is the map: so is their product.
         """
@@ -124,8 +124,14 @@ def leave_one_out(
 
     Parameters
     ----------
-    features : (n, d) float32. labels : (n,) int32. usable : (n,) bool, rows that are fitted on (≥ 2 of them).
-    anchors : number of Nyström anchors, ≥ 1.
+    features
+        (n, d) float32.
+    labels
+        (n,) int32.
+    usable
+        (n,) bool, rows that are fitted on (≥ 2 of them).
+    anchors
+        Number of Nyström anchors, ≥ 1.
     """
     with single_threaded_pool(torch.device(device).type) as pool:
         return _leave_one_out(pool, features, labels, usable, classes, anchors, seed, progress, device, name)

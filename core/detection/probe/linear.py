@@ -44,7 +44,10 @@ _SLICE = 512
 class LinearOutput:
     """probs : loss name → (n, C) float32 mean out-of-fold probabilities. dynamics : name → (n,) float32.
 
-    targets : (n, C) float32, the temporal ensemble of the out-of-fold probabilities.
+    Attributes
+    ----------
+    targets
+        (n, C) float32, the temporal ensemble of the out-of-fold probabilities.
     """
 
     probs: dict[str, Float32]
@@ -87,9 +90,19 @@ class _Adam:
 class LinearProbes:
     """Train the probes and summarise what they said.
 
-    features : (n, d) float32, unit rows. labels : (n,) int32, −1 = none. fold : (R, n) int32 with −1 = never trained
-    on, one row of folds per repeat. kinds : the loss of each repeat (CE, GCE or SCE). strong : (n, d) features of strongly
-    augmented views, looked at in turn; where there are none the features themselves are distorted.
+    Parameters
+    ----------
+    features
+        (n, d) float32, unit rows.
+    labels
+        (n,) int32, −1 = none.
+    fold
+        (R, n) int32 with −1 = never trained on, one row of folds per repeat.
+    kinds
+        The loss of each repeat (CE, GCE or SCE).
+    strong
+        (n, d) features of strongly augmented views, looked at in turn; where there are none the features themselves
+        are distorted.
     """
 
     def __init__(
@@ -162,7 +175,8 @@ class LinearProbes:
         self, rows: torch.Tensor, distorted: _Distortion | None, epoch: int, tally: _Dynamics
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Score and summarise some rows of a minibatch. Returns their gradient (d + 1, M·C), summed over the rows that
-        each model trains on, and how many those are (M,)."""
+        each model trains on, and how many those are (M,).
+        """
         x, y = self._batch(rows), self.y[rows].to(self.device)
         fold = self.fold[:, rows].to(self.device)  # (R, B)
         held = ((fold[:, :, None] == self._each) | (fold < 0)[:, :, None]).transpose(0, 1).reshape(len(rows), -1)
@@ -264,7 +278,7 @@ class _Dynamics:
     def out_of_fold(
         self, epoch: int, rows: torch.Tensor, x: torch.Tensor, p: torch.Tensor, y: torch.Tensor, fold: torch.Tensor
     ) -> None:
-        """x (B, d + 1) with intercept, p (B, M, C), y (B,), fold (R, B)."""
+        """X (B, d + 1) with intercept, p (B, M, C), y (B,), fold (R, B)."""
         q = held_out(_same, p, fold, self.repeats, self.folds)
         index = y.clamp_min(0)[:, None, None].expand(-1, q.shape[1], 1)
         own = q.gather(2, index).squeeze(2)
@@ -272,16 +286,24 @@ class _Dynamics:
         right = own > q.scatter(2, index, -1.0).amax(2)
         mean_own, mean_loss = own.mean(1), -own.clamp_min(1e-7).log().mean(1)
         early = float(epoch < self.early)
-        found = (error * early, error * x.norm(dim=1) * early, mean_own, mean_own.square(), right.float().mean(1),
-                 mean_loss, mean_loss.square())  # fmt: skip
+        found = (
+            error * early,
+            error * x.norm(dim=1) * early,
+            mean_own,
+            mean_own.square(),
+            right.float().mean(1),
+            mean_loss,
+            mean_loss.square(),
+        )
         self.sums[rows, : len(found)] += torch.stack(found, 1).cpu()
         mean_p = q.mean(1).cpu()
         beta = self.config.elr_beta
         self.target[rows] = mean_p if epoch == 0 else beta * self.target[rows] + (1 - beta) * mean_p
 
     def in_fold(self, rows: torch.Tensor, own: torch.Tensor, rest: torch.Tensor, held: torch.Tensor) -> None:
-        """own (B, M) the given class's probability, rest (B, M') its strongest rival's to the M' models that are summarised,
-        held (B, M)."""
+        """Own (B, M) the given class's probability, rest (B, M') its strongest rival's to the M' models that are summarised,
+        held (B, M).
+        """
         own, held = own[:, : self.models], held[:, : self.models]
         inside = (~held).float()
         inside /= inside.sum(1, keepdim=True).clamp_min(1)
@@ -293,7 +315,7 @@ class _Dynamics:
         self.sums[rows, -3:] += torch.stack([margin.cpu(), (own * inside).sum(1).cpu(), forgot], 1)
 
     def distorted(self, rows: torch.Tensor, p: torch.Tensor, y: torch.Tensor, fold: torch.Tensor) -> None:
-        """p (B, M, C) of the distorted rows."""
+        """P (B, M, C) of the distorted rows."""
         q = held_out(_same, p, fold, self.repeats, self.folds)
         own = q.gather(2, y.clamp_min(0)[:, None, None].expand(-1, q.shape[1], 1)).squeeze(2)
         loss = -own.clamp_min(1e-7).log().mean(1).cpu()

@@ -67,8 +67,10 @@ def pool(
 
     Parameters
     ----------
-    views : name → (n, C) float32 out-of-sample logits (log-probabilities, or regression scores).
-    usable : (n,) bool, rows with a label.
+    views
+        name → (n, C) float32 out-of-sample logits (log-probabilities, or regression scores).
+    usable
+        (n,) bool, rows with a label.
 
     Returns
     -------

@@ -33,13 +33,23 @@ def run_probe(
 
     Parameters
     ----------
-    features : (n, r) float32, rows of unit length where ``ok`` (half-whitened PCA, or the plain embedding).
-    labels : (n,) int32 in [−1, n_classes), −1 = none. ok : (n,) bool, readable rows.
-    config : see :class:`ProbeConfig`. progress : called once per epoch and pass.
-    views : name → (n, r') float32: further descriptions of the same samples (``core.views``). Each adds two kernel
-        probes to the consensus: one of its own, and one on it joined with ``features`` ("joint_<name>").
-    groups : (n,) int64 or None: rows with the same number ≥ 0 are copies of one content and share their fold.
-    strong : (n, r) float32 each: features of strongly augmented views of the samples; the loss history under augmentation
+    features
+        (n, r) float32, rows of unit length where ``ok`` (half-whitened PCA, or the plain embedding).
+    labels
+        (n,) int32 in [−1, n_classes), −1 = none.
+    ok
+        (n,) bool, readable rows.
+    config
+        See :class:`ProbeConfig`.
+    progress
+        Called once per epoch and pass.
+    views
+        name → (n, r') float32: further descriptions of the same samples (``core.views``). Each adds two kernel probes
+        to the consensus: one of its own, and one on it joined with ``features`` ("joint_<name>").
+    groups
+        (n,) int64 or None: rows with the same number ≥ 0 are copies of one content and share their fold.
+    strong
+        (n, r) float32 each: features of strongly augmented views of the samples; the loss history under augmentation
         is taken on them in turn. None = features distorted by noise and dropped directions.
 
     Returns

@@ -77,7 +77,8 @@ def _side(
 
 def shuffled_pairs(inputs: SignalInputs, rows: Rows, values: Float32) -> tuple[Rows, Rows]:
     """(images, captions): each sample's image with the caption of another sample, chosen by content alone, so that the
-    order of the rows does not matter: samples in order of ``values``, the caption from half the list away."""
+    order of the rows does not matter: samples in order of ``values``, the caption from half the list away.
+    """
     order = rows[np.lexsort((inputs.vectors[rows, 0], values))]  # type: ignore[index]
     step = max(1, len(order) // _NULL)
     order = order[::step]

@@ -28,7 +28,8 @@ _guard = Lock()
 
 def memoize(inputs: SignalInputs, name: str, make: Callable[[], T]) -> T:
     """``make()``, remembered under ``name`` for as long as these very inputs are in use. A second signal that asks meanwhile
-    waits for the first one's answer."""
+    waits for the first one's answer.
+    """
     with _guard:
         if not _last or _last[0][0]() is not inputs:
             _last[:] = [(weakref.ref(inputs), {})]
@@ -109,7 +110,7 @@ def classes_of(inputs: SignalInputs, rows: Bool) -> Int32:
 
 
 def unsquash(score: NDArray[Any]) -> NDArray[np.float64]:
-    """t of :func:`robust_scale`: 0 at the median, 1 at the ninth decile; NaN stays NaN."""
+    """T of :func:`robust_scale`: 0 at the median, 1 at the ninth decile; NaN stays NaN."""
     u = 2.0 * np.asarray(score, np.float64) - 1.0
     return np.asarray(u / np.maximum(1.0 - np.abs(u), 1e-6) + 2.0, np.float64)
 
@@ -123,7 +124,10 @@ def ordered_map(space: Float32, rows: NDArray[np.int64]) -> NDArray[np.int64]:
 class Gaussians:
     """to_class : (n,) squared Mahalanobis distance to the nearest class mean. to_all : (n,) to the mean of all.
 
-    residual : (n,) length of what the first components (at most half of all) leave out. Zeros where not ok.
+    Attributes
+    ----------
+    residual
+        (n,) length of what the first components (at most half of all) leave out. Zeros where not ok.
     """
 
     to_class: NDArray[np.float64]

@@ -105,7 +105,7 @@ class _Moments:
 def _discriminant(
     z: Float32, seeds: Int64, rows: Int64, mean: NDArray[np.float64], scatter: NDArray[np.float64], mixed: int
 ) -> tuple[NDArray[np.float64], float]:
-    """w = (S + ρ·tr(S)/r·I)⁻¹(μ₁ − μ₀), b so that 0 lies half-way; S the scatter of the rows about their mean μ₀."""
+    """W = (S + ρ·tr(S)/r·I)⁻¹(μ₁ − μ₀), b so that 0 lies half-way; S the scatter of the rows about their mean μ₀."""
     random = np.random.default_rng(0)
     positive = z[seeds].astype(np.float64)
     for _ in range(mixed):

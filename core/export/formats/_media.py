@@ -15,14 +15,25 @@ from .base import Item, Supplies
 
 _LONGEST = 150
 _MAGIC = (
-    (b"\x89PNG", ".png"), (b"\xff\xd8\xff", ".jpg"), (b"GIF8", ".gif"), (b"BM", ".bmp"), (b"II*\x00", ".tiff"),
+    (b"\x89PNG", ".png"),
+    (b"\xff\xd8\xff", ".jpg"),
+    (b"GIF8", ".gif"),
+    (b"BM", ".bmp"),
+    (b"II*\x00", ".tiff"),
     (b"MM\x00*", ".tiff"),
-)  # fmt: skip
+)
 
 _SPLITS = {
-    "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val", "test": "test",
-    "testing": "test", "eval": "test",
-}  # fmt: skip
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "dev": "val",
+    "test": "test",
+    "testing": "test",
+    "eval": "test",
+}
 
 
 def safe_name(text: str) -> str:
@@ -84,7 +95,7 @@ def split_of(item: Item) -> str:
 
 
 def drawn_split(item: Item, share: float = 0.2) -> str:
-    """val for a fixed fifth of all ids, else train: for layouts that must have both."""
+    """Val for a fixed fifth of all ids, else train: for layouts that must have both."""
     return "val" if crc32(item.sample_id.encode("utf-8", "surrogatepass")) % 1000 < 1000 * share else "train"
 
 

@@ -43,7 +43,8 @@ class Exporter(Protocol):
     def write(self, stream: BinaryIO, rows: Rows) -> tuple[int, Mapping[str, Any]]:
         """Write all tables, holding one at a time. Returns the number of rows, and what the manifest should say of
         the format (for CSV: which cells were neutralised). Keeps column order, text (any Unicode, newlines, quotes)
-        and numbers; null stays null where the format knows it. The caller makes the file atomic."""
+        and numbers; null stays null where the format knows it. The caller makes the file atomic.
+        """
         ...
 
 
@@ -53,7 +54,8 @@ EXPORTERS: Registry[Exporter] = Registry("export format")
 @dataclass(frozen=True)
 class Item:
     """One sample as it leaves: row in the scan, and what is true of it now. label : the label in force, None = none. given :
-    as it came. weight : in [0, 1]. decision : accept, relabel, disputed, exclude or None."""
+    as it came. weight : in [0, 1]. decision : accept, relabel, disputed, exclude or None.
+    """
 
     row: int
     sample_id: str
@@ -72,7 +74,8 @@ class Item:
 class Supplies:
     """What a folder export may draw on. classes : every class name, in order. modality : image, text, pair or vector. image :
     row → the original bytes (raises SourceError). path : row → the original file, None where images lie in a table. probs :
-    (n, C) out-of-sample beliefs over ``own`` classes, or None. links : link to original files instead of copying them."""
+    (n, C) out-of-sample beliefs over ``own`` classes, or None. links : link to original files instead of copying them.
+    """
 
     classes: tuple[str, ...]
     modality: str
@@ -87,7 +90,8 @@ class Supplies:
 @runtime_checkable
 class FolderExporter(Protocol):
     """One layout of a folder. name : as registered. title, explain : for people. needs : "images", "texts" or "labels", what
-    a dataset must have for it."""
+    a dataset must have for it.
+    """
 
     name: ClassVar[str]
     title: ClassVar[str]
@@ -97,7 +101,8 @@ class FolderExporter(Protocol):
     def write(self, folder: Path, items: Iterator[Item], supplies: Supplies) -> Mapping[str, Any]:
         """Write all items below an empty folder, holding few at a time. Returns what the manifest should say; under "files" a
         mapping sample id → path within the folder (or nothing), under "left_out" reason → how many. The caller makes the
-        folder appear all at once."""
+        folder appear all at once.
+        """
         ...
 
 

@@ -55,11 +55,15 @@ class Coco:
             )
             part["annotations"].append(
                 {
-                    "id": number, "image_id": number, "category_id": category[item.label], "iscrowd": 0,
-                    "bbox": [0, 0, item.width, item.height], "area": item.width * item.height,
+                    "id": number,
+                    "image_id": number,
+                    "category_id": category[item.label],
+                    "iscrowd": 0,
+                    "bbox": [0, 0, item.width, item.height],
+                    "area": item.width * item.height,
                     "weight": round(item.weight, 6),
                 }
-            )  # fmt: skip
+            )
         categories = [{"id": i, "name": name, "supercategory": ""} for name, i in category.items()]
         for split, part in (parts or {"all": {"images": [], "annotations": []}}).items():
             whole = {"info": {"description": "Exported by Winnow"}, "licenses": [], "categories": categories, **part}

@@ -56,9 +56,13 @@ class HuggingFace:
         try:
             for item in told(items, supplies):
                 row: dict[str, Any] = {
-                    "sample_id": item.sample_id, "text": item.text, "label": code.get(item.label or "", -1),
-                    "label_given": item.given, "weight": item.weight, "verdict": item.verdict,
-                }  # fmt: skip
+                    "sample_id": item.sample_id,
+                    "text": item.text,
+                    "label": code.get(item.label or "", -1),
+                    "label_given": item.given,
+                    "weight": item.weight,
+                    "verdict": item.verdict,
+                }
                 if supplies.image is not None:
                     try:
                         image = supplies.image(item.row)

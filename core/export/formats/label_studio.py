@@ -49,9 +49,12 @@ class LabelStudio:
                 task: dict[str, Any] = {"id": number, "data": data}
                 if item.label is not None:
                     result = {
-                        "id": f"w{number}", "from_name": "label", "to_name": kind, "type": "choices",
+                        "id": f"w{number}",
+                        "from_name": "label",
+                        "to_name": kind,
+                        "type": "choices",
                         "value": {"choices": [item.label]},
-                    }  # fmt: skip
+                    }
                     if item.decision in ("accept", "relabel"):
                         task["annotations"] = [{"result": [result], "was_cancelled": False}]
                     else:

@@ -30,8 +30,12 @@ def augmented(choice: EncoderChoice, fitted_in: Path, view: int) -> EncoderChoic
 
     Parameters
     ----------
-    choice : an encoder of images. fitted_in : where its embeddings lie (a fitted encoder is read from there, never fitted
-        again). view : number of the view, ≥ 0.
+    choice
+        An encoder of images.
+    fitted_in
+        Where its embeddings lie (a fitted encoder is read from there, never fitted again).
+    view
+        Number of the view, ≥ 0.
     """
     spec = replace(choice.spec, preprocessing=f"{choice.spec.preprocessing} view {view}")
     return replace(choice, spec=spec, build=lambda: _Augmented(load_fitted(choice, fitted_in), spec, view), notices=())

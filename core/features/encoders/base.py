@@ -44,9 +44,12 @@ class BaseEncoder:
 
     Attributes
     ----------
-    spec : what makes the vectors; ``dim`` may shrink when a fitted encoder meets a tiny dataset.
-    batch : rows per call that suit the device.
-    fitted : True when :meth:`fit` must run on the dataset before anything is encoded.
+    spec
+        What makes the vectors; ``dim`` may shrink when a fitted encoder meets a tiny dataset.
+    batch
+        Rows per call that suit the device.
+    fitted
+        True when :meth:`fit` must run on the dataset before anything is encoded.
     """
 
     spec: EncoderSpec
@@ -105,8 +108,16 @@ def unit_rows(vectors: NDArray[Any]) -> Float32:
 class EncoderChoice:
     """An encoder that was chosen and can be had, not loaded yet.
 
-    spec : known before loading. device : "cpu" or "cuda[:i]". build : loads it. notices : what a person must know (a
-    fallback is named here).
+    Attributes
+    ----------
+    spec
+        Known before loading.
+    device
+        "cpu" or "cuda[:i]".
+    build
+        Loads it.
+    notices
+        What a person must know (a fallback is named here).
     """
 
     spec: EncoderSpec

@@ -38,7 +38,8 @@ def resolve_device(device: str = "auto") -> str:
 
     Raises
     ------
-    EncoderError : CUDA was named and is not there.
+    EncoderError
+        CUDA was named and is not there.
     """
     if device == "cpu" or (device == "auto" and importlib.util.find_spec("torch") is None):
         return "cpu"
@@ -58,15 +59,19 @@ def choose(name: str | None, modality: Modality, device: str = "auto", allow_net
 
     Parameters
     ----------
-    name : a name from :func:`catalogue`, ``open_clip:MODEL/TAG``, ``open_clip:MODEL/path.safetensors``,
+    name
+        a name from :func:`catalogue`, ``open_clip:MODEL/TAG``, ``open_clip:MODEL/path.safetensors``,
         ``sentence-transformers:NAME|path``, ``patches`` or ``tfidf``. None = the default of the modality, or the
         built-in encoder, with one notice, when the default's weights are neither cached nor to be had.
-    allow_network : whether a download may be tried (it fails within seconds when offline).
+    allow_network
+        Whether a download may be tried (it fails within seconds when offline).
 
     Raises
     ------
-    WeightsUnavailable : a named encoder's weights cannot be had (never a silent fallback).
-    EncoderError : an unknown name or device, or an encoder of another modality.
+    WeightsUnavailable
+        a named encoder's weights cannot be had (never a silent fallback).
+    EncoderError
+        An unknown name or device, or an encoder of another modality.
     """
     if modality is Modality.VECTOR:
         raise EncoderError("This dataset has embeddings only: there is nothing to encode. Bring --embeddings.")

@@ -51,14 +51,21 @@ def embed(
 
     Parameters
     ----------
-    dataset : with images or texts, as the encoder needs. choice : from :func:`~.choose.choose`.
-    out_dir : receives the files named in the module's docstring.
-    batch_size : rows per call of the encoder; None = what suits the device. When CUDA runs out of memory it is halved
-        until the batch fits.
-    workers : decoding processes; None = one per core, 0 = in this process.
-    keys : (n,) str, what tells contents apart ("" = unknown); None = ``dataset.content_hash``. What ``out_dir`` holds
-        of the same keys by the same encoder is taken over. An encoder that is fitted on the dataset keeps its fit
-        while at least four fifths of the rows were there when it was made.
+    dataset
+        With images or texts, as the encoder needs.
+    choice
+        From :func:`~.choose.choose`.
+    out_dir
+        Receives the files named in the module's docstring.
+    batch_size
+        Rows per call of the encoder; None = what suits the device. When CUDA runs out of memory it is halved until
+        the batch fits.
+    workers
+        Decoding processes; None = one per core, 0 = in this process.
+    keys
+        (n,) str, what tells contents apart ("" = unknown); None = ``dataset.content_hash``. What ``out_dir`` holds of
+        the same keys by the same encoder is taken over. An encoder that is fitted on the dataset keeps its fit while
+        at least four fifths of the rows were there when it was made.
 
     Returns
     -------
@@ -66,8 +73,12 @@ def embed(
 
     Raises
     ------
-    EncoderError : not even one row fits into memory, or the dataset has not what the encoder needs.
-    DiskFull, Cancelled : finished shards are kept.
+    EncoderError
+        Not even one row fits into memory, or the dataset has not what the encoder needs.
+    DiskFull
+        Finished shards are kept.
+    Cancelled
+        Finished shards are kept.
     """
     folder = Path(out_dir)
     key = fp.of(EMBED_VERSION, SHARD_ROWS, content_fingerprint(dataset), choice.spec)
@@ -154,7 +165,8 @@ def _finished(folder: Path, key: str, dataset: Dataset) -> EmbeddingSet | None:
 
 def _fit(encoder: BaseEncoder, dataset: Dataset, folder: Path, key: str, progress: ProgressFn, keep: bool) -> None:
     """Fit once. An earlier fit is read back where it is of the same key (so that a resumed run goes on with the same
-    features), or where ``keep`` says that vectors made with it are taken over."""
+    features), or where ``keep`` says that vectors made with it are taken over.
+    """
     mark = folder / "fit.json"
     with contextlib.suppress(WorkspaceError):
         if load_json(mark).get("key") == key or keep:

@@ -1,5 +1,6 @@
 """Built-in text features: TF-IDF of words and character n-grams, reduced by truncated SVD (latent semantic analysis,
-Deerwester et al. 1990). Fitted on the dataset itself; needs no download."""
+Deerwester et al. 1990). Fitted on the dataset itself; needs no download.
+"""
 
 from __future__ import annotations
 

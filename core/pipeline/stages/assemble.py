@@ -12,9 +12,12 @@ from ..run import Outputs, Run
 def run(run: Run, dataset: Dataset, verdicts: Verdicts, xy: Float32 | None, clusters: Clusters | None) -> None:
     """Write the table; it is looked at as soon as the verdicts are there, and written again with map and clusters."""
     key = fp.of(
-        run.keys["verdicts"], run.keys["dataset"], run.keys.get("map") if xy is not None else None,
-        run.keys.get("clusters") if clusters is not None else None, 1,
-    )  # fmt: skip
+        run.keys["verdicts"],
+        run.keys["dataset"],
+        run.keys.get("map") if xy is not None else None,
+        run.keys.get("clusters") if clusters is not None else None,
+        1,
+    )
     path = run.layout.verdicts
 
     def make() -> Outputs:

@@ -51,15 +51,28 @@ def run(
 
         views = label_views(dataset.modality, ok, media, dataset.texts, report, seed)
         beliefs = run_probe(
-            features, dataset.labels, ok, dataset.n_classes, settings, report,
-            views=views, groups=_copies(dataset, media), strong=augmented,
-        )  # fmt: skip
+            features,
+            dataset.labels,
+            ok,
+            dataset.n_classes,
+            settings,
+            report,
+            views=views,
+            groups=_copies(dataset, media),
+            strong=augmented,
+        )
         return scan_tables.save_beliefs(folder, beliefs), {"notices": notices, "views": sorted(views)}
 
     key = fp.of(
-        embedding.fingerprint, run.keys.get("media"), fp.of_array(dataset.labels), settings, dataset.n_classes,
-        PROBE_VERSION, VIEWS_VERSION, len(augmented),
-    )  # fmt: skip
+        embedding.fingerprint,
+        run.keys.get("media"),
+        fp.of_array(dataset.labels),
+        settings,
+        dataset.n_classes,
+        PROBE_VERSION,
+        VIEWS_VERSION,
+        len(augmented),
+    )
     run.stage("probe", key, make)
     beliefs = scan_tables.load_beliefs(folder)
     if not probabilities:

@@ -26,9 +26,14 @@ def run(run: Run, source: OpenedSource, vectors: Any, clusters: Clusters) -> Non
     path: Path = run.layout.root / "names.json"
     prompts = load_prompts(run.layout, dataset.modality)
     key = fp.of(
-        run.keys["clusters"], run.keys["dataset"], run.keys["embed"], fp.of_array(dataset.labels), dataset.class_names,
-        prompts.templates, NAMES_VERSION,
-    )  # fmt: skip
+        run.keys["clusters"],
+        run.keys["dataset"],
+        run.keys["embed"],
+        fp.of_array(dataset.labels),
+        dataset.class_names,
+        prompts.templates,
+        NAMES_VERSION,
+    )
 
     def make() -> Outputs:
         metadata = _short_columns(dataset)

@@ -15,9 +15,24 @@ from ...version import __version__
 from ..run import Run
 
 LIBRARIES = (
-    "cleanlab", "cleanvision", "datasets", "duckdb", "faiss-cpu", "numpy", "open_clip_torch", "pandas", "pillow",
-    "plotly", "pyarrow", "scikit-learn", "scipy", "sentence-transformers", "streamlit", "torch", "umap-learn",
-)  # fmt: skip
+    "cleanlab",
+    "cleanvision",
+    "datasets",
+    "duckdb",
+    "faiss-cpu",
+    "numpy",
+    "open_clip_torch",
+    "pandas",
+    "pillow",
+    "plotly",
+    "pyarrow",
+    "scikit-learn",
+    "scipy",
+    "sentence-transformers",
+    "streamlit",
+    "torch",
+    "umap-learn",
+)
 
 
 def run(

@@ -36,15 +36,22 @@ def split_codes(dataset: Dataset) -> dict[str, Any]:
 def run(run: Run, inputs: SignalInputs, feedback: str, plugins: Plugins) -> dict[str, SignalResult]:
     """Every signal's result by its name; one that cannot run or fails is left out, and the manifest says why.
 
-    ``feedback`` : fingerprint of what the decisions taught.
+    Parameters
+    ----------
+    feedback
+        Fingerprint of what the decisions taught.
     """
     layout, signals = run.layout, [*SIGNALS, *plugins.signals]
     versions = {s.name: s.version for s in signals}
     upstream = {k: run.keys.get(k) for k in (*UPSTREAM, "zero-shot", "captions", "second-encoder")}
     key = fp.of(
-        versions, upstream, CONSENSUS_VERSION, inputs.class_names, feedback,
+        versions,
+        upstream,
+        CONSENSUS_VERSION,
+        inputs.class_names,
+        feedback,
         plugins.fingerprint,
-    )  # fmt: skip
+    )
     results: dict[str, SignalResult] = {}
 
     def make() -> Outputs:

@@ -20,9 +20,20 @@ from ..config import ScanConfig
 class OpenedSource:
     """What a scan works on.
 
-    dataset : its rows. embeddings : precomputed ones, not read yet, or None. probabilities : name → (n, C). plugins : signals
-    that columns and installed packages add. encoder : what embeds the samples; None where embeddings are precomputed.
-    notices : sentences for the person.
+    Attributes
+    ----------
+    dataset
+        Its rows.
+    embeddings
+        Precomputed ones, not read yet, or None.
+    probabilities
+        name → (n, C).
+    plugins
+        Signals that columns and installed packages add.
+    encoder
+        What embeds the samples; None where embeddings are precomputed.
+    notices
+        Sentences for the person.
     """
 
     dataset: Dataset

@@ -40,7 +40,8 @@ def knows_words(choice: EncoderChoice) -> bool:
 def candidate_words(modality: Modality, class_names: Sequence[str], prompts: Prompts) -> list[str]:
     """Words to mine negatives from: the thousand ImageNet names that open_clip brings, without those of the dataset. For
     texts none: on clinc, words mined from the sentence encoder's vocabulary tell what does not belong apart with AUROC .89,
-    the class names alone with .92, and six in ten texts that they win belong; people's own words are used."""
+    the class names alone with .92, and six in ten texts that they win belong; people's own words are used.
+    """
     if modality is Modality.TEXT:
         return []
     from open_clip import IMAGENET_CLASSNAMES
@@ -86,9 +87,14 @@ class _Side:
         folder = run.layout.root / "zero_shot"
         prompts = load_prompts(run.layout, dataset.modality)
         key = fp.of(
-            self._embedding.fingerprint, dataset.class_names, prompts.templates, dict(prompts.names), prompts.negatives,
-            prompts.scale, ZERO_SHOT_VERSION,
-        )  # fmt: skip
+            self._embedding.fingerprint,
+            dataset.class_names,
+            prompts.templates,
+            dict(prompts.names),
+            prompts.negatives,
+            prompts.scale,
+            ZERO_SHOT_VERSION,
+        )
 
         def make() -> Outputs:
             folder.mkdir(exist_ok=True)

@@ -60,8 +60,18 @@ class IntervalEstimate:
 class Advice:
     """What lies ahead in one queue.
 
-    left : open samples. issues : estimated issues among them. next : expected confirmations in the next ``ahead``
-    cards. recent : confirmations among the last ``of`` decisions of the queue. stop : whether stopping is sensible.
+    Attributes
+    ----------
+    left
+        Open samples.
+    issues
+        Estimated issues among them.
+    next
+        Expected confirmations in the next ``ahead`` cards.
+    recent
+        Confirmations among the last ``of`` decisions of the queue.
+    stop
+        Whether stopping is sensible.
     """
 
     left: int
@@ -122,7 +132,8 @@ def expected(now: RevisedBeliefs, kind: Kind, rows: NDArray[np.int64], scan: Sca
 
 def _amount(p: NDArray[np.float64], common: float, learnt: float | None = None) -> IntervalEstimate:
     """Σ p with its interval; ``common`` is the variance of the shift of the log-odds that all of ``p`` share, ``learnt``
-    that of Σ p by what the clicks have not settled."""
+    that of Σ p by what the clicks have not settled.
+    """
     wobble = float((p * (1 - p)).sum())
     sd = float(np.sqrt(wobble + common * wobble**2 + (learnt or 0.0)))
     value = float(p.sum())
@@ -166,8 +177,12 @@ def advice(
 
     Parameters
     ----------
-    rows : open rows in the order in which they will be shown. queue : (n,) bool, the queue's samples, decided or not.
-    kind : (n,) int8 index into ``ASKED`` of what is asked about each sample, −1 = nothing; a queue that asks nothing has
+    rows
+        Open rows in the order in which they will be shown.
+    queue
+        (n,) bool, the queue's samples, decided or not.
+    kind
+        (n,) int8 index into ``ASKED`` of what is asked about each sample, −1 = nothing; a queue that asks nothing has
         no words.
     """
 

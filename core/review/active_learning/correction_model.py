@@ -58,7 +58,8 @@ class CorrectionModel:
     """What was learnt: ``bias``, ``weights`` (p,) of the dense columns, ``effects`` name → (group codes, their effects),
     ``clicks`` learnt from. ``scale`` (D,) prior standard deviation of bias, weights and effects in this order, ``curve``
     (D, D) curvature of the negative log posterior at its mode, in units of ``scale``; ``unseen`` name → prior standard
-    deviation of a group without clicks."""
+    deviation of a group without clicks.
+    """
 
     bias: float
     weights: NDArray[np.float64]
@@ -76,7 +77,8 @@ class CorrectionModel:
         weight: NDArray[np.float64],
     ) -> float:
         """Posterior variance of Σ weight · log-odds over ``rows``: how far all of them may err together (Laplace's
-        approximation; groups without clicks keep their prior)."""
+        approximation; groups without clicks keep their prior).
+        """
         parts = [np.array([weight.sum()])]
         parts += [_wide(block)[rows].T @ weight for block in columns]
         alone = 0.0
@@ -121,10 +123,20 @@ def learn(
 
     Parameters
     ----------
-    offset : (n,) the scan's log-odds. columns : blocks (n,) or (n, p_b), standardised. sds : prior standard deviation
-        of the weights of each block. groupings : name → groups with an effect each. rows : (m,) decided rows, the
-        latest last. right : (m,) 1.0 = the flag was right, 0.0 = it was not. bias_sd : prior standard deviation of the
-        intercept. All of them are scaled by √(m / (m + 5)).
+    offset
+        (n,) the scan's log-odds.
+    columns
+        Blocks (n,) or (n, p_b), standardised.
+    sds
+        Prior standard deviation of the weights of each block.
+    groupings
+        name → groups with an effect each.
+    rows
+        (m,) decided rows, the latest last.
+    right
+        (m,) 1.0 = the flag was right, 0.0 = it was not.
+    bias_sd
+        Prior standard deviation of the intercept. All of them are scaled by √(m / (m + 5)).
     """
     rows, right = rows[-MOST_CLICKS:], right[-MOST_CLICKS:]
     m = len(rows)
@@ -159,7 +171,8 @@ def _mode(
     x: NDArray[np.float64], offset: NDArray[np.float64], right: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The weights with the largest posterior under a standard normal prior, by Newton's method with halved steps; and
-    the curvature there."""
+    the curvature there.
+    """
     w, curve = np.zeros(x.shape[1]), np.eye(x.shape[1])
 
     def loss(v: NDArray[np.float64]) -> float:

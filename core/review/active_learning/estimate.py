@@ -30,9 +30,19 @@ may so well be 51% or 68% for one label, and 48% or 71% for one pair, before any
 class RevisedBeliefs:
     """The state of knowledge after some decisions.
 
-    probability : kind → (n,) float32 in [0, 1], the probability that a person would confirm the kind. Without any
-    decision that is the scan's own. shift : kind → (n,) float32, the log-odds added to the scan's. clicks : kind →
-    decisions learnt from. decided : the decisions. models, columns, groups : what the shift was made of.
+    Attributes
+    ----------
+    probability
+        kind → (n,) float32 in [0, 1], the probability that a person would confirm the kind. Without any decision that
+        is the scan's own.
+    shift
+        kind → (n,) float32, the log-odds added to the scan's.
+    clicks
+        kind → decisions learnt from.
+    decided
+        The decisions.
+    models, columns, groups
+        What the shift was made of.
     """
 
     probability: Mapping[Kind, Float32]

@@ -33,7 +33,8 @@ Names = Mapping[str, str | None]
 @dataclass(frozen=True)
 class QueueChange:
     """What a new order changed: how many samples moved up by 10 places or more within the next 100, most of them for
-    what reason (``what``: "horse → deer"; "" = for no common one), and how many of those."""
+    what reason (``what``: "horse → deer"; "" = for no common one), and how many of those.
+    """
 
     count: int
     what: str
@@ -51,7 +52,8 @@ class QueueChange:
 class SimilarOffer:
     """Samples that would get the decision that ``sample_id`` got. ids : the surest first; probability : of each; said,
     of : how often the same was decided about samples like these; what : the decision in words; expected : how many
-    of ``ids`` would get the same decision."""
+    of ``ids`` would get the same decision.
+    """
 
     sample_id: str
     action: str
@@ -153,7 +155,8 @@ class QueueRanker:
 
     def order(self, ids: Sequence[str], sort: str) -> tuple[Sequence[str], QueueChange]:
         """The same samples (an IdSet as one), those likeliest to be confirmed first, and what that changed. Without decisions, or in an
-        order that is not by suspicion, nothing moves; nor do samples that ask nothing (clean, hard, naive)."""
+        order that is not by suspicion, nothing moves; nor do samples that ask nothing (clean, hard, naive).
+        """
         if not self.can_order(sort) or not ids:
             return ids, QueueChange(0, "", 0)
         scan, now = self.now()
@@ -242,10 +245,16 @@ class QueueRanker:
         state, label = int(now.decided.state[at]), int(now.decided.label[at])
         action = {ACCEPTED: "accept", RELABELLED: "relabel", EXCLUDED: "exclude"}[state]
         return SimilarOffer(
-            sample_id, action, self._name(label) if state == RELABELLED else None,
-            [str(i) for i in self._ids[found.rows]], [round(float(p), 3) for p in found.probability],
-            found.said, found.of, found.what, float(found.probability.sum()),
-        )  # fmt: skip
+            sample_id,
+            action,
+            self._name(label) if state == RELABELLED else None,
+            [str(i) for i in self._ids[found.rows]],
+            [round(float(p), 3) for p in found.probability],
+            found.said,
+            found.of,
+            found.what,
+            float(found.probability.sum()),
+        )
 
 
 def _of_length(array: Float32 | None, n: int) -> Float32 | None:

@@ -26,11 +26,32 @@ _CLIP = 4.0
 class ScanArrays:
     """One scan in row order; n samples, C classes, S signals.
 
-    labels : (n,) int32 given label, −1 = none. suggested : (n,) int32 first suggestion, −1 = none. classes : C.
-    probability : kind → (n,) float32 in [0, 1], for ``ASKED``. flag : kind → (n,) bool. primary : (n,) int8 index into
-    ``ASKED`` of the verdict, −1 = another verdict. signals : (n, S) float32 in [0, 1], NaN = not scored. families :
-    (S,) str, the family of each signal ("label", "ood" or "other"). beliefs : (n, C) float32 or None. vectors : (n, r) unit
-    rows or None (may be memory-mapped). graph : neighbours in the same space, or None. cluster : (n,) int32, −1 = none.
+    Attributes
+    ----------
+    labels
+        (n,) int32 given label, −1 = none.
+    suggested
+        (n,) int32 first suggestion, −1 = none.
+    classes
+        C.
+    probability
+        kind → (n,) float32 in [0, 1], for ``ASKED``.
+    flag
+        kind → (n,) bool.
+    primary
+        (n,) int8 index into ``ASKED`` of the verdict, −1 = another verdict.
+    signals
+        (n, S) float32 in [0, 1], NaN = not scored.
+    families
+        (S,) str, the family of each signal ("label", "ood" or "other").
+    beliefs
+        (n, C) float32 or None.
+    vectors
+        (n, r) unit rows or None (may be memory-mapped).
+    graph
+        Neighbours in the same space, or None.
+    cluster
+        (n,) int32, −1 = none.
     """
 
     labels: Int32
@@ -126,8 +147,15 @@ class ScanArrays:
 class Decided:
     """The decisions in force, in the order in which they were made; m decided samples.
 
-    rows : (m,) int64, each once. state : (m,) int8, ``ACCEPTED`` … ``DISPUTED``. label : (m,) int32 the label after the
-    decision: the given one when accepted, the new one when relabelled (−1 where it is a new class), else −1.
+    Attributes
+    ----------
+    rows
+        (m,) int64, each once.
+    state
+        (m,) int8, ``ACCEPTED`` … ``DISPUTED``.
+    label
+        (m,) int32 the label after the decision: the given one when accepted, the new one when relabelled (−1 where it
+        is a new class), else −1.
     """
 
     rows: NDArray[np.int64]

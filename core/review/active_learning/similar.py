@@ -23,8 +23,16 @@ SAID = 3
 class SimilarSamples:
     """Open samples like a decided one.
 
-    rows : (m,) the surest first. probability : (m,) that each would get the same decision. said, of : how many of the
-    decided samples like these got this decision. what : the decision, in words.
+    Attributes
+    ----------
+    rows
+        (m,) the surest first.
+    probability
+        (m,) that each would get the same decision.
+    said, of
+        How many of the decided samples like these got this decision.
+    what
+        The decision, in words.
     """
 
     rows: NDArray[np.int64]

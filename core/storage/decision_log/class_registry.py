@@ -30,8 +30,16 @@ _CLAIMS_TARGET = ("rename", "split")
 class ClassRegistry:
     """What follows from the events so far.
 
-    version : how many rows there are. now : every name that does not mean itself → the class it means, None = deleted.
-    added : classes that people made (added, split off, or named by a rename), in order. events : those in force, in order.
+    Attributes
+    ----------
+    version
+        How many rows there are.
+    now
+        Every name that does not mean itself → the class it means, None = deleted.
+    added
+        Classes that people made (added, split off, or named by a rename), in order.
+    events
+        Those in force, in order.
     """
 
     version: int = 0
@@ -119,7 +127,12 @@ def check(
 ) -> None:
     """Whether an event (not an undo) may follow. Raises DecisionError naming the value, the rule and the choices.
 
-    ``given``: class names of the dataset. ``used``: labels that decisions in force give.
+    Parameters
+    ----------
+    given
+        Class names of the dataset.
+    used
+        Labels that decisions in force give.
     """
     if event not in EVENTS or event == "undo":
         raise DecisionError(

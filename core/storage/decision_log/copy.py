@@ -27,7 +27,8 @@ def copy_log(source: str | Path, target: str | Path) -> int:
 
     Raises
     ------
-    WorkspaceError : the target holds decisions or class changes already, or either log cannot be opened or is damaged.
+    WorkspaceError
+        The target holds decisions or class changes already, or either log cannot be opened or is damaged.
     """
     with DecisionStore(target) as store:
         seq, _ = store.head()

@@ -40,7 +40,8 @@ class Database:
 
     Parameters
     ----------
-    target : path of an SQLite file (made if absent), or a SQLAlchemy URL.
+    target
+        Path of an SQLite file (made if absent), or a SQLAlchemy URL.
     """
 
     def __init__(self, target: str | Path) -> None:

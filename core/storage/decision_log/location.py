@@ -56,7 +56,8 @@ def place_log(path: str | Path, address: str) -> int:
 
     Raises
     ------
-    WorkspaceError : both places hold decisions, the database belongs to another dataset, or it cannot be opened.
+    WorkspaceError
+        Both places hold decisions, the database belongs to another dataset, or it cannot be opened.
     """
     layout = Layout(Path(path).expanduser().absolute())
     header = load_json(layout.header)

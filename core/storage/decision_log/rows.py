@@ -65,10 +65,17 @@ def iso(moment: datetime | str) -> str:
 class DecisionRequest:
     """A decision that somebody asks to record.
 
-    decision_id : minted by the caller when the sample was shown; None = minted here. supersedes : the decision of
-    this person about this sample that the caller had on screen (None = they had none), checked against the log; the
-    default ``...`` takes whatever is there. label : for RELABEL only. at : for replays; None = now.
-    Action UNDO takes back what this person says about this one sample.
+    Attributes
+    ----------
+    decision_id
+        Minted by the caller when the sample was shown; None = minted here.
+    supersedes
+        The decision of this person about this sample that the caller had on screen (None = they had none), checked
+        against the log; the default ``...`` takes whatever is there.
+    label
+        For RELABEL only.
+    at
+        For replays; None = now. Action UNDO takes back what this person says about this one sample.
     """
 
     sample_id: str
@@ -87,8 +94,14 @@ class DecisionRequest:
 class ClassEvent:
     """One row of the class registry. ``event``: see ``classes.EVENTS``; ``target`` is for those that name a second class.
 
-    undoes : the event that an "undo" takes back. after_seq : the last row of the decision log when it happened (None in
-    rows of releases that did not write it). detail : for "split", the ``batch_id`` of its decisions and their ``count``.
+    Attributes
+    ----------
+    undoes
+        The event that an "undo" takes back.
+    after_seq
+        The last row of the decision log when it happened (None in rows of releases that did not write it).
+    detail
+        For "split", the ``batch_id`` of its decisions and their ``count``.
     """
 
     seq: int
@@ -106,14 +119,12 @@ class ClassEvent:
 
 def says(row: Decision) -> str:
     """A decision as a clause: who chose what, for which sample, when."""
-
     label = f" to {row.label!r}" if row.label is not None else ""
     return f"{row.actor!r} chose {row.action.value}{label} for {row.sample_id!r} at {row.at}"
 
 
 def checked_action(action: Action | str) -> Action:
     """The action of that name. Raises DecisionError naming the choices."""
-
     try:
         return Action(action)
     except ValueError:

@@ -110,7 +110,8 @@ class LogState:
 
     def last_step(self, actor: str) -> list[Decision]:
         """What the next undo of ``actor`` takes back: their latest decision in force, or the whole of its batch
-        that is in force, in order of seq. Empty where nothing is left."""
+        that is in force, in order of seq. Empty where nothing is left.
+        """
         mine = self._by_actor.get(actor, [])
         while mine and not self._on_stack(mine[-1]):
             mine.pop()  # taken back already, and an undone decision never returns
@@ -129,7 +130,7 @@ class LogState:
         return [row for row in mine if row.decision_id == decision_id and self.in_force(row)]
 
     def current(self, sample_ids: Iterable[str] | None = None) -> dict[str, dict[str, Decision]]:
-        """sample → person → decision in force; samples without one are left out."""
+        """Sample → person → decision in force; samples without one are left out."""
         wanted = self.samples.keys() if sample_ids is None else sample_ids
         out = {}
         for sample_id in wanted:

@@ -67,7 +67,8 @@ Clock = Callable[[], datetime]
 class Snapshot:
     """One moment of the log. table : the state in force (STATE_SCHEMA). decisions : every decision in force, of every
     person, in order of ``seq``. seq, hash : of the last row; (0, "") for an empty log. registry, class_events : the classes,
-    and all rows about them."""
+    and all rows about them.
+    """
 
     seq: int
     hash: str
@@ -82,12 +83,15 @@ class DecisionStore:
 
     Parameters
     ----------
-    target : path of the SQLite file (made if absent), or ``postgresql://user@host/database``.
-    clock : gives the time of new rows; the order of rows never depends on it.
+    target
+        Path of the SQLite file (made if absent), or ``postgresql://user@host/database``.
+    clock
+        Gives the time of new rows; the order of rows never depends on it.
 
     Raises
     ------
-    WorkspaceError : the log is damaged, of a newer release, or its server does not answer.
+    WorkspaceError
+        The log is damaged, of a newer release, or its server does not answer.
     """
 
     def __init__(self, target: str | Path, clock: Clock = utc_now) -> None:
@@ -130,7 +134,8 @@ class DecisionStore:
 
     def append_each(self, requests: Sequence[DecisionRequest]) -> list[Decision | DecisionError]:
         """Like :meth:`append`, but a request that cannot be recorded is answered by its error, and the others
-        are recorded. For ordered batches from a browser."""
+        are recorded. For ordered batches from a browser.
+        """
         return self._record(lambda _: requests, stop=False)
 
     def undo(
@@ -218,12 +223,18 @@ class DecisionStore:
     ) -> ClassEvent:
         """Add an event to the class registry: see :mod:`.classes` for what there is and what it means.
 
-        ``given``: class names of the dataset. ``split``: for "split", the decisions that relabel the samples; they and
-        the event are recorded in one transaction. An ``event_id`` that is there gives the row that is there.
+        Parameters
+        ----------
+        given
+            Class names of the dataset.
+        split
+            For "split", the decisions that relabel the samples; they and the event are recorded in one transaction. An
+            ``event_id`` that is there gives the row that is there.
 
         Raises
         ------
-        DecisionError : the change breaks a rule, an id was used for another change, or a decision cannot be recorded.
+        DecisionError
+            The change breaks a rule, an id was used for another change, or a decision cannot be recorded.
         """
         checked("actor", actor)
         with self._write_lock, self._database.writing() as conn, self._lock:
@@ -241,10 +252,17 @@ class DecisionStore:
                 new = self._insert(conn, split, stop=True)[1]
                 detail = {"batch_id": split[0].batch_id, "count": len(new), **(detail or {})}
             made = ClassEvent(
-                self._registry.version + 1, event_id or uuid.uuid4().hex, event, name, actor,
-                iso(at or self._clock()), target, (reason or "").strip() or None, detail or {},
+                self._registry.version + 1,
+                event_id or uuid.uuid4().hex,
+                event,
+                name,
+                actor,
+                iso(at or self._clock()),
+                target,
+                (reason or "").strip() or None,
+                detail or {},
                 after_seq=new[-1][0].seq if new else self._state.seq,
-            )  # fmt: skip
+            )
             insert_class_event(conn, made)
         self._refresh()
         return made
@@ -276,9 +294,16 @@ class DecisionStore:
             ]
             new = self._insert(conn, requests, stop=True)[1]
             made = ClassEvent(
-                self._registry.version + 1, undo_id, "undo", event.name, actor, iso(at or self._clock()), event.target,
-                undoes=event_id, after_seq=new[-1][0].seq if new else self._state.seq,
-            )  # fmt: skip
+                self._registry.version + 1,
+                undo_id,
+                "undo",
+                event.name,
+                actor,
+                iso(at or self._clock()),
+                event.target,
+                undoes=event_id,
+                after_seq=new[-1][0].seq if new else self._state.seq,
+            )
             insert_class_event(conn, made)
         self._refresh()
         return made
@@ -308,9 +333,13 @@ class DecisionStore:
                 events = tuple(read_class_events(conn)[: self._registry.version])
             tops = [d for people in self._state.current().values() for d in people.values()]
             return Snapshot(
-                self._state.seq, self._state.hash, self._state.table(), tuple(sorted(tops, key=lambda d: d.seq)),
-                self._registry, events,
-            )  # fmt: skip
+                self._state.seq,
+                self._state.hash,
+                self._state.table(),
+                tuple(sorted(tops, key=lambda d: d.seq)),
+                self._registry,
+                events,
+            )
 
     def head(self) -> tuple[int, str]:
         """(seq, hash) of the last row; (0, "") for an empty log."""
@@ -379,14 +408,25 @@ class DecisionStore:
     ) -> list[Decision | ClassEvent]:
         """A page of everything that happened, in order of the log: decisions and class changes that fit everything given.
 
-        ``action``: one of the decisions' actions, or "classes" for the changes of classes alone. ``steps``: one row, the
-        last, stands for each bulk verdict and each undo.
+        Parameters
+        ----------
+        action
+            One of the decisions' actions, or "classes" for the changes of classes alone.
+        steps
+            One row, the last, stands for each bulk verdict and each undo.
         """
         with self._database.reading() as conn:
             return timeline(
-                conn, limit, offset, actor=actor, action=action, since=since, until=until, newest_first=newest_first,
+                conn,
+                limit,
+                offset,
+                actor=actor,
+                action=action,
+                since=since,
+                until=until,
+                newest_first=newest_first,
                 steps=steps,
-            )  # fmt: skip
+            )
 
     def count(
         self,

@@ -30,7 +30,8 @@ def timeline(
     steps: bool = False,
 ) -> list[Decision | ClassEvent]:
     """A page of decisions and class changes that fit everything given, in order of the log. ``steps``: one row, the last,
-    stands for each bulk verdict and each undo."""
+    stands for each bulk verdict and each undo.
+    """
     both = _both(actor, action, since, until, steps)
     keys = both.c.place, both.c.kind, both.c.number
     order = [key.desc() if newest_first else key for key in keys]

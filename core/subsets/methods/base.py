@@ -31,12 +31,30 @@ class SelectionInputs:
 
     Attributes
     ----------
-    pool : (n,) bool: may be chosen. labels : (n,) int32 into ``n_classes`` classes, −1 = none. vectors : (n, d) float32 unit
-        rows (zeros where there is none). neighbors : graph on cosine distance. quality : (n,) float32 in [0, 1], 1 = label and
-        content are trusted. hardness : (n,) float32 in [0, 1], 1 = hardest (EL2N). flagged : (n,) bool, the scan would rather
-        leave it out. clusters, groups : (n,) int32, −1 = none. target : (n,) bool, samples that the subset shall resemble.
-    quality_weight, diversity : in [0, 1], the sliders. A method that heeds them says so in ``uses``.
-    seed : of everything random. options : a method's own settings (see its docstring).
+    pool
+        (n,) bool: may be chosen.
+    labels
+        (n,) int32 into ``n_classes`` classes, −1 = none.
+    vectors
+        (n, d) float32 unit rows (zeros where there is none).
+    neighbors
+        Graph on cosine distance.
+    quality
+        (n,) float32 in [0, 1], 1 = label and content are trusted.
+    hardness
+        (n,) float32 in [0, 1], 1 = hardest (EL2N).
+    flagged
+        (n,) bool, the scan would rather leave it out.
+    clusters, groups
+        (n,) int32, −1 = none.
+    target
+        (n,) bool, samples that the subset shall resemble.
+    quality_weight, diversity
+        In [0, 1], the sliders. A method that heeds them says so in ``uses``.
+    seed
+        Of everything random.
+    options
+        a method's own settings (see its docstring).
     """
 
     pool: Bool
@@ -103,16 +121,25 @@ class SelectionInputs:
                 distances=np.take_along_axis(away, order, axis=1),
             )
         return replace(
-            self, pool=self.pool[rows], labels=self.labels[rows], vectors=of(self.vectors), neighbors=graph,
-            quality=of(self.quality), hardness=of(self.hardness), flagged=of(self.flagged), clusters=of(self.clusters),
-            groups=of(self.groups), target=of(self.target),
-        )  # fmt: skip
+            self,
+            pool=self.pool[rows],
+            labels=self.labels[rows],
+            vectors=of(self.vectors),
+            neighbors=graph,
+            quality=of(self.quality),
+            hardness=of(self.hardness),
+            flagged=of(self.flagged),
+            clusters=of(self.clusters),
+            groups=of(self.groups),
+            target=of(self.target),
+        )
 
 
 @dataclass(frozen=True)
 class SelectorResult:
     """rows : (m ≤ budget,) int64, distinct, all in the pool and none of those already taken, in order of choice. weights :
-    (m,) float32 ≥ 0 or None (all the same). info : plain values to be kept with the subset."""
+    (m,) float32 ≥ 0 or None (all the same). info : plain values to be kept with the subset.
+    """
 
     rows: Int64
     weights: Float32 | None = None
@@ -123,9 +150,20 @@ class SelectorResult:
 class Selector(Protocol):
     """One way to choose. Stateless, pure, deterministic for a seed.
 
-    name : snake case. version : raised when the choice changes. title, explain : plain words for people. requires : inputs
-    without which it cannot work. uses : which sliders it heeds ("quality", "diversity"). sizes_itself : whether it can
-    say by itself how many to take (budget = number in the pool).
+    Attributes
+    ----------
+    name
+        Snake case.
+    version
+        Raised when the choice changes.
+    title, explain
+        Plain words for people.
+    requires
+        Inputs without which it cannot work.
+    uses
+        Which sliders it heeds ("quality", "diversity").
+    sizes_itself
+        Whether it can say by itself how many to take (budget = number in the pool).
     """
 
     name: ClassVar[str]
@@ -161,7 +199,8 @@ def shuffled_by(weight: NDArray[np.float64], rng: np.random.Generator) -> Int64:
 
 def shares(total: int, weight: NDArray[np.float64], room: Int64) -> Int64:
     """(g,) int64: ``total`` divided in proportion to ``weight`` with at most ``room`` each; what one cannot take, the others
-    get. Largest remainders first; sums to min(total, Σ room of groups with weight)."""
+    get. Largest remainders first; sums to min(total, Σ room of groups with weight).
+    """
     room = np.where(weight > 0, room, 0).astype(np.int64)
     total = int(min(total, room.sum()))
     out = np.zeros(len(room), np.int64)

@@ -91,7 +91,8 @@ def curves(x: Float32, labels: Int32, kind: Int32, seed: int) -> dict[int, NDArr
 
 def power_law(points: NDArray[np.float64], common: float | None = None) -> tuple[float, float]:
     """a, b of e(n) = a · n^(−b) through (n, error) points; b in [0.05, 2], half-way to ``common`` where that is given; errors
-    are taken as at least 0.001."""
+    are taken as at least 0.001.
+    """
     size, error = np.log(np.maximum(points[:, 0], 1.0)), np.log(np.maximum(points[:, 1], 1e-3))
     spread = float(((size - size.mean()) ** 2).sum())
     b = 0.0 if spread < 1e-9 else -float(((size - size.mean()) * (error - error.mean())).sum() / spread)

@@ -197,8 +197,10 @@ def test_how_strict_acts_where_problems_are_listed() -> None:
 def test_the_slider_says_what_each_rate_yields(hub: ServerState, fake: FakeWorkspace) -> None:
     text = html_of(open_page("gallery", verdicts="ood", strict="0.1"))
     assert "At most 10 in 100 wrong" in text
-    steps = [[f"At most {r * 100:g} in 100 wrong", f"{n:,}"] for r, n in
-             fake.strict_counts(Filter(verdicts=("ood",)), sidebar.RATES).items()]  # fmt: skip
+    steps = [
+        [f"At most {r * 100:g} in 100 wrong", f"{n:,}"]
+        for r, n in fake.strict_counts(Filter(verdicts=("ood",)), sidebar.RATES).items()
+    ]
     assert json.dumps(steps)[1:-1].replace('"', "&quot;") in text
 
 

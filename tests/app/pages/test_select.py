@@ -60,14 +60,35 @@ def comparison(ws: Workspace, best: str | None) -> dict[str, object]:
     chooser = ws.subsets
     m = chooser.material()
     low = 0.01 if best else -0.01
-    row = {"method": "d2", "title": "Difficulty <b>", "size": 9, "radius": 0.2, "p95": 0.1, "vendi": 3.0, "seconds": 0.1,
-           "accuracy": 0.9, "deviation": 0.01, "against_random": [0.03, low, 0.05], "beats_random": best is not None}  # fmt: skip
+    row = {
+        "method": "d2",
+        "title": "Difficulty <b>",
+        "size": 9,
+        "radius": 0.2,
+        "p95": 0.1,
+        "vendi": 3.0,
+        "seconds": 0.1,
+        "accuracy": 0.9,
+        "deviation": 0.01,
+        "against_random": [0.03, low, 0.05],
+        "beats_random": best is not None,
+    }
     chance = {**row, "method": "random", "title": "Random", "against_random": None, "beats_random": None}
     return {
-        "fingerprint": comparison_mark(chooser, m, SubsetRequest()), "data": chooser.state_mark(m), "wish": SubsetRequest().to_json(),
-        "rows": [row, chance], "left_out": {"ot_gain": "why <i>"}, "judged": 60, "reviewed": 0, "seeds": 5, "looks": 2,
-        "level": 0.95, "recommended": best, "verdict": "Said so.", "at": "2026-01-01T00:00:00+00:00",
-    }  # fmt: skip
+        "fingerprint": comparison_mark(chooser, m, SubsetRequest()),
+        "data": chooser.state_mark(m),
+        "wish": SubsetRequest().to_json(),
+        "rows": [row, chance],
+        "left_out": {"ot_gain": "why <i>"},
+        "judged": 60,
+        "reviewed": 0,
+        "seeds": 5,
+        "looks": 2,
+        "level": 0.95,
+        "recommended": best,
+        "verdict": "Said so.",
+        "at": "2026-01-01T00:00:00+00:00",
+    }
 
 
 def test_nothing_is_recommended_before_it_was_measured(real: Workspace) -> None:
@@ -138,7 +159,16 @@ def test_an_export_says_how_far_it_is_and_can_be_stopped() -> None:
 
 
 def test_the_payoff_in_words() -> None:
-    arm = {"name": "subset", "title": "<i>x</i>", "size": 1200, "accuracy": 0.91, "deviation": 0.01, "f1": 0.9, "gmean": 0.88, "differences": [{"against": "random", "value": 0.02, "low": 0.01, "high": 0.03, "sure": True}]}  # fmt: skip
+    arm = {
+        "name": "subset",
+        "title": "<i>x</i>",
+        "size": 1200,
+        "accuracy": 0.91,
+        "deviation": 0.01,
+        "f1": 0.9,
+        "gmean": 0.88,
+        "differences": [{"against": "random", "value": 0.02, "low": 0.01, "high": 0.03, "sure": True}],
+    }
     other = {**arm, "name": "random", "title": "Random", "differences": []}
     found = {
         "arms": [arm, other],

@@ -107,9 +107,24 @@ def test_guessing_is_slowed_down_for_one_and_for_all() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/review", "/api/rows/x", "/api/thumb/x/y", "/api/image/x/y", "/api/assets/x/y.js", "/_stcore/host-config",
-             "/_stcore/upload_file/a/b", "/media/x", "/static/js/x.js", "/component/x", "//api/health", "/api/health/x", "/enter"],
-)  # fmt: skip
+    "path",
+    [
+        "/",
+        "/review",
+        "/api/rows/x",
+        "/api/thumb/x/y",
+        "/api/image/x/y",
+        "/api/assets/x/y.js",
+        "/_stcore/host-config",
+        "/_stcore/upload_file/a/b",
+        "/media/x",
+        "/static/js/x.js",
+        "/component/x",
+        "//api/health",
+        "/api/health/x",
+        "/enter",
+    ],
+)
 def test_nothing_answers_without_a_pass(hub: ServerState, path: str) -> None:
     hub.door = door()
     for method in ("GET", "HEAD", "PUT", "DELETE", "OPTIONS"):

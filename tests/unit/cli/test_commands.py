@@ -65,9 +65,15 @@ def test_a_patch_replays_on_a_fresh_scan(tiny_data: Path, tiny_ws: Path, tmp_pat
     run("export", tiny_ws, tmp_path / "out.csv")
     fresh = tmp_path / "fresh"
     code, _, _ = run(
-        "scan", tiny_data / "samples.parquet", "--out", fresh, "--quiet", "--no-map",
-        "--embeddings", tiny_data / "embeddings.parquet",
-    )  # fmt: skip
+        "scan",
+        tiny_data / "samples.parquet",
+        "--out",
+        fresh,
+        "--quiet",
+        "--no-map",
+        "--embeddings",
+        tiny_data / "embeddings.parquet",
+    )
     assert code == 0
     code, out, _ = run("decide", fresh, "--patch", tmp_path / "out.csv.patch.jsonl", "--json")
     assert json.loads(out)["applied"] == 2

@@ -36,8 +36,12 @@ def test_the_truth_matches_what_is_there(made: tuple[pd.DataFrame, pd.DataFrame,
     samples, truth, _ = made
     assert list(samples.id) == list(truth.id)
     assert truth.kind.value_counts().to_dict() == {
-        "clean": 1707, "noisy_label": 90, "ood": FOREIGN, "duplicate": COPIES, "broken": BROKEN,
-    }  # fmt: skip
+        "clean": 1707,
+        "noisy_label": 90,
+        "ood": FOREIGN,
+        "duplicate": COPIES,
+        "broken": BROKEN,
+    }
     noisy, clean = truth.kind == "noisy_label", truth.kind == "clean"
     assert (samples.label[noisy] != truth.true_label[noisy]).all()
     assert (samples.label[clean] == truth.true_label[clean]).all()

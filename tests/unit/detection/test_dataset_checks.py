@@ -25,9 +25,15 @@ EVERY = pytest.mark.parametrize("fact", list(DATASET_CHECKS), ids=lambda f: f.na
 def media(n: int, **properties: np.ndarray) -> MediaFeatures:
     none, hashes = np.zeros(n, np.int32), np.zeros(n, np.uint64)
     return MediaFeatures(
-        np.full(n, "", object), none, none, hashes, hashes, hashes, None,
+        np.full(n, "", object),
+        none,
+        none,
+        hashes,
+        hashes,
+        hashes,
+        None,
         {k: np.asarray(v, np.float32) for k, v in properties.items()},
-    )  # fmt: skip
+    )
 
 
 def blobs(sizes: list[int], seed: int = 0, near: tuple[int, int] | None = None) -> CheckInputs:
@@ -43,9 +49,14 @@ def blobs(sizes: list[int], seed: int = 0, near: tuple[int, int] | None = None) 
     unit = (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32)
     ok = np.ones(len(y), bool)
     return CheckInputs(
-        ok, y, tuple(f"c{i}" for i in range(len(sizes))), (p / p.sum(1, keepdims=True)).astype(np.float32),
-        neighbors=build(unit, ok, k=20), coarse=y, fine=y,
-    )  # fmt: skip
+        ok,
+        y,
+        tuple(f"c{i}" for i in range(len(sizes))),
+        (p / p.sum(1, keepdims=True)).astype(np.float32),
+        neighbors=build(unit, ok, k=20),
+        coarse=y,
+        fine=y,
+    )
 
 
 def run(name: str, inputs: CheckInputs) -> CheckTable:
@@ -59,11 +70,14 @@ def whole(n: int = 120) -> CheckInputs:
     rng = np.random.default_rng(3)
     one = blobs([n // 2, n // 3, n - n // 2 - n // 3], near=(0, 1))
     return replace(
-        one, media=media(n, brightness=rng.random(n), size=rng.random(n)),
-        texts=np.array([f"Text {i}!" for i in range(n)], object), split=np.array(["a", "b"] * (n // 2), object),
+        one,
+        media=media(n, brightness=rng.random(n), size=rng.random(n)),
+        texts=np.array([f"Text {i}!" for i in range(n)], object),
+        split=np.array(["a", "b"] * (n // 2), object),
         match=np.random.default_rng(4).random(n).astype(np.float32),
-        suggested=np.roll(one.labels, 1), flags={"noisy_label": rng.random(n) < 0.1, "hard": rng.random(n) < 0.1},
-    )  # fmt: skip
+        suggested=np.roll(one.labels, 1),
+        flags={"noisy_label": rng.random(n) < 0.1, "hard": rng.random(n) < 0.1},
+    )
 
 
 def check(table: CheckTable, inputs: CheckInputs) -> None:
@@ -100,9 +114,11 @@ def test_degenerate_datasets_never_crash(fact, case: str) -> None:
     if case == "one sample":
         inputs = replace(
             CheckInputs(np.ones(1, bool), np.zeros(1, np.int32), ("a",), np.ones((1, 1), np.float32)),
-            neighbors=build(np.ones((1, 4), np.float32), np.ones(1, bool), k=5), fine=np.zeros(1, np.int32),
-            media=media(1, brightness=np.ones(1)), texts=np.array(["x"], object),
-        )  # fmt: skip
+            neighbors=build(np.ones((1, 4), np.float32), np.ones(1, bool), k=5),
+            fine=np.zeros(1, np.int32),
+            media=media(1, brightness=np.ones(1)),
+            texts=np.array(["x"], object),
+        )
     elif case == "one class":
         inputs = replace(inputs, labels=np.zeros(inputs.n, np.int32))
     elif case == "no labels":
@@ -167,8 +183,10 @@ def test_sizes_effective_numbers_and_the_rare_class() -> None:
     y = np.repeat([0, 1, 2], [600, 380, 20]).astype(np.int32)
     table = run("imbalance", CheckInputs(np.ones(1000, bool), y, ("a", "b", "c")))
     assert [(r["class"], r["samples"], r["ratio"], r["rare"]) for r in table.rows] == [
-        ("a", 600, 1.0, False), ("b", 380, 1.58, False), ("c", 20, 30.0, True),
-    ]  # fmt: skip
+        ("a", 600, 1.0, False),
+        ("b", 380, 1.58, False),
+        ("c", 20, 30.0, True),
+    ]
     for row in table.rows:  # Cui et al. 2019, with beta = (N − 1)/N
         assert row["effective"] == pytest.approx((1 - 0.999 ** row["samples"]) / 0.001, abs=0.06)
     assert np.mean([r["weight"] for r in table.rows]) == pytest.approx(1, abs=1e-3)

@@ -128,9 +128,16 @@ def pairs_of(n: int = 12) -> SignalInputs:
     index = np.array([[(i + j) % n for j in range(1, 7)] for i in range(n)], np.int32)
     graph = Neighbors(index, np.ones((n, 6), np.float32))
     return SignalInputs(
-        n, np.ones(n, bool), np.full(n, -1, np.int32), (), Modality.PAIR, vectors=e, neighbors=graph, text_vectors=captions,
+        n,
+        np.ones(n, bool),
+        np.full(n, -1, np.int32),
+        (),
+        Modality.PAIR,
+        vectors=e,
+        neighbors=graph,
+        text_vectors=captions,
         text_neighbors=graph,
-    )  # fmt: skip
+    )
 
 
 def test_the_cosine_score_is_exact() -> None:

@@ -87,8 +87,10 @@ def test_every_point_has_the_colour_of_its_value(which: str, name: str, request:
     seen = set()
     for row, code in zip(rows, colours.codes.tolist(), strict=True):
         value = {
-            "label": now[row["sample_id"]], "suggested_label": suggested[row["row"]], "decision": decided.get(row["sample_id"]),
-        }.get(name, row.get(name))  # fmt: skip
+            "label": now[row["sample_id"]],
+            "suggested_label": suggested[row["row"]],
+            "decision": decided.get(row["sample_id"]),
+        }.get(name, row.get(name))
         if value is None or value == -1:
             assert code == NO_CODE
         else:

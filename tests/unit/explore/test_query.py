@@ -255,8 +255,13 @@ def test_a_tile_says_what_is_known(frame: pd.DataFrame, query: SampleQuery) -> N
     assert tile["scores"]["label_knn"] == (None if np.isnan(row["label_knn"]) else pytest.approx(row["label_knn"]))
     assert tile["flags"] == [k for k in KINDS if row[f"{k}_flag"]]
     assert tile["decision"] == {
-        "action": "relabel", "label": "new", "actor": "ann", "at": "2026-03-01", "reason": None, "n_people": 1,
-    }  # fmt: skip
+        "action": "relabel",
+        "label": "new",
+        "actor": "ann",
+        "at": "2026-03-01",
+        "reason": None,
+        "n_people": 1,
+    }
     assert (tile["text"], tile["width"], tile["height"]) == ("Straße 5", 32, 24)
     assert query.rows(Filter(ids=("img/00001.png",)))[0]["decision"] is None
     assert query.rows(Filter(ids=())) == []

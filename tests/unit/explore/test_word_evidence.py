@@ -62,11 +62,16 @@ def test_a_card_is_told_words_and_the_text_it_repeats(tmp_path: Path) -> None:
     keeper[1] = keeper[2] = "s0"
     pq.write_table(
         pa.table(
-            {"suggested_label": ["dog" if v == "cat" else "cat" for v in label], "duplicate_of": keeper,
-             "duplicate_flag": [i == 1 for i in range(n)],
-             "noisy_label_flag": [i == 60 for i in range(n)], "suggested_prob": [[0.1]] * n}
-        ), tmp_path / "v.parquet",
-    )  # fmt: skip
+            {
+                "suggested_label": ["dog" if v == "cat" else "cat" for v in label],
+                "duplicate_of": keeper,
+                "duplicate_flag": [i == 1 for i in range(n)],
+                "noisy_label_flag": [i == 60 for i in range(n)],
+                "suggested_prob": [[0.1]] * n,
+            }
+        ),
+        tmp_path / "v.parquet",
+    )
     row = {name: i for i, name in enumerate(ids)}
     marks = TextHighlights(
         RowReader(tmp_path / "d.parquet"), RowReader(tmp_path / "v.parquet"), LABELS, ["cat", "dog"], row.__getitem__

@@ -156,9 +156,13 @@ def test_a_persons_own_negatives_catch_outliers_and_join_the_next_scan(ws: Works
     ws.zero_shot.write(negatives=["tiger"], names={"boat": "a boat"}, actor=ws.actor)
     params = ws.info().manifest["params"]
     again = Workspace.scan(
-        params["source"], ws.path, encoder=params["encoder"], columns=ColumnMap(image="image", label="kind"),
-        projection=False, network=False,
-    )  # fmt: skip
+        params["source"],
+        ws.path,
+        encoder=params["encoder"],
+        columns=ColumnMap(image="image", label="kind"),
+        projection=False,
+        network=False,
+    )
     worst = again.ids(sort="-ood_zero_shot")[: len(tigers(ws))]
     assert set(worst) == tigers(ws)
     assert again.zero_shot.prompts.negatives == ("tiger",)
@@ -244,9 +248,13 @@ def test_it_runs_with_a_randomly_initialised_clip(tmp_path: Path) -> None:
     table, _ = towers.make_pairs(tmp_path / "data", n=60, swaps=6, labels=True)
     columns = ColumnMap(image="image", text="caption", label="kind")
     with Workspace.scan(
-        table, tmp_path / "ws", encoder=f"open_clip:winnow-pairs/{tmp_path / 'clip.safetensors'}", columns=columns,
-        projection=False, network=False,
-    ) as ws:  # fmt: skip
+        table,
+        tmp_path / "ws",
+        encoder=f"open_clip:winnow-pairs/{tmp_path / 'clip.safetensors'}",
+        columns=columns,
+        projection=False,
+        network=False,
+    ) as ws:
         ran = {s.name for s in ws.signals() if s.ran}
         assert {"label_zero_shot", "ood_zero_shot", "match_cosine", "match_neighbors", "match_consensus"} <= ran
         assert not {k for k in ws.info().failures if k in ("zero-shot", "captions")}

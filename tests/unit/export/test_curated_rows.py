@@ -98,9 +98,18 @@ def test_decisions_are_in_what_comes_out(layout: Layout, store: DecisionStore, t
     decide(store)
     frame = out(tmp_path / f"x{suffix}", layout, store).fillna("").set_index("name")
     assert frame.columns.tolist() == [
-        "class", "n", "label_original", "label_final", "verdict", "confidence", "reasons", "sample_weight",
-        "decision", "actor", "decided_at",
-    ]  # fmt: skip
+        "class",
+        "n",
+        "label_original",
+        "label_final",
+        "verdict",
+        "confidence",
+        "reasons",
+        "sample_weight",
+        "decision",
+        "actor",
+        "decided_at",
+    ]
     assert frame.index.tolist() == ["s0", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9"]
     final = frame[["class", "label_original", "label_final", "decision", "actor"]]
     assert final.loc["s0"].tolist() == ["dog", "dog", "lynx", "relabel", "ann"]
@@ -145,10 +154,21 @@ def test_names_that_are_taken_get_a_prefix(tmp_path: Path) -> None:
         export_workspace(tmp_path / "x.parquet", layout=layout, store=store)
     table = pq.read_table(tmp_path / "x.parquet")
     assert table.column_names == [
-        "verdict", "label_final", "winnow_label_final", "sample_id", "winnow_sample_id", "label_original",
-        "winnow_winnow_label_final", "winnow_verdict", "confidence", "reasons", "sample_weight",
-        "decision", "actor", "decided_at",
-    ]  # fmt: skip
+        "verdict",
+        "label_final",
+        "winnow_label_final",
+        "sample_id",
+        "winnow_sample_id",
+        "label_original",
+        "winnow_winnow_label_final",
+        "winnow_verdict",
+        "confidence",
+        "reasons",
+        "sample_weight",
+        "decision",
+        "actor",
+        "decided_at",
+    ]
     assert table["sample_id"].to_pylist() == ["y"] * N
     assert table["winnow_sample_id"].to_pylist() == [f"s{i}" for i in range(N)]
 
@@ -194,8 +214,16 @@ def test_the_weight_is_one_minus_the_doubt_and_one_where_there_is_none(
         weight = out(tmp_path / f"x{suffix}", layout, store).set_index("name").sample_weight
         # s0 and s9 were relabelled, s2 was accepted: a person stands for the label; people disagree about s3
         assert weight.astype(float).to_dict() == {
-            "s0": 1.0, "s2": 1.0, "s3": 0.25, "s4": 0.75, "s5": 1.0, "s6": 0.0, "s7": 1.0, "s8": 0.5, "s9": 1.0,
-        }  # fmt: skip
+            "s0": 1.0,
+            "s2": 1.0,
+            "s3": 0.25,
+            "s4": 0.75,
+            "s5": 1.0,
+            "s6": 0.0,
+            "s7": 1.0,
+            "s8": 0.5,
+            "s9": 1.0,
+        }
     save_table(layout.signals, pa.table({"label_trust": pa.array([None] * N, pa.float32())}))
     assert out(tmp_path / "null.parquet", layout, store).sample_weight.tolist() == [1.0] * (N - 1)
     save_table(layout.signals, pa.table({"row": np.arange(N, dtype=np.int32)}))
@@ -294,9 +322,16 @@ def test_what_does_not_fit_is_left_out_with_its_reason(patch: Path, tmp_path: Pa
 def test_lines_that_are_no_decision_are_named(patch: Path, tmp_path: Path) -> None:
     good = patch.read_text().splitlines()[0]
     bad = [
-        "{", "[]", "1", '{"winnow_patch": 2}', good.replace('"relabel"', '"undo"'), good.replace('"lynx"', "7"),
-        good.replace('"relabel"', '"burn"'), good.replace('"sample_id"', '"nothing"'), "\udcff",
-    ]  # fmt: skip
+        "{",
+        "[]",
+        "1",
+        '{"winnow_patch": 2}',
+        good.replace('"relabel"', '"undo"'),
+        good.replace('"lynx"', "7"),
+        good.replace('"relabel"', '"burn"'),
+        good.replace('"sample_id"', '"nothing"'),
+        "\udcff",
+    ]
     patch.write_bytes("\n".join([*bad, "", good]).encode("utf-8", "surrogateescape"))
     with DecisionStore(tmp_path / "d.db") as again:
         report = replay_patch(again, patch, known())

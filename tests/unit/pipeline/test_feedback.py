@@ -43,10 +43,15 @@ def test_corrections_outliers_and_members_are_told_apart(dataset: Dataset, tmp_p
     row = {s: i for i, s in enumerate(dataset.sample_ids)}
     new = next(c for c in dataset.class_names if c != dataset.class_names[dataset.labels[row["s003"]]])
     found = learned(
-        dataset, tmp_path,
-        ("s003", "relabel", new, "noisy_label"), ("s004", "accept", None, "noisy_label"), ("s005", "exclude", None, "ood"),
-        ("s006", "exclude", None, "duplicate"), ("s007", "relabel", "a new class", "ood"), ("gone", "exclude", None, "ood"),
-    )  # fmt: skip
+        dataset,
+        tmp_path,
+        ("s003", "relabel", new, "noisy_label"),
+        ("s004", "accept", None, "noisy_label"),
+        ("s005", "exclude", None, "ood"),
+        ("s006", "exclude", None, "duplicate"),
+        ("s007", "relabel", "a new class", "ood"),
+        ("gone", "exclude", None, "ood"),
+    )
     assert dataset.class_names[found.labels[row["s003"]]] == new
     assert found.labels[row["s004"]] == dataset.labels[row["s004"]]
     assert found.labels[row["s005"]] == -1

@@ -35,9 +35,18 @@ def texts(path: Path) -> Path:
 
 def command(source: Path, out: Path) -> list[str]:
     return [
-        sys.executable, "-m", "winnow.core.cli", "scan", str(source), "--out", str(out),
-        "--encoder", "tfidf", "--no-map", "--quiet",
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "winnow.core.cli",
+        "scan",
+        str(source),
+        "--out",
+        str(out),
+        "--encoder",
+        "tfidf",
+        "--no-map",
+        "--quiet",
+    ]
 
 
 @pytest.mark.slow

@@ -49,13 +49,18 @@ def made(seed: int = 0) -> tuple[World, ScanArrays]:
     odd = np.clip(0.5 * (w.kind == "ood") + rng.normal(0.25, 0.12, w.n), 0, 1).astype(np.float32)
     nothing, never = np.zeros(w.n, np.float32), np.zeros(w.n, bool)
     scan = ScanArrays(
-        labels=w.labels, suggested=suggested, classes=6,
+        labels=w.labels,
+        suggested=suggested,
+        classes=6,
         probability={NOISY: noisy, Kind.OOD: odd * 0.6, Kind.DUPLICATE: nothing, Kind.BROKEN: nothing},
         flag={NOISY: noisy > 0.4, Kind.OOD: odd > 0.75, Kind.DUPLICATE: never, Kind.BROKEN: never},
         primary=np.where(odd > 0.75, 1, np.where(noisy > 0.4, 0, -1)).astype(np.int8),
-        signals=np.column_stack([odd, rng.random(w.n)]).astype(np.float32), families=("ood", "other"),
-        beliefs=probs, vectors=inputs.whitened, graph=inputs.label_neighbors,
-    )  # fmt: skip
+        signals=np.column_stack([odd, rng.random(w.n)]).astype(np.float32),
+        families=("ood", "other"),
+        beliefs=probs,
+        vectors=inputs.whitened,
+        graph=inputs.label_neighbors,
+    )
     return w, scan
 
 
@@ -135,11 +140,15 @@ def test_the_interval_of_what_is_left_holds_as_often_as_it_says() -> None:
         effect = rng.normal(0, 0.35, 4)
         wrong = rng.random(n) < sigmoid(log_odds(p) + rng.normal(0, 0.5) + effect[labels])
         scan = ScanArrays(
-            labels, ((labels + 1) % 4).astype(np.int32), 4,
+            labels,
+            ((labels + 1) % 4).astype(np.int32),
+            4,
             {NOISY: p, Kind.OOD: nothing, Kind.DUPLICATE: nothing, Kind.BROKEN: nothing},
             {NOISY: ~never, Kind.OOD: never, Kind.DUPLICATE: never, Kind.BROKEN: never},
-            np.zeros(n, np.int8), np.zeros((n, 0), np.float32), (),
-        )  # fmt: skip
+            np.zeros(n, np.int8),
+            np.zeros((n, 0), np.float32),
+            (),
+        )
         rows = np.arange(60)
         state = np.where(wrong[rows], RELABELLED, ACCEPTED).astype(np.int8)
         after = np.where(wrong[rows], (labels[rows] + 1) % 4, labels[rows]).astype(np.int32)
@@ -155,11 +164,15 @@ def test_a_pair_that_is_always_turned_down_goes_down_and_others_do_not() -> None
     flat, never = np.full(n, 0.6, np.float32), np.zeros(n, bool)
     nothing = np.zeros(n, np.float32)
     scan = ScanArrays(
-        labels, (1 - labels).astype(np.int32), 2,
+        labels,
+        (1 - labels).astype(np.int32),
+        2,
         {NOISY: flat, Kind.OOD: nothing, Kind.DUPLICATE: nothing, Kind.BROKEN: nothing},
         {NOISY: ~never, Kind.OOD: never, Kind.DUPLICATE: never, Kind.BROKEN: never},
-        np.zeros(n, np.int8), np.zeros((n, 0), np.float32), (),
-    )  # fmt: skip
+        np.zeros(n, np.int8),
+        np.zeros((n, 0), np.float32),
+        (),
+    )
     rows = np.r_[0:30, 200:230]
     state = np.where(rows < 200, ACCEPTED, RELABELLED).astype(np.int8)
     p = estimate(scan, Decided(rows, state, np.where(rows < 200, 0, 0).astype(np.int32))).probability[NOISY]
@@ -329,13 +342,18 @@ def test_a_round_at_100_000_samples_takes_less_than_a_second() -> None:
     nothing, never = np.zeros(n, np.float32), np.zeros(n, bool)
     noisy = rng.random(n).astype(np.float32)
     scan = ScanArrays(
-        rng.integers(0, classes, n).astype(np.int32), rng.integers(0, classes, n).astype(np.int32), classes,
+        rng.integers(0, classes, n).astype(np.int32),
+        rng.integers(0, classes, n).astype(np.int32),
+        classes,
         {NOISY: noisy, Kind.OOD: nothing, Kind.DUPLICATE: nothing, Kind.BROKEN: nothing},
         {NOISY: noisy > 0.8, Kind.OOD: never, Kind.DUPLICATE: never, Kind.BROKEN: never},
-        np.where(noisy > 0.8, 0, -1).astype(np.int8), rng.random((n, 45), np.float32), ("label",) * 15 + ("ood",) * 15 + ("other",) * 15,
-        rng.dirichlet(np.ones(classes), n).astype(np.float32), vectors,
+        np.where(noisy > 0.8, 0, -1).astype(np.int8),
+        rng.random((n, 45), np.float32),
+        ("label",) * 15 + ("ood",) * 15 + ("other",) * 15,
+        rng.dirichlet(np.ones(classes), n).astype(np.float32),
+        vectors,
         Neighbors(rng.integers(0, n, (n, k)).astype(np.int32), np.sort(rng.random((n, k), np.float32), axis=1)),
-    )  # fmt: skip
+    )
     rows = np.flatnonzero(scan.flag[NOISY])[:1000]
     state = rng.choice([ACCEPTED, RELABELLED, EXCLUDED], 1000).astype(np.int8)
     decided = Decided(rows, state, np.where(state == RELABELLED, 1, -1).astype(np.int32))

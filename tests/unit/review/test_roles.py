@@ -59,9 +59,17 @@ def test_names_that_are_none(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", "null", '{"format": 1}', '{"format": 2, "people": {}, "default": "owner"}',
-     '{"format": 1, "people": {"a": "king"}, "default": "owner"}', '{"format": 1, "people": [], "default": "owner"}'],
-)  # fmt: skip
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        '{"format": 1}',
+        '{"format": 2, "people": {}, "default": "owner"}',
+        '{"format": 1, "people": {"a": "king"}, "default": "owner"}',
+        '{"format": 1, "people": [], "default": "owner"}',
+    ],
+)
 def test_a_damaged_file_lets_nobody_in(tmp_path: Path, text: str) -> None:
     (tmp_path / "roles.json").write_text(text)
     with pytest.raises(WorkspaceError, match="nobody is let in"):

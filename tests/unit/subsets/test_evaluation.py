@@ -116,10 +116,15 @@ def test_training_on_clean_labels_pays_and_random_does_not() -> None:
     arms = [
         Arm("raw", "raw", lambda _: Training(train, wrong)),
         Arm("clean", "clean", lambda _: Training(clean, wrong), ("raw", "chance")),
-        Arm("chance", "chance", lambda s: Training(np.random.default_rng(s).permutation(train)[: len(clean)], wrong), ("raw",)),
+        Arm(
+            "chance",
+            "chance",
+            lambda s: Training(np.random.default_rng(s).permutation(train)[: len(clean)], wrong),
+            ("raw",),
+        ),
         Arm("weighted", "w", lambda _: Training(train, wrong, (wrong == y).astype(np.float32)), ("clean",)),
         Arm("nothing", "nothing", lambda _: Training(train[:0], wrong)),
-    ]  # fmt: skip
+    ]
     told: list[int] = []
     found = measure(x, 3, arms, judge, y[judge], seeds=3, progress=lambda p: told.append(p.done))
     better, against_chance = found.arm("clean").differences
@@ -189,9 +194,7 @@ def test_every_sample_is_seen_before_any_is_seen_twice() -> None:
     assert set(epochs[4].tolist()) != set(epochs[0].tolist())
 
 
-@given(
-    st.integers(0, 200), st.lists(st.tuples(st.floats(0, 10), st.integers(0, 50)), min_size=1, max_size=8)
-)  # fmt: skip
+@given(st.integers(0, 200), st.lists(st.tuples(st.floats(0, 10), st.integers(0, 50)), min_size=1, max_size=8))
 @settings(max_examples=80, deadline=None)
 def test_shares_divide_what_there_is(total: int, parts: list[tuple[float, int]]) -> None:
     weight, room = np.array([p[0] for p in parts]), np.array([p[1] for p in parts], np.int64)
@@ -236,9 +239,14 @@ def test_the_baseline_has_the_same_weights_class_by_class() -> None:
     labels = rng.integers(0, 3, 90).astype(np.int32)
     rows = np.arange(0, 90, 2)
     made = curriculum(
-        rows, labels, loss=rng.random(90).astype(np.float32), points=[(0, 1), (1, 0)], hardness=rng.random(90).astype(np.float32),
-        start=0.3, sure=np.arange(90) < 10,
-    )  # fmt: skip
+        rows,
+        labels,
+        loss=rng.random(90).astype(np.float32),
+        points=[(0, 1), (1, 0)],
+        hardness=rng.random(90).astype(np.float32),
+        start=0.3,
+        sure=np.arange(90) < 10,
+    )
     assert made.weight[:5].tolist() == [1.0] * 5
     assert (made.shuffled != np.arange(45)).mean() > 0.7
     for c in range(3):

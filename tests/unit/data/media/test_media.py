@@ -67,9 +67,15 @@ def table(folder: Path, cells: list[bytes | None], **columns: list[str]) -> Data
 
 @pytest.mark.parametrize(
     ("data", "reason"),
-    [(b"", "empty"), (b"not an image at all", "known format"), (encoded(photo())[:300], "cut short"),
-     (encoded(photo(), "JPEG")[:400], "cut short"), (huge_png(), "100 megapixels"), (huge_png(40_000), "megapixels")],
-)  # fmt: skip
+    [
+        (b"", "empty"),
+        (b"not an image at all", "known format"),
+        (encoded(photo())[:300], "cut short"),
+        (encoded(photo(), "JPEG")[:400], "cut short"),
+        (huge_png(), "100 megapixels"),
+        (huge_png(40_000), "megapixels"),
+    ],
+)
 def test_what_cannot_be_used_says_why(data: bytes, reason: str) -> None:
     with pytest.raises(Undecodable, match=reason):
         decode(data)

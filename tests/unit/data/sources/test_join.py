@@ -114,9 +114,13 @@ def test_many_rows_come_in_blocks_and_are_those_of_the_file(
 
 @pytest.mark.parametrize(
     ("ids", "said"),
-    [(["a", "b", "c"], "1 of the dataset's 4 ids are missing ('d')"), (list("abcdz"), "1 of its ids are not in the dataset ('z')"),
-     (list("abcc"), "more than once"), (list("wxyz"), "4 of its ids")],
-)  # fmt: skip
+    [
+        (["a", "b", "c"], "1 of the dataset's 4 ids are missing ('d')"),
+        (list("abcdz"), "1 of its ids are not in the dataset ('z')"),
+        (list("abcc"), "more than once"),
+        (list("wxyz"), "4 of its ids"),
+    ],
+)
 def test_ids_that_do_not_fit_are_counted_and_named(tmp_path: Path, dataset: Dataset, ids: list[str], said: str) -> None:
     path = parquet(tmp_path, ids, np.resize(VECTORS, (len(ids), 3)))
     with pytest.raises(JoinError) as caught:

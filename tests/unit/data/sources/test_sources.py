@@ -137,9 +137,13 @@ def test_whole_numbers_are_typed_only_when_nothing_is_lost(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("raw", "said"),
-    [("id,text\n1,caf\u00e9 time\n".encode("utf-8-sig"), ""), ("id,text\n1,caf\u00e9 time\n".encode("latin-1"), "Latin-1"),
-     ("id\ttext\n1\tcaf\u00e9 time\n".encode("utf-16"), ""), ("id;text\n1;caf\u00e9 time\n".encode(), "")],
-)  # fmt: skip
+    [
+        ("id,text\n1,caf\u00e9 time\n".encode("utf-8-sig"), ""),
+        ("id,text\n1,caf\u00e9 time\n".encode("latin-1"), "Latin-1"),
+        ("id\ttext\n1\tcaf\u00e9 time\n".encode("utf-16"), ""),
+        ("id;text\n1;caf\u00e9 time\n".encode(), ""),
+    ],
+)
 def test_encodings_and_delimiters(tmp_path: Path, raw: bytes, said: str) -> None:
     dataset = open_source(write(tmp_path / "t.csv", raw))
     assert dataset.texts is not None
@@ -157,10 +161,19 @@ def test_line_breaks_and_quotes_inside_cells(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "data", "said"),
-    [("t.csv", b"", "empty"), ("t.csv", b"id,text\n", "no rows"), ("t.csv", b"a,b\n1,2\n1,2,3,4\n", "line 3"),
-     ("t.parquet", b"PAR1 nonsense", "Parquet"), ("t.jsonl", b'{"a": 1}\n{"a"\n', "line 2"), ("t.jsonl", b"[1, 2]", "not an object"),
-     ("t.jsonl", b"", "no rows"), ("t.npy", b"\x93NUMPYx", "NumPy"), ("t.xlsx", b"PK", "not in a format"), ("t.csv", b"a,b\n1,2\n", "No column")],
-)  # fmt: skip
+    [
+        ("t.csv", b"", "empty"),
+        ("t.csv", b"id,text\n", "no rows"),
+        ("t.csv", b"a,b\n1,2\n1,2,3,4\n", "line 3"),
+        ("t.parquet", b"PAR1 nonsense", "Parquet"),
+        ("t.jsonl", b'{"a": 1}\n{"a"\n', "line 2"),
+        ("t.jsonl", b"[1, 2]", "not an object"),
+        ("t.jsonl", b"", "no rows"),
+        ("t.npy", b"\x93NUMPYx", "NumPy"),
+        ("t.xlsx", b"PK", "not in a format"),
+        ("t.csv", b"a,b\n1,2\n", "No column"),
+    ],
+)
 def test_unreadable_tables_are_refused(tmp_path: Path, name: str, data: bytes, said: str) -> None:
     with pytest.raises(SourceError, match=said):
         open_source(write(tmp_path / name, data))

@@ -103,9 +103,13 @@ def test_without_weights_the_built_in_is_used_and_one_notice_says_so(modality: M
 @pytest.mark.usefixtures("offline")
 @pytest.mark.parametrize(
     ("name", "modality"),
-    [("open_clip:ViT-B-32/openai", Modality.IMAGE), ("open_clip:ViT-B-32/gone.safetensors", Modality.IMAGE),
-     ("sentence-transformers:all-mpnet-base-v2", Modality.TEXT), ("sentence-transformers:/no/such/model", Modality.TEXT)],
-)  # fmt: skip
+    [
+        ("open_clip:ViT-B-32/openai", Modality.IMAGE),
+        ("open_clip:ViT-B-32/gone.safetensors", Modality.IMAGE),
+        ("sentence-transformers:all-mpnet-base-v2", Modality.TEXT),
+        ("sentence-transformers:/no/such/model", Modality.TEXT),
+    ],
+)
 def test_a_named_encoder_never_falls_back(name: str, modality: Modality) -> None:
     with pytest.raises(WeightsUnavailable) as caught:
         choose(name, modality, device="cpu")
@@ -114,10 +118,16 @@ def test_a_named_encoder_never_falls_back(name: str, modality: Modality) -> None
 
 @pytest.mark.parametrize(
     ("name", "modality", "said"),
-    [("nope", Modality.IMAGE, "Families: 'open_clip'"), ("tfidf", Modality.IMAGE, "holds images"), ("patches", Modality.TEXT, "holds texts"),
-     ("patches:x", Modality.IMAGE, "'patches'"), ("open_clip:Nope/x", Modality.IMAGE, "no model 'Nope'"),
-     ("open_clip:ViT-B-32/nope", Modality.IMAGE, "laion2b_s34b_b79k"), (None, Modality.VECTOR, "embeddings only")],
-)  # fmt: skip
+    [
+        ("nope", Modality.IMAGE, "Families: 'open_clip'"),
+        ("tfidf", Modality.IMAGE, "holds images"),
+        ("patches", Modality.TEXT, "holds texts"),
+        ("patches:x", Modality.IMAGE, "'patches'"),
+        ("open_clip:Nope/x", Modality.IMAGE, "no model 'Nope'"),
+        ("open_clip:ViT-B-32/nope", Modality.IMAGE, "laion2b_s34b_b79k"),
+        (None, Modality.VECTOR, "embeddings only"),
+    ],
+)
 def test_wrong_names_are_answered_with_the_right_ones(name: str | None, modality: Modality, said: str) -> None:
     with pytest.raises(EncoderError) as caught:
         choose(name, modality, device="cpu", allow_network=False)

@@ -100,8 +100,18 @@ def test_an_address_that_cannot_be_kept_says_why(address: str, says: str) -> Non
 
 def test_a_scan_may_name_the_server(tiny_data: Path, tmp_path: Path, postgres: str) -> None:
     out = tmp_path / "ws"
-    arguments = ["scan", str(tiny_data / "samples.parquet"), "--out", str(out), "--store", postgres, "--no-map", "-q",
-                 "--embeddings", str(tiny_data / "embeddings.parquet")]  # fmt: skip
+    arguments = [
+        "scan",
+        str(tiny_data / "samples.parquet"),
+        "--out",
+        str(out),
+        "--store",
+        postgres,
+        "--no-map",
+        "-q",
+        "--embeddings",
+        str(tiny_data / "embeddings.parquet"),
+    ]
     assert CliRunner().invoke(app, arguments).exit_code == 0
     decided(out)
     assert everything(postgres)[2][0] == 7  # type: ignore[index]
