@@ -10,7 +10,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 from functools import lru_cache
-from importlib import resources
 from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
@@ -19,21 +18,17 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 FRONTEND = Path(__file__).resolve().parents[1] / "frontend"
-PLOTLY = "plotly.min.js"
+PLOTLY = "vendor/plotly-strict.min.js"
+"""plotly.js without ``new Function``, so that the page needs no ``'unsafe-eval'``; kept packed, it is large."""
 TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
 FOREVER = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
-
-
-def _plotly_path() -> Path:
-    """plotly.min.js of the installed plotly package (the same release that draws the other pages)."""
-    return Path(str(resources.files("plotly") / "package_data" / PLOTLY))
 
 
 @lru_cache(maxsize=1)
 def files() -> dict[str, Path]:
     """Every servable file by its public path, for example ``review/review.js``."""
     own = {p.relative_to(FRONTEND).as_posix(): p for p in sorted(FRONTEND.rglob("*")) if p.suffix in TYPES}
-    return own | {PLOTLY: _plotly_path()}
+    return own | {PLOTLY: FRONTEND / f"{PLOTLY}.gz"}
 
 
 @lru_cache(maxsize=1)
@@ -42,9 +37,7 @@ def digest() -> str:
     h = hashlib.blake2b(digest_size=6)
     for name, path in files().items():
         h.update(name.encode() + b"\0")
-        # plotly.js is large and never edited: its size and time stand for its content
-        stat = path.stat()
-        h.update(f"{stat.st_size}:{stat.st_mtime_ns}".encode() if name == PLOTLY else path.read_bytes())
+        h.update(path.read_bytes())
     return h.hexdigest()
 
 
@@ -52,6 +45,8 @@ def digest() -> str:
 def _packed(name: str) -> tuple[bytes, bytes]:
     """(content, gzipped content) of a file."""
     content = files()[name].read_bytes()
+    if files()[name].suffix == ".gz":
+        return gzip.decompress(content), content
     return content, gzip.compress(content, 6, mtime=0)
 
 

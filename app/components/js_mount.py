@@ -16,7 +16,7 @@ import streamlit as st
 
 from winnow.app.components import search_box as finder
 from winnow.app.components.actions import goto
-from winnow.app.components.assets import asset_path, text
+from winnow.app.components.assets import PLOTLY, asset_path, text
 from winnow.app.server.state import hub
 from winnow.app.session import state
 from winnow.core import WinnowError
@@ -63,7 +63,7 @@ def surface(name: str, data: dict[str, Any], *, key: str) -> None:
     """
     payload = {**data, "module": base_path() + asset_path(f"{name}/{name}.js"), "api": base_path() + "api/"}
     if name == "map":
-        payload["plotly"] = base_path() + asset_path("plotly.min.js")
+        payload["plotly"] = base_path() + asset_path(PLOTLY)
     _component(name)(key=key, data=payload, on_go_change=lambda: follow((st.session_state.get(key) or {}).get("go")))
 
 

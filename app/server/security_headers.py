@@ -17,15 +17,14 @@ def policy() -> str:
     """The Content-Security-Policy, as strict as Streamlit and Plotly work under.
 
     Scripts come from this server alone: no inline script and no handler in an attribute runs, but for the scripts of
-    Streamlit's own page, named by their digest. ``blob:`` is how Streamlit loads the script of a component;
-    ``'unsafe-eval'``: Plotly's WebGL (regl) builds its draw calls with ``new Function``, and without it the map stays grey.
-    Styles may be inline: Streamlit's style library writes them so.
+    Streamlit's own page, named by their digest. ``blob:`` is how Streamlit loads the script of a component. No text
+    becomes code (``'unsafe-eval'``): the map is drawn by plotly's strict bundle. Styles may be inline: Streamlit's style library writes them so.
     """
     import streamlit
 
     page = (Path(streamlit.__file__).parent / "static" / "index.html").read_text(encoding="utf-8")
     own = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in _INLINE.findall(page)]
-    scripts = " ".join(["'self'", "blob:", "'unsafe-eval'", *(f"'sha256-{digest}'" for digest in own)])
+    scripts = " ".join(["'self'", "blob:", *(f"'sha256-{digest}'" for digest in own)])
     return "; ".join(
         [
             "default-src 'none'",
