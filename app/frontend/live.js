@@ -72,7 +72,8 @@ function render(root, html) {
   const active = root.contains(document.activeElement) ? document.activeElement : null;
   const focused = active?.dataset.k ?? null;
   const place = active?.closest("[data-card]") ? [...root.querySelectorAll("[data-card]")].indexOf(active.closest("[data-card]")) : -1;
-  root.innerHTML = html;
+  // rendered by the server's templates, which escape everything that comes from data; scripts in it do not run
+  root.replaceChildren(...new DOMParser().parseFromString(html, "text/html").body.childNodes);
   root.__html = html;
   for (const [k, el] of keyed(root, "details[data-k]")) if (open.has(k)) el.open = open.get(k);
   for (const [k, el] of keyed(root, "[data-scroll][data-k]")) el.scrollTop = scroll.get(k) ?? 0;

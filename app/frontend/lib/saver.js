@@ -176,7 +176,7 @@ export class Saver {
     if (!this.queue.length) return;
     const decisions = [];
     let size = 20;
-    for (const { minted, ...d } of this.queue) {
+    for (const { minted: _, ...d } of this.queue) {
       if (d.undo) break; // taken back on return
       size += JSON.stringify(d).length + 1;
       if (size > KEEPALIVE_LIMIT) break; // the rest lies in localStorage

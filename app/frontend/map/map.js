@@ -3,7 +3,7 @@
  * be added and subtracted, and the exact members are worked out by the server from the outlines alone.
  */
 
-import { count, fillHeight, h, helpDialog, icon, isInteractive, isTyping, keepFocus, plural, setText, show } from "../lib/dom.js";
+import { count, fillHeight, h, helpDialog, icon, isInteractive, isTyping, keepFocus, plural, setText } from "../lib/dom.js";
 import { Api } from "../lib/api.js";
 import { BulkBar } from "../lib/bulk.js";
 import { hearOthers } from "../lib/others.js";

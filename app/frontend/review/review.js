@@ -35,7 +35,7 @@ const live = new WeakMap();
 
 /** Streamlit calls this when the component is drawn and again whenever its data changes. */
 export default function mount(component) {
-  const { parentElement, data } = component;
+  const { parentElement } = component;
   const there = live.get(parentElement);
   if (there) there.update(component);
   else live.set(parentElement, new Review(component));

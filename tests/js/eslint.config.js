@@ -1,0 +1,28 @@
+import js from "@eslint/js";
+import globals from "globals";
+
+export default [
+  js.configs.recommended,
+  { ignores: ["**/vendor/**", "**/node_modules/**"] },
+  {
+    files: ["**/*.js"],
+    languageOptions: { ecmaVersion: 2024, sourceType: "module", globals: { ...globals.browser, Plotly: "readonly" } },
+    rules: {
+      eqeqeq: ["error", "always", { null: "ignore" }],
+      "no-eval": "error",
+      "no-implied-eval": "error",
+      "no-new-func": "error",
+      "no-var": "error",
+      "prefer-const": ["error", { destructuring: "all" }],
+      "no-unused-vars": ["error", { ignoreRestSiblings: true }],
+      // markup never comes from text that the browser put together
+      "no-restricted-properties": [
+        "error",
+        { property: "innerHTML", message: "Build nodes with h() of lib/dom.js." },
+        { property: "outerHTML", message: "Build nodes with h() of lib/dom.js." },
+        { property: "insertAdjacentHTML", message: "Build nodes with h() of lib/dom.js." },
+      ],
+    },
+  },
+  { files: ["**/*.test.js"], languageOptions: { globals: globals.node } },
+];
