@@ -76,7 +76,7 @@ def scan(table: Path, out: Path) -> list[str]:
     return [
         sys.executable,
         "-m",
-        "winnow.core.cli.scan",
+        "winnow.core.cli",
         "scan",
         str(table),
         "--out",

@@ -1,10 +1,53 @@
 """The command line: the same verbs as the app, without a browser.
 
-In: arguments. Out: results on standard output, progress and errors on standard error, an exit status.
+In: arguments. Out: results on standard output, progress and errors on standard error, an exit status: 0 done,
+2 refused (one sentence says why), 3 disk full, 130 cancelled.
 """
 
 from __future__ import annotations
 
-from .scan import app, main
+import sys
+
+import typer
+
+from ..errors import Cancelled, WinnowError
+from ..storage.job_files import share_cores
+from . import classes, doctor, export, log, roles, scan, serve, subsets, text
+
+app = typer.Typer(
+    name="winnow",
+    help="Find what is wrong in a labelled dataset, see why, and fix it in the browser.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for _group in (scan, serve, log, classes, roles, subsets, export, text, doctor):
+    app.add_typer(_group.app)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the command line. Errors that Winnow knows are one sentence on standard error, never a stack trace.
+
+    Parameters
+    ----------
+    argv
+        The arguments without the program's name; default: those of the process.
+
+    Raises
+    ------
+    SystemExit
+        Always, with the exit status.
+    """
+    share_cores()
+    try:
+        app(args=argv, standalone_mode=True)
+    except WinnowError as error:
+        print(f"winnow: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("winnow: stopped. Finished stages are kept: the same command goes on from here.", file=sys.stderr)
+        sys.exit(Cancelled.exit_code)
+
 
 __all__ = ["app", "main"]

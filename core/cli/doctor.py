@@ -1,4 +1,4 @@
-"""What this machine has, and what a scan would use here and why."""
+"""Verbs about this machine: doctor, encoders, version."""
 
 from __future__ import annotations
 
@@ -8,16 +8,56 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import typer
+
 from ..errors import WinnowError
-from ..features.encoders import catalogue, choose
-from ..pipeline.stages.manifest import library_versions
 from ..types import Modality
 from ..version import __version__
+from .options import Json, print_result, print_table
+
+app = typer.Typer()
+
+
+@app.command()
+def encoders(json_: Json = False) -> None:
+    """The encoders there are, and which can be used here now."""
+    from ..features.encoders import catalogue
+
+    known = catalogue()
+    if json_:
+        fields = ("name", "modality", "dim", "cached", "downloadable", "note")
+        print_result([{field: getattr(e, field) for field in fields} for e in known], True)
+        return
+    rows = [
+        (e.name, str(e.modality), "ready" if e.cached else "download" if e.downloadable else "no", e.note)
+        for e in known
+    ]
+    print_table(("encoder", "for", "here", "note"), rows)
+
+
+@app.command()
+def doctor(json_: Json = False) -> None:
+    """Versions, device, cached weights and disk: what would be used here, and why."""
+    report = examine()
+    print_result(report, json_, "\n".join(f"{key.ljust(18)}{value}" for key, value in _flat(report)))
+
+
+def _flat(report: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    rows: list[tuple[str, Any]] = []
+    for key, value in report.items():
+        if isinstance(value, dict):
+            rows += _flat(value, f"{prefix}{key}.")
+        else:
+            rows.append((prefix + key, ", ".join(map(str, value)) if isinstance(value, list) else value))
+    return rows
 
 
 def examine() -> dict[str, Any]:
     """Versions, device, memory, disk, cached weights, and the encoder that a scan would pick for each modality."""
     import torch
+
+    from ..features.encoders import catalogue
+    from ..pipeline.stages.manifest import library_versions
 
     cuda = torch.cuda.is_available()
     device = {
@@ -40,8 +80,16 @@ def examine() -> dict[str, Any]:
 
 
 def _pick(modality: Modality) -> str:
+    from ..features.encoders import choose
+
     try:
         choice = choose(None, modality)
     except WinnowError as error:
         return f"none: {error}"
     return " · ".join((choice.spec.name, *choice.notices))
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    print(__version__)

@@ -1,25 +1,89 @@
-"""Verbs about the decision log itself: where it lies, and copies of it."""
+"""Verbs about decisions and their log: decide, undo, log, backup, store."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ..errors import WorkspaceError
+from ..errors import WinnowError
+from .options import Actor, Json, WorkspacePath, existing_layout, print_result
 
-Json = Annotated[bool, typer.Option("--json", help="Write JSON for machines.")]
-WorkspacePath = Annotated[Path, typer.Argument(metavar="WS", help="The workspace directory.")]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verbs to the command line."""
-    app.command()(backup)
-    app.command()(store)
+app = typer.Typer()
 
 
+@app.command()
+def decide(
+    ws: WorkspacePath,
+    id: Annotated[str | None, typer.Option("--id", help="The sample.")] = None,
+    action: Annotated[str | None, typer.Option(help="accept, relabel or exclude.")] = None,
+    label: Annotated[str | None, typer.Option(help="The new label, for relabel.")] = None,
+    actor: Actor = None,
+    reason: Annotated[str | None, typer.Option(help="Why, in your words.")] = None,
+    patch: Annotated[Path | None, typer.Option(help="Replay a patch file written by an export.")] = None,
+    json_: Json = False,
+) -> None:
+    """Record one decision, or replay a patch file."""
+    from ..workspace import Workspace
+
+    with Workspace.open(ws, actor=actor) as workspace:
+        if patch is not None:
+            report = workspace.replay(patch)
+            lines = [f"{report.applied:,} decisions replayed, {len(report.skipped):,} left out"]
+            lines += [f"  {s.sample_id}: {s.reason}" for s in report.skipped[:20]]
+            skipped = [{"sample_id": s.sample_id, "reason": s.reason} for s in report.skipped]
+            print_result({"applied": report.applied, "skipped": skipped}, json_, "\n".join(lines))
+            return
+        if id is None or action is None:
+            raise WinnowError(
+                "Say which sample and what to do: --id ID --action accept|relabel|exclude, or --patch FILE."
+            )
+        decision = workspace.decide(id, action, label=label, reason=reason)
+    print_result(
+        {
+            "seq": decision.seq,
+            "decision_id": decision.decision_id,
+            "sample_id": decision.sample_id,
+            "action": decision.action.value,
+            "label": decision.label,
+        },
+        json_,
+        f"{decision.action.value}{' ' + repr(decision.label) if decision.label else ''}: {decision.sample_id}",
+    )
+
+
+@app.command()
+def undo(ws: WorkspacePath, actor: Actor = None, json_: Json = False) -> None:
+    """Take back this person's last decision (a bulk verdict counts as one)."""
+    from ..workspace import Workspace
+
+    with Workspace.open(ws, actor=actor) as workspace:
+        undone = workspace.undo()
+    ids = [d.sample_id for d in undone]
+    text = f"Took back {len(ids):,} decision{'s' * (len(ids) != 1)}: {', '.join(ids[:5])}{' …' * (len(ids) > 5)}"
+    print_result({"undone": ids}, json_, text if ids else "There is nothing to take back.")
+
+
+@app.command()
+def log(
+    ws: WorkspacePath,
+    out: Annotated[Path, typer.Argument(metavar="OUT.csv|OUT.parquet|OUT.jsonl")],
+    actor: Annotated[str | None, typer.Option(help="Only this person's.")] = None,
+    kind: Annotated[str | None, typer.Option(help="Only accept, relabel, exclude, undo or classes.")] = None,
+    since: Annotated[str | None, typer.Option(help="From this time on (2026-03-01, UTC).")] = None,
+    until: Annotated[str | None, typer.Option(help="Before this time.")] = None,
+    json_: Json = False,
+) -> None:
+    """Write the log of decisions and class changes to a file, the oldest first."""
+    from ..workspace import Workspace
+
+    with Workspace.open(ws) as workspace:
+        n = workspace.write_log(out, actor=actor, action=kind, since=since, until=until)
+    print_result({"path": str(out), "rows": n}, json_, f"{n:,} rows of the log written to {out}")
+
+
+@app.command()
 def backup(
     ws: WorkspacePath, out: Annotated[Path, typer.Argument(metavar="OUT.db", help="A new file.")], json_: Json = False
 ) -> None:
@@ -28,9 +92,10 @@ def backup(
 
     with Workspace.open(ws) as workspace:
         n = workspace.backup(out)
-    print(json.dumps({"path": str(out), "decisions": n}) if json_ else f"{n:,} decisions copied to {out}")
+    print_result({"path": str(out), "decisions": n}, json_, f"{n:,} decisions copied to {out}", indent=None)
 
 
+@app.command()
 def store(
     ws: WorkspacePath,
     use: Annotated[
@@ -40,12 +105,9 @@ def store(
 ) -> None:
     """Say where the decisions are kept, or move them to a team's PostgreSQL server."""
     from ..storage.decision_log.location import log_of, place_log
-    from ..storage.layout import Layout
 
-    layout = Layout(ws.expanduser().absolute())
-    if not layout.header.exists():
-        raise WorkspaceError(f"There is no Winnow workspace at {ws}.")
+    layout = existing_layout(ws)
     copied = place_log(ws, use) if use else 0
     place = str(log_of(layout))
     text = f"Decisions are kept in {place}" + (f" ({copied:,} were copied there)" if copied else "")
-    print(json.dumps({"store": place, "copied": copied}) if json_ else text)
+    print_result({"store": place, "copied": copied}, json_, text, indent=None)

@@ -17,6 +17,11 @@ from ..storage.job_files import STAGE_TITLES
 from ..types import Progress
 
 
+def mode(as_json: bool, quiet: bool) -> str:
+    """How :class:`Bars` shows progress: "quiet", "json" or "bars"."""
+    return "quiet" if quiet else "json" if as_json else "bars"
+
+
 class _Rate(TextColumn):
     def __init__(self) -> None:
         super().__init__("")
@@ -28,7 +33,13 @@ class _Rate(TextColumn):
 
 
 class Bars:
-    """Progress on a terminal, on standard error so that results can be piped. ``mode``: "bars", "json" or "quiet"."""
+    """Progress on standard error, so that results can be piped.
+
+    Parameters
+    ----------
+    mode
+        "bars" (for a terminal), "json" (one object a line) or "quiet".
+    """
 
     def __init__(self, mode: str = "bars") -> None:
         self.mode = mode
@@ -56,6 +67,7 @@ class Bars:
         self._rich.stop()
 
     def __call__(self, p: Progress) -> None:
+        """Show how far a stage has come."""
         if self.mode == "quiet":
             return
         if self.mode == "json":

@@ -1,23 +1,19 @@
-"""The verb about roles: who may look, decide, and change classes in a workspace."""
+"""Verbs about people: who may do what, and how far they agree."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from ..errors import WinnowError, WorkspaceError
+from ..errors import WinnowError
+from .options import Json, WorkspacePath, existing_layout, print_result
 
-WorkspacePath = Annotated[Path, typer.Argument(metavar="WS", help="The workspace directory.")]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verb to the command line."""
-    app.command()(roles)
+app = typer.Typer()
 
 
+@app.command()
 def roles(
     ws: WorkspacePath,
     verb: Annotated[str, typer.Argument(help="list, set or default.")] = "list",
@@ -25,28 +21,47 @@ def roles(
         list[str] | None, typer.Argument(help="set NAME ROLE, default ROLE. Roles: none, viewer, reviewer, owner.")
     ] = None,
     actor: Annotated[str | None, typer.Option(help="Who gives the role (default: your login name).")] = None,
-    json_: Annotated[bool, typer.Option("--json", help="Write JSON for machines.")] = False,
+    json_: Json = False,
 ) -> None:
     """List who may do what, or give a role: viewer (looks, exports), reviewer (decides), owner (everything)."""
     from ..review.roles import Roles
-    from ..storage.layout import Layout
     from ..workspace import default_actor
 
-    layout, given, by = Layout(ws.expanduser().absolute()), names or [], actor or default_actor()
-    if not layout.header.exists():
-        raise WorkspaceError(f"There is no Winnow workspace at {ws}.")
-    kept = Roles(layout.roles)
+    given, by = names or [], actor or default_actor()
+    stored = Roles(existing_layout(ws).roles)
     if verb == "list" and not given:
-        table = kept.table()
+        table = stored.table()
     elif verb == "set" and len(given) == 2:
-        table = kept.set(given[0], given[1], by)
+        table = stored.set(given[0], given[1], by)
     elif verb == "default" and len(given) == 1:
-        table = kept.set_default(given[0], by)
+        table = stored.set_default(given[0], by)
     else:
-        said = " ".join([verb, *given])
-        raise WinnowError(f"{said!r} is nothing to do with roles. There are: list, set NAME ROLE, default ROLE.")
-    if json_:
-        print(json.dumps({"default": table.default, "people": dict(table.people)}, ensure_ascii=False, indent=2))
-        return
-    rows = [*((role.value, who) for who, role in table.people.items()), (table.default.value, "everybody else")]
-    print("\n".join(f"{role.ljust(10)}{who}" for role, who in rows))
+        request = " ".join([verb, *given])
+        raise WinnowError(f"{request!r} is nothing to do with roles. There are: list, set NAME ROLE, default ROLE.")
+    rows = [*((role.value, name) for name, role in table.people.items()), (table.default.value, "everybody else")]
+    text = "\n".join(f"{role.ljust(10)}{name}" for role, name in rows)
+    print_result({"default": table.default, "people": dict(table.people)}, json_, text)
+
+
+@app.command()
+def people(ws: WorkspacePath, json_: Json = False) -> None:
+    """Who decided how much, how far people agree, and how far each can be relied on."""
+    from ..workspace import Workspace
+
+    with Workspace.open(ws) as workspace:
+        report = workspace.annotators.report()
+    lines = [
+        f"{p.actor}: {p.decisions:,} decisions, {p.overlaps:,} shared, "
+        f"{'agreement ' + format(p.agreement, '.0%') if p.agreement is not None else 'no agreement to tell'}, "
+        f"{'quality ' + format(p.quality, '.2f') if p.quality is not None else p.note}"
+        for p in report.people
+    ]
+    lines += [
+        f"  {d.sample_id}: "
+        + ", ".join(
+            f"{name} {action}{' ' + repr(label) if label else ''}" for name, (action, label) in d.answers.items()
+        )
+        + (f"; consensus {d.consensus!r}" if d.consensus is not None else "")
+        for d in report.disputes[:50]
+    ]
+    print_result(asdict(report), json_, "\n".join(lines) or "Nobody has decided anything yet.")

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from ..errors import QueryError, WinnowError
+from .options import Json, WorkspacePath, print_result, print_table
 
-Json = Annotated[bool, typer.Option("--json", help="Write JSON for machines.")]
-WorkspacePath = Annotated[Path, typer.Argument(metavar="WS", help="The workspace directory.")]
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..explore.zero_shot import NewClass
+
+app = typer.Typer()
 
 
-def register(app: typer.Typer) -> None:
-    """Add the verbs to the command line."""
-    app.command()(prompts)
-    app.command()(pairs)
-
-
+@app.command()
 def prompts(
     ws: WorkspacePath,
     template: Annotated[
@@ -40,7 +36,7 @@ def prompts(
     actor: Annotated[str | None, typer.Option(help="Who changes them (default: your login name).")] = None,
     json_: Json = False,
 ) -> None:
-    """Classes in words: show or change the prompts and how much the answer depends on them; score a new class at once."""
+    """Classes in words: show or change the prompts and how much the answer depends on them; score a new class."""
     from ..workspace import Workspace
 
     with Workspace.open(ws, actor=actor) as workspace:
@@ -55,14 +51,14 @@ def prompts(
             _new_class(zero_shot.new_class(new), json_)
             return
         fits, classes = zero_shot.sensitivity()
-        kept = zero_shot.prompts
+        stored = zero_shot.prompts
     if json_:
-        found = {
+        data = {
             "templates": [asdict(f) for f in fits],
             "classes": [asdict(c) for c in classes],
-            "negatives": kept.negatives,
+            "negatives": stored.negatives,
         }
-        print(json.dumps(_finite(found), ensure_ascii=False, indent=2))
+        print_result(_finite(data), True)
         return
     _print(
         ("template", "agrees with all", "finds the label"),
@@ -71,30 +67,31 @@ def prompts(
     order = sorted(classes, key=lambda c: (-(c.turns if c.turns == c.turns else -1.0), c.name))
     rows = [(c.name, c.words, f"{c.found:,}", _share(c.right), f"{c.spread:.2f}", _share(c.turns)) for c in order]
     _print(("class", "words", "finds", "of its own", "varies", "turns"), rows)
-    if kept.negatives:
-        print(f"Not about: {', '.join(kept.negatives)}")
+    if stored.negatives:
+        print(f"Not about: {', '.join(stored.negatives)}")
 
 
 def _pair(text: str) -> tuple[str, str]:
-    name, mark, said = text.partition("=")
-    if not mark:
+    name, sign, words = text.partition("=")
+    if not sign:
         raise WinnowError(f"--words {text}: write CLASS=WORDS.")
-    return name.strip(), said.strip()
+    return name.strip(), words.strip()
 
 
-def _new_class(found: Any, as_json: bool) -> None:
-    count = sum(found.takes_from.values())
+def _new_class(scored: NewClass, as_json: bool) -> None:
+    count = sum(scored.takes_from.values())
     if as_json:
-        print(json.dumps({**asdict(found), "count": count}, ensure_ascii=False, indent=2))
+        print_result({**asdict(scored), "count": count}, True)
         return
-    print(f"{found.name!r} would take {count:,} samples" + (":" if count else "."))
-    _print(("from", "samples"), [(name, f"{n:,}") for name, n in found.takes_from.items()])
+    print(f"{scored.name!r} would take {count:,} samples" + (":" if count else "."))
+    _print(("from", "samples"), [(name, f"{n:,}") for name, n in scored.takes_from.items()])
     _print(
         ("surest", "probability"),
-        [(i, f"{p:.2f}") for i, p in list(zip(found.ids, found.probability, strict=True))[:10]],
+        [(i, f"{p:.2f}") for i, p in list(zip(scored.ids, scored.probability, strict=True))[:10]],
     )
 
 
+@app.command()
 def pairs(
     ws: WorkspacePath,
     out: Annotated[
@@ -115,13 +112,7 @@ def pairs(
         _write(table, out)
     states = {s or "not judged": int(n) for s, n in table["state"].value_counts().items()}
     if json_:
-        print(
-            json.dumps(
-                {"states": states, "sources": quality["rows"], "out": str(out) if out else None},
-                ensure_ascii=False,
-                indent=2,
-            )
-        )
+        print_result({"states": states, "sources": quality["rows"], "out": str(out) if out else None}, True)
         return
     _print(("pairs", "how many"), [(s, f"{n:,}") for s, n in states.items()])
     rows = [
@@ -133,7 +124,7 @@ def pairs(
         print(f"{len(table):,} rows written to {out}")
 
 
-def _write(table: Any, out: Path) -> None:
+def _write(table: pd.DataFrame, out: Path) -> None:
     """The table as CSV, in which no cell runs as a formula, or as Parquet."""
     import pyarrow as pa
 
@@ -164,9 +155,4 @@ def _finite(value: Any) -> Any:
 
 
 def _print(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    table = Table(box=None, pad_edge=False)
-    for i, name in enumerate(head):
-        table.add_column(name, justify="left" if i == 0 or name == "words" else "right")
-    for row in rows:
-        table.add_row(*map(escape, row))
-    Console().print(table)
+    print_table(head, rows, left=(head[0], "words"))

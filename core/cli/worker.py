@@ -1,6 +1,6 @@
-"""The processes of their own: ``python -m winnow.core.cli.worker scan WORKSPACE`` and ``… payoff WORKSPACE MARK``.
+"""Jobs in a process of their own: ``python -m winnow.core.cli.worker scan WORKSPACE`` and ``… payoff WORKSPACE MARK``.
 
-They are started by :mod:`winnow.core.pipeline.job` and :mod:`winnow.core.subsets.job`, and tell of themselves in the job's files.
+:mod:`winnow.core.pipeline.job` and :mod:`winnow.core.subsets.job` start them and read their progress from the job's files.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ def _payoff(root: Path, mark: str) -> None:
     from ..workspace import Workspace
 
     if hasattr(os, "nice"):
-        os.nice(10)  # whoever moves a slider meanwhile comes first
+        os.nice(10)  # the app must stay responsive while this runs
     with Workspace.open(root, actor=job.requested(root, mark)["actor"]) as workspace:
         try:
             job.measure(root, mark, workspace.subsets)
         except WorkspaceBusy:
-            return  # another process measures the same
+            return  # another process is measuring the same
 
 
 def main(argv: list[str]) -> int:

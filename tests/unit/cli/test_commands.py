@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from winnow.core.cli.scan import main
+from winnow.core.cli import main
 from winnow.core.errors import DiskFull
 from winnow.core.features import neighbor_graphs as graphs
 

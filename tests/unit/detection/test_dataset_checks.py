@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from winnow.core import Workspace
-from winnow.core.cli.scan import app
+from winnow.core.cli import app
 from winnow.core.detection.dataset_checks import DATASET_CHECKS
 from winnow.core.detection.dataset_checks.base import CheckInputs, CheckTable, rare, wilson
 from winnow.core.detection.dataset_checks.spurious import _letter_shares

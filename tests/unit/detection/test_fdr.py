@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from winnow.core import Workspace
-from winnow.core.cli.scan import app
+from winnow.core.cli import app
 from winnow.core.detection.fdr import benjamini_hochberg, conformal_p, flag_list, thresholds
 from winnow.core.errors import QueryError, WinnowError
 

@@ -13,7 +13,7 @@ from sklearn.metrics import roc_auc_score
 from typer.testing import CliRunner
 
 from tests.helpers import towers
-from winnow.core.cli.scan import app
+from winnow.core.cli import app
 from winnow.core.detection.signals import SIGNALS
 from winnow.core.detection.signals._match import BETA, GAMMA, K, lemon, mismatch_probability
 from winnow.core.types import ColumnMap, Modality, Neighbors, SignalInputs

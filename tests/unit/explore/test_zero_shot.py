@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.helpers import towers
-from winnow.core.cli.scan import app
+from winnow.core.cli import app
 from winnow.core.errors import EncoderError, NotAllowed, QueryError
 from winnow.core.features.encoders.base import unit_rows
 from winnow.core.features.prompts import (

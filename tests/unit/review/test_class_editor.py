@@ -380,7 +380,7 @@ def test_a_thousand_classes_stay_quick(store: DecisionStore) -> None:
 def test_the_command_line_changes_classes_and_takes_it_back(ws: Workspace, tiny_ws: Path, tmp_path: Path) -> None:
     from typer.testing import CliRunner
 
-    from winnow.core.cli.scan import app
+    from winnow.core.cli import app
 
     def winnow(*args: str) -> str:
         done = CliRunner().invoke(app, [args[0], str(tiny_ws), *args[1:]])

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from winnow.core import Workspace
-from winnow.core.cli.scan import app
+from winnow.core.cli import app
 from winnow.core.errors import NotAllowed, QueryError, WinnowError, WorkspaceError
 from winnow.core.pipeline import job as jobs
 from winnow.core.pipeline.config import ScanConfig

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from winnow.core.cli.scan import main
+from winnow.core.cli import main
 from winnow.core.errors import Cancelled
 from winnow.core.subsets import selector as chooser_module
 from winnow.core.subsets.comparison import Comparisons, compare, comparison_mark, recommendation

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from winnow.core import Workspace
-from winnow.core.cli.scan import app
+from winnow.core.cli import app
 from winnow.core.errors import WorkspaceError
 from winnow.core.storage.decision_log.copy import copy_log
 from winnow.core.storage.decision_log.location import checked_address, place_log

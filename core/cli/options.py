@@ -1,0 +1,71 @@
+"""Options and output that the verbs share: ``--json``, ``--quiet``, the workspace, lists of ids, tables."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ..errors import WinnowError, WorkspaceError
+from ..storage.layout import Layout
+
+Json = Annotated[bool, typer.Option("--json", help="Write JSON for machines.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+WorkspacePath = Annotated[Path, typer.Argument(metavar="WS", help="The workspace directory.")]
+Actor = Annotated[str | None, typer.Option(help="Who decides (default: your login name).")]
+
+
+def existing_layout(path: Path) -> Layout:
+    """Paths of a workspace that need not be scanned to the end. Raises WorkspaceError where there is none."""
+    layout = Layout(path.expanduser().absolute())
+    if not layout.header.exists():
+        raise WorkspaceError(f"There is no Winnow workspace at {path}.")
+    return layout
+
+
+def read_ids(path: Path) -> list[str]:
+    """Ids, one a line. Raises WinnowError where the file cannot be read."""
+    try:
+        return [line for line in path.read_text(encoding="utf-8").splitlines() if line]
+    except (OSError, UnicodeDecodeError) as error:
+        raise WinnowError(f"{str(path)!r} cannot be read as a list of ids, one a line: {error}.") from error
+
+
+def print_result(data: Any, as_json: bool, text: str = "", *, indent: int | None = 2) -> None:
+    """Print the data as JSON, or the text."""
+    print(json.dumps(data, ensure_ascii=False, indent=indent) if as_json else text)
+
+
+def print_table(
+    head: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    left: Sequence[str] | None = None,
+    title: str | None = None,
+) -> None:
+    """Print a table for people, 160 columns wide where standard output is no terminal.
+
+    Parameters
+    ----------
+    head
+        Title of each column.
+    rows
+        Cells, printed as they are: square brackets are no markup.
+    left
+        Columns aligned to the left, the others to the right; None = all to the left.
+    title
+        A line above the table.
+    """
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for name in head:
+        table.add_column(escape(name), justify="left" if left is None or name in left else "right")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    Console(width=None if sys.stdout.isatty() else 160).print(table)

@@ -1,0 +1,84 @@
+"""Verbs that open the app: app, demo."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import Actor, Quiet
+from .progress import Bars, mode
+from .scan import report
+
+app = typer.Typer()
+
+Host = Annotated[
+    str, typer.Option(help="Address to listen on; beyond this computer with --token, sign-in or --no-auth.")
+]
+Token = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--token", help="Ask for this token first (auto = make one; NAME=auto = one person's). Also WINNOW_TOKEN."
+    ),
+]
+NoAuth = Annotated[bool, typer.Option("--no-auth", help="Let everyone who reaches --host in, without signing in.")]
+
+
+@app.command(name="app")
+def serve_app(
+    ws: Annotated[Path | None, typer.Argument(metavar="[WS]", help="The workspace to open.")] = None,
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 8501,
+    host: Host = "127.0.0.1",
+    no_auth: NoAuth = False,
+    token: Token = None,
+    actor: Actor = None,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the browser.")] = False,
+) -> None:
+    """Open the app on a workspace (or on the start page)."""
+    _serve(ws, port, host, no_auth, actor, browser, token or [])
+
+
+def _serve(
+    ws: Path | None, port: int, host: str, no_auth: bool, actor: str | None, browser: bool, token: list[str]
+) -> None:
+    # The app stands above the engine: it is found by name, so that core never imports it.
+    server = importlib.import_module("winnow.app.server.serve")
+    tokens, lines = server.open_door(host, port, token, no_auth)
+    if ws is not None:
+        from ..workspace import Workspace
+
+        Workspace.open(ws, actor=actor).close()
+    print("\n".join(lines), file=sys.stderr, end="\n" if lines else "")
+    print(f"Winnow is at http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port} (stop with Ctrl-C)", flush=True)
+    server.serve(ws, port=port, host=host, headless=not browser, actor=actor, tokens=tokens)
+
+
+@app.command()
+def demo(
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 8501,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the browser.")] = True,
+    host: Host = "127.0.0.1",
+    no_auth: NoAuth = False,
+    token: Token = None,
+    home: Annotated[Path | None, typer.Option(help="Where to keep the demo (default: ~/.winnow/demo).")] = None,
+    serve: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve the app after the scan.")] = True,
+    quiet: Quiet = False,
+) -> None:
+    """Scan the built-in demo (handwritten digits with planted problems) and open it. Needs no network."""
+    from ..data.demo import make_demo
+    from ..workspace import Workspace
+
+    root = (home or Path.home() / ".winnow" / "demo").expanduser().absolute()
+    source = make_demo(root / "data")
+    with Bars(mode(False, quiet)) as bars:
+        ws = Workspace.scan(
+            source, root / "workspace", encoder="patches", progress=bars, name="Demo: handwritten digits"
+        )
+    with ws:
+        ws.plant(root / "data" / "planted.parquet")
+        report(ws, False, quiet)
+    if serve:
+        _serve(root / "workspace", port, host, no_auth, None, browser, token or [])
