@@ -1,5 +1,8 @@
 """The one door to a workspace, for the app, the command line and notebooks.
 
+In: a workspace directory. Out: what the rooms offer about it. The flat verbs (``decide``, ``export`` …) do the usual
+thing; the attributes (``exports``, ``subsets``, ``annotators`` …) hold everything else about their subject.
+
 >>> from winnow.core import Workspace                                       # doctest: +SKIP
 >>> ws = Workspace.scan("photos/", "photos.winnow")                         # doctest: +SKIP
 >>> suspects = ws.scores().query("verdict == 'noisy_label'")                # doctest: +SKIP
@@ -13,6 +16,7 @@ import getpass
 import shutil
 import threading
 import uuid
+import warnings
 from collections.abc import Iterable, Sequence
 from functools import cached_property, partial
 from pathlib import Path
@@ -39,10 +43,10 @@ from .explore.results import BatchResult, Colours, Points, WorkspaceInfo
 from .explore.search import Search, Searcher
 from .explore.word_evidence import TextHighlights
 from .explore.zero_shot import ZeroShot
-from .export import curated_file as exporters
 from .export.curated_file import ExportResult
 from .export.exports import DatasetExports
 from .export.log import write_log
+from .export.patch import ReplayReport, replay_patch
 from .pipeline.config import ScanConfig
 from .pipeline.stages.dataset_checks import dataset_checks
 from .review.active_learning import QueueRanker
@@ -69,8 +73,22 @@ from .types import (
     quiet,
 )
 
-if TYPE_CHECKING:  # these bring scipy and faiss along; opening a workspace does without
+if TYPE_CHECKING:  # these import scipy and faiss, which opening a workspace does without
     from .subsets.selector import SubsetSelector
+
+RENAMED = {
+    "class_ops": "class_editor",
+    "journal": "decision_history",
+    "outlets": "exports",
+    "pairs": "image_text_pairs",
+    "people": "annotators",
+    "rounds": "queue_ranker",
+    "selection": "subsets",
+    "selections": "saved_selections",
+    "sets": "dataset_checks",
+    "text_marks": "text_highlights",
+}
+"""Attributes of :class:`Workspace` by their old name. They warn, and go with the next release."""
 
 
 class Workspace:
@@ -82,6 +100,18 @@ class Workspace:
         The workspace directory.
     actor
         Who decides (default: the login name).
+
+    Attributes
+    ----------
+    path : Path
+        The workspace directory, absolute.
+    actor : str
+        Who decides where a call names nobody else.
+
+    Raises
+    ------
+    WorkspaceError
+        There is no workspace, its scan has not come far enough, or a newer release wrote it.
     """
 
     def __init__(self, path: str | Path, actor: str | None = None) -> None:
@@ -105,11 +135,23 @@ class Workspace:
         self._seen = self._marks()
         self._store.know_labels(lambda sample_id: self._scan.labels.given_of(sample_id))
 
-    # ── life ────────────────────────────────────────────────────────────────────────────────────────────────────
+    if not TYPE_CHECKING:  # type checkers are to report an unknown attribute
+
+        def __getattr__(self, name: str) -> Any:
+            if name not in RENAMED:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            warnings.warn(
+                f"Workspace.{name} is now Workspace.{RENAMED[name]}; the old name goes with the next release.",
+                DeprecationWarning,
+                stacklevel=2,
+            )
+            return getattr(self, RENAMED[name])
+
+    # ── opening and closing ─────────────────────────────────────────────────────────────────────────────────────
 
     @classmethod
     def open(cls, path: str | Path, *, actor: str | None = None) -> Workspace:
-        """Open a workspace that was scanned before. Raises WorkspaceError if there is none."""
+        """Open a workspace that was scanned before: the same as ``Workspace(path, actor)``."""
         return cls(path, actor)
 
     @classmethod
@@ -124,8 +166,39 @@ class Workspace:
         store: str | None = None,
         **options: Any,
     ) -> Workspace:
-        """Scan a source into ``out`` and open it. ``store``: a PostgreSQL address for the decisions (see
-        :func:`winnow.core.storage.decision_log.location.place_log`). Options: see :class:`winnow.core.pipeline.config.ScanConfig`.
+        """Scan a source and open the workspace. Run again, it does only what changed.
+
+        Parameters
+        ----------
+        source
+            A folder, table, saved Hugging Face dataset or file of embeddings.
+        out
+            The workspace directory to write.
+        progress
+            Called with a :class:`winnow.core.types.Progress` several times a second.
+        actor
+            Who scans, and decides afterwards (default: the login name).
+        columns
+            Which column is what; None = by the usual names.
+        store
+            ``postgresql://user@host/database``: keep the decisions there, for a team.
+        **options
+            Fields of :class:`winnow.core.ScanConfig`: encoder, embeddings, probabilities, device, seed …
+
+        Raises
+        ------
+        SourceError
+            The source cannot be read as a dataset.
+        EncoderError
+            The encoder is unknown, or cannot be loaded.
+        WorkspaceBusy
+            Another scan of the same workspace is running.
+        NotAllowed
+            The person may not scan here.
+        DiskFull
+            The disk ran out of room; finished stages are kept.
+        Cancelled
+            Somebody stopped the scan; finished stages are kept.
         """
         from .pipeline.scan import scan as run_scan  # opening a workspace does without torch
 
@@ -138,9 +211,17 @@ class Workspace:
         return cls(path, actor)
 
     def backup(self, path: str | Path) -> int:
-        """Copy the decision log to a new SQLite file while others go on deciding. Returns how many decisions it holds.
+        """Copy the decision log to a new SQLite file while others go on deciding.
 
-        Raises WorkspaceError where there is such a file already.
+        Returns
+        -------
+        int
+            How many decisions the copy holds.
+
+        Raises
+        ------
+        WorkspaceError
+            The file exists already.
         """
         if Path(path).exists():
             raise WorkspaceError(f"{str(path)!r} exists already. A backup never writes over a file: give another name.")
@@ -177,7 +258,7 @@ class Workspace:
             self._seen = self._marks()
             return before != self._seen
 
-    # ── what lies in it ─────────────────────────────────────────────────────────────────────────────────────────
+    # ── the scan, and what the rooms offer about it ─────────────────────────────────────────────────────────────
 
     @cached_property
     def _scan(self) -> ScanContext:
@@ -193,7 +274,7 @@ class Workspace:
         return Roles(self._layout.roles)
 
     def _allow(self, right: Right, actor: str | None = None) -> str:
-        """Who acts; raises NotAllowed where they may not."""
+        """Return who acts; raise NotAllowed where they may not."""
         self.roles.require(actor or self.actor, right)
         return actor or self.actor
 
@@ -218,13 +299,14 @@ class Workspace:
         return write_log(self._store, path, **where)
 
     def labels(self) -> Strings:
-        """(n,) effective label of each sample in row order, None = none: a relabel in force, else the given label; by the
-        class registry.
+        """(n,) effective label of each sample in row order: a relabel in force, else the given label; None = none.
+
+        Classes that were merged or renamed stand under their name of today.
         """
         return self._scan.labels.labels()
 
     @cached_property
-    def _cards(self) -> CardBuilder:
+    def _card_builder(self) -> CardBuilder:
         return CardBuilder(self._scan)
 
     @cached_property
@@ -251,7 +333,7 @@ class Workspace:
 
     @cached_property
     def text_highlights(self) -> TextHighlights:
-        """Which words to mark in a text: see :class:`winnow.core.explore.word_evidence.TextHighlights`."""
+        """Which words of a text to highlight: those that speak for one label against another."""
         scan = self._scan
         return TextHighlights(scan.dataset, scan.verdicts, scan.label_codes, scan.class_names, self.row)
 
@@ -276,35 +358,35 @@ class Workspace:
 
     @cached_property
     def searcher(self) -> Searcher:
-        """See :mod:`winnow.core.explore.search`."""
+        """Search by words, by a sample or by a file (:mod:`winnow.core.explore.search`)."""
         results = self._scan.results
         return Searcher(self._layout, results["encoder"], results["fingerprint"], self.row)
 
     @cached_property
     def image_text_pairs(self) -> ImageTextPairs:
-        """Image–text pairs: see :mod:`winnow.core.explore.image_text_pairs`."""
+        """How well captions fit their images, and captions that would fit better."""
         return ImageTextPairs(self._scan)
 
     @cached_property
     def zero_shot(self) -> ZeroShot:
-        """Classes by their names alone: see :mod:`winnow.core.explore.zero_shot`."""
+        """Classes by their names alone: prompts, negative words, new classes."""
         return ZeroShot(self._scan, self.searcher, partial(self._allow, Right.CLASSES))
 
     def info(self) -> WorkspaceInfo:
         """What this workspace is."""
         manifest = load_json(self._layout.manifest) if self._layout.manifest.exists() else {}
-        r = self._scan.results
+        results = self._scan.results
         return WorkspaceInfo(
             path=str(self.path),
             name=self._header["name"],
-            n=r["n"],
-            n_labelled=r["n_labelled"],
-            modality=r["modality"],
-            class_names=tuple(r["class_names"]),
-            encoder=r["encoder"]["name"],
+            n=results["n"],
+            n_labelled=results["n_labelled"],
+            modality=results["modality"],
+            class_names=tuple(results["class_names"]),
+            encoder=results["encoder"]["name"],
             created=manifest.get("created", self._header["created"]),
             generation=self._generation,
-            verdict_counts=r["verdict_counts"],
+            verdict_counts=results["verdict_counts"],
             n_decisions=self._store.head()[0],
             n_class_changes=self._store.registry().version,
             has_map=self._layout.projection.exists(),
@@ -312,11 +394,11 @@ class Workspace:
             failures=manifest.get("failures", {}),
             seconds=manifest.get("seconds", {}),
             manifest=manifest,
-            results=dict(r),
+            results=dict(results),
         )
 
     def classes(self) -> list[str]:
-        """The classes there are: the dataset's, then those that people made; without those merged, renamed or deleted."""
+        """The classes: the dataset's, then those that people added; without those merged, renamed or deleted."""
         return self._scan.classes()
 
     def signals(self) -> list[SignalMeta]:
@@ -332,18 +414,28 @@ class Workspace:
         ] + described(info, ran)
 
     def dataset_checks(self) -> list[dict[str, Any]]:
-        """Facts about the dataset as a whole: which classes are mixed up, class sizes, properties that give the label
-        away, rare and troubled groups. Each a table with example ids (see :func:`winnow.core.pipeline.stages.dataset_checks.answer`).
+        """Tables about the dataset as a whole: mixed-up classes, class sizes, giveaway properties, rare groups.
+
+        Returns
+        -------
+        list of dict
+            For each check: name, title, explain, summary, skipped (why it was left out, "" = it was not), columns
+            (key → title) and rows, with ids of examples.
         """
-        return self._sets
+        return self._dataset_checks
 
     @cached_property
-    def _sets(self) -> list[dict[str, Any]]:
+    def _dataset_checks(self) -> list[dict[str, Any]]:
         return dataset_checks(self._layout, self._generation, self._scan.ids)
 
     def scores(self) -> pd.DataFrame:
-        """One row per sample: id, verdict, confidence, reasons, suggested_label, duplicate_of, a score in [0, 1] and
-        a flag per kind (1 = surely so, never NaN).
+        """What the scan says of every sample.
+
+        Returns
+        -------
+        DataFrame
+            One row per sample: id, verdict, confidence, reasons, suggested_label, duplicate_of, and for every kind a
+            probability in [0, 1] (1 = certainly so, never NaN) and a flag.
         """
         return self._score_table().to_pandas()
 
@@ -375,14 +467,27 @@ class Workspace:
         return self._query.counts(filter or Filter())
 
     def ids(self, filter: Filter | None = None, sort: str = "row", group: str = "") -> list[str]:
-        """Every matching id in order. ``sort``: a score or column; "-" in front = descending; "pick" = the order of
-        ``filter.pick``. ``group``: first by these groups, as in :meth:`groups`.
+        """Every matching id in order.
+
+        Parameters
+        ----------
+        filter
+            None = every sample.
+        sort
+            A score or column; "-" in front = descending; "pick" = the order of ``filter.pick``.
+        group
+            Sort by these groups first, as in :meth:`groups`.
+
+        Raises
+        ------
+        QueryError
+            The filter or the order names something that is not there.
         """
         return self._query.ids(filter or Filter(), sort, group)
 
     @property
     def query(self) -> SampleQuery:
-        """Questions about very many samples, with compact answers: ``id_set``, ``numbers``, ``matching``, ``outlined``."""
+        """Compact answers about very many samples: ``id_set``, ``numbers``, ``matching``, ``outlined``."""
         return self._query
 
     def groups(self, filter: Filter | None = None, by: str = "label") -> list[tuple[Any, int]]:
@@ -394,8 +499,17 @@ class Workspace:
         return self._query.strict_counts(filter, rates)
 
     def flag_list(self, kind: str, rate: float = 0.05, *, ordinary: Sequence[str] | None = None) -> FlagList:
-        """Samples of a kind, of which at most a share ``rate`` is expected to be listed wrongly. ``ordinary``: ids drawn
-        at random and known not to be of the kind; with them the rate holds however the scan's probabilities err.
+        """Samples of a kind at a stated false-flag rate.
+
+        Parameters
+        ----------
+        kind
+            broken, duplicate, ood, noisy_label, hard or naive.
+        rate
+            Largest expected share of samples listed wrongly, above 0 and below 1.
+        ordinary
+            Ids drawn at random and known not to be of the kind. With them the rate holds even where the scan's
+            probabilities err.
         """
         known = None if ordinary is None else [self.row(i) for i in ordinary]
         return flags(kind, rate, self._scan.verdicts.column(check_kind(kind)).to_numpy(), self._scan.ids, known)
@@ -407,34 +521,34 @@ class Workspace:
         return self._query.rows(filter or Filter(), sort, offset, limit, group)
 
     def confusion(self, filter: Filter | None = None) -> pd.DataFrame:
-        """Given (rows) × suggested (columns) label, counted over the samples whose label looks wrong."""
+        """Given (rows) × suggested (columns) label, counted over the samples with a noisy label."""
         return self._query.confusion(filter or Filter())
 
     def cards(self, ids: Sequence[str]) -> list[dict[str, Any]]:
         """Everything a review card shows, in the order asked for; with the decisions in force and the history."""
         rows = [self.row(i) for i in ids]
         current = self._store.current(list(ids))
-        cards = self._cards.make(rows, current)
+        cards = self._card_builder.make(rows, current)
         for card in cards:
-            mine = current.get(card["id"], {}).get(self.actor)
-            card["decision"] = as_json(mine) if mine else None
+            decision = current.get(card["id"], {}).get(self.actor)
+            card["decision"] = as_json(decision) if decision else None
         return cards
 
     @cached_property
-    def _atlas(self) -> MapView:
+    def _map_view(self) -> MapView:
         return MapView(self._scan)
 
     def points(self) -> Points:
         """The map's geometry with its clusters. Raises WorkspaceError where no map was drawn."""
-        return self._atlas.points()
+        return self._map_view.points()
 
     def colours(self, name: str) -> Colours:
-        """Values to colour the map by: verdict, label, suggested_label, split, source, cluster, decision, or any score."""
-        return self._atlas.colours(name)
+        """Values to colour the map by: verdict, label, suggested_label, split, source, cluster, decision or a score."""
+        return self._map_view.colours(name)
 
     def map(self, colour: str = "verdict") -> Any:
         """The map as a plotly figure, coloured by verdict, label, split or any score."""
-        return self._atlas.figure(colour, self._header["name"])
+        return self._map_view.figure(colour, self._header["name"])
 
     def inside(self, polygons: Sequence[Sequence[Sequence[float]]], filter: Filter | None = None) -> list[str]:
         """Ids of all samples within a polygon (or several) of map coordinates, over all points, drawn or not."""
@@ -442,8 +556,8 @@ class Workspace:
 
     def search(self, *, text: str | None = None, like: str | None = None, limit: int = 100) -> list[tuple[str, float]]:
         """Samples nearest to a sample (``like``: its id), to a description (``text``) or to both, with their cosine."""
-        found = self.searcher.find(Search(text or "", like or ""), limit)
-        return [(self._scan.ids[r], float(c)) for r, c in zip(found.rows, found.scores, strict=True)]
+        nearest = self.searcher.find(Search(text or "", like or ""), limit)
+        return [(self._scan.ids[row], float(score)) for row, score in zip(nearest.rows, nearest.scores, strict=True)]
 
     # ── pictures ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -461,7 +575,7 @@ class Workspace:
         return MediaReader.of(MediaRef(**self._scan.results["media"]), uris)
 
     def image(self, sample_id: str) -> bytes:
-        """The original bytes of an image. Raises SourceError where the source has gone or changed place."""
+        """The original bytes of an image. Raises SourceError where the source has been moved or removed."""
         return self._media.read(self.row(sample_id))
 
     # ── decisions ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -476,17 +590,34 @@ class Workspace:
         actor: str | None = None,
         decision_id: str | None = None,
     ) -> Decision:
-        """Record one decision. *Accept* keeps the given label; *relabel* needs ``label``; *exclude* leaves it out.
+        """Record one decision.
+
+        Parameters
+        ----------
+        sample_id
+            The sample.
+        action
+            "accept" keeps the given label, "relabel" needs ``label``, "exclude" leaves the sample out.
+        label
+            The new label; one that is no class yet becomes one.
+        reason
+            Why, in the person's words.
+        actor
+            Who decides (default: who opened the workspace).
+        decision_id
+            A call repeated with the same id records nothing more and returns the same decision.
 
         Raises
         ------
         DecisionError
-            An unknown action or sample, or a relabel without a label.
+            An unknown action, or a relabel without a label.
+        QueryError
+            There is no such sample.
         NotAllowed
             The person is no reviewer.
         """
         item = {"sample_id": sample_id, "action": action, "label": label, "reason": reason, "decision_id": decision_id}
-        return self._desk.append([item], self._allow(Right.DECIDE, actor))[0]
+        return self._recorder.append([item], self._allow(Right.DECIDE, actor))[0]
 
     def decide_many(
         self,
@@ -500,21 +631,31 @@ class Workspace:
     ) -> BatchResult:
         """Record the same decision for many samples as one batch, which one undo takes back."""
         batch = batch_id or uuid.uuid4().hex
-        one = {"action": action, "label": label, "reason": reason, "batch_id": batch}
-        made = self._desk.append([{**one, "sample_id": i} for i in ids], self._allow(Right.DECIDE, actor))
-        return BatchResult(batch, len(made))
+        item = {"action": action, "label": label, "reason": reason, "batch_id": batch}
+        decisions = self._recorder.append([{**item, "sample_id": i} for i in ids], self._allow(Right.DECIDE, actor))
+        return BatchResult(batch, len(decisions))
 
     def record(self, batch: Sequence[dict[str, Any]], actor: str | None = None) -> list[dict[str, Any]]:
-        """Record decisions from the browser, in order. A decision id seen before is answered with its row (no-op).
+        """Record decisions from the browser, in order.
 
-        Each item: sample_id, action, and if there are: label, decision_id, supersedes, reason, and settles (true = this
-        speaks for what others decided about the sample so far). One bad item does not cost the others: it is answered
-        with its error.
+        Parameters
+        ----------
+        batch
+            For each decision: sample_id, action, and optionally label, decision_id, supersedes, reason and settles
+            (true = it also replaces what others decided about the sample so far).
+        actor
+            Who decides (default: who opened the workspace).
+
+        Returns
+        -------
+        list of dict
+            One answer per item. A decision id seen before is answered with its row, a bad item with its error; the
+            others are recorded all the same.
         """
-        return self._desk.record(batch, self._allow(Right.DECIDE, actor))
+        return self._recorder.record(batch, self._allow(Right.DECIDE, actor))
 
     @cached_property
-    def _desk(self) -> DecisionRecorder:
+    def _recorder(self) -> DecisionRecorder:
         return DecisionRecorder(self._scan)
 
     def undo(
@@ -525,13 +666,21 @@ class Workspace:
         decision_id: str | None = None,
         batch_id: str | None = None,
     ) -> list[Decision]:
-        """Take back this person's last decision, or their last bulk verdict as a whole. [] = nothing left.
+        """Take back this person's last decision, or their last bulk verdict as a whole.
 
         Parameters
         ----------
+        actor
+            Whose decision (default: who opened the workspace).
+        undo_id
+            A call repeated with the same id takes nothing more back.
         decision_id, batch_id
-            Take back exactly that, if it is theirs and in force. A call that is repeated with the same ``undo_id`` takes
-            nothing more back.
+            Take back exactly that, if it is theirs and in force.
+
+        Returns
+        -------
+        list of Decision
+            What was taken back; [] = there was nothing.
         """
         with self._lock:
             return self._store.undo(
@@ -550,24 +699,20 @@ class Workspace:
         """Decisions in force: sample id → person → decision."""
         return self._store.current(list(ids) if ids is not None else None)
 
-    # ── out ─────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── export ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def export(self, path: str | Path, *, include_excluded: bool = False) -> ExportResult:
-        """Write the curated dataset (.csv, .parquet or .jsonl by suffix) with its manifest and patch file."""
-        return exporters.export_workspace(
-            path,
-            layout=self._layout,
-            store=self._store,
-            columns=self._scan.results["columns"],
-            manifest=load_json(self._layout.manifest),
-            include_excluded=include_excluded,
-        )
+        """Write the curated dataset (.csv, .parquet or .jsonl by suffix) with its manifest and patch file.
 
-    def replay(self, patch: str | Path) -> Any:
+        See ``exports.export`` for other formats and for parts of the dataset.
+        """
+        return self.exports.export(path, include_excluded=include_excluded)
+
+    def replay(self, patch: str | Path) -> ReplayReport:
         """Apply the decisions of a patch file to this scan. Returns how many were applied and which were left out."""
         self._allow(Right.DECIDE)
         hashes = dict(zip(self._scan.ids, self._scan.dataset.column("content_hash").to_pylist(), strict=True))
-        return exporters.replay_patch(self._store, patch, hashes, classes=self._scan.results["class_names"])
+        return replay_patch(self._store, patch, hashes, classes=self._scan.results["class_names"])
 
 
 def default_actor() -> str:

@@ -1,6 +1,6 @@
 """Jobs in a process of their own: ``python -m winnow.core.cli.worker scan WORKSPACE`` and ``… payoff WORKSPACE MARK``.
 
-:mod:`winnow.core.pipeline.job` and :mod:`winnow.core.subsets.job` start them and read their progress from the job's files.
+:mod:`winnow.core.pipeline.job` and :mod:`winnow.core.subsets.job` start them, and read progress from the job's files.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import pytest
 from winnow.core import ColumnMap, Filter, Workspace
 from winnow.core.errors import DecisionError, QueryError, WorkspaceError
 from winnow.core.types import ISSUE_KINDS
+from winnow.core.workspace import RENAMED
 
 
 @pytest.fixture
@@ -244,3 +245,16 @@ def test_brought_probabilities_take_the_place_of_the_probes(tiny_data: Path, tmp
         scores = ws.scores().set_index("id")
         wrong = [f"s{i:03d}" for i in (3, 40, 77, 120)]
         assert scores.loc[wrong, "noisy_label"].min() > scores.noisy_label.quantile(0.95)
+
+
+@pytest.mark.parametrize(("old", "new"), RENAMED.items())
+def test_a_renamed_attribute_works_for_one_more_release_and_warns(ws: Workspace, old: str, new: str) -> None:
+    with pytest.warns(DeprecationWarning, match=f"Workspace.{old} is now Workspace.{new}") as caught:
+        value = getattr(ws, old)
+    assert value == getattr(ws, new)
+    assert [Path(w.filename).name for w in caught] == ["test_workspace.py"]
+
+
+def test_an_unknown_attribute_is_an_error(ws: Workspace) -> None:
+    with pytest.raises(AttributeError, match="no attribute 'peoples'"):
+        _ = ws.peoples
