@@ -133,7 +133,7 @@ class Workspace:
         self._store = DecisionStore(log_of(self._layout))
         self._generation = self._stamp()
         self._seen = self._marks()
-        self._store.know_labels(lambda sample_id: self._scan.labels.given_of(sample_id))
+        self._store.set_given_labels(lambda sample_id: self._scan.labels.given_of(sample_id))
 
     if not TYPE_CHECKING:  # type checkers are to report an unknown attribute
 
@@ -254,7 +254,7 @@ class Workspace:
                     if isinstance(getattr(type(self), name, None), cached_property):
                         del self.__dict__[name]
                 self._generation = stamp
-                self._store.know_labels(lambda sample_id: self._scan.labels.given_of(sample_id))
+                self._store.set_given_labels(lambda sample_id: self._scan.labels.given_of(sample_id))
             self._seen = self._marks()
             return before != self._seen
 
@@ -303,7 +303,7 @@ class Workspace:
 
         Classes that were merged or renamed stand under their name of today.
         """
-        return self._scan.labels.labels()
+        return self._scan.labels.effective()
 
     @cached_property
     def _card_builder(self) -> CardBuilder:

@@ -36,13 +36,13 @@ def _reordered(call: Call, old: Sequence[str], cursor: int) -> tuple[IdSet, dict
     """
     handed = old[:cursor]
     sort = call.get("sort") or DEFAULT_SORT
-    rest = IdSet.of(call.workspace.query.id_set(call.filter(), sort)).without(handed)
+    rest = IdSet.of(call.workspace.query.id_set(call.filter(), sort)).difference(handed)
     rounds = call.workspace.queue_ranker
     if not rounds.can_order(sort):
-        return rest.after(handed), None
+        return rest.prepend(handed), None
     # what changed is told against the order that the tab has
-    ordered, moved = rounds.order(rest.as_in(old), sort)
-    return IdSet.of(ordered).after(handed), {"moved": moved.count, "words": moved.words(), **_learnt(call, sort)}
+    ordered, moved = rounds.order(rest.reorder_like(old), sort)
+    return IdSet.of(ordered).prepend(handed), {"moved": moved.count, "words": moved.words(), **_learnt(call, sort)}
 
 
 def _learnt(call: Call, sort: str) -> dict[str, Any]:

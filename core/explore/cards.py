@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..storage.effective_labels import SETTLED, suggestions, verdict_without_noise
+from ..storage.effective_labels import MERGED_REASON, suggestions, verdict_without_noise
 from ..storage.parquet_rows import RowReader
 from ..storage.scan_context import ScanContext
 from ..types import ISSUE_KINDS, Decision, Kind
@@ -58,7 +58,7 @@ class CardBuilder:
         k: int,
     ) -> dict[str, Any]:
         sample_id, given = who["sample_id"], self._classes.given()[row]
-        verdict = _settled(verdict) if self._classes.settled()[row] else verdict
+        verdict = _settled(verdict) if self._classes.suggestion_merged()[row] else verdict
         place = [verdict["x"], verdict["y"]]
         return {
             "id": sample_id,
@@ -68,7 +68,7 @@ class CardBuilder:
             "width": who["width"],
             "height": who["height"],
             "label": given,
-            "suggestions": suggestions(verdict["suggested"], verdict["suggested_prob"], given, self._classes.now()),
+            "suggestions": suggestions(verdict["suggested"], verdict["suggested_prob"], given, self._classes.renames()),
             "verdict": verdict["verdict"],
             "confidence": _round(verdict["confidence"]),
             "reason": _with_words(verdict["reasons"], score.get("ood_zero_shot.reasons")),
@@ -118,10 +118,10 @@ class CardBuilder:
 def _settled(verdict: dict[str, Any]) -> dict[str, Any]:
     """The verdict of a sample whose given and suggested label became one class."""
     noisy = Kind.NOISY_LABEL.value
-    out = {**verdict, noisy: 0.0, f"{noisy}_flag": False, f"{noisy}_reason": SETTLED}
+    out = {**verdict, noisy: 0.0, f"{noisy}_flag": False, f"{noisy}_reason": MERGED_REASON}
     if verdict["verdict"] == noisy:
         out["verdict"] = verdict_without_noise(verdict[f"{Kind.HARD.value}_flag"], verdict[f"{Kind.NAIVE.value}_flag"])
-        out["reasons"] = SETTLED
+        out["reasons"] = MERGED_REASON
     return out
 
 

@@ -39,7 +39,7 @@ class MapView:
 
     def points(self) -> Points:
         """The map's geometry with its clusters, kept until labels change. Raises WorkspaceError where no map was drawn."""
-        made_of = self._scan.store.state_table(), self._scan.labels.now()
+        made_of = self._scan.store.state_table(), self._scan.labels.renames()
         with self._lock:
             if self._made is None or any(a is not b for a, b in zip(made_of, self._made[0], strict=True)):
                 self._made = made_of, self._read()
@@ -52,7 +52,7 @@ class MapView:
         placed = np.isfinite(xy[:, 0]) & np.isfinite(xy[:, 1])
         names = load_names(self._scan.layout)
         coarse, fine = (self._scan.verdicts.column(c).to_numpy() for c in ("cluster", "cluster_fine"))
-        labels, order = pd.factorize(self._scan.labels.labels())
+        labels, order = pd.factorize(self._scan.labels.effective())
         finer = self._clusters(xy, _members(fine, placed), names["fine"], labels, order)
         for c, rows in _members(fine, coarse >= 0):
             if found := next((f for f in finer if f["cluster"] == c), None):
@@ -116,19 +116,19 @@ class MapView:
     def _column(self, reader: RowReader, name: str) -> NDArray[Any]:
         """(n,) a column of names (None = none) or of clusters (−1 = none), by the class registry where it is about classes."""
         if name == "label":
-            return self._scan.labels.labels()
+            return self._scan.labels.effective()
         column = reader.column(name)
         if pa.types.is_integer(column.type):
             return np.asarray(column.to_numpy())
         names, codes = coded(column)
         if name == "suggested_label":
-            names = renamed(names, self._scan.labels.now())
+            names = renamed(names, self._scan.labels.renames())
         values: NDArray[Any] = names[codes]
-        if name == "verdict" and self._scan.labels.now():
+        if name == "verdict" and self._scan.labels.renames():
             hard, naive = (
                 self._scan.verdicts.column(f"{k}_flag").to_numpy() for k in (Kind.HARD.value, Kind.NAIVE.value)
             )
-            for row in np.flatnonzero(self._scan.labels.settled() & (values == Kind.NOISY_LABEL.value)):
+            for row in np.flatnonzero(self._scan.labels.suggestion_merged() & (values == Kind.NOISY_LABEL.value)):
                 values[row] = verdict_without_noise(hard[row], naive[row])
         return values
 
@@ -140,7 +140,7 @@ class MapView:
                 "sample_id": points.ids,
                 "x": points.xy[:, 0],
                 "y": points.xy[:, 1],
-                "label": self._scan.labels.labels(),
+                "label": self._scan.labels.effective(),
                 "verdict": self._scan.verdicts.column("verdict").to_pandas(),
             }
         )

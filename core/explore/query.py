@@ -533,10 +533,10 @@ class SampleQuery:
             for name, table in where.views.items():
                 cursor.register(name, table)
             cursor.register("decided", self._state() if self._state is not None else _NOTHING_DECIDED)
-            if self._classes is not None and (now := self._classes.now()):
+            if self._classes is not None and (now := self._classes.renames()):
                 names = pa.array([*now], pa.string()), pa.array([*now.values()], pa.string())
                 cursor.register("class_now", pa.table([*names], names=["name", "now"]))
-                same = np.flatnonzero(self._classes.settled()).astype(np.int32)
+                same = np.flatnonzero(self._classes.suggestion_merged()).astype(np.int32)
                 cursor.register("one_class", pa.table({"row": same}))
                 for view in BY_REGISTRY:
                     cursor.execute(view)

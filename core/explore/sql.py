@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from ..storage.effective_labels import SETTLED
+from ..storage.effective_labels import MERGED_REASON
 
 
 class Cursor:
@@ -64,7 +64,7 @@ BY_REGISTRY = (
         v.noisy_label_flag AND e.row IS NULL AS noisy_label_flag,
         CASE WHEN e.row IS NULL OR v.verdict <> 'noisy_label' THEN v.verdict
              WHEN v.hard_flag THEN 'hard' WHEN v.naive_flag THEN 'naive' ELSE 'clean' END AS verdict,
-        CASE WHEN e.row IS NULL OR v.verdict <> 'noisy_label' THEN v.reasons ELSE '{SETTLED}' END AS reasons
+        CASE WHEN e.row IS NULL OR v.verdict <> 'noisy_label' THEN v.reasons ELSE '{MERGED_REASON}' END AS reasons
     )
     FROM scanned_verdicts v LEFT JOIN one_class e ON e.row = v.row LEFT JOIN class_now c ON c.name = v.suggested_label
     """,

@@ -177,7 +177,7 @@ def export_workspace(
         "original_columns": rows.original_columns,
         "added_columns": rows.added_columns,
         "decision_log": {"seq": snapshot.seq, "hash": snapshot.hash},
-        "added_classes": [name for name in snapshot.registry.added if name not in snapshot.registry.now],
+        "added_classes": [name for name in snapshot.registry.added if name not in snapshot.registry.renames],
         "class_changes": [
             {"event": e.event, "name": e.name, "target": e.target, "actor": e.actor, "at": e.at, "reason": e.reason}
             for e in snapshot.registry.events

@@ -204,9 +204,9 @@ class CuratedRows:
         return table.filter(keep), samples.filter(keep)
 
     def _by_registry(self, label: Any) -> Any:
-        if not self._registry.now:
+        if not self._registry.renames:
             return label
-        return pa.array([self._registry.of(name) for name in label.to_pylist()], pa.string())
+        return pa.array([self._registry.resolve(name) for name in label.to_pylist()], pa.string())
 
     def _count(self, ids: list[str], places: list[int | None], decision: Any, hashes: Any, old: Any, new: Any) -> None:
         self._decided.update(d for d in decision.to_pylist() if d is not None)

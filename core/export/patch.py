@@ -106,7 +106,7 @@ def replay_patch(
     new: set[str] = set()
     repeated = lines = good = changed = 0
     classes = list(classes)
-    names = {*classes, *store.registry().added, *store.registry().now}
+    names = {*classes, *store.registry().added, *store.registry().renames}
     batch: list[DecisionRequest] = []
 
     def flush() -> None:
@@ -133,7 +133,7 @@ def replay_patch(
                 before = store.registry().version
                 _change_class(store, found, classes)
                 good, changed = good + 1, changed + (store.registry().version > before)
-                names |= {*store.registry().added, *store.registry().now}
+                names |= {*store.registry().added, *store.registry().renames}
                 continue
             request, content = _request(found, path.name)
         except DecisionError as error:

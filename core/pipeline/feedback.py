@@ -57,9 +57,9 @@ def decision_feedback(log: str | Path, dataset: Dataset, use: bool) -> DecisionF
     row_of = {sample_id: row for row, sample_id in enumerate(dataset.sample_ids)}
     code: dict[str, int] = {}
     for i, name in enumerate(dataset.class_names):  # merged classes share the code of the first
-        if (means := registry.of(name)) is not None:
+        if (means := registry.resolve(name)) is not None:
             code.setdefault(means, i)
-    now = np.array([code.get(registry.of(name) or "", -1) for name in dataset.class_names] + [-1], np.int32)
+    now = np.array([code.get(registry.resolve(name) or "", -1) for name in dataset.class_names] + [-1], np.int32)
     labels, outliers, members = now[dataset.labels], [], []
     corrected = excluded = 0
     for sample_id, (what, label) in state.items():
@@ -77,7 +77,7 @@ def decision_feedback(log: str | Path, dataset: Dataset, use: bool) -> DecisionF
         elif what in (Action.ACCEPT, Action.RELABEL):
             members.append(row)
             if label is not None:
-                labels[row] = code.get(registry.of(label) or "", -1)
+                labels[row] = code.get(registry.resolve(label) or "", -1)
                 corrected += int(labels[row] != dataset.labels[row])
     return DecisionFeedback(
         labels, np.array(sorted(outliers), np.int64), np.array(sorted(members), np.int64), corrected, excluded

@@ -153,7 +153,7 @@ class Annotators:
         if d.action is Action.EXCLUDE:
             return Action.EXCLUDE.value, None
         label = d.label if d.action is Action.RELABEL else self._view.given_of(d.sample_id)
-        return (d.action.value, None) if label is None else ("label", self._view.now().get(label, label))
+        return (d.action.value, None) if label is None else ("label", self._view.renames().get(label, label))
 
     def _report(self) -> AgreementReport:
         current = {i: people for i, people in self._store.current().items() if i in self._row_of}
@@ -239,7 +239,7 @@ class Annotators:
         beliefs = self._files.probs
         scanned = np.zeros((len(rows), 0), np.float32) if beliefs is None else np.asarray(beliefs[rows], np.float32)
         for column, name in enumerate(self._names[: scanned.shape[1]]):
-            now = self._view.now().get(name, name)
+            now = self._view.renames().get(name, name)
             if now is not None and now in code:
                 out[:, code[now]] += scanned[:, column]
         out /= out.sum(1, keepdims=True)

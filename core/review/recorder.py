@@ -13,7 +13,7 @@ from ..explore.cards import as_json
 from ..storage.artifacts import load_table
 from ..storage.decision_log.class_registry import ClassRegistry
 from ..storage.decision_log.store import DecisionRequest
-from ..storage.gc_pause import collector_paused
+from ..storage.gc_pause import gc_paused
 from ..storage.scan_context import ScanContext
 from ..types import Action, Decision
 
@@ -32,7 +32,7 @@ class DecisionRecorder:
         self._said = load_table(scan.layout.verdicts, columns=["verdict", "confidence", "suggested_label"])
         self._lock = threading.Lock()
 
-    @collector_paused()
+    @gc_paused()
     def append(self, items: Sequence[dict[str, Any]], actor: str) -> list[Decision]:
         """Record decisions in order, all or none. Items: see :meth:`record`. Raises DecisionError or QueryError."""
         seen = self._evidence([self._row(str(item["sample_id"])) for item in items])
@@ -73,7 +73,7 @@ class DecisionRecorder:
 
     def _add_classes(self, requests: Sequence[DecisionRequest], registry: ClassRegistry) -> None:
         """Put labels that nobody has used yet into the class registry. A retired name is none: it means another class."""
-        known = {*self._given, *registry.added, *registry.now}
+        known = {*self._given, *registry.added, *registry.renames}
         for request in requests:
             if request.label is not None and request.label not in known:
                 self._store.add_class(request.label, request.actor)
@@ -93,7 +93,7 @@ class DecisionRecorder:
         if action is Action.RELABEL and label is None:
             there = choices(self._store.classes(self._given))
             raise DecisionError(f"Relabelling {sample_id!r} needs a label. There are: {there}.")
-        if action is Action.RELABEL and label in registry.now and registry.of(label) is None:
+        if action is Action.RELABEL and label in registry.renames and registry.resolve(label) is None:
             there = choices(self._store.classes(self._given))
             raise DecisionError(
                 f"The class {label!r} was deleted, so {sample_id!r} cannot have it. There are: {there}."

@@ -1,6 +1,6 @@
 """The label of every sample as it is now: the given one or a person's, by the class registry.
 
-Three readings of a label: as it was *given* in the dataset (never changed, exported as ``label_original``); the given one
+Three readings of a label: as *given* in the dataset (never changed, exported as ``label_original``); the given one
 *by the registry* (after merges, renames and deletions); and the *effective* one, which a relabel in force replaces.
 """
 
@@ -18,7 +18,11 @@ from ..types import Bool, Int32, Kind, Strings
 from .decision_log.class_registry import ClassRegistry
 from .row_index import RowIndex
 
-Names = Mapping[str, str | None]
+Renames = Mapping[str, str | None]
+"""Every name that does not mean itself → the class it means now, None = deleted."""
+
+MERGED_REASON = "The given and the suggested label are one class now."
+"""The reason of a sample whose label no longer looks wrong because classes were merged."""
 
 
 class EffectiveLabels:
@@ -44,63 +48,69 @@ class EffectiveLabels:
         registry: Callable[[], ClassRegistry],
         state: Callable[[], pa.Table],
     ) -> None:
-        self._raw = coded(given)
+        self._given = coded(given)
         self._suggested = suggested
         self._row_of, self._registry, self._state = row_of, registry, state
         self._lock = threading.Lock()
-        self._made: tuple[Names, Strings, Bool] | None = None
+        self._cache: tuple[Renames, Strings, Bool] | None = None
 
-    def _now(self) -> tuple[Names, Strings, Bool]:
-        now = self._registry().now
+    def _by_registry(self) -> tuple[Renames, Strings, Bool]:
+        renames = self.renames()
         with self._lock:
-            if self._made is None or self._made[0] is not now:
-                names, codes = self._raw
-                given = renamed(names, now)[codes]
-                same = np.zeros(len(given), bool)
-                if now:
-                    others, places = coded(self._suggested)
-                    differ = others[places] != names[codes]
-                    same = differ & (renamed(others, now)[places] == given) & (given != None)  # noqa: E711
-                self._made = (now, given, same)
-            return self._made
+            if self._cache is None or self._cache[0] is not renames:
+                names, codes = self._given
+                given = renamed(names, renames)[codes]
+                merged = np.zeros(len(given), bool)
+                if renames:
+                    suggested, places = coded(self._suggested)
+                    differ = suggested[places] != names[codes]
+                    merged = differ & (renamed(suggested, renames)[places] == given) & (given != None)  # noqa: E711
+                self._cache = (renames, given, merged)
+            return self._cache
 
-    def now(self) -> Names:
+    def renames(self) -> Renames:
         """Every name that does not mean itself → the class it means now, None = deleted."""
-        return self._registry().now
+        return self._registry().renames
 
     def given_of(self, sample_id: str) -> str | None:
         """The given label of a sample as the dataset has it; None where it has none, or is not in this scan."""
         row = self._row_of.get(sample_id)
-        names, codes = self._raw
+        names, codes = self._given
         label: str | None = names[codes[row]] if row is not None else None
         return label
 
     def given(self) -> Strings:
         """(n,) given labels by the registry, None = none. Not to be changed."""
-        return self._now()[1]
+        return self._by_registry()[1]
 
-    def settled(self) -> Bool:
-        """(n,) whether the given and the suggested label became one class, so that nothing is left to ask."""
-        return self._now()[2]
+    def suggestion_merged(self) -> Bool:
+        """(n,) whether the given and the suggested label became one class, so that there is nothing left to review."""
+        return self._by_registry()[2]
 
-    def labels(self) -> Strings:
+    def effective(self) -> Strings:
         """(n,) effective labels, None = none: a relabel in force, else the given label, by the registry."""
-        out: Strings = self.given().copy()
+        labels: Strings = self.given().copy()
         state = self._state()
         state = state.filter(pc.equal(state.column("state"), "relabel"))
         rows = self._row_of.find(state.column("sample_id"))
-        out[rows[rows >= 0]] = np.array(state.column("label").to_pylist(), object)[rows >= 0]
-        return out
+        labels[rows[rows >= 0]] = np.array(state.column("label").to_pylist(), object)[rows >= 0]
+        return labels
 
 
 def coded(column: pa.ChunkedArray) -> tuple[Strings, Int32]:
-    """(k + 1,) the different texts of a column, None last, and (n,) which of them each row has: ``names[codes]`` is the
-    column, with one object per name instead of one per row.
+    """Dictionary-encode a column of texts: ``names[codes]`` is the column, with one object per name instead of per row.
+
+    Returns
+    -------
+    names
+        (k + 1,) the different texts, None last.
+    codes
+        (n,) int32 place of each row's text among ``names``.
     """
     whole = column.combine_chunks()
-    found = (whole.combine_chunks() if isinstance(whole, pa.ChunkedArray) else whole).dictionary_encode()
-    names = np.array([*found.dictionary.to_pylist(), None], object)
-    return names, found.indices.fill_null(len(names) - 1).to_numpy().astype(np.int32)
+    encoded = (whole.combine_chunks() if isinstance(whole, pa.ChunkedArray) else whole).dictionary_encode()
+    names = np.array([*encoded.dictionary.to_pylist(), None], object)
+    return names, encoded.indices.fill_null(len(names) - 1).to_numpy().astype(np.int32)
 
 
 def codes_of(column: pa.ChunkedArray, classes: Sequence[str]) -> Int32:
@@ -110,27 +120,24 @@ def codes_of(column: pa.ChunkedArray, classes: Sequence[str]) -> Int32:
     return np.array([place.get(name, -1) for name in names], np.int32)[codes]
 
 
-def renamed(labels: Strings, now: Names) -> Strings:
-    """The same labels by the registry: ``now`` maps retired names to the class they mean, None = deleted."""
-    if not now:
+def renamed(labels: Strings, renames: Renames) -> Strings:
+    """Replace labels by the classes that they mean now."""
+    if not renames:
         return labels
-    return np.array([now.get(label, label) for label in labels.tolist()], object)
+    return np.array([renames.get(label, label) for label in labels.tolist()], object)
 
 
-def suggestions(names: Sequence[str], probs: Sequence[float], given: str | None, now: Names) -> list[list[Any]]:
-    """[label, probability] of the suggestions by the registry, the likeliest first: classes that became one are summed,
-    the given class and deleted ones are left out.
+def suggestions(names: Sequence[str], probs: Sequence[float], given: str | None, renames: Renames) -> list[list[Any]]:
+    """[label, probability] of the suggestions by the registry, the likeliest first.
+
+    Classes that became one are summed; the given class and deleted ones are left out.
     """
-    found: dict[str, float] = {}
+    summed: dict[str, float] = {}
     for name, p in zip(names, probs, strict=True):
-        label = now.get(name, name)
-        if label is not None and (not now or label != given):
-            found[label] = found.get(label, 0.0) + float(p)
-    return [[label, round(p, 4)] for label, p in sorted(found.items(), key=lambda item: -item[1])]
-
-
-SETTLED = "The given and the suggested label are one class now."
-"""The reason of a sample whose label no longer looks wrong because classes were merged."""
+        label = renames.get(name, name)
+        if label is not None and (not renames or label != given):
+            summed[label] = summed.get(label, 0.0) + float(p)
+    return [[label, round(p, 4)] for label, p in sorted(summed.items(), key=lambda item: -item[1])]
 
 
 def verdict_without_noise(hard: bool, naive: bool) -> str:

@@ -1,4 +1,4 @@
-"""Many sample ids as one compact value: an Arrow column instead of a Python string each."""
+"""Many sample ids as one compact value: an Arrow column instead of one Python string each."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _AT_ONCE = 65_536
 
 
 class IdSet(Sequence[str]):
-    """Sample ids in an order, not to be changed: what a handle of a selection or a queue stands for.
+    """An immutable, ordered set of sample ids: what the handle of a selection or a queue refers to.
 
-    About 20 bytes per id where a tuple of texts needs 90. Reads like a sequence of texts; a slice is a list.
+    It needs about 20 bytes per id where a tuple of strings needs 90. Reads like a sequence of strings; a slice is a list.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class IdSet(Sequence[str]):
     rows
         (m,) int32 row of each in one scan, where they are known.
     scan
-        Stands for that scan; compared by identity.
+        The scan that ``rows`` belong to; compared by identity.
     """
 
     def __init__(
@@ -43,16 +43,16 @@ class IdSet(Sequence[str]):
 
     @classmethod
     def of(cls, ids: Iterable[str]) -> IdSet:
-        """The same ids; an IdSet is given back as it is."""
+        """The ids as an IdSet; one that is an IdSet already is returned unchanged."""
         return ids if isinstance(ids, cls) else cls(pa.array(list(ids), pa.large_string()))
 
     @property
     def nbytes(self) -> int:
-        """Bytes that it holds in memory."""
+        """Size in memory, in bytes."""
         return int(self.column.nbytes) + (0 if self._rows is None else self._rows.nbytes)
 
     def rows(self, scan: object) -> Int32 | None:
-        """(m,) row of each in a scan, where they were made in it; None where their rows have to be looked up."""
+        """(m,) row of each id in ``scan``; None where they are not known and have to be looked up."""
         return self._rows if self._scan is scan else None
 
     @cached_property
@@ -65,22 +65,22 @@ class IdSet(Sequence[str]):
             h.update("".join(part.to_pylist()).encode())
         return h.hexdigest()
 
-    def without(self, ids: Sequence[str]) -> IdSet:
-        """The others, in this order."""
-        gone = IdSet.of(ids).column.cast(self.column.type)
-        return IdSet(self.column.filter(pc.invert(pc.is_in(self.column, value_set=gone))))
+    def difference(self, ids: Sequence[str]) -> IdSet:
+        """The ids that are not in ``ids``, in this order."""
+        removed = IdSet.of(ids).column.cast(self.column.type)
+        return IdSet(self.column.filter(pc.invert(pc.is_in(self.column, value_set=removed))))
 
-    def as_in(self, other: Sequence[str]) -> IdSet:
-        """The same ids in the order of another sequence; those that are not in it come last, in this order."""
-        places = pc.index_in(self.column, value_set=IdSet.of(other).column.cast(self.column.type))
-        return self.take(np.argsort(places.fill_null(len(other)).to_numpy(), kind="stable"))
+    def reorder_like(self, other: Sequence[str]) -> IdSet:
+        """These ids in the order of ``other``; those that are not in it come last, in this order."""
+        positions = pc.index_in(self.column, value_set=IdSet.of(other).column.cast(self.column.type))
+        return self.take(np.argsort(positions.fill_null(len(other)).to_numpy(), kind="stable"))
 
-    def take(self, places: NDArray[np.integer]) -> IdSet:
-        """The ids at these places."""
-        return IdSet(self.column.take(pa.array(places)))
+    def take(self, positions: NDArray[np.integer]) -> IdSet:
+        """The ids at these positions."""
+        return IdSet(self.column.take(pa.array(positions)))
 
-    def after(self, ids: Sequence[str]) -> IdSet:
-        """``ids``, then these."""
+    def prepend(self, ids: Sequence[str]) -> IdSet:
+        """``ids`` followed by these."""
         return IdSet(pa.concat_arrays([IdSet.of(ids).column.cast(self.column.type), self.column]))
 
     def __len__(self) -> int:
@@ -94,8 +94,8 @@ class IdSet(Sequence[str]):
         if isinstance(at, slice):
             start, stop, step = at.indices(len(self))
             if step == 1:
-                found: list[str] = self.column.slice(start, max(0, stop - start)).to_pylist()
-                return found
+                ids: list[str] = self.column.slice(start, max(0, stop - start)).to_pylist()
+                return ids
             return [self[i] for i in range(start, stop, step)]
         at = at + len(self) if at < 0 else at
         if not 0 <= at < len(self):

@@ -286,7 +286,7 @@ class SubsetSelector:
         scan = self._scan
         classes = tuple(self._context.classes())
         code = {name: i for i, name in enumerate(classes)}
-        labels = np.array([code.get(v, -1) for v in self._context.labels.labels()], np.int32)
+        labels = np.array([code.get(v, -1) for v in self._context.labels.effective()], np.int32)
         given = np.array([code.get(v, -1) for v in self._context.labels.given()], np.int32)
         state = self._context.store.state_table()
         excluded, reviewed, relabelled = (np.zeros(scan["n"], bool) for _ in range(3))

@@ -20,23 +20,34 @@ from .columns import USUAL_NAMES, is_list, is_vector, normal
 _BLOCK = 65_536
 
 
-def load_probabilities(path: Path | str, dataset: Dataset) -> dict[str, Float32]:
-    """Predicted class probabilities brought by a person: model name → (n, C) float32, rows sum to 1.
+def load_probabilities(path: Path | str, dataset: Dataset) -> tuple[dict[str, Float32], tuple[str, ...]]:
+    """Read predicted class probabilities, of one model or several.
 
     Parquet with one column per class name (joined by id), with list columns (one model each; order of
     ``dataset.class_names``), or several models as ``model/class`` columns; or a ``.npy`` array (n, C) or (models, n, C)
     in row order. Rows that do not sum to 1 are divided by their sum; a row that is NaN or all zero becomes uniform.
 
+    Parameters
+    ----------
+    path
+        A Parquet or ``.npy`` file.
+    dataset
+        The n samples and C classes that the file must fit.
+
+    Returns
+    -------
+    models
+        Model name → (n, C) float32, rows sum to 1.
+    notices
+        Sentences for the person: which rows were renormalised.
+
     Raises
     ------
     JoinError
-        Other length, unknown or missing ids, unknown or missing classes, or negative values.
+        Another length, unknown or missing ids, unknown or missing classes, or negative values.
+    SourceError
+        The file is missing or cannot be read.
     """
-    return load_probabilities_with_notices(path, dataset)[0]
-
-
-def load_probabilities_with_notices(path: Path | str, dataset: Dataset) -> tuple[dict[str, Float32], tuple[str, ...]]:
-    """:func:`load_probabilities`, and the sentences for the person (what was renormalised)."""
     where = there(path)
     if not dataset.n_classes:
         raise JoinError(f"{where.name} holds probabilities, but the dataset has no labels to compare them with.")

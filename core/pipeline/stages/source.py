@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...data.sources import open_source
-from ...data.sources.join import load_probabilities_with_notices
+from ...data.sources.join import load_probabilities
 from ...data.sources.precomputed import PrecomputedEmbeddings, open_embeddings
 from ...detection.plugins import Plugins, gather
 from ...features import encoders
@@ -51,7 +51,7 @@ def read(config: ScanConfig, report: ProgressFn) -> OpenedSource:
     probabilities: dict[str, Float32] = {}
     notices = list(dataset.notices)
     for path in config.probabilities:
-        models, warnings = load_probabilities_with_notices(path, dataset)
+        models, warnings = load_probabilities(path, dataset)
         for name, matrix in models.items():
             probabilities[name if name not in probabilities else f"{name} ({Path(path).stem})"] = matrix
         notices.extend(warnings)

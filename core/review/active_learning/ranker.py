@@ -112,7 +112,7 @@ class QueueRanker:
 
     def _scan(self) -> tuple[ScanArrays, dict[str, int]]:
         """The scan with labels by the class registry, and name → code."""
-        now = self._context.labels.now()
+        now = self._context.labels.renames()
         code: dict[str, int] = {}
         means = np.full(len(self._classes) + 1, -1, np.int32)
         for i, name in enumerate(self._classes):
@@ -204,7 +204,7 @@ class QueueRanker:
 
     def _name(self, code: int) -> str:
         name = self._classes[code]
-        return self._context.labels.now().get(name, name) or name
+        return self._context.labels.renames().get(name, name) or name
 
     # ── what the decisions say of the flags ─────────────────────────────────────────────────────────────────────
 

@@ -34,7 +34,7 @@ class ClassRegistry:
     ----------
     version
         How many rows there are.
-    now
+    renames
         Every name that does not mean itself → the class it means, None = deleted.
     added
         Classes that people made (added, split off, or named by a rename), in order.
@@ -43,18 +43,18 @@ class ClassRegistry:
     """
 
     version: int = 0
-    now: Mapping[str, str | None] = field(default_factory=dict)
+    renames: Mapping[str, str | None] = field(default_factory=dict)
     added: tuple[str, ...] = ()
     events: tuple[ClassEvent, ...] = ()
 
-    def of(self, name: str | None) -> str | None:
+    def resolve(self, name: str | None) -> str | None:
         """The class that a label means now; None where it has none or its class was deleted."""
-        return self.now.get(name, name) if name is not None else None
+        return self.renames.get(name, name) if name is not None else None
 
     def classes(self, given: Iterable[str], used: Iterable[str] = ()) -> list[str]:
         """The classes there are: of the dataset, then those that people made, then others in ``used``."""
         names = dict.fromkeys([*given, *self.added, *used])
-        return [name for name in names if name not in self.now]
+        return [name for name in names if name not in self.renames]
 
     def retired_by(self, name: str) -> ClassEvent | None:
         """The event in force that retired a name."""
@@ -63,7 +63,7 @@ class ClassRegistry:
         )
 
 
-def says(event: ClassEvent) -> str:
+def describe_event(event: ClassEvent) -> str:
     """An event as a clause: what was done, by whom, when."""
     what = {
         "add": f"{event.name!r} was added",
@@ -165,7 +165,7 @@ def check_undo(event: ClassEvent, registry: ClassRegistry) -> None:
     later = [e for e in registry.events if e.seq > event.seq and made is not None and made in (e.name, e.target)]
     if later:
         raise DecisionError(
-            f"That {says(event)} cannot be taken back before what builds on it: {says(later[-1])}. Take that back first."
+            f"That {describe_event(event)} cannot be taken back before what builds on it: {describe_event(later[-1])}. Take that back first."
         )
 
 
@@ -176,15 +176,15 @@ def _free(name: str, registry: ClassRegistry, live: Collection[str]) -> None:
         )
     by = registry.retired_by(name)
     if by is not None:
-        now = registry.of(name)
+        now = registry.resolve(name)
         means = f"it means {now!r} now" if now is not None else "its samples have no label now"
         raise DecisionError(
-            f"The name {name!r} is taken: {says(by)}, so {means}. Choose another name, or take that change back first."
+            f"The name {name!r} is taken: {describe_event(by)}, so {means}. Choose another name, or take that change back first."
         )
 
 
 def _missing(name: str, registry: ClassRegistry, live: Collection[str]) -> str:
     by = registry.retired_by(name)
     if by is not None:
-        return f"There is no class {name!r} any more: {says(by)}. There are: {choices(live)}."
+        return f"There is no class {name!r} any more: {describe_event(by)}. There are: {choices(live)}."
     return f"No class is called {name!r}. There are: {choices(live)}."

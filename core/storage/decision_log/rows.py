@@ -117,7 +117,7 @@ class ClassEvent:
     after_seq: int | None = None
 
 
-def says(row: Decision) -> str:
+def describe(row: Decision) -> str:
     """A decision as a clause: who chose what, for which sample, when."""
     label = f" to {row.label!r}" if row.label is not None else ""
     return f"{row.actor!r} chose {row.action.value}{label} for {row.sample_id!r} at {row.at}"

@@ -143,20 +143,17 @@ class LogState:
         """The state in force (:data:`STATE_SCHEMA`). Only blocks whose samples were touched are built anew."""
         return self._table.build(self.samples, self._meaning)
 
-    def mean(self, now: Mapping[str, str | None]) -> None:
-        """From here on labels mean what ``now`` says (name → class, None = deleted; others mean themselves)."""
-        self._meaning = Meaning(now, self._meaning.given)
-        self._table.touch_all()
+    def set_renames(self, renames: Mapping[str, str | None]) -> None:
+        """Read labels by these renames from now on (see :class:`Meaning`)."""
+        self._set_meaning(renames, self._meaning.given)
 
-    def know(self, given: Given) -> None:
-        """From here on ``given`` tells a sample's given label."""
-        self._meaning = Meaning(self._meaning.now, given)
-        self._table.touch_all()
+    def set_given(self, given: Given) -> None:
+        """Ask ``given`` for a sample's given label from now on."""
+        self._set_meaning(self._meaning.renames, given)
 
-    @property
-    def meaning(self) -> Meaning:
-        """What labels mean now."""
-        return self._meaning
+    def _set_meaning(self, renames: Mapping[str, str | None], given: Given | None) -> None:
+        self._meaning = Meaning(renames, given)
+        self._table.touch_all()
 
     def matching(self, actor: str, fits: Callable[[Decision], bool]) -> list[Decision]:
         """The decisions of ``actor`` in force that ``fits`` accepts, in order of seq."""
@@ -191,14 +188,22 @@ Given = Callable[[str], str | None]
 
 @dataclass(frozen=True)
 class Meaning:
-    """What labels mean: ``now`` name → class (None = deleted; others mean themselves), ``given`` a sample's given label."""
+    """What labels mean.
 
-    now: Mapping[str, str | None] = field(default_factory=dict)
+    Attributes
+    ----------
+    renames
+        Name → the class it means now, None = deleted. Names that are not there mean themselves.
+    given
+        Gives a sample's given label; None = not known.
+    """
+
+    renames: Mapping[str, str | None] = field(default_factory=dict)
     given: Given | None = None
 
     def of(self, label: str | None) -> str | None:
         """The class that a label means."""
-        return self.now.get(label, label) if label is not None else None
+        return self.renames.get(label, label) if label is not None else None
 
     def answer(self, d: Decision) -> tuple[str, str | None]:
         """What a decision says, such that two that say the same compare equal: ("label", class), or the action."""

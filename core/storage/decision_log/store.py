@@ -21,9 +21,8 @@ from sqlalchemy import Connection, Select, func, insert, select
 
 from ...errors import DecisionError
 from ...types import Action, Decision
-from ..gc_pause import collector_paused
-from .class_registry import ClassRegistry, check, check_undo, replay
-from .class_registry import says as says_event
+from ..gc_pause import gc_paused
+from .class_registry import ClassRegistry, check, check_undo, describe_event, replay
 from .database import Database, damaged_log
 from .migrations import SCHEMA_VERSION, check_version, migrate, schema_version
 from .rows import (
@@ -36,10 +35,10 @@ from .rows import (
     checked_action,
     checked_request,
     decision_of,
+    describe,
     iso,
     next_row,
     row_hash,
-    says,
     utc_now,
 )
 from .state import Chain, Draft, Given, LogState
@@ -244,7 +243,7 @@ class DecisionStore:
                 if (there.event, there.name, there.target) == (event, name, target):
                     return there
                 raise DecisionError(
-                    f"The event id {event_id!r} was used for another change ({says_event(there)}). Mint a new one for each."
+                    f"The event id {event_id!r} was used for another change ({describe_event(there)}). Mint a new one for each."
                 )
             check(event, name, target, self._registry, given, self._used())
             new: list[tuple[Decision, str]] = []
@@ -359,10 +358,10 @@ class DecisionStore:
             self._refresh()
             return self._registry.classes(given, self._used())
 
-    def know_labels(self, given: Given) -> None:
+    def set_given_labels(self, given: Given) -> None:
         """Tell the store the given label of each sample, so that keeping it equals relabelling to it."""
         with self._lock:
-            self._state.know(given)
+            self._state.set_given(given)
 
     def matching(
         self,
@@ -461,7 +460,7 @@ class DecisionStore:
     def added_classes(self) -> list[str]:
         """Names of the classes that people made (added, split off, or named by a rename) and that are there, in order."""
         registry = self.registry()
-        return [name for name in registry.added if name not in registry.now]
+        return [name for name in registry.added if name not in registry.renames]
 
     def class_events(self) -> list[ClassEvent]:
         """The rows of the class registry, in order, those taken back included."""
@@ -496,7 +495,7 @@ class DecisionStore:
         with self._lock, self._database.reading() as conn:
             self._catch_up(conn)
 
-    @collector_paused()
+    @gc_paused()
     def _catch_up(self, conn: Connection) -> None:
         """Apply the rows since the last look, checking the chain of hashes and the chains of decisions."""
         query = self._select().where(DECISIONS.c.seq > self._state.seq).order_by(DECISIONS.c.seq)
@@ -513,14 +512,14 @@ class DecisionStore:
                 self._registry = replay(read_class_events(conn))
             except ValueError as error:
                 raise damaged_log(self._database.name, str(error)) from error
-            self._state.mean(self._registry.now)
+            self._state.set_renames(self._registry.renames)
 
     def _used(self) -> list[str]:
         """The labels that decisions in force give, resolved. For callers that hold the lock."""
         found = self._state.table().column("label").unique().to_pylist()
         return [label for label in found if label is not None]
 
-    @collector_paused()
+    @gc_paused()
     def _record(
         self, make: Callable[[Connection], Sequence[DecisionRequest]], stop: bool
     ) -> list[Decision | DecisionError]:
@@ -597,7 +596,7 @@ class DecisionStore:
             ):
                 return there
             raise DecisionError(
-                f"The decision id {request.decision_id!r} was used for another decision ({says(there)}). "
+                f"The decision id {request.decision_id!r} was used for another decision ({describe(there)}). "
                 "Mint a new id for each decision."
             )
         top = chain.top
@@ -606,7 +605,7 @@ class DecisionStore:
             return None
         if top is not None and (top.action, top.label) == (request.action, request.label):
             return top
-        now = says(top) if top else "it was taken back"
+        now = describe(top) if top else "it was taken back"
         was = "no decision" if request.supersedes is None else f"decision {request.supersedes!r}"
         raise DecisionError(
             f"The decision about {request.sample_id!r} came too late: {request.actor!r} had {was} on screen, but since "

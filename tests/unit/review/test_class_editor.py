@@ -83,7 +83,7 @@ def test_two_people_agree_once_their_labels_are_one_class(store: DecisionStore) 
 
 
 def test_keeping_the_given_label_is_the_same_answer_as_relabelling_to_it(store: DecisionStore) -> None:
-    store.know_labels({"a": "cat", "b": None}.get)
+    store.set_given_labels({"a": "cat", "b": None}.get)
     for sample in "ab":
         store.append([DecisionRequest(sample, Action.ACCEPT, "ann"), relabel(sample, "dog", "bob")])
     assert states(store) == {"a": ("disputed", None), "b": ("disputed", None)}
@@ -197,7 +197,7 @@ def test_no_order_of_changes_leaves_a_label_in_a_circle(
             except DecisionError:
                 continue
         registry, live = store.registry(), store.classes(GIVEN)
-        for name, now in registry.now.items():
+        for name, now in registry.renames.items():
             assert now is None or now in live, (name, now)
             assert name not in live
         assert len(set(live)) == len(live)
@@ -374,7 +374,7 @@ def test_a_thousand_classes_stay_quick(store: DecisionStore) -> None:
     labels = np.array(names * 100, object)
     from winnow.core.storage.effective_labels import renamed
 
-    assert set(renamed(labels, store.registry().now)) == set(store.classes(names))
+    assert set(renamed(labels, store.registry().renames)) == set(store.classes(names))
 
 
 def test_the_command_line_changes_classes_and_takes_it_back(ws: Workspace, tiny_ws: Path, tmp_path: Path) -> None:

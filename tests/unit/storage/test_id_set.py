@@ -32,11 +32,11 @@ def test_it_reads_like_a_list() -> None:
 
 def test_sets_are_cut_ordered_and_joined_as_lists_are() -> None:
     ids = IdSet(pa.array(IDS[:9]))  # short offsets; those of lists are long
-    assert ids.without([IDS[2], "b", IDS[0]]) == [IDS[1], *IDS[3:9]]
-    assert ids.as_in([IDS[5], "b", IDS[2]]) == [IDS[5], IDS[2], *(IDS[i] for i in (0, 1, 3, 4, 6, 7, 8))]
-    assert ids.after(["b", IDS[0]]) == ["b", IDS[0], *IDS[:9]]
+    assert ids.difference([IDS[2], "b", IDS[0]]) == [IDS[1], *IDS[3:9]]
+    assert ids.reorder_like([IDS[5], "b", IDS[2]]) == [IDS[5], IDS[2], *(IDS[i] for i in (0, 1, 3, 4, 6, 7, 8))]
+    assert ids.prepend(["b", IDS[0]]) == ["b", IDS[0], *IDS[:9]]
     assert ids.take(np.array([3, 1])) == [IDS[3], IDS[1]]
-    assert ids.without([]) == ids.as_in([]) == ids.after([]) == IDS[:9]
+    assert ids.difference([]) == ids.reorder_like([]) == ids.prepend([]) == IDS[:9]
 
 
 def test_equal_ids_have_one_digest_however_they_are_kept() -> None:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from winnow.core.data.sources import open_source
-from winnow.core.data.sources.join import load_probabilities, load_probabilities_with_notices
+from winnow.core.data.sources.join import load_probabilities
 from winnow.core.data.sources.precomputed import open_embeddings, usable
 from winnow.core.errors import JoinError, SourceError
 from winnow.core.types import Dataset
@@ -153,7 +153,7 @@ def test_lists_of_several_lengths_and_no_vectors_are_refused(tmp_path: Path, dat
 def test_probabilities_by_class_name_are_renormalised_with_a_notice(tmp_path: Path, dataset: Dataset) -> None:
     frame = pd.DataFrame({"id": list("dcba"), "y": [2.0, 0.5, 1.0, np.nan], "x": [2.0, 0.5, 0.0, 0.1]})
     frame.to_parquet(tmp_path / "p.parquet")
-    models, notices = load_probabilities_with_notices(tmp_path / "p.parquet", dataset)
+    models, notices = load_probabilities(tmp_path / "p.parquet", dataset)
     np.testing.assert_allclose(models["p"], [[0.5, 0.5], [0.0, 1.0], [0.5, 0.5], [0.5, 0.5]])
     assert models["p"].dtype == np.float32
     assert any("1 rows" in s and "sum" in s for s in notices)
@@ -163,13 +163,13 @@ def test_probabilities_by_class_name_are_renormalised_with_a_notice(tmp_path: Pa
 def test_several_models_at_once(tmp_path: Path, dataset: Dataset) -> None:
     columns = {f"{m}/{c}": [0.5] * 4 for m in ("big", "small") for c in ("x", "y")}
     pd.DataFrame({"id": list("abcd"), **columns}).to_parquet(tmp_path / "p.parquet")
-    assert set(load_probabilities(tmp_path / "p.parquet", dataset)) == {"big", "small"}
+    assert set(load_probabilities(tmp_path / "p.parquet", dataset)[0]) == {"big", "small"}
     lists = pa.array([[0.2, 0.8]] * 4)
     pq.write_table(pa.table({"id": list("abcd"), "m1": lists, "m2": lists}), tmp_path / "q.parquet")
-    found = load_probabilities(tmp_path / "q.parquet", dataset)
+    found, _ = load_probabilities(tmp_path / "q.parquet", dataset)
     assert set(found) == {"m1", "m2"}
     np.save(tmp_path / "r.npy", np.full((2, 4, 2), 0.5))
-    assert set(load_probabilities(tmp_path / "r.npy", dataset)) == {"r/1", "r/2"}
+    assert set(load_probabilities(tmp_path / "r.npy", dataset)[0]) == {"r/1", "r/2"}
 
 
 def test_probabilities_that_do_not_fit_are_refused(tmp_path: Path, dataset: Dataset) -> None:

@@ -450,7 +450,7 @@ def test_a_log_of_every_earlier_schema_is_brought_up(open_store: Open, tmp_path:
         store.add_class("lynx", "ann")
         merged = store.change_class("merge", "lynx", "ann", target="cat", given=["cat"])
         assert merged.after_seq == 2
-        assert store.registry().now == {"lynx": "cat"}
+        assert store.registry().renames == {"lynx": "cat"}
         with store._database.reading() as conn:
             assert migrations.schema_version(conn) == migrations.SCHEMA_VERSION
     with DecisionStore(old) as again:
@@ -480,7 +480,7 @@ def test_an_older_log_that_may_not_be_written_can_still_be_read(
     monkeypatch.setattr(databases, "_writable", lambda _: False)
     with DecisionStore(path) as store:
         assert store.history() == made
-        assert store.registry().now == {}
+        assert store.registry().renames == {}
         with pytest.raises(ReadOnly):
             store.append([ask("b")])
     assert path.read_bytes() == before
