@@ -106,17 +106,13 @@ def replay_patch(
     new: set[str] = set()
     repeated = lines = good = changed = 0
     classes = list(classes)
-    names = {*classes, *store.registry().added, *store.registry().renames}
     batch: list[DecisionRequest] = []
 
     def flush() -> None:
         nonlocal repeated
         before = store.head()[0]
-        for name in dict.fromkeys(r.label for r in batch if r.label is not None and r.label not in names):
-            actor = next(r.actor for r in batch if r.label == name)
-            store.add_class(name, actor, reason=f"from {path.name}")
-            names.add(name)
-        for request, answer in zip(batch, store.append_each(batch), strict=True):
+        answers = store.append_each(batch, classes, reason=f"from {path.name}")
+        for request, answer in zip(batch, answers, strict=True):
             if isinstance(answer, DecisionError):
                 skipped.append(Skipped(request.sample_id, str(answer)))
             elif answer.seq > before and answer.decision_id not in new:
@@ -133,7 +129,6 @@ def replay_patch(
                 before = store.registry().version
                 _change_class(store, found, classes)
                 good, changed = good + 1, changed + (store.registry().version > before)
-                names |= {*store.registry().added, *store.registry().renames}
                 continue
             request, content = _request(found, path.name)
         except DecisionError as error:

@@ -39,8 +39,7 @@ class DecisionRecorder:
         with self._lock:
             registry = self._store.registry()
             requests = [self._request(item, actor, said, registry) for item, said in zip(items, seen, strict=True)]
-            self._add_classes(requests, registry)
-            return self._store.append(requests)
+            return self._store.append(requests, self._given)
 
     def record(self, items: Sequence[dict[str, Any]], actor: str) -> list[dict[str, Any]]:
         """Record decisions in order; a bad one is answered with its error and does not cost the others.
@@ -59,8 +58,7 @@ class DecisionRecorder:
                     answers.append({})
                 except (DecisionError, QueryError) as error:
                     answers.append(_refused(item, error))
-            self._add_classes(requests, registry)
-            made = iter(self._store.append_each(requests))
+            made = iter(self._store.append_each(requests, self._given))
         for i, item in enumerate(items):
             if not answers[i]:
                 done = next(made)
@@ -70,14 +68,6 @@ class DecisionRecorder:
     def _evidence(self, rows: Sequence[int]) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self._said.take(pa.array(rows, pa.int64())).to_pylist()
         return found
-
-    def _add_classes(self, requests: Sequence[DecisionRequest], registry: ClassRegistry) -> None:
-        """Put labels that nobody has used yet into the class registry. A retired name is none: it means another class."""
-        known = {*self._given, *registry.added, *registry.renames}
-        for request in requests:
-            if request.label is not None and request.label not in known:
-                self._store.add_class(request.label, request.actor)
-                known.add(request.label)
 
     def _request(
         self, item: dict[str, Any], actor: str, seen: dict[str, Any], registry: ClassRegistry

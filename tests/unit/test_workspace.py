@@ -145,6 +145,17 @@ def test_a_decision_that_cannot_be_recorded_says_why(ws: Workspace, args: tuple[
     assert ws.history() == []
 
 
+def test_a_relabel_that_is_refused_leaves_no_class_behind(ws: Workspace) -> None:
+    before = ws.classes()
+    stale = {"sample_id": "s005", "action": "relabel", "label": "lynx", "decision_id": "a", "supersedes": "gone"}
+    assert not ws.record([stale])[0]["ok"]
+    with pytest.raises(DecisionError):
+        ws.decide_many(["s001"], "relabel", label="lynx", batch_id="x" * 10_001)
+    assert ws.classes() == before
+    ws.decide("s005", "relabel", label="lynx")
+    assert ws.classes() == [*before, "lynx"]
+
+
 def test_a_lasso_takes_exactly_the_points_inside(ws: Workspace) -> None:
     points = ws.points()
     (x0, y0), (x1, y1) = np.nanquantile(points.xy, [0.2, 0.7], axis=0)

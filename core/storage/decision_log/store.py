@@ -123,19 +123,35 @@ class DecisionStore:
 
     # --- writing -------------------------------------------------------------------------------------------------
 
-    def append(self, requests: Sequence[DecisionRequest]) -> list[Decision]:
+    def append(
+        self, requests: Sequence[DecisionRequest], given: Collection[str] | None = None, reason: str | None = None
+    ) -> list[Decision]:
         """Record decisions in their order, all in one transaction: all of them or none.
 
-        A ``decision_id`` that is there already gives the row that is there. Raises DecisionError for the first
-        request that cannot be recorded (then none is), ReadOnly, DiskFull or WorkspaceBusy.
-        """
-        return _decisions_only(self._record(lambda _: requests, stop=True))
+        Parameters
+        ----------
+        requests
+            A ``decision_id`` that is there already is answered with the row that is there.
+        given
+            Class names of the dataset. A label that is neither among them nor known to the class registry is added to
+            the registry, in the same transaction as the decision that uses it. None = labels are not looked at.
+        reason
+            Of the classes that are added.
 
-    def append_each(self, requests: Sequence[DecisionRequest]) -> list[Decision | DecisionError]:
-        """Like :meth:`append`, but a request that cannot be recorded is answered by its error, and the others
-        are recorded. For ordered batches from a browser.
+        Raises
+        ------
+        DecisionError
+            A request cannot be recorded; then none is.
+        ReadOnly, DiskFull, WorkspaceBusy
+            The log cannot be written now.
         """
-        return self._record(lambda _: requests, stop=False)
+        return _decisions_only(self._record(lambda _: requests, stop=True, given=given, reason=reason))
+
+    def append_each(
+        self, requests: Sequence[DecisionRequest], given: Collection[str] | None = None, reason: str | None = None
+    ) -> list[Decision | DecisionError]:
+        """Like :meth:`append`, but a request that cannot be recorded is answered by its error; the others are recorded."""
+        return self._record(lambda _: requests, stop=False, given=given, reason=reason)
 
     def undo(
         self,
@@ -197,15 +213,6 @@ class DecisionStore:
 
         return self._take_back(actor, undo_id, lambda: self._state.matching(actor, named))
 
-    def add_class(self, name: str, actor: str, reason: str | None = None, event_id: str | None = None) -> ClassEvent:
-        """Add a class to the registry. A name that is there gives the row that added it."""
-        checked("class name", name)
-        with self._lock:
-            self._refresh()
-            made = [e for e in self._registry.events if name == (e.name if e.event == "add" else e.target)]
-        known = next((e for e in made if e.event in ("add", "rename", "split") and name in self._registry.added), None)
-        return known or self.change_class("add", name, actor, reason=reason, event_id=event_id)
-
     def change_class(
         self,
         event: str,
@@ -250,21 +257,11 @@ class DecisionStore:
             if split:
                 new = self._insert(conn, split, stop=True)[1]
                 detail = {"batch_id": split[0].batch_id, "count": len(new), **(detail or {})}
-            made = ClassEvent(
-                self._registry.version + 1,
-                event_id or uuid.uuid4().hex,
-                event,
-                name,
-                actor,
-                iso(at or self._clock()),
-                target,
-                (reason or "").strip() or None,
-                detail or {},
-                after_seq=new[-1][0].seq if new else self._state.seq,
-            )
-            insert_class_event(conn, made)
+            after = new[-1][0].seq if new else self._state.seq
+            row = self._class_event(event, name, actor, after, target, reason, event_id, at, detail=detail or {})
+            insert_class_event(conn, row)
         self._refresh()
-        return made
+        return row
 
     def undo_class(self, event_id: str, actor: str, undo_id: str | None = None, at: str | None = None) -> ClassEvent:
         """Take back a change of the classes, whoever made it; a split with the decisions that its person made for it.
@@ -292,20 +289,40 @@ class DecisionStore:
                 for i, s in enumerate(steps)
             ]
             new = self._insert(conn, requests, stop=True)[1]
-            made = ClassEvent(
-                self._registry.version + 1,
-                undo_id,
-                "undo",
-                event.name,
-                actor,
-                iso(at or self._clock()),
-                event.target,
-                undoes=event_id,
-                after_seq=new[-1][0].seq if new else self._state.seq,
+            after = new[-1][0].seq if new else self._state.seq
+            row = self._class_event(
+                "undo", event.name, actor, after, event.target, event_id=undo_id, at=at, undoes=event_id
             )
-            insert_class_event(conn, made)
+            insert_class_event(conn, row)
         self._refresh()
-        return made
+        return row
+
+    def _class_event(
+        self,
+        event: str,
+        name: str,
+        actor: str,
+        after_seq: int,
+        target: str | None = None,
+        reason: str | None = None,
+        event_id: str | None = None,
+        at: str | None = None,
+        place: int = 1,
+        **more: Any,
+    ) -> ClassEvent:
+        """The row of a class change that comes ``place`` rows after those that the registry knows."""
+        return ClassEvent(
+            self._registry.version + place,
+            event_id or uuid.uuid4().hex,
+            event,
+            name,
+            actor,
+            iso(at or self._clock()),
+            target,
+            (reason or "").strip() or None,
+            after_seq=after_seq,
+            **more,
+        )
 
     # --- reading -------------------------------------------------------------------------------------------------
 
@@ -457,19 +474,10 @@ class DecisionStore:
         with self._database.reading() as conn:
             return sorted(conn.execute(select(DECISIONS.c.actor).distinct()).scalars())
 
-    def added_classes(self) -> list[str]:
-        """Names of the classes that people made (added, split off, or named by a rename) and that are there, in order."""
-        registry = self.registry()
-        return [name for name in registry.added if name not in registry.renames]
-
     def class_events(self) -> list[ClassEvent]:
         """The rows of the class registry, in order, those taken back included."""
         with self._database.reading() as conn:
             return read_class_events(conn)
-
-    def backup(self, path: str | Path) -> None:
-        """Copy the log as it is now to a new SQLite file, while others go on deciding."""
-        self._database.backup(Path(path))
 
     # --- how -----------------------------------------------------------------------------------------------------
 
@@ -521,7 +529,11 @@ class DecisionStore:
 
     @gc_paused()
     def _record(
-        self, make: Callable[[Connection], Sequence[DecisionRequest]], stop: bool
+        self,
+        make: Callable[[Connection], Sequence[DecisionRequest]],
+        stop: bool,
+        given: Collection[str] | None = None,
+        reason: str | None = None,
     ) -> list[Decision | DecisionError]:
         """Check requests against the log and insert their rows, under the log's write lock.
 
@@ -531,11 +543,29 @@ class DecisionStore:
             with self._database.writing() as conn, self._lock:
                 self._catch_up(conn)
                 answers, new = self._insert(conn, make(conn), stop)
+                added = [] if given is None else self._added_by([decision for decision, _ in new], given, reason)
+                for event in added:
+                    insert_class_event(conn, event)
             with self._lock:
-                for row, digest in new:
-                    if row.seq > self._state.seq:  # a reader may have met the row already
-                        self._state.apply(row, digest)
+                for decision, digest in new:
+                    if decision.seq > self._state.seq:  # a reader may have met the row already
+                        self._state.apply(decision, digest)
+        if added:
+            self._refresh()
         return answers
+
+    def _added_by(self, decisions: Sequence[Decision], given: Collection[str], reason: str | None) -> list[ClassEvent]:
+        """The events that add the classes which these new decisions are the first to name.
+
+        A name that was renamed, merged or deleted is none of them: it means another class.
+        """
+        known = {None, *given, *self._registry.added, *self._registry.renames}
+        first = {d.label: d for d in reversed(decisions) if d.label not in known}
+        ordered = sorted(first.values(), key=lambda d: d.seq)
+        return [
+            self._class_event("add", str(d.label), d.actor, d.seq - 1, reason=reason, place=i)
+            for i, d in enumerate(ordered, 1)
+        ]
 
     def _insert(
         self, conn: Connection, requests: Sequence[DecisionRequest], stop: bool

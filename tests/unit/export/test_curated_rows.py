@@ -130,7 +130,7 @@ def test_excluded_samples_can_be_kept_and_marked(layout: Layout, store: Decision
 
 def test_the_manifest_says_what_was_done(layout: Layout, store: DecisionStore, tmp_path: Path) -> None:
     decide(store)
-    store.add_class("lynx", "ann")
+    store.change_class("add", "lynx", "ann")
     store.append([ask("not in this scan", EXCLUDE)])
     result = export_workspace(
         tmp_path / "x.csv", layout=layout, store=store, columns={"id": "name"}, manifest={"run_key": "r1"}
@@ -289,7 +289,7 @@ def test_a_patch_brings_a_fresh_scan_to_the_same_export(layout: Layout, patch: P
     with DecisionStore(fresh.decisions) as again:
         report = replay_patch(again, patch, known(), classes=["cat", "dog"])
         assert (report.applied, report.repeated, report.skipped) == (6, 0, ())
-        assert again.added_classes() == ["lynx"]
+        assert again.registry().added == ("lynx",)
         result = export_workspace(tmp_path / "y.csv", layout=fresh, store=again, columns={"id": "name"})
         assert result.path.read_bytes() == (tmp_path / "x.csv").read_bytes()
         ids = [json.loads(line).get("decision_id") for line in result.patch_path.open()]

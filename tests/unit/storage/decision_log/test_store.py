@@ -25,6 +25,7 @@ from tests.helpers.postgres_server import Server
 from winnow.core.errors import DecisionError, DiskFull, ReadOnly, WorkspaceBusy, WorkspaceError
 from winnow.core.storage.decision_log import database as databases
 from winnow.core.storage.decision_log import migrations
+from winnow.core.storage.decision_log.copy import copy_log
 from winnow.core.storage.decision_log.database import Database
 from winnow.core.storage.decision_log.rows import DECISIONS
 from winnow.core.storage.decision_log.state import STATE_SCHEMA
@@ -306,13 +307,30 @@ def test_history_is_filtered_and_paged(store: DecisionStore) -> None:
 # --- the class registry -----------------------------------------------------------------------------------------
 
 
-def test_classes_are_added_once(open_store: Open) -> None:
-    first = open_store().add_class("lynx", "ann", reason="new")
-    assert open_store().add_class("lynx", "bob") == first
-    open_store().add_class("Lynx", "bob")
-    assert open_store().added_classes() == ["lynx", "Lynx"]
+def test_a_new_label_is_added_once_with_the_first_decision_that_uses_it(open_store: Open) -> None:
+    requests = [ask("a", RELABEL, label="cat"), ask("b", RELABEL, label="lynx"), ask("c", RELABEL, "bob", label="lynx")]
+    open_store().append([*requests, ask("d"), ask("e", RELABEL, label="Lynx")], given=["cat"], reason="new")
+    open_store().append([ask("f", RELABEL, "bob", label="lynx")], given=["cat"])
+    events = open_store().class_events()
+    assert [(e.seq, e.event, e.name, e.actor, e.reason, e.after_seq) for e in events] == [
+        (1, "add", "lynx", "ann", "new", 1),
+        (2, "add", "Lynx", "ann", "new", 4),
+    ]
+    assert open_store().registry().added == ("lynx", "Lynx")
+
+
+def test_a_refused_decision_adds_no_class(open_store: Open) -> None:
+    with pytest.raises(DecisionError, match="new label is missing"):
+        open_store().append([ask("a", RELABEL, label="lynx"), ask("b", RELABEL)], given=["cat"])
+    [refused] = open_store().append_each([ask("a", RELABEL, label="lynx", supersedes="gone")], given=["cat"])
+    assert isinstance(refused, DecisionError)
+    assert open_store().class_events() == []
+    assert open_store().head() == (0, "")
+
+
+def test_a_class_needs_a_name(open_store: Open) -> None:
     with pytest.raises(DecisionError, match="class name is missing"):
-        open_store().add_class(" ", "ann")
+        open_store().change_class("add", " ", "ann")
 
 
 # --- append-only ------------------------------------------------------------------------------------------------
@@ -335,7 +353,7 @@ def test_classes_are_added_once(open_store: Open) -> None:
 def test_rows_cannot_be_changed_with_another_tool(tmp_path: Path, statement: str) -> None:
     with DecisionStore(tmp_path / "d.db") as store:
         store.append([ask("a"), ask("b")])
-        store.add_class("lynx", "ann")
+        store.change_class("add", "lynx", "ann")
         conn = sqlite3.connect(tmp_path / "d.db")
         with pytest.raises(sqlite3.IntegrityError, match="append-only"):
             conn.execute(statement)
@@ -446,8 +464,9 @@ def test_a_log_of_every_earlier_schema_is_brought_up(open_store: Open, tmp_path:
     database.close()
     with DecisionStore(old) as store:
         assert store.history() == made[::-1]
-        assert store.added_classes() == (["lynx"] if version >= 2 else [])
-        store.add_class("lynx", "ann")
+        assert store.registry().added == (("lynx",) if version >= 2 else ())
+        if version < 2:
+            store.change_class("add", "lynx", "ann")
         merged = store.change_class("merge", "lynx", "ann", target="cat", given=["cat"])
         assert merged.after_seq == 2
         assert store.registry().renames == {"lynx": "cat"}
@@ -662,7 +681,7 @@ from winnow.core.types import Action
 if os.getuid() == 0:
     os.setgid(65534); os.setuid(65534)
 store = DecisionStore(sys.argv[1])
-print(store.read_only, sorted(store.current()), len(store.history()), store.added_classes())
+print(store.read_only, sorted(store.current()), len(store.history()), list(store.registry().added))
 try:
     store.append([DecisionRequest("z", Action.ACCEPT, "eve")])
 except ReadOnly as error:
@@ -737,7 +756,7 @@ def test_writing_nowhere_is_refused_before_anything(local: DecisionStore) -> Non
 
 def test_a_backup_is_a_log(local: DecisionStore, tmp_path: Path) -> None:
     local.append([ask("a"), ask("b", EXCLUDE)])
-    local.backup(tmp_path / "backup.db")
+    copy_log(tmp_path / "decisions.db", tmp_path / "backup.db")
     local.append([ask("c")])
     with DecisionStore(tmp_path / "backup.db") as copy:
         assert states(copy) == {"a": ("accept", None), "b": ("exclude", None)}
