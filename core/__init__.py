@@ -1,7 +1,7 @@
 """Winnow's engine: find what is wrong in a labelled dataset.
 
-In: a source, and the decisions of people. Out: everything that the app, the command line and notebooks use, by name; the names
-stand in ``__init__.pyi`` and are imported when they are first asked for.
+In: a source, and the decisions of people. Out: everything that the app, the command line and notebooks use. The names
+are listed in ``__init__.pyi`` and imported when they are first used.
 
 >>> from winnow.core import Workspace                               # doctest: +SKIP
 >>> ws = Workspace.scan("photos/", "photos.winnow")                 # doctest: +SKIP

@@ -55,7 +55,7 @@ def of(*values: Any) -> str:
 
 
 def of_array(array: NDArray[Any]) -> str:
-    """Fingerprint of an array's dtype, shape and bytes. Object arrays are read as strings."""
+    """Fingerprint of an array's dtype, shape and bytes. Items of object arrays are read as strings."""
     h = hashlib.blake2b(digest_size=_SIZE // 2)
     h.update(f"{array.dtype.str if array.dtype != object else 'str'}{array.shape}".encode())
     if array.dtype == object:
@@ -69,7 +69,7 @@ def of_array(array: NDArray[Any]) -> str:
 
 
 def of_strings(items: Iterable[str | None]) -> str:
-    """Fingerprint of a sequence of strings (None is told from the empty string)."""
+    """Fingerprint of a sequence of strings (None and the empty string differ)."""
     h = hashlib.blake2b(digest_size=_SIZE // 2)
     for item in items:
         h.update(b"\1" if item is None else b"\2" + item.encode("utf-8", "surrogatepass"))

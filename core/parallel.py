@@ -1,8 +1,8 @@
-"""Whole pieces of work on every core, instead of every small operation cut into pieces.
+"""Parallel work over blocks of rows: one single-threaded task per core.
 
-A tensor library that splits each operation waits at its end for the slowest core. With thousands of small operations,
-and with other programs on the machine, that waiting costs more than it gains (a factor of seven was seen). Here each
-core does a whole block of rows, with the library's own threads switched off in it.
+A tensor library that splits each operation over all cores waits at its end for the slowest one. With thousands of small
+operations, and other programs on the machine, that waiting costs more than it gains (by a factor of seven, measured).
+Here each core works on a whole block of rows, with the library's own threads switched off.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ R = TypeVar("R")
 
 
 def core_count() -> int:
-    """Cores that this process may use."""
+    """Count the cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -31,14 +31,19 @@ def core_count() -> int:
 
 @contextmanager
 def single_threaded_pool(device: str = "cpu") -> Iterator[Executor]:
-    """A pool with one thread per core; inside, no library divides an operation. One thread where the work is on a GPU.
+    """Make a pool with one thread per core in which BLAS, OpenMP and torch run single-threaded.
 
-    Torch's own setting (``OMP_NUM_THREADS``, ``torch.set_num_threads``) is the upper bound; all settings are put back at
+    Torch's own setting (``OMP_NUM_THREADS``, ``torch.set_num_threads``) is the upper bound; all settings are restored at
     the end.
+
+    Parameters
+    ----------
+    device
+        Where the work runs. Anything but "cpu" gets a pool of one thread.
     """
     import torch  # here: the processes that decode images count cores and need no torch
 
-    def alone() -> None:
+    def limit_threads() -> None:
         torch.set_num_threads(1)
         threadpool_limits(1)  # OpenMP keeps its number per thread
 
@@ -46,7 +51,7 @@ def single_threaded_pool(device: str = "cpu") -> Iterator[Executor]:
     workers = min(core_count(), before) if device == "cpu" else 1
     with threadpool_limits(1):
         torch.set_num_threads(1)
-        pool = ThreadPoolExecutor(workers, "winnow-core", alone)
+        pool = ThreadPoolExecutor(workers, "winnow-core", limit_threads)
         try:
             yield pool
         finally:
@@ -56,18 +61,26 @@ def single_threaded_pool(device: str = "cpu") -> Iterator[Executor]:
 
 @contextmanager
 def deterministic_blas() -> Iterator[None]:
-    """Inside, no BLAS or OpenMP divides an operation over cores: a sum that is cut into other pieces rounds otherwise, and an answer
-    that must be the same each time must not hang on the number of cores.
+    """Run BLAS single-threaded so that results do not depend on the number of cores.
 
-    For the main thread of a process: a BLAS may not heed other threads that set its number. The app's server is undivided as a
-    whole (see :func:`winnow.app.server.serve.serve`).
+    Notes
+    -----
+    A sum that is split into other pieces rounds differently. For the main thread of a process only: a BLAS may ignore a
+    limit that another thread sets. The app's server limits its whole process instead (see
+    :func:`winnow.app.server.serve.serve`).
     """
     with threadpool_limits(1):
         yield
 
 
 def ordered_map(pool: Executor, work: Callable[[T], R], items: Iterable[T], prefetch: int = 4) -> Iterator[R]:
-    """``work(item)`` of every item, in the order of the items, at most ``ahead`` of them begun before they are wanted."""
+    """Apply ``work`` to every item in a pool and yield the results in the order of the items.
+
+    Parameters
+    ----------
+    prefetch
+        How many items are begun, at most, before their results are consumed.
+    """
     waiting: deque[Future[R]] = deque()
     for item in items:
         waiting.append(pool.submit(work, item))
@@ -79,17 +92,17 @@ def ordered_map(pool: Executor, work: Callable[[T], R], items: Iterable[T], pref
 
 @contextmanager
 def prefetch(source: Generator[T, None, None], depth: int = 2) -> Iterator[Iterator[T]]:
-    """What ``source`` gives, made by a thread of its own up to ``depth`` items before they are asked for.
+    """Iterate over ``source``, which a thread of its own runs up to ``depth`` items ahead.
 
     The source is run and closed in that thread; an error in it is raised where its item would have come.
     """
-    made: Queue[tuple[T | None, BaseException | None]] = Queue(depth)
+    items: Queue[tuple[T | None, BaseException | None]] = Queue(depth)
     stopped = Event()
 
     def put(item: tuple[T | None, BaseException | None]) -> None:
         while not stopped.is_set():
             with suppress(Full):
-                made.put(item, timeout=0.1)
+                items.put(item, timeout=0.1)
                 return
 
     def run() -> None:
@@ -105,19 +118,19 @@ def prefetch(source: Generator[T, None, None], depth: int = 2) -> Iterator[Itera
             source.close()
         put((None, error or StopIteration()))
 
-    def items() -> Iterator[T]:
+    def consume() -> Iterator[T]:
         while True:
-            item, error = made.get()
+            item, error = items.get()
             if isinstance(error, StopIteration):
                 return
             if error is not None:
                 raise error
             yield cast(T, item)
 
-    thread = Thread(target=run, name="winnow-ahead", daemon=True)
+    thread = Thread(target=run, name="winnow-prefetch", daemon=True)
     thread.start()
     try:
-        yield items()
+        yield consume()
     finally:
         stopped.set()
         thread.join()

@@ -1,6 +1,6 @@
-"""A small decorator registry. Sources, encoders, signals, selectors and exporters are all made this way.
+"""A small decorator registry, used for sources, encoders, signals, subset methods and export formats.
 
-A plug-in is one file that registers itself at the bottom; its package's ``__init__`` imports every sibling with
+A member is one file that registers itself at the bottom; its package's ``__init__`` imports every sibling with
 :func:`load_siblings`, so there is no central list to forget.
 """
 
@@ -24,24 +24,25 @@ class Registry(Generic[T]):
         self._items: dict[str, T] = {}
 
     def register(self, name: str) -> Callable[[T], T]:
-        """Decorator: put an object under ``name``. A name is taken once."""
+        """Decorate an object to register it under ``name``. Raises ValueError for a name that is taken."""
 
-        def keep(item: T) -> T:
+        def add(item: T) -> T:
             if name in self._items:
                 raise ValueError(f"{self.kind} {name!r} is registered twice")
             self._items[name] = item
             return item
 
-        return keep
+        return add
 
     def get(self, name: str) -> T:
-        """The object called ``name``; an unknown name is answered with the ones there are."""
+        """Look up the object called ``name``. Raises WinnowError, listing the names there are, for an unknown one."""
         try:
             return self._items[name]
         except KeyError:
             raise WinnowError(f"No {self.kind} is called {name!r}. There are: {choices(self._items)}.") from None
 
     def names(self) -> list[str]:
+        """List the names, in order of registration."""
         return list(self._items)
 
     def __iter__(self) -> Iterator[T]:

@@ -1,7 +1,7 @@
-"""The data that flows through Winnow: frozen dataclasses and protocols, numpy and the standard library only.
+"""The data that flows through Winnow: frozen dataclasses and protocols; numpy and the standard library only.
 
 One polarity everywhere: **1 = suspicious**. A sample's identity is its ``sample_id``, never its row number; row
-numbers are used only inside one scan, where every array shares the order of :class:`Dataset`.
+numbers are used only inside one scan, where every array has the row order of :class:`Dataset`.
 
 Shapes: n samples, d embedding dimensions, k neighbours, C classes.
 """
@@ -33,7 +33,7 @@ class Modality(StrEnum):
     TEXT = "text"
     PAIR = "pair"
     VECTOR = "vector"
-    """Only embeddings were brought: nothing to show but the metadata."""
+    """Only embeddings were given: there is nothing to show but the metadata."""
 
 
 class Kind(StrEnum):
@@ -49,11 +49,11 @@ class Kind(StrEnum):
 
 
 ISSUE_KINDS: tuple[Kind, ...] = tuple(k for k in Kind if k is not Kind.CLEAN)
-"""Every kind that has a flag and a probability column of its own."""
+"""Every kind that has its own flag and its own probability column."""
 
 
 class Action(StrEnum):
-    """What a person decides about a sample. UNDO takes back the decision that it supersedes."""
+    """What a person decides about a sample; UNDO takes back an earlier decision."""
 
     ACCEPT = "accept"
     RELABEL = "relabel"
@@ -63,7 +63,23 @@ class Action(StrEnum):
 
 @dataclass(frozen=True)
 class ColumnMap:
-    """Which column of a table holds what. ``None`` = recognise by the usual names, or absent."""
+    """Which column of a table holds what; None = recognised by its usual names, or absent.
+
+    Attributes
+    ----------
+    id
+        Unique name of the sample.
+    image
+        Image bytes, or paths of image files.
+    text
+        The text of the sample, or the caption of its image.
+    label
+        The given class.
+    split
+        Train, validation, test and the like.
+    source
+        Where the sample comes from.
+    """
 
     id: str | None = None
     image: str | None = None
@@ -82,6 +98,12 @@ class MediaRef:
     kind
         "files" (``Dataset.uris`` are paths relative to ``root``), "parquet" (image bytes in ``column`` of the Parquet
         file ``root``), "arrow" (a Hugging Face dataset saved at ``root``) or "none".
+    root
+        Absolute path of a folder or file.
+    column
+        Name of the column of image bytes, "" for files.
+    options
+        Plain values; "identity" changes when the source was changed.
     """
 
     kind: str = "none"
@@ -97,32 +119,38 @@ class Dataset:
     Attributes
     ----------
     dataset_id
-        Stable name of the source (fingerprint of its path and columns).
+        Stable name of the source: fingerprint of its path and columns.
+    name
+        What people call it: the file's or folder's name.
     sample_ids
         (n,) str objects, unique. The named id column; a folder's relative path; else the content hash with an
         occurrence number.
     content_hash
         (n,) str objects: fingerprint of the sample's bytes or text, "" where unreadable or unknown.
     labels
-        (n,) int32 into ``class_names``; NO_LABEL (−1) = none.
+        (n,) int32 codes into ``class_names``; NO_LABEL (−1) = none.
     class_names
-        The names, in order of the label codes.
+        (C,) names, in order of the label codes.
     modality
         What a sample is.
     media
-        Where the images are. ``uris`` (n,) str or None: path of each image relative to ``media.root``.
+        Where the images are.
+    fingerprint
+        Of ids, content, labels, splits and mapping.
+    columns
+        Which column was read as what.
+    uris
+        (n,) str objects or None: path of each image relative to ``media.root``.
     texts
         (n,) str objects or None.
     split, source
         (n,) str objects ("" = none) or None.
     metadata
-        An Arrow table with n rows: **all** original columns but image bytes, in the original order.
+        Arrow table with n rows: **all** original columns but image bytes, in the original order.
     load_errors
-        row → reason, for rows that could not even be read from the source.
+        Row → reason, for rows that could not be read from the source.
     notices
-        Sentences for the person (what was recognised, what was carried on with).
-    fingerprint
-        Of ids, content, labels, splits and mapping.
+        Sentences for the person: what was recognised, what is odd.
     """
 
     dataset_id: str
@@ -145,16 +173,36 @@ class Dataset:
 
     @property
     def n(self) -> int:
+        """Number of samples."""
         return len(self.sample_ids)
 
     @property
     def n_classes(self) -> int:
+        """Number of classes, C."""
         return len(self.class_names)
 
 
 @dataclass(frozen=True)
 class EncoderSpec:
-    """What made an embedding: enough to know whether two embeddings can be compared."""
+    """What computed an embedding: enough to know whether two embeddings can be compared.
+
+    Attributes
+    ----------
+    name
+        Family and model, "open_clip:ViT-B-32".
+    revision
+        Which weights: a hash or a tag.
+    preprocessing
+        How inputs are prepared: resizing, cropping, tokenising.
+    dim
+        Length of a vector, d.
+    modality
+        What it embeds.
+    precision
+        In which floating-point format it computes.
+    has_text_tower
+        Whether it embeds texts in the same space as images.
+    """
 
     name: str
     revision: str
@@ -167,7 +215,21 @@ class EncoderSpec:
 
 @dataclass(frozen=True)
 class EmbeddingSet:
-    """vectors (n, d) float16 or float32 (often memory-mapped), unit rows where ``ok``, zeros elsewhere."""
+    """The embeddings of one dataset by one encoder.
+
+    Attributes
+    ----------
+    vectors
+        (n, d) float16 or float32, often memory-mapped; unit rows where ``ok``, zeros elsewhere.
+    ok
+        (n,) bool, whether the sample could be embedded.
+    spec
+        The encoder.
+    dataset_fingerprint
+        Of the dataset that was embedded.
+    fingerprint
+        Of the embeddings: dataset content and encoder.
+    """
 
     vectors: NDArray[Any]
     ok: Bool
@@ -186,8 +248,12 @@ class Neighbors:
         (n, k) int32, without self; −1 where there are fewer than k (or the row is not ok).
     distances
         (n, k) float32, ascending; +inf where the index is −1. Cosine distance 1 − cos, in [0, 2].
+    metric
+        Always "cosine".
     recall
-        1.0 when exact, else recall@k measured on a sample of rows against exact search.
+        1.0 when exact, else recall@k in [0, 1], measured on a sample of rows against exact search.
+    method
+        How they were searched: "exact", or the name of the approximate method.
     """
 
     indices: Int32
@@ -198,12 +264,19 @@ class Neighbors:
 
     @property
     def k(self) -> int:
+        """Number of neighbours of a sample."""
         return int(self.indices.shape[1])
 
 
 @dataclass(frozen=True)
 class Clusters:
-    """coarse, fine : (n,) int32, numbered from the largest; −1 = none (not ok). Each fine cluster lies in one coarse."""
+    """The clusters of the neighbour graph at two levels; each fine cluster lies in one coarse cluster.
+
+    Attributes
+    ----------
+    coarse, fine
+        (n,) int32, numbered from the largest; −1 = none (the row is not ok).
+    """
 
     coarse: Int32
     fine: Int32
@@ -211,7 +284,7 @@ class Clusters:
 
 @dataclass(frozen=True)
 class Beliefs:
-    """What the probe run believed, out of sample. Rows that are unlabelled or not ok have NaN dynamics.
+    """What the probe run believed, out of sample.
 
     Attributes
     ----------
@@ -219,16 +292,19 @@ class Beliefs:
         (n, C) float32, rows sum to 1: mean out-of-fold probabilities, temperature-calibrated. Samples without a label
         have the mean over all folds (none trained on them).
     dynamics
-        name → (n,) float32: "el2n", "grand", "aum", "forgetting", "mean_true" (mean probability of the given label
-        over epochs), "spread_true" (its standard deviation), "correctness", "loss_history", ...
+        Name → (n,) float32, NaN for rows that are unlabelled or not ok: "el2n", "grand", "aum", "forgetting",
+        "mean_true" (mean probability of the given label over epochs), "spread_true" (its standard deviation),
+        "correctness", "loss_history", ...
     targets
-        (n, C) float32 or None: the ELR temporal-ensemble target.
+        (n, C) float32 or None: the temporal-ensemble target of early-learning regularisation (ELR).
     extra_probs
-        Further probability matrices by name, each (n, C): brought by the user, or robust losses.
+        Name → (n, C) float32: further probabilities, given by the person or of robust losses.
     temperature
-        The calibration temperature that was applied to the logits (> 0).
+        The calibration temperature that the logits were divided by (> 0).
+    source
+        "probe", or where given probabilities come from.
     weights
-        Where ``probs`` are the consensus of several views: the weight of each, by name. Empty = of one view.
+        Name → weight, where ``probs`` are the consensus of several models or label views; empty = of one.
     """
 
     probs: Float32
@@ -242,22 +318,22 @@ class Beliefs:
 
 @dataclass(frozen=True)
 class MediaFeatures:
-    """What one decoding pass over the images saw (see core/media.py).
+    """What one decoding pass over the images measured.
 
     Attributes
     ----------
     error
-        (n,) str objects, "" = decoded.
+        (n,) str objects: why an image could not be decoded, "" = decoded.
     width, height
-        (n,) int32, 0 where not decoded.
+        (n,) int32 in pixels, 0 where not decoded.
     file_hash, pixel_hash
         (n,) uint64 of the raw bytes and of the decoded RGB pixels (0 = none).
     perceptual_hash
         (n,) uint64, 64-bit DCT hash (0 = none).
     tiny
-        (n, 32*32*3) uint8, RGB thumbnails for pixel correlation, or None.
+        (n, 32·32·3) uint8 or None: RGB thumbnails for pixel correlation.
     properties
-        name → (n,) float32 (NaN where not decoded): cleanvision's "brightness_99", "brightness_5", "entropy",
+        Name → (n,) float32 (NaN where not decoded): cleanvision's "brightness_99", "brightness_5", "entropy",
         "blurriness", "aspect_ratio", "size", "grayscale" (1 = grayscale), ...
     """
 
@@ -290,8 +366,16 @@ class Input(StrEnum):
 
 @dataclass(frozen=True)
 class Negatives:
-    """What the dataset is not about, in words. share : (n,) float32 of the probability on ``names``. winner : (n,) int32, the
-    nearest of them.
+    """How near each sample is to descriptions of what the dataset is not about.
+
+    Attributes
+    ----------
+    names
+        The descriptions.
+    share
+        (n,) float32 in [0, 1], the zero-shot probability that falls on ``names``.
+    winner
+        (n,) int32 index of the nearest of ``names``.
     """
 
     names: tuple[str, ...]
@@ -301,8 +385,14 @@ class Negatives:
 
 @dataclass(frozen=True)
 class SecondMatch:
-    """Another encoder's opinion about image–text pairs. cosine : (n,) float32, NaN = unknown. null : (m,) float32, of images
-    with captions of other samples.
+    """How well the images and texts of pairs match by a second encoder.
+
+    Attributes
+    ----------
+    cosine
+        (n,) float32 in [−1, 1] between a sample's image and its text, NaN = unknown.
+    null
+        (m,) float32, the same of images with the texts of other samples.
     """
 
     cosine: Float32
@@ -315,26 +405,47 @@ class SignalInputs:
 
     Attributes
     ----------
+    n
+        Number of samples.
+    ok
+        (n,) bool, whether a sample is embedded.
+    labels
+        (n,) int32 codes into ``class_names``, −1 = none.
+    class_names
+        (C,) names, in order of the codes.
+    modality
+        What a sample is.
     vectors
         (n, d) float32 unit rows (zeros where not ok): raw, uncentred.
     whitened
         (n, r) float32 unit rows: half-whitened PCA (divided by λ^¼), the space of ``label_neighbors``.
     neighbors
-        Graph on raw cosine.
+        Graph on the raw cosine distance.
     label_neighbors
         Graph on ``whitened``.
+    beliefs
+        Of the probe run.
+    media
+        What was measured on the images.
+    texts
+        (n,) str objects.
     split
         (n,) int32 codes into ``split_names``, −1 = none.
+    split_names
+        Names of the splits, in order of the codes.
     class_text_probs
-        (n, C) zero-shot probabilities from the class names, where the encoder has a text tower.
+        (n, C) float32 zero-shot probabilities from the class names, where the encoder has a text tower.
     negatives
-        What other words say.
+        How near each sample is to descriptions of what the dataset is not about.
     text_vectors
-        (n, d) float32 unit rows of the captions of image–text pairs, in the space of ``vectors``
+        (n, d) float32 unit rows of the captions of image–text pairs, in the space of ``vectors``.
     text_neighbors
-        Their graph.
+        Graph on ``text_vectors``.
     second_match
-        What another encoder thinks of the pairs.
+        How well image and text match by a second encoder.
+    config
+        Plain values, such as ``confirmed_ood`` and ``confirmed_in``: the rows that people confirmed as out of
+        distribution, or as belonging to the dataset.
     """
 
     n: int
@@ -360,6 +471,7 @@ class SignalInputs:
 
     @property
     def n_classes(self) -> int:
+        """Number of classes, C."""
         return len(self.class_names)
 
     @property
@@ -378,14 +490,16 @@ class SignalInputs:
 
 @dataclass(frozen=True)
 class SignalResult:
-    """score : (n,) float32 in [0, 1], 1 = suspicious, NaN = not scored.
+    """What one signal says about every sample.
 
     Attributes
     ----------
+    score
+        (n,) float32 in [0, 1], 1 = suspicious, NaN = not scored.
     suggestion
-        (n,) int32 label codes (−1 = none) or None.
+        (n,) int32 label codes (−1 = none), or None.
     partner
-        (n,) int32 rows that explain the score (the twin of a duplicate), −1 = none, or None.
+        (n,) int32 row of the sample that explains the score (a duplicate's twin; −1 = none), or None.
     reasons
         (n,) str objects or None, for signals that can say more than their score.
     info
@@ -401,21 +515,27 @@ class SignalResult:
 
 @runtime_checkable
 class Signal(Protocol):
-    """One view of what may be wrong. Stateless, pure, deterministic, equivariant to row order.
+    """One method that scores what may be wrong. Stateless, pure, deterministic, equivariant to row order.
 
     Attributes
     ----------
     name
         Snake case, prefixed by its family ("label_knn").
+    version
+        Raised when the numbers change.
     kind
-        The verdict it argues for.
+        The verdict that it is evidence for.
     title
         Plain name for people.
     explain
         One line for people.
-    version
-        Raised when the numbers change. ``leads`` (bool, may be left out): others wait for a fit that this one makes,
-        so it is begun first.
+    requires
+        The inputs without which it is skipped.
+
+    Notes
+    -----
+    A signal may have a further attribute ``leads`` (bool): True = other signals wait for a fit that it computes, so it
+    starts first.
     """
 
     name: ClassVar[str]
@@ -425,12 +545,24 @@ class Signal(Protocol):
     explain: ClassVar[str]
     requires: ClassVar[frozenset[Input]]
 
-    def __call__(self, inputs: SignalInputs) -> SignalResult: ...
+    def __call__(self, inputs: SignalInputs) -> SignalResult:
+        """Score every sample."""
+        ...
 
 
 @dataclass(frozen=True)
 class SignalMeta:
-    """One signal as shown to people. ``why_not``: why it did not run, "" where it did."""
+    """One signal as shown to people.
+
+    Attributes
+    ----------
+    name, kind, title, explain
+        As in :class:`Signal`.
+    ran
+        Whether it ran in this scan.
+    why_not
+        Why it did not run, "" where it did.
+    """
 
     name: str
     kind: str
@@ -442,22 +574,24 @@ class SignalMeta:
 
 @dataclass(frozen=True)
 class KindEvidence:
-    """One kind's answer over all samples, made by a module of core/combine/.
+    """How likely every sample is of one kind, from all signals of that kind.
 
     Attributes
     ----------
+    kind
+        The kind.
     probability
         (n,) float32 in [0, 1], never NaN (0 = surely not).
     flag
-        (n,) bool.
+        (n,) bool, whether the sample counts as one.
     reasons
-        (n,) str objects, "" where there is nothing to say; one sentence with its numbers.
+        (n,) str objects: one sentence with its numbers, "" where there is nothing to say.
     partner
-        (n,) int32 row of a duplicate's keeper (−1 = none, or is the keeper), or None.
+        (n,) int32 row of a duplicate's keeper (−1 = none, or the sample is the keeper), or None.
     group
-        (n,) int32 duplicate group number, −1 = none, or None.
+        (n,) int32 number of the duplicate group (−1 = none), or None.
     info
-        Plain values (threshold, estimated rate, which signals took part).
+        Plain values: threshold, estimated rate, which signals took part.
     """
 
     kind: Kind
@@ -471,22 +605,22 @@ class KindEvidence:
 
 @dataclass(frozen=True)
 class Verdicts:
-    """The product's answer.
+    """The verdict on every sample, and what it rests on.
 
     Attributes
     ----------
     primary
-        (n,) str objects, a Kind value.
+        (n,) str objects: the value of the first Kind whose flag is set.
     confidence
         (n,) float32 in [0, 1].
     reasons
-        (n,) str objects.
+        (n,) str objects: why, in sentences with their numbers.
     evidence
-        Kind → KindEvidence for all of ISSUE_KINDS.
+        Kind → KindEvidence, for all of ISSUE_KINDS.
     suggested
-        (n, m ≤ 5) int32 label codes by descending probability, the given label left out, −1 = none.
+        (n, m ≤ 5) int32 label codes by descending probability without the given label, −1 = none.
     suggested_prob
-        (n, m) float32 the same.
+        (n, m) float32 probabilities of ``suggested``.
     """
 
     primary: Strings
@@ -501,9 +635,30 @@ class Verdicts:
 class Decision:
     """One row of the append-only log.
 
-    ``decision_id`` is minted by the caller, so that a repeated key press is a no-op. ``supersedes`` names the
-    decision that this person had made about this sample before (None = the first). ``batch_id`` groups a bulk
-    verdict for one-step undo. ``at`` is UTC, ISO 8601.
+    Attributes
+    ----------
+    seq
+        Number of the row, from 1.
+    decision_id
+        Minted by the caller, so that a repeated key press is a no-op.
+    sample_id
+        The sample that it is about.
+    action
+        What was decided.
+    label
+        The new label of a RELABEL, else None.
+    supersedes
+        The row that this person had made about this sample before; None = the first.
+    actor
+        Who decided.
+    at
+        When: UTC, ISO 8601 with milliseconds.
+    reason
+        The person's own words, if any.
+    batch_id
+        Groups a bulk verdict, which one undo takes back.
+    evidence
+        Plain values: what the scan said of the sample at that time.
     """
 
     seq: int
@@ -521,7 +676,19 @@ class Decision:
 
 @dataclass(frozen=True)
 class Progress:
-    """A moment of a running stage. ``done``/``total`` in ``unit``; total 0 = unknown."""
+    """How far a running stage is.
+
+    Attributes
+    ----------
+    stage
+        Name of the stage.
+    done, total
+        Counts in ``unit``; total 0 = unknown.
+    unit
+        What is counted.
+    message
+        What is being done, for a person.
+    """
 
     stage: str
     done: int = 0

@@ -1,3 +1,3 @@
-"""The version of Winnow: the one place that says it."""
+"""The version of Winnow, kept here only."""
 
 __version__ = "0.1.0"

@@ -19,7 +19,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from ..storage.artifacts import atomic_write, save_table
+from ..storage.artifacts import save_table
+from ..storage.atomic import atomic_write
 
 SIDE = 64
 SEED = 7

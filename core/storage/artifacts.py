@@ -1,6 +1,6 @@
-"""What a scan leaves behind: arrays, tables and JSON files, and the records of finished stages.
+"""The files of a workspace: arrays, tables, JSON, and the records of finished stages.
 
-All files are written all or nothing (:mod:`.atomic`). Nothing is ever pickled.
+Every file is written whole or not at all (:mod:`.atomic`). Nothing is ever pickled.
 """
 
 from __future__ import annotations
@@ -23,28 +23,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ..errors import WinnowError, WorkspaceError
-from .atomic import atomic_file, atomic_write, checksum_of, raise_os_error, remove_leftovers, sync_directory
-
-__all__ = [
-    "Damage",
-    "Output",
-    "StageRecord",
-    "StageStore",
-    "atomic_file",
-    "atomic_write",
-    "checksum_of",
-    "load_array",
-    "load_json",
-    "load_table",
-    "plain",
-    "remove_leftovers",
-    "save_array",
-    "save_json",
-    "save_table",
-]
+from .atomic import atomic_write, checksum_of
 
 RECORD_FORMAT = 1
-"""Layout of ``stages/<name>.json``; a record of another layout counts as absent, so that the stage re-runs."""
+"""Layout of ``stages/<name>.json``; a record of another layout counts as absent, so that the stage runs again."""
 
 _STAGE_NAME = re.compile(r"^[a-z0-9][a-z0-9_-]*$")
 
@@ -95,7 +77,7 @@ def load_table(path: str | Path, columns: list[str] | None = None) -> pa.Table:
 
 
 def load_schema(path: str | Path) -> pa.Schema:
-    """The columns of a Parquet file. Raises WorkspaceError if it is absent or damaged."""
+    """Read the columns' names and types of a Parquet file. Raises WorkspaceError if it is absent or damaged."""
     path = Path(path)
     try:
         return pq.read_schema(path)
@@ -104,7 +86,7 @@ def load_schema(path: str | Path) -> pa.Schema:
 
 
 def iter_table(path: str | Path, columns: list[str] | None = None, rows: int = 65_536) -> Iterator[pa.RecordBatch]:
-    """The rows of a Parquet file, some at a time. Raises WorkspaceError if it is absent or damaged."""
+    """Read a Parquet file in batches of ``rows``. Raises WorkspaceError if it is absent or damaged."""
     path = Path(path)
     try:
         with pq.ParquetFile(path, memory_map=True) as file:
@@ -114,8 +96,10 @@ def iter_table(path: str | Path, columns: list[str] | None = None, rows: int = 6
 
 
 def plain(value: Any) -> Any:
-    """``value`` as what JSON can hold: dataclasses and mappings as objects, arrays and sets as lists, enums and
-    paths as text, NaN and infinities as null (JSON has no word for them).
+    """Turn a value into what JSON can hold.
+
+    Dataclasses and mappings become objects, arrays and sets lists, enums and paths text, NaN and infinities null. Raises
+    TypeError for anything else.
     """
     if isinstance(value, Enum):
         return plain(value.value)
@@ -161,7 +145,15 @@ def load_json(path: str | Path) -> Any:
 
 @dataclass(frozen=True)
 class Output:
-    """One file that a stage made: its size in bytes and its checksum (16 hex digits)."""
+    """One file that a stage wrote.
+
+    Attributes
+    ----------
+    bytes
+        Its size.
+    checksum
+        16 hex digits.
+    """
 
     bytes: int
     checksum: str
@@ -169,7 +161,23 @@ class Output:
 
 @dataclass(frozen=True)
 class StageRecord:
-    """What ``stages/<name>.json`` holds: which inputs made which files, and how long it took."""
+    """What ``stages/<name>.json`` holds: which inputs gave which files, and how long it took.
+
+    Attributes
+    ----------
+    name
+        Of the stage.
+    fingerprint
+        Of its inputs, configuration and own version.
+    outputs
+        Path, relative to the workspace → file.
+    seconds
+        How long it ran.
+    info
+        Plain values for the manifest.
+    version
+        Layout of the record.
+    """
 
     name: str
     fingerprint: str
@@ -179,17 +187,8 @@ class StageRecord:
     version: int = RECORD_FORMAT
 
 
-@dataclass(frozen=True)
-class Damage:
-    """A file of a finished stage that is not what the stage wrote."""
-
-    stage: str
-    path: str
-    reason: str
-
-
 class StageStore:
-    """Which stages of a workspace are done, and whether what they wrote is still there.
+    """The records of a workspace's finished stages, and whether their files are still there.
 
     Parameters
     ----------
@@ -202,17 +201,13 @@ class StageStore:
         self.root = Path(root)
 
     def path(self, name: str) -> Path:
-        """Where the record of a stage lies."""
+        """Give the path of a stage's record."""
         if not _STAGE_NAME.match(name):
             raise ValueError(f"a stage name is lower case letters, digits, '-' and '_', not {name!r}")
         return self.root / "stages" / f"{name}.json"
 
-    def names(self) -> list[str]:
-        """The stages that have a record, sorted."""
-        return sorted(p.stem for p in (self.root / "stages").glob("*.json") if _STAGE_NAME.match(p.stem))
-
     def read(self, name: str) -> StageRecord | None:
-        """The record of a stage; None where there is none, or it is damaged or of another layout."""
+        """Read the record of a stage; None where there is none, or it is damaged or of another layout."""
         try:
             raw = load_json(self.path(name))
             if raw["version"] != RECORD_FORMAT or raw["name"] != name:
@@ -225,17 +220,18 @@ class StageStore:
             return None
 
     def fresh(self, name: str, fingerprint: str, verify: bool = False) -> StageRecord | None:
-        """The record of a stage if it was made from ``fingerprint`` and every output is there with its size.
+        """Read the record of a stage that need not run again: same fingerprint, every output there with its size.
 
-        ``verify=True`` reads every output and compares its checksum too (about 1 GB/s).
+        Parameters
+        ----------
+        verify
+            Also read every output and compare its checksum (about 1 GB/s).
         """
         record = self.read(name)
         if record is None or record.fingerprint != fingerprint:
             return None
-        for relative, output in record.outputs.items():
-            if self._fault(relative, output, verify):
-                return None
-        return record
+        whole = all(self._is_whole(path, output, verify) for path, output in record.outputs.items())
+        return record if whole else None
 
     def commit(
         self,
@@ -249,13 +245,24 @@ class StageStore:
 
         Parameters
         ----------
+        name
+            Of the stage.
         fingerprint
             Of the stage's inputs, configuration and own version.
         outputs
             Paths (relative to the root, or below it), or path → checksum as the ``save_*`` functions return it, which
             saves reading the file again.
+        seconds
+            How long it ran.
         info
             Plain values for the manifest.
+
+        Raises
+        ------
+        WorkspaceError
+            An output is not there or cannot be read.
+        ValueError
+            An output lies outside the workspace.
         """
         known = dict(outputs) if isinstance(outputs, Mapping) else {}
         kept: dict[str, Output] = {}
@@ -271,30 +278,6 @@ class StageStore:
         save_json(self.path(name), record)
         return record
 
-    def forget(self, name: str) -> None:
-        """Drop the record of a stage, so that it runs again."""
-        path = self.path(name)
-        try:
-            path.unlink(missing_ok=True)
-        except OSError as error:
-            raise_os_error(error, path, "the stage record")
-        sync_directory(path.parent)
-
-    def damaged(self, verify: bool = True) -> list[Damage]:
-        """Every recorded output that is missing, of another size or (``verify``) of another content, and every
-        record that cannot be read.
-        """
-        found = []
-        for name in self.names():
-            record = self.read(name)
-            if record is None:
-                found.append(Damage(name, f"stages/{name}.json", "the record cannot be read"))
-                continue
-            for relative, output in record.outputs.items():
-                if reason := self._fault(relative, output, verify):
-                    found.append(Damage(name, relative, reason))
-        return found
-
     @property
     def _base(self) -> Path:
         return Path(os.path.abspath(self.root))
@@ -305,21 +288,14 @@ class StageStore:
             raise ValueError(f"the output {str(relative)!r} lies outside the workspace {str(self.root)!r}")
         return path
 
-    def _fault(self, relative: str, output: Output, verify: bool) -> str:
+    def _is_whole(self, relative: str, output: Output, verify: bool) -> bool:
         path = self._inside(relative)
         try:
-            size = path.stat().st_size
-            if size != output.bytes:
-                return f"it has {size:,} bytes instead of {output.bytes:,}"
-            if verify and checksum_of(path) != output.checksum:
-                return "its content has changed since it was written"
-        except FileNotFoundError:
-            return "it is missing"
-        except OSError as error:
-            return f"it cannot be read ({error.strerror})"
-        return ""
+            return path.stat().st_size == output.bytes and (not verify or checksum_of(path) == output.checksum)
+        except OSError:
+            return False
 
 
 def utc_seconds() -> str:
-    """The time now, UTC, ISO 8601 to the second."""
+    """Give the time now: UTC, ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")

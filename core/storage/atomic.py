@@ -1,9 +1,9 @@
-"""Files that are either the old one or the new one, never half of either.
+"""Writing files such that there is always the old one or the new one, never half of either.
 
 The protocol is the usual one (https://lwn.net/Articles/457667/, "Ensuring data reaches disk"): write to a temporary
-name in the same directory, flush, ``fsync``, rename over the target, ``fsync`` the directory. A reader, a crash or a
-full disk therefore meets the previous file or the complete new one. Each write returns a BLAKE2b checksum, taken
-while the bytes passed by; :class:`~.artifacts.StageStore` keeps it, so that a file damaged later is named and rebuilt.
+name in the same directory, flush, ``fsync``, rename over the target, ``fsync`` the directory. After a crash or on a
+full disk there is the previous file or the complete new one. Each write returns a BLAKE2b checksum, computed while the
+bytes are written; :class:`~.artifacts.StageStore` keeps it, so that a file that is damaged later is found and rebuilt.
 """
 
 from __future__ import annotations
@@ -41,12 +41,13 @@ def raise_os_error(error: OSError, path: Path, what: str) -> NoReturn:
             "The workspace can be looked at, not changed. Make the folder writable, or copy it to one that is."
         ) from error
     raise WorkspaceError(
-        f"{what.capitalize()} {str(path)!r} could not be written ({error}). Check the path and the disk, then try again."
+        f"{what.capitalize()} {str(path)!r} could not be written ({error}). "
+        "Check the path and the disk, then try again."
     ) from error
 
 
 class _HashingFile(io.RawIOBase):
-    """Passes writes on and keeps their digest. A seek makes the digest stale; it is then taken from the file."""
+    """Hashes what is written through it. After a seek the file is read again for its digest."""
 
     def __init__(self, raw: BinaryIO) -> None:
         self._raw = raw
@@ -117,7 +118,7 @@ def checksum_of(path: str | Path) -> str:
 
 
 def sync_directory(directory: str | Path) -> None:
-    """Make a rename in ``directory`` survive a power cut. File systems without the notion are left alone."""
+    """Make a rename in ``directory`` survive a power cut, where the file system can."""
     try:
         fd = os.open(directory, os.O_RDONLY)
     except OSError:
@@ -131,10 +132,25 @@ def sync_directory(directory: str | Path) -> None:
 
 @contextlib.contextmanager
 def atomic_file(path: str | Path, what: str = "the file") -> Iterator[_HashingFile]:
-    """A binary file, open for writing, that becomes ``path`` when the block ends and vanishes when it raises.
+    """Open a binary file for writing that becomes ``path`` when the block ends, and vanishes when the block raises.
 
-    A link is followed, so that its target is replaced and the link stays. The mode of a file that is replaced is
-    kept. ``OSError`` of the disk becomes DiskFull, ReadOnly or WorkspaceError.
+    A link is followed: its target is replaced and the link stays. The mode of a file that is replaced is kept.
+
+    Parameters
+    ----------
+    path
+        The target; missing folders are made.
+    what
+        What a person would call it, for messages.
+
+    Raises
+    ------
+    DiskFull
+        Nothing was changed and the temporary file is gone.
+    ReadOnly
+        Nothing was changed and the temporary file is gone.
+    WorkspaceError
+        Nothing was changed and the temporary file is gone.
     """
     target = Path(os.path.realpath(path))
     temporary = target.with_name(f".{target.name[:200]}.{secrets.token_hex(6)}.tmp")
@@ -166,25 +182,19 @@ def atomic_file(path: str | Path, what: str = "the file") -> Iterator[_HashingFi
 
 
 def atomic_write(path: str | Path, write: Callable[[BinaryIO], object], what: str = "the file") -> str:
-    """Write a file all or nothing and return its checksum (16 hex digits).
+    """Write a file whole or not at all.
 
     Parameters
     ----------
-    path
-        The target; missing folders are made.
+    path, what
+        As for :func:`atomic_file`, which also says what is raised.
     write
         Called once with a binary file, open for writing at position 0.
-    what
-        How a person would call it, for messages.
 
-    Raises
-    ------
-    DiskFull
-        Nothing was changed and the temporary file is gone.
-    ReadOnly
-        Nothing was changed and the temporary file is gone.
-    WorkspaceError
-        Nothing was changed and the temporary file is gone.
+    Returns
+    -------
+    str
+        The checksum of the file, 16 hex digits.
     """
     with atomic_file(path, what) as stream:
         write(cast(BinaryIO, stream))
@@ -192,15 +202,16 @@ def atomic_write(path: str | Path, write: Callable[[BinaryIO], object], what: st
 
 
 def remove_leftovers(root: str | Path) -> list[Path]:
-    """Delete temporary files that a killed process left anywhere under ``root``; call it only while holding the
-    workspace's lock. Returns what was removed.
+    """Delete temporary files that a killed process left anywhere under ``root``, and return their paths.
+
+    Call it only while holding the workspace's lock.
     """
-    gone = []
+    removed = []
     for folder, _, names in os.walk(root):
         for name in names:
             if _TEMPORARY.match(name):
                 path = Path(folder, name)
                 with contextlib.suppress(OSError):
                     path.unlink()
-                    gone.append(path)
-    return gone
+                    removed.append(path)
+    return removed

@@ -18,7 +18,7 @@ import pytest
 
 from winnow.core.errors import DiskFull, ExportError
 from winnow.core.export.curated_file import EXPORTERS, Exporter, ExportResult, Rows, export, exporter_for
-from winnow.core.storage.artifacts import checksum_of
+from winnow.core.storage.atomic import checksum_of
 
 FORMATS = sorted(EXPORTERS.names())
 

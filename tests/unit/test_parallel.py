@@ -65,7 +65,7 @@ def test_what_is_made_ahead_is_the_same_and_its_errors_arrive() -> None:
     with prefetch(numbers(log)) as items:
         assert list(items) == list(range(10))
     assert log[-1] == "closed"
-    assert set(log[:-1]) == {"winnow-ahead"}
+    assert set(log[:-1]) == {"winnow-prefetch"}
     with prefetch(numbers(log, fail_at=3)) as items:
         assert [next(items) for _ in range(3)] == [0, 1, 2]
         with pytest.raises(OSError, match="gone"):

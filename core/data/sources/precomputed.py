@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ... import fingerprint as fp
 from ...errors import JoinError, SourceError
-from ...storage.artifacts import checksum_of
+from ...storage.atomic import checksum_of
 from ...types import Bool, Dataset, Int64
 from ..media.reader import parquet_files
 from .build import strings_of

@@ -25,7 +25,8 @@ from ... import fingerprint as fp
 from ...data.sources.build import content_fingerprint
 from ...errors import EncoderError, WorkspaceError
 from ...parallel import prefetch
-from ...storage.artifacts import atomic_file, checksum_of, load_array, load_json, save_array, save_json
+from ...storage.artifacts import load_array, load_json, save_array, save_json
+from ...storage.atomic import atomic_file, checksum_of
 from ...types import Bool, Dataset, EmbeddingSet, EncoderSpec, Int64, Modality, Progress, ProgressFn, Strings, quiet
 from ..incremental import PreviousEmbeddings, compare, earlier, save_rows
 from .base import BaseEncoder, EncoderChoice, unit_rows

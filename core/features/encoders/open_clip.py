@@ -17,7 +17,7 @@ import numpy as np
 from ... import fingerprint as fp
 from ...data.media.pixels import Fit
 from ...errors import EncoderError, WeightsUnavailable, choices
-from ...storage.artifacts import checksum_of
+from ...storage.atomic import checksum_of
 from ...types import EncoderSpec, Float32, Modality
 from .base import FAMILIES, BaseEncoder, EncoderChoice, EncoderInfo, ImageWork, Pixels
 from .hub_cache import cached, offline_first, why_unreachable

@@ -19,7 +19,7 @@ from safetensors.numpy import load_file, save
 from ...data.media.pixels import Fit
 from ...data.media.workers import decode_stream
 from ...errors import EncoderError
-from ...storage.artifacts import atomic_write
+from ...storage.atomic import atomic_write
 from ...types import Dataset, EncoderSpec, Float32, Modality, Progress, ProgressFn
 from .base import FAMILIES, BaseEncoder, EncoderChoice, EncoderInfo, ImageWork, Pixels
 

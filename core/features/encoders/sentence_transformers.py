@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import EncoderError, WeightsUnavailable
-from ...storage.artifacts import checksum_of
+from ...storage.atomic import checksum_of
 from ...types import EncoderSpec, Float32, Modality
 from .base import FAMILIES, BaseEncoder, EncoderChoice, EncoderInfo
 from .hub_cache import cached, offline_first, why_unreachable

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save
 
 from ...errors import EncoderError
-from ...storage.artifacts import atomic_write
+from ...storage.atomic import atomic_write
 from ...types import Dataset, EncoderSpec, Float32, Modality, Progress, ProgressFn
 from .base import FAMILIES, BaseEncoder, EncoderChoice, EncoderInfo
 

@@ -10,7 +10,8 @@ from ...data.sources.precomputed import PrecomputedEmbeddings
 from ...features import encoders, incremental
 from ...features.encoders import EncoderChoice
 from ...features.neighbor_graphs import RowMatch
-from ...storage.artifacts import checksum_of, load_array, load_json, plain, save_array, save_json
+from ...storage.artifacts import load_array, load_json, plain, save_array, save_json
+from ...storage.atomic import checksum_of
 from ...storage.decision_log.location import log_of
 from ...types import Dataset, EmbeddingSet, EncoderSpec, MediaFeatures, Strings
 from ..run import Outputs, Run
