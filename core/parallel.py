@@ -33,8 +33,8 @@ def core_count() -> int:
 def single_threaded_pool(device: str = "cpu") -> Iterator[Executor]:
     """Make a pool with one thread per core in which BLAS, OpenMP and torch run single-threaded.
 
-    Torch's own setting (``OMP_NUM_THREADS``, ``torch.set_num_threads``) is the upper bound; all settings are restored at
-    the end.
+    Torch's own setting (``OMP_NUM_THREADS``, ``torch.set_num_threads``) is the upper bound; all settings are restored
+    at the end.
 
     Parameters
     ----------

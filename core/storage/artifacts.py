@@ -98,8 +98,8 @@ def iter_table(path: str | Path, columns: list[str] | None = None, rows: int = 6
 def plain(value: Any) -> Any:
     """Turn a value into what JSON can hold.
 
-    Dataclasses and mappings become objects, arrays and sets lists, enums and paths text, NaN and infinities null. Raises
-    TypeError for anything else.
+    Dataclasses and mappings become objects, arrays and sets lists, enums and paths text, NaN and infinities null.
+    Raises TypeError for anything else.
     """
     if isinstance(value, Enum):
         return plain(value.value)

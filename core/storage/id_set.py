@@ -20,7 +20,7 @@ _AT_ONCE = 65_536
 class IdSet(Sequence[str]):
     """An immutable, ordered set of sample ids: what the handle of a selection or a queue refers to.
 
-    It needs about 20 bytes per id where a tuple of strings needs 90. Reads like a sequence of strings; a slice is a list.
+    Reads like a sequence of strings; a slice is a list. An id takes about 20 bytes, 90 in a tuple of strings.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
-"""Work in a process of its own: lock, heartbeat, progress, cancel. It survives the page that started it.
+"""Jobs in a process of their own: lock, heartbeat, progress, cancel. A job survives the page that started it.
 
-A job is a folder: ``lock`` (held by the working process, freed by the system when that dies), ``progress.json`` (what it is
-doing; its ``beat`` is the heartbeat), ``cancel`` (its presence asks for a stop), ``request.json`` (what was asked) and
-``log.txt`` (what the process printed).
+A job is a folder: ``lock`` (held by the working process, freed by the system when it dies), ``progress.json`` (what it
+is doing; its ``beat`` is the heartbeat), ``cancel`` (its presence asks for a stop), ``request.json`` (the job's
+parameters) and ``log.txt`` (what the process printed).
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from .artifacts import load_json, save_json
 BEAT_S = 0.25
 """Least time between two writes of the progress file, in seconds."""
 _GRACE_S = 5.0
-"""A process that holds no lock and has not written for so long is gone, in seconds."""
+"""A process that holds no lock and has not written for this long is gone, in seconds."""
 _STARTING_S = 20.0
-"""The same before it has taken the lock: it has to load its libraries first."""
+"""The same before it has taken the lock, in seconds: it has to load its libraries first."""
 
 RUNNING, DONE, FAILED, CANCELLED, NONE, LOST = "running", "done", "failed", "cancelled", "none", "lost"
 
@@ -58,8 +58,9 @@ WORKER = "winnow.core.cli.worker"
 
 
 def share_cores() -> None:
-    """Let idle OpenMP threads sleep instead of spin. torch, FAISS and scikit-learn each bring a pool of threads of
-    their own: spinning, they take the cores from each other and from whatever else runs here. Call before they load.
+    """Let idle OpenMP threads sleep instead of spin. Call it before torch, FAISS and scikit-learn are imported.
+
+    Each of them has its own pool of threads; spinning threads take the cores from each other and from other programs.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
@@ -88,15 +89,15 @@ class JobFiles:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the job. Raises WorkspaceBusy, saying who holds it, where another process does."""
+        """Hold the job. Raises WorkspaceBusy, naming the process, where another one holds it."""
         self.folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.folder / "lock", timeout=0)
         try:
             lock.acquire()
         except Timeout:
             holder = self._progress()
-            who = f" (process {holder['pid']}, now at {holder.get('stage') or '?'!r})" if holder.get("pid") else ""
-            raise WorkspaceBusy(f"Another {self.what} is working in {self.folder.parent}{who}.") from None
+            shown = f" (process {holder['pid']}, now at {holder.get('stage') or '?'!r})" if holder.get("pid") else ""
+            raise WorkspaceBusy(f"Another {self.what} is working in {self.folder.parent}{shown}.") from None
         try:
             yield
         finally:
@@ -117,14 +118,14 @@ class JobFiles:
         return False
 
     def status(self) -> dict[str, Any]:
-        """What the job is doing.
+        """Read what the job is doing.
 
         Returns
         -------
         dict
-            state ("running", "done", "failed", "cancelled", "lost", "none"), stage, done, total, rate (per second), eta_s,
-            message, stages (name, seconds), and what :meth:`JobReporter.finish` was given. "lost": the process died without
-            a word (killed, or the machine restarted).
+            state ("running", "done", "failed", "cancelled", "lost", "none"), stage, done, total, rate (per second),
+            eta_s, message, stages (name, seconds), and what :meth:`JobReporter.finish` was given. "lost": the process
+            died without saying so (killed, or the machine restarted).
         """
         nothing = {"stage": "", "done": 0, "total": 0, "rate": 0.0, "eta_s": None, "message": "", "stages": []}
         status = {"state": NONE, **nothing, **self._progress()}
@@ -135,9 +136,24 @@ class JobFiles:
         return status
 
     def start(self, arguments: list[str], request: Mapping[str, Any]) -> int:
-        """Run ``python -m winnow.core.cli.worker *arguments`` in a process of its own; returns its number at once.
+        """Run ``python -m winnow.core.cli.worker *arguments`` in a process of its own.
 
-        ``request`` is kept for it in request.json. Raises WorkspaceBusy where the job is held.
+        Parameters
+        ----------
+        arguments
+            Of the worker.
+        request
+            The job's parameters, kept for it in request.json.
+
+        Returns
+        -------
+        int
+            The number of the process; it runs on.
+
+        Raises
+        ------
+        WorkspaceBusy
+            The job is held by another process.
         """
         with self.lock():
             (self.folder / "cancel").unlink(missing_ok=True)
@@ -155,17 +171,17 @@ class JobFiles:
         return process.pid
 
     def request(self) -> dict[str, Any]:
-        """What was asked. Raises WorkspaceError where it is not there."""
-        found: dict[str, Any] = load_json(self.folder / "request.json")
-        return found
+        """Read the job's parameters. Raises WorkspaceError where there are none."""
+        parameters: dict[str, Any] = load_json(self.folder / "request.json")
+        return parameters
 
     def begin(self) -> None:
-        """Forget a request to stop that an earlier process left behind; one made since :meth:`start` stands."""
+        """Drop a request to stop that an earlier process left behind; one made since :meth:`start` counts."""
         if "pid" in self._progress():
             (self.folder / "cancel").unlink(missing_ok=True)
 
     def cancel(self) -> None:
-        """Ask for a stop at the next progress report; nothing happens where there is no job."""
+        """Ask the job to stop at its next progress report. Without a job nothing happens."""
         if self.folder.exists():
             (self.folder / "cancel").touch()
 
@@ -178,7 +194,7 @@ class Meter:
         self._points: deque[tuple[float, int]] = deque()
 
     def update(self, done: int) -> float:
-        """Take note of the progress; returns the rate in units per second."""
+        """Record the progress and return the rate in units per second."""
         now = self._clock()
         if self._points and done < self._points[-1][1]:
             self._points.clear()
@@ -189,7 +205,7 @@ class Meter:
         return (d1 - d0) / (t1 - t0) if t1 > t0 else 0.0
 
     def left(self, done: int, total: int, rate: float) -> float | None:
-        """Seconds left at this rate, or None when it cannot be told."""
+        """Seconds left at this rate; None = unknown."""
         return (total - done) / rate if rate > 0 and total > done else None
 
 
@@ -201,9 +217,9 @@ class JobReporter:
     files
         The job, held by this process.
     cancelled
-        What to say when it is cancelled: what is kept.
+        The message when it is cancelled: what is kept.
     forward
-        Called with every progress too.
+        Also called with every progress.
     """
 
     def __init__(self, files: JobFiles, cancelled: str, forward: ProgressFn = quiet) -> None:
@@ -217,7 +233,7 @@ class JobReporter:
         self._ended = False
 
     def __call__(self, p: Progress) -> None:
-        """Tell of progress. Raises Cancelled."""
+        """Write the progress, at most every ``BEAT_S`` seconds. Raises Cancelled when asked to stop."""
         self._forward(p)
         new_stage = p.stage != self._stage
         if new_stage:
@@ -246,14 +262,17 @@ class JobReporter:
             self._stages.append({"name": self._stage, "seconds": time.monotonic() - self._stage_started})
 
     def finish(self, state: str, message: str = "", **result: Any) -> None:
-        """Say how it ended; ``result`` is kept beside."""
+        """Write how the job ended. ``result`` is kept with it."""
         self._close_stage()
         self._stage, self._ended = "", True
         self._write(state, stage="", message=message, done=0, total=0, rate=0.0, eta_s=None, **result)
 
     @contextmanager
     def reporting(self) -> Iterator[None]:
-        """Say in the end how the work inside went: done (unless it said so itself), cancelled or failed (raised again)."""
+        """Write at the end of the block how it went: done (unless written already), cancelled or failed.
+
+        An error is raised again.
+        """
         try:
             yield
         except Cancelled as error:
@@ -265,6 +284,6 @@ class JobReporter:
         if not self._ended:
             self.finish(DONE)
 
-    def _write(self, state: str, **now: Any) -> None:
-        about = {"pid": os.getpid(), "started": self._started, "beat": time.time(), "stages": self._stages}
-        save_json(self._files.folder / "progress.json", {"state": state, **about, **now})
+    def _write(self, state: str, **progress: Any) -> None:
+        process = {"pid": os.getpid(), "started": self._started, "beat": time.time(), "stages": self._stages}
+        save_json(self._files.folder / "progress.json", {"state": state, **process, **progress})

@@ -1,4 +1,4 @@
-"""Where everything lies in a workspace directory, and which format this release writes."""
+"""The paths of a workspace, and the format that this release writes."""
 
 from __future__ import annotations
 
@@ -20,71 +20,87 @@ class Layout:
 
     @property
     def header(self) -> Path:
+        """Name, source, format and address of the log."""
         return self.root / "workspace.json"
 
     @property
     def dataset(self) -> Path:
+        """One row per sample: id, path, text, label, split."""
         return self.root / "dataset.parquet"
 
     @property
     def meta(self) -> Path:
+        """The original columns."""
         return self.root / "meta.parquet"
 
     @property
     def media(self) -> Path:
+        """Measurements and thumbnails of the images."""
         return self.root / "media"
 
     @property
     def embeddings(self) -> Path:
+        """Vectors, and the encoder where it was fitted."""
         return self.root / "embeddings"
 
     @property
     def neighbors(self) -> Path:
+        """The neighbour graphs and the search index."""
         return self.root / "neighbors"
 
     @property
     def probe(self) -> Path:
+        """What the probe run believed."""
         return self.root / "probe"
 
     @property
     def projection(self) -> Path:
+        """(n, 2) float32 places on the map."""
         return self.root / "projection.npy"
 
     @property
     def clusters(self) -> Path:
+        """Clusters at two levels."""
         return self.root / "clusters.parquet"
 
     @property
     def signals(self) -> Path:
+        """One column per signal."""
         return self.root / "signals.parquet"
 
     @property
     def verdicts(self) -> Path:
+        """One row per sample: verdict, flags, suggestions."""
         return self.root / "verdicts.parquet"
 
     @property
     def results(self) -> Path:
+        """What the scan found, in short."""
         return self.root / "results.json"
 
     @property
     def manifest(self) -> Path:
+        """What the scan was made with."""
         return self.root / "manifest.json"
 
     @property
     def decisions(self) -> Path:
+        """The decision log, where it is not on a server."""
         return self.root / "decisions.db"
 
     @property
     def roles(self) -> Path:
+        """Who may do what."""
         return self.root / "roles.json"
 
     @property
     def job(self) -> Path:
+        """Files of the running scan."""
         return self.root / "job"
 
 
 def check_format(layout: Layout) -> None:
-    """Refuse a workspace that a newer release wrote, or a directory that holds something else."""
+    """Raise WorkspaceError for a workspace that a newer release wrote, or a directory that holds something else."""
     if layout.root.is_file():
         raise WorkspaceError(f"{layout.root} is a file; a workspace is a directory. Give another --out.")
     if not layout.header.exists():

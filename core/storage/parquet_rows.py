@@ -1,4 +1,4 @@
-"""Rows of a Parquet file by number, quickly and without holding the file."""
+"""Reads rows of a Parquet file by number, quickly and without holding the whole file in memory."""
 
 from __future__ import annotations
 
@@ -14,9 +14,14 @@ import pyarrow.parquet as pq
 
 
 class RowReader:
-    """Reads rows by number through a small cache of row groups (least recently used goes first).
+    """Reads rows by number, counted from 0 in file order. Safe to share between threads.
 
-    Rows are counted from 0 in file order. Memory: at most ``groups`` row groups. Safe to share between threads.
+    Parameters
+    ----------
+    path
+        The Parquet file.
+    groups
+        How many row groups are kept in memory; the least recently used one is dropped first.
     """
 
     def __init__(self, path: Path, groups: int = 8) -> None:
@@ -32,21 +37,22 @@ class RowReader:
 
     @property
     def columns(self) -> list[str]:
+        """Names of the columns."""
         return list(self._file.schema_arrow.names)
 
     def take(self, rows: Sequence[int]) -> list[dict[str, Any]]:
-        """The rows as dictionaries, in the order asked for. Raises IndexError for a row that is not there."""
+        """Read rows as dictionaries, in the order of ``rows``. Raises IndexError for a row that is not there."""
         wanted = np.asarray(rows, np.int64)
         if wanted.size and (wanted.min() < 0 or wanted.max() >= len(self)):
             raise IndexError(f"rows {wanted.min()}..{wanted.max()} asked of a table with {len(self)}")
-        out: list[dict[str, Any]] = [{} for _ in range(len(wanted))]
+        records: list[dict[str, Any]] = [{} for _ in range(len(wanted))]
         group_of = np.searchsorted(self._starts, wanted, side="right") - 1
         for group in np.unique(group_of):
-            where = np.flatnonzero(group_of == group)
-            part = self._group(int(group)).take(pa.array(wanted[where] - self._starts[group]))
-            for i, row in zip(where, part.to_pylist(), strict=True):
-                out[i] = row
-        return out
+            members = np.flatnonzero(group_of == group)
+            part = self._group(int(group)).take(pa.array(wanted[members] - self._starts[group]))
+            for i, record in zip(members, part.to_pylist(), strict=True):
+                records[i] = record
+        return records
 
     def _group(self, group: int) -> pa.Table:
         with self._lock:
@@ -60,6 +66,6 @@ class RowReader:
             return table
 
     def column(self, name: str) -> pa.ChunkedArray:
-        """One whole column."""
-        with self._lock:  # one file is never read by two threads at once: that ends in a crash
+        """Read one whole column."""
+        with self._lock:  # reading one file from two threads at once crashes
             return self._file.read(columns=[name]).column(0)

@@ -1,6 +1,6 @@
-"""Sample id → row, for very many ids: sorted 64-bit hashes beside the Arrow column, 12 bytes a row.
+"""Sample id → row for very many ids: sorted 64-bit hashes beside the Arrow column, 12 bytes a row.
 
-A dictionary of a million ids takes a second to make and 150 MB to hold; this takes a tenth of both.
+A dictionary of a million ids takes a second to build and 150 MB to hold; this takes a tenth of both.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ..types import Int64
 from .id_set import IdSet
 
 _BASE = 0x9E3779B97F4A7C15
-"""Odd, so that its powers can be taken back modulo 2⁶⁴ (the golden ratio in 64 bits: Knuth, TAOCP 3, §6.4)."""
+"""Odd, so that its powers have an inverse modulo 2⁶⁴ (the golden ratio in 64 bits: Knuth, TAOCP 3, §6.4)."""
 _MASK = 2**64 - 1
 _BLOCK = 8_192
 """Ids that are hashed at a time."""
@@ -32,12 +32,26 @@ def _powers(base: int, count: int) -> UInt64:
 
 
 def hashes(column: pa.Array) -> UInt64:
-    """(n,) hash of each text: Σ (byteᵢ + 1) · baseⁱ modulo 2⁶⁴ over its UTF-8 bytes (Karp and Rabin 1987).
+    r"""Hash every text of a column.
 
     Parameters
     ----------
     column
-        Arrow ``large_string`` without nulls.
+        (n,) Arrow ``large_string`` without nulls.
+
+    Returns
+    -------
+    (n,) uint64.
+
+    Notes
+    -----
+    The polynomial hash of a text's UTF-8 bytes :math:`b_i`, :math:`\sum_i (b_i + 1)\,B^i \bmod 2^{64}`. One cumulative
+    sum gives it for all texts of a block.
+
+    References
+    ----------
+    R. M. Karp and M. O. Rabin, "Efficient randomized pattern-matching algorithms", IBM Journal of Research and
+    Development 31(2), 1987.
     """
     _, offsets, data = column.buffers()
     edges = np.frombuffer(offsets, np.int64)[column.offset : column.offset + len(column) + 1]
@@ -67,38 +81,38 @@ class RowIndex(Mapping[str, int]):
     Parameters
     ----------
     column
-        Arrow strings without nulls; of an id that is there twice the later row holds.
+        (n,) Arrow strings without nulls. Of an id that occurs twice the later row counts.
     """
 
     def __init__(self, column: pa.Array | pa.ChunkedArray) -> None:
         self._column = _whole(column)
-        found = hashes(self._column)
-        self._order = np.argsort(found, kind="stable").astype(np.int32)
-        self._hashes = found[self._order]
+        unsorted = hashes(self._column)
+        self._order = np.argsort(unsorted, kind="stable").astype(np.int32)
+        self._hashes = unsorted[self._order]
 
     def rows(self, ids: Sequence[str] | pa.ChunkedArray) -> Int64:
         """(m,) row of each id. Raises KeyError, naming the first that is not there."""
-        found = self.find(ids)
-        if (found < 0).any():
-            raise KeyError(str(ids[int(np.argmax(found < 0))]))
-        return found
+        rows = self.find(ids)
+        if (rows < 0).any():
+            raise KeyError(str(ids[int(np.argmax(rows < 0))]))
+        return rows
 
     def find(self, ids: Sequence[str] | pa.ChunkedArray) -> Int64:
         """(m,) row of each id, −1 where there is none, or no id."""
         column = ids.column if isinstance(ids, IdSet) else ids
         texts = _whole(column) if isinstance(column, pa.Array | pa.ChunkedArray) else pa.array(ids, pa.large_string())
-        asked = hashes(texts)
-        last = np.searchsorted(self._hashes, asked, "right") - 1
-        there = np.flatnonzero(last >= 0)
-        near = there[self._hashes[last[there]] == asked[there]]
-        rows = self._order[last[near]]
-        equal = pc.equal(self._column.take(pa.array(rows)), texts.take(pa.array(near)))
+        wanted = hashes(texts)
+        last = np.searchsorted(self._hashes, wanted, "right") - 1
+        inside = np.flatnonzero(last >= 0)
+        hits = inside[self._hashes[last[inside]] == wanted[inside]]
+        candidates = self._order[last[hits]]
+        equal = pc.equal(self._column.take(pa.array(candidates)), texts.take(pa.array(hits)))
         same = equal.fill_null(False).to_numpy(zero_copy_only=False)
-        out = np.full(len(asked), -1, np.int64)
-        out[near[same]] = rows[same]
-        for k in near[~same].tolist():  # another id with the same hash
-            out[k] = self.get(texts[k].as_py(), -1)
-        return out
+        rows = np.full(len(wanted), -1, np.int64)
+        rows[hits[same]] = candidates[same]
+        for k in hits[~same].tolist():  # another id with the same hash
+            rows[k] = self.get(texts[k].as_py(), -1)
+        return rows
 
     def __getitem__(self, sample_id: str) -> int:
         value = 0

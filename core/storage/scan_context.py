@@ -1,4 +1,4 @@
-"""What every part of a workspace works from: one scan, and the decision log beside it."""
+"""What every part of a workspace works from: one scan and the decision log."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .scan_files import ScanFiles
 
 @dataclass(frozen=True)
 class ScanContext:
-    """One scan of a workspace, made anew when a scan has written new results. Safe to share between threads.
+    """One scan of a workspace and its decision log; a new scan gets a new context. Safe to share between threads.
 
     Attributes
     ----------
@@ -44,8 +44,8 @@ class ScanContext:
     @cached_property
     def results(self) -> Mapping[str, Any]:
         """What the scan found, in short (results.json)."""
-        found: dict[str, Any] = load_json(self.layout.results)
-        return found
+        results: dict[str, Any] = load_json(self.layout.results)
+        return results
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -96,5 +96,5 @@ class ScanContext:
         return EffectiveLabels(given, suggested, self.row_of, self.store.registry, self.store.state_table)
 
     def classes(self) -> list[str]:
-        """The classes there are: the dataset's and those that people made, without those merged, renamed or deleted."""
+        """The classes now: the dataset's and those that people made, without those merged, renamed or deleted."""
         return self.store.classes(self.class_names)

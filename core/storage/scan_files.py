@@ -1,4 +1,7 @@
-"""Reads the arrays that a scan wrote: embeddings, neighbour graphs, beliefs, clusters. Nobody else opens these files."""
+"""Reads the arrays that a scan wrote: embeddings, neighbour graphs, beliefs, clusters.
+
+Only the stages that write these files open them too.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from .scan_tables import load_beliefs, load_clusters, load_graph
 
 
 class ScanFiles:
-    """The arrays of one scan, memory-mapped, each opened when it is first asked for. What the scan did not make is None.
+    """The arrays of one scan, memory-mapped, each opened when it is first used; None where the scan did not write it.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The tables of a workspace: how the engine's arrays become Parquet and .npy files, and come back."""
+"""The tables of a workspace: how the engine's arrays are written as Parquet and .npy files, and read back."""
 
 from __future__ import annotations
 
@@ -45,7 +45,17 @@ def labels_of(dataset: Dataset) -> pa.Array:
 
 
 def dataset_table(dataset: Dataset, media: MediaFeatures | None, content_hash: Strings) -> pa.Table:
-    """One row per sample: who it is and where it lies. ``content_hash`` : (n,), "" = unknown."""
+    """Build the table with one row per sample: its id, path, text, label and size.
+
+    Parameters
+    ----------
+    dataset
+        n samples.
+    media
+        What was measured on the images; None = no images.
+    content_hash
+        (n,) str objects, "" = unknown.
+    """
     n = dataset.n
     zeros = np.zeros(n, np.int32)
     return pa.table(
@@ -73,22 +83,22 @@ def meta_table(dataset: Dataset) -> pa.Table:
 
 
 def errors(dataset: Dataset, media: MediaFeatures | None, ok: Bool) -> Strings:
-    """(n,) why a sample cannot be used, "" where it can."""
-    out = np.full(dataset.n, "", object)
-    out[~ok] = "it has no usable embedding"
+    """(n,) str objects: why a sample cannot be used, "" where it can."""
+    reasons = np.full(dataset.n, "", object)
+    reasons[~ok] = "it has no usable embedding"
     if media is not None:
         bad = np.array([bool(e) for e in media.error], bool)
-        out[bad] = media.error[bad]
-    for row, why in dataset.load_errors.items():
-        out[row] = why
-    return out
+        reasons[bad] = media.error[bad]
+    for row, reason in dataset.load_errors.items():
+        reasons[row] = reason
+    return reasons
 
 
 # ── signals ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def save_signals(layout: Layout, results: Mapping[str, SignalResult]) -> list[Path]:
-    """signals.parquet holds one column per signal; suggestions, partners and reasons are columns with a suffix."""
+    """Write signals.parquet: one column per signal; suggestions, partners and reasons are columns with a suffix."""
     columns: dict[str, Any] = {}
     for name, result in results.items():
         columns[name] = np.asarray(result.score, np.float32)
@@ -161,7 +171,7 @@ def load_beliefs(folder: Path) -> Beliefs:
 
 
 def load_graph(folder: Path, name: str) -> Neighbors:
-    """The graph "raw" or "label" of a workspace, memory-mapped. Raises WorkspaceError where it is not there."""
+    """Read the graph "raw" or "label" of a workspace, memory-mapped. Raises WorkspaceError where it is not there."""
     info = load_json(folder / "graphs.json")[name]
     return Neighbors(load_array(folder / f"{name}_indices.npy"), load_array(folder / f"{name}_distances.npy"), **info)
 
@@ -178,18 +188,28 @@ def load_clusters(path: Path) -> Clusters:
     return Clusters(table.column("coarse").to_numpy(), table.column("fine").to_numpy())
 
 
-# ── the answer ──────────────────────────────────────────────────────────────────────────────────────────────────
+# ── verdicts ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def verdict_table(dataset: Dataset, verdicts: Verdicts, xy: Any, clusters: Clusters | None) -> pa.Table:
-    """One row per sample: the verdict, every kind's own flag, suggestions, duplicate group, place on the map."""
+    """Build the table with one row per sample: verdict, flags of every kind, suggestions, duplicates, map, clusters.
+
+    Parameters
+    ----------
+    dataset, verdicts
+        n samples, and the verdicts on them.
+    xy
+        (n, 2) places on the map, or None.
+    clusters
+        Of the samples, or None.
+    """
     n = dataset.n
     duplicate = verdicts.evidence[Kind.DUPLICATE]
     partner = duplicate.partner if duplicate.partner is not None else np.full(n, -1)
     ids = np.array([*dataset.sample_ids, None], object)
     first, suggested, shares = _suggestions(dataset, verdicts)
     nan = np.full((n, 2), np.nan, np.float32)
-    place = nan if xy is None else np.asarray(xy, np.float32)
+    points = nan if xy is None else np.asarray(xy, np.float32)
     none = np.full(n, -1, np.int32)
     columns: dict[str, Any] = {
         "row": np.arange(n, dtype=np.int32),
@@ -202,8 +222,8 @@ def verdict_table(dataset: Dataset, verdicts: Verdicts, xy: Any, clusters: Clust
         "suggested_prob": shares,
         "duplicate_of": pa.array(ids[partner], pa.string()),
         "duplicate_group": duplicate.group if duplicate.group is not None else none,
-        "x": place[:, 0],
-        "y": place[:, 1],
+        "x": points[:, 0],
+        "y": points[:, 1],
         "cluster": none if clusters is None else clusters.coarse,
         "cluster_fine": none if clusters is None else clusters.fine,
     }
@@ -216,16 +236,16 @@ def verdict_table(dataset: Dataset, verdicts: Verdicts, xy: Any, clusters: Clust
 
 
 def _suggestions(dataset: Dataset, verdicts: Verdicts) -> tuple[pa.Array, pa.Array, pa.Array]:
-    """The likeliest suggestion (null: none), all of them, and their probabilities; −1 in ``suggested`` is no suggestion."""
+    """(n,) likeliest suggestion (null = none), (n,) lists of all suggestions, and (n,) lists of their probabilities."""
     names = pa.array(dataset.class_names, pa.string())
     codes = np.asarray(verdicts.suggested, np.int64)
-    there = codes >= 0
-    ends = np.concatenate([[0], np.cumsum(there.sum(axis=1))]).astype(np.int32)
-    flat = codes[there]
+    valid = codes >= 0
+    ends = np.concatenate([[0], np.cumsum(valid.sum(axis=1))]).astype(np.int32)
+    flat = codes[valid]
     some = ends[1:] > ends[:-1]
     best = np.full(dataset.n, -1, np.int64)
     best[some] = flat[ends[:-1][some]]
-    shares = np.asarray(verdicts.suggested_prob, np.float32)[there]
+    shares = np.asarray(verdicts.suggested_prob, np.float32)[valid]
     return (
         names.take(pa.array(best, mask=~some)),
         pa.ListArray.from_arrays(ends, names.take(pa.array(flat))),

@@ -71,13 +71,24 @@ def test_precedence_is_the_documented_one() -> None:
     assert Kind.CLEAN not in ISSUE_KINDS
 
 
-def test_no_module_is_longer_than_600_lines() -> None:
-    long = {
-        str(path.relative_to(ROOT)): count
-        for top in ("core", "app")
-        for path in (ROOT / top).rglob("*.py")
-        if (count := len(path.read_text().splitlines())) > 600
-    }
+def code_lines(path: Path) -> int:
+    """Lines of code: what is neither blank nor a comment nor a docstring."""
+    tree = ast.parse(path.read_text())
+    docs = [
+        node.body[0]
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node) is not None
+    ]
+    documentation = {line for doc in docs for line in range(doc.lineno, (doc.end_lineno or doc.lineno) + 1)}
+    return sum(
+        number not in documentation and bool(line.strip()) and not line.lstrip().startswith("#")
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+    )
+
+
+def test_no_module_has_more_than_500_lines_of_code() -> None:
+    modules = [path for top in ("core", "app") for path in (ROOT / top).rglob("*.py")]
+    long = {str(path.relative_to(ROOT)): count for path in modules if (count := code_lines(path)) > 500}
     assert long == {}
 
 
