@@ -501,6 +501,8 @@ class FakeWorkspace:
                 return d
         if sample_id not in set(self.table["sample_id"]):
             raise DecisionError(f"No sample is called {sample_id!r}.")
+        if action not in ("accept", "relabel", "exclude"):
+            raise DecisionError(f"{action!r} is not a decision. There are: accept, relabel, exclude.")
         if action == "relabel" and not label:
             raise DecisionError("Relabelling needs a label.")
         made = Decision(
