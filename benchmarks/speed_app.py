@@ -126,7 +126,7 @@ def browse(bench: Bench, page: Page, opened: float) -> None:
     first_picture(page, ".gallery .tile img")
     before = page.locator(".gallery .count").inner_text()
     with bench.step("filter to first tiles", 1):
-        page.locator("[data-testid=stSidebar]").get_by_text("Does not belong").first.click()
+        page.locator("[data-testid=stSidebar]").get_by_text("Out of distribution").first.click()
         page.wait_for_function(
             "b => { const e = [...document.querySelectorAll('*')].flatMap(x => [x, ...(x.shadowRoot?.querySelectorAll('.gallery .count') ?? [])])"
             ".find(x => x.matches('.gallery .count')); return e && e.innerText !== b; }",

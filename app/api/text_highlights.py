@@ -5,15 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 from winnow.app.api.endpoint import Call
+from winnow.app.components.text_diff import differing_words
+from winnow.app.session import filters
+from winnow.core import Filter
 
 MAX_TEXTS = 60
 
 
 def marks(call: Call) -> dict[str, Any]:
-    """``?id=…&id=…`` → ``{marks: {id: {words: [[word, z], …], given, toward, other}}}``.
+    """``?id=…&id=…`` → ``{marks: {id: {words: [[word, z], …], given, toward, differs}}}``.
 
-    ``words`` tell the suggested class (z > 0) from the given one (z < 0); ``other`` is the text that this one repeats,
-    where it is a near-duplicate of one.
+    ``words`` tell the suggested class (z > 0) from the given one (z < 0); ``differs`` are the places of the words that
+    are not in the text that this one repeats, null where it is no near-duplicate.
     """
     ids = [value for key, value in call.query if key == "id"][:MAX_TEXTS]
-    return {"marks": call.workspace.text_highlights.of(ids), "generation": call.generation}
+    highlights = call.workspace.text_highlights.of(ids)
+    originals = {i: mark.pop("other") for i, mark in highlights.items()}
+    repeated = [i for i, original in originals.items() if original is not None]
+    rows = call.workspace.rows(filters.with_ids(Filter(), repeated), "row", 0, len(repeated)) if repeated else []
+    texts = {row["sample_id"]: row["text"] for row in rows}
+    for i, mark in highlights.items():
+        mark["differs"] = differing_words(texts[i], originals[i]) if i in texts else None
+    return {"marks": highlights, "generation": call.generation}

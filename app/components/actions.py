@@ -1,4 +1,4 @@
-"""What a click in server-drawn HTML does. Values come from the browser: each is checked before it changes the session."""
+"""What a click in HTML from the server does. Values come from the browser: each is checked before it is used."""
 
 from __future__ import annotations
 
@@ -10,27 +10,31 @@ from winnow.app.components import search_box as finder
 from winnow.app.components import sidebar, theme
 from winnow.app.components.sidebar import PAGES
 from winnow.app.session import filters, state
-from winnow.core import SEARCH, WinnowError
+from winnow.core import WinnowError
 
 _SORTS = frozenset({*theme.VERDICTS, "confidence", "row"})
 
 
-def goto(page: str) -> None:
-    """Go to a page at the next run."""
+NEXT_PAGE = "w-next-page"
+"""Key of the session: the page that the next run shows."""
+
+
+def open_page(page: str) -> None:
+    """Show a page at the next run."""
     if page in PAGES:
-        st.session_state["w-goto"] = page
+        st.session_state[NEXT_PAGE] = page
 
 
 def dispatch(value: dict[str, Any]) -> None:
     """Do what an element's ``data-go`` says. Unknown or ill-formed values do nothing."""
     do, name = value.get("do"), value.get("field")
     if do == "page":
-        goto(str(value.get("page")))
+        open_page(str(value.get("page")))
     elif do == "actor":
         st.session_state["w-ask-actor"] = True
     elif do == "workspace":
         state.open_workspace(str(value.get("key")))
-        goto("overview")
+        open_page("overview")
     elif do == "queue":
         _queue(str(value.get("query", "")), str(value.get("page", "review")))
     elif do == "toggle":
@@ -46,7 +50,7 @@ def dispatch(value: dict[str, Any]) -> None:
         state.set_filter(text=str(value.get("value", ""))[:200].strip())
     elif do == "search":
         finder.search(value)
-        goto("gallery")
+        open_page("gallery")
     elif do == "sort" and str(value.get("value", "")).lstrip("-") in _SORTS:
         state.set_sort(str(value["value"]))
 
@@ -59,7 +63,7 @@ def _queue(query: str, page: str) -> None:
         state.session().notice = str(error)
         return
     state.only(flt, filters.parameter(query, "sort"))
-    goto(page)
+    open_page(page)
 
 
 def _toggle(name: str, value: Any) -> None:
@@ -76,17 +80,6 @@ def _reset(name: Any) -> None:
         finder.order(state.session())
     elif str(name).startswith("score:"):
         state.set_score(str(name).removeprefix("score:"), 0.0, 1.0)
-    elif name in {
-        *filters.LISTS,
-        "state",
-        "pair",
-        "text",
-        "duplicate_group",
-        "polygon",
-        "pick",
-        "strict",
-        "selection",
-        *SEARCH,
-    }:
+    elif name in (*filters.LISTS, *filters.SINGLE, "selection"):
         state.reset(str(name))
         finder.order(state.session())

@@ -1,7 +1,7 @@
 """The JavaScript and CSS of ``app/frontend``, and plotly.js, as cached files beside Streamlit.
 
 The browser loads each surface as a plain ES module from ``/api/assets/{digest}/{path}``. The digest covers every
-file of this folder and the version of plotly, so that the answers may be kept for ever and a new release is never
+file of this folder and the version of plotly, so the answers may be kept for ever and a new release is never
 served from an old cache. Only files that were listed at start-up can be asked for; nothing here is secret.
 """
 

@@ -1,22 +1,47 @@
-"""Small pieces of HTML: numbers, times, chips, icons, bars, tiles. All text is escaped here."""
+"""HTML from the templates in ``templates/``, and numbers and times in words. Jinja escapes all text from data."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Mapping
 from contextvars import ContextVar
+from dataclasses import replace
 from datetime import UTC, datetime
-from html import escape
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2.ext import Extension
+from markupsafe import Markup
+
 from winnow.app.components.theme import ACTIONS, STATES, VERDICTS
-from winnow.core import Right, Roles
+from winnow.app.session import filters
+from winnow.core import Filter, Right, Roles
+
+_LINE_BREAK = re.compile(r"(?<=[>}])\s*\n\s*|\s*\n\s*(?=[<{])")
 
 
-def esc(value: object) -> str:
-    """Text from data as HTML."""
-    return escape(str(value), quote=True)
+class _JoinLines(Extension):
+    """Line breaks beside a tag are layout of the template, not spaces on the page."""
+
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
+        """Remove them, with the indentation that follows."""
+        return _LINE_BREAK.sub("", source)
+
+
+_ENVIRONMENT = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    extensions=[_JoinLines],
+)
+
+
+def render(template: str, macro: str, *arguments: Any, **values: Any) -> Markup:
+    """What a macro of ``templates/{template}.html`` draws."""
+    return Markup(getattr(_ENVIRONMENT.get_template(f"{template}.html").module, macro)(*arguments, **values))
 
 
 RIGHTS: dict[str, Right] = {
@@ -27,27 +52,26 @@ RIGHTS: dict[str, Right] = {
     **dict.fromkeys(("class", "class-undo"), Right.CLASSES),
     **dict.fromkeys(("rescan", "cancel"), Right.SCAN),
 }
-"""What a click does → the right that it takes. The engine checks it too: here, what would be refused is not offered."""
+"""What a click does → the right that it takes. The engine checks it too: here, what it would refuse is not offered."""
 
-_barred: ContextVar[Mapping[Right, str]] = ContextVar("barred", default=MappingProxyType({}))
+_refusals: ContextVar[Mapping[Right, str]] = ContextVar("refusals", default=MappingProxyType({}))
 
 
-def bar(roles: Roles, actor: str) -> None:
-    """From here on in this run of the page, disable what this person's role does not allow."""
+def restrict_to_role(roles: Roles, actor: str) -> None:
+    """Disable, for the rest of this run of the page, what this person's role does not allow."""
     role = roles.of(actor)
-    _barred.set(
+    _refusals.set(
         {r: f"As {role} you cannot {r}: ask an owner." for r in set(RIGHTS.values()) if not roles.may(actor, r)}
     )
 
 
-def go(do: str, **values: Any) -> str:
-    """The ``data-go`` attribute of an element that answers to a click, with a key that keeps its focus; ``disabled`` and
-    why, where the person may not (see :func:`bar`).
+def go(do: str, **values: Any) -> Markup:
+    """Attributes of an element that answers to a click: ``data-go`` with what it does, and a key that keeps its focus.
+
+    Where the person's role does not allow it (see :func:`restrict_to_role`), ``disabled`` and why.
     """
-    if (why := _barred.get().get(RIGHTS.get(do, Right.LOOK))) is not None:
-        return f'disabled title="{esc(why)}"'
-    text = json.dumps({"do": do, **values}, ensure_ascii=False, sort_keys=True)
-    return f'data-go="{esc(text)}" data-k="{esc(text)}"'
+    payload = json.dumps({"do": do, **values}, ensure_ascii=False, sort_keys=True)
+    return render("macros", "go_attributes", payload, _refusals.get().get(RIGHTS.get(do, Right.LOOK)))
 
 
 def count(n: int) -> str:
@@ -60,53 +84,14 @@ def plural(n: int, one: str, many: str | None = None) -> str:
     return f"{n:,} {one if n == 1 else many or one + 's'}"
 
 
-def percent(part: float, whole: float) -> str:
-    """A share: ``8.3%``; a small one that is not nothing is ``<0.1%``."""
-    if not whole:
+def percent(part: float, whole: float = 1) -> str:
+    """A share: ``8.3%``; a small one that is not nothing is ``<0.1%``; "–" of nothing or of an unknown part (NaN)."""
+    if not whole or part != part:
         return "–"
     share = 100 * part / whole
     if 0 < share < 0.1:
         return "<0.1%"
     return f"{share:.1f}%" if 0 < share < 99.95 and round(share, 1) != 100 else f"{share:.0f}%"
-
-
-def score(value: float | None) -> str:
-    """A score 0–1 with two decimals on a small bar."""
-    if value is None or value != value:
-        return '<span class="w-muted">–</span>'
-    return f'<span class="w-score"><i style="width:{100 * min(max(value, 0), 1):.0f}%"></i></span><span class="w-num">{value:.2f}</span>'
-
-
-def icon(name: str, extra: str = "") -> str:
-    """A Material icon; decoration only."""
-    return f'<span class="w-ico {extra}" aria-hidden="true">{esc(name)}</span>'
-
-
-def dot(kind: str) -> str:
-    """A verdict's coloured icon."""
-    style = VERDICTS.get(kind)
-    if style is None:
-        return ""
-    return f'<span class="w-ico" style="color:var(--v-{style.kind})" aria-hidden="true">{style.icon}</span>'
-
-
-def verdict_chip(kind: str | None) -> str:
-    """A verdict as a chip: icon, plain name, the technical term in the tooltip."""
-    style = VERDICTS.get(kind or "")
-    if style is None:
-        return f'<span class="w-chip">{esc(kind or "–")}</span>'
-    return f'<span class="w-chip" style="--c:var(--v-{style.kind})" title="{style.term}">{dot(style.kind)}{style.says}</span>'
-
-
-def action_chip(action: str, label: str | None = None) -> str:
-    """A decision as a chip."""
-    style = ACTIONS.get(action)
-    if action == "disputed":
-        return f'<span class="w-chip" style="--c:var(--v-hard)" title="disputed">{icon("group_off")}{STATES["disputed"]}</span>'
-    if style is None:
-        return f'<span class="w-chip">{esc(action)}</span>'
-    to = f" → {esc(label)}" if label and action == "relabel" else ""
-    return f'<span class="w-chip w-act-{style.action}">{icon(style.icon)}{style.done}{to}</span>'
 
 
 def seconds(value: float) -> str:
@@ -122,84 +107,64 @@ def seconds(value: float) -> str:
     return f"{hours} h {minutes} min" if minutes else f"{hours} h"
 
 
-def _parse(at: str) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(at)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+AGO: tuple[tuple[float, float, str], ...] = (
+    (10, 1, "just now"),
+    (60, 1, "{n} s ago"),
+    (3600, 60, "{n} min ago"),
+    (86_400, 3600, "{n} h ago"),
+    (172_800, 86_400, "yesterday"),
+    (1e12, 86_400, "{n} days ago"),
+)
+"""Relative times: below how many seconds, in units of how many, which words. The browser uses the same table."""
 
 
-def ago(at: str | None, now: datetime | None = None) -> str:
+def ago(at: str | None, now: datetime | None = None) -> Markup:
     """A relative time with the full UTC time on hover."""
-    moment = _parse(at or "")
-    if moment is None:
-        return '<span class="w-muted">–</span>'
+    try:
+        moment = datetime.fromisoformat(at or "")
+    except ValueError:
+        return render("macros", "ago", None, "")
+    moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     passed = ((now or datetime.now(UTC)) - moment).total_seconds()
-    if passed < 10:
-        text = "just now"
-    elif passed < 60:
-        text = f"{passed:.0f} s ago"
-    elif passed < 3600:
-        text = f"{passed // 60:.0f} min ago"
-    elif passed < 86400:
-        text = f"{passed // 3600:.0f} h ago"
-    else:
-        days = int(passed // 86400)
-        text = "yesterday" if days == 1 else f"{days} days ago"
-    full = moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    return f'<time datetime="{esc(moment.isoformat())}" title="{full}">{text}</time>'
+    unit, words = next((unit, words) for below, unit, words in AGO if passed < below)
+    return render("macros", "ago", moment, words.format(n=int(passed // unit)))
 
 
-def stack(parts: Mapping[str, int], whole: int, label: str) -> str:
-    """Counts by verdict as one stacked bar; the text alternative lists them."""
-    shown = [(kind, n) for kind in VERDICTS if (n := parts.get(kind, 0))]
-    said = ", ".join(f"{VERDICTS[kind].says} {n:,}" for kind, n in shown)
-    inner = "".join(
-        f'<i style="flex:{n} 0 0;background:var(--v-{kind})" title="{VERDICTS[kind].says}: {n:,} ({percent(n, whole)})"></i>'
-        for kind, n in shown
-    )
-    return f'<div class="w-stack" role="img" aria-label="{esc(label)}: {esc(said)}">{inner}</div>'
+def notice(text: str, tone: str = "info") -> Markup:
+    """A calm line that says something; ``tone``: info, warn, bad or good; `backticks` set code."""
+    return render("macros", "notice", text, tone)
 
 
-def notice(text: str, tone: str = "info") -> str:
-    """A calm line that says something; ``tone``: info, warn, bad or good."""
-    icons = {"info": "info", "warn": "warning", "bad": "error", "good": "check_circle"}
-    return f'<div class="w-notice w-{tone}" role="status">{icon(icons[tone])}<span>{code(text)}</span></div>'
-
-
-def code(text: str) -> str:
-    """Escape, and set what stands in `backticks` as code."""
-    parts = esc(text).split("`")
-    if len(parts) % 2 == 0:
-        return esc(text)
-    return "".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts))
-
-
-def empty(title: str, text: str, actions: str = "", glyph: str = "inbox") -> str:
+def empty(title: str, text: str, glyph: str = "inbox") -> Markup:
     """An empty state: why there is nothing, and the next step."""
-    return (
-        f'<div class="w-empty">{icon(glyph)}<h2>{esc(title)}</h2><p>{code(text)}</p>'
-        f"{f'<div class=w-row>{actions}</div>' if actions else ''}</div>"
-    )
+    return render("macros", "empty", title, text, glyph)
 
 
-def no_match(what: str = "sample") -> str:
+def no_match(noun: str = "sample") -> Markup:
     """The empty state of a page whose filters leave nothing: one click takes them all away."""
-    return empty(
-        f"No {what} matches these filters",
-        "Take a filter away, or reset them all.",
-        button("Reset all filters", go("reset"), "filter_alt_off", primary=True),
-        "filter_alt_off",
-    )
+    return render("macros", "no_match", noun)
 
 
-def button(text: str, attributes: str, glyph: str = "", primary: bool = False, extra: str = "") -> str:
-    """A button that sends its ``data-go``."""
-    kind = "w-btn w-primary" if primary else "w-btn"
-    return f'<button type="button" class="{kind} {extra}" {attributes}>{icon(glyph) if glyph else ""}<span>{esc(text)}</span></button>'
+def _query_of(flt: Filter, **more: str) -> str:
+    return filters.to_query(flt, **{name: value for name, value in more.items() if value})
 
 
-def facts(items: Iterable[tuple[str, str]]) -> str:
-    """A list of name and value; values are HTML already."""
-    return '<dl class="w-facts">' + "".join(f"<dt>{esc(k)}</dt><dd>{v}</dd>" for k, v in items) + "</dl>"
+def _verdict_counts(parts: Mapping[str, int]) -> str:
+    return ", ".join(f"{style.name} {parts[kind]:,}" for kind, style in VERDICTS.items() if parts.get(kind))
+
+
+_ENVIRONMENT.filters["json"] = json.dumps
+_ENVIRONMENT.globals |= {
+    "ACTIONS": ACTIONS,
+    "STATES": STATES,
+    "VERDICTS": VERDICTS,
+    "ago": ago,
+    "count": count,
+    "go": go,
+    "percent": percent,
+    "plural": plural,
+    "query_of": _query_of,
+    "replace": replace,
+    "seconds": seconds,
+    "verdict_counts": _verdict_counts,
+}

@@ -1,7 +1,7 @@
 """HTML drawn by the server, with parts that answer to clicks: one small component for every dense panel.
 
 ``live(html, key, handler)`` mounts the HTML; elements with ``data-go='{"do": …}'`` send that JSON to ``handler`` before
-the next run of the page. Everything that came from data must have gone through :func:`winnow.app.components.html.esc`.
+the next run of the page. The HTML comes from templates (:mod:`winnow.app.components.html`), which escape all data.
 """
 
 from __future__ import annotations
@@ -19,13 +19,19 @@ _live = st.components.v2.component("winnow.live", js=_JS, isolate_styles=False)
 
 
 def live(html: str, key: str, handler: Handler | None = None, **more: Any) -> None:
-    """Mount server-rendered HTML whose ``data-go`` parts call ``handler`` with their value.
+    """Mount HTML whose ``data-go`` parts call ``handler`` with their value.
 
     Parameters
     ----------
+    html
+        What a template drew.
+    key
+        The element's key; it stays mounted as long as the key does.
+    handler
+        Called with the value of a part that was clicked or changed.
     more
-        ``watch`` ({url, token, since, actor, classes}) tells what other people decide meanwhile in the part
-        ``[data-others]``; ``cookie`` is kept by the browser.
+        ``watch`` ({url, token, since, actor, classes}) shows in the part ``[data-others]`` what other people decide
+        meanwhile; ``cookie`` is kept by the browser.
     """
 
     def on_go() -> None:

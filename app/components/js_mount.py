@@ -15,15 +15,15 @@ from typing import Any
 import streamlit as st
 
 from winnow.app.components import search_box as finder
-from winnow.app.components.actions import goto
+from winnow.app.components.actions import open_page
 from winnow.app.components.assets import PLOTLY, asset_path, text
 from winnow.app.server.state import hub
 from winnow.app.session import state
 from winnow.core import WinnowError
 
-_OPEN = "w-open"
-OPEN_SECONDS = 20.0
-"""How long a request to begin Review with one sample stays good: page changes run the script more than once."""
+_FIRST_SAMPLE = "w-first-sample"
+REQUEST_SECONDS = 20.0
+"""How long a request to begin Review with one sample counts: a change of page runs the script more than once."""
 
 LOADER = """
 export default async function (component) {
@@ -48,8 +48,8 @@ def base_path() -> str:
     return f"/{prefix}/" if prefix else "/"
 
 
-def surface(name: str, data: dict[str, Any], *, key: str) -> None:
-    """Mount a surface over the rest of the page.
+def mount_surface(name: str, data: dict[str, Any], *, key: str) -> None:
+    """Mount a surface: it fills the rest of the page.
 
     Parameters
     ----------
@@ -67,28 +67,28 @@ def surface(name: str, data: dict[str, Any], *, key: str) -> None:
     _component(name)(key=key, data=payload, on_go_change=lambda: follow((st.session_state.get(key) or {}).get("go")))
 
 
-def follow(wanted: Any) -> None:
-    """Go where the person wants: ``{page, id?, like?, selection?, reset?}``. What the browser says is checked before use."""
-    if not isinstance(wanted, dict):
+def follow(event: Any) -> None:
+    """Go where ``{page, id?, like?, selection?, reset?}`` says. It comes from the browser: every value is checked."""
+    if not isinstance(event, dict):
         return
     s = state.session()
-    if wanted.get("reset"):
+    if event.get("reset"):
         state.reset()
-    if (handle := wanted.get("selection")) and s.key:
+    if (handle := event.get("selection")) and s.key:
         try:
             hub().selection(s.key, str(handle))
         except WinnowError as error:
             s.notice = str(error)
             return
         state.set_selection(str(handle))
-    if sample := wanted.get("like"):
+    if sample := event.get("like"):
         finder.alike(str(sample))
-    if sample := wanted.get("id"):
-        st.session_state[_OPEN] = (time.monotonic(), str(sample))
-    goto(str(wanted.get("page")))
+    if sample := event.get("id"):
+        st.session_state[_FIRST_SAMPLE] = (time.monotonic(), str(sample))
+    open_page(str(event.get("page")))
 
 
-def opened() -> list[str]:
+def first_sample() -> list[str]:
     """The sample that Review was asked to begin with, for as long as it takes to get there."""
-    asked = st.session_state.get(_OPEN)
-    return [asked[1]] if asked and time.monotonic() - asked[0] < OPEN_SECONDS else []
+    at, sample = st.session_state.get(_FIRST_SAMPLE, (float("-inf"), ""))
+    return [sample] if time.monotonic() - at < REQUEST_SECONDS else []

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from winnow.app.components.assets import asset_path
-from winnow.app.components.html import esc, icon
+from winnow.app.components.html import render
 from winnow.app.session import state
 from winnow.core import MAX_WORDS, SEARCH, Filter
 
@@ -60,27 +60,9 @@ def order(s: state.Session) -> None:
 
 def box(page: Any) -> str:
     """The search box of a page with a dataset."""
-    flt, searcher = page.filter, page.workspace.searcher
-    takes = searcher.takes
-    what = "Search by meaning" if searcher.knows_words else "Search in texts"
-    bring = {
-        "image": '<input type="file" accept="image/*" data-file hidden tabindex="-1" aria-hidden="true">',
-        "text": '<input type="file" accept="text/*,.txt,.md" data-file hidden tabindex="-1" aria-hidden="true">',
-    }.get(takes, "")
-    noun = "picture" if takes == "image" else "text file"
-    button = (
-        f'<button type="button" data-bring aria-label="Search by a {noun}" title="Similar to a {noun} of yours: choose, drop or paste it">'
-        f"{icon('image_search' if takes == 'image' else 'upload_file')}</button>"
-        if takes
-        else ""
-    )
-    tip = "Describe what you look for, such as: red car but not at night. Enter searches; an empty box ends the search."
-    return (
-        f'<form class="w-search" role="search" data-search data-k="search">{icon("search")}'
-        f'<input type="search" name="find" data-k="search-words" maxlength="{MAX_WORDS}" placeholder="Search" aria-label="{what}" '
-        f'aria-keyshortcuts="Control+K" title="{tip}" autocomplete="off" value="{esc(written(flt))}"><kbd aria-hidden="true">Ctrl K</kbd>{bring}{button}</form>'
-        '<p class="w-search-said" data-search-said role="status"></p>'
-    )
+    searcher = page.workspace.searcher
+    noun = "Search by meaning" if searcher.knows_words else "Search in texts"
+    return render("search_box", "box", written(page.filter), noun, searcher.takes, MAX_WORDS)
 
 
 def wiring(page: Any) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""How Winnow looks: one palette for both themes, one colour, icon and plain name per verdict.
+"""How Winnow looks: one palette for both themes, one colour, icon and name per verdict.
 
 Everything that draws (pages, charts, JavaScript surfaces) takes its colours from here. Verdict colours are
-Okabe-Ito; they mark dots, bars and borders and never carry text, so that text keeps WCAG AA contrast in both themes.
+Okabe-Ito; they mark dots, bars and borders, never text, so that text keeps WCAG AA contrast in both themes.
 """
 
 from __future__ import annotations
@@ -11,41 +11,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from winnow.core import STYLES
-from winnow.core.types import Action, Kind
+from winnow.core import STYLES, VerdictStyle
+from winnow.core.types import Action
 
 ASSETS = Path(__file__).resolve().parents[1] / "frontend"
 
 
-@dataclass(frozen=True)
-class VerdictStyle:
-    """How one verdict appears everywhere: ``says`` for people, ``term`` for the tooltip and exports."""
-
-    kind: str
-    says: str
-    term: str
-    colour: str
-    icon: str
-
-
-_TERMS = {
-    Kind.NOISY_LABEL: "noisy label",
-    Kind.OOD: "out of distribution",
-    Kind.DUPLICATE: "duplicate",
-    Kind.BROKEN: "broken",
-    Kind.HARD: "hard",
-    Kind.NAIVE: "naive",
-    Kind.CLEAN: "clean",
-}
-VERDICTS: dict[str, VerdictStyle] = {
-    kind.value: VerdictStyle(kind.value, STYLES[kind].says, term, STYLES[kind].colour, STYLES[kind].icon)
-    for kind, term in _TERMS.items()
-}
+VERDICTS: dict[str, VerdictStyle] = {kind.value: style for kind, style in STYLES.items()}
 """In the order in which people meet them: what most needs a decision first."""
-
-
-PROBLEMS: tuple[str, ...] = (Kind.NOISY_LABEL.value, Kind.OOD.value, Kind.DUPLICATE.value, Kind.BROKEN.value)
-"""The verdicts that ask for a decision."""
 
 
 @dataclass(frozen=True)
@@ -112,13 +85,12 @@ DARK: dict[str, str] = {
 FONT = (
     "'Source Sans', 'Source Sans 3', ui-sans-serif, system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 )
-"""Streamlit brings Source Sans along, so that every computer shows the same."""
+"""Streamlit ships Source Sans, so every computer shows the same."""
 
 
-def says(kind: str | None) -> str:
-    """The plain name of a verdict; an unknown one is shown as it is."""
-    style = VERDICTS.get(kind or "")
-    return style.says if style else (kind or "")
+def verdict_name(kind: str | None) -> str:
+    """The name of a verdict; an unknown one is shown as it is."""
+    return VERDICTS[kind].name if kind in VERDICTS else kind or ""
 
 
 def verdict_payload() -> dict[str, dict[str, Any]]:
@@ -159,7 +131,7 @@ def variables() -> str:
     ``light-dark()`` follows the ``color-scheme`` that Streamlit sets, so that both themes come from one sheet.
     """
     both = "".join(f"--w-{name}:light-dark({LIGHT[name]},{DARK[name]});" for name in LIGHT)
-    fixed = "".join(f"--v-{style.kind}:{style.colour};" for style in VERDICTS.values())
+    fixed = "".join(f"--v-{kind}:{style.colour};" for kind, style in VERDICTS.items())
     return f":root{{{fixed}{both}}}"
 
 

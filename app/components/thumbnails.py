@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from markupsafe import Markup
+
 from winnow.app.api.endpoint import media_links
-from winnow.app.components.html import esc
+from winnow.app.components.html import render
 from winnow.app.components.page_frame import Page
 from winnow.app.server.state import hub
+from winnow.app.session import filters
+from winnow.core import Filter
 
 
-def links(page: Page, sample_id: str) -> dict[str, str]:
-    """Signed links to a sample's thumbnail and original."""
-    return media_links(hub(), page.key, str(page.info.generation), sample_id)
-
-
-def picture(page: Page, row: Mapping[str, Any], css: str = "w-pic") -> str:
+def picture(page: Page, row: Mapping[str, Any], css: str = "w-mini") -> Markup:
     """A sample's thumbnail, or the beginning of its text."""
-    sample, label = str(row["sample_id"]), row.get("label") or "no label"
-    if row.get("text") and page.info.modality != "pair":
-        return f'<span class="{css} w-said" title="{esc(row["text"])}">{esc(str(row["text"])[:140])}</span>'
+    sample, text = str(row["sample_id"]), str(row.get("text") or "")
+    if text and page.info.modality != "pair":
+        return render("macros", "snippet", text[:140], text, css)
     if page.info.modality == "vector":
-        return f'<span class="{css} w-said" title="{esc(sample)}">{esc(sample[:60])}</span>'
-    return f'<img class="{css}" src="{esc(links(page, sample)["thumb"])}" alt="{esc(label)}: {esc(sample)}" loading="lazy" decoding="async">'
+        return render("macros", "snippet", sample[:60], sample, css)
+    thumbnail = media_links(hub(), page.key, str(page.info.generation), sample)["thumb"]
+    return render("macros", "thumbnail", thumbnail, f"{row.get('label') or 'no label'}: {sample}", css)
+
+
+def rows_of(page: Page, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Id → row of these samples, as :meth:`winnow.core.Workspace.rows` gives them."""
+    unique = list(dict.fromkeys(ids))
+    if not unique:
+        return {}
+    rows = page.workspace.rows(filters.with_ids(Filter(), unique), "row", 0, len(unique))
+    return {row["sample_id"]: row for row in rows}

@@ -1,10 +1,9 @@
-"""The dialogs that change a class: what would happen is said, with the count, before it does; undo comes afterwards."""
+"""The dialogs that change a class. Each names what would change, with the count; afterwards it can be undone."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import streamlit as st
 
@@ -12,7 +11,7 @@ from winnow.app.components.html import notice
 from winnow.app.components.page_frame import Page
 from winnow.app.server.state import hub
 from winnow.app.session import cache
-from winnow.core import Filter, WinnowError
+from winnow.core import ClassEditor, ClassEvent, Filter, WinnowError
 
 TITLES = {
     "merge": "Merge a class into another",
@@ -22,29 +21,30 @@ TITLES = {
 }
 
 
-def ask(page: Page, op: str, name: str) -> None:
+def open_dialog(page: Page, operation: str, name: str) -> None:
     """Open the dialog of one operation on one class."""
     if name not in page.workspace.classes():
         st.html(notice(f"There is no class {name!r} any more. Somebody has changed it meanwhile.", "warn"))
         return
-    st.dialog(TITLES[op])({"merge": _merge, "rename": _rename, "split": _split, "delete": _delete}[op])(page, name)
+    body = {"merge": _merge, "rename": _rename, "split": _split, "delete": _delete}[operation]
+    st.dialog(TITLES[operation])(body)(page, name)
 
 
-def parts(page: Page, name: str) -> dict[str, Filter]:
+def parts_of(page: Page, name: str) -> dict[str, Filter]:
     """What of a class can be split off: the filter or selection that is on, then its clusters, the largest first."""
-    ops, found = page.workspace.class_editor, {}
+    editor, parts = page.workspace.class_editor, {}
     if page.filter != Filter():
         within = replace(page.filter, classes=())
-        if ids := ops.members(name, within):
-            found[f"What is filtered or selected now ({len(ids):,} samples)"] = within
+        if ids := editor.members(name, within):
+            parts[f"What is filtered or selected now ({len(ids):,} samples)"] = within
     names = cache.cluster_names(page.key, page.workspace)
-    for cluster, n in ops.clusters(name).items():
-        found[f"Cluster {names.get(cluster, cluster)} ({n:,} samples)"] = Filter(clusters=(cluster,))
-    return found
+    for cluster, n in editor.clusters(name).items():
+        parts[f"Cluster {names.get(cluster, cluster)} ({n:,} samples)"] = Filter(clusters=(cluster,))
+    return parts
 
 
-def _do(page: Page, change: Callable[[Any], Any]) -> None:
-    """Make a change and close the dialog, or say in the dialog why not."""
+def _apply(page: Page, change: Callable[[ClassEditor], ClassEvent]) -> None:
+    """Make a change and close the dialog, or show in the dialog why it failed."""
     try:
         event = change(hub().workspace(page.key).class_editor)
     except WinnowError as error:
@@ -55,12 +55,17 @@ def _do(page: Page, change: Callable[[Any], Any]) -> None:
 
 
 def _confirm(
-    page: Page, op: str, name: str, target: str | None, change: Callable[[Any], Any], count: int | None = None
+    page: Page,
+    operation: str,
+    name: str,
+    target: str | None,
+    change: Callable[[ClassEditor], ClassEvent],
+    count: int | None = None,
 ) -> None:
-    would = page.workspace.class_editor.preview(op, name, target, count)
-    st.caption(_plain(would.says))
-    if st.button(_plain(would.button), type="primary", width="stretch", key="w-class-confirm"):
-        _do(page, change)
+    preview = page.workspace.class_editor.preview(operation, name, target, count)
+    st.caption(_plain(preview.says))
+    if st.button(_plain(preview.button), type="primary", width="stretch", key="w-class-confirm"):
+        _apply(page, change)
 
 
 def _plain(text: str) -> str:
@@ -79,17 +84,17 @@ def _merge(page: Page, name: str) -> None:
         key=f"w-merge-{name}",
     )
     if target is not None:
-        _confirm(page, "merge", name, target, lambda ops: ops.merge(name, target, actor=page.actor))
+        _confirm(page, "merge", name, target, lambda editor: editor.merge(name, target, actor=page.actor))
 
 
 def _rename(page: Page, name: str) -> None:
     to = st.text_input(f"New name of {_plain(name)}", value=name, max_chars=200, key=f"w-rename-{name}").strip()
     if to and to != name:
-        _confirm(page, "rename", name, to, lambda ops: ops.rename(name, to, actor=page.actor))
+        _confirm(page, "rename", name, to, lambda editor: editor.rename(name, to, actor=page.actor))
 
 
 def _split(page: Page, name: str) -> None:
-    choices = parts(page, name)
+    choices = parts_of(page, name)
     if not choices:
         st.caption(
             "There is nothing to split off: no cluster holds samples of this class. Select some on the Map first."
@@ -100,8 +105,8 @@ def _split(page: Page, name: str) -> None:
     st.caption("Any other part: filter it, or select it on the Map, then come back here.")
     if to and which is not None:
         ids = page.workspace.class_editor.members(name, choices[which])
-        _confirm(page, "split", name, to, lambda ops: ops.split(name, to, ids, actor=page.actor), len(ids))
+        _confirm(page, "split", name, to, lambda editor: editor.split(name, to, ids, actor=page.actor), len(ids))
 
 
 def _delete(page: Page, name: str) -> None:
-    _confirm(page, "delete", name, None, lambda ops: ops.delete(name, actor=page.actor))
+    _confirm(page, "delete", name, None, lambda editor: editor.delete(name, actor=page.actor))

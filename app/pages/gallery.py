@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from winnow.app.components import theme
-from winnow.app.components.js_mount import surface
+from winnow.app.components.js_mount import mount_surface
 from winnow.app.components.page_frame import Page, page_frame
 from winnow.app.components.search_box import MATCH
 from winnow.app.session import state
@@ -15,7 +15,7 @@ def orders(page: Page) -> list[list[str]]:
     """What the grid can be ordered by: [sort, words], the kinds first, then every signal that ran."""
     own = [["pick", PICKS[page.filter.pick].title]] if page.filter.pick else []
     own += [[MATCH, "Nearest to the search"]] if page.filter.searching else []
-    kinds = [[f"-{kind}", theme.says(kind)] for kind in theme.VERDICTS if kind in set(ISSUE_KINDS)]
+    kinds = [[f"-{kind}", theme.verdict_name(kind)] for kind in theme.VERDICTS if kind in set(ISSUE_KINDS)]
     signals = [[f"-{s.name}", s.title] for s in page.workspace.signals() if s.ran]
     return [
         *own,
@@ -30,16 +30,16 @@ def orders(page: Page) -> list[list[str]]:
 
 def groups(page: Page) -> list[list[str]]:
     """What the grid can be grouped by: [name, words], only what this dataset has."""
-    found = [["", "Nothing"]]
-    found += [["label", "Given label"]] if page.info.n_labelled else []
-    found += [["cluster", "Cluster"]] if set(page.counts.by_cluster or ()) - {-1} else []
-    return [*found, ["duplicate_group", "Look-alikes"], ["verdict", "Verdict"]]
+    options = [["", "Nothing"]]
+    options += [["label", "Given label"]] if page.info.n_labelled else []
+    options += [["cluster", "Cluster"]] if set(page.counts.by_cluster or ()) - {-1} else []
+    return [*options, ["duplicate_group", "Look-alikes"], ["verdict", "Verdict"]]
 
 
 def first_order(page: Page) -> str:
-    """The order that was asked for, else by the one verdict that is shown, else wrong labels first."""
-    if asked := state.session().sort:
-        return asked
+    """The order that was asked for, else by the one verdict that is shown, else noisy labels first."""
+    if sort := state.session().sort:
+        return sort
     if page.filter.pick:
         return "pick"
     if page.filter.searching:
@@ -49,7 +49,7 @@ def first_order(page: Page) -> str:
 
 
 def draw() -> None:
-    """The page."""
+    """Draw the page."""
     page = page_frame("gallery", "What do these samples look like?")
     data = {
         "sorts": orders(page),
@@ -58,4 +58,4 @@ def draw() -> None:
         "group": state.session().group or "",
         "modality": str(page.info.modality),
     }
-    surface("gallery", {**page.data(), **data}, key="w-gallery")
+    mount_surface("gallery", {**page.data(), **data}, key="w-gallery")

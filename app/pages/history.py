@@ -1,4 +1,4 @@
-"""History: who decided what and when, what of it to take back, and how far people agree."""
+"""History: who decided what and when, what of it to undo, and how far people agree."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 
 import streamlit as st
 
-from winnow.app.components import actions as acts
-from winnow.app.components import theme
-from winnow.app.components.html import action_chip, ago, button, count, empty, esc, go, icon, plural, verdict_chip
+from winnow.app.components import actions, theme
+from winnow.app.components.html import plural, render
 from winnow.app.components.html_component import live
 from winnow.app.components.page_frame import Page, page_frame
-from winnow.app.components.thumbnails import picture
+from winnow.app.components.thumbnails import picture, rows_of
 from winnow.app.pages import people
+from winnow.app.pages.classes import UNDONE
 from winnow.app.server.state import hub
 from winnow.app.session import cache, state
 from winnow.core import CLASS_CHANGES, ClassEvent, WinnowError
@@ -34,14 +34,6 @@ SPANS: dict[str, tuple[str, int]] = {
 """How far back: key → (words, hours; 0 = no bound)."""
 
 FIELDS = ("people", "kinds", "times", "from", "to")
-_CLASS_ICONS = {
-    "add": "add",
-    "merge": "call_merge",
-    "rename": "edit",
-    "split": "call_split",
-    "delete": "delete",
-    "undo": "undo",
-}
 
 
 def span(when: str, first: str, last: str, now: datetime | None = None) -> dict[str, str]:
@@ -64,138 +56,47 @@ def in_force(page: Page, log: Sequence[Decision]) -> set[str]:
     return {d.decision_id for people in current.values() for d in people.values()}
 
 
-def _tick(value: str, size: int, what: str) -> str:
-    return f'<input type="checkbox" data-pick data-size="{size}" value="{esc(value)}" aria-label="Select {esc(what)}">'
-
-
-def _step(page: Page, first: Decision, alive: int, tiles: dict[str, dict[str, Any]], size: int) -> str:
-    """The row of a decision, or of the last one of a bulk verdict with ``size`` decisions, ``alive`` of them in force."""
-    tile = tiles.get(first.sample_id, {"sample_id": first.sample_id})
-    if size > 1:
-        left = f", {count(alive)} in force" if 0 < alive < size else ""
-        what = f"<b>{plural(size, 'sample')}</b> <span class='w-muted'>at once{left}</span>"
-    else:
-        what = f"<span class='w-cut' title='{esc(first.sample_id)}'>{esc(first.sample_id)}</span>"
-    given = f"<span class='w-muted'>{esc(tile.get('label') or '–')}</span>" if size == 1 else ""
-    seen = verdict_chip(str(first.evidence["verdict"])) if first.evidence.get("verdict") and size == 1 else ""
-    faint = "" if alive or first.action == "undo" else " class='w-gone' title='Taken back or superseded since'"
-    reason = (
-        f"<span class='w-muted w-cut' title='{esc(first.reason)}'>{esc(first.reason)}</span>" if first.reason else ""
-    )
-    own = alive and first.actor == page.actor and first.action != "undo"
-    that = {"batch": first.batch_id} if first.batch_id else {"decision": first.decision_id}
-    tick = (
-        _tick(f"batch:{first.batch_id}" if first.batch_id else f"one:{first.decision_id}", alive, first.sample_id)
-        if own
-        else ""
-    )
-    undo = (
-        button("Undo" if alive == 1 else f"Undo all {count(alive)}", go("undo", **that), extra="w-small w-quiet")
-        if own
-        else ""
-    )
-    return (
-        f"<tr{faint}><td class='w-pick'>{tick}</td><td class='w-muted'>{ago(first.at)}</td><td>{esc(first.actor)}</td><td>{action_chip(first.action, first.label)}</td>"
-        f"<td class='w-what'><div class='w-row'>{picture(page, tile, 'w-mini')}{what}</div></td><td>{given}</td><td>{seen}</td><td>{reason}</td><td class='w-r'>{undo}</td></tr>"
-    )
-
-
-def class_words(event: ClassEvent) -> str:
-    """What was done to a class, as HTML."""
-    name, target = f"<b>{esc(event.name)}</b>", f"<b>{esc(event.target or '')}</b>"
+def _options(page: Page) -> dict[str, list[tuple[str, str]]]:
+    """The options of each menu: (value, words)."""
+    names = dict.fromkeys([page.actor, *cache.people(page.key, page.workspace)])
+    actions_done = [(a.action, a.done) for a in theme.ACTIONS.values()]
     return {
-        "add": f"New class {name}",
-        "merge": f"Merged {name} into {target}",
-        "rename": f"Renamed {name} to {target}",
-        "split": f"Split {target} off {name}",
-        "delete": f"Deleted {name}",
-        "undo": f"Took back a change of {name}",
-    }.get(event.event, esc(event.event))
-
-
-def _class_row(event: ClassEvent, force: set[str]) -> str:
-    alive = event.event_id in force
-    n = event.detail.get("count")
-    size = f" <span class='w-muted'>{plural(int(n), 'sample')}</span>" if n else ""
-    faint = "" if alive or event.event == "undo" else " class='w-gone' title='Taken back since'"
-    undo = (
-        button("Undo", go("class-undo", event=event.event_id), extra="w-small w-quiet")
-        if alive and event.event != "add"
-        else ""
-    )
-    chip = f"<span class='w-chip'>{icon(_CLASS_ICONS.get(event.event, 'category'))}Class</span>"
-    return (
-        f"<tr{faint}><td class='w-pick'></td><td class='w-muted'>{ago(event.at)}</td><td>{esc(event.actor)}</td><td>{chip}</td>"
-        f"<td class='w-what' colspan='3'>{class_words(event)}{size}</td><td><span class='w-muted w-cut'>{esc(event.reason or '')}</span></td><td class='w-r'>{undo}</td></tr>"
-    )
-
-
-def _pick(name: str, field: str, options: Sequence[tuple[str, str]], chosen: str) -> str:
-    return (
-        f'<select class="w-select" aria-label="{name}" {go("pick", field=field)}>'
-        + "".join(f'<option value="{esc(v)}"{" selected" if v == chosen else ""}>{esc(t)}</option>' for v, t in options)
-        + "</select>"
-    )
-
-
-def _head(page: Page, chosen: dict[str, str], total: int, at: int, mine: int) -> str:
-    """The filters, what they leave, and what can be done with it."""
-    names = list(dict.fromkeys([page.actor, *cache.people(page.key, page.workspace)]))
-    actions = [
-        ("", "Everything"),
-        *((a.action, a.done) for a in theme.ACTIONS.values()),
-        (CLASS_CHANGES, "Classes changed"),
-    ]
-    days = "".join(
-        f'<input type="date" class="w-select" aria-label="{words}" value="{esc(chosen[field])}" {go("pick", field=field)}>'
-        for field, words in (("from", "From this day"), ("to", "To this day"))
-        if chosen["times"] == BETWEEN
-    )
-    pages = -(-total // PER_PAGE)
-    pager = (
-        f'<span class="w-muted">{at + 1:,} of {pages:,}</span>'
-        + button("Newer", go("turn", to=at - 1) + (" disabled" if at == 0 else ""), extra="w-small")
-        + button("Older", go("turn", to=at + 1) + ("" if at + 1 < pages else " disabled"), extra="w-small")
-        if pages > 1
-        else ""
-    )
-    some = (
-        f'<button type="button" class="w-btn w-small" disabled data-picked="Take back {{n}} selected" data-none="Take back selected" '
-        f"{go('revert')}>{icon('undo')}<span data-said>Take back selected</span></button>"
-    )
-    everything = any(chosen[f] for f in FIELDS)
-    all_ = (
-        button(
-            f"Take back all {count(mine)} of yours {'that match' if everything else 'in force'}",
-            go("revert-all", expect=mine),
-            extra="w-small",
-        )
-        if mine > 1
-        else ""
-    )
-    return (
-        f"<div class='w-row w-tabs'>{_pick('Person', 'people', [('', 'Everybody'), *((p, p) for p in names)], chosen['people'])}"
-        f"{_pick('Kind', 'kinds', actions, chosen['kinds'])}{_pick('Time', 'times', [(k, v[0]) for k, v in SPANS.items()], chosen['times'])}{days}"
-        f"<span class='w-muted'>{plural(total, 'step')}</span><span class='w-grow'></span>{pager}</div>"
-        f"<div class='w-row w-tabs'>{button('Undo my last', go('undo'), 'undo', extra='w-small')}{some}{all_}</div>"
-    )
+        "people": [("", "Everybody"), *((name, name) for name in names)],
+        "kinds": [("", "Everything"), *actions_done, (CLASS_CHANGES, "Classes changed")],
+        "times": [(key, words) for key, (words, _) in SPANS.items()],
+    }
 
 
 def where_of(chosen: dict[str, str]) -> dict[str, str]:
-    """The chosen filters as the journal's."""
-    found = {
-        "actor": chosen["people"],
-        "action": chosen["kinds"],
-        **span(chosen["times"], chosen["from"], chosen["to"]),
-    }
-    return {k: v for k, v in found.items() if v}
+    """The chosen filters as the log's."""
+    times = span(chosen["times"], chosen["from"], chosen["to"])
+    return {k: v for k, v in {"actor": chosen["people"], "action": chosen["kinds"], **times}.items() if v}
 
 
-def matching_mine(page: Page, where: dict[str, str]) -> list[str]:
+def undoable(page: Page, where: dict[str, str]) -> list[str]:
     """Decisions of this person in force that match the filters."""
     rest = {k: v for k, v in where.items() if k != "actor"}
-    found: list[str] = page.workspace.decision_history.revertible(page.actor, by=where.get("actor", page.actor), **rest)
-    return found
+    return page.workspace.decision_history.revertible(page.actor, by=where.get("actor", page.actor), **rest)
+
+
+def steps(page: Page, log: Sequence[Decision | ClassEvent]) -> list[str]:
+    """A row per decision, bulk verdict or change of a class."""
+    decisions = [item for item in log if isinstance(item, Decision)]
+    force, classes = in_force(page, decisions), page.workspace.class_editor.in_force()
+    samples = rows_of(page, (d.sample_id for d in decisions))
+    sizes = page.workspace.batch_sizes({d.batch_id for d in decisions if d.batch_id})
+    batches = page.workspace.decision_history.batches_in_force((d.actor, d.batch_id) for d in decisions if d.batch_id)
+    rows = []
+    for item in log:
+        if isinstance(item, ClassEvent):
+            rows.append(render("history", "class_step", item, item.event_id in classes))
+            continue
+        alive = batches[item.actor, item.batch_id] if item.batch_id else int(item.decision_id in force)
+        own = alive and item.actor == page.actor and item.action != "undo"
+        sample = samples.get(item.sample_id, {"sample_id": item.sample_id})
+        size = sizes.get(item.batch_id or "", 1)
+        rows.append(render("history", "step", item, sample.get("label"), picture(page, sample), size, alive, own))
+    return rows
 
 
 def body(page: Page, chosen: dict[str, str], at: int) -> str:
@@ -203,71 +104,48 @@ def body(page: Page, chosen: dict[str, str], at: int) -> str:
     journal, where = page.workspace.decision_history, where_of(chosen)
     total = journal.count(steps=True, **where)
     if not total and not where:
-        return empty(
-            "Nothing has been decided yet",
-            "Every decision is kept here with who made it and when, and can be taken back.",
-            button("Start with what needs a look", go("page", page="review"), "style", primary=True),
-            "history",
-        )
-    log = journal.page(limit=PER_PAGE, offset=at * PER_PAGE, steps=True, **where)
-    decisions = [d for d in log if isinstance(d, Decision)]
-    force, classes = in_force(page, decisions), page.workspace.class_editor.in_force()
-    found = {
-        t["sample_id"]: t
-        for t in page.workspace.rows(
-            state.filters.with_ids(state.Filter(), {d.sample_id for d in decisions}), "row", 0, PER_PAGE
-        )
-    }
-    sizes = page.workspace.batch_sizes({d.batch_id for d in decisions if d.batch_id})
-    alive = journal.batches_in_force((d.actor, d.batch_id) for d in decisions if d.batch_id)
-    rows = [
-        _class_row(item, classes)
-        if isinstance(item, ClassEvent)
-        else _step(
-            page,
-            item,
-            alive[item.actor, item.batch_id] if item.batch_id else int(item.decision_id in force),
-            found,
-            sizes.get(item.batch_id or "", 1),
-        )
-        for item in log
-    ]
-    every = '<input type="checkbox" data-all aria-label="Select all on this page that can be taken back">'
-    table = (
-        "<section class='w-card'><div class='w-scroll w-tall' tabindex='0' aria-label='Decisions' data-scroll data-k='history'><table class='w-table w-history'><thead>"
-        f"<tr><th class='w-pick'>{every}</th><th>When</th><th>Who</th><th>Decision</th><th>Sample</th><th>Given</th><th>Verdict then</th><th>Note</th><th><span class='w-sr'>Undo</span></th></tr>"
-        f"</thead><tbody>{''.join(rows)}</tbody></table></div></section>"
+        return render("history", "nothing")
+    return render(
+        "history",
+        "body",
+        page,
+        chosen=chosen,
+        options=_options(page),
+        total=total,
+        at=at,
+        pages=-(-total // PER_PAGE),
+        undoable=len(undoable(page, where)),
+        filtered=any(chosen[field] for field in FIELDS),
+        rows=steps(page, journal.page(limit=PER_PAGE, offset=at * PER_PAGE, steps=True, **where)),
+        people=people.section(page),
     )
-    head = _head(page, chosen, total, at, len(matching_mine(page, where)))
-    nothing = empty("Nothing fits", "Choose another person, kind or time.", glyph="history")
-    return people.section(page) + head + (table if rows else nothing)
 
 
-def take_back(page: Page, decision: str | None = None, batch: str | None = None) -> None:
+def undo(page: Page, decision: str | None = None, batch: str | None = None) -> None:
     """Undo exactly one decision or bulk verdict of this person, or their last step."""
-    _say_gone(len(page.workspace.undo(actor=page.actor, decision_id=decision, batch_id=batch)))
+    _report_undone(len(page.workspace.undo(actor=page.actor, decision_id=decision, batch_id=batch)))
 
 
-def revert(page: Page, picked: Sequence[str]) -> None:
-    """Take back the ticked decisions and bulk verdicts as one step."""
+def undo_picked(page: Page, picked: Sequence[str]) -> None:
+    """Undo the ticked decisions and bulk verdicts as one step."""
     ones = [v.removeprefix("one:") for v in picked if v.startswith("one:")]
     batches = [v.removeprefix("batch:") for v in picked if v.startswith("batch:")]
-    _say_gone(len(page.workspace.decision_history.revert(ones, batches, actor=page.actor)))
+    _report_undone(len(page.workspace.decision_history.revert(ones, batches, actor=page.actor)))
 
 
-def revert_all(page: Page, where: dict[str, str], expect: int) -> None:
-    """Take back all of this person's decisions that match, if they are as many as the button said."""
-    ids = matching_mine(page, where)
+def undo_all(page: Page, where: dict[str, str], expect: int) -> None:
+    """Undo all of this person's decisions that match, if they are as many as the button said."""
+    ids = undoable(page, where)
     if len(ids) != expect:
-        state.session().notice = f"These are {len(ids):,} decisions now, not {expect:,}: something changed meanwhile. Nothing was taken back."
+        state.session().notice = (
+            f"These are {len(ids):,} decisions now, not {expect:,}: something changed meanwhile. Nothing was undone."
+        )
         return
-    _say_gone(len(page.workspace.decision_history.revert(ids, actor=page.actor)))
+    _report_undone(len(page.workspace.decision_history.revert(ids, actor=page.actor)))
 
 
-def _say_gone(gone: int) -> None:
-    state.session().notice = (
-        f"Took back {plural(gone, 'decision')}." if gone else "There is nothing of yours left to undo."
-    )
+def _report_undone(n: int) -> None:
+    state.session().notice = f"Undone: {plural(n, 'decision')}." if n else "There is nothing of yours left to undo."
 
 
 def _download(page: Page, where: dict[str, str], suffix: str) -> Callable[[], bytes]:
@@ -282,8 +160,8 @@ def _download(page: Page, where: dict[str, str], suffix: str) -> Callable[[], by
 
 
 def _chosen() -> dict[str, str]:
-    found = {field: str(st.session_state.get(f"w-history-{field}", "")) for field in FIELDS}
-    return {**found, "times": found["times"] if found["times"] in SPANS else ""}
+    chosen = {field: str(st.session_state.get(f"w-history-{field}", "")) for field in FIELDS}
+    return {**chosen, "times": chosen["times"] if chosen["times"] in SPANS else ""}
 
 
 def draw() -> None:
@@ -291,20 +169,19 @@ def draw() -> None:
     page = page_frame("history", "Who decided what?")
     chosen, at = _chosen(), int(st.session_state.get("w-history-at", 0))
 
-    def act(value: dict[str, Any]) -> None:
-        workspace = hub().workspace(page.key)
+    def change(value: dict[str, Any]) -> None:
         do = value.get("do")
         if do == "undo":
-            take_back(page, value.get("decision"), value.get("batch"))
+            undo(page, value.get("decision"), value.get("batch"))
         elif do == "class-undo":
-            workspace.class_editor.undo(str(value.get("event")), page.actor)
-            state.session().notice = "Taken back: every sample has the class that it had before."
+            hub().workspace(page.key).class_editor.undo(str(value.get("event")), page.actor)
+            state.session().notice = UNDONE
         elif do == "revert" and isinstance(value.get("picked"), list):
-            revert(page, [str(v) for v in value["picked"]])
+            undo_picked(page, [str(v) for v in value["picked"]])
         elif do == "revert-all" and isinstance(value.get("expect"), int):
-            revert_all(page, where_of(chosen), value["expect"])
-        elif not people.act(page, value):
-            acts.dispatch(value)
+            undo_all(page, where_of(chosen), value["expect"])
+        elif not people.handle(page, value):
+            actions.dispatch(value)
 
     def handle(value: dict[str, Any]) -> None:
         do = value.get("do")
@@ -315,7 +192,7 @@ def draw() -> None:
             st.session_state["w-history-at"] = max(0, value["to"])
         else:
             try:
-                act(value)
+                change(value)
             except WinnowError as error:
                 state.session().notice = str(error)
 

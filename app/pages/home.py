@@ -1,4 +1,4 @@
-"""New dataset: bring one, see what Winnow makes of its columns, start the scan; or open one that was scanned before."""
+"""New dataset: choose one, check its columns, start the scan; or open one that was scanned before."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 import streamlit as st
 
-from winnow.app.components.actions import dispatch, goto
-from winnow.app.components.html import ago, count, empty, esc, go, icon, notice, plural, seconds, stack
+from winnow.app.components.actions import dispatch, open_page
+from winnow.app.components.html import notice, plural, render, seconds
 from winnow.app.components.html_component import live
 from winnow.app.components.page_frame import bare_frame
 from winnow.app.server.state import hub
@@ -22,54 +22,43 @@ ROLES: dict[str, tuple[str, str]] = {
     "id": ("Id", "Names each sample; must be unique. Without one, the content names it."),
     "image": ("Image", "Paths relative to the table, or image bytes."),
     "text": ("Text", "The text to look at."),
-    "label": ("Label", "The given class. Without one, only duplicates, outsiders and broken samples can be found."),
+    "label": (
+        "Label",
+        "The given class. Without one, only duplicates, broken samples and those out of distribution can be found.",
+    ),
     "split": ("Split", "Train, test, … to find leaks between them."),
     "source": ("Source", "Where a sample comes from, to compare the health of sources."),
 }
 AUTO = "none"
 
 
+HINTS = (
+    ("folder", "A folder of images", "one subfolder per class, or flat without labels"),
+    ("table", "A table", "CSV, Parquet or JSON Lines with image paths, image bytes or text"),
+    ("deployed_code", "A Hugging Face dataset", "saved on disk with save_to_disk"),
+    ("scatter_plot", "Embeddings", "Parquet or .npy, with predicted probabilities if you have them"),
+)
+"""What can be scanned: (icon, title, words)."""
+
+
 def _summary(path: Path) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = json.loads((path / "results.json").read_text(encoding="utf-8"))
+        results: dict[str, Any] = json.loads((path / "results.json").read_text(encoding="utf-8"))
         head = json.loads((path / "workspace.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return {**found, "name": head.get("name", path.name), "created": head.get("created")}
+    return {**results, "name": head.get("name", path.name), "created": head.get("created")}
 
 
 def recent_html() -> str:
     """Datasets opened lately, each with its health."""
     items = []
     for key, path in hub().recent():
-        found, job = _summary(path), scan_status(path)["state"]
-        name = found.get("name") or path.stem
-        if found.get("n"):
-            line = f"{count(found['n'])} {esc(found.get('modality', 'sample'))}s · {ago(found.get('created'))}"
-            bar = stack(found.get("verdict_counts", {}), found["n"], name)
-        else:
-            line = {
-                "running": "being scanned now",
-                "failed": "the scan failed",
-                "cancelled": "the scan was cancelled",
-            }.get(job, "not scanned to the end")
-            bar = ""
-        busy = "<span class='w-badge'>scanning</span>" if job == "running" else ""
+        summary, job = _summary(path), scan_status(path)["state"]
         items.append(
-            f"<li><a href='/overview?ws={key}' {go('workspace', key=key)}><span class='w-row'><b class='w-cut'>{esc(name)}</b>{busy}"
-            f"<span class='w-muted w-push'>{line}</span></span><span class='w-muted w-cut w-path' title='{esc(path)}'>{esc(path)}</span>{bar}</a></li>"
+            {"key": key, "path": path, "summary": summary, "job": job, "name": summary.get("name") or path.stem}
         )
-    if not items:
-        return (
-            "<section class='w-card'><header><h2>Open a dataset</h2></header>"
-            + empty(
-                "Nothing scanned yet",
-                "Scan a dataset on the left, or run `winnow demo` in a terminal to try Winnow on planted problems.",
-                glyph="dataset",
-            )
-            + "</section>"
-        )
-    return f"<section class='w-card'><header><h2>Open a dataset</h2><span class='w-muted'>{plural(len(items), 'dataset')} on this computer</span></header><ul class='w-recent'>{''.join(items)}</ul></section>"
+    return render("home", "recent", items)
 
 
 def _open_by_path() -> None:
@@ -80,7 +69,7 @@ def _open_by_path() -> None:
             path = Path(typed).expanduser()
             if (path / "workspace.json").is_file() or (path / "job").is_dir():
                 state.open_workspace(hub().add(path))
-                goto("overview")
+                open_page("overview")
                 st.rerun()
             live(notice(f"There is no Winnow workspace at {path}. Scan a source into it first.", "bad"), "w-open-error")
 
@@ -94,43 +83,39 @@ def _source() -> str | None:
         label_visibility="collapsed",
     )
     if how == "Upload a file":
-        given = st.file_uploader(
+        upload = st.file_uploader(
             "A table (CSV, Parquet, JSON Lines)",
             type=["csv", "tsv", "parquet", "jsonl", "ndjson", "npy"],
             label_visibility="collapsed",
         )
-        if given is None:
+        if upload is None:
             return None
-        if st.session_state.get("w-upload") != given.file_id:
-            st.session_state["w-upload-path"] = str(scans.keep_upload(given.name, given))
-            st.session_state["w-upload"] = given.file_id
+        if st.session_state.get("w-upload") != upload.file_id:
+            st.session_state["w-upload-path"] = str(scans.keep_upload(upload.name, upload))
+            st.session_state["w-upload"] = upload.file_id
         return str(st.session_state["w-upload-path"])
     typed = st.text_input(
         "Path",
         key="w-path",
-        placeholder="A folder of images, a CSV, Parquet or JSON Lines table, a saved Hugging Face dataset, or embeddings",
+        placeholder="A folder of images, a table (CSV, Parquet, JSON Lines), a saved Hugging Face dataset, or embeddings",
         label_visibility="collapsed",
     )
     return typed.strip() or None
 
 
-def _map_columns(found: Preview) -> ColumnMap:
-    names = [c.name for c in found.columns]
+def _map_columns(preview: Preview) -> ColumnMap:
+    names = [c.name for c in preview.columns]
     chosen: dict[str, str | None] = {}
     for column, (role, (title, tip)) in zip(st.columns(len(ROLES)), ROLES.items(), strict=True):
-        guess = getattr(found.guessed, role)
+        guess = getattr(preview.guessed, role)
         options = [f"{guess} ✓" if guess else AUTO, *[n for n in names if n != guess]]
-        picked = column.selectbox(title, options, key=f"w-col-{found.path}-{role}", help=tip)
-        chosen[role] = None if picked == options[0] else picked
+        name = column.selectbox(title, options, key=f"w-col-{preview.path}-{role}", help=tip)
+        chosen[role] = None if name == options[0] else name
     return ColumnMap(**chosen)
 
 
-def _preview_table(found: Preview) -> None:
-    st.dataframe(scans.table_of(found), height=196, hide_index=True, width="stretch")
-
-
-def _options(found: Preview) -> tuple[str | None, str, str]:
-    modality = str(found.modality or "image")
+def _options(preview: Preview) -> tuple[str | None, str, str]:
+    modality = str(preview.modality or "image")
     listed = [] if modality == "vector" else scans.encoders(modality)
     names = [e.name for e in listed]
     about = {
@@ -145,65 +130,52 @@ def _options(found: Preview) -> tuple[str | None, str, str]:
         disabled=not names,
     )
     device = middle.selectbox("Device", scans.devices(), help="auto takes a GPU where there is one.")
-    name = right.text_input("Name", value=Path(found.path).stem, max_chars=120)
+    name = right.text_input("Name", value=Path(preview.path).stem, max_chars=120)
     return (None if encoder not in names else encoder), device, name
 
 
-def _estimate_line(found: Preview, encoder: str | None, device: str) -> str:
-    n, exact = scans.rows_in(found)
+def _estimate_line(preview: Preview, encoder: str | None, device: str) -> str:
+    n, exact = scans.rows_in(preview)
     if n is None:
         return "The number of rows is not known before the scan."
     best = (
-        encoder or next((e.name for e in scans.encoders(str(found.modality)) if e.cached), "patches")
-        if str(found.modality) != "vector"
+        encoder or next((e.name for e in scans.encoders(str(preview.modality)) if e.cached), "patches")
+        if str(preview.modality) != "vector"
         else "vector"
     )
     guess = scans.estimate(hub(), n, best, device)
-    said = "from earlier scans here" if guess.measured else "a rough guess"
-    return f"{'' if exact else 'About '}{plural(n, 'row')}: about {seconds(guess.seconds)} ({said})."
+    basis = "from earlier scans here" if guess.measured else "a rough guess"
+    return f"{'' if exact else 'About '}{plural(n, 'row')}: about {seconds(guess.seconds)} ({basis})."
 
 
 def _new_scan() -> None:
     source = _source()
     if source is None:
-        live(
-            "<div class='w-hints'>"
-            + "".join(
-                f"<div>{icon(glyph)}<b>{title}</b><span class='w-muted'>{text}</span></div>"
-                for glyph, title, text in (
-                    ("folder", "A folder of images", "one subfolder per class, or flat without labels"),
-                    ("table", "A table", "CSV, Parquet or JSON Lines with image paths, image bytes or text"),
-                    ("deployed_code", "A Hugging Face dataset", "saved on disk with save_to_disk"),
-                    ("scatter_plot", "Embeddings", "Parquet or .npy, with predicted probabilities if you have them"),
-                )
-            )
-            + "</div>",
-            "w-hints",
-        )
+        live(render("home", "hints", HINTS), "w-hints")
         return
     try:
-        found = scans.look(source, ColumnMap())
+        preview = scans.look(source, ColumnMap())
     except WinnowError as error:
         live(notice(str(error), "bad"), "w-source-error")
         return
-    columns = _map_columns(found)
+    columns = _map_columns(preview)
     if columns != ColumnMap():
         try:
-            found = replace(scans.look(source, columns), guessed=found.guessed)
+            preview = replace(scans.look(source, columns), guessed=preview.guessed)
         except WinnowError as error:
             live(notice(str(error), "bad"), "w-column-error")
             return
-    _preview_table(found)
-    if found.notices:
-        live("".join(notice(n) for n in found.notices[:3]), "w-preview-notes")
-    encoder, device, name = _options(found)
+    st.dataframe(scans.table_of(preview), height=196, hide_index=True, width="stretch")
+    if preview.notices:
+        live("".join(notice(n) for n in preview.notices[:3]), "w-preview-notes")
+    encoder, device, name = _options(preview)
     with st.expander("Bring your own embeddings or probabilities; where the results go"):
         left, right = st.columns(2)
         embeddings = left.text_input("Embeddings (Parquet or .npy)", key="w-emb")
         probabilities = right.text_input("Predicted probabilities (Parquet or .npy)", key="w-prob")
         out = st.text_input("Results", value=str(scans.default_out(source)))
-    go_on, said = st.columns([1, 3], vertical_alignment="center")
-    if go_on.button("Start the scan", type="primary", width="stretch", icon=":material/play_arrow:"):
+    start, estimate = st.columns([1, 3], vertical_alignment="center")
+    if start.button("Start the scan", type="primary", width="stretch", icon=":material/play_arrow:"):
         config = ScanConfig.of(
             source,
             columns=columns,
@@ -215,9 +187,9 @@ def _new_scan() -> None:
         )
         key = scans.begin(hub(), config, Path(out).expanduser(), state.session().actor, state.session().proven)
         state.open_workspace(key)
-        goto("overview")
+        open_page("overview")
         st.rerun()
-    said.html(f"<span class='w-muted w-fine'>{_estimate_line(found, encoder, device)}</span>")
+    estimate.html(render("home", "fine", _estimate_line(preview, encoder, device)))
 
 
 def draw() -> None:
@@ -231,11 +203,8 @@ def draw() -> None:
         return
     left, right = st.columns([7, 5], gap="medium")
     with left, st.container(border=True, key="w-new"):
-        live("<h2>Scan a new dataset</h2>", "w-new-title")
+        live(render("home", "title"), "w-new-title")
         _new_scan()
     with right:
         live(recent_html(), "w-recent", dispatch)
         _open_by_path()
-
-
-__all__ = ["draw"]

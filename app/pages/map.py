@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 from winnow.app.components import theme
-from winnow.app.components.js_mount import surface
+from winnow.app.components.js_mount import mount_surface
 from winnow.app.components.page_frame import Page, page_frame
 from winnow.core.types import ISSUE_KINDS
 
 
 def colours(page: Page) -> list[list[str]]:
     """What the points can be coloured by: [name, words], only what this dataset has."""
-    found = [["verdict", "Verdict"]]
+    options = [["verdict", "Verdict"]]
     if page.info.class_names:
-        found += [["label", "Given label"], ["suggested_label", "Suggested label"]]
-    found += [["cluster", "Cluster"], ["decision", "Decision"]]
-    found += [["split", "Split"]] if any(page.counts.by_split or ()) else []
-    found += [["source", "Source"]] if any(page.counts.by_source or ()) else []
-    found += [[kind, theme.says(kind)] for kind in theme.VERDICTS if kind in set(ISSUE_KINDS)]
+        options += [["label", "Given label"], ["suggested_label", "Suggested label"]]
+    options += [["cluster", "Cluster"], ["decision", "Decision"]]
+    options += [["split", "Split"]] if any(page.counts.by_split or ()) else []
+    options += [["source", "Source"]] if any(page.counts.by_source or ()) else []
+    options += [[kind, theme.verdict_name(kind)] for kind in theme.VERDICTS if kind in set(ISSUE_KINDS)]
     return [
-        *found,
+        *options,
         ["confidence", "Confidence of the verdict"],
         *([s.name, s.title] for s in page.workspace.signals() if s.ran),
     ]
 
 
 def draw() -> None:
-    """The page."""
+    """Draw the page."""
     page = page_frame("map", "Where do the problems lie?")
-    surface("map", {**page.data(), "colours": colours(page), "modality": str(page.info.modality)}, key="w-map")
+    mount_surface("map", {**page.data(), "colours": colours(page), "modality": str(page.info.modality)}, key="w-map")

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from winnow.app.components import theme
-from winnow.app.components.actions import dispatch, goto
-from winnow.app.components.charts import cells_of, queue_link
-from winnow.app.components.html import button, count, dot, esc, go, icon, no_match, percent, plural
-from winnow.app.components.page_frame import Page, fill, page_frame
-from winnow.app.components.thumbnails import picture
+from winnow.app.components.actions import dispatch, open_page
+from winnow.app.components.charts import cells_of
+from winnow.app.components.html import no_match, plural, render
+from winnow.app.components.page_frame import Page, draw_body, page_frame
+from winnow.app.components.thumbnails import picture, rows_of
 from winnow.app.server.state import hub
-from winnow.app.session import cache, filters, state
+from winnow.app.session import cache, state
 from winnow.app.session.filters import PROBLEMS
 from winnow.core import PICKS, USUAL_SECONDS, Filter
 from winnow.core.types import Kind
@@ -34,7 +33,13 @@ class Line:
     filter: Filter
     sort: str
     title: str
-    mark: str = ""
+    pace: float
+    kind: str = ""
+
+    @property
+    def time(self) -> str:
+        """About how long the queue takes."""
+        return duration(self.n * self.pace)
 
 
 def duration(seconds: float) -> str:
@@ -50,172 +55,121 @@ def amount(n: int, pace: float) -> str:
     return f"{plural(n, 'sample')} · about {duration(n * pace)}" if n else "nothing to decide"
 
 
-def matching(page: Page, flt: Filter) -> int:
-    """How many samples a queue holds now."""
-    found: int = cache.counts(page.key, page.workspace, flt).matching
-    return found
-
-
-def starts(page: Page, pace: float) -> str:
+def starts(page: Page, pace: float) -> list[dict[str, Any]]:
     """The queues to begin with."""
-    open_ = replace(page.filter, state="undecided")
+    flt = page.filter
+    everything = "Every suspect, the surest first."
     disputed = "Samples that people decided differently. Until one decides, they are exported with their given label."
     offers = (
-        ("bolt", PICKS["thirty"].title, PICKS["thirty"].explain, replace(page.filter, pick="thirty"), "pick"),
-        (
-            "rule",
-            "All that needs a look",
-            "Every suspect, the surest first.",
-            replace(open_, verdicts=PROBLEMS),
-            "-confidence",
-        ),
-        ("balance", PICKS["doubt"].title, PICKS["doubt"].explain, replace(page.filter, pick="doubt"), "pick"),
-        ("groups", "People disagree", disputed, replace(page.filter, state="disputed"), "-confidence"),
+        ("bolt", PICKS["thirty"].title, PICKS["thirty"].explain, {"pick": "thirty"}, "pick"),
+        ("rule", "All that needs a look", everything, {"state": "undecided", "verdicts": PROBLEMS}, "-confidence"),
+        ("balance", PICKS["doubt"].title, PICKS["doubt"].explain, {"pick": "doubt"}, "pick"),
+        ("groups", "People disagree", disputed, {"state": "disputed"}, "-confidence"),
     )
-    cards = []
-    for glyph, title, explain, flt, sort in offers:
-        n = matching(page, flt)
-        inner = f"{icon(glyph)}<b>{esc(title)}</b><span class='w-muted w-amount'>{amount(n, pace)}</span><p>{esc(explain)}</p>"
-        if n:
-            cards.append(queue_link(inner, flt, "review", sort, "w-start", f"Review {plural(n, 'sample')}", page.key))
-        else:
-            cards.append(f"<div class='w-start w-zero'>{inner}</div>")
-    return f"<section class='w-starts' aria-label='Where to begin'>{''.join(cards)}</section>"
+    queues = []
+    for icon, title, explain, changes, sort in offers:
+        queue = replace(flt, **changes)
+        n = cache.counts(page.key, page.workspace, queue).matching
+        look = {"icon": icon, "title": title, "explain": explain, "amount": amount(n, pace)}
+        queues.append({"n": n, "filter": queue, "sort": sort, **look})
+    return queues
 
 
-def listing(page: Page, title: str, note: str, lines: Sequence[Line], pace: float) -> str:
-    """A list of queues with count and time."""
-    rows = "".join(
-        "<li>"
-        + queue_link(
-            f"<span class='w-cut'>{line.mark}{esc(line.name)}</span><b>{count(line.n)}</b><span class='w-time'>{duration(line.n * pace)}</span>",
-            line.filter,
-            "review",
-            line.sort,
-            "",
-            line.title,
-            page.key,
-        )
-        + "</li>"
-        for line in lines
-    )
-    return (
-        f"<section class='w-card'><header><h2>{esc(title)}</h2><span class='w-muted w-cut'>{esc(note)}</span></header>"
-        f"<ul class='w-queue'>{rows}</ul></section>"
-    )
-
-
-def by_verdict(page: Page) -> list[Line]:
-    """One queue per verdict; the calm ones too, for whoever wants to check them."""
+def by_verdict(page: Page, pace: float) -> list[Line]:
+    """One queue per verdict; also those that ask for no decision, for whoever wants to check them."""
     flt = replace(page.filter, state="undecided")
-    found = cache.counts(page.key, page.workspace, flt).by_verdict
+    counts = cache.counts(page.key, page.workspace, flt).by_verdict
     return [
         Line(
-            style.says,
-            found.get(kind, 0),
+            style.name,
+            counts[kind],
             replace(flt, verdicts=(kind,)),
             "-confidence" if kind == Kind.CLEAN else f"-{kind}",
-            f"{style.says} ({style.term})",
-            f"{dot(kind)} ",
+            style.means,
+            pace,
+            kind,
         )
         for kind, style in theme.VERDICTS.items()
-        if found.get(kind)
+        if counts.get(kind)
     ]
 
 
-def by_pair(page: Page) -> tuple[list[Line], int]:
+def by_pair(page: Page, pace: float) -> tuple[list[Line], int]:
     """The largest mix-ups (given → suggested), and how many there are."""
     flt = replace(page.filter, state="undecided")
     cells = cells_of(cache.confusion(page.key, page.workspace, flt))
-    largest = sorted(cells.items(), key=lambda kv: (-kv[1], kv[0]))[:ROWS]
-    kinds = ("noisy_label",)
-    return [
+    lines = [
         Line(
             f"{given} → {suggested}",
             n,
-            replace(flt, pair=(given, suggested), kinds=kinds),
+            replace(flt, pair=(given, suggested), kinds=("noisy_label",)),
             "-noisy_label",
             f"{n:,} labelled {given} look like {suggested}",
+            pace,
         )
-        for (given, suggested), n in largest
-    ], len(cells)
+        for (given, suggested), n in list(cells.items())[:ROWS]
+    ]
+    return lines, len(cells)
 
 
-def by_cluster(page: Page) -> tuple[list[Line], int]:
+def by_cluster(page: Page, pace: float) -> tuple[list[Line], int]:
     """The clusters with most suspects, and how many have any."""
     flt = replace(page.filter, verdicts=PROBLEMS, state="undecided")
     names = cache.cluster_names(page.key, page.workspace)
-    found = {c: n for c, n in cache.counts(page.key, page.workspace, flt).by_cluster.items() if c != -1}
-    largest = sorted(found.items(), key=lambda kv: (-kv[1], kv[0]))[:ROWS]
-    return [
+    counts = {c: n for c, n in cache.counts(page.key, page.workspace, flt).by_cluster.items() if c != -1}
+    largest = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:ROWS]
+    lines = [
         Line(
             f"Cluster {names.get(cluster, cluster)}",
             n,
             replace(flt, clusters=(cluster,)),
             "-confidence",
             f"Review {plural(n, 'suspect')} of this cluster",
+            pace,
         )
         for cluster, n in largest
-    ], len(found)
+    ]
+    return lines, len(counts)
 
 
-def troubled(page: Page) -> list[tuple[dict[str, Any], list[str]]]:
-    """(facts, ids) of each small group with surely more labels that look wrong, or more hard samples, than the whole; wrong
-    labels first, and within a kind the surest first.
+def troubled_groups(page: Page) -> list[tuple[dict[str, Any], list[str], str]]:
+    """Small groups with surely more noisy labels or hard samples than the whole: (facts, ids, kind).
+
+    Noisy labels come first, and within a kind the surest.
     """
-    found = [
-        (row, ids)
+    groups = [
+        (row, ids, "noisy_label" if "wrong" in row["fact"] else "hard")
         for table in page.workspace.dataset_checks()
         if table["name"] == "rare_slice"
         for row, ids in zip(table["rows"], table["examples"], strict=True)
         if str(row.get("fact", "")).startswith("more") and ids
     ]
-    return sorted(found, key=lambda f: "wrong" not in f[0]["fact"])
+    return sorted(groups, key=lambda group: group[2] != "noisy_label")
 
 
 def groups(page: Page) -> str:
     """These groups by name, with counts and examples; a click opens their samples in Review."""
-    found = troubled(page)
-    if not found or page.filter != Filter():
+    troubled = troubled_groups(page)
+    if not troubled or page.filter != Filter():
         return ""
-    shown = [ids[:EXAMPLES] for _, ids in found[:GROUPS]]
-    wanted = list(dict.fromkeys(i for ids in shown for i in ids))
-    tiles = {
-        r["sample_id"]: picture(page, r, "w-mini")
-        for r in page.workspace.rows(filters.with_ids(Filter(), wanted), "row", 0, len(wanted))
-    }
+    shown = troubled[:GROUPS]
+    samples = rows_of(page, (i for _, ids, _ in shown for i in ids[:EXAMPLES]))
     few = 1 if page.info.modality == "text" else EXAMPLES
-    lines = []
-    for at, (row, _) in enumerate(found[:GROUPS]):
-        kind = "noisy_label" if "wrong" in row["fact"] else "hard"
-        said = "labels look wrong" if kind == "noisy_label" else "are hard"
-        name = row.get("name") or f"Cluster {row['cluster']}"
-        examples = "".join(tiles.get(i, "") for i in shown[at][:few])
-        lines.append(
-            f"<tr><th scope='row'>{button(name, go('group', at=at), extra='w-small w-quiet')}</th><td class='w-cut'>{esc(row['class'])}</td>"
-            f"<td class='w-r'>{dot(kind)} <b>{count(row['samples'])}</b> of {count(row['of'])}</td><td>{said}</td>"
-            f"<td class='w-r' title='Surely at least {percent(row['low'], 1)}'>{percent(row['share'], 1)}</td><td class='w-r w-muted w-whole-share'>{percent(row['whole'], 1)}</td>"
-            f"<td><div class='w-strip'>{examples}</div></td></tr>"
-        )
     note = "95% sure, over all groups at once; click a name to review it"
-    if len(found) > GROUPS:
-        note = f"{GROUPS} of {len(found):,}, {note}"
-    return (
-        f"<section class='w-card'><header><h2>Groups with more problems</h2><span class='w-muted w-cut'>{note}</span></header>"
-        "<div class='w-scroll' tabindex='0' role='region' aria-label='Groups with more problems'><table class='w-table w-slices'><thead><tr><th>Group</th><th>Commonest label</th>"
-        "<th class='w-r'>Samples</th><th></th><th class='w-r'>Share</th><th class='w-r w-whole-share'>In the whole</th><th>Examples</th></tr></thead>"
-        f"<tbody>{''.join(lines)}</tbody></table></div></section>"
-    )
+    if len(troubled) > GROUPS:
+        note = f"{GROUPS} of {len(troubled):,}, {note}"
+    rows = [(row, kind, [picture(page, samples[i]) for i in ids[:few] if i in samples]) for row, ids, kind in shown]
+    return render("queues", "troubled", note, rows)
 
 
 def open_group(page: Page, at: Any) -> None:
     """Go through the samples of one of these groups."""
-    found = troubled(page)
-    if isinstance(at, int) and 0 <= at < len(found):
-        row, ids = found[at]
-        state.only(Filter(), "-noisy_label" if "wrong" in row["fact"] else "-hard")
+    troubled = troubled_groups(page)
+    if isinstance(at, int) and 0 <= at < len(troubled):
+        _, ids, kind = troubled[at]
+        state.only(Filter(), f"-{kind}")
         state.set_selection(hub().keep_selection(page.key, ids))
-        goto("review")
+        open_page("review")
 
 
 def body(page: Page) -> str:
@@ -223,26 +177,14 @@ def body(page: Page) -> str:
     if not page.counts.matching:
         return no_match()
     pace = cache.pace(page.key, page.workspace, page.actor)
-    own = pace != USUAL_SECONDS
-    lists = [
-        listing(
-            page,
-            "By verdict",
-            f"{pace:.1f} s a decision, {'your pace' if own else 'the usual pace'}",
-            by_verdict(page),
-            pace,
-        )
-    ]
-    if page.info.n_labelled:
-        pairs, n = by_pair(page)
-        if pairs:
-            note = "given → suggested" + (f", the largest {len(pairs)} of {n:,}" if n > len(pairs) else "")
-            lists.append(listing(page, "By mix-up", note, pairs, pace))
-    clusters, n = by_cluster(page)
-    if clusters:
-        note = "with suspects" + (f", the largest {len(clusters)} of {n:,}" if n > len(clusters) else "")
-        lists.append(listing(page, "By cluster", note, clusters, pace))
-    return f"<div class='w-queues'>{starts(page, pace)}<div class='w-three'>{''.join(lists)}</div>{groups(page)}</div>"
+    whose = "your pace" if pace != USUAL_SECONDS else "the usual pace"
+    lists = [("By verdict", f"{pace:.1f} s a decision, {whose}", by_verdict(page, pace))]
+    parts = [("By mix-up", "given → suggested", by_pair)] if page.info.n_labelled else []
+    for title, note, list_queues in [*parts, ("By cluster", "with suspects", by_cluster)]:
+        lines, n = list_queues(page, pace)
+        if lines:
+            lists.append((title, f"{note}, the largest {len(lines)} of {n:,}" if n > len(lines) else note, lines))
+    return render("queues", "body", page, starts(page, pace), lists, groups(page))
 
 
 def draw() -> None:
@@ -255,4 +197,4 @@ def draw() -> None:
         else:
             dispatch(value)
 
-    fill(page, lambda: body(page), handle)
+    draw_body(page, lambda: body(page), handle)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from winnow.app.components.js_mount import opened, surface
-from winnow.app.components.page_frame import Page, page_frame
+from winnow.app.components.js_mount import first_sample, mount_surface
+from winnow.app.components.page_frame import page_frame
 from winnow.app.session import filters, state
 from winnow.core import CLICKS, Filter
 from winnow.core.types import Kind
 
 
 def queue_of(flt: Filter, sort: str | None, selection: str | None) -> tuple[str, str]:
-    """The queue that a filter means, as a query string, and what it holds in words (see filters.to_review)."""
+    """The queue of a filter as a query string, and what it holds in a word (see :func:`filters.to_review`)."""
     flt, sort, suspects = filters.to_review(flt, sort, selection)
     more = {"sort": sort} | ({"selection": selection} if selection else {})
     return filters.to_query(flt, **more), "suspects" if suspects else ""
@@ -22,21 +22,21 @@ def question(flt: Filter) -> str:
         return {"thirty": f"Which {CLICKS} decisions are worth most?", "doubt": "Which way do these go?"}[flt.pick]
     if flt.state == "disputed":
         return "Who is right here?"
-    asked = {
+    questions = {
         Kind.NOISY_LABEL: "Which labels are wrong?",
-        Kind.OOD: "Which samples do not belong?",
-        Kind.DUPLICATE: "Which copies can go?",
-        Kind.BROKEN: "Which samples cannot be used?",
-        Kind.HARD: "Which are hard, and right?",
-        Kind.NAIVE: "Which samples add little?",
-        Kind.CLEAN: "Are these fine?",
+        Kind.OOD: "Which samples are out of distribution?",
+        Kind.DUPLICATE: "Which duplicates can go?",
+        Kind.BROKEN: "Which samples are broken?",
+        Kind.HARD: "Which samples are hard?",
+        Kind.NAIVE: "Which samples are naive?",
+        Kind.CLEAN: "Are these clean?",
     }
-    return asked[Kind(flt.verdicts[0])] if len(flt.verdicts) == 1 else "What should happen to this sample?"
+    return questions[Kind(flt.verdicts[0])] if len(flt.verdicts) == 1 else "What should happen to this sample?"
 
 
 def draw() -> None:
-    """The page."""
-    page: Page = page_frame("review", question(state.session().filter))
+    """Draw the page."""
+    page = page_frame("review", question(state.session().filter))
     s = state.session()
-    queue, words = queue_of(s.filter, s.sort, s.selection)
-    surface("review", {**page.data(), "queue": queue, "holds": words, "open": opened()}, key="w-review")
+    queue, noun = queue_of(s.filter, s.sort, s.selection)
+    mount_surface("review", {**page.data(), "queue": queue, "holds": noun, "open": first_sample()}, key="w-review")

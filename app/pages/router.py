@@ -8,7 +8,8 @@ from collections.abc import Callable
 import streamlit as st
 
 from winnow.app.components import theme
-from winnow.app.components.html import notice
+from winnow.app.components.actions import NEXT_PAGE
+from winnow.app.components.html import notice, render
 from winnow.app.components.page_frame import draw_sidebar
 from winnow.app.components.sidebar import PAGES
 from winnow.app.server.signin import gate
@@ -20,9 +21,9 @@ from winnow.core import WinnowError
 
 def _draw(name: str) -> Callable[[], None]:
     def draw() -> None:
-        view = importlib.import_module(f"winnow.app.pages.{'home' if name == 'new' else name}")
+        module = importlib.import_module(f"winnow.app.pages.{'home' if name == 'new' else name}")
         try:
-            view.draw()
+            module.draw()
         except WinnowError as error:
             st.html(notice(str(error), "bad"))
 
@@ -35,17 +36,16 @@ def run() -> None:
     st.set_page_config(
         page_title="Winnow", page_icon=str(theme.ASSETS / "logo.svg"), layout="wide", initial_sidebar_state="expanded"
     )
-    st.html(f"<style>{theme.css()}</style>")
-    if (who := gate()) is not None:
-        state.signed_in(who)
+    st.html(render("macros", "style", theme.css()))
+    if (person := gate()) is not None:
+        state.signed_in(person)
     state.read_url()
-    has_data = state.session().key is not None
-    first = "overview" if has_data else "new"
+    first = "new" if state.session().key is None else "overview"
     pages = {name: st.Page(_draw(name), title=f"{title} · Winnow", url_path=name) for name, (title, _) in PAGES.items()}
     index = st.Page(_draw(first), title="Winnow", url_path="index", default=True)
     current = st.navigation([index, *pages.values()], position="hidden")
-    if (wanted := st.session_state.pop("w-goto", None)) and pages[wanted] != current:
-        st.switch_page(pages[wanted], query_params=filters.params_of(state.pairs(state.session())))
+    if (name := st.session_state.pop(NEXT_PAGE, None)) and pages[name] != current:
+        st.switch_page(pages[name], query_params=filters.params_of(state.pairs(state.session())))
     if (key := st.session_state.pop("w-rescan", None)) is not None:
         try:
             again(hub(), key, state.session().actor, state.session().proven)

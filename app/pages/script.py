@@ -1,5 +1,5 @@
 """The script that Streamlit runs for every tab. All of it lives in :mod:`winnow.app.pages.router`."""
 
-from winnow.app.pages import router as shell
+from winnow.app.pages import router
 
-shell.run()
+router.run()

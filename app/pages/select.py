@@ -8,8 +8,8 @@ from typing import Any
 
 import streamlit as st
 
-from winnow.app.components import subset_cards as parts
-from winnow.app.components.actions import dispatch, goto
+from winnow.app.components import subset_cards as cards
+from winnow.app.components.actions import dispatch, open_page
 from winnow.app.components.html import notice
 from winnow.app.components.html_component import Handler, live
 from winnow.app.components.page_frame import Page, page_frame
@@ -31,7 +31,7 @@ from winnow.core import (
 
 EVERY = 1.0
 SETTLED_S = 2.5
-"""A choice that was left alone for so long is measured."""
+"""A choice that has not changed for this long is measured."""
 
 ALL = "Everything"
 
@@ -45,31 +45,24 @@ def draw() -> None:
     methods = [m for m in cache.methods(page.key, page.workspace) if not m["why_not"]]
     left, right = st.columns([5, 7], gap="small")
     with left, st.container(border=True, key="w-select"):
-        wish, among, target = _controls(page, methods, _recommended(page))
+        request, among, target = _controls(page, methods, _recommended(page))
     try:
-        choice, report = cache.choice(page.key, page.workspace, wish, among, target)
+        choice, report = cache.choice(page.key, page.workspace, request, among, target)
     except WinnowError as error:
         with right:
             st.html(notice(str(error), "warn"))
         return
     with left:
         _keep(page, choice)
-        live(
-            "<div class='w-stackrow'>"
-            + parts.shares("Classes", report.classes, [w for w in report.warnings if w.startswith("The class")])
-            + parts.shares("Sources", report.groups, [w for w in report.warnings if w.startswith("The source")])
-            + "</div>",
-            "w-select-shares",
-            dispatch,
-        )
+        live(cards.shares(report), "w-select-shares", dispatch)
     with right:
-        said = "".join(notice(text) for text in choice.notices)
-        live(said + parts.scorecard(choice, report), "w-select-score", dispatch)
-        if (found := Payoffs(Path(page.info.path) / "selections").get(choice.fingerprint)) is not None:
-            live(parts.payoff_card(found), "w-select-measured", dispatch)
+        notices = "".join(notice(text) for text in choice.notices)
+        live(notices + cards.scorecard(choice, report), "w-select-score", dispatch)
+        if (measured := Payoffs(Path(page.info.path) / "selections").get(choice.fingerprint)) is not None:
+            live(cards.payoff_card(measured), "w-select-measured", dispatch)
         else:
             _payoff(page, choice, among, target)
-        _comparison(page, wish, among, target)
+        _comparison(page, request, among, target)
 
 
 def _recommended(page: Page) -> str | None:
@@ -77,42 +70,44 @@ def _recommended(page: Page) -> str | None:
     kept = Comparisons(Path(page.info.path) / "selections")
     if not kept.there():
         return None
-    found = kept.latest(cache.comparison_marks(page.key, page.workspace, SubsetRequest())[1])
-    return found["recommended"] if found else None
+    latest = kept.latest(cache.comparison_marks(page.key, page.workspace, SubsetRequest())[1])
+    return latest["recommended"] if latest else None
 
 
-def _comparison(page: Page, wish: SubsetRequest, among: tuple[str, ...] | None, target: tuple[str, ...] | None) -> None:
-    """Every method beside random under the settings on the page: as it was measured, as it is being, or a button for it."""
-    mark, _ = cache.comparison_marks(page.key, page.workspace, wish, among, target)
+def _comparison(
+    page: Page, request: SubsetRequest, among: tuple[str, ...] | None, target: tuple[str, ...] | None
+) -> None:
+    """Every method beside random under the settings on the page: measured, being measured, or a button to start it."""
+    fingerprint, _ = cache.comparison_marks(page.key, page.workspace, request, among, target)
     root = Path(page.info.path)
     may = page.may(Right.DECIDE)
 
     def handle(value: dict[str, Any]) -> None:
         name = str(value.get("method"))
         if value.get("do") == "compare-start" and may:
-            start_comparison(root, mark, wish, state.session().actor, among, target)
+            start_comparison(root, fingerprint, request, state.session().actor, among, target)
         elif value.get("do") == "compare-cancel":
-            cancel_payoff(root, mark)
+            cancel_payoff(root, fingerprint)
         elif value.get("do") == "method" and name in SELECTORS:
             st.session_state["w-method"] = name
         else:
             dispatch(value)
 
-    if (found := Comparisons(root / "selections").get(mark)) is not None:
-        live(parts.comparison_card(found, wish.method), "w-select-compared", handle)
-    elif payoff_status(root, mark)["state"] == "running":
-        _comparing(root, mark, handle)
+    if (measured := Comparisons(root / "selections").get(fingerprint)) is not None:
+        live(cards.comparison_card(measured, request.method), "w-select-compared", handle)
+    elif payoff_status(root, fingerprint)["state"] == "running":
+        _comparing(root, fingerprint, handle)
     else:
-        live(parts.comparison_wanted(payoff_status(root, mark), may), "w-select-compare", handle)
+        live(cards.comparison_offer(payoff_status(root, fingerprint), may), "w-select-compare", handle)
 
 
 @st.fragment(run_every=EVERY)
-def _comparing(root: Path, mark: str, handle: Handler) -> None:
-    """A comparison that is being made, until it is there."""
-    now = payoff_status(root, mark)
-    if now["state"] != "running":
+def _comparing(root: Path, fingerprint: str, handle: Handler) -> None:
+    """A comparison that is being made, until it is finished."""
+    status = payoff_status(root, fingerprint)
+    if status["state"] != "running":
         st.rerun(scope="app")
-    live(parts.comparison_waiting(now), "w-select-comparing", handle)
+    live(cards.comparison_waiting(status), "w-select-comparing", handle)
 
 
 def _controls(
@@ -122,10 +117,10 @@ def _controls(
     names = [m["name"] for m in methods]
     first = names.index(best if best in by_name else YARDSTICK)
 
-    def said(name: str) -> str:
+    def title(name: str) -> str:
         return by_name[name]["title"] + (" · recommended" if name == best else "")
 
-    name = st.selectbox("Method", names, index=first, format_func=said, key="w-method")
+    name = st.selectbox("Method", names, index=first, format_func=title, key="w-method")
     method = by_name[name]
     st.caption(method["explain"])
     percent = st.slider("How much to keep", 1, 100, 30, format="%d%%", key="w-budget")
@@ -174,10 +169,10 @@ def _controls(
         among = tuple(page.workspace.ids(page.filter))
     elif source in kept:
         among = tuple(page.workspace.saved_selections.ids(kept[source].handle))
-    wish = SubsetRequest(
+    request = SubsetRequest(
         name, f"{percent}%", int(seed), quality, diversity, int(per_class), groups, guard, unique, held
     )
-    return wish, among, target_ids
+    return request, among, target_ids
 
 
 def _filtered(page: Page) -> bool:
@@ -201,17 +196,16 @@ def _keep(page: Page, choice: SubsetChoice) -> None:
             key="w-keep-out",
         ) and _save(page, choice, name):
             st.session_state["w-export-what"] = " ".join(name.split())
-            goto("export")
+            open_page("export")
             st.rerun()
 
 
 def _save(page: Page, choice: SubsetChoice, name: str) -> bool:
-    chooser = page.workspace.subsets
     try:
-        there = {s.name.casefold(): s for s in page.workspace.saved_selections.all()}
-        known = there.get(" ".join(name.split()).casefold())
+        saved = {s.name.casefold(): s for s in page.workspace.saved_selections.all()}
+        known = saved.get(" ".join(name.split()).casefold())
         if known is None or known.fingerprint != choice.fingerprint:
-            chooser.save(choice, name, page.actor)
+            page.workspace.subsets.save(choice, name, page.actor)
     except WinnowError as error:
         st.html(notice(str(error), "bad"))
         return False
@@ -221,35 +215,33 @@ def _save(page: Page, choice: SubsetChoice, name: str) -> bool:
 
 @st.fragment(run_every=EVERY)
 def _payoff(page: Page, choice: SubsetChoice, among: tuple[str, ...] | None, target: tuple[str, ...] | None) -> None:
-    """The payoff of the choice on the page, until it is there. It starts by itself once the choice is left alone."""
-    root, mark = Path(page.info.path), choice.fingerprint
+    """The payoff of the choice on the page, until it is measured. That starts once the choice no longer changes."""
+    root, fingerprint = Path(page.info.path), choice.fingerprint
     guard = HoldoutGuard(root / "selections")
-    now = payoff_status(root, mark)
-    if Payoffs(root / "selections").get(mark) is not None:
+    status = payoff_status(root, fingerprint)
+    if Payoffs(root / "selections").get(fingerprint) is not None:
         st.rerun(scope="app")
-    seen = st.session_state.setdefault("w-payoff", {"mark": "", "since": 0.0, "running": ""})
-    if seen["mark"] != mark:
-        if seen["running"] and seen["running"] != mark:
-            cancel_payoff(root, seen["running"])
-        seen |= {"mark": mark, "since": time.monotonic(), "running": ""}
+    watched = st.session_state.setdefault("w-payoff", {"fingerprint": "", "since": 0.0, "running": ""})
+    if watched["fingerprint"] != fingerprint:
+        if watched["running"] and watched["running"] != fingerprint:
+            cancel_payoff(root, watched["running"])
+        watched |= {"fingerprint": fingerprint, "since": time.monotonic(), "running": ""}
 
     def begin() -> None:
-        seen["running"] = mark
+        watched["running"] = fingerprint
         start_payoff(root, choice, state.session().actor, among, target)
 
     def handle(value: dict[str, Any]) -> None:
         if value.get("do") == "payoff-cancel":
-            cancel_payoff(root, mark)
+            cancel_payoff(root, fingerprint)
         elif value.get("do") == "payoff-start":
             begin()
         else:
             dispatch(value)
 
-    if now["state"] == "none" and time.monotonic() - seen["since"] > SETTLED_S:
+    if status["state"] == "none" and time.monotonic() - watched["since"] > SETTLED_S:
         begin()
-        now = payoff_status(root, mark)
-    if now["state"] in ("running", "none"):
-        html = parts.payoff_waiting(now, len(guard.looks()))
-    else:
-        html = parts.payoff_ended(now)
+        status = payoff_status(root, fingerprint)
+    waiting = status["state"] in ("running", "none")
+    html = cards.payoff_waiting(status, len(guard.looks())) if waiting else cards.payoff_ended(status)
     live(html, "w-select-payoff", handle)

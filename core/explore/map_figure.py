@@ -41,7 +41,7 @@ def map_figure(points: pd.DataFrame, colour: str, title: str) -> Any:
             part = shown[values.astype(str) == name]
             if len(part):
                 marker = {"color": STYLES[Kind(name)].colour} if colour == "verdict" else {}
-                says = STYLES[Kind(name)].says if colour == "verdict" else name
+                says = STYLES[Kind(name)].name if colour == "verdict" else name
                 figure.add_trace(_trace(go, part, says, marker))
     figure.update_layout(
         title=title,

@@ -1,4 +1,4 @@
-"""How each verdict is called and coloured, wherever it is drawn (Okabe-Ito palette, readable by colour-blind people)."""
+"""How each verdict is called and coloured, wherever it is drawn (Okabe-Ito palette, safe for the colour-blind)."""
 
 from __future__ import annotations
 
@@ -8,20 +8,44 @@ from ..types import Kind
 
 
 @dataclass(frozen=True)
-class Style:
-    """A verdict's plain name, colour (hex) and Material icon."""
+class VerdictStyle:
+    """The look of one verdict.
 
-    says: str
+    Attributes
+    ----------
+    name
+        The field's term, as people read it.
+    means
+        What it means in plain words, for tooltips.
+    colour
+        ``#RRGGBB``.
+    icon
+        The Material icon.
+    """
+
+    name: str
+    means: str
     colour: str
     icon: str
 
 
-STYLES: dict[Kind, Style] = {
-    Kind.NOISY_LABEL: Style("Label looks wrong", "#D55E00", "label_off"),
-    Kind.OOD: Style("Does not belong", "#CC79A7", "travel_explore"),
-    Kind.DUPLICATE: Style("Seen before", "#0072B2", "content_copy"),
-    Kind.BROKEN: Style("Cannot be used", "#6E6E6E", "broken_image"),
-    Kind.HARD: Style("Hard, and right", "#E69F00", "exercise"),
-    Kind.NAIVE: Style("Adds little", "#56B4E9", "done_all"),
-    Kind.CLEAN: Style("Fine", "#009E73", "check_circle"),
+STYLES: dict[Kind, VerdictStyle] = {
+    Kind.NOISY_LABEL: VerdictStyle(
+        "Noisy label", "The models and its neighbours agree against the given label", "#D55E00", "label_off"
+    ),
+    Kind.OOD: VerdictStyle(
+        "Out of distribution",
+        "It lies far from the rest, or its neighbours have little in common",
+        "#CC79A7",
+        "travel_explore",
+    ),
+    Kind.DUPLICATE: VerdictStyle(
+        "Duplicate", "Another sample shows the same, or nearly the same", "#0072B2", "content_copy"
+    ),
+    Kind.BROKEN: VerdictStyle("Broken", "It cannot be read, or is flat or empty", "#6E6E6E", "broken_image"),
+    Kind.HARD: VerdictStyle(
+        "Hard", "The models find it difficult, but nothing speaks against its label", "#E69F00", "exercise"
+    ),
+    Kind.NAIVE: VerdictStyle("Naive", "The models learn it at once: it teaches them little", "#56B4E9", "done_all"),
+    Kind.CLEAN: VerdictStyle("Clean", "Nothing is wrong with it", "#009E73", "check_circle"),
 }

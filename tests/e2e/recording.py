@@ -95,7 +95,7 @@ def play(page: Page, url: str) -> Film:
     page.wait_for_load_state("networkidle")
     film.shoot(900)
     for i in range(11):
-        wrong = page.locator(".review .verdict").inner_text().endswith("Label looks wrong")
+        wrong = page.locator(".review .verdict").inner_text().endswith("Noisy label")
         film.press("w" if wrong else "x", 700 if i < 4 else 300)
     film.press("u", 800)
     page.evaluate(KEYCAP, "")

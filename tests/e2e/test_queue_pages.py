@@ -102,7 +102,7 @@ def test_groups_by_keyboard_and_a_whole_group_at_once(page: Page, server: Server
     with Workspace.open(server.workspace) as ws:
         assert set(ws.current()) == third
     page.keyboard.press("u")
-    expect(page.locator(".bulk .what")).to_contain_text("Took back")
+    expect(page.locator(".bulk .what")).to_contain_text("Undone")
     with Workspace.open(server.workspace) as ws:
         assert ws.current() == {}
 

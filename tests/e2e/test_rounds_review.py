@@ -114,7 +114,7 @@ def test_the_same_for_others_is_shown_first_then_decided_at_once_and_taken_back_
         assert set(ids) <= set(ws.current())
     page.unroute_all(behavior="wait")
     page.keyboard.press("u")
-    expect(page.locator(".banner")).to_contain_text("Took back 40 decisions")
+    expect(page.locator(".banner")).to_contain_text("Undone: 40 decisions")
     with Workspace.open(workspace) as ws:
         assert not set(ids) & set(ws.current())
         assert ws.info().n_decisions == before + 80

@@ -58,6 +58,6 @@ def test_another_persons_decision_appears_on_the_tile_and_on_the_card(
         assert sample(second) == on_screen, "nothing moves under the hand"
         for decision in made:
             ws.undo(actor="bob", decision_id=decision.decision_id)
-    expect(second.locator(".banner")).to_contain_text("took back a decision", timeout=WITHIN)
+    expect(second.locator(".banner")).to_contain_text("undid a decision", timeout=WITHIN)
     expect(second.locator(".review .history")).to_have_text("No decision yet")
     expect(first.locator(".badge")).to_be_hidden(timeout=WITHIN)

@@ -36,7 +36,7 @@ def test_ctrl_a_takes_everything_that_matches_and_undo_gives_it_back(
     assert len(decided(workspace)) == everything
     expect(page.locator(".tile .badge[data-action=exclude]").first).to_be_visible()
     page.keyboard.press("u")
-    expect(page.locator(".bulk .what")).to_contain_text(f"Took back {everything:,} decisions")
+    expect(page.locator(".bulk .what")).to_contain_text(f"Undone: {everything:,} decisions")
     assert decided(workspace) == {}
 
 
@@ -104,7 +104,7 @@ def test_hiding_in_the_legend_leaves_the_hidden_out(page: Page, server: Server, 
         clean = ws.info().verdict_counts["clean"]
     page.goto(f"{server.url}/map")
     open_map(page)
-    page.locator(".legend .entry", has_text="Fine").dblclick()
+    page.locator(".legend .entry", has_text="Clean").dblclick()
     expect(page.locator(".legend .entry[aria-pressed=true]")).to_have_count(1)
     lasso(page, 0.5, 0.5, 0.49)
     n = selected(page)

@@ -322,13 +322,13 @@ class Gallery {
     if (!picture) { tile.image.removeAttribute("src"); setText(tile.text, row.text || (this.data.modality === "vector" ? row.id : "cannot be read")); }
     else if (tile.image.getAttribute("src") !== row.thumb) tile.image.src = row.thumb;
     tile.dot.style.setProperty("--c", v.colour);
-    tile.dot.title = v.says;
+    tile.dot.title = v.name;
     setText(tile.name, row.label ?? "no label");
     setText(tile.value, this.sort === "row" ? "" : score(this.#value(row)));
     tile.value.title = this.sorter.selectedOptions[0]?.textContent || "";
     const decision = this.#decision(row);
     const suggested = row.suggested ?? row.suggested_label;
-    setText(tile.to, decision?.action === "relabel" ? `→ ${decision.label}` : row.verdict === "noisy_label" && suggested ? `${suggested}?` : v.says);
+    setText(tile.to, decision?.action === "relabel" ? `→ ${decision.label}` : row.verdict === "noisy_label" && suggested ? `${suggested}?` : v.name);
     show(tile.badge, Boolean(decision));
     if (decision) {
       const action = ACTIONS[decision.action] || { icon: "group", past: decision.action };
@@ -338,7 +338,7 @@ class Gallery {
     }
     const said = decision ? `, ${(ACTIONS[decision.action]?.past || decision.action).toLowerCase()}` : "";
     const group = this.sections ? `, ${this.shelves.sections[this.shelves.sectionOf(Number(tile.node.dataset.index))].name}` : "";
-    tile.node.setAttribute("aria-label", `${row.label ?? "no label"}, ${v.says}${said}${group}, sample ${row.id}`);
+    tile.node.setAttribute("aria-label", `${row.label ?? "no label"}, ${v.name}${said}${group}, sample ${row.id}`);
     tile.node.title = row.id;
   }
 

@@ -106,7 +106,7 @@ export class BulkBar {
       // not sent twice: whether a lost answer had been carried out cannot be seen from here
       const answer = await this.api.post("undo", body, { timeout: 60000 });
       this.last = null;
-      this.message = { tone: "done", text: answer.count ? `Took back ${plural(answer.count, "decision")}. Saved ✓` : "There was nothing left to take back." };
+      this.message = { tone: "done", text: answer.count ? `Undone: ${plural(answer.count, "decision")}. Saved ✓` : "There was nothing left to undo." };
       this.on.undone();
     } catch (error) {
       this.message = { tone: "failed", text: error.message };

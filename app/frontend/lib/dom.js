@@ -45,27 +45,28 @@ export const plural = (n, one, many = one + "s") => `${count(n)} ${n === 1 ? one
 /** A probability or score: two decimals, as everywhere in the app. */
 export const score = (x) => (x === null || x === undefined || Number.isNaN(x) ? "–" : Number(x).toFixed(2));
 
+let relativeTimes = [];
+/** Take over the server's table of relative times: [below how many seconds, unit, words][]. */
+export const setRelativeTimes = (table) => { relativeTimes = table; };
+
 /** "2 min ago"; the full UTC time belongs into the title. */
 export function ago(iso, now = Date.now()) {
   const seconds = Math.max(0, (now - Date.parse(iso)) / 1000);
-  if (!Number.isFinite(seconds)) return "";
-  if (seconds < 45) return "just now";
-  if (seconds < 3600) return `${Math.max(1, Math.round(seconds / 60))} min ago`;
-  if (seconds < 86400) return `${Math.round(seconds / 3600)} h ago`;
-  return `${Math.round(seconds / 86400)} d ago`;
+  const row = relativeTimes.find(([below]) => seconds < below);
+  return row ? row[2].replace("{n}", Math.floor(seconds / row[1])) : "";
 }
 
 export const ACTIONS = {
   accept: { icon: "check", past: "Kept", does: "Accept" },
   relabel: { icon: "sell", past: "Relabelled", does: "Relabel" },
   exclude: { icon: "block", past: "Excluded", does: "Exclude" },
-  undo: { icon: "undo", past: "Taken back", does: "Undo" },
+  undo: { icon: "undo", past: "Undone", does: "Undo" },
   skip: { icon: "redo", past: "Skipped", does: "Skip" },
 };
 
 /** Colour, icon and plain name of a verdict. `verdicts` comes from the app's one palette. */
 export function verdictOf(verdicts, kind) {
-  return verdicts[kind] || { says: kind || "Unknown", colour: "#6E6E6E", icon: "help" };
+  return verdicts[kind] || { name: kind || "Unknown", colour: "#6E6E6E", icon: "help" };
 }
 
 /** Whether keys typed now belong to a field, a menu or a dialog rather than to the page. */

@@ -177,7 +177,7 @@ export class Saver {
     const decisions = [];
     let size = 20;
     for (const { minted: _, ...d } of this.queue) {
-      if (d.undo) break; // taken back on return
+      if (d.undo) break; // undone on return
       size += JSON.stringify(d).length + 1;
       if (size > KEEPALIVE_LIMIT) break; // the rest lies in localStorage
       decisions.push(d);

@@ -3,7 +3,7 @@
  * be added and subtracted, and the exact members are worked out by the server from the outlines alone.
  */
 
-import { count, fillHeight, h, helpDialog, icon, isInteractive, isTyping, keepFocus, plural, setText } from "../lib/dom.js";
+import { count, fillHeight, h, helpDialog, icon, isInteractive, isTyping, keepFocus, plural, setRelativeTimes, setText } from "../lib/dom.js";
 import { Api } from "../lib/api.js";
 import { BulkBar } from "../lib/bulk.js";
 import { hearOthers } from "../lib/others.js";
@@ -54,6 +54,7 @@ class AtlasMap {
     this.component = component;
     this.data = component.data;
     this.api = new Api(this.data);
+    setRelativeTimes(this.data.ago);
     this.colour = this.data.colour || this.data.colours[0][0];
     this.arrays = new Map();
     this.hidden = new Set();

@@ -17,7 +17,7 @@ export function paint(name, colours, verdicts, dark) {
   const none = head.names.length;
   const tones = head.names.map((n, i) => (name === "verdict" && verdicts[n]?.colour) || DECISIONS[name === "decision" ? n : ""] || TONES[i % TONES.length]);
   tones.push(OTHER);
-  const entries = head.names.map((n, i) => ({ code: i, key: n, name: name === "verdict" ? verdicts[n]?.says ?? n : name === "cluster" ? `Cluster ${n}` : DECIDED[name === "decision" ? n : ""] ?? n, colour: tones[i], count: 0 }));
+  const entries = head.names.map((n, i) => ({ code: i, key: n, name: name === "verdict" ? verdicts[n]?.name ?? n : name === "cluster" ? `Cluster ${n}` : DECIDED[name === "decision" ? n : ""] ?? n, colour: tones[i], count: 0 }));
   entries.push({ code: none, key: null, name: name === "decision" ? "Not decided yet" : "none", colour: OTHER, count: 0 });
   const code = (row) => (array[row] === NONE || array[row] >= none ? none : array[row]);
   for (let i = 0; i < array.length; i += 1) entries[code(i)].count += 1;

@@ -81,7 +81,7 @@ export class Saved {
     }
   }
 
-  /** The first press asks, the second deletes: this cannot be taken back. */
+  /** The first press asks, the second deletes: this cannot be undone. */
   async #delete(s, button) {
     if (button.dataset.sure !== "yes") {
       button.dataset.sure = "yes";

@@ -149,8 +149,8 @@ export class CardView {
     show(this.keyFor.parentElement, said.some(([, z]) => z > 0));
     show(this.keyAgainst.parentElement, said.some(([, z]) => z < 0));
     show(this.keyDiffers, apart);
-    show(this.keySame, Boolean(marks?.other) && !apart);
-    show(this.key, !shaded && Boolean(said.length || marks?.other));
+    show(this.keySame, Boolean(marks?.differs) && !apart);
+    show(this.key, !shaded && Boolean(said.length || marks?.differs));
   }
 
   /** The marks of a sample have come. */
@@ -184,9 +184,9 @@ export class CardView {
     this.caption.title = [card.modality === "pair" ? card.text : null, card.id, ...Object.entries(card.meta || {}).map(([k, x]) => `${k}: ${x}`)].filter(Boolean).join("\n");
 
     this.verdict.style.setProperty("--c", v.colour);
-    this.verdict.title = v.term ? `${v.term}: ${score(card.confidence)}` : "";
+    this.verdict.title = v.means ? `${v.means} (${score(card.confidence)})` : "";
     setText(this.verdictIcon, v.icon);
-    setText(this.verdictText, v.says);
+    setText(this.verdictText, v.name);
     setText(this.confidence, score(card.confidence));
     this.confidence.title = "Confidence of this verdict";
     this.#otherKinds(card);
@@ -230,7 +230,7 @@ export class CardView {
     const flagged = Object.entries(card.kinds || {}).filter(([kind, k]) => k.flag && kind !== card.verdict);
     this.others.replaceChildren(...flagged.map(([kind, k]) => {
       const v = verdictOf(this.verdicts, kind);
-      return h("span.also", { title: `Also: ${v.says} (${score(k.p)}). ${k.reason || ""}`, vars: { c: v.colour }, role: "img", "aria-label": `Also: ${v.says}` }, icon(v.icon));
+      return h("span.also", { title: `Also: ${v.name} (${score(k.p)}). ${k.reason || ""}`, vars: { c: v.colour }, role: "img", "aria-label": `Also: ${v.name}` }, icon(v.icon));
     }));
   }
 
@@ -263,11 +263,11 @@ export class CardView {
       bar.row.style.visibility = kind ? "" : "hidden";
       if (!kind) return;
       const v = verdictOf(this.verdicts, kind);
-      setText(bar.name, v.says);
+      setText(bar.name, v.name);
       bar.bar.style.setProperty("--v", p);
       bar.bar.style.setProperty("--c", v.colour);
       setText(bar.value, score(p));
-      bar.row.title = card.kinds[kind].reason || v.term || "";
+      bar.row.title = card.kinds[kind].reason || v.means || "";
     });
   }
 

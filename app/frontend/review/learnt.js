@@ -62,7 +62,7 @@ export class Learnt {
     this.row.dataset.stop = advice.stop ? "1" : "";
     const most = round.precision.reduce((a, b) => (a && a.decided >= b.decided ? a : b), null);
     setText(this.right, most ? `${percent(most.share)} right so far (${percent(most.low)}–${percent(most.high)})` : "");
-    this.lines = [...round.precision.map((p) => precisionWords(p, this.verdicts[p.kind]?.says || p.kind)),
+    this.lines = [...round.precision.map((p) => precisionWords(p, this.verdicts[p.kind]?.name || p.kind)),
       ...(round.precision.some((p) => p.kind === "noisy_label") ? [noiseWords(round.noise)] : [])];
     this.right.title = this.lines.join("\n\n");
     setText(this.ahead, advice.ahead && advice.words ? `≈ ${Math.round(advice.next.value)} of the next ${advice.ahead}` : "");

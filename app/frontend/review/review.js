@@ -5,7 +5,7 @@
  * saving to `Saver`. Streamlit is not involved until the person leaves the page.
  */
 
-import { ACTIONS, count, fillHeight, h, helpDialog, icon, isInteractive, isTyping, keepFocus, plural, setText, takeFocus } from "../lib/dom.js";
+import { ACTIONS, count, fillHeight, h, helpDialog, icon, isInteractive, isTyping, keepFocus, plural, setRelativeTimes, setText, takeFocus } from "../lib/dom.js";
 import { Api } from "../lib/api.js";
 import { Pictures } from "../lib/pictures.js";
 import { hearOthers, withTheirs } from "../lib/others.js";
@@ -45,14 +45,15 @@ export default function mount(component) {
 class Review {
   constructor(component) {
     this.api = new Api(component.data);
+    setRelativeTimes(component.data.ago);
     this.component = component;
     this.data = component.data;
     this.labels = [];
     this.marks = new Marks(this.api, (id) => this.card.remark(id));
     this.inWords = new InWords(this.api, (id) => this.card.reword(id));
     this.pictures = new Pictures(this.api);
-    this.mine = new Map(); // sample id → this person's decision of this session, or null when taken back
-    this.done = []; // [{decision_id, id, action, label, at, previous}] in order, what U takes back
+    this.mine = new Map(); // sample id → this person's decision of this session, or null when undone
+    this.done = []; // [{decision_id, id, action, label, at, previous}] in order, what U undoes
     this.skipped = new Set();
     this.stamps = [];
     this.#build(component.parentElement);
@@ -225,7 +226,7 @@ class Review {
       if (card.id !== this.shownId) continue;
       const mine = this.#decisionOf(card);
       this.card.tell(mine?.mine ? mine : null);
-      const said = theirs.action === "undo" ? "took back a decision" : `decided: ${ACTIONS[theirs.action].past}${theirs.label ? ` to ${theirs.label}` : ""}`;
+      const said = theirs.action === "undo" ? "undid a decision" : `decided: ${ACTIONS[theirs.action].past}${theirs.label ? ` to ${theirs.label}` : ""}`;
       this.banner.say("warn", "group", `${theirs.actor} has just looked at this sample and ${said}.`, 6000);
     }
   }
@@ -334,7 +335,7 @@ class Review {
     this.stamps.pop();
     this.#bring(last.sample_id);
     this.#later();
-    setText(this.live, "Taken back.");
+    setText(this.live, "Undone.");
     return undefined;
   }
 
@@ -374,7 +375,7 @@ class Review {
     try {
       const answer = await this.api.post("undo", { undo_id: `undo-${last.batch_id}`, batch_id: last.batch_id });
       for (const id of last.ids) { this.mine.delete(id); this.#forget(id); }
-      this.banner.say("good", "undo", `Took back ${plural(answer.count, "decision")} that were made together.`, 4000);
+      this.banner.say("good", "undo", `Undone: ${plural(answer.count, "decision")} that were made together.`, 4000);
       this.queue.finished = false;
       this.queue.reorder();
       this.#later();
@@ -384,7 +385,7 @@ class Review {
     }
   }
 
-  /** Nothing of this session is left to take back: ask the log for this person's last decision or batch. */
+  /** Nothing of this session is left to undo: ask the log for this person's last decision or batch. */
   async #undoOnServer() {
     if (this.undoing) return;
     this.undoing = true;
@@ -394,7 +395,7 @@ class Review {
       if (!answer.count) this.banner.say("warn", "info", "There is nothing left to undo.", 2500);
       else {
         for (const id of answer.undone) { this.mine.set(id, null); this.#forget(id); }
-        this.banner.say("good", "undo", answer.count === 1 ? "Took back your last decision from an earlier visit." : `Took back ${plural(answer.count, "decision")} that were made together.`, 4000);
+        this.banner.say("good", "undo", answer.count === 1 ? "Undone: your last decision from an earlier visit." : `Undone: ${plural(answer.count, "decision")} that were made together.`, 4000);
         await this.#open(answer.undone.slice(0, 1));
       }
     } catch (error) {

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.helpers.fake_workspace import FakeWorkspace
-from winnow.app.components import pair_quality as pair_parts
+from winnow.app.components import pair_quality
 from winnow.app.components.page_frame import Page
 from winnow.app.pages import overview
 from winnow.app.server.state import ServerState
@@ -29,11 +29,11 @@ def page(hub: ServerState, fake: FakeWorkspace, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_sources_are_listed_with_examples_and_their_queue(page: Page) -> None:
-    html = pair_parts.quality(page)
+    html = pair_quality.caption_table(page)
     assert "<web>" not in html
     assert html.index("&lt;web&gt;") < html.index(">book<")
     assert "33.3%" in html
-    assert html.count("<img") == pair_parts.EXAMPLES
+    assert html.count("<img") == pair_quality.EXAMPLES
     assert "sources=book" in html
     assert "winnow pairs" in html
 
@@ -43,4 +43,4 @@ def test_overview_shows_it_for_pairs_only(page: Page) -> None:
     assert "Captions by source" not in overview.body(replace(page, info=replace(page.info, modality="image")))
     unlabelled = overview.body(replace(page, info=replace(page.info, n_labelled=0)))
     assert unlabelled.count("Captions by source") == 1
-    assert "nothing can be said about wrong ones" not in unlabelled
+    assert "nothing can be said about noisy ones" not in unlabelled

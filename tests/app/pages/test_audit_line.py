@@ -14,7 +14,7 @@ from winnow.core import Filter, Workspace
 
 def line(ws: Workspace, **info: Any) -> str:
     cache._noise.clear()
-    return overview.noise_said(SimpleNamespace(key="k", workspace=ws, info=SimpleNamespace(n=ws.info().n, **info)))
+    return overview.noise_line(SimpleNamespace(key="k", workspace=ws, info=SimpleNamespace(n=ws.info().n, **info)))
 
 
 def test_the_line_comes_with_decisions_about_labels_and_says_their_number(tiny_ws: Path) -> None:
@@ -24,7 +24,7 @@ def test_the_line_comes_with_decisions_about_labels_and_says_their_number(tiny_w
         for sample in flagged[:2]:
             ws.decide(sample, "accept")
         said = line(ws)
-        assert "By 2 decisions about wrong labels" in said
+        assert "By 2 decisions about noisy labels" in said
         now, low, high, scanned = (float(x) for x in re.findall(r"([\d.]+)%", said))
         assert low <= now <= high
         assert now < scanned, "two flags were wrong: fewer labels are wrong than the scan thought"

@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 import winnow.app
 from tests.helpers.fake_workspace import FakeWorkspace
+from winnow.app.components.actions import NEXT_PAGE
 from winnow.app.components.sidebar import PAGES
 from winnow.app.server.state import ServerState
 
@@ -20,7 +21,7 @@ def open_page(name: str, **params: str) -> AppTest:
     at = AppTest.from_file(str(PAGE), default_timeout=30)
     for key, value in params.items():
         at.query_params[key.replace("__", ".")] = value
-    at.session_state["w-goto"] = name
+    at.session_state[NEXT_PAGE] = name
     at.run()
     assert not at.exception, at.exception
     return at
@@ -89,7 +90,7 @@ def test_a_filter_in_the_url_is_a_chip_and_narrows_the_counts(hub: ServerState, 
     text = html_of(open_page("overview", verdicts="ood", splits="test"))
     n = int(((fake.table["verdict"] == "ood") & (fake.table["split"] == "test")).sum())
     assert f"{n} of 500" in text
-    assert "Remove filter Does not belong" in text
+    assert "Remove filter Out of distribution" in text
     assert "Remove filter Split: test" in text
 
 
@@ -144,7 +145,7 @@ def test_a_page_that_breaks_shows_no_trace(
 
     monkeypatch.setattr(fake, "confusion", lambda *a: 1 / 0)
     at = AppTest.from_file(str(PAGE), default_timeout=30)
-    at.session_state["w-goto"] = "overview"
+    at.session_state[NEXT_PAGE] = "overview"
     at.run()
     assert at.exception  # AppTest has no error handler: st.App calls this one
     assert on_script_error(ZeroDivisionError("division")) is True

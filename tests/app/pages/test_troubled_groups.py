@@ -33,7 +33,7 @@ def test_wrong_labels_come_first_with_counts_and_examples(page: Page) -> None:
     found = queues.groups(page)
     assert found.count("<tr>") == 3, "the head and two groups: a rare one is no trouble"
     assert found.index("<b>7</b> of 40") < found.index("<b>12</b> of 40")
-    assert "labels look wrong" in found
+    assert "are noisy" in found
     assert "17.5%" in found
     assert found.count("<img") == 2 * queues.EXAMPLES
     assert "&lt;i&gt;cars" in found
@@ -42,7 +42,7 @@ def test_wrong_labels_come_first_with_counts_and_examples(page: Page) -> None:
 
 
 def test_a_group_opens_its_samples_in_review(page: Page, fake: FakeWorkspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queues, "goto", lambda name: None)
+    monkeypatch.setattr(queues, "open_page", lambda name: None)
     queues.open_group(page, 0)
     s = state.session()
     assert list(hub().selection(page.key, s.selection or "")) == fake.ids()[30:37]

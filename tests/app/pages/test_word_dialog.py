@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from winnow.app.pages.word_dialog import _class_table, read, written
+from winnow.app.pages.word_dialog import _class_table, from_lines, to_lines
 from winnow.core import QueryError
 from winnow.core.features.prompts import ClassFit
 
@@ -13,12 +13,12 @@ NAMES = ["cat", "cat = dog", "emu"]
 
 def test_lines_say_which_words_stand_for_a_class() -> None:
     words = {"cat": "a small cat", "cat = dog": "both"}
-    text = written(NAMES, words)
+    text = to_lines(NAMES, words)
     assert text == "cat = a small cat\ncat = dog = both\nemu"
-    assert read(text, NAMES) == {**words, "emu": ""}
-    assert read("", NAMES) == dict.fromkeys(NAMES, "")
+    assert from_lines(text, NAMES) == {**words, "emu": ""}
+    assert from_lines("", NAMES) == dict.fromkeys(NAMES, "")
     with pytest.raises(QueryError, match=r"'ema = x' begins with no class"):
-        read("ema = x", NAMES)
+        from_lines("ema = x", NAMES)
 
 
 def test_the_most_sensitive_class_comes_first_and_its_words_are_text() -> None:
@@ -30,5 +30,5 @@ def test_the_most_sensitive_class_comes_first_and_its_words_are_text() -> None:
     ]
     html = _class_table(now, [ClassFit("a", "a", 3, 0.01, 0.1, 0.4), *now[1:]])
     assert html.index("&lt;b&gt;") < html.index(">a<") < html.index(">c<")
-    assert "<b class='w-up'>+10</b>" in html
+    assert '<b class="w-up">+10</b>' in html
     assert html.count("w-up") == 1
