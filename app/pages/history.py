@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import streamlit as st
+from markupsafe import Markup
 
 from winnow.app.components import actions, theme
 from winnow.app.components.html import plural, render
@@ -79,7 +80,7 @@ def undoable(page: Page, where: dict[str, str]) -> list[str]:
     return page.workspace.decision_history.revertible(page.actor, by=where.get("actor", page.actor), **rest)
 
 
-def steps(page: Page, log: Sequence[Decision | ClassEvent]) -> list[str]:
+def steps(page: Page, log: Sequence[Decision | ClassEvent]) -> list[Markup]:
     """A row per decision, bulk verdict or change of a class."""
     decisions = [item for item in log if isinstance(item, Decision)]
     force, classes = in_force(page, decisions), page.workspace.class_editor.in_force()

@@ -97,7 +97,7 @@ def _source() -> str | None:
     typed = st.text_input(
         "Path",
         key="w-path",
-        placeholder="A folder of images, a table (CSV, Parquet, JSON Lines), a saved Hugging Face dataset, or embeddings",
+        placeholder="A folder of images, a table (CSV, Parquet, JSON Lines), a Hugging Face dataset, or embeddings",
         label_visibility="collapsed",
     )
     return typed.strip() or None

@@ -118,7 +118,7 @@ def _controls(
     first = names.index(best if best in by_name else YARDSTICK)
 
     def title(name: str) -> str:
-        return by_name[name]["title"] + (" · recommended" if name == best else "")
+        return f"{by_name[name]['title']}{' · recommended' if name == best else ''}"
 
     name = st.selectbox("Method", names, index=first, format_func=title, key="w-method")
     method = by_name[name]
