@@ -9,9 +9,10 @@ Shapes: n samples, d embedding dimensions, k neighbours, C classes.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,8 @@ Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
 Bool = NDArray[np.bool_]
 Strings = NDArray[np.object_]
+
+T = TypeVar("T")
 
 NO_LABEL = -1
 """The label of a sample that has none."""
@@ -399,6 +402,28 @@ class SecondMatch:
     null: Float32
 
 
+class ResultCache:
+    """Intermediate results that several signals share; each is computed once. A copy of a cache starts empty."""
+
+    def __init__(self) -> None:
+        self._results: dict[str, Future[Any]] = {}
+
+    def get(self, name: str, compute: Callable[[], T]) -> T:
+        """``compute()``, or the result that is stored under ``name``; a second thread waits for the first one's."""
+        new: Future[T] = Future()
+        result: Future[T] = self._results.setdefault(name, new)
+        if result is new:
+            try:
+                new.set_result(compute())
+            except BaseException as error:
+                new.set_exception(error)
+                raise
+        return result.result()
+
+    def __reduce__(self) -> tuple[type[ResultCache], tuple[()]]:
+        return ResultCache, ()
+
+
 @dataclass(frozen=True)
 class SignalInputs:
     """All that a signal may look at: arrays in one row order. Absent inputs are None.
@@ -446,6 +471,8 @@ class SignalInputs:
     config
         Plain values, such as ``confirmed_ood`` and ``confirmed_in``: the rows that people confirmed as out of
         distribution, or as belonging to the dataset.
+    cache
+        Fits that signals share; ``replace`` gives the changed inputs an empty one.
     """
 
     n: int
@@ -468,6 +495,7 @@ class SignalInputs:
     text_neighbors: Neighbors | None = None
     second_match: SecondMatch | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
+    cache: ResultCache = field(default_factory=ResultCache, init=False, repr=False, compare=False)
 
     @property
     def n_classes(self) -> int:

@@ -30,7 +30,7 @@ import pyarrow as pa
 from .data.demo import planted_found
 from .data.media import Thumbnails
 from .data.media.reader import MediaReader
-from .detection.flag_list import FlagList, check_kind, flags
+from .detection.fdr import FlagList, check_kind, flag_list
 from .detection.plugins import described
 from .detection.signals import SIGNALS
 from .errors import WorkspaceError
@@ -512,7 +512,7 @@ class Workspace:
             probabilities err.
         """
         known = None if ordinary is None else [self.row(i) for i in ordinary]
-        return flags(kind, rate, self._scan.verdicts.column(check_kind(kind)).to_numpy(), self._scan.ids, known)
+        return flag_list(kind, rate, self._scan.verdicts.column(check_kind(kind)).to_numpy(), self._scan.ids, known)
 
     def rows(
         self, filter: Filter | None = None, sort: str = "row", offset: int = 0, limit: int = 100, group: str = ""

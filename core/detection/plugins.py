@@ -1,8 +1,8 @@
-"""Signals that are brought: a numeric column of the input, or another package's entry point ``winnow.signals``.
+"""Signals from elsewhere: a numeric column of the input, or another package's entry point ``winnow.signals``.
 
-A reward model's score, perplexity, a language model's verdict: whatever can be written into a column or computed from
-the arrays of :class:`winnow.core.types.SignalInputs` is shown, sorted and filtered by like Winnow's own signals. See
-``tests/plugin_example`` for a package that brings one.
+A reward model's score, perplexity or a language model's verdict, written into a column or computed from the arrays of
+:class:`winnow.core.types.SignalInputs`, is shown, sorted and filtered like Winnow's own signals. See
+``tests/plugin_example`` for a package with one.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _ENDS = ("high", "low")
 
 @dataclass(frozen=True)
 class Plugins:
-    """What a scan judges with beside Winnow's own signals.
+    """The signals of a scan beside Winnow's own.
 
     Attributes
     ----------
@@ -42,9 +42,9 @@ class Plugins:
     failed
         Plug-in → why it cannot be used.
     notices
-        Sentences for the person.
+        Sentences that the scan shows.
     fingerprint
-        Of everything that the scores depend on, beside the arrays of the scan.
+        Hash of everything that the scores depend on, beside the arrays of the scan.
     """
 
     signals: tuple[Signal, ...] = ()
@@ -53,15 +53,19 @@ class Plugins:
     fingerprint: str = ""
 
     def described(self) -> list[dict[str, str]]:
-        """Name, kind, title and explanation of each, as plain values for the record of the scan."""
+        """Name, kind, title and explanation of each signal, as plain values for the record of the scan."""
         return [{"name": s.name, "kind": s.kind.value, "title": s.title, "explain": s.explain} for s in self.signals]
 
 
 def gather(dataset: Dataset, scores: Sequence[str]) -> Plugins:
     """The signals of the columns named by ``scores`` (see :func:`parse_score`) and of every installed entry point.
 
-    Raises WinnowError for a column that is not there, is not numeric, or is named twice. A broken entry point raises
-    nothing: it is named in ``failed``.
+    A broken entry point raises nothing: it is named in ``failed``.
+
+    Raises
+    ------
+    WinnowError
+        A column does not exist, is not numeric, or is named twice.
     """
     columns = [column_signal(dataset, spec) for spec in scores]
     names = [s.name for s in columns]
@@ -70,23 +74,21 @@ def gather(dataset: Dataset, scores: Sequence[str]) -> Plugins:
             f"Two score columns would both be called {choices(doubled)}: rename one, or name it only once."
         )
     installed, failed = _installed({*SIGNALS.names(), *names})
-    values = [fp.of_array(np.nan_to_num(s(_nothing(dataset.n)).score, nan=-1.0)) for s in columns]
-    mark = fp.of([(s.name, s.kind, s.version) for s in (*columns, *installed)], values, sorted(failed))
-    said = [f"Scores brought by installed plug-ins: {', '.join(s.title for s in installed)}."] if installed else []
-    return Plugins((*columns, *installed), failed, tuple(said), mark)
+    values = [fp.of_array(np.nan_to_num(s(_without_arrays(dataset.n)).score, nan=-1.0)) for s in columns]
+    key = fp.of([(s.name, s.kind, s.version) for s in (*columns, *installed)], values, sorted(failed))
+    titles = ", ".join(s.title for s in installed)
+    notices = (f"Scores of installed plug-ins: {titles}.",) if installed else ()
+    return Plugins((*columns, *installed), failed, notices, key)
 
 
 def described(record: Mapping[str, Any], ran: Iterable[str]) -> list[SignalMeta]:
-    """The brought signals of a scan, from what its record of the signals says, as the app shows them."""
-    there = set(ran)
+    """The signals from elsewhere of a scan, from its record of the signals, as the app shows them."""
+    present = set(ran)
     why = {**record.get("skipped", {}), **record.get("failed", {})}
     return [
-        SignalMeta(b["name"], b["kind"], b["title"], b["explain"], b["name"] in there, why.get(b["name"], ""))
+        SignalMeta(b["name"], b["kind"], b["title"], b["explain"], b["name"] in present, why.get(b["name"], ""))
         for b in record.get("brought", ())
     ]
-
-
-# ── columns ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def parse_score(spec: str) -> tuple[str, Kind, bool]:
@@ -112,7 +114,10 @@ def parse_score(spec: str) -> tuple[str, Kind, bool]:
 def column_signal(dataset: Dataset, spec: str) -> Signal:
     """A signal of a numeric (or true/false) column; ``spec`` as in :func:`parse_score`.
 
-    Raises WinnowError, naming the columns that would do, where there is none of that name or it is not numeric.
+    Raises
+    ------
+    WinnowError
+        There is no such column, or it is not numeric; the message names the numeric ones.
     """
     column, of_kind, low = parse_score(spec)
     table = dataset.metadata if dataset.metadata is not None else pa.table({})
@@ -123,18 +128,23 @@ def column_signal(dataset: Dataset, spec: str) -> Signal:
         raise WinnowError(
             f"--score {spec}: there is no column {column!r}.{hint} Numeric columns are: {choices(numeric)}."
         )
-    parsed = numbers(table.column(column))
-    if parsed is None:
+    values = numbers(table.column(column))
+    if values is None:
         raise WinnowError(
-            f"--score {spec}: the column {column!r} holds other things than numbers. Numeric columns are: {choices(numeric)}."
+            f"--score {spec}: the column {column!r} holds other things than numbers. "
+            f"Numeric columns are: {choices(numeric)}."
         )
-    values = parsed
     score, scale = to_score(values, low)
+    finite = values[np.isfinite(values)]
     slug = re.sub(r"[^a-z0-9]+", "_", column.lower()).strip("_") or fp.of(column)[:8]
 
     class ColumnSignal:
-        """A score that came with the data. Formula: x, or 1 − x where low values are suspicious, for a column within
-        [0, 1]; else the share of values below x plus half of those equal to it. Source: the column itself.
+        """A score that came with the data.
+
+        Notes
+        -----
+        Formula: x, or 1 − x where low values are suspicious, for a column within [0, 1]; else the share of values
+        below x plus half of those equal to it.
         """
 
         name: ClassVar[str] = f"score_{slug}"
@@ -147,33 +157,35 @@ def column_signal(dataset: Dataset, spec: str) -> Signal:
         requires: ClassVar[frozenset[Input]] = frozenset()
 
         def __call__(self, inputs: SignalInputs) -> SignalResult:
-            seen = values[np.isfinite(values)]
-            span = {"lowest": float(seen.min()), "highest": float(seen.max())} if len(seen) else {}
+            span = {"lowest": float(finite.min()), "highest": float(finite.max())} if len(finite) else {}
             return SignalResult(score.copy(), info={"column": column, "scale": scale, **span})
 
     return ColumnSignal()
 
 
 def to_score(values: Any, low: bool) -> tuple[Float32, str]:
-    """(n,) float64 → (n,) float32 in [0, 1], 1 = suspicious, NaN where the value is not finite; and how, in words.
+    """Scores (n,) float32 in [0, 1], 1 = suspicious, NaN where the value is not finite; and the scale, in words.
 
-    Values within [0, 1] stay what they are; others become their mid-rank among all, (#below + ½·#equal) / #finite.
+    Notes
+    -----
+    Values within [0, 1] are kept; others become their mid-rank among all, (#below + ½·#equal) / #finite.
     """
     from scipy.stats import rankdata
 
     x = np.asarray(values, np.float64)
-    seen = np.isfinite(x)
+    finite = np.isfinite(x)
     out = np.full(len(x), np.nan)
-    if seen.any() and x[seen].min() >= 0 and x[seen].max() <= 1:
-        out[seen], scale = x[seen], "as it is"
+    if finite.any() and x[finite].min() >= 0 and x[finite].max() <= 1:
+        out[finite], scale = x[finite], "as it is"
     else:
-        out[seen], scale = (rankdata(x[seen]) - 0.5) / max(int(seen.sum()), 1), "by rank"
+        out[finite], scale = (rankdata(x[finite]) - 0.5) / max(int(finite.sum()), 1), "by rank"
     return (1 - out if low else out).astype(np.float32), scale
 
 
 def numbers(column: Any) -> NDArray[np.float64] | None:
-    """(n,) float64 of an Arrow column of numbers, true/false, or texts that are all numbers (a CSV has nothing else), NaN
-    where it is empty; None where it holds anything else, or nothing at all.
+    """(n,) float64 of an Arrow column, NaN where it is empty; None where it is not numeric, or wholly empty.
+
+    Numbers, true/false and texts that are all numbers (a CSV has only texts) count as numeric.
     """
     kind = column.type
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
@@ -192,33 +204,32 @@ def numbers(column: Any) -> NDArray[np.float64] | None:
     return np.asarray(pc.cast(column, pa.float64(), safe=False).to_pandas().to_numpy(), np.float64)
 
 
-def _nothing(n: int) -> SignalInputs:
+def _without_arrays(n: int) -> SignalInputs:
     return SignalInputs(n, np.ones(n, bool), np.full(n, -1, np.int32), ())
 
 
-# ── entry points ────────────────────────────────────────────────────────────────────────────────────────────────
-
-
 def _installed(taken: set[str]) -> tuple[list[Signal], dict[str, str]]:
-    """Every entry point that is a sound signal, and why the others are not."""
-    found: list[Signal] = []
+    """Every entry point that is a valid signal, and why the others are not."""
+    signals: list[Signal] = []
     failed: dict[str, str] = {}
     for entry in sorted(metadata.entry_points(group=GROUP), key=lambda e: e.name):
-        named = f"plug-in {entry.name} ({entry.value})"
         try:
             signal = guarded(entry.load(), taken)
-        except Exception as error:  # noqa: BLE001 - another package's fault, whatever it is, must not stop the scan
-            failed[named] = f"{type(error).__name__}: {error}"
+        except Exception as error:  # noqa: BLE001 - another package's fault must not stop the scan
+            failed[f"plug-in {entry.name} ({entry.value})"] = f"{type(error).__name__}: {error}"
             continue
         taken.add(signal.name)
-        found.append(signal)
-    return found, failed
+        signals.append(signal)
+    return signals, failed
 
 
 def guarded(plugin: Any, taken: Iterable[str] = ()) -> Signal:
-    """A plug-in (a :class:`winnow.core.types.Signal`, or a class of one) whose answers are checked.
+    """A plug-in (a :class:`winnow.core.types.Signal`, or a class of one) whose results are checked.
 
-    Raises QueryError naming what is wrong with it: something missing, an ill-formed or taken name, an unknown kind.
+    Raises
+    ------
+    QueryError
+        Something is missing, the name is ill-formed or taken, or the kind is unknown.
     """
     inner = plugin() if isinstance(plugin, type) else plugin
     lacks = [a for a in ("name", "version", "kind", "title", "explain", "requires") if not hasattr(inner, a)]
@@ -248,19 +259,19 @@ def guarded(plugin: Any, taken: Iterable[str] = ()) -> Signal:
 
 
 def _checked(result: SignalResult, inputs: SignalInputs) -> SignalResult:
-    """The result with a float32 score, or a QueryError that says what is wrong with it."""
+    """The result with a float32 score; a QueryError if it is malformed."""
     score = np.asarray(result.score, np.float32)
     if score.shape != (inputs.n,):
         raise QueryError(f"Its score has the shape {score.shape}, not ({inputs.n},): one number per sample.")
-    seen = score[~np.isnan(score)]
-    if len(seen) and not (seen.min() >= 0 and seen.max() <= 1):
+    known = score[~np.isnan(score)]
+    if len(known) and not (known.min() >= 0 and known.max() <= 1):
         raise QueryError(
-            f"Its scores run from {seen.min():g} to {seen.max():g}; they must lie in [0, 1], 1 = suspicious."
+            f"Its scores run from {known.min():g} to {known.max():g}; they must lie in [0, 1], 1 = suspicious."
         )
-    for what, bound in (("suggestion", inputs.n_classes), ("partner", inputs.n)):
-        value = getattr(result, what)
+    for field_name, bound in (("suggestion", inputs.n_classes), ("partner", inputs.n)):
+        value = getattr(result, field_name)
         if value is not None and (np.shape(value) != (inputs.n,) or np.min(value) < -1 or np.max(value) >= bound):
-            raise QueryError(f"Its {what} must be ({inputs.n},) numbers from -1 to {bound - 1}.")
+            raise QueryError(f"Its {field_name} must be ({inputs.n},) numbers from -1 to {bound - 1}.")
     if result.reasons is not None and np.shape(result.reasons) != (inputs.n,):
         raise QueryError(f"Its reasons must be ({inputs.n},) texts.")
     return replace(result, score=score)

@@ -1,4 +1,4 @@
-"""The product's answer: signals → one verdict per sample, with its confidence, reasons and suggested labels."""
+"""From signals to one verdict per sample, with its confidence, reasons and suggested labels."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def decide(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> Verdict
     inputs
         What the signals saw.
     results
-        What they said, by name; any may be missing.
+        What they returned, by name; any may be missing.
 
     Returns
     -------
@@ -49,17 +49,16 @@ def decide(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> Verdict
             harm = np.maximum(harm, evidence[kind].probability)
     confidence = (1.0 - harm).astype(np.float32)
     reasons: Strings = np.full(inputs.n, "", object)
-    open_rows = np.ones(inputs.n, bool)
+    undecided = np.ones(inputs.n, bool)
     for kind in ISSUE_KINDS:
-        said = evidence[kind]
-        rows = open_rows & said.flag
+        rows = undecided & evidence[kind].flag
         primary[rows] = kind.value
-        confidence[rows] = said.probability[rows]
-        reasons[rows] = said.reasons[rows]
-        open_rows &= ~rows
+        confidence[rows] = evidence[kind].probability[rows]
+        reasons[rows] = evidence[kind].reasons[rows]
+        undecided &= ~rows
     for kind in (Kind.DUPLICATE, Kind.OOD, Kind.NOISY_LABEL, Kind.HARD):
-        # an unflagged kind may still have something to say about a clean sample (a keeper, a near miss)
-        rows = open_rows & (reasons == "")
+        # a clean sample may have a reason too: it is a group's keeper, or nearly flagged
+        rows = undecided & (reasons == "")
         reasons[rows] = evidence[kind].reasons[rows]
     suggested, probability = suggest(inputs, results)
     return Verdicts(primary, np.clip(confidence, 0, 1), reasons, evidence, suggested, probability)
@@ -70,11 +69,9 @@ def _evidence(kind: Kind, inputs: SignalInputs, results: Mapping[str, SignalResu
         return KindEvidence(
             kind, np.zeros(inputs.n, np.float32), np.zeros(inputs.n, bool), np.full(inputs.n, "", object)
         )
-    said = COMBINERS[kind](inputs, results)
-    probability = np.clip(np.nan_to_num(said.probability, nan=0.0), 0, 1).astype(np.float32)
-    return KindEvidence(
-        kind, probability, np.asarray(said.flag, bool), said.reasons, said.partner, said.group, said.info
-    )
+    evidence = COMBINERS[kind](inputs, results)
+    probability = np.clip(np.nan_to_num(evidence.probability, nan=0.0), 0, 1).astype(np.float32)
+    return replace(evidence, kind=kind, probability=probability, flag=np.asarray(evidence.flag, bool))
 
 
 def suggest(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> tuple[Int32, Float32]:
@@ -96,7 +93,7 @@ def suggest(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> tuple[
     value = np.take_along_axis(probs, top, 1)
     order = np.argsort(-value, axis=1, kind="stable")
     top, value = np.take_along_axis(top, order, 1), np.take_along_axis(value, order, 1)
-    there = (value >= 0) & inputs.ok[:, None]
-    codes[there] = top[there]
-    values[there] = value[there]
+    known = (value >= 0) & inputs.ok[:, None]
+    codes[known] = top[known]
+    values[known] = value[known]
     return codes, values

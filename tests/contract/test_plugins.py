@@ -1,4 +1,4 @@
-"""The example plug-in passes the battery of Winnow's own signals, and brought signals reach the scan, broken ones by name."""
+"""The example plug-in passes the battery of Winnow's own signals; plug-ins and score columns reach the scan."""
 
 from __future__ import annotations
 
@@ -81,7 +81,9 @@ def test_the_example_passes_the_battery(example: None) -> None:
     assert_equivariant(signal, inputs)
 
 
-def test_brought_signals_are_signals_like_any_other(example: None, tmp_path: Path) -> None:
+def test_plugins_and_score_columns_are_shown_sorted_and_filtered_like_other_signals(
+    example: None, tmp_path: Path
+) -> None:
     install(tmp_path / "site", {"absent": "no_such_module:Nothing"}, "broken_plugin")
     with Workspace.scan(
         texts(tmp_path), tmp_path / "ws", encoder="tfidf", scores=["perplexity:hard", "reward:low"], projection=False
@@ -123,7 +125,7 @@ class Plain:
         ({"requires": {"money"}}, "money"),
     ],
 )
-def test_an_ill_formed_plugin_is_refused_in_words(change: dict[str, Any], message: str) -> None:
+def test_an_ill_formed_plugin_is_refused_with_the_reason(change: dict[str, Any], message: str) -> None:
     assert guarded(Plain).name == "ood_plain"
     with pytest.raises((QueryError, ValueError), match=message):
         guarded(type("Wrong", (Plain,), change), taken=["ood_knn"])
@@ -137,7 +139,7 @@ def test_an_ill_formed_plugin_is_refused_in_words(change: dict[str, Any], messag
         (lambda i: np.full(i.n, -1), "-1"),
     ],
 )
-def test_a_plugin_that_answers_wrongly_is_caught(answer: Any, message: str) -> None:
+def test_a_malformed_result_of_a_plugin_is_caught(answer: Any, message: str) -> None:
     from winnow.core.types import SignalResult
 
     signal = guarded(Bad(lambda i: SignalResult(answer(i))))
@@ -145,7 +147,7 @@ def test_a_plugin_that_answers_wrongly_is_caught(answer: Any, message: str) -> N
         signal(full_inputs())
 
 
-def test_columns_are_named_in_words_where_they_will_not_do(tmp_path: Path) -> None:
+def test_a_column_that_cannot_be_a_score_is_refused_with_the_reason(tmp_path: Path) -> None:
     from winnow.core.data.sources import open_source
     from winnow.core.types import ColumnMap
 
@@ -160,7 +162,7 @@ def test_columns_are_named_in_words_where_they_will_not_do(tmp_path: Path) -> No
         gather(dataset, ["reward", "reward:low"])
 
 
-def test_scores_and_specs() -> None:
+def test_column_specs_and_their_scores_by_hand() -> None:
     assert parse_score("a:b:ood:low") == ("a:b", Kind.OOD, True)
     score, scale = to_score(np.array([10.0, 20.0, 20.0, np.nan, 40.0]), low=False)
     np.testing.assert_allclose(score, [0.125, 0.5, 0.5, np.nan, 0.875])

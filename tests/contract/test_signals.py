@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import re
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, ClassVar
 
@@ -39,8 +41,8 @@ DYNAMICS = (
     "el2n grand aum mean_true spread_true correctness memorisation forgetting loss_history loss_spread loss_strong"
 )
 PROPERTIES = (
-    "brightness brightness_1 brightness_5 brightness_10 brightness_15 brightness_90 brightness_95 brightness_99 entropy "
-    "blurriness blurriness_grayscale_std aspect_ratio size grayscale std flat"
+    "brightness brightness_1 brightness_5 brightness_10 brightness_15 brightness_90 brightness_95 brightness_99 "
+    "entropy blurriness blurriness_grayscale_std aspect_ratio size grayscale std flat"
 )
 
 
@@ -132,7 +134,8 @@ def shuffled(inputs: SignalInputs, order: np.ndarray) -> SignalInputs:
             return replace(value, **{f.name: take(getattr(value, f.name)) for f in fields(value)})
         return value
 
-    return replace(inputs, **{f.name: take(getattr(inputs, f.name)) for f in fields(inputs) if f.name != "config"})
+    parts = [f.name for f in fields(inputs) if f.init and f.name != "config"]
+    return replace(inputs, **{name: take(getattr(inputs, name)) for name in parts})
 
 
 def missing(signal: Signal, inputs: SignalInputs) -> list[str]:
@@ -212,7 +215,7 @@ def test_signal_answers_in_range(signal: Signal, inputs: SignalInputs) -> None:
     result = signal(inputs)
     assert_sound(signal, inputs, result)
     assert np.isfinite(result.score).any() or result.info.get("skipped"), (
-        f"{signal.name} scored nothing and says not why"
+        f"{signal.name} scored nothing and gives no reason"
     )
 
 
@@ -266,6 +269,25 @@ def test_signal_asks_for_all_that_it_uses(signal: Signal, inputs: SignalInputs) 
     assert_sound(signal, lean, signal(lean))
 
 
+def test_shared_fits_are_computed_once_per_inputs(inputs: SignalInputs) -> None:
+    """By the first of many threads; changed or copied inputs start afresh, and a failure is passed on to all."""
+    fresh, calls = replace(inputs), []
+
+    def fit() -> int:
+        time.sleep(0.02)
+        calls.append(1)
+        return len(calls)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(lambda _: fresh.cache.get("fit", fit), range(8))) == {1}
+    assert replace(fresh).cache.get("fit", fit) == 2
+    assert copy.deepcopy(fresh).cache.get("fit", fit) == 3
+    assert "cache" not in repr(replace(SignalInputs(1, np.ones(1, bool), np.zeros(1, np.int32), ())))
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            fresh.cache.get("broken", lambda: 1 // 0)
+
+
 # ── every check must be able to fail ────────────────────────────────────────────────────────────────────────────
 
 
@@ -302,13 +324,13 @@ def of(score: Any, **more: Any) -> SignalResult:
         ("own partner", lambda i: of(np.zeros(i.n), partner=np.arange(i.n, dtype=np.int32))),
     ],
 )
-def test_a_bad_answer_is_caught(fault: str, answer: Any, inputs: SignalInputs) -> None:
+def test_a_malformed_result_is_caught(fault: str, answer: Any, inputs: SignalInputs) -> None:
     bad = Bad(answer)
     with pytest.raises(AssertionError, match=fault):
         assert_sound(bad, inputs, bad(inputs))
 
 
-def test_a_signal_that_writes_on_its_inputs_is_caught(inputs: SignalInputs) -> None:
+def test_a_signal_that_changes_its_inputs_is_caught(inputs: SignalInputs) -> None:
     def scribble(i: SignalInputs) -> SignalResult:
         assert i.vectors is not None
         i.vectors[0] = 7.0
@@ -318,13 +340,13 @@ def test_a_signal_that_writes_on_its_inputs_is_caught(inputs: SignalInputs) -> N
         assert_pure(Bad(scribble), copy.deepcopy(inputs))
 
 
-def test_a_signal_that_rolls_dice_is_caught(inputs: SignalInputs) -> None:
+def test_a_random_signal_is_caught(inputs: SignalInputs) -> None:
     dice = np.random.default_rng(0)
     with pytest.raises(AssertionError, match="not deterministic"):
         assert_pure(Bad(lambda i: of(dice.random(i.n))), inputs)
 
 
-def test_a_signal_that_counts_rows_is_caught(inputs: SignalInputs) -> None:
+def test_a_signal_that_depends_on_the_row_order_is_caught(inputs: SignalInputs) -> None:
     with pytest.raises(AssertionError, match="row order"):
         assert_equivariant(Bad(lambda i: of(np.arange(i.n) / i.n)), inputs)
 
@@ -344,7 +366,7 @@ def test_an_undocumented_or_misnamed_signal_is_caught() -> None:
         assert_documented(Misnamed(None))
 
 
-def test_a_signal_says_what_it_misses(inputs: SignalInputs) -> None:
+def test_missing_inputs_are_named(inputs: SignalInputs) -> None:
     bare = SignalInputs(n=3, ok=np.ones(3, bool), labels=np.full(3, -1, np.int32), class_names=())
     assert missing(SIGNALS.get("ood_knn"), bare) == ["neighbors"]
     assert "labels" in missing(SIGNALS.get("ood_incoherence"), bare)

@@ -1,4 +1,4 @@
-"""What every table about the dataset as a whole takes and gives."""
+"""The inputs, the table and the protocol of the checks of the dataset as a whole."""
 
 from __future__ import annotations
 
@@ -72,6 +72,7 @@ class CheckInputs:
 
     @property
     def n(self) -> int:
+        """Number of samples."""
         return len(self.labels)
 
     @property
@@ -81,8 +82,7 @@ class CheckInputs:
 
     def flag(self, kind: str) -> Bool:
         """(n,) bool: the verdict's flag of this kind; all False where there is none."""
-        found = self.flags.get(kind)
-        return np.zeros(self.n, bool) if found is None else np.asarray(found, bool)
+        return np.asarray(self.flags.get(kind, np.zeros(self.n, bool)), bool)
 
     def has(self, need: Need) -> bool:
         """Whether an input is there."""
@@ -106,9 +106,22 @@ class CheckInputs:
 
 @dataclass(frozen=True)
 class CheckTable:
-    """columns : key → plain title, in order. rows : one mapping per row with these keys; values are str, bool, int,
-    finite float or None. examples : for each row, the row numbers of samples that show it (may be empty), the plainest
-    first. summary : one sentence about the whole. marked : (m,) int32, ascending: rows that the table is about.
+    """One table about the dataset.
+
+    Attributes
+    ----------
+    name
+        The check's name.
+    columns
+        Key → plain title, in order.
+    rows
+        One mapping per row with these keys; values are str, bool, int, finite float or None.
+    examples
+        For each row, the row numbers of samples that show it (may be empty), the clearest first.
+    summary
+        One sentence about the whole.
+    marked
+        (m,) int32, ascending: rows of the dataset that the table is about.
     """
 
     name: str
@@ -131,6 +144,8 @@ class DatasetCheck(Protocol):
         Raised when the numbers change.
     title, explain
         Plain words for people.
+    requires
+        Inputs without which the check is skipped.
     """
 
     name: ClassVar[str]
@@ -139,7 +154,9 @@ class DatasetCheck(Protocol):
     explain: ClassVar[str]
     requires: ClassVar[frozenset[Need]]
 
-    def __call__(self, inputs: CheckInputs) -> CheckTable: ...
+    def __call__(self, inputs: CheckInputs) -> CheckTable:
+        """The table; called only where the inputs have everything in ``requires``."""
+        ...
 
 
 DATASET_CHECKS: Registry[DatasetCheck] = Registry("dataset check")
@@ -147,10 +164,15 @@ DATASET_CHECKS: Registry[DatasetCheck] = Registry("dataset check")
 
 
 def wilson(hits: NDArray[Any], total: NDArray[Any], tests: int = 1) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Lower and upper 95% bound of a share, for ``tests`` shares at once (Bonferroni).
+    """Lower and upper 95% bound of shares, for ``tests`` shares at once (Bonferroni); [0, 1] where ``total`` is 0.
 
-    Formula: (p + z²/2n ± z √(p(1−p)/n + z²/4n²)) / (1 + z²/n), z = Φ⁻¹(1 − .025/tests); [0, 1] where n = 0.
-    Source: Wilson (1927), "Probable inference, the law of succession, and statistical inference", JASA 22.
+    Notes
+    -----
+    Formula: (p + z²/2n ± z √(p(1−p)/n + z²/4n²)) / (1 + z²/n), z = Φ⁻¹(1 − .025/tests).
+
+    References
+    ----------
+    Wilson (1927), "Probable inference, the law of succession, and statistical inference", JASA 22.
     """
     from scipy.stats import norm
 

@@ -1,4 +1,4 @@
-"""Class overlap: which classes are confused with each other, and how."""
+"""Class overlap: which classes are confused with each other, and in which direction."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ _Z = 2.58
 class ClassOverlap:
     """Pairs of classes of which one is taken for the other.
 
+    Notes
+    -----
     Formula: belief a→b = mean of p_i(b) over the samples i labelled a, p out of sample; taken a→b = number of samples
     labelled a whose likeliest class is b; neighbours = share of the 25 nearest labelled neighbours of a's samples that
     are labelled b, averaged over both directions. A pair is listed where the lower Wilson bound (95%) of
@@ -29,7 +31,9 @@ class ClassOverlap:
     test). Without beliefs, the neighbours' vote stands in for p. Rows flagged broken, duplicate or out of distribution
     are left out.
 
-    Source: the confident joint of Northcutt, Jiang and Chuang (2021), "Confident Learning", JAIR 70, read per pair.
+    References
+    ----------
+    The confident joint of Northcutt, Jiang and Chuang (2021), "Confident Learning", JAIR 70, read per pair.
     """
 
     name: ClassVar[str] = "class_overlap"
@@ -39,23 +43,19 @@ class ClassOverlap:
     requires: ClassVar[frozenset[Need]] = frozenset({Need.CLASSES, Need.CONFUSION})
 
     def __call__(self, inputs: CheckInputs) -> CheckTable:
+        """The table."""
         use = inputs.labelled & ~inputs.flag("broken") & ~inputs.flag("ood") & ~inputs.flag("duplicate")
         classes = len(inputs.class_names)
         size = np.bincount(inputs.labels[use], minlength=classes)
         near = _neighbor_share(inputs, use, classes)
-        if inputs.probs is not None:
-            belief, taken = _beliefs(inputs.probs, inputs.labels, use, classes)
-            likely = inputs.probs
-        else:
-            votes = _votes(inputs, use, classes)
-            belief, taken = _beliefs(votes, inputs.labels, use, classes)
-            likely = votes
+        probs = inputs.probs if inputs.probs is not None else _votes(inputs, use, classes)
+        belief, taken = _beliefs(probs, inputs.labels, use, classes)
         pairs = _listed(belief, taken, size)
         flagged = _flags(inputs, classes)
         rows, examples = [], []
         for a, b in pairs[:_ROWS]:
             rows.append(_row(inputs.class_names, a, b, belief, taken, near, flagged, size))
-            examples.append(_strongest(likely, inputs.labels, use, a, b) + _strongest(likely, inputs.labels, use, b, a))
+            examples.append(_strongest(probs, inputs.labels, use, a, b) + _strongest(probs, inputs.labels, use, b, a))
         columns = {
             "class": "Class",
             "other": "Mixed up with",
@@ -89,8 +89,8 @@ def _beliefs(probs: Any, labels: Int32, use: Bool, classes: int) -> tuple[NDArra
         p = np.asarray(p.toarray() if sparse.issparse(p) else p, float)
         good = np.isfinite(p).all(1) & (p.sum(1) > 0)
         p, y = p[good], labels[part[good]]
-        belong = sparse.csr_matrix((np.ones(len(y)), (y, np.arange(len(y)))), shape=(classes, len(y)))
-        total += belong @ p
+        members = sparse.csr_matrix((np.ones(len(y)), (y, np.arange(len(y)))), shape=(classes, len(y)))
+        total += members @ p
         count += np.bincount(y, minlength=classes)
         np.add.at(taken, (y, p.argmax(1)), 1)
     return total / np.maximum(count, 1)[:, None], taken
@@ -104,12 +104,11 @@ def _votes(inputs: CheckInputs, use: Bool, classes: int) -> Any:
     index = inputs.neighbors.indices[:, :_K]
     row = np.repeat(np.arange(inputs.n), index.shape[1])
     to = index.ravel()
-    there = (to >= 0) & use[np.maximum(to, 0)] & use[row]
-    votes = sparse.csr_matrix(
-        (np.ones(int(there.sum())), (row[there], inputs.labels[to[there]])), shape=(inputs.n, classes)
-    )
-    found = np.asarray(votes.sum(1)).ravel()
-    return (sparse.diags(1 / np.maximum(found, 1)) @ votes).tocsr()
+    counted = (to >= 0) & use[np.maximum(to, 0)] & use[row]
+    cells = row[counted], inputs.labels[to[counted]]
+    votes = sparse.csr_matrix((np.ones(len(cells[0])), cells), shape=(inputs.n, classes))
+    total = np.asarray(votes.sum(1)).ravel()
+    return (sparse.diags(1 / np.maximum(total, 1)) @ votes).tocsr()
 
 
 def _neighbor_share(inputs: CheckInputs, use: Bool, classes: int) -> NDArray[np.float64] | None:
@@ -178,14 +177,14 @@ def _difference(hits: int, n: int, other_hits: int, other_n: int) -> float:
 
 
 def _strongest(probs: Any, labels: Int32, use: Bool, a: int, b: int) -> list[int]:
-    """Rows labelled a whose likeliest class is b, the surest first."""
+    """Rows labelled a whose likeliest class is b, by descending probability."""
     from scipy import sparse
 
     rows = np.flatnonzero(use & (labels == a))
     p = probs[rows]
     p = np.asarray(p.toarray() if sparse.issparse(p) else p, float)
-    mine = (p.argmax(1) == b) & np.isfinite(p).all(1) & (p[:, b] > 0)
-    rows, p = rows[mine], p[mine, b]
+    taken = (p.argmax(1) == b) & np.isfinite(p).all(1) & (p[:, b] > 0)
+    rows, p = rows[taken], p[taken, b]
     return [int(r) for r in rows[np.argsort(-p, kind="stable")][:_EXAMPLES]]
 
 

@@ -14,12 +14,16 @@ _EXAMPLES = 5
 class Imbalance:
     """Class sizes with the effective number of samples.
 
+    Notes
+    -----
     Formula: effective = (1 − βᵐ)/(1 − β), β = (N − 1)/N, with m the class's samples that are no flagged copy and N
     those of the whole; weight ∝ 1/effective, averaging 1 over the classes in use. ratio = largest size/size. A class is
     rare where its share is surely (Wilson, 95%, over all C classes) below half of an even share, 1/2C. The effective
     number of classes is exp(−Σ q log q), q the shares. Unreadable rows count by their label.
 
-    Source: Cui, Jia, Lin, Song and Belongie (2019), "Class-Balanced Loss Based on Effective Number of Samples", CVPR.
+    References
+    ----------
+    Cui, Jia, Lin, Song and Belongie (2019), "Class-Balanced Loss Based on Effective Number of Samples", CVPR.
     """
 
     name: ClassVar[str] = "imbalance"
@@ -29,6 +33,7 @@ class Imbalance:
     requires: ClassVar[frozenset[Need]] = frozenset({Need.LABELS})
 
     def __call__(self, inputs: CheckInputs) -> CheckTable:
+        """The table."""
         classes = len(inputs.class_names)
         given = inputs.labels >= 0
         size = np.bincount(inputs.labels[given], minlength=classes)

@@ -14,8 +14,14 @@ _EXAMPLES = 5
 class PairQuality:
     """Share of captions that do not fit, per source (or over everything where no source is known).
 
+    Notes
+    -----
     Formula: mismatched = #(p ≥ ½) / n with its Wilson interval (95%, over all sources), expected = mean p; p of
-    :mod:`winnow.core.detection.signals.match_consensus`. Source: data quality by source as in Gadre et al. (2023), "DataComp", NeurIPS.
+    :mod:`winnow.core.detection.signals.match_consensus`.
+
+    References
+    ----------
+    Data quality by source as in Gadre et al. (2023), "DataComp", NeurIPS.
     """
 
     name: ClassVar[str] = "pair_quality"
@@ -25,6 +31,7 @@ class PairQuality:
     requires: ClassVar[frozenset[Need]] = frozenset({Need.MATCH})
 
     def __call__(self, inputs: CheckInputs) -> CheckTable:
+        """The table."""
         assert inputs.match is not None
         known = np.isfinite(inputs.match)
         source = inputs.source if inputs.source is not None else np.full(inputs.n, "", object)
@@ -34,8 +41,8 @@ class PairQuality:
         low, high = wilson(wrong, counts, max(len(names), 1))
         rows, examples = [], []
         for i in sorted(range(len(names)), key=lambda i: (-wrong[i] / max(counts[i], 1), names[i])):
-            mine = np.flatnonzero(known & (source == names[i]))
-            worst = mine[np.argsort(-inputs.match[mine], kind="stable")][:_EXAMPLES]
+            members = np.flatnonzero(known & (source == names[i]))
+            worst = members[np.argsort(-inputs.match[members], kind="stable")][:_EXAMPLES]
             rows.append(
                 {
                     "source": names[i] or "(none)",
@@ -43,7 +50,7 @@ class PairQuality:
                     "mismatched": number(wrong[i] / max(counts[i], 1)),
                     "low": number(low[i]),
                     "high": number(high[i]),
-                    "expected": number(inputs.match[mine].mean()),
+                    "expected": number(inputs.match[members].mean()),
                 }
             )
             examples.append([int(r) for r in worst if inputs.match[r] >= 0.5])

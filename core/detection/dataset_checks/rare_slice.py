@@ -17,21 +17,26 @@ _K = 10
 _ROWS = 100
 _EXAMPLES = 5
 _MEMBERS = 200
-"""Samples named of a group with more problems: enough to work through it."""
+"""Most samples listed of a group with more problems."""
 
 
 class RareSlice:
     """Slices of the data by cluster and given label.
 
+    Notes
+    -----
     Formula: a slice is the samples of one fine cluster with one label, m of them. It is rare where m is below a tenth
     of its cluster, or its class is rare, or its cluster is rare (share surely below half of an even one: Wilson, 95%).
     A sample is coherent where at least half of its min(10, m − 1) nearest neighbours have its label: as many as its
     slice could supply. A rare slice with m ≥ 4 whose mean and median share are at least a half is *guarded*: its
-    coherent samples must not be offered for removal only because they are rare. Beside these, every cluster whose rate of labels that look
-    wrong, or of hard samples, lies surely above that of the whole: lower Wilson bound, 95%, Bonferroni over the
-    clusters. Rows flagged broken or duplicate are left out, so that copies are no evidence for each other.
+    coherent samples must not be offered for removal only because they are rare. The table also lists every cluster
+    whose rate of labels that look wrong, or of hard samples, is surely above that of the whole: lower Wilson bound,
+    95%, Bonferroni over the clusters. Rows flagged broken or duplicate are left out, so that copies are no evidence
+    for each other.
 
-    Source: hidden stratification, Oakden-Rayner et al. (2020), CHIL; slice discovery with intervals, Chung et al.
+    References
+    ----------
+    Hidden stratification, Oakden-Rayner et al. (2020), CHIL; slice discovery with intervals, Chung et al.
     (2019), "Slice Finder", ICDE.
     """
 
@@ -42,6 +47,7 @@ class RareSlice:
     requires: ClassVar[frozenset[Need]] = frozenset({Need.LABELS, Need.CLUSTERS, Need.NEIGHBORS})
 
     def __call__(self, inputs: CheckInputs) -> CheckTable:
+        """The table."""
         assert inputs.fine is not None
         assert inputs.neighbors is not None
         use = inputs.labelled & ~inputs.flag("broken") & ~inputs.flag("duplicate") & (inputs.fine >= 0)
@@ -83,22 +89,22 @@ def _guarded(
     class_size = np.bincount(inputs.labels[row], minlength=classes)
     few_class = rare(class_size, len(row))
     few_cluster = np.zeros(len(cluster_size), bool)
-    there = cluster_size > 0
-    few_cluster[there] = rare(cluster_size[there], len(row))
+    used = cluster_size > 0
+    few_cluster[used] = rare(cluster_size[used], len(row))
     is_rare = (m < _SHARE * cluster_size[cluster]) | few_class[label] | few_cluster[cluster]
     agree = _agreement(inputs.labels, use, neighbors, row, m[of])
     flagged = inputs.flag("ood") | inputs.flag("noisy_label")
     members = np.split(np.argsort(of, kind="stable"), np.cumsum(m)[:-1])
-    keep, made = [], []
+    safe_rows, guarded = [], []
     for s in np.flatnonzero(is_rare & (m >= _LEAST)):
-        mine, share = row[members[s]], agree[members[s]]
+        slice_rows, share = row[members[s]], agree[members[s]]
         if min(float(np.median(share)), float(share.mean())) < _COHERENT:
             continue
-        safe = mine[share >= _COHERENT]
-        keep.append(safe)
+        safe = slice_rows[share >= _COHERENT]
+        safe_rows.append(safe)
         c = int(cluster[s])
         low, high = wilson(m[s : s + 1], cluster_size[c : c + 1])
-        made.append(
+        guarded.append(
             (
                 {
                     "cluster": c,
@@ -114,29 +120,28 @@ def _guarded(
                     "guarded": len(safe),
                     "offered": int(flagged[safe].sum()),
                 },
-                [int(r) for r in mine[np.argsort(-share, kind="stable")][:_EXAMPLES]],
+                [int(r) for r in slice_rows[np.argsort(-share, kind="stable")][:_EXAMPLES]],
             )
         )
-    made.sort(key=lambda item: (item[0]["samples"], item[0]["cluster"], item[0]["class"]))
-    rows = np.sort(np.concatenate(keep)).astype(np.int32) if keep else np.zeros(0, np.int32)
-    return rows, [r for r, _ in made], [e for _, e in made]
+    guarded.sort(key=lambda item: (item[0]["samples"], item[0]["cluster"], item[0]["class"]))
+    rows = np.sort(np.concatenate(safe_rows)).astype(np.int32) if safe_rows else np.zeros(0, np.int32)
+    return rows, [r for r, _ in guarded], [e for _, e in guarded]
 
 
 def _agreement(
     labels: Int32, use: Bool, neighbors: Neighbors, row: NDArray[np.int64], size: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """(len(row),) share of the same label among the first min(10, size − 1) usable neighbours; 0 where there is none."""
+    """(m,) share of the same label among the first min(10, size − 1) usable neighbours; 0 where there is none."""
     index = neighbors.indices[row]
-    there = (index >= 0) & use[np.maximum(index, 0)]
-    place = np.cumsum(there, axis=1)
-    there &= place <= np.clip(size - 1, 1, _K)[:, None]
-    same = there & (labels[np.maximum(index, 0)] == labels[row][:, None])
-    return np.asarray(same.sum(1) / np.maximum(there.sum(1), 1), float)
+    counted = (index >= 0) & use[np.maximum(index, 0)]
+    counted &= np.cumsum(counted, axis=1) <= np.clip(size - 1, 1, _K)[:, None]
+    same = counted & (labels[np.maximum(index, 0)] == labels[row][:, None])
+    return np.asarray(same.sum(1) / np.maximum(counted.sum(1), 1), float)
 
 
 def _troubled(inputs: CheckInputs, use: Bool, fine: Int32) -> tuple[list[dict[str, Any]], list[list[int]]]:
     """Clusters with surely more wrong labels, or more hard samples, than the whole; the worst first."""
-    made: list[tuple[dict[str, Any], list[int]]] = []
+    troubled: list[tuple[dict[str, Any], list[int]]] = []
     size = np.bincount(fine[use], minlength=int(fine.max()) + 1)
     tests = int((size > 0).sum())
     for kind, fact in (("noisy_label", "more labels look wrong"), ("hard", "more samples are hard")):
@@ -161,9 +166,9 @@ def _troubled(inputs: CheckInputs, use: Bool, fine: Int32) -> tuple[list[dict[st
                 "guarded": 0,
                 "offered": 0,
             }
-            made.append((row, [int(r) for r in np.flatnonzero(hit & (fine == c))[:_MEMBERS]]))
-    made.sort(key=lambda item: (-item[0]["low"], item[0]["cluster"], item[0]["fact"]))
-    return [r for r, _ in made], [e for _, e in made]
+            troubled.append((row, [int(r) for r in np.flatnonzero(hit & (fine == c))[:_MEMBERS]]))
+    troubled.sort(key=lambda item: (-item[0]["low"], item[0]["cluster"], item[0]["fact"]))
+    return [r for r, _ in troubled], [e for _, e in troubled]
 
 
 DATASET_CHECKS.register(RareSlice.name)(RareSlice())

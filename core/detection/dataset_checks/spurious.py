@@ -1,4 +1,4 @@
-"""Spurious properties: brightness, length, source … that give the label away."""
+"""Spurious properties: brightness, length, source and the like that give the label away."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MOST_CATEGORIES = 50
 
 @dataclass(frozen=True)
 class _Property:
-    """values : (n,) float64, NaN = unknown; category codes where ``categories`` are named."""
+    """A simple property: ``values`` (n,) float64, NaN = unknown; category codes where there are ``categories``."""
 
     title: str
     values: NDArray[np.float64]
@@ -39,6 +39,8 @@ class _Property:
 class Spurious:
     """How well one simple property alone predicts the label.
 
+    Notes
+    -----
     Formula: in each of five folds, stratified by label, a classifier on the property alone: its bin (ten training
     quantiles, or its category) goes to the class with the largest share of its own samples there. Score = balanced
     accuracy on the held-out fifths. If the property knew nothing of the label, class c would be hit with the
@@ -50,7 +52,9 @@ class Spurious:
     the bound with lift ≥ .02. Else none. Rows flagged broken or duplicate, and classes with less than five samples, are
     left out.
 
-    Source: one-rule classifiers, Holte (1993), "Very simple classification rules perform well on most commonly used
+    References
+    ----------
+    One-rule classifiers, Holte (1993), "Very simple classification rules perform well on most commonly used
     datasets", Machine Learning 11; shortcuts: Geirhos et al. (2020), Nature Machine Intelligence 2.
     """
 
@@ -61,10 +65,11 @@ class Spurious:
     requires: ClassVar[frozenset[Need]] = frozenset({Need.CLASSES, Need.PROPERTIES})
 
     def __call__(self, inputs: CheckInputs) -> CheckTable:
+        """The table."""
         use = inputs.labelled & ~inputs.flag("broken") & ~inputs.flag("duplicate")
         properties = list(_properties(inputs))
-        found = [_judge(inputs, use, p, len(properties)) for p in properties]
-        made = sorted((f for f in found if f is not None), key=lambda f: (-f[0]["lift"], f[0]["property"]))
+        tested = [_tested(inputs, use, p, len(properties)) for p in properties]
+        entries = sorted((e for e in tested if e is not None), key=lambda e: (-e[0]["lift"], e[0]["property"]))
         columns = {
             "property": "Property",
             "strength": "Gives the label away",
@@ -76,9 +81,9 @@ class Spurious:
             "auroc": "How well (AUROC)",
             "side": "How",
         }
-        telling = [row["property"] for row, _ in made if row["strength"] != "no"]
+        telling = [row["property"] for row, _ in entries if row["strength"] != "no"]
         summary = f"{', '.join(telling)} say something about the label." if telling else "No property gives it away."
-        return CheckTable(self.name, columns, [row for row, _ in made], [rows for _, rows in made], summary)
+        return CheckTable(self.name, columns, [row for row, _ in entries], [rows for _, rows in entries], summary)
 
 
 def _properties(inputs: CheckInputs) -> Iterator[_Property]:
@@ -109,8 +114,8 @@ def _letter_shares(texts: list[str]) -> NDArray[np.float64]:
         of = np.repeat(np.arange(len(part)), size)
         for row, test in enumerate(_TEXT.values()):
             hit = seen[[test(chr(code)) for code in seen]] if len(seen) else seen
-            found = np.bincount(of[np.isin(codes, hit)], minlength=len(part))
-            share[row, start : start + len(part)] = np.where(size > 0, found / np.maximum(size, 1), np.nan)
+            hits = np.bincount(of[np.isin(codes, hit)], minlength=len(part))
+            share[row, start : start + len(part)] = np.where(size > 0, hits / np.maximum(size, 1), np.nan)
     return share
 
 
@@ -122,17 +127,16 @@ _TEXT = {"Share of capitals": str.isupper, "Share of digits": str.isdigit, "Shar
 
 
 def _categories(title: str, column: Strings) -> Iterator[_Property]:
-    """A column of names as a property; not where it is constant or nearly an id."""
+    """A column of names as a property, unless it is constant or nearly an id."""
     names, code = np.unique(np.array([str(v or "") for v in column], object).astype(str), return_inverse=True)
     values = code.astype(float)
     values[names[code] == ""] = np.nan
-    there = len([name for name in names if name])
-    if 2 <= there <= _MOST_CATEGORIES:
+    if 2 <= np.count_nonzero(names != "") <= _MOST_CATEGORIES:
         yield _Property(title, values, tuple(str(name) for name in names))
 
 
-def _judge(inputs: CheckInputs, use: Bool, prop: _Property, tests: int) -> tuple[dict[str, Any], list[int]] | None:
-    """One row and its examples, or None where there is too little to judge by."""
+def _tested(inputs: CheckInputs, use: Bool, prop: _Property, tests: int) -> tuple[dict[str, Any], list[int]] | None:
+    """One row and its examples, or None where there are too few samples."""
     rows = np.flatnonzero(use & np.isfinite(prop.values))
     size = np.bincount(inputs.labels[rows], minlength=len(inputs.class_names))
     rows = rows[size[inputs.labels[rows]] >= _LEAST]
@@ -181,11 +185,11 @@ def _score(x: NDArray[np.float64], y: Int32, named: bool, tests: int) -> tuple[f
             np.unique(x)[1:] if named else np.unique(np.quantile(x[train], np.arange(1, _BINS) / _BINS, method="lower"))
         )
         side: Literal["left", "right"] = "right" if named else "left"
-        there, here = np.searchsorted(cuts, x[train], side), np.searchsorted(cuts, x[test], side)
+        train_bin, test_bin = np.searchsorted(cuts, x[train], side), np.searchsorted(cuts, x[test], side)
         counts = np.zeros((len(cuts) + 1, classes))
-        np.add.at(counts, (there, y[train]), 1)
+        np.add.at(counts, (train_bin, y[train]), 1)
         share = counts / np.maximum(np.bincount(y[train], minlength=classes), 1)
-        answer[test] = share.argmax(1)[here]
+        answer[test] = share.argmax(1)[test_bin]
     n = np.bincount(y, minlength=classes)
     score = float((np.bincount(y[answer == y], minlength=classes) / n).mean())
     q = np.bincount(answer, minlength=classes) / len(y)
@@ -194,7 +198,7 @@ def _score(x: NDArray[np.float64], y: Int32, named: bool, tests: int) -> tuple[f
 
 
 def _apart(x: NDArray[np.float64], y: NDArray[Any], named: bool, tests: int) -> tuple[int, float, float]:
-    """The class that is set apart best: its number, the property's AUROC, and the lower bound of max(AUROC, 1 − AUROC).
+    """The class that is set apart best: its code, the property's AUROC, and the lower bound of max(AUROC, 1 − AUROC).
 
     For a category, the property is the share of the class among its *other* samples, and the bound that of AUROC: a
     share that counted the sample itself would find small classes in any column of many names.
@@ -226,31 +230,31 @@ def _category_auroc(code: NDArray[Any], y: NDArray[Any], classes: int) -> NDArra
     total = table.sum(1)
     auroc = np.empty(classes)
     for c in range(classes):
-        mine, rest = table[:, c], total - table[:, c]
-        share = np.concatenate([np.maximum(mine - 1, 0), mine]) / np.tile(np.maximum(total - 1, 1), 2)
+        own, rest = table[:, c], total - table[:, c]
+        share = np.concatenate([np.maximum(own - 1, 0), own]) / np.tile(np.maximum(total - 1, 1), 2)
         _, level = np.unique(share, return_inverse=True)
-        hit = np.bincount(level[: len(mine)], weights=mine, minlength=level.max() + 1)
-        miss = np.bincount(level[len(mine) :], weights=rest, minlength=level.max() + 1)
+        hit = np.bincount(level[: len(own)], weights=own, minlength=level.max() + 1)
+        miss = np.bincount(level[len(own) :], weights=rest, minlength=level.max() + 1)
         below = np.cumsum(miss) - miss
-        auroc[c] = (hit * (below + 0.5 * miss)).sum() / (mine.sum() * rest.sum())
+        auroc[c] = (hit * (below + 0.5 * miss)).sum() / (own.sum() * rest.sum())
     return auroc
 
 
 def _side(
     x: NDArray[np.float64], y: NDArray[Any], best: int, auroc: float, prop: _Property
 ) -> tuple[str, NDArray[np.int64]]:
-    """How the class differs, and its rows that show it, the plainest first."""
-    mine = np.flatnonzero(y == best)
+    """How the class differs, and its rows that show it, the clearest first."""
+    members = np.flatnonzero(y == best)
     if prop.categories:
         codes = x.astype(int)
         share = np.bincount(codes, weights=y == best) / np.maximum(np.bincount(codes), 1)
         top = int(np.argmax(share))
-        return f"{share[top]:.0%} of {prop.categories[top]!r}", mine[codes[mine] == top]
+        return f"{share[top]:.0%} of {prop.categories[top]!r}", members[codes[members] == top]
     higher = auroc >= 0.5
-    middle, rest = float(np.median(x[mine])), float(np.median(x[y != best]))
-    order = mine[np.argsort(-x[mine] if higher else x[mine], kind="stable")]
+    middle, rest = float(np.median(x[members])), float(np.median(x[y != best]))
+    order = members[np.argsort(-x[members] if higher else x[members], kind="stable")]
     if np.isin(x, (0, 1)).all():
-        return f"{x[mine].mean():.0%}, elsewhere {x[y != best].mean():.0%}", order
+        return f"{x[members].mean():.0%}, elsewhere {x[y != best].mean():.0%}", order
     return f"{'higher' if higher else 'lower'}: median {middle:.3g}, elsewhere {rest:.3g}", order
 
 

@@ -3,7 +3,7 @@
 In: signal results. Out: for each kind a probability, a flag and a reason per sample.
 
 Each module has one public function of the module's own name, ``<kind>(inputs, results) -> KindEvidence``, which works
-with any subset of signals: absent inputs and failed signals make it less sure, never make it fail.
+with any subset of signals: it is less sure where inputs or signals are missing, but never fails.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ Combiner = Callable[[SignalInputs, Mapping[str, SignalResult]], KindEvidence]
 
 
 def _load() -> dict[Kind, Combiner]:
-    found: dict[Kind, Combiner] = {}
+    combiners: dict[Kind, Combiner] = {}
     for kind in ISSUE_KINDS:
         if importlib.util.find_spec(f"{__name__}.{kind.value}") is not None:
-            found[kind] = getattr(importlib.import_module(f"{__name__}.{kind.value}"), kind.value)
-    return found
+            combiners[kind] = getattr(importlib.import_module(f"{__name__}.{kind.value}"), kind.value)
+    return combiners
 
 
 COMBINERS: dict[Kind, Combiner] = _load()

@@ -18,21 +18,25 @@ from sklearn.isotonic import IsotonicRegression
 from ...types import Bool, Float32, Int32
 
 _ISOTONIC_CELLS = 400_000
-"""A monotone curve is settled by so many points."""
+"""Points from which the monotone curve is fitted at most."""
 _BLOCK = 65_536
 """Rows that are held in double precision at once."""
 _WORST_CONDITION = 1e3
-"""Of a transition that is inverted."""
+"""Largest condition number of a transition that is inverted."""
 
 
 @dataclass(frozen=True)
 class NoiseModel:
-    """transition : (C, C) float64, P(given j | true k) in row k. rate : estimated share of wrong labels, in [0, 1].
+    """How labels are corrupted.
 
     Attributes
     ----------
+    transition
+        (C, C) float64, P(given j | true k) in row k.
+    rate
+        Estimated share of wrong labels, in [0, 1].
     inverse
-        Of the transition, or None where it cannot be inverted (more noise than signal).
+        (C, C) inverse of the transition, or None where it cannot be inverted (more noise than signal).
     """
 
     transition: NDArray[np.float64]
@@ -47,10 +51,16 @@ def blocks(n: int) -> Iterator[slice]:
 
 
 def confident_joint(probs: Float32, labels: Int32, where: Bool) -> NDArray[np.float64]:
-    """(C, C) float64 counts [true, given] of confidently believed pairs (Northcutt et al. 2021, eq. 1).
+    """(C, C) float64, counts [true, given] of confidently believed pairs.
 
+    Notes
+    -----
     A sample counts for true class k = argmax of p_k among those with p_k ≥ t_k, t_k the mean of p_k over samples
     labelled k. Columns are scaled to the label counts.
+
+    References
+    ----------
+    Northcutt et al. (2021), "Confident learning", JAIR 70, eq. 1.
     """
     row = np.flatnonzero(where)
     y, classes = labels[row], probs.shape[1]
@@ -83,11 +93,18 @@ def noise_model(probs: Float32, labels: Int32, where: Bool) -> NoiseModel:
 
 
 def recalibrate(probs: Float32, labels: Int32) -> Float32:
-    """(n, C) probabilities whose small values are right too: isotonic regression of "was given" on p over all (i, k).
+    """(n, C) float32, probabilities whose small values are right too.
 
     One temperature sets the level of a pool, but leaves its tails too heavy where classes are well apart: labels that
     are believed with .05 turn out right in .01 of the cases, and that difference decides between noise and chance.
-    Source: Zadrozny & Elkan (KDD 2002), one against the rest, rows scaled to 1.
+
+    Notes
+    -----
+    Isotonic regression of [yᵢ = k] on p_ik over all (i, k), one class against the rest; rows are scaled to 1.
+
+    References
+    ----------
+    Zadrozny & Elkan (KDD 2002), "Transforming classifier scores into accurate multiclass probability estimates".
     """
     n, classes = probs.shape
     some = np.arange(n * classes)
@@ -104,7 +121,12 @@ def recalibrate(probs: Float32, labels: Int32) -> Float32:
 
 
 def wrong_label_posterior(clean: NDArray[Any], labels: Int32, transition: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n,) P(label wrong | sample, given label): 1 − q_y T_yy / Σ_k q_k T_ky for beliefs q (n, C) about the true class."""
+    """(n,) P(label wrong | sample, given label) for beliefs ``clean`` (n, C) about the true class.
+
+    Notes
+    -----
+    Formula: 1 − q_y T_yy / Σ_k q_k T_ky, q the beliefs and T the transition.
+    """
     given = np.maximum(labels, 0)
     likelihood = clean * transition[:, given].T
     own = likelihood[np.arange(len(given)), given]
@@ -127,15 +149,21 @@ def monotone(score: NDArray[Any], target: NDArray[Any]) -> NDArray[np.float64]:
     if len(level) < 2:
         return np.asarray(value, np.float64)
     out: NDArray[np.float64] = np.interp(score, middle, level)
-    # beyond the outermost middles the line is flat: a hair of slope keeps the order there too
+    # beyond the outermost middles the line is flat: a tiny slope keeps the order there too
     rank = np.argsort(np.argsort(score, kind="stable"), kind="stable") / max(len(score) - 1, 1)
     return np.clip(out * (1 - 1e-4) + 1e-4 * rank, 0.0, 1.0)
 
 
 def clean_belief(probs: Float32, model: NoiseModel) -> NDArray[np.float64]:
-    """(n, C) beliefs about the true class from beliefs about the given label: p = q·T solved for q, clipped, scaled.
+    """(n, C) beliefs about the true class from beliefs about the given label.
 
-    The backward correction of Patrini et al. (2017). Where T cannot be inverted (more noise than signal) p stands.
+    Notes
+    -----
+    p = q·T is solved for q, clipped and scaled. Where T cannot be inverted (more noise than signal) p stands.
+
+    References
+    ----------
+    The backward correction of Patrini et al. (CVPR 2017).
     """
     p = probs.astype(np.float64)
     if model.inverse is None:
@@ -146,9 +174,15 @@ def clean_belief(probs: Float32, model: NoiseModel) -> NDArray[np.float64]:
 
 
 def best_f1_threshold(probability: NDArray[Any]) -> float:
-    """The threshold whose flags have the largest expected F1, for calibrated probabilities (Lipton et al. 2014).
+    """The threshold whose flags have the largest expected F1, for calibrated probabilities.
 
+    Notes
+    -----
     With probabilities in descending order, flagging the first m has expected F1 = 2·Σ_{i≤m} p_i / (m + Σ p).
+
+    References
+    ----------
+    Lipton et al. (2014), "Optimal thresholding of classifiers to maximize F1 measure", ECML.
     """
     p = np.sort(np.asarray(probability, np.float64))[::-1]
     if len(p) == 0 or p.sum() <= 0:

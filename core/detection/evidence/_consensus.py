@@ -1,4 +1,4 @@
-"""One belief about every sample from all that was believed: probes, further views, neighbours, class names, models brought."""
+"""One belief about every sample, pooled from probes, further views, neighbours, class names and given probabilities."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from dataclasses import replace
 import numpy as np
 
 from ...types import Float32, SignalInputs
+from ..arithmetic import votes
 from ..probe.pool import pool
-from ..signals._label_math import votes
 
 CONSENSUS_VERSION = 1
 """Raised when the consensus of the same views changes."""
 
 _ROBUST = frozenset({"gce", "sce"})
-"""Left out of the pool: trained to ignore what the pool's likelihood rewards. They speak through ``label_robust``."""
+"""Not pooled: they are trained to ignore what the pool's likelihood rewards. ``label_robust`` uses them."""
 
 
 def with_consensus(inputs: SignalInputs) -> tuple[SignalInputs, dict[str, float]]:
     """The inputs with ``beliefs.probs`` replaced by the consensus, and the weight of every view in it.
 
-    Views are the matrices of ``beliefs.extra_probs`` (or ``beliefs.probs`` where there are none, or they were brought),
+    Views are the matrices of ``beliefs.extra_probs`` (or ``beliefs.probs`` where there are none, or they were given),
     the neighbours' votes and the zero-shot probabilities. They are pooled in log space with weights of maximum
     likelihood for the given labels (:func:`winnow.core.detection.probe.pool.pool`); every view is out of sample.
-    Beliefs that are a consensus already (``weights``) come back as they are.
+    Beliefs that already are a consensus (with ``weights``) are returned unchanged.
     """
     beliefs = inputs.beliefs
     if beliefs is not None and beliefs.weights:

@@ -1,4 +1,4 @@
-"""Is the sample unusable? What cannot be read is a fact, not a guess; odd looks are only mentioned."""
+"""Evidence that a sample is unusable. What cannot be read is certain; an odd look is only mentioned."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ import numpy as np
 from ...types import Bool, Float32, Kind, KindEvidence, SignalInputs, SignalResult, Strings
 
 _CERTAIN = {"image_low_information": 1.0, "text_empty": 1.0, "text_repeated": 0.8}
-"""Signals that are a verdict from this score on: one flat colour, nothing to read, one thing over and over."""
+"""Signals that are a verdict from this score up: one flat colour, nothing to read, repetition."""
 
 _WEAK_CAP = 0.4
-"""Weak evidence (dark, blurred, garbled, ...) never reaches a verdict, however much of it there is."""
-
+"""Weak evidence (dark, blurred, garbled, ...) never adds up to a verdict."""
 
 _COMMON = 0.1
-"""A weak signal on more than this share of the samples describes the dataset, not the sample: it is left out."""
+"""A weak signal on more than this share of the samples describes the dataset, so it is left out."""
 
 
 def broken(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> KindEvidence:
     """Probability that a sample is unusable.
 
-    1 where it could not be read (``config["errors"]``, the media pass, no embedding) or where a certain signal fires
+    Notes
+    -----
+    1 where it could not be read (``config["errors"]``, the media pass, no embedding) or where a certain signal is high
     (flat colour, nothing to read, repetition); else .4·(1 − Π(1 − s)) over the weak signals with s ≥ ½ rescaled to
     (0, 1], so that the order says what to look at first. ``flag`` is probability ≥ ½.
     """
@@ -40,12 +41,12 @@ def broken(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> KindEvi
         if name in _CERTAIN:
             sure = (score >= _CERTAIN[name]) & (probability < 1.0)
             probability[sure] = 1.0
-            _say(reasons, sure, result)
+            _add_reasons(reasons, sure, result)
         weak = score >= 0.5
         if weak.mean() > _COMMON:
             continue
         doubt *= 1.0 - 0.9 * np.where(weak, np.minimum(1.0, 2.0 * score - 0.9), 0.0).astype(np.float32)
-        _say(reasons, weak & (probability < 1.0), result)
+        _add_reasons(reasons, weak & (probability < 1.0), result)
     rest = probability < 1.0
     probability[rest] = np.maximum(probability, _WEAK_CAP * (1.0 - doubt))[rest]
     flag = probability >= 0.5
@@ -58,23 +59,23 @@ def _unreadable(inputs: SignalInputs, probability: Float32, reasons: Strings) ->
     """Mark, in place, what could not be read."""
     errors = inputs.config.get("errors")
     if inputs.media is not None:
-        said = np.array([bool(e) for e in inputs.media.error], bool)
-        probability[said] = 1.0
-        reasons[said] = [f"the image cannot be read: {e}" for e in inputs.media.error[said]]
+        failed = np.array([bool(e) for e in inputs.media.error], bool)
+        probability[failed] = 1.0
+        reasons[failed] = [f"the image cannot be read: {e}" for e in inputs.media.error[failed]]
     if errors is not None:
-        said = np.array([bool(e) for e in errors], bool) & (probability < 1.0)
-        probability[said] = 1.0
-        reasons[said] = [str(e) for e in np.asarray(errors, object)[said]]
-    silent = ~inputs.ok & (probability < 1.0)
-    probability[silent] = 1.0
-    reasons[silent] = "it has no usable embedding"
+        failed = np.array([bool(e) for e in errors], bool) & (probability < 1.0)
+        probability[failed] = 1.0
+        reasons[failed] = [str(e) for e in np.asarray(errors, object)[failed]]
+    failed = ~inputs.ok & (probability < 1.0)
+    probability[failed] = 1.0
+    reasons[failed] = "it has no usable embedding"
 
 
-def _say(reasons: Strings, where: Bool, result: SignalResult) -> None:
-    """Add the signal's own words, in place."""
+def _add_reasons(reasons: Strings, where: Bool, result: SignalResult) -> None:
+    """Append the signal's own reasons, in place."""
     if result.reasons is None:
         return
     for row in np.flatnonzero(where):
-        said = str(result.reasons[row] or "")
-        if said and said not in reasons[row]:
-            reasons[row] = f"{reasons[row]}; {said}" if reasons[row] else said
+        reason = str(result.reasons[row] or "")
+        if reason and reason not in reasons[row]:
+            reasons[row] = f"{reasons[row]}; {reason}" if reasons[row] else reason

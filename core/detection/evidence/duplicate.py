@@ -1,4 +1,4 @@
-"""Which samples are copies of which, and which one of each group stays."""
+"""Evidence that samples are copies of each other, and which one of each group is kept."""
 
 from __future__ import annotations
 
@@ -17,17 +17,19 @@ _HASH = "duplicate_perceptual"
 _EXACT = "duplicate_exact"
 _CUT = 0.5
 _FLOOR = {"image": 0.75, "text": 0.85, "vector": 0.97}
-"""Likeness (1 = identical, about .35 = strangers) from which a near copy may be called one, whatever the rest looks like."""
+"""Least likeness (1 = identical, about .35 = strangers) of a near copy, however unlike the other samples are."""
 _MAYBE = 0.08
-"""Likeness below the floor at which two samples are still shown side by side, without a flag."""
+"""How far below the floor two samples are still shown side by side, without a flag."""
 _HELD_OUT = ("test", "val", "valid", "validation", "dev", "eval", "heldout", "holdout")
 _CHAIN = 0.8
-"""A group may grow only by groups whose first members are nearer than this share of the typical distance."""
+"""Groups are joined only where their first members are nearer than this share of the typical distance."""
 
 
 def duplicate(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> KindEvidence:
     """Groups of copies with one keeper each, and the probability that a sample is in such a group.
 
+    Notes
+    -----
     Exact copies are certain. A near copy's probability is 1 − local false discovery rate of its likeness: strangers'
     best likeness is modelled by a Gumbel law (the maximum of many, Fisher and Tippett 1928) fitted to the lower three
     quarters of the samples, and compared with how many samples there are at that likeness (Efron 2004).
@@ -45,7 +47,7 @@ def duplicate(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> Kind
     info: dict[str, Any] = {"signals": [s for s in (_EXACT, _HASH, _NEAR) if s in results]}
     maybe: list[tuple[float, int, int]] = []
     if near is not None and near.partner is not None:
-        floor = _FLOOR[_seen_by(inputs)]
+        floor = _FLOOR[_compared_as(inputs)]
         likeness = _with_hash(np.where(usable, near.score, np.nan).astype(np.float32), results.get(_HASH), near)
         probability, fit = _near_probability(likeness, floor)
         info |= fit
@@ -59,7 +61,7 @@ def duplicate(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> Kind
     probability[~usable] = 0.0
     group = _groups(n, edges, inputs)
     partner, flag = _keepers(inputs, group, usable)
-    # a member whose own best partner was someone else's keeper is as sure as the edge that brought it in
+    # a member is at least as sure as the edge that joined it to the group
     for p, a, b in edges:
         if group[a] >= 0 and group[a] == group[b]:
             probability[[a, b]] = np.maximum(probability[[a, b]], min(1.0, p))
@@ -92,14 +94,14 @@ def _attach(
             partner[new] = old if partner[old] < 0 else partner[old]
 
 
-def _seen_by(inputs: SignalInputs) -> str:
+def _compared_as(inputs: SignalInputs) -> str:
     if inputs.media is not None and inputs.media.tiny is not None:
         return "image"
     return "text" if inputs.texts is not None else "vector"
 
 
 def _with_hash(likeness: Float32, hashed: SignalResult | None, near: SignalResult) -> Float32:
-    """A perceptual hash that agrees on the partner lifts the likeness a little (at most by a tenth of what is missing)."""
+    """The likeness, raised by up to a tenth of what is missing where the perceptual hash names the same partner."""
     if hashed is None or hashed.partner is None or near.partner is None:
         return likeness
     agree = (hashed.partner == near.partner) & (near.partner >= 0)
@@ -119,9 +121,9 @@ def _near_probability(likeness: Float32, floor: float) -> tuple[Float32, dict[st
     if len(scored) == 0:
         return out, {}
     s = np.clip(likeness[scored].astype(np.float64), 0.0, 1.0)
-    u = -np.log(1.01 - s)  # the bound at 1 taken to infinity: identical is not merely a little more than similar
+    u = -np.log(1.01 - s)  # moves the bound at 1 to infinity: identical is far more than similar
     low, middle, high = np.quantile(u, (0.25, 0.5, 0.75))
-    # Gumbel quantiles −σ·ln(−ln p): the distance of two quantiles gives σ; the larger of two estimates is the safe one
+    # Gumbel quantiles are −σ·ln(−ln p): two of them give σ; the larger of two estimates is the safe one
     spread = max(
         (high - middle) / (_gumbel(0.75) - _gumbel(0.5)), (middle - low) / (_gumbel(0.5) - _gumbel(0.25)), 0.02
     )
@@ -149,9 +151,10 @@ def _edges(result: SignalResult, p: Float32, usable: Bool, cut: float) -> list[t
 
 
 def _groups(n: int, edges: list[tuple[float, int, int]], inputs: SignalInputs) -> NDArray[np.int32]:
-    """Union of the edges, surest first. Exact copies always join; near ones only where the groups' first members are near.
+    """(n,) group of each sample, −1 = none: union of the edges, surest first.
 
-    Without that guard a row of look-alikes would chain strangers into one group.
+    Exact copies are always joined, near ones only where the groups' first members are near, or a row of look-alikes
+    would chain strangers into one group.
     """
     root = list(range(n))
 
@@ -249,11 +252,11 @@ def _reasons(
         also += f"; the copies are in different splits ({', '.join(splits[:4])})" if len(splits) > 1 else ""
         several = f"{len(members)} copies" if flag[members].any() else f"{len(members)} possible copies"
         for row in members:
-            how = str(exact.reasons[row] or "") if exact is not None and exact.reasons is not None else ""
+            same = str(exact.reasons[row] or "") if exact is not None and exact.reasons is not None else ""
             if partner[row] < 0:
                 reasons[row] = f"proposed to keep of {several}{also}"
-            elif how:
-                reasons[row] = f"exact copy ({how}), one of {several}{also}"
+            elif same:
+                reasons[row] = f"exact copy ({same}), one of {several}{also}"
             else:
                 near = "near copy" if flag[row] else "possible copy"
                 reasons[row] = f"{near} (likeness {likeness[row]:.2f} of 1), one of {several}{also}"

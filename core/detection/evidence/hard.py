@@ -1,4 +1,4 @@
-"""Is the sample hard, with a label that is probably right?"""
+"""Evidence that a sample is hard, with a label that is probably right."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from ...types import Float32, Input, Kind, KindEvidence, SignalInputs, SignalResult, Strings
-from ..signals._label_math import own_and_rest, votes
-from .noisy_label import judgeable, noisy_label_posterior
+from ..arithmetic import own_and_rest, votes
+from .noisy_label import noisy_label_posterior, two_classes_believed
 
 _ROBUST = frozenset({"gce", "sce"})
 
@@ -16,18 +16,22 @@ _ROBUST = frozenset({"gce", "sce"})
 def hard(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> KindEvidence:
     """Difficulty: how little the views believe the label, or the likelier label where the given one is probably wrong.
 
+    Notes
+    -----
     h = (1 − π²)·(1 − b_y) + π²·(1 − b_r) with b the mean of the consensus and of the views' mean probability, π the
     probability that the label is wrong and r its rival, so that label noise does not read as difficulty. Unlike noise,
     difficulty is partly an average: one view that cannot see the class makes a sample harder. Flag: h > ½ where the
     views' best guess b is another label and yet the given one is not called wrong.
 
-    Source: C-score by held-out models, Jiang et al. (ICML 2021).
+    References
+    ----------
+    C-score by held-out models, Jiang et al. (ICML 2021).
     """
     n = inputs.n
     probability, flag = np.zeros(n, np.float32), np.zeros(n, bool)
     reasons: Strings = np.full(n, "", object)
     belief = mean_belief(inputs)
-    if belief is None or not judgeable(inputs):
+    if belief is None or not two_classes_believed(inputs):
         return KindEvidence(Kind.HARD, probability, flag, reasons, info={"skipped": "no beliefs about two classes"})
     keep = inputs.labelled
     noise = noisy_label_posterior(inputs)

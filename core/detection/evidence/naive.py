@@ -1,4 +1,4 @@
-"""Is the sample so easy that it teaches nothing?"""
+"""Evidence that a sample is so easy that it teaches nothing."""
 
 from __future__ import annotations
 
@@ -10,17 +10,21 @@ from ...types import Kind, KindEvidence, SignalInputs, SignalResult, Strings
 from .hard import mean_belief
 
 _SURE = 0.95
-"""A naive sample's label must be believed so much by the views together."""
+"""Least belief of all views together in the label of a naive sample."""
 
 
 def naive(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> KindEvidence:
     """Easiness: how much all views believe the label, less their doubt about everything else.
 
+    Notes
+    -----
     e = b_y − H(b) / (5·log C), clipped to [0, 1], with b half the consensus and half the mean of the views'
     probabilities and H its entropy. Flag: b_y ≥ 0.95, and the loss history under strong augmentation lies below its
-    Otsu threshold (score of ``naive_loss_history`` > ½; not asked where there is no history).
+    Otsu threshold (score of ``naive_loss_history`` > ½; not required where there is no history).
 
-    Source: sample-adaptive augmentation for the history; C-score (Jiang et al. 2021) for the held-out belief.
+    References
+    ----------
+    Sample-adaptive augmentation for the history; C-score (Jiang et al. 2021) for the held-out belief.
     """
     n = inputs.n
     probability, flag = np.zeros(n, np.float32), np.zeros(n, bool)

@@ -1,16 +1,16 @@
-"""Is the label wrong? One calibrated probability from the consensus of all label views."""
+"""Evidence that a label is wrong: one calibrated probability from the consensus of all label views."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...types import Bool, Float32, Input, Int32, Kind, KindEvidence, Modality, SignalInputs, SignalResult, Strings
-from ..signals._label_math import own_and_rest
-from ..signals._ood import memoize
+from ..arithmetic import own_and_rest
 from ._calibrate import (
     best_f1_threshold,
     blocks,
@@ -20,68 +20,83 @@ from ._calibrate import (
     recalibrate,
     wrong_label_posterior,
 )
-from ._guard import NEAREST, holds_together
-from ._match import with_match
+from ._guard import NEAREST, locally_supported
+from ._match import with_captions
 
 _FLOOR, _CEILING = 1 / 3, 1 / 2
-"""Between these the threshold adapts: never flag what is twice as likely right, always flag what is likelier wrong."""
+"""Bounds of the threshold: never flag what is twice as likely right, always flag what is likelier wrong."""
 _EPSILON, _LEAD = 0.03, 0.75
 _NEAR = 10
-"""Neighbours that a reason speaks of."""
+"""Neighbours that a reason mentions."""
 
 
 def noisy_label(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> KindEvidence:
     """Probability that the given label is wrong, from the beliefs in ``inputs`` (see :mod:`._consensus`).
 
+    Notes
+    -----
     Order: s = ¾·log(max_{k≠y} p_k + ε) − log(p_y + ε), ε = 0.03. Surprise about the label (−log p_y) finds noise best,
     the lead of a rival (log-odds) tells noise from difficulty best; this keeps both. A sample that no class fits
     (difficult, or of no class at all) has little of the second, and stays below an equally surprising one that clearly
-    fits another class. Below ε no belief is told from another: the views are not that exact.
+    fits another class. Beliefs below ε are treated alike: the views are not that exact.
 
-    Level: beliefs are recalibrated by isotonic regression (Zadrozny & Elkan 2002). Bayes' rule with the confident joint (Northcutt et al. 2021) turns beliefs about given labels into the
-    probability that this one is wrong; isotonic regression lays these on s. So the probabilities average to the
-    estimated noise rate whatever it is, and the order is that of s. Whatever the transition says, a label is never
-    likelier wrong than in an even contest with its rival, p_k / (p_y + p_k): a guard for classes so rare that their
-    transition cannot be known.
+    Level: beliefs are recalibrated by isotonic regression (Zadrozny & Elkan 2002). Bayes' rule with the confident joint
+    (Northcutt et al. 2021) turns beliefs about given labels into the probability that this one is wrong; isotonic
+    regression lays these on s. So the probabilities average to the estimated noise rate, and their order is that of s.
+    A label is never called likelier wrong than in an even contest with its rival, p_k / (p_y + p_k): a guard for
+    classes so rare that their transition cannot be known.
 
-    Flag: p above the threshold with the largest expected F1 (Lipton et al. 2014), kept within [1/3, 1/2]. A sample of a
-    small group that holds together (:mod:`._guard`) stays at the threshold: rare is not noisy.
+    Flag: p above the threshold with the largest expected F1 (Lipton et al. 2014), kept within [1/3, 1/2]. A sample
+    whose nearest neighbours support its label (:mod:`._guard`) stays at the threshold: rare is not noisy.
     """
     n = inputs.n
     reasons: Strings = np.full(n, "", object)
-    if not judgeable(inputs):
-        nothing = np.zeros(n, np.float32)
-        found = KindEvidence(
-            Kind.NOISY_LABEL, nothing, np.zeros(n, bool), reasons, info={"skipped": "no beliefs about two classes"}
-        )
-        return with_match(found, inputs, results)
-    said = noisy_label_posterior(inputs)
-    rows, level = said.rows, said.probability[said.rows]
-    near = _agreement(inputs, rows, said.other)
+    if not two_classes_believed(inputs):
+        info: dict[str, Any] = {"skipped": "no beliefs about two classes"}
+        none = KindEvidence(Kind.NOISY_LABEL, np.zeros(n, np.float32), np.zeros(n, bool), reasons, info=info)
+        return with_captions(none, inputs, results)
+    posterior = noisy_label_posterior(inputs)
+    rows, level = posterior.rows, posterior.probability[posterior.rows]
+    near = _agreement(inputs, rows, posterior.other)
     for i, row in enumerate(rows):
-        if level[i] > 0.5 * said.threshold:
-            reasons[row] = _reason(
-                inputs, results, int(row), int(said.other[i]), float(said.own[i]), float(said.rest[i]), near[i]
-            )
-            if said.guarded[row]:
+        if level[i] > 0.5 * posterior.threshold:
+            own, rest = float(posterior.own[i]), float(posterior.rest[i])
+            reasons[row] = _reason(inputs, results, int(row), int(posterior.other[i]), own, rest, near[i])
+            if posterior.guarded[row]:
                 reasons[row] += (
-                    f" But {said.support[row]} of its {NEAREST} nearest samples are "
+                    f" But {posterior.support[row]} of its {NEAREST} nearest samples are "
                     f"*{inputs.class_names[inputs.labels[row]]}* too: a small group that holds together."
                 )
     info = {
-        "threshold": said.threshold,
+        "threshold": posterior.threshold,
         "estimated_noise_rate": float(level.mean()),
-        "confident_joint_rate": said.joint_rate,
-        "guarded": int(said.guarded.sum()),
+        "confident_joint_rate": posterior.joint_rate,
+        "guarded": int(posterior.guarded.sum()),
     }
-    found = KindEvidence(Kind.NOISY_LABEL, said.probability, said.flag, reasons, info=info)
-    return with_match(found, inputs, results)
+    evidence = KindEvidence(Kind.NOISY_LABEL, posterior.probability, posterior.flag, reasons, info=info)
+    return with_captions(evidence, inputs, results)
 
 
 @dataclass(frozen=True)
 class NoisyLabelPosterior:
-    """probability, flag, guarded : (n,). support : (n,) of the five nearest, how many carry the label. rows : (m,) the labelled
-    rows, with their beliefs about the given label (own), its best rival (rest) and the rival's code (other), each (m,).
+    """The probability that each label is wrong, and what it was computed from.
+
+    Attributes
+    ----------
+    probability, flag
+        (n,) float32 and bool; 0 and False where there is no label.
+    guarded
+        (n,) bool, kept at the threshold because near neighbours support the label.
+    support
+        (n,) int64, how many of the five nearest samples carry the label.
+    rows
+        (m,) int64, the labelled rows.
+    own, rest, other
+        (m,) belief about the given label, belief about its best rival, and the rival's code.
+    threshold
+        Probability above which a label is flagged, in [1/3, 1/2].
+    joint_rate
+        Share of wrong labels by the confident joint, in [0, 1].
     """
 
     probability: Float32
@@ -96,18 +111,18 @@ class NoisyLabelPosterior:
     joint_rate: float
 
 
-def judgeable(inputs: SignalInputs) -> bool:
+def two_classes_believed(inputs: SignalInputs) -> bool:
     """Whether there are beliefs and labels of at least two classes."""
     given = inputs.labels[inputs.labelled]
     return inputs.beliefs is not None and inputs.has(Input.LABELS) and bool((given != given[:1]).any())
 
 
 def noisy_label_posterior(inputs: SignalInputs) -> NoisyLabelPosterior:
-    """Level and flag of :func:`noisy_label`, without words; computed once for these very inputs."""
-    return memoize(inputs, "noisy label", lambda: _judge(inputs))
+    """Level and flag of :func:`noisy_label`, without reasons; computed once per inputs."""
+    return inputs.cache.get("noisy label", lambda: _posterior(inputs))
 
 
-def _judge(inputs: SignalInputs) -> NoisyLabelPosterior:
+def _posterior(inputs: SignalInputs) -> NoisyLabelPosterior:
     n, rows = inputs.n, np.flatnonzero(inputs.labelled)
     probability, flag = np.zeros(n, np.float32), np.zeros(n, bool)
     assert inputs.beliefs is not None
@@ -121,39 +136,37 @@ def _judge(inputs: SignalInputs) -> NoisyLabelPosterior:
     target = np.minimum(target, rest / np.maximum(own + rest, 1e-9))
     score = _LEAD * np.log(rest + _EPSILON) - np.log(own + _EPSILON)
     level = monotone(score, target)
-    cut = float(np.clip(best_f1_threshold(level), _FLOOR, _CEILING))
+    threshold = float(np.clip(best_f1_threshold(level), _FLOOR, _CEILING))
     probability[rows] = level
-    guarded, support = holds_together(inputs.labels, inputs.labelled, inputs.label_neighbors)
-    guarded &= probability > cut
-    probability[guarded] = cut
-    flag[rows] = probability[rows] > np.float32(cut)
-    return NoisyLabelPosterior(probability, flag, guarded, support, rows, own, rest, other, cut, model.rate)
+    guarded, support = locally_supported(inputs.labels, inputs.labelled, inputs.label_neighbors)
+    guarded &= probability > threshold
+    probability[guarded] = threshold
+    flag[rows] = probability[rows] > np.float32(threshold)
+    return NoisyLabelPosterior(probability, flag, guarded, support, rows, own, rest, other, threshold, model.rate)
 
 
 def _agreement(inputs: SignalInputs, rows: NDArray[np.int64], other: Int32) -> NDArray[np.int64]:
-    """(len(rows), 3) of the nearest labelled neighbours: how many carry the other label, the given one, and their number."""
+    """(m, 3) of the nearest labelled neighbours: how many carry the other label, the given one, and their number."""
     out = np.zeros((len(rows), 3), np.int64)
     graph = inputs.label_neighbors
     if graph is None:
         return out
-    index = graph.indices[rows, :_NEAR]
-    there = index >= 0
-    safe = np.where(there, index, 0)
-    there &= inputs.labelled[safe]
-    codes = np.where(there, inputs.labels[safe], -1)
+    near = np.maximum(graph.indices[rows, :_NEAR], 0)
+    counted = (graph.indices[rows, :_NEAR] >= 0) & inputs.labelled[near]
+    codes = np.where(counted, inputs.labels[near], -1)
     out[:, 0] = (codes == other[:, None]).sum(1)
     out[:, 1] = (codes == inputs.labels[rows][:, None]).sum(1)
-    out[:, 2] = there.sum(1)
+    out[:, 2] = counted.sum(1)
     return out
 
 
-_VOICES: tuple[tuple[str, str], ...] = (
+_CITED: tuple[tuple[str, str], ...] = (
     ("label_view", "its {view} alone"),
     ("label_zero_shot", "the class names"),
     ("label_mean", "the class centres"),
     ("label_robust", "the noise-robust models"),
 )
-"""Signals that a reason may cite beside the consensus and the neighbours: name, and how it is said."""
+"""Signals that a reason may cite beside the consensus and the neighbours: name, and the words for it."""
 
 
 def _reason(
@@ -173,11 +186,13 @@ def _reason(
         parts.append(f"only {near[1]} of {near[2]} neighbours are *{given}*")
     believed = "the models never believed" if own < 0.05 else "the models doubt"
     parts.append(f"{believed} *{given}* ({own:.2f}) and find *{rival}* likelier ({rest:.2f})")
-    for name, voice in _VOICES:
-        said = results.get(name)
-        if said is not None and said.suggestion is not None and said.suggestion[row] == other and said.score[row] > 0.5:
-            voice = voice.format(view="words" if inputs.modality is Modality.TEXT else "pixels")
-            parts.append(f"{voice} point to *{rival}* too ({float(said.score[row]):.2f})")
+    for name, source in _CITED:
+        result = results.get(name)
+        if result is None or result.suggestion is None:
+            continue
+        if result.suggestion[row] == other and result.score[row] > 0.5:
+            source = source.format(view="words" if inputs.modality is Modality.TEXT else "pixels")
+            parts.append(f"{source} point to *{rival}* too ({float(result.score[row]):.2f})")
             break
     text = "; ".join(parts)
     return text[0].upper() + text[1:] + "."

@@ -1,4 +1,4 @@
-"""The probe run: out-of-sample beliefs about every label, and the dynamics of learning them.
+"""The probe run: out-of-sample beliefs about every label, and their training dynamics.
 
 In: features, labels and further views. Out: ``Beliefs``, (n, C) out-of-fold probabilities and training dynamics.
 """

@@ -1,27 +1,27 @@
-"""What the probe run may be told, and how it fits itself to the size of the data."""
+"""The settings of the probe run, and how they adapt to the size of the data."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
 _STEPS = 320
-"""Steps of the optimiser after which the linear probes have learned what they learn, where a sample was seen eight times."""
+"""Optimiser steps after which the linear probes no longer improve, if each sample was seen eight times."""
 
 
 @dataclass(frozen=True)
 class ProbeConfig:
-    """Configuration of :func:`winnow.core.detection.probe.run_probe`. All of it belongs into the stage's fingerprint.
+    """Configuration of :func:`winnow.core.detection.probe.run_probe`. All fields belong in the stage's fingerprint.
 
     Attributes
     ----------
     folds
         Number of cross-validation folds (≥ 2; fewer where there are fewer labelled samples).
     repeats
-        How many times the folds are drawn anew for the cross-entropy probe (≥ 1).
+        How many times folds are drawn for the cross-entropy probe (≥ 1).
     epochs, batch_size
-        Minibatch training of the linear probes. 0 = fitted to the size of the data.
+        Minibatch training of the linear probes. 0 = chosen by the size of the data.
     learning_rate
-        Of Adam.
+        Adam's learning rate.
     weight_decay
         Decoupled, per unit of learning rate; one value per repeat, cycled.
     robust_losses
@@ -34,7 +34,11 @@ class ProbeConfig:
         Memory of the early-learning-regularisation target, in [0, 1).
     work
         Bound on n · C · models · epochs. A run that would exceed it gives up robust losses, then repeats, then
-        epochs, and :meth:`fitted` says so.
+        epochs, and :meth:`fitted` reports it.
+    device
+        Torch device ("cpu", "cuda").
+    seed
+        Seed of folds, batches and anchors.
     """
 
     folds: int = 5
@@ -62,9 +66,9 @@ class ProbeConfig:
             raise ValueError("weight_decay is empty: name at least one value, such as (0.02,).")
 
     def fitted(self, n: int, classes: int) -> tuple[ProbeConfig, tuple[str, ...]]:
-        """This configuration made to fit n samples and so many classes, and sentences about what was given up."""
+        """The configuration for n samples and ``classes`` classes, and sentences about what had to be given up."""
         batch = self.batch_size or min(2048, max(32, n // 16))
-        # twenty looks at every sample, or as many as make 320 steps: what a small dataset gets in its twenty
+        # as many epochs as 320 steps need, between 8 and 20
         epochs = self.epochs or int(min(20, max(8, -(-_STEPS * batch // max(n, 1)))))
         config = replace(self, epochs=epochs, batch_size=batch)
         notes: list[str] = []
@@ -83,7 +87,7 @@ class ProbeConfig:
             config = replace(config, epochs=min(epochs, fewer))
             notes.append(f"{n:,} samples × {classes:,} classes: the probe trained for {config.epochs} epochs.")
         anchors = min(config.kernel_anchors, n)
-        if n > 20_000:  # the cost is n · anchors², and more data needs fewer of them per unit of accuracy
+        if n > 20_000:  # the cost is n · anchors², and with more data fewer anchors give the same accuracy
             anchors = min(anchors, 1024)
         return replace(config, kernel_anchors=anchors), tuple(notes)
 

@@ -16,14 +16,19 @@ def stratified_folds(labels: Int32, usable: Bool, folds: int, seed: int, groups:
         (n,) int32 class codes.
     usable
         (n,) bool, the rows to deal.
+    folds
+        Number of folds, ≥ 2.
+    seed
+        Seed of the order in which the rows are dealt.
     groups
         (n,) int64 or None. Rows with the same number ≥ 0 share the fold of their first row, so that a copy never
         vouches for its twin's label from the training side.
 
     Returns
     -------
-    (n,) int32 in [−1, folds). Within a class the fold sizes differ by at most one (before grouping); which fold
-    gets the surplus rotates from class to class, so that the folds are balanced overall too.
+    (n,) int32
+        Folds in [−1, folds). Within a class the fold sizes differ by at most one (before grouping); the fold that gets
+        the surplus rotates from class to class, so that the folds are balanced overall too.
     """
     rng = np.random.default_rng(seed)
     rows = np.flatnonzero(usable)

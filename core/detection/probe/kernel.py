@@ -5,12 +5,12 @@ solution B = (ΦᵀΦ + λR)⁻¹ΦᵀY with Φ = [k(z, a), 1]. Its leave-one-ou
 
     f₋ᵢ(xᵢ) = (fᵢ − hᵢyᵢ) / (1 − hᵢ),   hᵢ = φᵢᵀ(ΦᵀΦ + λR)⁻¹φᵢ
 
-so one fit gives every sample the verdict of a model that never saw its label. R is the anchors' kernel matrix (the
+so one fit gives every sample the prediction of a model that never saw its label. R is the anchors' kernel matrix (the
 RKHS norm). λ and γ are chosen by the leave-one-out likelihood of the *given* labels; the scores become probabilities
 by a softmax whose temperature is chosen the same way. Nothing of size n × m is stored: two passes over row blocks.
 
-The three products of size n × m² (features, Gram matrix, leverage) have a triangular or symmetric side each, so about
-three eighths of them are known beforehand and not computed.
+The three products of size n × m² (features, Gram matrix, leverage) each have a triangular or symmetric side, so about
+three eighths of their entries are known and not computed.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _BLOCK = 2_000_000
 
 @dataclass(frozen=True)
 class KernelOutput:
-    """scores : (n, C) float32, leave-one-out regression scores; softmax(scores · sharpness) are probabilities."""
+    """Leave-one-out regression scores (n, C) float32; softmax(scores · sharpness) are probabilities."""
 
     scores: Float32
     sharpness: float
@@ -55,7 +55,7 @@ def _edges(size: int) -> list[tuple[int, int]]:
 
 
 def _times_upper(a: torch.Tensor, upper: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
-    """a·U into ``out``, (B, m) × (m, r) → (B, r), where U[i, j] = 0 for i > j: what is below the diagonal is passed over."""
+    """a·U into ``out``, (B, m) × (m, r) → (B, r), U[i, j] = 0 for i > j: what is below the diagonal is skipped."""
     for first, stop in _edges(upper.shape[1]):
         deep = min(stop, len(upper))
         torch.matmul(a[:, :deep], upper[:deep, first:stop], out=out[:, first:stop])
@@ -94,9 +94,9 @@ class _Nystroem:
     def through(
         self, weight: torch.Tensor, inverse: torch.Tensor
     ) -> Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]:
-        """X ↦ Φ(x)·weight and the leverages ‖Φ(x)·inverse‖², (B, C) and (B,), without spelling out Φ(x).
+        """A function x ↦ Φ(x)·weight, the leverages ‖Φ(x)·inverse‖², (B, C) and (B,), that never computes Φ(x).
 
-        weight (m + 1, C). inverse (m + 1, m + 1) upper triangular, as is the map: so is their product.
+        ``weight`` is (m + 1, C). ``inverse`` (m + 1, m + 1) is upper triangular, as is the map, so their product is.
         """
         direct, constant = self.map @ weight[:-1], weight[-1]
         upper, shift = self.map @ inverse[:-1], inverse[-1]
@@ -130,8 +130,18 @@ def leave_one_out(
         (n,) int32.
     usable
         (n,) bool, rows that are fitted on (≥ 2 of them).
+    classes
+        Number of classes C.
     anchors
         Number of Nyström anchors, ≥ 1.
+    seed
+        Seed of the anchors and of the rows for tuning.
+    progress
+        Called after each of three passes.
+    device
+        Torch device.
+    name
+        Name of the model in progress messages.
     """
     with single_threaded_pool(torch.device(device).type) as pool:
         return _leave_one_out(pool, features, labels, usable, classes, anchors, seed, progress, device, name)
@@ -152,9 +162,9 @@ def _leave_one_out(
     dev = torch.device(device)
     rng = np.random.default_rng(seed)
     rows = np.flatnonzero(usable)
-    picked = np.sort(rng.choice(rows, min(anchors, len(rows)), replace=False))
+    anchor_rows = np.sort(rng.choice(rows, min(anchors, len(rows)), replace=False))
     x = torch.from_numpy(features)
-    centre = x[torch.from_numpy(picked)].to(dev)
+    centre = x[torch.from_numpy(anchor_rows)].to(dev)
     spread = float(2 * (centre - centre.mean(0)).square().sum(1).mean().clamp_min(1e-12))
     tune = np.sort(rng.choice(rows, min(_TUNE_ROWS, len(rows)), replace=False))
     best: tuple[float, float, float, float] | None = None
@@ -173,7 +183,7 @@ def _leave_one_out(
     progress(Progress("probe", 2, 3, "passes", f"{name}: fitted"))
     scores = fit.scores(np.arange(len(features)), usable, ridge)
     progress(Progress("probe", 3, 3, "passes", f"{name}: scored"))
-    info = {"gamma": best[1], "ridge": ridge, "log_likelihood": likelihood, "anchors": float(len(picked))}
+    info = {"gamma": best[1], "ridge": ridge, "log_likelihood": likelihood, "anchors": float(len(anchor_rows))}
     return KernelOutput(scores, sharp, info)
 
 
@@ -255,4 +265,4 @@ class _Fit:
             sharp = best_temperature(scores, codes)
             return log_likelihood(scores * np.float32(sharp), codes), ridge, sharp
 
-        return max(self.pool.map(attempt, ridges), key=lambda found: found[0])
+        return max(self.pool.map(attempt, ridges), key=lambda result: result[0])

@@ -37,15 +37,19 @@ _HISTORY = 0.7
 _BLOCK = 6_000_000
 """Most elements of one (B, M, C) block."""
 _SLICE = 512
-"""Rows of a minibatch that one core does at a time: their outputs stay in its cache."""
+"""Rows of a minibatch that one core handles at a time: their outputs stay in its cache."""
 
 
 @dataclass(frozen=True)
 class LinearOutput:
-    """probs : loss name → (n, C) float32 mean out-of-fold probabilities. dynamics : name → (n,) float32.
+    """What the linear probes predicted.
 
     Attributes
     ----------
+    probs
+        Loss name → (n, C) float32 mean out-of-fold probabilities.
+    dynamics
+        Name → (n,) float32 summary of the training.
     targets
         (n, C) float32, the temporal ensemble of the out-of-fold probabilities.
     """
@@ -88,7 +92,7 @@ class _Adam:
 
 
 class LinearProbes:
-    """Train the probes and summarise what they said.
+    """Train the probes and summarise their predictions.
 
     Parameters
     ----------
@@ -100,9 +104,13 @@ class LinearProbes:
         (R, n) int32 with −1 = never trained on, one row of folds per repeat.
     kinds
         The loss of each repeat (CE, GCE or SCE).
+    classes
+        Number of classes C.
+    config
+        The settings.
     strong
-        (n, d) features of strongly augmented views, looked at in turn; where there are none the features themselves
-        are distorted.
+        (n, d) features of strongly augmented views, used in turn; where there are none the features themselves are
+        distorted.
     """
 
     def __init__(
@@ -144,6 +152,7 @@ class LinearProbes:
         return x
 
     def run(self, progress: ProgressFn) -> LinearOutput:
+        """Train all models; ``progress`` is called once per epoch."""
         cfg, n = self.config, self.n
         rng = np.random.default_rng(cfg.seed + 1)
         batch = max(1, min(cfg.batch_size, _BLOCK // max(self.models * self.classes, 1)))
@@ -174,8 +183,10 @@ class LinearProbes:
     def _slice(
         self, rows: torch.Tensor, distorted: _Distortion | None, epoch: int, tally: _Dynamics
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Score and summarise some rows of a minibatch. Returns their gradient (d + 1, M·C), summed over the rows that
-        each model trains on, and how many those are (M,).
+        """Score and summarise some rows of a minibatch.
+
+        Returns their gradient (d + 1, M·C), summed over the rows that each model trains on, and the number of those
+        rows (M,).
         """
         x, y = self._batch(rows), self.y[rows].to(self.device)
         fold = self.fold[:, rows].to(self.device)  # (R, B)
@@ -189,7 +200,7 @@ class LinearProbes:
             tally.distorted(rows, self._probs(q), y, fold)
         target = y.clamp_min(0)[:, None, None].expand(-1, self.models, 1)
         own = p.gather(2, target).squeeze(2)
-        # the given class is taken out to find its rival, and comes back as p_y − 1: the gradient
+        # the given class is masked to find its rival, then set to p_y − 1: the gradient
         plain = p[:, : tally.models]
         rest = plain.scatter_(2, target[:, : tally.models], -1.0).amax(2)
         p.scatter_(2, target, (own - 1)[:, :, None])
@@ -202,7 +213,7 @@ class LinearProbes:
         return torch.softmax((x @ self.optimiser.weight).view(len(x), self.models, self.classes), 2)
 
     def _distorted(self, rows: torch.Tensor, epoch: int, noise: torch.Generator, size: int) -> list[_Distortion | None]:
-        """What takes the place of the features of some rows, in parts: a view's features, or distorted ones."""
+        """What replaces the features of some rows, in parts: a view's features, or distorted ones."""
         if not self._strong:
             return self._distortion(len(rows), noise, size)
         view = self._strong[epoch // 3 % len(self._strong)]
@@ -225,8 +236,8 @@ class LinearProbes:
             fold = self.fold[:, rows].to(self.device)
             z = (self._batch(rows) @ self.optimiser.mean).view(len(rows), self.models, self.classes)
             for k in sorted(set(self.kinds)):
-                mine = torch.tensor([i for i, kind in enumerate(self.kinds) if kind == k])
-                p = held_out(torch.log_softmax, z, fold, mine, self.folds)
+                repeats = torch.tensor([i for i, kind in enumerate(self.kinds) if kind == k])
+                p = held_out(torch.log_softmax, z, fold, repeats, self.folds)
                 out[names[k]][rows.numpy()] = torch.softmax(p.mean(1), 1).cpu().numpy()
 
         list(pool.map(score, torch.split(torch.arange(self.n), size)))
@@ -240,16 +251,26 @@ def held_out(
     repeats: torch.Tensor,
     folds: int,
 ) -> torch.Tensor:
-    """What the models that did not train on a row say of it: ``activation(z, -1)`` of one model a repeat, (B, R', C).
+    """(B, R', C) ``activation(z, -1)`` of the models that did not train on a row, one for each repeat.
 
-    z (B, M, C), model r · folds + f being fold f of repeat r. fold (R, B): a row of fold −1 was trained on by none; it
-    has the mean over the folds of each repeat.
+    Parameters
+    ----------
+    activation
+        Softmax, log-softmax or the identity.
+    z
+        (B, M, C) logits; model r · folds + f is fold f of repeat r.
+    fold
+        (R, B) fold of each row; −1 = no model trained on it: it has the mean over the folds of each repeat.
+    repeats
+        (R',) repeats to return.
+    folds
+        Number of folds.
     """
-    mine = fold[repeats]
-    model = repeats.to(z.device)[:, None] * folds + mine.clamp_min(0)
+    own = fold[repeats]
+    model = repeats.to(z.device)[:, None] * folds + own.clamp_min(0)
     index = model.T[:, :, None].expand(-1, -1, z.shape[2])
     out = activation(z.gather(1, index), -1)
-    free = torch.nonzero(mine[0] < 0).squeeze(1) if len(mine) else mine.new_zeros(0)
+    free = torch.nonzero(own[0] < 0).squeeze(1) if len(own) else own.new_zeros(0)
     if len(free):
         every = activation(z[free], -1).view(len(free), -1, folds, z.shape[2])
         out[free] = every[:, repeats.to(z.device)].mean(2)
@@ -278,7 +299,7 @@ class _Dynamics:
     def out_of_fold(
         self, epoch: int, rows: torch.Tensor, x: torch.Tensor, p: torch.Tensor, y: torch.Tensor, fold: torch.Tensor
     ) -> None:
-        """X (B, d + 1) with intercept, p (B, M, C), y (B,), fold (R, B)."""
+        """Add rows x (B, d + 1) with intercept, p (B, M, C), y (B,), fold (R, B)."""
         q = held_out(_same, p, fold, self.repeats, self.folds)
         index = y.clamp_min(0)[:, None, None].expand(-1, q.shape[1], 1)
         own = q.gather(2, index).squeeze(2)
@@ -286,7 +307,7 @@ class _Dynamics:
         right = own > q.scatter(2, index, -1.0).amax(2)
         mean_own, mean_loss = own.mean(1), -own.clamp_min(1e-7).log().mean(1)
         early = float(epoch < self.early)
-        found = (
+        sums = (
             error * early,
             error * x.norm(dim=1) * early,
             mean_own,
@@ -295,14 +316,15 @@ class _Dynamics:
             mean_loss,
             mean_loss.square(),
         )
-        self.sums[rows, : len(found)] += torch.stack(found, 1).cpu()
+        self.sums[rows, : len(sums)] += torch.stack(sums, 1).cpu()
         mean_p = q.mean(1).cpu()
         beta = self.config.elr_beta
         self.target[rows] = mean_p if epoch == 0 else beta * self.target[rows] + (1 - beta) * mean_p
 
     def in_fold(self, rows: torch.Tensor, own: torch.Tensor, rest: torch.Tensor, held: torch.Tensor) -> None:
-        """Own (B, M) the given class's probability, rest (B, M') its strongest rival's to the M' models that are summarised,
-        held (B, M).
+        """Add rows by the given class's probability and its strongest rival's.
+
+        ``own`` and ``held`` are (B, M), ``rest`` (B, M') for the M' models that are summarised.
         """
         own, held = own[:, : self.models], held[:, : self.models]
         inside = (~held).float()
@@ -315,7 +337,7 @@ class _Dynamics:
         self.sums[rows, -3:] += torch.stack([margin.cpu(), (own * inside).sum(1).cpu(), forgot], 1)
 
     def distorted(self, rows: torch.Tensor, p: torch.Tensor, y: torch.Tensor, fold: torch.Tensor) -> None:
-        """P (B, M, C) of the distorted rows."""
+        """Add the probabilities p (B, M, C) of distorted rows."""
         q = held_out(_same, p, fold, self.repeats, self.folds)
         own = q.gather(2, y.clamp_min(0)[:, None, None].expand(-1, q.shape[1], 1)).squeeze(2)
         loss = -own.clamp_min(1e-7).log().mean(1).cpu()
@@ -323,10 +345,12 @@ class _Dynamics:
         self.strong[rows] = torch.where(old.isnan(), loss, (1 - _HISTORY) * loss + _HISTORY * old)
 
     def targets(self) -> Float32:
+        """(n, C) the early-learning target."""
         t: Float32 = (self.target / self.target.sum(1, keepdim=True).clamp_min(1e-9)).numpy()
         return t
 
     def result(self) -> dict[str, Float32]:
+        """Name → (n,) summary."""
         epochs = max(self.config.epochs, 1)
         s = {name: self.sums[:, i].numpy() for i, name in enumerate(_SUMS)}
         own, loss = s["own"] / epochs, s["loss"] / epochs

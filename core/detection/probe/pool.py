@@ -14,14 +14,15 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize, minimize_scalar
 
 from ...types import Float32, Int32
+from ..arithmetic import softmax
 
 Float64 = NDArray[np.float64]
 
 _EQUAL = 0.02
-"""Pull towards equal weights, in nats: views that say nearly the same keep sharing the weight, a useless one loses it."""
+"""Pull towards equal weights, in nats: nearly equal views share the weight, a useless one loses it."""
 _FIT_ROWS = 20_000
 _FIT_CELLS = 30_000_000
-"""The pool has a handful of parameters: so many rows, or cells of rows × classes × views, settle them."""
+"""Most rows, and most cells (rows × classes × views), that the pool's few parameters are fitted on."""
 
 
 def log_likelihood(logits: Float32, labels: Int32) -> float:
@@ -32,22 +33,22 @@ def log_likelihood(logits: Float32, labels: Int32) -> float:
 
 
 def best_temperature(scores: Float32, labels: Int32, low: float = 0.05, high: float = 200.0) -> float:
-    """The factor s > 0 for which softmax(s · scores) is likeliest (Guo et al. 2017: temperature 1/s)."""
+    """The factor s > 0 for which softmax(s · scores) is likeliest; 1/s is the temperature of Guo et al. (2017)."""
     if len(scores) == 0:
         return 1.0
-    found = minimize_scalar(
+    optimum = minimize_scalar(
         lambda u: -log_likelihood(scores * np.float32(np.exp(u)), labels),
         bounds=(np.log(low), np.log(high)),
         method="bounded",
         options={"xatol": 0.02},
     )
-    return float(np.exp(found.x))
+    return float(np.exp(optimum.x))
 
 
 def _loss(raw: Float64, stack: torch.Tensor, own: torch.Tensor) -> tuple[float, Float64]:
     """Mean negative log-likelihood under weights exp(raw), with the pull towards equal ones, and its gradient (V,).
 
-    stack (V, rows, C) logits, own (rows,) labels.
+    ``stack`` (V, rows, C) logits, ``own`` (rows,) labels.
     """
     weights = np.exp(raw)
     logits = torch.einsum("v,vnc->nc", torch.from_numpy(weights).to(stack.dtype), stack)
@@ -63,18 +64,33 @@ def _loss(raw: Float64, stack: torch.Tensor, own: torch.Tensor) -> tuple[float, 
 def pool(
     views: Mapping[str, Float32], labels: Int32, usable: np.ndarray, seed: int
 ) -> tuple[Float32, dict[str, float]]:
-    """Logarithmic opinion pool: softmax(Σ_v w_v · z_v) with w ≥ 0 by maximum likelihood of the given labels.
+    """Logarithmic opinion pool of several models.
 
     Parameters
     ----------
     views
         name → (n, C) float32 out-of-sample logits (log-probabilities, or regression scores).
+    labels
+        (n,) int32 class codes.
     usable
         (n,) bool, rows with a label.
+    seed
+        Seed of the sample of rows that the weights are fitted on.
 
     Returns
     -------
-    (n, C) float32 probabilities, and the weight of each view. Source: Genest & Zidek (1986); Satopää et al. (2014).
+    probs : (n, C) float32
+        Pooled probabilities.
+    weights : dict
+        The weight of each view, ≥ 0.
+
+    Notes
+    -----
+    Formula: softmax(Σ_v w_v · z_v) with w ≥ 0 by maximum likelihood of the given labels.
+
+    References
+    ----------
+    Genest & Zidek (1986); Satopää et al. (2014).
     """
     names = list(views)
     rows = np.flatnonzero(usable)
@@ -84,13 +100,10 @@ def pool(
     stack = torch.stack([torch.from_numpy(views[k][rows]) for k in names])  # (V, rows, C)
     own = torch.from_numpy(labels[rows].astype(np.int64))
     start = np.full(len(names), np.log(1 / len(names)))
-    # not torch's LBFGS: its first step loads the compiler, a second of every scan
-    found = minimize(_loss, start, args=(stack, own), jac=True, method="L-BFGS-B", options={"maxiter": 60})
-    weights = np.exp(found.x)
+    # not torch's LBFGS: its first step loads the compiler, which takes a second of every scan
+    optimum = minimize(_loss, start, args=(stack, own), jac=True, method="L-BFGS-B", options={"maxiter": 60})
+    weights = np.exp(optimum.x)
     logits = np.zeros_like(views[names[0]])
     for k, w in zip(names, weights, strict=True):
         logits += np.float32(w) * views[k]
-    logits -= logits.max(1, keepdims=True)
-    probs = np.exp(logits)
-    probs /= probs.sum(1, keepdims=True)
-    return probs.astype(np.float32), {k: float(w) for k, w in zip(names, weights, strict=True)}
+    return np.asarray(softmax(logits), np.float32), {k: float(w) for k, w in zip(names, weights, strict=True)}

@@ -1,4 +1,4 @@
-"""The probe run: every model that may have a belief about a label, each out of sample, and their consensus."""
+"""The probe run: the out-of-sample beliefs of several models about every label, and their consensus."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ...types import Beliefs, Bool, Float32, Int32, Int64, Progress, ProgressFn, quiet
+from ..arithmetic import softmax
 from .config import ProbeConfig
 from .folds import stratified_folds
 from .kernel import leave_one_out
@@ -29,7 +30,7 @@ def run_probe(
     groups: Int64 | None = None,
     strong: Sequence[Float32] = (),
 ) -> Beliefs:
-    """Train all probes on the given labels and return what they believe about samples they were not trained on.
+    """Train all probes on the given labels; each belief comes from models that were not trained on the sample.
 
     Parameters
     ----------
@@ -39,12 +40,14 @@ def run_probe(
         (n,) int32 in [−1, n_classes), −1 = none.
     ok
         (n,) bool, readable rows.
+    n_classes
+        Number of classes C.
     config
         See :class:`ProbeConfig`.
     progress
         Called once per epoch and pass.
     views
-        name → (n, r') float32: further descriptions of the same samples (``core.views``). Each adds two kernel probes
+        name → (n, r') float32: further descriptions of the same samples (label views). Each adds two kernel probes
         to the consensus: one of its own, and one on it joined with ``features`` ("joint_<name>").
     groups
         (n,) int64 or None: rows with the same number ≥ 0 are copies of one content and share their fold.
@@ -59,8 +62,7 @@ def run_probe(
         ok). ``extra_probs``: "linear", "kernel", one per view and "joint_<view>", and "gce", "sce" where
         those were trained.
         ``dynamics``: see :mod:`winnow.core.detection.probe.linear`; NaN where unlabelled or not ok.
-        With fewer than two labelled classes there is nothing to learn: ``probs`` is the label frequency and
-        ``dynamics`` is empty.
+        With fewer than two labelled classes ``probs`` is the label frequency and ``dynamics`` is empty.
     """
     n = len(labels)
     usable = np.asarray(ok, bool) & (labels >= 0)
@@ -92,7 +94,7 @@ def run_probe(
             x, labels, usable, n_classes, config.kernel_anchors, config.seed, progress, config.device, name
         )
         logits[name] = fit.scores * np.float32(fit.sharpness)
-        extra[name] = _softmax(logits[name])
+        extra[name] = softmax(logits[name])
     probs, weights = pool(logits, labels, usable, config.seed)
     flat = ~np.asarray(ok, bool)
     for p in (probs, out.targets, *extra.values()):
@@ -116,9 +118,3 @@ def _owned(x: Float32) -> Float32:
 def _log(p: Float32) -> Float32:
     logp: Float32 = np.log(np.maximum(p, 1e-7)).astype(np.float32)
     return logp
-
-
-def _softmax(z: Float32) -> Float32:
-    e = np.exp(z - z.max(1, keepdims=True))
-    p: Float32 = (e / e.sum(1, keepdims=True)).astype(np.float32)
-    return p

@@ -1,4 +1,4 @@
-"""What the signals about image–text pairs share: cosines, LEMoN's score, and a null made of pairs that surely do not fit."""
+"""What the signals about image–text pairs share: cosines, LEMoN's score, and a null of pairs that do not fit."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...types import Bool, Float32, Neighbors, SignalInputs
+from ...types import Bool, Float32, Input, Kind, Neighbors, SignalInputs, SignalResult
+from ..arithmetic import usable_neighbors
+from .base import BaseSignal
 
 K = 5
 """Neighbours on each side."""
 BETA = GAMMA = 5.0
 TAU_NEAR, TAU_MATCH = 0.1, 5.0
-"""LEMoN's fixed hyper-parameters (its appendix): weights of the neighbour terms, and how fast they forget what is far
-(τ1) and what does not fit itself (τ2)."""
+"""LEMoN's fixed hyper-parameters (its appendix): weights of the neighbour terms, and how fast they decay with the
+distance (τ1) and with the neighbour's own mismatch (τ2)."""
 
 _NULL = 20_000
 _GRID = 512
@@ -23,7 +25,25 @@ _BLOCK = 8_192
 Rows = NDArray[Any]
 
 
-def there(inputs: SignalInputs) -> Bool:
+class PairSignal(BaseSignal):
+    """A mismatch of each image with its caption."""
+
+    kind = Kind.NOISY_LABEL
+    requires = frozenset({Input.VECTORS, Input.CAPTIONS, Input.NEIGHBORS, Input.CAPTION_NEIGHBORS})
+
+    def mismatch(self, inputs: SignalInputs, rows: Rows) -> Float32:
+        """(m,) the score of some rows."""
+        raise NotImplementedError
+
+    def __call__(self, inputs: SignalInputs) -> SignalResult:
+        """Score the pairs."""
+        rows = np.flatnonzero(paired(inputs))
+        score = np.full(inputs.n, np.nan, np.float32)
+        score[rows] = np.clip(self.mismatch(inputs, rows), 0.0, 1.0)
+        return SignalResult(score)
+
+
+def paired(inputs: SignalInputs) -> Bool:
     """(n,) pairs with both a readable image and a caption."""
     assert inputs.text_vectors is not None
     return np.asarray(inputs.ok & inputs.text_vectors.any(axis=1))
@@ -41,23 +61,29 @@ def cosines(inputs: SignalInputs, images: Rows, texts: Rows) -> Float32:
 
 
 def lemon(inputs: SignalInputs, images: Rows, texts: Rows) -> Float32:
-    """(m,) LEMoN's mismatch of image ``images[i]`` with caption ``texts[i]``: d_mm + β·s_n + γ·s_m, in [0, 22].
+    """(m,) float32, LEMoN's mismatch of image ``images[i]`` with caption ``texts[i]``, in [0, 22].
 
-    s_n = 1/k Σ_j d(t, t_j) e^{−τ1·d(x, x_j)} e^{−τ2·d(x_j, t_j)} over the k images x_j nearest to x: the captions of like
-    images are unlike this one. s_m = the same with images and captions exchanged, over the k captions nearest to t.
-    Cosine distances 1 − cos. Source: Zhang et al. (2025), "LEMoN: Label Error Detection using Multimodal Neighbors", ICML.
+    Notes
+    -----
+    Formula: d_mm + β·s_n + γ·s_m, s_n = 1/k Σ_j d(t, t_j) e^{−τ1·d(x, x_j)} e^{−τ2·d(x_j, t_j)} over the k images x_j
+    nearest to x: high where the captions of similar images are unlike this one. s_m is the same with images and
+    captions exchanged, over the k captions nearest to t. d is the cosine distance 1 − cos.
+
+    References
+    ----------
+    Zhang et al. (2025), "LEMoN: Label Error Detection using Multimodal Neighbors", ICML.
     """
     assert inputs.vectors is not None
     assert inputs.text_vectors is not None
     every = np.arange(inputs.n)
-    own = 1.0 - cosines(inputs, every, every)
-    near = _side(inputs.neighbors, inputs.text_vectors, own, images, texts, there(inputs))
-    near_text = _side(inputs.text_neighbors, inputs.vectors, own, texts, images, there(inputs))
+    own, usable = 1.0 - cosines(inputs, every, every), paired(inputs)
+    near = _side(inputs.neighbors, inputs.text_vectors, own, images, texts, usable)
+    near_text = _side(inputs.text_neighbors, inputs.vectors, own, texts, images, usable)
     return (1.0 - cosines(inputs, images, texts) + BETA * near + GAMMA * near_text).astype(np.float32)
 
 
 def _side(
-    graph: Neighbors | None, others: Float32, own: Float32, rows: Rows, partners: Rows, good: Bool
+    graph: Neighbors | None, others: Float32, own: Float32, rows: Rows, partners: Rows, usable: Bool
 ) -> NDArray[Any]:
     """(m,) weighted distance, on the other side, of the partner from the partners of the row's neighbours."""
     out = np.zeros(len(rows))
@@ -65,19 +91,19 @@ def _side(
         return out
     for start in range(0, len(rows), _BLOCK):
         part = slice(start, start + _BLOCK)
-        index, distance = graph.indices[rows[part], :K], graph.distances[rows[part], :K]
-        use = (index >= 0) & np.isfinite(distance)
-        safe = np.where(use, index, 0)
-        use &= good[safe]
-        apart = 1.0 - np.einsum("id,ikd->ik", others[partners[part]], others[safe])
-        weight = np.exp(-TAU_NEAR * np.where(use, distance, 0.0)) * np.exp(-TAU_MATCH * own[safe])
-        out[part] = np.where(use, apart * weight, 0.0).sum(axis=1) / K
+        block = Neighbors(graph.indices[rows[part]], graph.distances[rows[part]])
+        near, distance, counted = usable_neighbors(block, usable, K)
+        apart = 1.0 - np.einsum("id,ikd->ik", others[partners[part]], others[near])
+        weight = np.exp(-TAU_NEAR * np.where(counted, distance, 0.0)) * np.exp(-TAU_MATCH * own[near])
+        out[part] = np.where(counted, apart * weight, 0.0).sum(axis=1) / K
     return out
 
 
 def shuffled_pairs(inputs: SignalInputs, rows: Rows, values: Float32) -> tuple[Rows, Rows]:
-    """(images, captions): each sample's image with the caption of another sample, chosen by content alone, so that the
-    order of the rows does not matter: samples in order of ``values``, the caption from half the list away.
+    """(images, captions): each sample's image with the caption of another sample.
+
+    The pairs are chosen by content alone, so that the order of the rows does not matter: samples in order of
+    ``values``, the caption from half the list away.
     """
     order = rows[np.lexsort((inputs.vectors[rows, 0], values))]  # type: ignore[index]
     step = max(1, len(order) // _NULL)
@@ -86,13 +112,24 @@ def shuffled_pairs(inputs: SignalInputs, rows: Rows, values: Float32) -> tuple[R
 
 
 def mismatch_probability(values: Float32, null: Float32) -> tuple[Float32, float]:
-    """(m,) probability that each pair is a mismatch, and the estimated share of mismatches.
+    """(m,) float32 probability that each pair is a mismatch, and the estimated share of mismatches.
 
-    A two-groups model (Efron 2008): p = π·f₀(v)/f(v), clipped and made monotone in v. f₀: density of ``null``, values of
-    pairs put together at random, which do not fit; f: that of ``values`` (Gaussian kernels, Scott's rule). π = share of the
-    values beyond the null's median, twice (Storey 2002). High values mean unlike.
+    Parameters
+    ----------
+    values
+        (m,) how unlike the image and the caption of each pair are.
+    null
+        The same of images and captions paired at random, which do not fit.
 
-    Source: Efron (2008), "Microarrays, empirical Bayes and the two-groups model", Statistical Science 23.
+    Notes
+    -----
+    A two-groups model: p = π·f₀(v)/f(v), clipped and made monotone in v. f₀ is the density of ``null``, f that of
+    ``values`` (Gaussian kernels, Scott's rule). π is twice the share of the values beyond the null's median (Storey
+    2002).
+
+    References
+    ----------
+    Efron (2008), "Microarrays, empirical Bayes and the two-groups model", Statistical Science 23.
     """
     from scipy.stats import gaussian_kde
 
@@ -104,7 +141,7 @@ def mismatch_probability(values: Float32, null: Float32) -> tuple[Float32, float
     f = gaussian_kde(np.sort(values)[::step])(grid)
     f0 = gaussian_kde(null)(grid)
     p = np.clip(share * f0 / np.maximum(f, 1e-12), 0.0, 1.0)
-    # beyond the null's own bulk both densities are thin: what is even less alike is no likelier right
+    # beyond the bulk of the null both densities are thin: a pair that is even less alike is no likelier to be right
     p = np.maximum.accumulate(
         np.where(grid <= np.median(null), p, np.maximum(p, p[np.searchsorted(grid, np.median(null)) - 1]))
     )

@@ -1,75 +1,70 @@
-"""What the out-of-distribution signals share: whom to trust, Gaussian fits without centring, one scale for all."""
+"""What the out-of-distribution signals share: which rows to trust, uncentred Gaussian fits, one scale for all."""
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import dataclass
-from threading import Lock
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...types import Bool, Float32, Int32, Neighbors, SignalInputs
-
-T = TypeVar("T")
+from ...types import Bool, Float32, Int32, Kind, Neighbors, SignalInputs, SignalResult
+from .base import BaseSignal
 
 _FIT_ROWS = 50_000
 _BLOCK = 16_384
 _SHRINK = 0.1
 _RANK = 256
 
-_last: list[tuple[weakref.ref[SignalInputs], dict[str, Future[Any]]]] = []
-"""The fits of the inputs seen last: three signals share one decomposition. Keyed by identity, gone with the inputs."""
-_guard = Lock()
 
+class OutlierSignal(BaseSignal):
+    """A value that is high for outliers, on the common scale of :func:`robust_scale`."""
 
-def memoize(inputs: SignalInputs, name: str, make: Callable[[], T]) -> T:
-    """``make()``, remembered under ``name`` for as long as these very inputs are in use. A second signal that asks meanwhile
-    waits for the first one's answer.
-    """
-    with _guard:
-        if not _last or _last[0][0]() is not inputs:
-            _last[:] = [(weakref.ref(inputs), {})]
-        memory = _last[0][1]
-        first = name not in memory
-        answer = memory.setdefault(name, Future())
-    if first:
-        try:
-            answer.set_result(make())
-        except BaseException as error:
-            answer.set_exception(error)
-            raise
-    found: T = answer.result()
-    return found
+    kind = Kind.OOD
+
+    def value(self, inputs: SignalInputs) -> NDArray[Any]:
+        """(n,) the value, NaN where there is none."""
+        raise NotImplementedError
+
+    def __call__(self, inputs: SignalInputs) -> SignalResult:
+        """Score the readable samples."""
+        return SignalResult(robust_scale(self.value(inputs), inputs.ok))
 
 
 def robust_scale(value: NDArray[Any], ok: Bool) -> Float32:
-    """(n,) float32 in (0, 1), NaN where not ``ok``: ½ + ½·u/(1 + |u|), u = t − 2, t = (v − q₅₀)/(q₉₀ − q₅₀).
+    """(n,) values on a scale in (0, 1) that is the same for every signal, float32; NaN where not ``ok``.
 
-    t says how far above the middle a value is, in units of the distance to the ninth decile: 1 for one sample in
-    ten, whatever the signal. ½ lies at t = 2. :func:`unsquash` gives t back.
+    Notes
+    -----
+    Formula: ½ + ½·u/(1 + |u|), u = t − 2, t = (v − q₅₀)/(q₉₀ − q₅₀). t is the distance above the median in units of
+    the distance from the median to the ninth decile: one sample in ten has t ≥ 1. The score is ½ at t = 2.
+    :func:`inverse_robust_scale` gives t back.
     """
     out = np.full(len(value), np.nan, np.float32)
-    seen = ok & np.isfinite(value)
-    if not seen.any():
+    known = ok & np.isfinite(value)
+    if not known.any():
         return out
-    v = value[seen].astype(np.float64)
+    v = value[known].astype(np.float64)
     middle, high = np.quantile(v, (0.5, 0.9))
     unit = max(float(high - middle), 1e-6 * max(1.0, abs(float(middle))))
     u = (v - middle) / unit - 2.0
-    out[seen] = 0.5 + 0.5 * u / (1.0 + np.abs(u))
+    out[known] = 0.5 + 0.5 * u / (1.0 + np.abs(u))
     return out
 
 
-def trusted(inputs: SignalInputs) -> Bool:
-    """(n,) rows that a picture of "normal" may be drawn from.
+def inverse_robust_scale(score: NDArray[Any]) -> NDArray[np.float64]:
+    """(n,) t of :func:`robust_scale`: 0 at the median, 1 at the ninth decile; NaN stays NaN."""
+    u = 2.0 * np.asarray(score, np.float64) - 1.0
+    return np.asarray(u / np.maximum(1.0 - np.abs(u), 1e-6) + 2.0, np.float64)
 
-    Readable, not confirmed as an outlier by a person (``config["confirmed_ood"]``: rows) and, where there are labels
-    and beliefs, labelled as the out-of-sample belief says: an outlier with whatever label rarely passes that
-    (classes of which fewer than five or a quarter pass are kept whole). Where fewer than a quarter pass (or there are no labels), all readable rows are taken.
+
+def trusted(inputs: SignalInputs) -> Bool:
+    """(n,) bool, the rows that "normal" may be learned from.
+
+    A row is trusted where it is readable, no person has confirmed it as an outlier (``config["confirmed_ood"]``: rows)
+    and, where there are labels and beliefs, the out-of-sample belief agrees with its label. Outliers rarely pass that,
+    whichever label they carry. Classes of which fewer than five rows or a quarter pass are kept whole. Where fewer
+    than a quarter of all rows pass, or there are no labels, every readable row that is not a confirmed outlier counts.
     """
     confirmed = np.zeros(inputs.n, bool)
     confirmed[np.asarray(inputs.config.get("confirmed_ood", ()), np.int64)] = True
@@ -77,10 +72,10 @@ def trusted(inputs: SignalInputs) -> Bool:
     if inputs.beliefs is not None and inputs.n_classes >= 2:
         given = rows & (inputs.labels >= 0)
         agrees = given & (inputs.beliefs.probs.argmax(axis=1) == inputs.labels)
-        have = np.bincount(inputs.labels[given], minlength=inputs.n_classes)
+        size = np.bincount(inputs.labels[given], minlength=inputs.n_classes)
         kept = np.bincount(inputs.labels[agrees], minlength=inputs.n_classes)
-        # a class that the probe hardly ever recognises (a handful of samples) is taken at its word
-        agrees |= given & (kept < np.maximum(5, have / 4))[np.maximum(inputs.labels, 0)]
+        # the probe hardly ever recognises a class of a handful of samples: its labels are believed
+        agrees |= given & (kept < np.maximum(5, size / 4))[np.maximum(inputs.labels, 0)]
         if agrees.sum() >= max(4, rows.sum() // 4):
             return np.asarray(agrees, bool)
     return np.asarray(rows, bool)
@@ -94,40 +89,38 @@ def classes_of(inputs: SignalInputs, rows: Bool) -> Int32:
         return np.where(rows, inputs.labels, -1).astype(np.int32)
     out = np.full(inputs.n, -1, np.int32)
     space = inputs.whitened if inputs.whitened is not None else inputs.vectors
-    here = np.flatnonzero(rows)
-    if space is None or len(here) == 0:
+    members = np.flatnonzero(rows)
+    if space is None or len(members) == 0:
         return out
-    count = int(np.clip(np.sqrt(len(here) / 20), 1, 64))
+    count = int(np.clip(np.sqrt(len(members) / 20), 1, 64))
     if count == 1:
-        out[here] = 0
+        out[members] = 0
         return out
-    here = ordered_map(space, here)
-    x = np.ascontiguousarray(space[here], np.float32)
+    members = sorted_by_content(space, members)
+    x = np.ascontiguousarray(space[members], np.float32)
     kmeans = faiss.Kmeans(x.shape[1], count, niter=15, seed=0, max_points_per_centroid=1000, min_points_per_centroid=1)
     kmeans.train(x)
-    out[here] = kmeans.index.search(x, 1)[1][:, 0]
+    out[members] = kmeans.index.search(x, 1)[1][:, 0]
     return out
 
 
-def unsquash(score: NDArray[Any]) -> NDArray[np.float64]:
-    """T of :func:`robust_scale`: 0 at the median, 1 at the ninth decile; NaN stays NaN."""
-    u = 2.0 * np.asarray(score, np.float64) - 1.0
-    return np.asarray(u / np.maximum(1.0 - np.abs(u), 1e-6) + 2.0, np.float64)
-
-
-def ordered_map(space: Float32, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The rows sorted by their content, so that what is drawn from them does not depend on the dataset's order."""
+def sorted_by_content(space: Float32, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The rows sorted by their content, so that a draw from them does not depend on the dataset's order."""
     return rows[np.lexsort(space[rows][:, : min(3, space.shape[1])].T[::-1])]
 
 
 @dataclass(frozen=True)
 class Gaussians:
-    """to_class : (n,) squared Mahalanobis distance to the nearest class mean. to_all : (n,) to the mean of all.
+    """Distances from class Gaussians, (n,) each; zeros where not ok.
 
     Attributes
     ----------
+    to_class
+        Squared Mahalanobis distance to the nearest class mean.
+    to_all
+        Squared Mahalanobis distance to the mean of all rows.
     residual
-        (n,) length of what the first components (at most half of all) leave out. Zeros where not ok.
+        Length of the part outside the first components (at most half of all dimensions).
     """
 
     to_class: NDArray[np.float64]
@@ -138,13 +131,13 @@ class Gaussians:
 def gaussians(inputs: SignalInputs, space: str) -> Gaussians:
     """Class Gaussians with one shrunk covariance, fitted on :func:`trusted` rows of "vectors" or "whitened"."""
 
-    def make() -> Gaussians:
+    def fit() -> Gaussians:
         x = inputs.vectors if space == "vectors" else inputs.whitened
         assert x is not None
         rows = trusted(inputs)
         return _fit(x, inputs.ok, rows, classes_of(inputs, rows))
 
-    return memoize(inputs, f"gaussians {space}", make)
+    return inputs.cache.get(f"gaussians {space}", fit)
 
 
 def _fit(x: Float32, ok: Bool, rows: Bool, label: Int32) -> Gaussians:
@@ -189,11 +182,11 @@ def _fit(x: Float32, ok: Bool, rows: Bool, label: Int32) -> Gaussians:
         out.to_all[part] = (((block - centre) @ to_white) ** 2).sum(axis=1)
         white = block @ to_class
         away = np.maximum((white**2).sum(axis=1)[:, None] + norms[None, :] - 2.0 * white @ centres.T, 0.0)
-        mine = own[part]
-        inside = np.flatnonzero(mine >= 0)
-        m = size[mine[inside]].astype(np.float32)
-        spread = away[inside, mine[inside]] * (m / np.maximum(m - 1, 1)) ** 2
-        away[inside, mine[inside]] = np.where(m > 1, spread, np.inf)
+        fitted = np.flatnonzero(own[part] >= 0)
+        of = own[part][fitted]
+        m = size[of].astype(np.float32)
+        left_out = away[fitted, of] * (m / np.maximum(m - 1, 1)) ** 2
+        away[fitted, of] = np.where(m > 1, left_out, np.inf)
         nearest = away.min(axis=1)
         out.to_class[part] = np.where(np.isfinite(nearest), nearest, (white**2).sum(axis=1))
     for array in (out.to_class, out.to_all, out.residual):
@@ -217,8 +210,8 @@ def entropy(p: NDArray[Any]) -> NDArray[np.float64]:
 
 def over_neighbors(graph: Neighbors, value: NDArray[Any], usable: Bool, k: int) -> NDArray[np.float64]:
     """(n,) mean of ``value`` over the nearest k that are usable; NaN where there is none."""
-    near = graph.indices[:, :k]
-    there = (near >= 0) & usable[np.maximum(near, 0)]
-    total = np.where(there, value[np.maximum(near, 0)], 0.0).sum(axis=1)
-    count = there.sum(axis=1)
+    near = np.maximum(graph.indices[:, :k], 0)
+    counted = (graph.indices[:, :k] >= 0) & usable[near]
+    total = np.where(counted, value[near], 0.0).sum(axis=1)
+    count = counted.sum(axis=1)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)

@@ -14,9 +14,9 @@ from ._texts import as_text
 
 
 def first_equal(keys: NDArray[Any], usable: Bool) -> Int32:
-    """(n,) for each usable row whose key another usable row has: that other row (the first, or the second for the first).
+    """(n,) int32, for each usable row the first usable row with the same key (for the first itself, the second).
 
-    −1 elsewhere. Rows that are equal form a star around their first, so that following partners joins them all.
+    −1 where there is none. Equal rows form a star around their first, so that following partners joins them all.
     """
     partner = np.full(len(keys), -1, np.int32)
     rows = np.flatnonzero(usable)
@@ -47,12 +47,12 @@ def candidates(graph: Neighbors, usable: Bool, k: int) -> tuple[Int64, Int64, Fl
     d = graph.distances[:, :k].ravel()
     keep = (b >= 0) & usable[a] & usable[np.maximum(b, 0)]
     low, high, d = np.minimum(a, b)[keep], np.maximum(a, b)[keep], d[keep]
-    _, memoize = np.unique(low * n + high, return_index=True)
-    return low[memoize], high[memoize], np.asarray(d[memoize], np.float32)
+    _, first = np.unique(low * n + high, return_index=True)
+    return low[first], high[first], np.asarray(d[first], np.float32)
 
 
 def typical_distance(graph: Neighbors, usable: Bool) -> float:
-    """Median distance to the tenth neighbour (or the last there is): what "near" means in this space, > 0."""
+    """Median distance to the tenth (or last) neighbour, > 0: what "near" means in this space."""
     last = min(10, graph.k) - 1
     d = graph.distances[usable, last]
     d = d[np.isfinite(d)]
@@ -80,11 +80,10 @@ def trigram_overlap(texts: Sequence[str], a: Int64, b: Int64) -> Float32:
     grams: dict[int, frozenset[str]] = {}
 
     def of(row: int) -> frozenset[str]:
-        found = grams.get(row)
-        if found is None:
+        if row not in grams:
             text = f" {texts[row]} "
-            found = grams[row] = frozenset(text[i : i + 3] for i in range(len(text) - 2))
-        return found
+            grams[row] = frozenset(text[i : i + 3] for i in range(len(text) - 2))
+        return grams[row]
 
     out = np.zeros(len(a), np.float32)
     for i, (x, y) in enumerate(zip(a.tolist(), b.tolist(), strict=True)):

@@ -12,19 +12,26 @@ from ...types import Float32, Int64
 SIDE = 32
 _SIGMA = 4.0
 _FLOOR = 25.0
-"""Grey levels squared, added to the local variance: flat regions must not be blown up into noise."""
+"""Grey levels squared, added to the local variance so that noise in flat regions is not amplified."""
 _ZOOMS = (1.06, 1.12)
 _BLOCK = 4096
 _COLOUR_FLOOR = 4.0 / 256.0
-"""4 squared levels of chroma: below, a picture is as good as grey and its colours are not compared."""
+"""Four levels of chroma, squared: below it a picture is nearly grey and its colours are hardly compared."""
 
 
 def normalise(tiny: NDArray[np.uint8], rows: Int64) -> NDArray[np.float16]:
-    """(m, 32, 32) float16: grey thumbnails with local mean taken out and local deviation divided out.
+    """(m, 32, 32) float16, grey thumbnails with their local contrast normalised.
 
-    x ← (g − G∗g) / √(G∗(g − G∗g)² + 25), G a Gaussian of 4 pixels. Low frequencies (sky above, grass below) make
-    strangers correlate, and contrast and colour change with each encoding; both are gone. Source: local contrast
-    normalisation, Jarrett et al. (2009), "What is the best multi-stage architecture for object recognition?", ICCV.
+    Low frequencies (sky above, grass below) make strangers correlate, and contrast and colour change with each
+    encoding; both are removed.
+
+    Notes
+    -----
+    Formula: x ← (g − G∗g) / √(G∗(g − G∗g)² + 25), G a Gaussian of 4 pixels.
+
+    References
+    ----------
+    Jarrett et al. (2009), "What is the best multi-stage architecture for object recognition?", ICCV.
     """
     from scipy import ndimage
 
@@ -40,7 +47,7 @@ def normalise(tiny: NDArray[np.uint8], rows: Int64) -> NDArray[np.float16]:
 
 
 def chroma(tiny: NDArray[np.uint8], rows: Int64) -> NDArray[np.float16]:
-    """(m, 256·3) float16: what is left of the colours without the grey, on a 16 × 16 grid, in units of 16 levels."""
+    """(m, 256·3) float16, the colours less the grey on a 16 × 16 grid, in units of 16 levels."""
     out = np.empty((len(rows), SIDE * SIDE // 4 * 3), np.float16)
     for start in range(0, len(rows), _BLOCK):
         part = tiny[rows[start : start + _BLOCK]].reshape(-1, SIDE // 2, 2, SIDE // 2, 2, 3).mean(axis=(2, 4))
@@ -49,7 +56,7 @@ def chroma(tiny: NDArray[np.uint8], rows: Int64) -> NDArray[np.float16]:
 
 
 def colour_agreement(a: NDArray[Any], b: NDArray[Any]) -> tuple[Float32, Float32]:
-    """Cosine of the colours of pairs, in [−1, 1], and how much colour there is to compare, in [0, 1). (m,) float32 each."""
+    """(m,) cosine of the colours of pairs, in [−1, 1], and how much colour there is to compare, in [0, 1)."""
     x, y = a.astype(np.float32), b.astype(np.float32)
     strength = np.sqrt(np.einsum("ij,ij->i", x, x) * np.einsum("ij,ij->i", y, y)) / x.shape[1]
     inner = np.einsum("ij,ij->i", x, y) / x.shape[1]
@@ -80,9 +87,9 @@ def _moved(a: Float32, b: Float32) -> Float32:
     best = np.full(len(a), -1.0, np.float32)
     for dy in (-1, 0, 1):
         for dx in (-1, 0, 1):
-            ours = a[:, max(0, dy) : SIDE + min(0, dy), max(0, dx) : SIDE + min(0, dx)]
-            theirs = b[:, max(0, -dy) : SIDE + min(0, -dy), max(0, -dx) : SIDE + min(0, -dx)]
-            best = np.maximum(best, correlation(ours, theirs))
+            left = a[:, max(0, dy) : SIDE + min(0, dy), max(0, dx) : SIDE + min(0, dx)]
+            right = b[:, max(0, -dy) : SIDE + min(0, -dy), max(0, -dx) : SIDE + min(0, -dx)]
+            best = np.maximum(best, correlation(left, right))
     return best
 
 

@@ -1,8 +1,6 @@
-"""Near copies: neighbours in the embedding, looked at again pixel by pixel or letter by letter."""
+"""Near copies: neighbours in the embedding, compared again pixel by pixel or letter by letter."""
 
 from __future__ import annotations
-
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +10,7 @@ from ._images import flat
 from ._pairs import best_partner, candidates, same_text, trigram_overlap, typical_distance
 from ._pixels import aligned, chroma, colour_agreement, correlation, normalise
 from ._texts import emptiness
-from .base import SIGNALS
+from .base import SIGNALS, BaseSignal
 
 _NEAREST = 30
 _WEIGHT = 0.5
@@ -21,35 +19,38 @@ _ALIGN_FROM = -0.15
 """Pairs less alike than this are not worth aligning: alignment adds .1 to strangers, .3 to copies."""
 _BLOCK = 2048
 _WORDS = 20.0
-"""Words over which an equal text stops being chance: short utterances repeat by themselves."""
+"""Number of words from which equal texts are no longer chance: short utterances repeat by themselves."""
 
 
-class DuplicateEmbedding:
+class DuplicateEmbedding(BaseSignal):
     """Likeness of the most alike neighbour, seen by the encoder and by the content itself.
 
+    Notes
+    -----
     Formula: (s + 1)/2 with s = q − ½·min(2, d/d̄) for the best of the 30 nearest; d the cosine distance, d̄ the median
-    distance to the tenth neighbour, so that any encoder's distances mean the same. q is, for images, the mean of the
-    local-contrast correlation as they lie and when aligned (moves of a pixel, zooms of 6 and 12%), with a fifth given to
-    the cosine of the colours where there are any; for texts, the
-    Jaccard overlap of character trigrams times 1 − e^{−words/20}; with neither, 1 − d/d̄. In [0, 1]; about .35 for strangers.
+    distance to the tenth neighbour, so that any encoder's distances mean the same. For images q is the mean of the
+    local-contrast correlation as they lie and when aligned (moves of a pixel, zooms of 6 and 12%), with a fifth given
+    to the cosine of the colours where there are any; for texts the Jaccard overlap of character trigrams times
+    1 − e^{−words/20}; with neither, 1 − d/d̄. In [0, 1]; about .35 for strangers.
 
-    Source: re-ranking of embedding neighbours by normalised correlation, as in ciFAIR (Barz and Denzler 2020, "Do we
-    train on test data?", J. Imaging 6(6):41); MinHash near-duplicates (Broder 1997) for the text overlap.
+    References
+    ----------
+    Re-ranking of embedding neighbours by normalised correlation, as in ciFAIR (Barz and Denzler 2020, "Do we train on
+    test data?", J. Imaging 6(6):41); MinHash near-duplicates (Broder 1997) for the text overlap.
     """
 
-    name: ClassVar[str] = "duplicate_embedding"
-    version: ClassVar[int] = 1
-    kind: ClassVar[Kind] = Kind.DUPLICATE
-    title: ClassVar[str] = "Near copy"
-    explain: ClassVar[str] = "Another sample is nearly the same to the encoder and in its content."
-    requires: ClassVar[frozenset[Input]] = frozenset({Input.NEIGHBORS})
+    name = "duplicate_embedding"
+    kind = Kind.DUPLICATE
+    title = "Near copy"
+    explain = "Another sample is nearly the same to the encoder and in its content."
+    requires = frozenset({Input.NEIGHBORS})
 
     def __call__(self, inputs: SignalInputs) -> SignalResult:
-        graph = inputs.neighbors
-        assert graph is not None
+        """Score the samples."""
+        assert inputs.neighbors is not None
         usable = self._usable(inputs)
-        a, b, d = candidates(graph, usable, _NEAREST)
-        typical = typical_distance(graph, usable)
+        a, b, d = candidates(inputs.neighbors, usable, _NEAREST)
+        typical = typical_distance(inputs.neighbors, usable)
         away = np.minimum(2.0, d / typical).astype(np.float32)
         likeness = self._likeness(inputs, a, b, away)
         best, partner = best_partner(inputs.n, (a, b), likeness - _WEIGHT * away)
@@ -80,7 +81,7 @@ class DuplicateEmbedding:
 
 
 def _pictures(tiny: NDArray[np.uint8], a: Int64, b: Int64, away: Float32) -> Float32:
-    """(m,) likeness of picture pairs; only the plain correlation where a pair is plainly unlike."""
+    """(m,) likeness of picture pairs; pairs that are clearly unlike are not aligned."""
     rows, place = np.unique(np.concatenate([a, b]), return_inverse=True)
     pictures, colours = normalise(tiny, rows), chroma(tiny, rows)
     one, two = place[: len(a)], place[len(a) :]

@@ -2,61 +2,63 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 
-from ...types import Input, Int32, Kind, SignalInputs, SignalResult, Strings
+from ...types import Int32, Kind, SignalInputs, SignalResult, Strings
 from ._images import flat
 from ._pairs import first_equal, same_text
 from ._texts import emptiness
-from .base import SIGNALS
+from .base import SIGNALS, BaseSignal
 
 
-class DuplicateExact:
+class DuplicateExact(BaseSignal):
     """The same file, the same decoded pixels, the same text, or (where nothing else is known) the same vector.
 
+    Notes
+    -----
     Formula: 1 where another sample has an equal file hash, pixel hash (a re-encoded lossless copy) or text in Unicode
-    compatibility form with case folded and white space collapsed; else 0. Undecodable, flat and empty samples
-    are left out: they are broken, not copies. ``partner`` is the first such row.
+    compatibility form with case folded and white space collapsed; else 0. Undecodable, flat and empty samples are left
+    out: they are broken, not copies. ``partner`` is the first such row.
 
-    Source: hashing of decoded content as in cleanvision's exact duplicates (cleanlab); Unicode NFKC (UAX 15).
+    References
+    ----------
+    Hashing of decoded content as in cleanvision's exact duplicates (cleanlab); Unicode NFKC (UAX 15).
     """
 
-    name: ClassVar[str] = "duplicate_exact"
-    version: ClassVar[int] = 1
-    kind: ClassVar[Kind] = Kind.DUPLICATE
-    title: ClassVar[str] = "Exact copy"
-    explain: ClassVar[str] = "Another sample has the same content, byte for byte or pixel for pixel."
-    requires: ClassVar[frozenset[Input]] = frozenset()
+    name = "duplicate_exact"
+    kind = Kind.DUPLICATE
+    title = "Exact copy"
+    explain = "Another sample has the same content, byte for byte or pixel for pixel."
 
     def __call__(self, inputs: SignalInputs) -> SignalResult:
+        """Score the samples."""
         partner = np.full(inputs.n, -1, np.int32)
-        how = np.full(inputs.n, "", object)
+        reasons = np.full(inputs.n, "", object)
         media = inputs.media
         readable = np.ones(inputs.n, bool)
         if inputs.texts is not None:
             readable = emptiness(inputs.texts) == ""
         if media is not None:
             readable &= (media.error == "") & ~flat(inputs)
-            for keys, said in ((media.file_hash, "same file"), (media.pixel_hash, "same pixels")):
-                self._keep(partner, how, first_equal(keys, readable & (keys != 0)), said)
+            for keys, reason in ((media.file_hash, "same file"), (media.pixel_hash, "same pixels")):
+                self._keep(partner, reasons, first_equal(keys, readable & (keys != 0)), reason)
             if inputs.texts is not None:  # a pair is a copy only where both the image and the text are
-                differs = same_text(inputs.texts)
-                unlike = (partner >= 0) & (differs != differs[np.maximum(partner, 0)])
-                partner[unlike], how[unlike] = -1, ""
+                texts = same_text(inputs.texts)
+                unlike = (partner >= 0) & (texts != texts[np.maximum(partner, 0)])
+                partner[unlike], reasons[unlike] = -1, ""
         elif inputs.texts is not None:
-            self._keep(partner, how, first_equal(same_text(inputs.texts), readable), "same text")
+            self._keep(partner, reasons, first_equal(same_text(inputs.texts), readable), "same text")
         elif inputs.vectors is not None:
             rows = np.ascontiguousarray(inputs.vectors, np.float16)
             whole = rows.view(np.dtype((np.void, max(1, rows.shape[1] * rows.itemsize)))).ravel()
-            self._keep(partner, how, first_equal(whole, inputs.ok), "same vector")
-        return SignalResult((partner >= 0).astype(np.float32), partner=partner, reasons=how)
+            self._keep(partner, reasons, first_equal(whole, inputs.ok), "same vector")
+        return SignalResult((partner >= 0).astype(np.float32), partner=partner, reasons=reasons)
 
     @staticmethod
-    def _keep(partner: Int32, how: Strings, found: Int32, said: str) -> None:
-        new = (partner < 0) & (found >= 0)
-        partner[new], how[new] = found[new], said
+    def _keep(partner: Int32, reasons: Strings, twin: Int32, reason: str) -> None:
+        """Set, in place, the partners of rows that have none yet."""
+        new = (partner < 0) & (twin >= 0)
+        partner[new], reasons[new] = twin[new], reason
 
 
 SIGNALS.register(DuplicateExact.name)(DuplicateExact())

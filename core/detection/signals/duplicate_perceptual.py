@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...types import Input, Kind, SignalInputs, SignalResult
 from ._images import flat
-from ._pairs import best_partner
-from .base import SIGNALS
+from ._pairs import best_partner, first_equal
+from .base import SIGNALS, BaseSignal
 
 if TYPE_CHECKING:
     import faiss
@@ -17,26 +17,30 @@ if TYPE_CHECKING:
 _NEAREST = 5
 _EVERY_PAIR = 100_000
 _FAR = 16
-"""Bits of 64. Two random pictures differ in 32 ± 4; 16 apart is four standard deviations."""
+"""Bits, of 64. Two random pictures differ in 32 ± 4 bits; 16 is four standard deviations below."""
 
 
-class DuplicatePerceptual:
+class DuplicatePerceptual(BaseSignal):
     """Pictures whose coarse shapes are the same after scaling, re-encoding or a change of brightness.
 
+    Notes
+    -----
     Formula: max(0, 1 − h/16)², h the fewest bits by which the 64-bit DCT hash differs from another sample's (Hamming
     distance). Undecodable and flat pictures are not scored. ``partner`` is that sample.
 
-    Source: pHash, Zauner (2010), "Implementation and benchmarking of perceptual image hash functions".
+    References
+    ----------
+    PHash, Zauner (2010), "Implementation and benchmarking of perceptual image hash functions".
     """
 
-    name: ClassVar[str] = "duplicate_perceptual"
-    version: ClassVar[int] = 1
-    kind: ClassVar[Kind] = Kind.DUPLICATE
-    title: ClassVar[str] = "Looks the same"
-    explain: ClassVar[str] = "Another picture has nearly the same perceptual hash."
-    requires: ClassVar[frozenset[Input]] = frozenset({Input.MEDIA})
+    name = "duplicate_perceptual"
+    kind = Kind.DUPLICATE
+    title = "Looks the same"
+    explain = "Another picture has nearly the same perceptual hash."
+    requires = frozenset({Input.MEDIA})
 
     def __call__(self, inputs: SignalInputs) -> SignalResult:
+        """Score the samples."""
         media = inputs.media
         assert media is not None
         rows = np.flatnonzero((media.error == "") & (media.perceptual_hash != 0) & ~flat(inputs))
@@ -45,9 +49,9 @@ class DuplicatePerceptual:
         partner = np.full(inputs.n, -1, np.int32)
         if len(rows) < 2:
             return SignalResult(score, partner=partner)
-        # equal hashes are one entry of the index: many copies must not push the others off the list
-        codes, inverse, count = np.unique(media.perceptual_hash[rows], return_inverse=True, return_counts=True)
-        first = rows[np.unique(inverse, return_index=True)[1]].astype(np.int64)
+        # equal hashes share one entry of the index, so that many copies do not crowd out the other neighbours
+        codes, place, inverse = np.unique(media.perceptual_hash[rows], return_index=True, return_inverse=True)
+        first = rows[place].astype(np.int64)
         bits = codes.astype(">u8").view(np.uint8).reshape(-1, 8)
         index = _index(len(codes))
         index.add(bits)
@@ -59,20 +63,20 @@ class DuplicatePerceptual:
         best, other = best_partner(inputs.n, (a[keep], b[keep]), closeness[keep])
         score[rows] = np.maximum(0.0, best[first[inverse]])
         partner[rows] = other[first[inverse]]
-        shared = count[inverse] > 1
-        head = first[inverse]
-        order = np.argsort(inverse, kind="stable")
-        start = np.concatenate([[0], np.cumsum(count)[:-1]])
-        second = rows[order[np.minimum(start + 1, len(order) - 1)]]
-        score[rows[shared]] = 1.0
-        partner[rows[shared]] = np.where(rows == head, second[inverse], head)[shared]
+        twin = first_equal(media.perceptual_hash, np.isfinite(score))
+        score[twin >= 0] = 1.0
+        partner[twin >= 0] = twin[twin >= 0]
         return SignalResult(score, partner=partner)
 
 
 def _index(count: int) -> faiss.IndexBinary:
-    """Every pair up to 100,000 hashes; beyond, four tables of 16 bits with one bit of room find all under 8 bits apart.
+    """An index that compares every pair of up to 100,000 hashes.
 
-    Source: multi-index hashing, Norouzi, Punjani and Fleet (2012), "Fast search in Hamming space", CVPR.
+    Beyond that, four tables of 16 bits, each searched with one bit flipped too, find every pair under 8 bits apart.
+
+    References
+    ----------
+    Multi-index hashing, Norouzi, Punjani and Fleet (2012), "Fast search in Hamming space", CVPR.
     """
     import faiss
 

@@ -3,49 +3,54 @@
 from __future__ import annotations
 
 import re
-from typing import ClassVar
 
 import numpy as np
 
 from ...types import Input, Int32, Kind, SignalInputs, SignalResult
 from ._texts import as_text
-from .base import SIGNALS
+from .base import SIGNALS, BaseSignal
 
 _WORD = re.compile(r"\w+(?:['-]\w+)*")
 _LONGEST = 60
-"""Words from which on a text is too long to be one template."""
+"""Number of words above which a text is too long to be one template."""
 _FRAME = 4
-"""Words that a template keeps at least, besides its slots."""
+"""Least number of words in a template besides its slots."""
 _RARE = 2
 
 
-class DuplicateTemplate:
-    """How many texts share this one's frame.
+class DuplicateTemplate(BaseSignal):
+    """How many texts share the frame of this one.
 
-    Formula: 1 − 1/√m, m the number of texts with the same frame: the text's words in order, in any case of letters, where
-    every number and every word that at most max(2, 1‰) of the texts hold is a slot. A frame has at least one slot, at least 4
-    words besides, and more words than slots; else 0. The partner is the next text with that frame.
-    Source: slot-and-filler templates as in log parsing, Zhu et al. (2019), "Tools and benchmarks for automated log parsing", ICSE.
+    Notes
+    -----
+    Formula: 1 − 1/√m, m the number of texts with the same frame: the text's words in order, in any case of letters,
+    where every number and every word that at most max(2, 1‰) of the texts hold is a slot. A frame has at least one
+    slot, at least 4 words besides, and more words than slots; else 0. The partner is the next text with that frame.
+
+    References
+    ----------
+    Slot-and-filler templates as in log parsing, Zhu et al. (2019), "Tools and benchmarks for automated log parsing",
+    ICSE.
     """
 
-    name: ClassVar[str] = "duplicate_template"
-    version: ClassVar[int] = 1
-    kind: ClassVar[Kind] = Kind.DUPLICATE
-    title: ClassVar[str] = "Made from a template"
-    explain: ClassVar[str] = "Other texts are the same but for a number or a rare word."
-    requires: ClassVar[frozenset[Input]] = frozenset({Input.TEXTS})
+    name = "duplicate_template"
+    kind = Kind.DUPLICATE
+    title = "Made from a template"
+    explain = "Other texts are the same but for a number or a rare word."
+    requires = frozenset({Input.TEXTS})
 
     def __call__(self, inputs: SignalInputs) -> SignalResult:
+        """Score the samples."""
         assert inputs.texts is not None
         words = [_WORD.findall(as_text(t).casefold())[: _LONGEST + 1] for t in inputs.texts]
-        held: dict[str, int] = {}
+        texts_with: dict[str, int] = {}
         for text in words:
             for word in set(text):
-                held[word] = held.get(word, 0) + 1
+                texts_with[word] = texts_with.get(word, 0) + 1
         least = max(_RARE, inputs.n // 1_000)
         frames: dict[str, list[int]] = {}
         for row, text in enumerate(words):
-            kept = ["" if w.isdigit() or held[w] <= least else w for w in text]
+            kept = ["" if w.isdigit() or texts_with[w] <= least else w for w in text]
             slots = kept.count("")
             if len(text) <= _LONGEST and slots and len(kept) - slots >= max(_FRAME, slots + 1):
                 frames.setdefault(" ".join(w or "…" for w in kept), []).append(row)

@@ -1,48 +1,45 @@
-"""Ambiguity count: how many rivals stand before the likeliest label is convincing."""
+"""Ambiguity count: how many rivals must be dropped before the likeliest label is convincing."""
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 
-from ...types import Input, Kind, SignalInputs, SignalResult
-from ._label_math import nothing, scored
+from ...types import Float32, Kind, SignalInputs, SignalResult
+from ._labels import ConsensusSignal, clipped
 from .base import SIGNALS
 
+_TAU = 0.95
 
-class HardAmbiguity:
-    """Number of runner-ups to drop until the leader convinces, refined by how near the leader is to convincing.
 
+class HardAmbiguity(ConsensusSignal):
+    """Number of runners-up to drop until the leader is convincing, refined by how near it is to that.
+
+    Notes
+    -----
     Formula: m = min{m : p₁ / (p₁ + Σ_{j>m+1} p_j) ≥ τ}, τ = 0.95; score = (m + 1 − p₁) / C for C classes, at least
-    ``1 − p₁`` over 2. Needs no label.
+    (1 − p₁) / 2. The label itself is not used.
 
-    Source: ShrinkMatch, Yang et al. (ICCV 2023).
+    References
+    ----------
+    ShrinkMatch, Yang et al. (ICCV 2023).
     """
 
-    name: ClassVar[str] = "hard_ambiguity"
-    version: ClassVar[int] = 1
-    kind: ClassVar[Kind] = Kind.HARD
-    title: ClassVar[str] = "Too many candidates"
-    explain: ClassVar[str] = "Several labels must be struck off before one is convincing."
-    requires: ClassVar[frozenset[Input]] = frozenset({Input.LABELS, Input.BELIEFS})
+    name = "hard_ambiguity"
+    kind = Kind.HARD
+    title = "Too many candidates"
+    explain = "Several labels must be struck off before one is convincing."
 
-    def __call__(self, inputs: SignalInputs) -> SignalResult:
-        beliefs = inputs.beliefs
-        assert beliefs is not None
-        probs = beliefs.probs
-        if probs.shape[1] < 2:
-            return nothing(inputs, "only one class")
+    def result(self, inputs: SignalInputs, probs: Float32) -> SignalResult:
+        """Score the readable samples."""
         ordered = -np.sort(-probs, axis=1)
         top = ordered[:, :1]
-        tail = np.cumsum(ordered[:, ::-1], axis=1)[:, ::-1][
-            :, 1:
-        ]  # (n, C − 1): mass left after dropping 0, 1, … rivals
-        convinced = top / np.maximum(top + tail, 1e-12) >= 0.95
+        # (n, C − 1): the mass left after dropping 0, 1, … rivals
+        tail = np.cumsum(ordered[:, ::-1], axis=1)[:, ::-1][:, 1:]
+        convinced = top / np.maximum(top + tail, 1e-12) >= _TAU
         dropped = np.where(convinced.any(1), convinced.argmax(1), probs.shape[1] - 1)
         doubt = 1.0 - top[:, 0]
         score = np.maximum((dropped + doubt) / probs.shape[1], doubt / 2)
-        return SignalResult(scored(inputs, score, inputs.ok), info={"tau": 0.95})
+        return SignalResult(clipped(inputs, score, inputs.ok), info={"tau": _TAU})
 
 
 SIGNALS.register(HardAmbiguity.name)(HardAmbiguity())

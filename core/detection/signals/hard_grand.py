@@ -2,38 +2,33 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-import numpy as np
-
-from ...types import Input, Kind, SignalInputs, SignalResult
-from ._label_math import nothing, percentile_rank, scored
+from ...types import Bool, Float32, Kind, SignalInputs, SignalResult
+from ..arithmetic import percentile_rank
+from ._labels import TrainingSignal, clipped
 from .base import SIGNALS
 
 
-class HardGrand:
+class HardGrand(TrainingSignal):
     """Gradient norm in the first third of the epochs, as a percentile.
 
+    Notes
+    -----
     Formula: mean of ‖p − onehot(y)‖₂ · ‖[z; 1]‖₂, out of fold; score = its rank among the labelled samples.
 
-    Source: Paul, Ganguli & Dziugaite, "Deep Learning on a Data Diet" (NeurIPS 2021).
+    References
+    ----------
+    Paul, Ganguli & Dziugaite, "Deep Learning on a Data Diet" (NeurIPS 2021).
     """
 
-    name: ClassVar[str] = "hard_grand"
-    version: ClassVar[int] = 1
-    kind: ClassVar[Kind] = Kind.HARD
-    title: ClassVar[str] = "Early gradient"
-    explain: ClassVar[str] = "This sample pulls hard on the model early in training."
-    requires: ClassVar[frozenset[Input]] = frozenset({Input.LABELS, Input.BELIEFS})
+    name = "hard_grand"
+    kind = Kind.HARD
+    title = "Early gradient"
+    explain = "This sample pulls hard on the model early in training."
+    summary = "grand"
 
-    def __call__(self, inputs: SignalInputs) -> SignalResult:
-        beliefs = inputs.beliefs
-        assert beliefs is not None
-        value = beliefs.dynamics.get("grand")
-        if value is None or not np.isfinite(value[inputs.labelled]).any():
-            return nothing(inputs, "the beliefs were brought: there is no training history")
-        keep = inputs.labelled & np.isfinite(value)
-        return SignalResult(scored(inputs, percentile_rank(value, keep), keep))
+    def result(self, inputs: SignalInputs, value: Float32, keep: Bool) -> SignalResult:
+        """The rank of the norm."""
+        return SignalResult(clipped(inputs, percentile_rank(value, keep), keep))
 
 
 SIGNALS.register(HardGrand.name)(HardGrand())

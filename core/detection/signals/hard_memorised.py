@@ -2,39 +2,33 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-import numpy as np
-
-from ...types import Input, Kind, SignalInputs, SignalResult
-from ._label_math import nothing, scored
+from ...types import Bool, Float32, Kind, SignalInputs, SignalResult
+from ._labels import TrainingSignal, clipped
 from .base import SIGNALS
 
 
-class HardMemorised:
+class HardMemorised(TrainingSignal):
     """How much better the label is known by models that trained on the sample.
 
-    Formula: memᵢ = P(y | trained with i) − P(y | trained without i), both averaged over epochs and models, clipped at 0.
-    A rare sample with the right label is memorised; the combination lets that speak against noise.
+    Notes
+    -----
+    Formula: memᵢ = P(y | trained with i) − P(y | trained without i), both averaged over epochs and models, clipped
+    at 0. A rare sample with the right label is memorised, which speaks against label noise.
 
-    Source: Feldman & Zhang, "What Neural Networks Memorize and Why" (NeurIPS 2020).
+    References
+    ----------
+    Feldman & Zhang, "What Neural Networks Memorize and Why" (NeurIPS 2020).
     """
 
-    name: ClassVar[str] = "hard_memorised"
-    version: ClassVar[int] = 1
-    kind: ClassVar[Kind] = Kind.HARD
-    title: ClassVar[str] = "Rare but learnable"
-    explain: ClassVar[str] = "Known only if it was trained on: typical of rare samples with a right label."
-    requires: ClassVar[frozenset[Input]] = frozenset({Input.LABELS, Input.BELIEFS})
+    name = "hard_memorised"
+    kind = Kind.HARD
+    title = "Rare but learnable"
+    explain = "Known only if it was trained on: typical of rare samples with a right label."
+    summary = "memorisation"
 
-    def __call__(self, inputs: SignalInputs) -> SignalResult:
-        beliefs = inputs.beliefs
-        assert beliefs is not None
-        value = beliefs.dynamics.get("memorisation")
-        if value is None or not np.isfinite(value[inputs.labelled]).any():
-            return nothing(inputs, "the beliefs were brought: there is no training history")
-        keep = inputs.labelled & np.isfinite(value)
-        return SignalResult(scored(inputs, value, keep))
+    def result(self, inputs: SignalInputs, value: Float32, keep: Bool) -> SignalResult:
+        """The difference itself."""
+        return SignalResult(clipped(inputs, value, keep))
 
 
 SIGNALS.register(HardMemorised.name)(HardMemorised())

@@ -2,54 +2,52 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 from numpy.typing import NDArray
 
-from ...types import Input, Kind, SignalInputs, SignalResult
-from ._label_math import disbelief, nothing
+from ...types import Float32, SignalInputs
+from ._labels import DisbeliefSignal
 from .base import SIGNALS
 
 _BLOCK = 65_536
 """Rows that are held in double precision at once."""
 
 
-class LabelConfident:
+class LabelConfident(DisbeliefSignal):
     """Class-adjusted self-confidence of confident learning, as cleanlab computes it.
 
+    Notes
+    -----
     Formula: with thresholds t_j = mean of p_j over samples labelled j, q = normalise(p_k − t_k + max_j t_j) and
     score = 1 − q_y. Suggestion: argmax_{k≠y} q_k.
 
-    Source: Northcutt, Jiang & Chuang, "Confident Learning" (JAIR 2021); cleanlab `adjust_pred_probs`.
+    References
+    ----------
+    Northcutt, Jiang & Chuang, "Confident Learning" (JAIR 2021); cleanlab `adjust_pred_probs`.
     """
 
-    name: ClassVar[str] = "label_confident"
-    version: ClassVar[int] = 1
-    kind: ClassVar[Kind] = Kind.NOISY_LABEL
-    title: ClassVar[str] = "Confident learning"
-    explain: ClassVar[str] = "The model is less sure of the given label than it usually is of that class."
-    requires: ClassVar[frozenset[Input]] = frozenset({Input.LABELS, Input.BELIEFS})
+    name = "label_confident"
+    title = "Confident learning"
+    explain = "The model is less sure of the given label than it usually is of that class."
+    absent = "fewer than two classes in use"
 
-    def __call__(self, inputs: SignalInputs) -> SignalResult:
-        beliefs = inputs.beliefs
-        assert beliefs is not None
-        keep = inputs.labelled
-        probs, classes = beliefs.probs, beliefs.probs.shape[1]
-        rows = np.flatnonzero(keep)
+    def probabilities(self, inputs: SignalInputs) -> Float32 | None:
+        """The consensus, adjusted by the class thresholds."""
+        assert inputs.beliefs is not None
+        probs, classes = inputs.beliefs.probs, inputs.beliefs.probs.shape[1]
+        rows = np.flatnonzero(inputs.labelled)
         count = np.bincount(inputs.labels[rows], minlength=classes)
         used = np.flatnonzero(count)
         if classes < 2 or len(used) < 2:
-            return nothing(inputs, "fewer than two classes in use")
+            return None
         from cleanlab.internal.constants import CONFIDENT_THRESHOLDS_LOWER_BOUND
         from cleanlab.internal.label_quality_utils import _subtract_confident_thresholds
 
         # columns of unused classes are left out and count as impossible
         def scaled(part: NDArray[np.int64]) -> NDArray[np.float64]:
-            some = (
-                probs[part].astype(np.float64) if len(used) == classes else probs[np.ix_(part, used)].astype(np.float64)
-            )
-            return np.asarray(some / np.maximum(some.sum(1, keepdims=True), 1e-12))
+            kept = probs[part] if len(used) == classes else probs[np.ix_(part, used)]
+            double = kept.astype(np.float64)
+            return np.asarray(double / np.maximum(double.sum(1, keepdims=True), 1e-12))
 
         parts = np.split(rows, range(_BLOCK, len(rows), _BLOCK))
         code = np.cumsum(count > 0) - 1
@@ -63,7 +61,7 @@ class LabelConfident:
             adjusted[np.ix_(part, used)] = _subtract_confident_thresholds(
                 None, scaled(part), confident_thresholds=threshold
             )
-        return disbelief(inputs, adjusted)
+        return adjusted
 
 
 SIGNALS.register(LabelConfident.name)(LabelConfident())

@@ -2,60 +2,49 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 
 from ...types import Input, Kind, SignalInputs, SignalResult
-from ._label_math import nothing, own_and_rest, scored
-from .base import SIGNALS
+from ..arithmetic import own_and_rest
+from ._labels import clipped, suggestion
+from .base import SIGNALS, BaseSignal, skipped
 
-_NAMES = frozenset(
-    {
-        "background",
-        "bg",
-        "none",
-        "no_finding",
-        "other",
-        "others",
-        "negative",
-        "oos",
-        "out_of_scope",
-        "unknown",
-        "nothing",
-    }
+_BACKGROUND = frozenset(
+    "background bg none no_finding other others negative oos out_of_scope unknown nothing".split()  # noqa: SIM905
 )
+"""Names of background classes, in lower case with underscores."""
 
 
-class LabelOneSided:
+class LabelOneSided(BaseSignal):
     """For datasets with a background class: annotators overlook objects, but seldom invent them.
 
+    Notes
+    -----
     Formula: for samples labelled background b, score = max_{k≠b} p_k / (max_{k≠b} p_k + p_b); others are not scored.
+    Background classes are recognised by name.
 
-    Source: one-sided (positive–unlabelled) noise, Elkan & Noto (KDD 2008). Background classes are recognised by name.
+    References
+    ----------
+    One-sided (positive–unlabelled) noise, Elkan & Noto (KDD 2008).
     """
 
-    name: ClassVar[str] = "label_one_sided"
-    version: ClassVar[int] = 1
-    kind: ClassVar[Kind] = Kind.NOISY_LABEL
-    title: ClassVar[str] = "Not background after all"
-    explain: ClassVar[str] = "Labelled as background, but the model sees one of the other classes."
-    requires: ClassVar[frozenset[Input]] = frozenset({Input.LABELS, Input.BELIEFS})
+    name = "label_one_sided"
+    kind = Kind.NOISY_LABEL
+    title = "Not background after all"
+    explain = "Labelled as background, but the model sees one of the other classes."
+    requires = frozenset({Input.LABELS, Input.BELIEFS})
 
     def __call__(self, inputs: SignalInputs) -> SignalResult:
-        beliefs = inputs.beliefs
-        assert beliefs is not None
-        found = [
-            i
-            for i, c in enumerate(inputs.class_names)
-            if c.strip().lower().replace("-", "_").replace(" ", "_") in _NAMES
-        ]
-        where = inputs.labelled & np.isin(inputs.labels, found)
+        """Score the samples of background classes."""
+        assert inputs.beliefs is not None
+        names = [c.strip().lower().replace("-", "_").replace(" ", "_") for c in inputs.class_names]
+        background = [i for i, name in enumerate(names) if name in _BACKGROUND]
+        where = inputs.labelled & np.isin(inputs.labels, background)
         if not where.any():
-            return nothing(inputs, "no class is called background, none, other or the like")
-        own, rest, other = own_and_rest(beliefs.probs, inputs.labels)
+            return skipped(inputs, "no class is called background, none, other or the like")
+        own, rest, other = own_and_rest(inputs.beliefs.probs, inputs.labels)
         score = rest / np.maximum(own + rest, 1e-12)
-        return SignalResult(scored(inputs, score, where), suggestion=np.where(where, other, -1).astype(np.int32))
+        return SignalResult(clipped(inputs, score, where), suggestion(other, where))
 
 
 SIGNALS.register(LabelOneSided.name)(LabelOneSided())

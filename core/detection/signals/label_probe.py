@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-from ...types import Input, Kind, SignalInputs, SignalResult
-from ._label_math import disbelief
+from ...types import Float32, SignalInputs
+from ._labels import DisbeliefSignal
 from .base import SIGNALS
 
 
-class LabelProbe:
-    """Out-of-fold disbelief of the linear probe (or of the probabilities that were brought).
+class LabelProbe(DisbeliefSignal):
+    """Out-of-fold disbelief of the linear probe (or of precomputed probabilities).
 
+    Notes
+    -----
     Formula: 1 − p_y with p the mean out-of-fold softmax over folds × repeats. Suggestion: argmax_{k≠y} p_k.
 
-    Source: self-confidence of Northcutt, Jiang & Chuang (JAIR 2021); Alain & Bengio (2017) for linear probes.
+    References
+    ----------
+    Self-confidence of Northcutt, Jiang & Chuang (JAIR 2021); Alain & Bengio (2017) for linear probes.
     """
 
-    name: ClassVar[str] = "label_probe"
-    version: ClassVar[int] = 1
-    kind: ClassVar[Kind] = Kind.NOISY_LABEL
-    title: ClassVar[str] = "Linear probe"
-    explain: ClassVar[str] = "A linear model that never saw this label gives it little probability."
-    requires: ClassVar[frozenset[Input]] = frozenset({Input.LABELS, Input.BELIEFS})
+    name = "label_probe"
+    title = "Linear probe"
+    explain = "A linear model that never saw this label gives it little probability."
 
-    def __call__(self, inputs: SignalInputs) -> SignalResult:
-        beliefs = inputs.beliefs
-        assert beliefs is not None
-        return disbelief(inputs, beliefs.extra_probs.get("linear", beliefs.probs))
+    def probabilities(self, inputs: SignalInputs) -> Float32 | None:
+        """Those of the linear probe."""
+        assert inputs.beliefs is not None
+        return inputs.beliefs.extra_probs.get("linear", inputs.beliefs.probs)
 
 
 SIGNALS.register(LabelProbe.name)(LabelProbe())

@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 
-from ...types import Input, Kind, SignalInputs, SignalResult
-from ._label_math import disbelief, nothing
+from ...types import Float32, SignalInputs
+from ._labels import DisbeliefSignal
 from .base import SIGNALS
 
 
-class LabelRobust:
+class LabelRobust(DisbeliefSignal):
     """Mean disbelief of the probes that wrong labels mislead least.
 
+    Notes
+    -----
     Formula: 1 − (p_y^GCE + p_y^SCE)/2, out of fold. Suggestion: the likeliest other label of their mean.
 
-    Source: Zhang & Sabuncu, generalized cross entropy (NeurIPS 2018); Wang et al., symmetric cross entropy (ICCV 2019).
+    References
+    ----------
+    Zhang & Sabuncu, generalized cross entropy (NeurIPS 2018); Wang et al., symmetric cross entropy (ICCV 2019).
     """
 
-    name: ClassVar[str] = "label_robust"
-    version: ClassVar[int] = 1
-    kind: ClassVar[Kind] = Kind.NOISY_LABEL
-    title: ClassVar[str] = "Noise-robust probes"
-    explain: ClassVar[str] = "Models that are trained to shrug off wrong labels disagree with this one."
-    requires: ClassVar[frozenset[Input]] = frozenset({Input.LABELS, Input.BELIEFS})
+    name = "label_robust"
+    title = "Noise-robust probes"
+    explain = "Models that are trained to shrug off wrong labels disagree with this one."
+    absent = "no noise-robust probe was trained"
 
-    def __call__(self, inputs: SignalInputs) -> SignalResult:
-        beliefs = inputs.beliefs
-        assert beliefs is not None
-        both = [beliefs.extra_probs[k] for k in ("gce", "sce") if k in beliefs.extra_probs]
-        if not both:
-            return nothing(inputs, "no noise-robust probe was trained")
-        return disbelief(inputs, np.mean(both, axis=0).astype(np.float32))
+    def probabilities(self, inputs: SignalInputs) -> Float32 | None:
+        """The mean of both probes."""
+        assert inputs.beliefs is not None
+        both = [inputs.beliefs.extra_probs[k] for k in ("gce", "sce") if k in inputs.beliefs.extra_probs]
+        return np.mean(both, axis=0).astype(np.float32) if both else None
 
 
 SIGNALS.register(LabelRobust.name)(LabelRobust())

@@ -1,34 +1,32 @@
-"""Match: does the caption fit the image?"""
+"""Match of a caption with its image."""
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-import numpy as np
-
-from ...types import Input, Kind, SignalInputs, SignalResult
-from ._match import cosines, there
+from ...types import Float32, Input, SignalInputs
+from ._match import PairSignal, Rows, cosines
 from .base import SIGNALS
 
 
-class MatchCosine:
+class MatchCosine(PairSignal):
     """Distance of the image and its caption in the joint space.
 
-    Formula: (1 − cos(x, t)) / 2. Source: Radford et al., CLIP (ICML 2021); filtering by it: Schuhmann et al., LAION-400M (2021).
+    Notes
+    -----
+    Formula: (1 − cos(x, t)) / 2.
+
+    References
+    ----------
+    Radford et al., CLIP (ICML 2021); filtering by it: Schuhmann et al., LAION-400M (2021).
     """
 
-    name: ClassVar[str] = "match_cosine"
-    version: ClassVar[int] = 1
-    kind: ClassVar[Kind] = Kind.NOISY_LABEL
-    title: ClassVar[str] = "Caption far from image"
-    explain: ClassVar[str] = "The encoder finds little in common between the image and its caption."
-    requires: ClassVar[frozenset[Input]] = frozenset({Input.VECTORS, Input.CAPTIONS})
+    name = "match_cosine"
+    title = "Caption far from image"
+    explain = "The encoder finds little in common between the image and its caption."
+    requires = frozenset({Input.VECTORS, Input.CAPTIONS})
 
-    def __call__(self, inputs: SignalInputs) -> SignalResult:
-        rows = np.flatnonzero(there(inputs))
-        score = np.full(inputs.n, np.nan, np.float32)
-        score[rows] = np.clip((1.0 - cosines(inputs, rows, rows)) / 2.0, 0.0, 1.0)
-        return SignalResult(score)
+    def mismatch(self, inputs: SignalInputs, rows: Rows) -> Float32:
+        """Half of the cosine distance."""
+        return (1.0 - cosines(inputs, rows, rows)) / 2.0
 
 
 SIGNALS.register(MatchCosine.name)(MatchCosine())

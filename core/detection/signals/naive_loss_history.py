@@ -2,42 +2,56 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ...types import Input, Kind, SignalInputs, SignalResult
-from ._label_math import nothing, otsu, scored
+from ...types import Bool, Float32, Kind, SignalInputs, SignalResult
+from ._labels import TrainingSignal, clipped
 from .base import SIGNALS
 
 
-class NaiveLossHistory:
+class NaiveLossHistory(TrainingSignal):
     """How far the augmented loss history lies below Otsu's threshold.
 
-    Formula: H ← (1 − α)·ℓ(strongly augmented) + α·H per epoch, out of fold; score = 1 / (1 + H/T) with T the Otsu threshold
-    of log H, so that ½ is the threshold.
+    Notes
+    -----
+    Formula: H ← (1 − α)·ℓ(strongly augmented) + α·H per epoch, out of fold; score = 1 / (1 + H/T) with T the Otsu
+    threshold of log H, so that ½ is the threshold.
 
-    Source: sample-adaptive augmentation (SAA, Gui et al. 2023); Otsu (1979).
+    References
+    ----------
+    Sample-adaptive augmentation (SAA, Gui et al. 2023); Otsu (1979).
     """
 
-    name: ClassVar[str] = "naive_loss_history"
-    version: ClassVar[int] = 1
-    kind: ClassVar[Kind] = Kind.NAIVE
-    title: ClassVar[str] = "Easy even when distorted"
-    explain: ClassVar[str] = "Its loss stays near zero under strong augmentation."
-    requires: ClassVar[frozenset[Input]] = frozenset({Input.LABELS, Input.BELIEFS})
+    name = "naive_loss_history"
+    kind = Kind.NAIVE
+    title = "Easy even when distorted"
+    explain = "Its loss stays near zero under strong augmentation."
+    summary = "loss_strong"
 
-    def __call__(self, inputs: SignalInputs) -> SignalResult:
-        beliefs = inputs.beliefs
-        assert beliefs is not None
-        value = beliefs.dynamics.get("loss_strong")
-        if value is None or not np.isfinite(value[inputs.labelled]).any():
-            return nothing(inputs, "the beliefs were brought: there is no training history")
-        keep = inputs.labelled & np.isfinite(value)
+    def result(self, inputs: SignalInputs, value: Float32, keep: Bool) -> SignalResult:
+        """The logistic function of the distance from the threshold."""
         log_h = np.log(np.maximum(np.where(keep, value, 1.0), 1e-6))
-        cut = otsu(log_h[keep])
-        score = 1.0 / (1.0 + np.exp(np.clip(log_h - cut, -30, 30)))
-        return SignalResult(scored(inputs, score, keep), info={"threshold": float(np.exp(cut))})
+        threshold = otsu(log_h[keep])
+        score = 1.0 / (1.0 + np.exp(np.clip(log_h - threshold, -30, 30)))
+        return SignalResult(clipped(inputs, score, keep), info={"threshold": float(np.exp(threshold))})
+
+
+def otsu(values: NDArray[Any], bins: int = 256) -> float:
+    """The threshold that best separates values into two groups: the largest between-group variance (Otsu 1979)."""
+    v = np.asarray(values, np.float64)
+    if len(v) == 0 or float(v.max()) <= float(v.min()):
+        return float(v[0]) if len(v) else 0.0
+    count, edge = np.histogram(v, bins=bins)
+    middle = (edge[1:] + edge[:-1]) / 2
+    low = np.cumsum(count)
+    high = low[-1] - low
+    mass = np.cumsum(count * middle)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        between = low * high * (mass / low - (mass[-1] - mass) / high) ** 2
+    return float(edge[1 + int(np.nanargmax(np.nan_to_num(between[:-1])))])
 
 
 SIGNALS.register(NaiveLossHistory.name)(NaiveLossHistory())

@@ -2,40 +2,40 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 
 from ...types import Input, Kind, SignalInputs, SignalResult
-from ._label_math import class_means, percentile_rank, scored
-from .base import SIGNALS
+from ..arithmetic import class_sums, own_class_cosine, percentile_rank
+from ._labels import clipped
+from .base import SIGNALS, BaseSignal
 
 
-class NaivePrototypical:
+class NaivePrototypical(BaseSignal):
     """Cosine with the class mean, computed without the sample, as a percentile.
 
+    Notes
+    -----
     Formula: cos(x, Σ_{j≠i, y_j = y} x_j); score = its rank among the labelled samples.
 
-    Source: Sorscher et al., "Beyond neural scaling laws" (NeurIPS 2022): self-supervised prototypes.
+    References
+    ----------
+    Sorscher et al., "Beyond neural scaling laws" (NeurIPS 2022): self-supervised prototypes.
     """
 
-    name: ClassVar[str] = "naive_prototypical"
-    version: ClassVar[int] = 1
-    kind: ClassVar[Kind] = Kind.NAIVE
-    title: ClassVar[str] = "Prototypical"
-    explain: ClassVar[str] = "It sits in the very middle of its class."
-    requires: ClassVar[frozenset[Input]] = frozenset({Input.LABELS, Input.VECTORS})
+    name = "naive_prototypical"
+    kind = Kind.NAIVE
+    title = "Prototypical"
+    explain = "It sits in the very middle of its class."
+    requires = frozenset({Input.LABELS, Input.VECTORS})
 
     def __call__(self, inputs: SignalInputs) -> SignalResult:
+        """Score the labelled samples of classes with at least two."""
         x = inputs.vectors if inputs.whitened is None else inputs.whitened
         assert x is not None
-        keep = inputs.labelled
-        sums, counts = class_means(x, inputs.labels, keep, inputs.n_classes)
-        given = np.maximum(inputs.labels, 0)
-        rest = sums[given] - x
-        cosine = ((rest * x).sum(1) / np.maximum(np.linalg.norm(rest, axis=1), 1e-9)).astype(np.float32)
-        where = keep & (counts[given] >= 2)
-        return SignalResult(scored(inputs, percentile_rank(cosine, where), where))
+        sums, counts = class_sums(x, inputs.labels, inputs.labelled, inputs.n_classes)
+        where = inputs.labelled & (counts[np.maximum(inputs.labels, 0)] >= 2)
+        cosine = own_class_cosine(x, inputs.labels, sums)
+        return SignalResult(clipped(inputs, percentile_rank(cosine, where), where))
 
 
 SIGNALS.register(NaivePrototypical.name)(NaivePrototypical())

@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any
 
-from ...types import Input, Kind, SignalInputs, SignalResult
-from ._ood import entropy, robust_scale
+from numpy.typing import NDArray
+
+from ...types import Input, SignalInputs
+from ._ood import OutlierSignal, entropy
 from .base import SIGNALS
 
 
-class OodEntropy:
+class OodEntropy(OutlierSignal):
     """Entropy of the out-of-sample belief.
 
-    Formula: v = −Σ_k p_k ln p_k / ln C. The score is ``_ood.squash`` of that: ½ where it lies twice as far above the median as the ninth decile does.
+    Notes
+    -----
+    Formula: v = −Σ_k p_k ln p_k / ln C. The score is :func:`._ood.robust_scale` of v.
 
-    Source: Hendrycks and Gimpel (2017), "A baseline for detecting misclassified and out-of-distribution examples", ICLR.
+    References
+    ----------
+    Hendrycks and Gimpel (2017), "A baseline for detecting misclassified and out-of-distribution examples", ICLR.
     """
 
-    name: ClassVar[str] = "ood_entropy"
-    version: ClassVar[int] = 1
-    kind: ClassVar[Kind] = Kind.OOD
-    title: ClassVar[str] = "Undecided"
-    explain: ClassVar[str] = "The probe cannot tell which class it is."
-    requires: ClassVar[frozenset[Input]] = frozenset({Input.BELIEFS})
+    name = "ood_entropy"
+    title = "Undecided"
+    explain = "The probe cannot tell which class it is."
+    requires = frozenset({Input.BELIEFS})
 
-    def __call__(self, inputs: SignalInputs) -> SignalResult:
+    def value(self, inputs: SignalInputs) -> NDArray[Any]:
+        """The entropy."""
         assert inputs.beliefs is not None
-        return SignalResult(robust_scale(entropy(inputs.beliefs.probs), inputs.ok))
+        return entropy(inputs.beliefs.probs)
 
 
 SIGNALS.register(OodEntropy.name)(OodEntropy())

@@ -2,40 +2,44 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ...types import Input, Kind, SignalInputs, SignalResult
-from ._ood import over_neighbors, robust_scale
+from ...types import Input, SignalInputs
+from ._ood import OutlierSignal, over_neighbors
 from .base import SIGNALS
 
 _NEAREST = 20
 
 
-class OodEstranged:
+class OodEstranged(OutlierSignal):
     """How little the beliefs about the neighbours support the labels that those carry.
 
-    Formula: v = 1/20 Σ_j −ln max(p_j[y_j], 10⁻⁴) over the 20 nearest labelled samples in the half-whitened space. The score is ``_ood.squash`` of that: ½ where it lies twice as far above the median as the ninth decile does.
+    Notes
+    -----
+    Formula: v = 1/20 Σ_j −ln max(p_j[y_j], 10⁻⁴) over the 20 nearest labelled samples in the half-whitened space. The
+    score is :func:`._ood.robust_scale` of v. Where all of a neighbourhood disagrees with its own labels, none of its
+    samples is what its label says.
 
-    Source: loss smoothed over the graph; compare Zhu et al. (2022), "Detecting corrupted labels without training a model", ICML,
-    for labels: where all of a neighbourhood disagrees with its own labels, none of them is what it says.
+    References
+    ----------
+    Loss smoothed over the graph; compare Zhu et al. (2022), "Detecting corrupted labels without training a model",
+    ICML, for labels.
     """
 
-    name: ClassVar[str] = "ood_estranged"
-    version: ClassVar[int] = 1
-    kind: ClassVar[Kind] = Kind.OOD
-    title: ClassVar[str] = "Labels do not hold here"
-    explain: ClassVar[str] = "Around this sample, labels and content do not go together."
-    requires: ClassVar[frozenset[Input]] = frozenset({Input.LABELS, Input.BELIEFS, Input.LABEL_NEIGHBORS})
+    name = "ood_estranged"
+    title = "Labels do not hold here"
+    explain = "Around this sample, labels and content do not go together."
+    requires = frozenset({Input.LABELS, Input.BELIEFS, Input.LABEL_NEIGHBORS})
 
-    def __call__(self, inputs: SignalInputs) -> SignalResult:
-        graph, beliefs = inputs.label_neighbors, inputs.beliefs
-        assert graph is not None
-        assert beliefs is not None
-        own = beliefs.probs[np.arange(inputs.n), np.maximum(inputs.labels, 0)]
-        loss = -np.log(np.maximum(own, 1e-4))
-        return SignalResult(robust_scale(over_neighbors(graph, loss, inputs.labelled, _NEAREST), inputs.ok))
+    def value(self, inputs: SignalInputs) -> NDArray[Any]:
+        """The neighbours' mean loss."""
+        assert inputs.label_neighbors is not None
+        assert inputs.beliefs is not None
+        own = inputs.beliefs.probs[np.arange(inputs.n), np.maximum(inputs.labels, 0)]
+        return over_neighbors(inputs.label_neighbors, -np.log(np.maximum(own, 1e-4)), inputs.labelled, _NEAREST)
 
 
 SIGNALS.register(OodEstranged.name)(OodEstranged())

@@ -2,39 +2,43 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ...types import Input, Kind, SignalInputs, SignalResult
-from ._ood import robust_scale
+from ...types import Input, SignalInputs
+from ._ood import OutlierSignal
 from .base import SIGNALS
 
 _NEAREST = 10
 
 
-class OodKnn:
-    """Mean raw cosine distance to the ten nearest samples: the far view.
+class OodKnn(OutlierSignal):
+    """Mean raw cosine distance to the ten nearest samples: finds far outliers.
 
-    Formula: v = 1/10 Σ_j d_j over the ten nearest on raw, uncentred cosine. The score is ``_ood.squash`` of that: ½ where it lies twice as far above the median as the ninth decile does.
+    Notes
+    -----
+    Formula: v = 1/10 Σ_j d_j over the ten nearest on raw, uncentred cosine. The score is :func:`._ood.robust_scale`
+    of v.
 
-    Source: Sun et al. (2022), "Out-of-distribution detection with deep nearest neighbors", ICML.
+    References
+    ----------
+    Sun et al. (2022), "Out-of-distribution detection with deep nearest neighbors", ICML.
     """
 
-    name: ClassVar[str] = "ood_knn"
-    version: ClassVar[int] = 1
-    kind: ClassVar[Kind] = Kind.OOD
-    title: ClassVar[str] = "Far from all others"
-    explain: ClassVar[str] = "Even the nearest samples are far away."
-    requires: ClassVar[frozenset[Input]] = frozenset({Input.NEIGHBORS})
+    name = "ood_knn"
+    title = "Far from all others"
+    explain = "Even the nearest samples are far away."
+    requires = frozenset({Input.NEIGHBORS})
 
-    def __call__(self, inputs: SignalInputs) -> SignalResult:
-        graph = inputs.neighbors
-        assert graph is not None
-        near = graph.distances[:, :_NEAREST]
-        there = np.isfinite(near)
-        mean = np.where(there, near, 0.0).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
-        return SignalResult(robust_scale(np.where(there.any(axis=1), mean, np.nan), inputs.ok))
+    def value(self, inputs: SignalInputs) -> NDArray[Any]:
+        """The mean distance."""
+        assert inputs.neighbors is not None
+        near = inputs.neighbors.distances[:, :_NEAREST]
+        finite = np.isfinite(near)
+        mean = np.where(finite, near, 0.0).sum(axis=1) / np.maximum(finite.sum(axis=1), 1)
+        return np.where(finite.any(axis=1), mean, np.nan)
 
 
 SIGNALS.register(OodKnn.name)(OodKnn())

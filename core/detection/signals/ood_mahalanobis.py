@@ -2,34 +2,39 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from ...types import Input, Kind, SignalInputs, SignalResult
-from ._ood import gaussians, robust_scale
+from numpy.typing import NDArray
+
+from ...types import Input, SignalInputs
+from ._ood import OutlierSignal, gaussians
 from .base import SIGNALS
 
 
-class OodMahalanobis:
-    """Squared Mahalanobis distance to the nearest class mean on uncentred principal components: the far view that sees
-    tight groups of outliers too.
+class OodMahalanobis(OutlierSignal):
+    """Squared Mahalanobis distance to the nearest class mean: finds far outliers and tight groups of them.
 
-    Formula: v = min_k (x − μ_k)ᵀ Σ⁻¹ (x − μ_k), Σ tied and shrunk by .1, on 256 uncentred components, fitted on rows whose
-    label the out-of-sample belief confirms (unlabelled: k-means clusters), each row left out of its own mean. The score is ``_ood.squash`` of that: ½ where it lies twice as far above the median as the ninth decile does.
+    Notes
+    -----
+    Formula: v = min_k (x − μ_k)ᵀ Σ⁻¹ (x − μ_k), Σ tied and shrunk by .1, on 256 uncentred components, fitted on rows
+    whose label the out-of-sample belief confirms (unlabelled: k-means clusters), each row left out of its own mean. The
+    score is :func:`._ood.robust_scale` of v.
 
-    Source: Lee et al. (2018), "A simple unified framework for detecting out-of-distribution samples", NeurIPS.
+    References
+    ----------
+    Lee et al. (2018), "A simple unified framework for detecting out-of-distribution samples", NeurIPS.
     """
 
-    name: ClassVar[str] = "ood_mahalanobis"
-    version: ClassVar[int] = 1
-    kind: ClassVar[Kind] = Kind.OOD
-    title: ClassVar[str] = "Unlike every class"
-    explain: ClassVar[str] = "Far from every class, measured by how the classes spread."
-    requires: ClassVar[frozenset[Input]] = frozenset({Input.VECTORS})
+    name = "ood_mahalanobis"
+    title = "Unlike every class"
+    explain = "Far from every class, measured by how the classes spread."
+    requires = frozenset({Input.VECTORS})
     leads: ClassVar[bool] = True
-    """Others wait for the fit that this one makes: it is begun first."""
+    """Started first: other signals share the fit that this one makes."""
 
-    def __call__(self, inputs: SignalInputs) -> SignalResult:
-        return SignalResult(robust_scale(gaussians(inputs, "vectors").to_class, inputs.ok))
+    def value(self, inputs: SignalInputs) -> NDArray[Any]:
+        """The distance in the raw space."""
+        return gaussians(inputs, "vectors").to_class
 
 
 SIGNALS.register(OodMahalanobis.name)(OodMahalanobis())

@@ -1,32 +1,38 @@
-"""Nearer to "anything" than to any class."""
+"""Nearer to the data as a whole than to any class."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any
 
-from ...types import Input, Kind, SignalInputs, SignalResult
-from ._ood import gaussians, robust_scale
+from numpy.typing import NDArray
+
+from ...types import Input, SignalInputs
+from ._ood import OutlierSignal, gaussians
 from .base import SIGNALS
 
 
-class OodRelative:
-    """Mahalanobis distance to the nearest class less the distance to the mean of all: the near view.
+class OodRelative(OutlierSignal):
+    """Mahalanobis distance to the nearest class less the distance to the mean of all: finds near outliers.
 
-    Formula: v = min_k (x − μ_k)ᵀ Σ⁻¹ (x − μ_k) − (x − μ)ᵀ Σ₀⁻¹ (x − μ), Σ₀ the covariance without classes. The score is ``_ood.squash`` of that: ½ where it lies twice as far above the median as the ninth decile does.
+    Notes
+    -----
+    Formula: v = min_k (x − μ_k)ᵀ Σ⁻¹ (x − μ_k) − (x − μ)ᵀ Σ₀⁻¹ (x − μ), Σ₀ the covariance without classes. The score is
+    :func:`._ood.robust_scale` of v.
 
-    Source: Ren et al. (2021), "A simple fix to Mahalanobis distance for improving near-OOD detection", arXiv:2106.09022.
+    References
+    ----------
+    Ren et al. (2021), "A simple fix to Mahalanobis distance for improving near-OOD detection", arXiv:2106.09022.
     """
 
-    name: ClassVar[str] = "ood_relative"
-    version: ClassVar[int] = 1
-    kind: ClassVar[Kind] = Kind.OOD
-    title: ClassVar[str] = "No class fits"
-    explain: ClassVar[str] = "It looks like the data as a whole, but like no class in particular."
-    requires: ClassVar[frozenset[Input]] = frozenset({Input.VECTORS})
+    name = "ood_relative"
+    title = "No class fits"
+    explain = "It looks like the data as a whole, but like no class in particular."
+    requires = frozenset({Input.VECTORS})
 
-    def __call__(self, inputs: SignalInputs) -> SignalResult:
+    def value(self, inputs: SignalInputs) -> NDArray[Any]:
+        """The difference of both distances."""
         fit = gaussians(inputs, "vectors")
-        return SignalResult(robust_scale(fit.to_class - fit.to_all, inputs.ok))
+        return fit.to_class - fit.to_all
 
 
 SIGNALS.register(OodRelative.name)(OodRelative())

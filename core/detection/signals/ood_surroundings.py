@@ -2,36 +2,40 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any
 
-from ...types import Input, Kind, SignalInputs, SignalResult
-from ._ood import entropy, over_neighbors, robust_scale
+from numpy.typing import NDArray
+
+from ...types import Input, SignalInputs
+from ._ood import OutlierSignal, entropy, over_neighbors
 from .base import SIGNALS
 
 _NEAREST = 20
 
 
-class OodSurroundings:
+class OodSurroundings(OutlierSignal):
     """Mean entropy of the beliefs about the neighbours.
 
-    Formula: v = 1/20 Σ_j H(p_j)/ln C over the 20 nearest in the half-whitened space. The score is ``_ood.squash`` of that: ½ where it lies twice as far above the median as the ninth decile does.
+    Notes
+    -----
+    Formula: v = 1/20 Σ_j H(p_j)/ln C over the 20 nearest in the half-whitened space. The score is
+    :func:`._ood.robust_scale` of v. On coherent outliers the average precision was .49, against .16 without smoothing.
 
-    Source: smoothing of scores over the graph as in Zhu and Ghahramani (2002), label propagation; measured AP .49 on coherent
-    outliers against .16 unsmoothed.
+    References
+    ----------
+    Smoothing of scores over the graph as in Zhu and Ghahramani (2002), label propagation.
     """
 
-    name: ClassVar[str] = "ood_surroundings"
-    version: ClassVar[int] = 1
-    kind: ClassVar[Kind] = Kind.OOD
-    title: ClassVar[str] = "Undecided surroundings"
-    explain: ClassVar[str] = "The probe cannot decide about the most similar samples either."
-    requires: ClassVar[frozenset[Input]] = frozenset({Input.BELIEFS, Input.LABEL_NEIGHBORS})
+    name = "ood_surroundings"
+    title = "Undecided surroundings"
+    explain = "The probe cannot decide about the most similar samples either."
+    requires = frozenset({Input.BELIEFS, Input.LABEL_NEIGHBORS})
 
-    def __call__(self, inputs: SignalInputs) -> SignalResult:
-        graph, beliefs = inputs.label_neighbors, inputs.beliefs
-        assert graph is not None
-        assert beliefs is not None
-        return SignalResult(robust_scale(over_neighbors(graph, entropy(beliefs.probs), inputs.ok, _NEAREST), inputs.ok))
+    def value(self, inputs: SignalInputs) -> NDArray[Any]:
+        """The neighbours' mean entropy."""
+        assert inputs.label_neighbors is not None
+        assert inputs.beliefs is not None
+        return over_neighbors(inputs.label_neighbors, entropy(inputs.beliefs.probs), inputs.ok, _NEAREST)
 
 
 SIGNALS.register(OodSurroundings.name)(OodSurroundings())

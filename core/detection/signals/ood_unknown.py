@@ -1,15 +1,14 @@
-"""One class more: the unknown."""
+"""One more class: the unknown."""
 
 from __future__ import annotations
-
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...types import Float32, Input, Int64, Kind, SignalInputs, SignalResult
-from ._ood import entropy, gaussians, ordered_map, over_neighbors, robust_scale
-from .base import SIGNALS
+from ...types import Float32, Input, Int64, SignalInputs, SignalResult
+from ..arithmetic import unit_rows
+from ._ood import OutlierSignal, entropy, gaussians, over_neighbors, robust_scale, sorted_by_content
+from .base import SIGNALS, skipped
 
 _SEEDS = 0.01
 _FOLDS = 5
@@ -19,27 +18,31 @@ _NEAREST = 20
 _MOMENT_ROWS = 62_500
 
 
-class OodUnknown:
+class OodUnknown(OutlierSignal):
     """A class K+1 learned from the samples that look least like the others, or from those that a person confirmed.
 
+    Notes
+    -----
     Formula: v = wᵀz + b of a ridge discriminant between seeds and the rest on half-whitened rows z, scored out of fold
-    (5 folds). Seeds: the 1% of largest summed ranks of Mahalanobis distance (raw and half-whitened) and entropy (own and
-    of the 20 nearest), without those that a person keeps (``config["confirmed_in"]``: rows); confirmed outliers
+    (5 folds). Seeds: the 1% of largest summed ranks of Mahalanobis distance (raw and half-whitened) and entropy (own
+    and of the 20 nearest), without those that a person keeps (``config["confirmed_in"]``: rows); confirmed outliers
     (``config["confirmed_ood"]``) join them, from five on each with two mixtures normalise(.7·z + .3·z') towards random
-    normal samples z'. ``_ood.squash`` makes the score.
+    normal samples z'. The score is :func:`._ood.robust_scale` of v.
 
-    Source: K+1 detection with pseudo-outliers, Vernekar et al. (2019), arXiv:1910.04241; mixing of confirmed outliers:
-    MixOE, Zhang et al. (2023), WACV; learning from positive and unlabelled data: Mordelet and Vert (2014), bagging.
+    References
+    ----------
+    K+1 detection with pseudo-outliers, Vernekar et al. (2019), arXiv:1910.04241; mixing of confirmed outliers: MixOE,
+    Zhang et al. (2023), WACV; learning from positive and unlabelled data: Mordelet and Vert (2014), bagging.
     """
 
-    name: ClassVar[str] = "ood_unknown"
-    version: ClassVar[int] = 3
-    kind: ClassVar[Kind] = Kind.OOD
-    title: ClassVar[str] = "A class of its own"
-    explain: ClassVar[str] = "It resembles the samples that fit least, or those confirmed as outliers."
-    requires: ClassVar[frozenset[Input]] = frozenset({Input.VECTORS, Input.LABEL_NEIGHBORS})
+    name = "ood_unknown"
+    version = 3
+    title = "A class of its own"
+    explain = "It resembles the samples that fit least, or those confirmed as outliers."
+    requires = frozenset({Input.VECTORS, Input.LABEL_NEIGHBORS})
 
     def __call__(self, inputs: SignalInputs) -> SignalResult:
+        """Score the readable samples."""
         z = inputs.whitened if inputs.whitened is not None else inputs.vectors
         assert z is not None
         rows = np.flatnonzero(inputs.ok).astype(np.int64)
@@ -48,13 +51,13 @@ class OodUnknown:
         kept = np.asarray(inputs.config.get("confirmed_in", ()), np.int64)
         seeds = np.union1d(np.setdiff1d(_seeds(inputs, rows), kept), confirmed)
         if len(rows) < 20 or len(seeds) < 2:
-            return SignalResult(np.full(inputs.n, np.nan, np.float32), info={"skipped": "too few samples"})
-        fold = _folds(ordered_map(z, seeds), ordered_map(z, rows), inputs.n)
+            return skipped(inputs, "too few samples")
+        fold = _folds(sorted_by_content(z, seeds), sorted_by_content(z, rows), inputs.n)
         value = np.zeros(inputs.n)
         moments = _Moments(z, rows, fold)
         for f in range(_FOLDS):
-            ours, others = seeds[fold[seeds] != f], rows[fold[rows] != f]
-            w, b = _discriminant(z, ours, others, *moments.without(f), mixed=_MIXED if learned else 0)
+            positive, rest = seeds[fold[seeds] != f], rows[fold[rows] != f]
+            w, b = _discriminant(z, positive, rest, *moments.without(f), mixed=_MIXED if learned else 0)
             held = rows[fold[rows] == f]
             value[held] = z[held] @ w + b
         return SignalResult(robust_scale(value, inputs.ok), info={"seeds": len(seeds), "confirmed": bool(learned)})
@@ -85,7 +88,7 @@ def _folds(seeds: Int64, rows: Int64, n: int) -> NDArray[np.int8]:
 
 
 class _Moments:
-    """Mean and scatter of the rows outside each fold, from one pass over (at most so many of) them."""
+    """Mean and scatter of the rows outside each fold, from one pass over at most 62,500 of them."""
 
     def __init__(self, z: Float32, rows: Int64, fold: NDArray[np.int8]) -> None:
         if len(rows) > _MOMENT_ROWS:
@@ -105,12 +108,12 @@ class _Moments:
 def _discriminant(
     z: Float32, seeds: Int64, rows: Int64, mean: NDArray[np.float64], scatter: NDArray[np.float64], mixed: int
 ) -> tuple[NDArray[np.float64], float]:
-    """W = (S + ρ·tr(S)/r·I)⁻¹(μ₁ − μ₀), b so that 0 lies half-way; S the scatter of the rows about their mean μ₀."""
+    """The discriminant w = (S + ρ·tr(S)/r·I)⁻¹(μ₁ − μ₀), S the rows' scatter about their mean μ₀; b puts 0 half-way."""
     random = np.random.default_rng(0)
     positive = z[seeds].astype(np.float64)
     for _ in range(mixed):
-        blend = 0.7 * z[seeds] + 0.3 * z[random.choice(ordered_map(z, rows), len(seeds))]
-        positive = np.concatenate([positive, blend / np.maximum(np.linalg.norm(blend, axis=1, keepdims=True), 1e-9)])
+        blend = 0.7 * z[seeds] + 0.3 * z[random.choice(sorted_by_content(z, rows), len(seeds))]
+        positive = np.concatenate([positive, unit_rows(blend)])
     r = scatter.shape[0]
     gap = positive.mean(axis=0) - mean
     w = np.linalg.solve(scatter + (_RIDGE * np.trace(scatter) / r + 1e-9) * np.eye(r), gap)

@@ -2,35 +2,41 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ...types import Input, Kind, SignalInputs, SignalResult
-from ._ood import robust_scale
+from ...types import Input, SignalInputs
+from ._ood import OutlierSignal
 from .base import SIGNALS
 
 
-class OodUnsupported:
-    """How little the out-of-sample belief supports the given label. Wrong labels have that too: a supporting view only.
+class OodUnsupported(OutlierSignal):
+    """How little the out-of-sample belief supports the given label.
 
-    Formula: v = −ln max(p_y, 10⁻⁴). The score is ``_ood.squash`` of that: ½ where it lies twice as far above the median as the ninth decile does.
+    Wrong labels have that too, so this signal only supports the others.
 
-    Source: self-confidence, Northcutt et al. (2021), "Confident learning", JAIR 70; an outlier has no true class, so whatever
+    Notes
+    -----
+    Formula: v = −ln max(p_y, 10⁻⁴). The score is :func:`._ood.robust_scale` of v. An outlier has no true class, so any
     label it carries is unsupported.
+
+    References
+    ----------
+    Self-confidence, Northcutt et al. (2021), "Confident learning", JAIR 70.
     """
 
-    name: ClassVar[str] = "ood_unsupported"
-    version: ClassVar[int] = 1
-    kind: ClassVar[Kind] = Kind.OOD
-    title: ClassVar[str] = "Label unsupported"
-    explain: ClassVar[str] = "Nothing in the sample speaks for its label."
-    requires: ClassVar[frozenset[Input]] = frozenset({Input.LABELS, Input.BELIEFS})
+    name = "ood_unsupported"
+    title = "Label unsupported"
+    explain = "Nothing in the sample speaks for its label."
+    requires = frozenset({Input.LABELS, Input.BELIEFS})
 
-    def __call__(self, inputs: SignalInputs) -> SignalResult:
+    def value(self, inputs: SignalInputs) -> NDArray[Any]:
+        """The loss of the given label."""
         assert inputs.beliefs is not None
         own = inputs.beliefs.probs[np.arange(inputs.n), np.maximum(inputs.labels, 0)]
-        return SignalResult(robust_scale(-np.log(np.maximum(own, 1e-4)), inputs.labelled))
+        return np.where(inputs.labelled, -np.log(np.maximum(own, 1e-4)), np.nan)
 
 
 SIGNALS.register(OodUnsupported.name)(OodUnsupported())

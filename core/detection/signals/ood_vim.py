@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 
-from ...types import Input, Kind, SignalInputs, SignalResult
-from ._ood import gaussians, robust_scale, trusted
+from ...types import Input, SignalInputs, SignalResult
+from ._ood import OutlierSignal, gaussians, robust_scale, trusted
 from .base import SIGNALS
 
 
-class OodVim:
-    """A virtual class made of the residual competes with the real ones.
+class OodVim(OutlierSignal):
+    """A virtual class, formed by the residual, competes with the real ones.
 
-    Formula: v = α·‖x^⊥‖ − max_k l_k, x^⊥ what 256 uncentred components (at most half of all) leave, l the mean-free calibrated logits, α the ratio of
-    the mean best logit to the mean residual over trusted rows. The score is ``_ood.squash`` of that: ½ where it lies twice as far above the median as the ninth decile does.
+    Notes
+    -----
+    Formula: v = α·‖x^⊥‖ − max_k l_k, x^⊥ the part outside 256 uncentred components (at most half of all), l the
+    mean-free calibrated logits, α the ratio of the mean best logit to the mean residual over trusted rows. The score
+    is :func:`._ood.robust_scale` of v.
 
-    Source: Wang et al. (2022), "ViM: Out-of-distribution with virtual-logit matching", CVPR.
+    References
+    ----------
+    Wang et al. (2022), "ViM: Out-of-distribution with virtual-logit matching", CVPR.
     """
 
-    name: ClassVar[str] = "ood_vim"
-    version: ClassVar[int] = 1
-    kind: ClassVar[Kind] = Kind.OOD
-    title: ClassVar[str] = "Outside the usual directions"
-    explain: ClassVar[str] = "Much of it lies in directions that the data hardly uses, and no class makes up for it."
-    requires: ClassVar[frozenset[Input]] = frozenset({Input.VECTORS, Input.BELIEFS})
+    name = "ood_vim"
+    title = "Outside the usual directions"
+    explain = "Much of it lies in directions that the data hardly uses, and no class makes up for it."
+    requires = frozenset({Input.VECTORS, Input.BELIEFS})
 
     def __call__(self, inputs: SignalInputs) -> SignalResult:
+        """Score the readable samples."""
         assert inputs.beliefs is not None
         log = np.log(np.maximum(inputs.beliefs.probs, 1e-6))
         best = log.max(axis=1) - log.mean(axis=1)

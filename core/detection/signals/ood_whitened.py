@@ -2,36 +2,42 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
-import numpy as np
+from numpy.typing import NDArray
 
-from ...types import Input, Kind, SignalInputs, SignalResult
-from ._ood import gaussians, robust_scale
-from .base import SIGNALS
+from ...types import Input, SignalInputs, SignalResult
+from ._ood import OutlierSignal, gaussians
+from .base import SIGNALS, skipped
 
 
-class OodWhitened:
+class OodWhitened(OutlierSignal):
     """Squared Mahalanobis distance to the nearest class mean in the half-whitened space: unusual in fine directions.
 
-    Formula: v = min_k (z − μ_k)ᵀ Σ⁻¹ (z − μ_k) on half-whitened unit rows z (λ^¼), fitted on confirmed rows. The score is ``_ood.squash`` of that: ½ where it lies twice as far above the median as the ninth decile does.
+    Notes
+    -----
+    Formula: v = min_k (z − μ_k)ᵀ Σ⁻¹ (z − μ_k) on half-whitened unit rows z (λ^¼), fitted on confirmed rows. The score
+    is :func:`._ood.robust_scale` of v.
 
-    Source: Lee et al. (2018), NeurIPS, in the space of Jégou and Chum (2012), ECCV; see ALGORITHMS.md on near outliers.
+    References
+    ----------
+    Lee et al. (2018), NeurIPS, in the space of Jégou and Chum (2012), ECCV.
     """
 
-    name: ClassVar[str] = "ood_whitened"
-    version: ClassVar[int] = 1
-    kind: ClassVar[Kind] = Kind.OOD
-    title: ClassVar[str] = "Unusual in detail"
-    explain: ClassVar[str] = "Unlike every class once large shared directions are toned down."
-    requires: ClassVar[frozenset[Input]] = frozenset({Input.LABEL_NEIGHBORS})
+    name = "ood_whitened"
+    title = "Unusual in detail"
+    explain = "Unlike every class once large shared directions are toned down."
+    requires = frozenset({Input.LABEL_NEIGHBORS})
     leads: ClassVar[bool] = True
-    """Others wait for the fit that this one makes: it is begun first."""
+    """Started first: other signals share the fit that this one makes."""
+
+    def value(self, inputs: SignalInputs) -> NDArray[Any]:
+        """The distance in the half-whitened space."""
+        return gaussians(inputs, "whitened").to_class
 
     def __call__(self, inputs: SignalInputs) -> SignalResult:
-        if inputs.whitened is None:
-            return SignalResult(np.full(inputs.n, np.nan, np.float32), info={"skipped": "no half-whitened space"})
-        return SignalResult(robust_scale(gaussians(inputs, "whitened").to_class, inputs.ok))
+        """Score the readable samples, where there is a half-whitened space."""
+        return skipped(inputs, "no half-whitened space") if inputs.whitened is None else super().__call__(inputs)
 
 
 SIGNALS.register(OodWhitened.name)(OodWhitened())

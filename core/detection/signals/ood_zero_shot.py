@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 
 from ...types import Input, Kind, SignalInputs, SignalResult
-from .base import SIGNALS
+from .base import SIGNALS, BaseSignal
 
 
-class OodZeroShot:
+class OodZeroShot(BaseSignal):
     """Share of the probability on words that the dataset is not about.
 
-    Formula: Σ_neg e^{cos/τ} / (Σ_class e^{cos/τ} + Σ_neg e^{cos/τ}), τ = .01; the reason names the nearest negative word
-    where its side wins. Negatives are mined far from the class names, and written by people.
-    Source: Jiang et al. (2024), "Negative Label Guided OOD Detection with Pretrained Vision-Language Models", ICLR.
+    Notes
+    -----
+    Formula: Σ_neg e^{cos/τ} / (Σ_class e^{cos/τ} + Σ_neg e^{cos/τ}), τ = .01; the reason names the nearest negative
+    word where the share is above one half. Negatives are mined far from the class names, and written by people.
+
+    References
+    ----------
+    Jiang et al. (2024), "Negative Label Guided OOD Detection with Pretrained Vision-Language Models", ICLR.
     """
 
-    name: ClassVar[str] = "ood_zero_shot"
-    version: ClassVar[int] = 1
-    kind: ClassVar[Kind] = Kind.OOD
-    title: ClassVar[str] = "Another name fits better"
-    explain: ClassVar[str] = "A word that names none of the classes fits the sample better than all of them."
-    requires: ClassVar[frozenset[Input]] = frozenset({Input.NEGATIVES})
+    name = "ood_zero_shot"
+    kind = Kind.OOD
+    title = "Another name fits better"
+    explain = "A word that names none of the classes fits the sample better than all of them."
+    requires = frozenset({Input.NEGATIVES})
 
     def __call__(self, inputs: SignalInputs) -> SignalResult:
+        """Score the readable samples."""
         assert inputs.negatives is not None
         share, winner, names = inputs.negatives.share, inputs.negatives.winner, inputs.negatives.names
         score = np.where(inputs.ok, np.clip(share, 0.0, 1.0), np.nan).astype(np.float32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,47 +10,51 @@ from numpy.typing import NDArray
 from ...types import Bool, Input, Kind, SignalInputs, SignalResult
 from ._pairs import first_equal, same_text, typical_distance
 from ._texts import emptiness
-from .base import SIGNALS
+from .base import SIGNALS, BaseSignal
 
 _NEAREST = 5
 
 
-class SplitLeak:
-    """How near the nearest sample of another split is: what was trained on is tested on.
+class SplitLeak(BaseSignal):
+    """How near the nearest sample of another split is: a model would be tested on what it was trained on.
 
-    Formula: 1 where a sample of another split has the same pixels or text; else max(0, 1 − d/d̄)², d the cosine distance to
-    the nearest of its five neighbours in another split, d̄ the median distance to the tenth neighbour. Samples without a
-    split are not scored. ``partner`` is that sample.
+    Notes
+    -----
+    Formula: 1 where a sample of another split has the same pixels or text; else max(0, 1 − d/d̄)², d the cosine distance
+    to the nearest of its five neighbours in another split, d̄ the median distance to the tenth neighbour. Samples
+    without a split are not scored. ``partner`` is that sample.
 
-    Source: train/test overlap by nearest neighbours, Barz and Denzler (2020), "Do we train on test data? Purging CIFAR
+    References
+    ----------
+    Train/test overlap by nearest neighbours, Barz and Denzler (2020), "Do we train on test data? Purging CIFAR
     of near-duplicates", J. Imaging 6(6):41.
     """
 
-    name: ClassVar[str] = "split_leak"
-    version: ClassVar[int] = 1
-    kind: ClassVar[Kind] = Kind.DUPLICATE
-    title: ClassVar[str] = "Leaks across splits"
-    explain: ClassVar[str] = "A sample of another split is nearly the same."
-    requires: ClassVar[frozenset[Input]] = frozenset({Input.SPLIT, Input.NEIGHBORS})
+    name = "split_leak"
+    kind = Kind.DUPLICATE
+    title = "Leaks across splits"
+    explain = "A sample of another split is nearly the same."
+    requires = frozenset({Input.SPLIT, Input.NEIGHBORS})
 
     def __call__(self, inputs: SignalInputs) -> SignalResult:
+        """Score the samples."""
         graph, split = inputs.neighbors, inputs.split
         assert graph is not None
         assert split is not None
-        there = inputs.ok & (split >= 0)
-        score = np.where(there, 0.0, np.nan).astype(np.float32)
+        usable = inputs.ok & (split >= 0)
+        score = np.where(usable, 0.0, np.nan).astype(np.float32)
         partner = np.full(inputs.n, -1, np.int32)
         k = min(_NEAREST, graph.k)
         near = graph.indices[:, :k]
-        other = (near >= 0) & there[:, None] & (split[np.maximum(near, 0)] >= 0)
+        other = (near >= 0) & usable[:, None] & (split[np.maximum(near, 0)] >= 0)
         other &= split[np.maximum(near, 0)] != split[:, None]
         row = np.flatnonzero(other.any(axis=1))
         first = other[row].argmax(axis=1)
-        closeness = 1.0 - graph.distances[row, first] / typical_distance(graph, there)
+        closeness = 1.0 - graph.distances[row, first] / typical_distance(graph, usable)
         score[row] = np.maximum(0.0, closeness) ** 2
         partner[row] = near[row, first]
-        keys, usable = _content(inputs)
-        for members in _groups(keys, usable & (split >= 0)):
+        keys, comparable = _content(inputs)
+        for members in _groups(keys, comparable & (split >= 0)):
             for member in members:
                 across = [m for m in members if split[m] != split[member]]
                 if across:

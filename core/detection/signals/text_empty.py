@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 
-from ...types import Input, Kind, SignalInputs, SignalResult
-from ._texts import emptiness
+from ...types import Float32, Strings
+from ._texts import TextSignal, emptiness
 from .base import SIGNALS
 
 
-class TextEmpty:
+class TextEmpty(TextSignal):
     """Nothing is left of the text but markup, control characters, punctuation or a placeholder.
 
-    Formula: 1 where no letter, digit or symbol survives after HTML tags and entities, control and format characters and
-    replacement marks are taken out, or where all of it is a placeholder (nan, null, n/a, none, undefined, ...); else 0.
+    Notes
+    -----
+    Formula: 1 where no letter, digit or symbol survives after HTML tags and entities, control and format characters
+    and replacement marks are taken out, or where all of it is a placeholder (nan, null, n/a, none, undefined, ...);
+    else 0.
 
-    Source: the checks of Datalab (cleanlab) and Dolma's Gopher rules (Rae et al. 2021, arXiv:2112.11446), as a yes or no.
+    References
+    ----------
+    The checks of Datalab (cleanlab) and Dolma's Gopher rules (Rae et al. 2021, arXiv:2112.11446), as a yes or no.
     """
 
-    name: ClassVar[str] = "text_empty"
-    version: ClassVar[int] = 1
-    kind: ClassVar[Kind] = Kind.BROKEN
-    title: ClassVar[str] = "Nothing to read"
-    explain: ClassVar[str] = "The text is empty, only markup or a placeholder."
-    requires: ClassVar[frozenset[Input]] = frozenset({Input.TEXTS})
+    name = "text_empty"
+    title = "Nothing to read"
+    explain = "The text is empty, only markup or a placeholder."
 
-    def __call__(self, inputs: SignalInputs) -> SignalResult:
-        assert inputs.texts is not None
-        reasons = emptiness(inputs.texts)
-        score = np.array([1.0 if why else 0.0 for why in reasons], np.float32)
-        return SignalResult(score, reasons=reasons)
+    def assess(self, texts: Strings) -> tuple[Float32, Strings]:
+        """1 where there is a reason why the text is empty."""
+        reasons = emptiness(texts)
+        return np.array([1.0 if why else 0.0 for why in reasons], np.float32), reasons
 
 
 SIGNALS.register(TextEmpty.name)(TextEmpty())

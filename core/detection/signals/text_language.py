@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...types import Input, Kind, SignalInputs, SignalResult, Strings
-from ._texts import as_text
+from ...types import Float32, Strings
+from ..arithmetic import tukey_fence
+from ._texts import TextSignal, as_text
 from .base import SIGNALS
 
 _LETTERS = re.compile(r"[^\W\d_]+")
 _ALPHABET = 61
-"""Letters that are told apart, the commonest; the rest count as one. With the blank, the rest and the border: 64 codes."""
+"""The commonest letters have a code each, the rest share one. With the blank, the rest and the border: 64 codes."""
 
 _CODES = 64
 _PRIOR = 2.0
@@ -26,46 +27,49 @@ _BLOCK = 50_000
 _LONGEST = 2_000
 
 
-class TextLanguage:
-    """How badly the letter sequences of all other texts foretell this one.
+class TextLanguage(TextSignal):
+    """How badly the letter sequences of all other texts predict this one.
 
-    Formula: b = mean of −log₂ p(c | ab) over the text's letter triples, p an interpolated trigram model of all texts but this
-    one: p₃ = (n_abc + 2·p₂)/(n_ab + 2), p₂ = (n_bc + 2·p₁)/(n_b + 2), p₁ = (n_c + ½)/(n + ½·64); letters in lower case, words
-    by one blank. Score z/(1 + z), z = (b − median)₊ / max(3·IQR, 1 bit): ½ at three interquartile ranges. NaN for texts with
-    fewer than 12 triples.
+    Weak evidence, also given for names and jargon: never a verdict by itself.
 
-    Source: language identification by letter n-grams, Cavnar and Trenkle (1994), SDAIR; Dunning (1994), "Statistical
-    identification of language". The model is learnt from the dataset itself: what most texts are written in is its
-    language. Weak evidence, also given for names and jargon: never a verdict by itself.
+    Notes
+    -----
+    Formula: b = mean of −log₂ p(c | ab) over the text's letter triples, p an interpolated trigram model of all texts
+    but this one: p₃ = (n_abc + 2·p₂)/(n_ab + 2), p₂ = (n_bc + 2·p₁)/(n_b + 2), p₁ = (n_c + ½)/(n + ½·64); letters in
+    lower case, words separated by one blank. Score z/(1 + z), z = (b − median)₊ / max(3·IQR, 1 bit): ½ at three
+    interquartile ranges. NaN for texts with fewer than 12 triples. The model is learnt from the dataset itself: its
+    language is the one that most texts are written in.
+
+    References
+    ----------
+    Language identification by letter n-grams, Cavnar and Trenkle (1994), SDAIR; Dunning (1994), "Statistical
+    identification of language".
     """
 
-    name: ClassVar[str] = "text_language"
-    version: ClassVar[int] = 1
-    kind: ClassVar[Kind] = Kind.BROKEN
-    title: ClassVar[str] = "Another language"
-    explain: ClassVar[str] = "Its letter sequences are unlike those of the other texts: another language, or jargon."
-    requires: ClassVar[frozenset[Input]] = frozenset({Input.TEXTS})
+    name = "text_language"
+    title = "Another language"
+    explain = "Its letter sequences are unlike those of the other texts: another language, or jargon."
 
-    def __call__(self, inputs: SignalInputs) -> SignalResult:
-        assert inputs.texts is not None
-        bits = surprise(inputs.texts)
-        score = np.full(inputs.n, np.nan, np.float32)
-        reasons = np.full(inputs.n, "", object)
+    def assess(self, texts: Strings) -> tuple[Float32, Strings]:
+        """½ at three interquartile ranges above the median number of bits a letter."""
+        bits = surprise(texts)
+        score = np.full(len(texts), np.nan, np.float32)
+        reasons = np.full(len(texts), "", object)
         known = np.isfinite(bits)
         if known.any():
-            low, middle, high = np.quantile(bits[known], (0.25, 0.5, 0.75))
-            z = np.maximum(bits[known] - middle, 0.0) / max(3.0 * float(high - low), 1.0)
+            middle, width = tukey_fence(bits[known], 1.0)
+            z = np.maximum(bits[known] - middle, 0.0) / width
             score[known] = z / (1.0 + z)
             for row in np.flatnonzero(np.nan_to_num(score) >= 0.5):
                 reasons[row] = (
-                    f"perhaps in another language ({bits[row]:.1f} bits a letter by the other texts; half of them have under "
-                    f"{middle:.1f})"
+                    f"perhaps in another language ({bits[row]:.1f} bits a letter by the other texts; half of them have "
+                    f"under {middle:.1f})"
                 )
-        return SignalResult(score, reasons=reasons)
+        return score, reasons
 
 
 def surprise(texts: Strings) -> NDArray[np.float64]:
-    """(n,) bits per letter of each text by a model of all others (see :class:`TextLanguage`); NaN where it is too short."""
+    """(n,) bits per letter of each text by a model of all others (:class:`TextLanguage`); NaN where it is too short."""
     clean = [f" {' '.join(_LETTERS.findall(as_text(t)[:_LONGEST].lower()))} " for t in texts]
     seen: Counter[str] = Counter()
     for text in clean:
@@ -106,7 +110,7 @@ def _likely(counts: Any, triples: Any, doc: Any, many: Any) -> NDArray[np.float6
     pairs = counts.sum(axis=0)
 
     def others(whole: Any, key: Any) -> NDArray[np.float64]:
-        """How often a key occurs in the texts that are not this one's."""
+        """How often a key occurs in the other texts."""
         _, at, own = np.unique(doc * np.int64(whole.size) + key, return_inverse=True, return_counts=True)
         left: NDArray[np.float64] = (whole.ravel()[key] - own[at]).astype(np.float64)
         return left

@@ -2,33 +2,50 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+import numpy as np
 
-from ...types import Input, Kind, SignalInputs, SignalResult
-from ._texts import length_excess
+from ...types import Float32, Strings
+from ..arithmetic import tukey_fence
+from ._texts import TextSignal, as_text
 from .base import SIGNALS
 
 
-class TextLong:
+class TextLong(TextSignal):
     """How far a text's length lies above the others'.
 
+    Weak evidence, never a verdict by itself: an encoder may cut the text off.
+
+    Notes
+    -----
     Formula: z/(1 + z), z = (ln l − median ln l)₊ / max(3·IQR(ln l), ln 4), l the length in characters: ½ at three
     interquartile ranges above, but at least at four times the median.
 
-    Source: Tukey's fences (1977) on log length. Weak evidence: an encoder may cut the text off; never a verdict by itself.
+    References
+    ----------
+    Tukey's fences (1977) on log length.
     """
 
-    name: ClassVar[str] = "text_long"
-    version: ClassVar[int] = 1
-    kind: ClassVar[Kind] = Kind.BROKEN
-    title: ClassVar[str] = "Very long text"
-    explain: ClassVar[str] = "Far longer than the other texts."
-    requires: ClassVar[frozenset[Input]] = frozenset({Input.TEXTS})
+    name = "text_long"
+    title = "Very long text"
+    explain = "Far longer than the other texts."
 
-    def __call__(self, inputs: SignalInputs) -> SignalResult:
-        assert inputs.texts is not None
-        score, reasons = length_excess(inputs.texts)
-        return SignalResult(score, reasons=reasons)
+    def assess(self, texts: Strings) -> tuple[Float32, Strings]:
+        """½ at three interquartile ranges of log length above the median, at least fourfold."""
+        length = np.array([len(as_text(t)) for t in texts], np.float64)
+        score = np.zeros(len(texts), np.float32)
+        reasons = np.full(len(texts), "", object)
+        some = length > 0
+        if not some.any():
+            return score, reasons
+        log = np.log(length[some])
+        middle, width = tukey_fence(log, float(np.log(4.0)))
+        z = np.maximum(log - middle, 0.0) / width
+        score[some] = z / (1.0 + z)
+        for row in np.flatnonzero(score >= 0.5):
+            reasons[row] = (
+                f"very long text ({int(length[row]):,} characters; half of them have under {int(np.exp(middle)):,})"
+            )
+        return score, reasons
 
 
 SIGNALS.register(TextLong.name)(TextLong())

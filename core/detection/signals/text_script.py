@@ -2,33 +2,74 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+import unicodedata
+from functools import lru_cache
 
-from ...types import Input, Kind, SignalInputs, SignalResult
-from ._texts import foreign_script
+import numpy as np
+
+from ...types import Float32, Strings
+from ._texts import TextSignal, as_text
 from .base import SIGNALS
 
+_RARE = 0.05
 
-class TextScript:
+
+class TextScript(TextSignal):
     """Share of letters in scripts that are rare in this dataset.
 
-    Formula: Σ_s f_s·max(0, 1 − p_s/.05): f_s the share of the text's letters in script s, p_s the share of texts whose main
-    script is s. 0 for texts without letters.
+    Notes
+    -----
+    Formula: Σ_s f_s·max(0, 1 − p_s/.05): f_s the share of the text's letters in script s, p_s the share of texts whose
+    main script is s. 0 for texts without letters.
 
-    Source: Unicode script property (UAX 24) through character names; the language check of Datalab-like tools without a model.
+    References
+    ----------
+    Unicode script property (UAX 24) through character names; a language check as in Datalab, without a model.
     """
 
-    name: ClassVar[str] = "text_script"
-    version: ClassVar[int] = 1
-    kind: ClassVar[Kind] = Kind.BROKEN
-    title: ClassVar[str] = "Another script"
-    explain: ClassVar[str] = "Written in a script that few other samples use."
-    requires: ClassVar[frozenset[Input]] = frozenset({Input.TEXTS})
+    name = "text_script"
+    title = "Another script"
+    explain = "Written in a script that few other samples use."
 
-    def __call__(self, inputs: SignalInputs) -> SignalResult:
-        assert inputs.texts is not None
-        score, reasons = foreign_script(inputs.texts)
-        return SignalResult(score, reasons=reasons)
+    def assess(self, texts: Strings) -> tuple[Float32, Strings]:
+        """The share of letters in scripts that fewer than one text in twenty uses."""
+        counts = [_scripts(as_text(item)) for item in texts]
+        main: dict[str, int] = {}
+        for scripts in counts:
+            if scripts:
+                top = min(scripts, key=lambda s, scripts=scripts: (-scripts[s], s))  # type: ignore[misc]  # bound at once
+                main[top] = main.get(top, 0) + 1
+        total = max(1, sum(main.values()))
+        rarity = {s: max(0.0, 1.0 - main.get(s, 0) / total / _RARE) for scripts in counts for s in scripts}
+        score = np.zeros(len(texts), np.float32)
+        reasons = np.full(len(texts), "", object)
+        for row, scripts in enumerate(counts):
+            letters = sum(scripts.values())
+            if letters:
+                score[row] = sum(rarity[s] * c for s, c in scripts.items()) / letters
+            if score[row] >= 0.5:
+                top = max(scripts, key=scripts.__getitem__)
+                reasons[row] = f"written in a script that few others use ({top.title()})"
+        return score, reasons
+
+
+def _scripts(text: str) -> dict[str, int]:
+    """How many letters of each script a text has, in order of first use."""
+    if text.isascii():
+        letters = sum(map(str.isalpha, text))
+        return {"LATIN": letters} if letters else {}
+    counts: dict[str, int] = {}
+    for c in text:
+        if c.isalpha():
+            counts[_script(c)] = counts.get(_script(c), 0) + 1
+    return counts
+
+
+@lru_cache(maxsize=20_000)
+def _script(letter: str) -> str:
+    """The writing system by the first word of the character's name; Japanese and Chinese count as one."""
+    name = unicodedata.name(letter, "UNKNOWN").split()[0].split("-")[0]
+    return "CJK" if name in ("HIRAGANA", "KATAKANA", "CJK") else name
 
 
 SIGNALS.register(TextScript.name)(TextScript())

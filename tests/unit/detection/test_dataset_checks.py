@@ -37,7 +37,7 @@ def media(n: int, **properties: np.ndarray) -> MediaFeatures:
 
 
 def blobs(sizes: list[int], seed: int = 0, near: tuple[int, int] | None = None) -> CheckInputs:
-    """One Gaussian blob per class, with beliefs from the distances to the centres; ``near``: two classes that overlap."""
+    """One Gaussian blob per class, beliefs from the distances to the centres; ``near``: two classes that overlap."""
     rng = np.random.default_rng(seed)
     centre = 6 * np.eye(len(sizes), 16)
     if near:
@@ -93,7 +93,7 @@ def check(table: CheckTable, inputs: CheckInputs) -> None:
 
 
 @EVERY
-def test_a_table_is_plain_and_repeatable_and_says_what_it_is(fact) -> None:
+def test_a_table_has_plain_values_is_repeatable_and_documented(fact) -> None:
     inputs = whole()
     before = inputs.labels.copy()
     table = fact(inputs)
@@ -104,7 +104,7 @@ def test_a_table_is_plain_and_repeatable_and_says_what_it_is(fact) -> None:
     assert fact.title
     assert fact.explain.endswith(".")
     assert "Formula" in fact.__class__.__doc__
-    assert "Source" in fact.__class__.__doc__
+    assert "References" in fact.__class__.__doc__
 
 
 @EVERY
@@ -136,7 +136,7 @@ def test_degenerate_datasets_never_crash(fact, case: str) -> None:
         check(fact(inputs), inputs)
 
 
-def test_intervals_hold_what_they_promise() -> None:
+def test_intervals_cover_the_true_share_at_their_level() -> None:
     low, high = wilson(np.array([0, 5, 10]), np.array([10, 10, 10]))
     assert low[0] == pytest.approx(0, abs=1e-12)
     assert high[0] == pytest.approx(0.2775, abs=1e-3)
@@ -222,7 +222,7 @@ def test_a_spurious_image_property_is_found_and_a_clean_one_is_not() -> None:
     assert top["score"] > top["bound"] > top["chance"]
 
 
-def test_a_yes_or_no_property_is_told_as_shares() -> None:
+def test_a_yes_or_no_property_is_reported_as_shares() -> None:
     inputs = blobs([100, 100])
     grey = np.where(inputs.labels == 1, np.arange(200) % 10 != 0, np.arange(200) % 5 == 0)
     (row,) = run("spurious", replace(inputs, media=media(200, grayscale=grey))).rows
@@ -254,7 +254,7 @@ def test_shares_of_letters_are_counted_by_character() -> None:
     assert np.isnan(_letter_shares(["", ""])).all()
 
 
-def test_chance_is_kept_to_its_level() -> None:
+def test_false_alarms_stay_at_their_level() -> None:
     inputs, wrong = blobs([60, 60, 60]), 0
     for seed in range(60):
         noise = np.random.default_rng(seed).random(180)

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from winnow.core import Workspace
 from winnow.core.cli import app
-from winnow.core.detection.fdr import benjamini_hochberg, conformal_p, flag_list, thresholds
+from winnow.core.detection.fdr import benjamini_hochberg, conformal_p, flagged_rows, thresholds
 from winnow.core.errors import QueryError, WinnowError
 
 RATES = (0.01, 0.05, 0.1, 0.2)
@@ -47,7 +47,7 @@ def test_conformal_keeps_the_rate_with_signal(rate):
     shares, recalls = [], []
     for seed in SEEDS:
         bad, p = _world(seed, 0.1)
-        found = flag_list(p, rate, _known(seed, bad, 1000))
+        found = flagged_rows(p, rate, _known(seed, bad, 1000))
         assert found.method == "conformal"
         shares.append(_false_share(found, bad))
         recalls.append(bad[found.rows].sum() / bad.sum())
@@ -57,12 +57,12 @@ def test_conformal_keeps_the_rate_with_signal(rate):
 
 
 @pytest.mark.parametrize("rate", RATES)
-def test_conformal_rarely_lists_anything_where_there_is_nothing(rate):
+def test_conformal_rarely_lists_anything_where_there_are_no_issues(rate):
     """Without issues every flag is false: the rate is how often a list is not empty."""
     listed = []
     for seed in SEEDS:
         bad, p = _world(seed, 0.0)
-        listed.append(len(flag_list(p, rate, _known(seed, bad, 1000)).rows) > 0)
+        listed.append(len(flagged_rows(p, rate, _known(seed, bad, 1000)).rows) > 0)
     assert np.mean(listed) <= rate + 2 * np.sqrt(rate * (1 - rate) / len(SEEDS))
 
 
@@ -71,7 +71,7 @@ def test_posterior_keeps_the_rate_of_a_calibrated_probability(rate):
     shares, recalls = [], []
     for seed in SEEDS:
         bad, p = _world(seed, 0.1)
-        found = flag_list(p, rate)
+        found = flagged_rows(p, rate)
         assert found.method == "posterior"
         assert found.expected_false <= rate * len(found.rows) + 1e-9
         shares.append(_false_share(found, bad))
@@ -86,31 +86,31 @@ def test_conformal_holds_where_an_overconfident_probability_misleads_the_posteri
     for seed in SEEDS:
         bad, p = _world(seed, 0.1)
         sure = p**0.25
-        by_posterior.append(_false_share(flag_list(sure, rate), bad))
-        by_conformal.append(_false_share(flag_list(sure, rate, _known(seed, bad, 1000)), bad))
+        by_posterior.append(_false_share(flagged_rows(sure, rate), bad))
+        by_conformal.append(_false_share(flagged_rows(sure, rate, _known(seed, bad, 1000)), bad))
     assert np.mean(by_posterior) > 1.5 * rate
     assert np.mean(by_conformal) <= rate + TOLERANCE
 
 
 @pytest.mark.parametrize("rate", RATES)
-def test_posterior_lists_next_to_nothing_where_issues_are_next_to_none(rate):
+def test_posterior_lists_almost_nothing_where_issues_are_rare(rate):
     """One sample in ten thousand: whatever is listed, over all seeds, is false no more often than was asked for."""
     false = listed = 0
     for seed in SEEDS:
         bad, p = _world(seed, 1e-4)
-        rows = flag_list(p, rate).rows
+        rows = flagged_rows(p, rate).rows
         false, listed = false + (~bad[rows]).sum(), listed + len(rows)
     assert listed <= 30
     assert false <= rate * listed + 3 * np.sqrt(rate * (1 - rate) * max(listed, 1))
 
 
-def test_a_null_that_was_picked_by_the_score_breaks_the_promise():
+def test_a_null_picked_by_its_score_breaks_the_rate():
     """Why the product picks no null from its own scores: what looks ordinary is not like what is ordinary."""
     picked, drawn = [], []
     for seed in SEEDS:
         bad, p = _world(seed, 0.1)
-        picked.append(_false_share(flag_list(p, 0.1, p < np.median(p)), bad))
-        drawn.append(_false_share(flag_list(p, 0.1, _known(seed, bad, 1000)), bad))
+        picked.append(_false_share(flagged_rows(p, 0.1, p < np.median(p)), bad))
+        drawn.append(_false_share(flagged_rows(p, 0.1, _known(seed, bad, 1000)), bad))
     assert np.mean(picked) > 0.5
     assert np.mean(drawn) <= 0.1 + TOLERANCE
 
@@ -118,16 +118,16 @@ def test_a_null_that_was_picked_by_the_score_breaks_the_promise():
 def test_conformal_depends_on_the_order_of_the_scores_alone():
     bad, p = _world(0, 0.1)
     null = _known(0, bad, 1000)
-    assert flag_list(p, 0.1, null).rows.tolist() == flag_list(p**3, 0.1, null).rows.tolist()
+    assert flagged_rows(p, 0.1, null).rows.tolist() == flagged_rows(p**3, 0.1, null).rows.tolist()
 
 
 def test_a_larger_rate_never_lists_less_and_the_known_are_never_listed():
     bad, p = _world(1, 0.1)
     null = _known(1, bad, 500)
     for known in (None, null):
-        lists = [set(flag_list(p, rate, known).rows) for rate in RATES]
+        lists = [set(flagged_rows(p, rate, known).rows) for rate in RATES]
         assert all(a <= b for a, b in pairwise(lists))
-    assert not null[flag_list(p, 0.2, null).rows].any()
+    assert not null[flagged_rows(p, 0.2, null).rows].any()
 
 
 def test_p_values_by_hand():
@@ -161,50 +161,50 @@ def test_benjamini_hochberg_by_hand():
 
 
 def test_the_posterior_list_by_hand():
-    found = flag_list([0.5, 0.99, 0.9, 0.0, 0.9], 0.1)
+    found = flagged_rows([0.5, 0.99, 0.9, 0.0, 0.9], 0.1)
     assert found.rows.tolist() == [1, 2, 4]
     assert found.threshold == 0.9
     assert found.expected_false == pytest.approx(0.21)
     assert found.estimated_precision == pytest.approx(0.93)
 
 
-def test_ties_stand_or_fall_together():
-    assert flag_list([0.99, 0.9, 0.9, 0.9], 0.05).rows.tolist() == [0]  # one .9 would fit, three do not
+def test_equal_probabilities_are_listed_together_or_not_at_all():
+    assert flagged_rows([0.99, 0.9, 0.9, 0.9], 0.05).rows.tolist() == [0]  # one .9 would fit, three do not
     null = np.array([True] * 40 + [False] * 4)
     p = np.array([0.1] * 39 + [0.5] + [0.9, 0.9, 0.5, 0.5])
-    found = flag_list(p, 0.1, null)
+    found = flagged_rows(p, 0.1, null)
     assert found.rows.tolist() == [40, 41, 42, 43]
     assert found.expected_false == pytest.approx(4 * 2 / 41)
-    assert len(flag_list(np.full(50, 0.7), 0.2, np.arange(50) < 25).rows) == 0
+    assert len(flagged_rows(np.full(50, 0.7), 0.2, np.arange(50) < 25).rows) == 0
 
 
 @pytest.mark.parametrize("p", [[], [0.0], [0.0, 0.0, 0.0]])
 def test_nothing_to_list(p):
-    found = flag_list(p, 0.1)
+    found = flagged_rows(p, 0.1)
     assert (found.rows.tolist(), found.threshold, found.expected_false) == ([], np.inf, 0.0)
     assert found.estimated_precision == 1.0
 
 
 def test_one_sample():
-    assert flag_list([1.0], 0.01).rows.tolist() == [0]
-    assert flag_list([1.0], 0.01, [True]).rows.tolist() == []
-    assert flag_list([], 0.01, []).rows.tolist() == []
+    assert flagged_rows([1.0], 0.01).rows.tolist() == [0]
+    assert flagged_rows([1.0], 0.01, [True]).rows.tolist() == []
+    assert flagged_rows([], 0.01, []).rows.tolist() == []
 
 
 @pytest.mark.parametrize("rate", [0.0, 1.0, -0.1, float("nan")])
-def test_a_rate_that_means_nothing_is_refused(rate):
+def test_a_rate_outside_zero_and_one_is_refused(rate):
     with pytest.raises(QueryError, match="above 0 and below 1"):
-        flag_list([0.5], rate)
+        flagged_rows([0.5], rate)
 
 
-def test_what_does_not_fit_is_refused():
+def test_malformed_probabilities_and_nulls_are_refused():
     for bad in ([np.nan], [1.5], [-0.1], [[0.5]]):
         with pytest.raises(QueryError, match="in \\[0, 1\\]"):
-            flag_list(bad, 0.1)
+            flagged_rows(bad, 0.1)
     with pytest.raises(QueryError, match="one entry"):
-        flag_list([0.5, 0.6], 0.1, [True])
+        flagged_rows([0.5, 0.6], 0.1, [True])
     with pytest.raises(QueryError, match="empty"):
-        flag_list([0.5, 0.6], 0.1, [False, False])
+        flagged_rows([0.5, 0.6], 0.1, [False, False])
 
 
 def test_a_workspace_lists_its_flags(tiny_ws: Path) -> None:
@@ -248,6 +248,6 @@ def test_the_command_lists_flags(tiny_ws: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("share", [0.0, 0.2])
 def test_thresholds_of_many_rates_are_those_of_their_lists(share: float) -> None:
     for p in (_world(3, share)[1], np.round(_world(4, share)[1], 2), np.zeros(5), np.ones(5), np.zeros(0)):
-        assert thresholds(p, RATES) == {rate: flag_list(p, rate).threshold for rate in RATES}
+        assert thresholds(p, RATES) == {rate: flagged_rows(p, rate).threshold for rate in RATES}
     with pytest.raises(QueryError, match="rate"):
         thresholds(np.ones(3), [0.1, 1.0])

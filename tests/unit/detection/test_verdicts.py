@@ -122,7 +122,7 @@ def test_without_labels_the_likeliest_ones_are_suggested(made, inputs):
     assert (said.suggested[~made.ok] == -1).all()
 
 
-def test_brought_probabilities_are_enough(made, inputs):
+def test_precomputed_probabilities_are_enough(made, inputs):
     brought = replace(inputs, beliefs=Beliefs(inputs.beliefs.probs, source="brought"))
     said = decide(brought, {})
     assert average_precision_score(made.noisy, said.evidence[Kind.NOISY_LABEL].probability) > 0.95
@@ -201,7 +201,7 @@ def test_the_threshold_maximises_expected_f1():
     assert best_f1_threshold(np.zeros(4)) == 1.0
 
 
-def test_a_consensus_is_made_once() -> None:
+def test_a_consensus_is_pooled_once() -> None:
     made = world(n=300, classes=4, noise=0.1, separation=5, seed=6)
     agreed, weights = with_consensus(signal_inputs(made))
     again, same = with_consensus(agreed)

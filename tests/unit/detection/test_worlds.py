@@ -1,4 +1,4 @@
-"""The label side on generated worlds: any number of classes, any noise, any imbalance; no crash, no NaN, no false alarm."""
+"""Noisy, hard and naive evidence on generated worlds of many sizes, noise rates and imbalances."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from winnow.core.detection.signals import SIGNALS
 QUICK = ProbeConfig(epochs=10, kernel_anchors=400)
 
 
-def judged(made, probe=QUICK):
+def evidence(made, probe=QUICK):
+    """Evidence for noisy label, hard and naive, all of it finite and in range."""
     inputs = signal_inputs(made, probe=probe)
     results = {
         s.name: s(inputs)
@@ -29,24 +30,35 @@ def judged(made, probe=QUICK):
         assert ((score >= 0) & (score <= 1)).all(), name
     agreed, _ = with_consensus(inputs)
     out = [kind(agreed, results) for kind in (noisy_label, hard, naive)]
-    for said in out:
-        assert np.isfinite(said.probability).all()
-        assert ((said.probability >= 0) & (said.probability <= 1)).all()
-        assert said.flag.dtype == bool
+    for kind in out:
+        assert np.isfinite(kind.probability).all()
+        assert ((kind.probability >= 0) & (kind.probability <= 1)).all()
+        assert kind.flag.dtype == bool
     return out
 
 
-@pytest.mark.parametrize(("n", "classes"), [(50, 2), (50, 10), (500, 100), (1500, 10)])
-@pytest.mark.parametrize("noise", [0.0, 0.05, 0.2, 0.4])
-@pytest.mark.parametrize("imbalance", [1.0, 100.0])
-def test_noise_is_found_and_clean_labels_are_left_alone(n, classes, noise, imbalance):
+every_size = pytest.mark.parametrize(("n", "classes"), [(50, 2), (50, 10), (500, 100), (1500, 10)])
+every_imbalance = pytest.mark.parametrize("imbalance", [1.0, 100.0])
+
+
+@every_size
+@every_imbalance
+def test_clean_labels_are_left_alone(n, classes, imbalance):
+    noisy, _, _ = evidence(world(n, classes, noise=0, imbalance=imbalance, dim=32, seed=11))
+    assert noisy.flag.mean() <= (0.01 if n >= 1000 else 0.1)
+
+
+@every_size
+@pytest.mark.parametrize("noise", [0.05, 0.2, 0.4])
+@every_imbalance
+def test_wrong_labels_rank_first_and_are_flagged_where_there_are_enough_samples(n, classes, noise, imbalance):
     made = world(n, classes, noise=noise, imbalance=imbalance, dim=32, seed=11)
-    noisy, _, _ = judged(made)
-    if noise == 0:
-        assert noisy.flag.mean() <= (0.01 if n >= 1000 else 0.1)
-    elif n >= 500 and imbalance == 1:
+    noisy, _, _ = evidence(made)
+    # 50 samples of which 20 are mislabelled leave little to learn from
+    assert roc_auc_score(made.noisy, noisy.probability) > (0.95 if n >= 500 or noise < 0.4 else 0.6)
+    if n >= 500:
         assert average_precision_score(made.noisy, noisy.probability) > 0.9
-        # five samples a class with two of them mislabelled leave little to judge by
+        # so do five samples a class with two of them mislabelled
         assert made.noisy[noisy.flag].mean() > (0.8 if n < 10 * classes else 0.9)
         assert noisy.flag[made.noisy].mean() > 0.8
 
@@ -54,20 +66,20 @@ def test_noise_is_found_and_clean_labels_are_left_alone(n, classes, noise, imbal
 @pytest.mark.parametrize("classes", [2, 10, 100])
 def test_a_clean_dataset_with_little_bayes_error_raises_at_most_one_alarm_in_a_hundred(classes):
     made = world(1000, classes, noise=0, dim=64, seed=classes)
-    noisy, _, _ = judged(made)
+    noisy, _, _ = evidence(made)
     assert noisy.flag.mean() <= 0.01
 
 
 @pytest.mark.slow
 def test_a_thousand_classes_with_five_samples_each():
     made = world(5000, 1000, noise=0, dim=64, seed=0)
-    noisy, _, _ = judged(made, ProbeConfig(epochs=6, kernel_anchors=400))
+    noisy, _, _ = evidence(made, ProbeConfig(epochs=6, kernel_anchors=400))
     assert noisy.flag.mean() <= 0.01
 
 
 def test_confusable_noise_in_overlapping_classes_is_told_from_difficulty():
     made = world(1500, 6, noise=0.15, confusable=True, separation=3.2, dim=24, seed=8)
-    noisy, difficult, _ = judged(made)
+    noisy, difficult, _ = evidence(made)
     clean = made.kind == "clean"
     assert average_precision_score(made.noisy, noisy.probability) > 0.7
     lean = clean & (made.ease < np.quantile(made.ease[clean], 0.1))
@@ -89,7 +101,7 @@ def test_a_rare_slice_with_right_labels_is_not_offered_for_removal():
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     from dataclasses import replace
 
-    noisy, _, _ = judged(replace(made, vectors=vectors.astype(np.float32)))
+    noisy, _, _ = evidence(replace(made, vectors=vectors.astype(np.float32)))
     assert noisy.flag[slice_rows].mean() <= 0.1
     assert noisy.flag[made.noisy].mean() > 0.8
 

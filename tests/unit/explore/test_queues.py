@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.unit.explore.test_query import KINDS, world
-from winnow.core.detection.fdr import flag_list
+from winnow.core.detection.fdr import flagged_rows
 from winnow.core.errors import QueryError
 from winnow.core.explore.filter import Filter
 from winnow.core.explore.query import SampleQuery
@@ -142,7 +142,7 @@ def test_unknown_picks_and_orders_are_named(made: World) -> None:
 @pytest.mark.parametrize("kind", [k for k in KINDS if k != "duplicate"])
 def test_strict_means_the_list_at_that_rate(made: World, kind: str) -> None:
     for rate in (0.05, 0.3):
-        listed = flag_list(made.frame[kind].to_numpy(), rate)
+        listed = flagged_rows(made.frame[kind].to_numpy(), rate)
         assert 0 < len(listed.rows) < len(made.frame)
         for flt in (Filter(verdicts=(kind,), strict=rate), Filter(kinds=(kind,), strict=rate)):
             assert set(made.query.ids(flt)) == set(made.frame["sample_id"][listed.rows])
@@ -156,7 +156,7 @@ def test_keepers_are_never_listed_as_duplicates(tmp_path: Path) -> None:
     pq.write_table(table.set_column(at, "duplicate_of", pa.array(keeper, pa.string())), tmp_path / "verdicts.parquet")
     again = made.open()
     p = np.where(np.arange(len(table)) % 2, 0.0, made.frame["duplicate"])
-    wanted = set(made.frame["sample_id"][flag_list(p, 0.2).rows])
+    wanted = set(made.frame["sample_id"][flagged_rows(p, 0.2).rows])
     assert set(again.ids(Filter(verdicts=("duplicate",), strict=0.2))) == wanted
     again.close()
 

@@ -12,7 +12,7 @@ from tests.helpers.factories import signal_inputs, world
 from winnow.core.detection.evidence.hard import hard
 from winnow.core.detection.evidence.naive import naive
 from winnow.core.detection.signals import SIGNALS
-from winnow.core.detection.signals._label_math import otsu
+from winnow.core.detection.signals.naive_loss_history import otsu
 from winnow.core.types import Beliefs, Input
 
 NAMES = [s.name for s in SIGNALS if s.name.startswith(("hard_", "naive_"))]
@@ -53,14 +53,14 @@ def test_combined_easiness_follows_the_planted_one(made, inputs):
     assert all(said.reasons[said.flag] != "")
 
 
-def test_brought_probabilities_have_no_history_and_are_said_not_to(inputs):
-    brought = replace(inputs, beliefs=Beliefs(inputs.beliefs.probs, source="brought"))
+def test_precomputed_probabilities_have_no_history_and_the_reason_is_given(inputs):
+    precomputed = replace(inputs, beliefs=Beliefs(inputs.beliefs.probs, source="brought"))
     for name in NAMES:
         signal = SIGNALS.get(name)
-        result = signal(brought)
+        result = signal(precomputed)
         if np.isnan(result.score).all():
-            assert "brought" in result.info["skipped"], name
-    assert np.isfinite(hard(brought, {}).probability).all()
+            assert "precomputed" in result.info["skipped"], name
+    assert np.isfinite(hard(precomputed, {}).probability).all()
 
 
 def test_without_labels_nothing_is_hard_or_naive(inputs):
@@ -71,7 +71,7 @@ def test_without_labels_nothing_is_hard_or_naive(inputs):
         assert (said.probability == 0).all()
 
 
-def test_otsu_cuts_between_two_heaps():
+def test_otsu_cuts_between_two_groups():
     v = np.r_[np.random.default_rng(0).normal(0, 1, 500), np.random.default_rng(1).normal(10, 1, 500)]
     assert 2.5 < otsu(v) < 7.5
     assert otsu(np.ones(5)) == 1.0

@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from winnow.core.detection.evidence.ood import ood
 from winnow.core.detection.signals import SIGNALS
-from winnow.core.detection.signals._ood import ordered_map, robust_scale, trusted, unsquash
+from winnow.core.detection.signals._ood import inverse_robust_scale, robust_scale, sorted_by_content, trusted
 from winnow.core.features.neighbors import build, half_whiten
 from winnow.core.types import Beliefs, Kind, KindEvidence, SignalInputs, SignalResult
 
@@ -84,7 +84,7 @@ def test_a_clean_world_has_few_outliers(classes: int, seed: int) -> None:
     assert judged(inputs).flag.mean() <= 0.015
 
 
-def test_samples_of_a_class_of_three_are_not_foreign_for_that() -> None:
+def test_samples_of_a_class_of_three_are_not_outliers_for_its_size() -> None:
     inputs, _ = made(800)
     labels = inputs.labels.copy()
     rare = np.flatnonzero(labels == 0)[:3]
@@ -94,7 +94,7 @@ def test_samples_of_a_class_of_three_are_not_foreign_for_that() -> None:
     assert not judged(rare_world).flag[rare].any()
 
 
-def test_without_labels_the_features_still_see_the_far_ones() -> None:
+def test_without_labels_the_features_still_find_far_outliers() -> None:
     inputs, is_out = made(outliers=30, labelled=False)
     found = judged(inputs)
     assert roc_auc_score(is_out, found.probability) > 0.8
@@ -142,10 +142,10 @@ def test_confirmed_outliers_teach_the_unknown_class() -> None:
     assert not trusted(taught)[rows[:10]].any()
 
 
-def test_the_common_scale_is_one_at_the_ninth_decile_and_comes_back() -> None:
+def test_the_common_scale_is_one_at_the_ninth_decile_and_is_inverted() -> None:
     value = np.linspace(5, 25, 1001)
     score = robust_scale(value, np.ones(1001, bool))
-    t = unsquash(score)
+    t = inverse_robust_scale(score)
     np.testing.assert_allclose(t[[500, 900]], [0, 1], atol=1e-4)
     assert (np.diff(score) > 0).all()
     np.testing.assert_allclose(t, (value - 15) / 8, atol=1e-4)
@@ -164,4 +164,6 @@ def test_a_rank_preserving_change_of_scale_changes_nothing() -> None:
 def test_content_order_does_not_depend_on_the_rows() -> None:
     x = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
     shuffle = np.random.default_rng(1).permutation(20)
-    np.testing.assert_array_equal(x[ordered_map(x, np.arange(20))], x[shuffle][ordered_map(x[shuffle], np.arange(20))])
+    np.testing.assert_array_equal(
+        x[sorted_by_content(x, np.arange(20))], x[shuffle][sorted_by_content(x[shuffle], np.arange(20))]
+    )

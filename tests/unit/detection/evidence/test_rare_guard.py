@@ -46,21 +46,21 @@ def test_a_small_group_that_holds_together_is_not_called_noisy(size: int, monkey
 def test_noise_without_structure_is_not_guarded() -> None:
     made = world(n=2000, classes=2, noise=0.4, separation=4, seed=1)
     graph = build(made.vectors, made.ok, 50)
-    guarded, _ = _guard.holds_together(made.labels, made.ok, graph)
+    guarded, _ = _guard.locally_supported(made.labels, made.ok, graph)
     assert guarded[made.noisy].mean() < 0.03
 
 
-def test_copies_do_not_vouch_for_each_other() -> None:
+def test_copies_do_not_support_each_other() -> None:
     made = world(n=1000, classes=5, noise=0.0, separation=5, seed=2)
     x, labels = made.vectors.copy(), made.labels.copy()
     rows = np.flatnonzero(made.true == 0)[:6]
     x[rows], labels[rows] = x[rows[0]], 1
-    guarded, agree = _guard.holds_together(labels, made.ok, build(x, made.ok, 50))
+    guarded, agree = _guard.locally_supported(labels, made.ok, build(x, made.ok, 50))
     assert not guarded[rows].any()
     assert (agree[rows] <= 2).all()
 
 
-def test_no_graph_guards_nothing() -> None:
-    guarded, agree = _guard.holds_together(np.zeros(4, np.int32), np.ones(4, bool), None)
+def test_without_a_graph_nothing_is_guarded() -> None:
+    guarded, agree = _guard.locally_supported(np.zeros(4, np.int32), np.ones(4, bool), None)
     assert not guarded.any()
     assert not agree.any()

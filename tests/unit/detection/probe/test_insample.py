@@ -12,7 +12,7 @@ from winnow.core import Workspace
 from winnow.core.detection.probe.insample import in_sample_notice, memorised_share
 
 
-def test_a_model_that_learned_the_labels_by_heart_is_recognised() -> None:
+def test_a_model_that_memorised_the_labels_is_recognised() -> None:
     made = world(n=1500, classes=5, noise=0.1, separation=5, seed=3)
     own = signal_inputs(made).beliefs
     assert own is not None
@@ -28,13 +28,13 @@ def test_a_model_that_learned_the_labels_by_heart_is_recognised() -> None:
     assert in_sample_notice("model", good) == ""
 
 
-def test_without_wrong_labels_nothing_is_said() -> None:
+def test_without_wrong_labels_there_is_no_share() -> None:
     p = np.eye(3, dtype=np.float32)[np.arange(60) % 3]
     assert memorised_share(p, p, (np.arange(60) % 3).astype(np.int32), np.ones(60, bool)) is None
     assert in_sample_notice("model", None) == ""
 
 
-def test_the_scan_says_so(tmp_path) -> None:
+def test_the_scan_warns_of_in_sample_probabilities(tmp_path) -> None:
     made = world(n=800, classes=4, noise=0.1, separation=6, seed=4)
     ids = [f"r{i}" for i in range(made.n)]
     pd.DataFrame({"id": ids, "label": [f"c{c}" for c in made.labels], "embedding": list(made.vectors)}).to_parquet(

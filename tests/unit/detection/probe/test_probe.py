@@ -165,7 +165,7 @@ def test_the_pool_gives_a_useless_view_little_weight():
     assert log_likelihood(np.log(probs), labels) > log_likelihood(np.log(np.full((600, 3), 1 / 3, np.float32)), labels)
 
 
-def test_a_big_run_says_what_it_gave_up():
+def test_a_large_run_reports_what_it_gave_up():
     small, none = ProbeConfig().fitted(10_000, 10)
     big, notes = ProbeConfig().fitted(1_000_000, 1000)
     assert none == ()

@@ -95,7 +95,7 @@ def test_strangers_are_no_copies(strangers: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize("how", ["same file", "re-encoded", "jpeg", "brighter", "cropped"])
-def test_a_copy_is_found_and_one_of_the_pair_stays(strangers: list[bytes], how: str) -> None:
+def test_a_copy_is_found_and_one_of_the_pair_is_kept(strangers: list[bytes], how: str) -> None:
     image = picture(5)
     copies = {
         "same file": strangers[5],

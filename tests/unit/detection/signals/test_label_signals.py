@@ -9,8 +9,8 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from tests.helpers.factories import signal_inputs, world
+from winnow.core.detection.arithmetic import percentile_rank, votes
 from winnow.core.detection.signals import SIGNALS
-from winnow.core.detection.signals._label_math import percentile_rank, votes
 from winnow.core.detection.signals.label_lame import refine
 from winnow.core.types import Beliefs, Neighbors
 
@@ -57,10 +57,10 @@ def test_every_registered_label_signal_is_documented():
         if signal.name.startswith(("label_", "hard_", "naive_")):
             doc = type(signal).__doc__ or ""
             assert "Formula:" in doc, signal.name
-            assert "Source:" in doc, signal.name
+            assert "References" in doc, signal.name
 
 
-def test_zero_shot_speaks_for_the_class_names(made, inputs):
+def test_zero_shot_follows_the_class_names(made, inputs):
     names = np.full((made.n, made.classes), 0.01, np.float32)
     names[np.arange(made.n), np.maximum(made.true, 0)] = 0.96
     result = SIGNALS.get("label_zero_shot")(replace(inputs, class_text_probs=names))
@@ -68,7 +68,7 @@ def test_zero_shot_speaks_for_the_class_names(made, inputs):
     assert roc_auc_score(made.noisy[keep], result.score[keep]) > 0.99
 
 
-def test_second_views_are_scored_and_their_absence_is_said(made, inputs):
+def test_second_views_are_scored_and_their_absence_is_reported(made, inputs):
     signal = SIGNALS.get("label_view")
     assert "no second view" in signal(inputs).info["skipped"]
     beliefs = replace(inputs.beliefs, extra_probs={**inputs.beliefs.extra_probs, "pixels": inputs.beliefs.probs})
@@ -86,7 +86,7 @@ def test_only_background_samples_are_scored_one_sidedly(made, inputs):
     assert roc_auc_score(made.noisy[scored], result.score[scored]) > 0.9
 
 
-def test_brought_beliefs_leave_history_signals_silent(inputs):
+def test_precomputed_beliefs_leave_training_signals_unscored(inputs):
     brought = replace(inputs, beliefs=Beliefs(inputs.beliefs.probs, source="brought"))
     for name in ("label_elr", "label_aum", "label_loss", "label_robust", "label_kernel"):
         assert np.isnan(SIGNALS.get(name)(brought).score).all(), name
@@ -103,7 +103,7 @@ def test_votes_count_neighbours_by_nearness_and_ignore_missing_ones():
     np.testing.assert_allclose(share[2], [1 / 3, 2 / 3], atol=1e-3)
 
 
-def test_refinement_pulls_a_lone_doubter_to_its_neighbours():
+def test_refinement_pulls_an_outvoted_sample_to_its_neighbours():
     probs = np.array([[0.45, 0.55], [0.9, 0.1], [0.9, 0.1]], np.float32)
     graph = Neighbors(np.array([[1, 2], [0, 2], [0, 1]], np.int32), np.full((3, 2), 0.1, np.float32))
     assert refine(probs, graph, np.ones(3, bool))[0, 0] > 0.5
