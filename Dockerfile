@@ -16,10 +16,14 @@ ARG TORCH_INDEX=""
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /src
 RUN python -m venv /opt/winnow
-COPY pyproject.toml README.md constraints.txt ./
+# The dependencies first: this layer is kept until pyproject.toml or constraints.txt changes.
+COPY pyproject.toml constraints.txt ./
+RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" > requirements.txt \
+    && /opt/winnow/bin/pip install ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} --constraint constraints.txt -r requirements.txt
+COPY README.md LICENSE ./
 COPY core core
 COPY app app
-RUN /opt/winnow/bin/pip install ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} --constraint constraints.txt .
+RUN /opt/winnow/bin/pip install --no-deps .
 
 FROM python:3.11-slim-bookworm AS run
 RUN useradd --create-home --uid 10001 winnow && mkdir /workspaces && chown winnow:winnow /workspaces
