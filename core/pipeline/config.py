@@ -32,7 +32,7 @@ class ScanConfig:
         Strongly augmented pictures of every image that are embedded too, for the naive verdict (0 = distort the
         embeddings instead; each view costs as much as the embedding).
     scores
-        Numeric columns that are signals of their own, as COLUMN[:KIND][:low]
+        Numeric columns that are signals of their own, as ``COLUMN[:KIND][:low]``
         (:func:`winnow.core.detection.plugins.parse_score`).
     second_encoder
         Another encoder with a text tower, for a second opinion about image–text pairs.
