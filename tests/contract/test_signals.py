@@ -192,8 +192,8 @@ def assert_same(a: Any, b: Any, name: str) -> None:
 
 def assert_equivariant(signal: Signal, inputs: SignalInputs) -> None:
     order = np.random.default_rng(3).permutation(inputs.n)
-    here, there = signal(inputs).score[order], signal(shuffled(inputs, order)).score
-    np.testing.assert_allclose(here, there, atol=2e-3, err_msg=f"{signal.name} depends on the row order")
+    expected, actual = signal(inputs).score[order], signal(shuffled(inputs, order)).score
+    np.testing.assert_allclose(actual, expected, atol=2e-3, err_msg=f"{signal.name} depends on the row order")
 
 
 @pytest.fixture(scope="module")
@@ -305,8 +305,8 @@ class Bad:
         self.answer = answer
 
     def __call__(self, inputs: SignalInputs) -> SignalResult:
-        found: SignalResult = self.answer(inputs)
-        return found
+        outcome: SignalResult = self.answer(inputs)
+        return outcome
 
 
 def of(score: Any, **more: Any) -> SignalResult:

@@ -217,7 +217,7 @@ def _apart(x: NDArray[np.float64], y: NDArray[Any], named: bool, tests: int) -> 
         a = np.maximum(auroc, 1 - auroc)
     q1, q2 = a / (2 - a), 2 * a * a / (1 + a)
     variance = (a * (1 - a) + (n1 - 1) * (q1 - a * a) + (n0 - 1) * (q2 - a * a)) / (n1 * n0)
-    floor = 1 / (4 * np.minimum(n1, n0))  # the formula gives 0 at perfect separation, whatever the number of samples
+    floor = 1 / (4 * np.minimum(n1, n0))  # the formula gives 0 at perfect separation for any number of samples
     low = a - float(norm.ppf(1 - 0.01 / (max(tests, 1) * classes))) * np.sqrt(np.maximum(variance, floor**2))
     best = int(np.argmax(low))
     return best, float(auroc[best]), float(low[best])

@@ -22,7 +22,7 @@ def stratified_folds(labels: Int32, usable: Bool, folds: int, seed: int, groups:
         Seed of the order in which the rows are dealt.
     groups
         (n,) int64 or None. Rows with the same number ≥ 0 share the fold of their first row, so that a copy never
-        vouches for its twin's label from the training side.
+        supports its twin's label from the training side.
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """Temperature and the logarithmic opinion pool: how several models' scores become one probability.
 
 Everything here is chosen by the out-of-sample likelihood of the *given* labels. That is consistent for P(given label
-| sample) whatever the noise is, and needs no truth.
+| sample) under any noise, and needs no truth.
 """
 
 from __future__ import annotations

@@ -236,10 +236,10 @@ def test_texts_and_sources_that_give_the_label_away() -> None:
     texts = np.array([("LOUD " if y else "calm ") + "word" * rng.integers(1, 9) for y in inputs.labels], object)
     source = np.array(["cam" if y else rng.choice(["cam", "phone"]) for y in inputs.labels], object)
     table = run("spurious", replace(inputs, texts=texts, source=source, split=rng.choice(["train", "test"], 160)))
-    found = strengths(table)
-    assert found["Share of capitals"] == "strongly"
-    assert found["Source"] == "strongly"
-    assert found["Length of the text"] == found["Split"] == "no"
+    strength = strengths(table)
+    assert strength["Share of capitals"] == "strongly"
+    assert strength["Source"] == "strongly"
+    assert strength["Length of the text"] == strength["Split"] == "no"
     (row,) = (r for r in table.rows if r["property"] == "Source")
     assert (row["class"], row["side"]) == ("c0", "100% of 'phone'")
 
@@ -347,15 +347,15 @@ def test_names_that_look_like_markup_are_printed_as_they_are(tiny_ws: Path, monk
     (tiny_ws / "sets.json").unlink()
     y = np.array([0, 0, 1], np.int32)
     monkeypatch.setattr(set_tables, "load_inputs", lambda layout: CheckInputs(np.ones(3, bool), y, ("[red]", "[/b]")))
-    said = CliRunner().invoke(app, ["sets", str(tiny_ws)])
-    assert said.exit_code == 0
-    assert "[red]" in said.output
-    assert "[/b]" in said.output
+    shown = CliRunner().invoke(app, ["sets", str(tiny_ws)])
+    assert shown.exit_code == 0
+    assert "[red]" in shown.output
+    assert "[/b]" in shown.output
 
 
 def test_the_command_line_shows_the_tables(tiny_ws: Path) -> None:
-    said = CliRunner().invoke(app, ["sets", str(tiny_ws)])
-    assert said.exit_code == 0, said.output
-    assert "Class sizes" in said.output
+    shown = CliRunner().invoke(app, ["sets", str(tiny_ws)])
+    assert shown.exit_code == 0, shown.output
+    assert "Class sizes" in shown.output
     spoken = CliRunner().invoke(app, ["sets", str(tiny_ws), "--json"])
     assert [t["name"] for t in json.loads(spoken.output)] == sorted(DATASET_CHECKS.names())

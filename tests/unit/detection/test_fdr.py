@@ -38,8 +38,8 @@ def _known(seed: int, bad, m: int):
     return null
 
 
-def _false_share(found, bad) -> float:
-    return float((~bad[found.rows]).mean()) if len(found.rows) else 0.0
+def _false_share(flagged, bad) -> float:
+    return float((~bad[flagged.rows]).mean()) if len(flagged.rows) else 0.0
 
 
 @pytest.mark.parametrize("rate", RATES)
@@ -47,10 +47,10 @@ def test_conformal_keeps_the_rate_with_signal(rate):
     shares, recalls = [], []
     for seed in SEEDS:
         bad, p = _world(seed, 0.1)
-        found = flagged_rows(p, rate, _known(seed, bad, 1000))
-        assert found.method == "conformal"
-        shares.append(_false_share(found, bad))
-        recalls.append(bad[found.rows].sum() / bad.sum())
+        flagged = flagged_rows(p, rate, _known(seed, bad, 1000))
+        assert flagged.method == "conformal"
+        shares.append(_false_share(flagged, bad))
+        recalls.append(bad[flagged.rows].sum() / bad.sum())
     assert np.mean(shares) <= rate + TOLERANCE
     if rate >= 0.05:
         assert np.mean(recalls) > 0.4
@@ -71,11 +71,11 @@ def test_posterior_keeps_the_rate_of_a_calibrated_probability(rate):
     shares, recalls = [], []
     for seed in SEEDS:
         bad, p = _world(seed, 0.1)
-        found = flagged_rows(p, rate)
-        assert found.method == "posterior"
-        assert found.expected_false <= rate * len(found.rows) + 1e-9
-        shares.append(_false_share(found, bad))
-        recalls.append(bad[found.rows].sum() / bad.sum())
+        flagged = flagged_rows(p, rate)
+        assert flagged.method == "posterior"
+        assert flagged.expected_false <= rate * len(flagged.rows) + 1e-9
+        shares.append(_false_share(flagged, bad))
+        recalls.append(bad[flagged.rows].sum() / bad.sum())
     assert rate - TOLERANCE <= np.mean(shares) <= rate + TOLERANCE
     assert np.mean(recalls) > 0.3
 
@@ -161,28 +161,28 @@ def test_benjamini_hochberg_by_hand():
 
 
 def test_the_posterior_list_by_hand():
-    found = flagged_rows([0.5, 0.99, 0.9, 0.0, 0.9], 0.1)
-    assert found.rows.tolist() == [1, 2, 4]
-    assert found.threshold == 0.9
-    assert found.expected_false == pytest.approx(0.21)
-    assert found.estimated_precision == pytest.approx(0.93)
+    flagged = flagged_rows([0.5, 0.99, 0.9, 0.0, 0.9], 0.1)
+    assert flagged.rows.tolist() == [1, 2, 4]
+    assert flagged.threshold == 0.9
+    assert flagged.expected_false == pytest.approx(0.21)
+    assert flagged.estimated_precision == pytest.approx(0.93)
 
 
 def test_equal_probabilities_are_listed_together_or_not_at_all():
     assert flagged_rows([0.99, 0.9, 0.9, 0.9], 0.05).rows.tolist() == [0]  # one .9 would fit, three do not
     null = np.array([True] * 40 + [False] * 4)
     p = np.array([0.1] * 39 + [0.5] + [0.9, 0.9, 0.5, 0.5])
-    found = flagged_rows(p, 0.1, null)
-    assert found.rows.tolist() == [40, 41, 42, 43]
-    assert found.expected_false == pytest.approx(4 * 2 / 41)
+    flagged = flagged_rows(p, 0.1, null)
+    assert flagged.rows.tolist() == [40, 41, 42, 43]
+    assert flagged.expected_false == pytest.approx(4 * 2 / 41)
     assert len(flagged_rows(np.full(50, 0.7), 0.2, np.arange(50) < 25).rows) == 0
 
 
 @pytest.mark.parametrize("p", [[], [0.0], [0.0, 0.0, 0.0]])
 def test_nothing_to_list(p):
-    found = flagged_rows(p, 0.1)
-    assert (found.rows.tolist(), found.threshold, found.expected_false) == ([], np.inf, 0.0)
-    assert found.estimated_precision == 1.0
+    flagged = flagged_rows(p, 0.1)
+    assert (flagged.rows.tolist(), flagged.threshold, flagged.expected_false) == ([], np.inf, 0.0)
+    assert flagged.estimated_precision == 1.0
 
 
 def test_one_sample():
@@ -210,12 +210,12 @@ def test_malformed_probabilities_and_nulls_are_refused():
 def test_a_workspace_lists_its_flags(tiny_ws: Path) -> None:
     with Workspace.open(tiny_ws) as ws:
         scores = ws.scores().set_index("id")
-        found = ws.flag_list("noisy_label", 0.2)
+        flagged = ws.flag_list("noisy_label", 0.2)
         p = scores.noisy_label
-        assert found.ids
-        assert found.ids == p[p >= found.threshold].sort_values(ascending=False, kind="stable").index.tolist()
-        assert (1 - p[found.ids]).mean() <= 0.2
-        assert (found.method, found.tested) == ("posterior", 183)
+        assert flagged.ids
+        assert flagged.ids == p[p >= flagged.threshold].sort_values(ascending=False, kind="stable").index.tolist()
+        assert (1 - p[flagged.ids]).mean() <= 0.2
+        assert (flagged.method, flagged.tested) == ("posterior", 183)
         known = p.sort_values().index[:150].tolist()
         by_order = ws.flag_list("noisy_label", 0.2, ordinary=known)
         assert (by_order.method, by_order.tested) == ("conformal", 33)
@@ -229,15 +229,15 @@ def test_a_workspace_lists_its_flags(tiny_ws: Path) -> None:
 
 def test_the_command_lists_flags(tiny_ws: Path, tmp_path: Path) -> None:
     with Workspace.open(tiny_ws) as ws:
-        found = ws.flag_list("noisy_label", 0.2)
+        flagged = ws.flag_list("noisy_label", 0.2)
         known = ws.scores().sort_values("noisy_label").id.iloc[:150]
     base = ["flags", str(tiny_ws), "--kind", "noisy_label", "--rate", "0.2"]
-    assert CliRunner().invoke(app, base).stdout.splitlines() == found.ids
-    said = json.loads(CliRunner().invoke(app, [*base, "--json"]).stdout)
-    assert said == asdict(found)
+    assert CliRunner().invoke(app, base).stdout.splitlines() == flagged.ids
+    printed = json.loads(CliRunner().invoke(app, [*base, "--json"]).stdout)
+    assert printed == asdict(flagged)
     (tmp_path / "known.txt").write_text("\n".join(known) + "\n")
-    said = json.loads(CliRunner().invoke(app, [*base, "--ordinary", str(tmp_path / "known.txt"), "--json"]).stdout)
-    assert said["method"] == "conformal"
+    printed = json.loads(CliRunner().invoke(app, [*base, "--ordinary", str(tmp_path / "known.txt"), "--json"]).stdout)
+    assert printed["method"] == "conformal"
     nothing = json.loads(CliRunner().invoke(app, [*base[:-1], "0.0000001", "--json"]).stdout)
     assert nothing["ids"] == []
     assert nothing["threshold"] is None

@@ -28,13 +28,13 @@ from winnow.core.types import ISSUE_KINDS, Beliefs, Kind, KindEvidence, SignalIn
 
 
 @pytest.fixture(scope="module")
-def made():
+def planted():
     return world(600, 6, noise=0.15, separation=5, dim=24, seed=4, unreadable=3)
 
 
 @pytest.fixture(scope="module")
-def inputs(made):
-    return signal_inputs(made)
+def inputs(planted):
+    return signal_inputs(planted)
 
 
 @pytest.fixture(scope="module")
@@ -46,30 +46,30 @@ def test_every_kind_has_a_combiner():
     assert set(COMBINERS) == set(ISSUE_KINDS)
 
 
-def test_planted_noise_is_called_noisy_with_the_right_suggestion(made, inputs, results):
-    said = decide(inputs, results)
-    called = said.evidence[Kind.NOISY_LABEL].flag
-    noisy = made.noisy & made.ok
+def test_planted_noise_is_called_noisy_with_the_right_suggestion(planted, inputs, results):
+    decided = decide(inputs, results)
+    called = decided.evidence[Kind.NOISY_LABEL].flag
+    noisy = planted.noisy & planted.ok
     assert called[noisy].mean() > 0.9
     assert noisy[called].mean() > 0.9
-    assert (said.suggested[noisy, 0] == made.true[noisy]).mean() > 0.95
-    assert (said.suggested[made.ok] != made.labels[made.ok, None]).all()
-    assert (said.suggested[made.ok, 0] >= 0).all()
-    assert (np.diff(said.suggested_prob, axis=1) <= 1e-6).all()
+    assert (decided.suggested[noisy, 0] == planted.true[noisy]).mean() > 0.95
+    assert (decided.suggested[planted.ok] != planted.labels[planted.ok, None]).all()
+    assert (decided.suggested[planted.ok, 0] >= 0).all()
+    assert (np.diff(decided.suggested_prob, axis=1) <= 1e-6).all()
 
 
-def test_probabilities_are_calibrated_on_average(made, inputs, results):
+def test_probabilities_are_calibrated_on_average(planted, inputs, results):
     evidence = decide(inputs, results).evidence[Kind.NOISY_LABEL]
     assert evidence.info["estimated_noise_rate"] == pytest.approx(0.15, abs=0.04)
     assert 1 / 3 <= evidence.info["threshold"] <= 1 / 2
 
 
-def test_reasons_name_labels_and_numbers(made, inputs, results):
-    said = decide(inputs, results)
-    for row in np.flatnonzero(said.primary == "noisy_label")[:20]:
-        text = said.reasons[row]
-        assert f"*class {made.labels[row]}*" in text
-        assert f"*class {said.suggested[row, 0]}*" in text
+def test_reasons_name_labels_and_numbers(planted, inputs, results):
+    decided = decide(inputs, results)
+    for row in np.flatnonzero(decided.primary == "noisy_label")[:20]:
+        text = decided.reasons[row]
+        assert f"*class {planted.labels[row]}*" in text
+        assert f"*class {decided.suggested[row, 0]}*" in text
         assert any(c.isdigit() for c in text)
         assert text.endswith(".")
 
@@ -86,12 +86,12 @@ def test_precedence_is_that_of_the_kinds(monkeypatch, inputs):
         return combine
 
     monkeypatch.setattr(verdicts, "COMBINERS", {kind: says(kind) for kind in ISSUE_KINDS})
-    said = decide(inputs, {})
+    decided = decide(inputs, {})
     for row in range(60):
         first = next((k.value for k in ISSUE_KINDS if flags[k][row]), "clean")
-        assert said.primary[row] == first
-        assert said.reasons[row] == (f"is {first}" if first != "clean" else "")
-    assert (said.confidence[said.primary == "clean"] == 1).all()
+        assert decided.primary[row] == first
+        assert decided.reasons[row] == (f"is {first}" if first != "clean" else "")
+    assert (decided.confidence[decided.primary == "clean"] == 1).all()
 
 
 @pytest.mark.parametrize(
@@ -107,32 +107,32 @@ def test_any_subset_of_inputs_is_enough_for_a_verdict(inputs, change):
     less = replace(inputs, **change)
     results = {s.name: s(less) for s in SIGNALS if all(less.has(need) for need in s.requires)}
     for given in (results, {}):
-        said = decide(less, given)
-        assert len(said.primary) == inputs.n
-        assert all(np.isfinite(e.probability).all() for e in said.evidence.values())
+        decided = decide(less, given)
+        assert len(decided.primary) == inputs.n
+        assert all(np.isfinite(e.probability).all() for e in decided.evidence.values())
 
 
-def test_without_labels_the_likeliest_ones_are_suggested(made, inputs):
+def test_without_labels_the_likeliest_ones_are_suggested(planted, inputs):
     half = np.where(np.arange(inputs.n) % 2, inputs.labels, -1).astype(np.int32)
-    some = signal_inputs(made, labels=half)
-    said = decide(some, {})
-    bare = (half < 0) & made.ok & (made.true >= 0)
-    assert (said.suggested[bare, 0] == made.true[bare]).mean() > 0.9
-    assert not said.evidence[Kind.NOISY_LABEL].flag[half < 0].any()
-    assert (said.suggested[~made.ok] == -1).all()
+    some = signal_inputs(planted, labels=half)
+    decided = decide(some, {})
+    bare = (half < 0) & planted.ok & (planted.true >= 0)
+    assert (decided.suggested[bare, 0] == planted.true[bare]).mean() > 0.9
+    assert not decided.evidence[Kind.NOISY_LABEL].flag[half < 0].any()
+    assert (decided.suggested[~planted.ok] == -1).all()
 
 
-def test_precomputed_probabilities_are_enough(made, inputs):
-    brought = replace(inputs, beliefs=Beliefs(inputs.beliefs.probs, source="brought"))
-    said = decide(brought, {})
-    assert average_precision_score(made.noisy, said.evidence[Kind.NOISY_LABEL].probability) > 0.95
+def test_precomputed_probabilities_are_enough(planted, inputs):
+    precomputed = replace(inputs, beliefs=Beliefs(inputs.beliefs.probs, source="brought"))
+    decided = decide(precomputed, {})
+    assert average_precision_score(planted.noisy, decided.evidence[Kind.NOISY_LABEL].probability) > 0.95
 
 
 def test_one_sample_and_one_class_are_clean():
     one = SignalInputs(n=1, ok=np.ones(1, bool), labels=np.zeros(1, np.int32), class_names=("a",))
-    said = decide(one, {})
-    assert list(said.primary) == ["clean"]
-    assert said.suggested.shape == (1, 1)
+    decided = decide(one, {})
+    assert list(decided.primary) == ["clean"]
+    assert decided.suggested.shape == (1, 1)
 
 
 def test_row_order_does_not_matter(inputs):
@@ -202,8 +202,8 @@ def test_the_threshold_maximises_expected_f1():
 
 
 def test_a_consensus_is_pooled_once() -> None:
-    made = world(n=300, classes=4, noise=0.1, separation=5, seed=6)
-    agreed, weights = with_consensus(signal_inputs(made))
+    planted = world(n=300, classes=4, noise=0.1, separation=5, seed=6)
+    agreed, weights = with_consensus(signal_inputs(planted))
     again, same = with_consensus(agreed)
     assert again is agreed
     assert same == weights

@@ -19,38 +19,38 @@ NAMES = [s.name for s in SIGNALS if s.name.startswith(("hard_", "naive_"))]
 
 
 @pytest.fixture(scope="module")
-def made():
+def planted():
     return world(600, 5, noise=0.1, separation=3, dim=16, seed=5)
 
 
 @pytest.fixture(scope="module")
-def inputs(made):
-    return signal_inputs(made)
+def inputs(planted):
+    return signal_inputs(planted)
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if n not in ("hard_memorised", "hard_forgetting")])
-def test_scores_follow_the_planted_difficulty(made, inputs, name):
-    clean = made.kind == "clean"
+def test_scores_follow_the_planted_difficulty(planted, inputs, name):
+    clean = planted.kind == "clean"
     score = SIGNALS.get(name)(inputs).score
-    rank = spearmanr(score[clean], made.ease[clean])[0]
+    rank = spearmanr(score[clean], planted.ease[clean])[0]
     assert (rank < -0.25) if name.startswith("hard_") else (rank > 0.2)
 
 
-def test_combined_difficulty_follows_the_planted_one_and_ignores_noise(made, inputs):
-    clean = made.kind == "clean"
-    said = hard(inputs, {})
-    assert spearmanr(said.probability[clean], made.ease[clean])[0] < -0.6
-    sure = made.noisy & (made.ease > np.quantile(made.ease, 0.5))
-    assert said.probability[sure].mean() < 0.5 < said.probability[clean & (made.ease < 0)].mean()
+def test_combined_difficulty_follows_the_planted_one_and_ignores_noise(planted, inputs):
+    clean = planted.kind == "clean"
+    evidence = hard(inputs, {})
+    assert spearmanr(evidence.probability[clean], planted.ease[clean])[0] < -0.6
+    sure = planted.noisy & (planted.ease > np.quantile(planted.ease, 0.5))
+    assert evidence.probability[sure].mean() < 0.5 < evidence.probability[clean & (planted.ease < 0)].mean()
 
 
-def test_combined_easiness_follows_the_planted_one(made, inputs):
-    clean = made.kind == "clean"
+def test_combined_easiness_follows_the_planted_one(planted, inputs):
+    clean = planted.kind == "clean"
     results = {n: SIGNALS.get(n)(inputs) for n in NAMES}
-    said = naive(inputs, results)
-    assert spearmanr(said.probability[clean], made.ease[clean])[0] > 0.6
-    assert not said.flag[made.noisy].any()
-    assert all(said.reasons[said.flag] != "")
+    evidence = naive(inputs, results)
+    assert spearmanr(evidence.probability[clean], planted.ease[clean])[0] > 0.6
+    assert not evidence.flag[planted.noisy].any()
+    assert all(evidence.reasons[evidence.flag] != "")
 
 
 def test_precomputed_probabilities_have_no_history_and_the_reason_is_given(inputs):
@@ -66,9 +66,9 @@ def test_precomputed_probabilities_have_no_history_and_the_reason_is_given(input
 def test_without_labels_nothing_is_hard_or_naive(inputs):
     bare = replace(inputs, labels=np.full(inputs.n, -1, np.int32), beliefs=None)
     assert not bare.has(Input.LABELS)
-    for said in (hard(bare, {}), naive(bare, {})):
-        assert not said.flag.any()
-        assert (said.probability == 0).all()
+    for evidence in (hard(bare, {}), naive(bare, {})):
+        assert not evidence.flag.any()
+        assert (evidence.probability == 0).all()
 
 
 def test_otsu_cuts_between_two_groups():

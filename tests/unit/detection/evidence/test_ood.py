@@ -17,7 +17,7 @@ from winnow.core.types import Beliefs, Kind, KindEvidence, SignalInputs, SignalR
 D = 24
 
 
-def made(
+def planted(
     n: int = 800, outliers: int = 0, coherent: bool = False, classes: int = 5, labelled: bool = True, seed: int = 0
 ) -> tuple[SignalInputs, np.ndarray]:
     """Gaussian classes, 5% wrong labels, and outliers with random labels: one tight group, or all over."""
@@ -54,8 +54,8 @@ def made(
 
 
 def signals_of(inputs: SignalInputs) -> dict[str, SignalResult]:
-    found = {s.name: s for s in SIGNALS if s.kind is Kind.OOD}
-    return {name: s(inputs) for name, s in found.items() if all(inputs.has(need) for need in s.requires)}
+    evidence = {s.name: s for s in SIGNALS if s.kind is Kind.OOD}
+    return {name: s(inputs) for name, s in evidence.items() if all(inputs.has(need) for need in s.requires)}
 
 
 def judged(inputs: SignalInputs) -> KindEvidence:
@@ -64,28 +64,28 @@ def judged(inputs: SignalInputs) -> KindEvidence:
 
 @pytest.mark.parametrize("coherent", [False, True])
 def test_outliers_are_found_scattered_or_in_a_group(coherent: bool) -> None:
-    inputs, is_out = made(outliers=30, coherent=coherent)
-    found = judged(inputs)
-    assert roc_auc_score(is_out, found.probability) > 0.97
-    assert found.flag[is_out].mean() >= 0.4
-    assert is_out[found.flag].mean() >= 0.8
-    assert "×" in found.reasons[np.flatnonzero(found.flag)[0]]
+    inputs, is_out = planted(outliers=30, coherent=coherent)
+    evidence = judged(inputs)
+    assert roc_auc_score(is_out, evidence.probability) > 0.97
+    assert evidence.flag[is_out].mean() >= 0.4
+    assert is_out[evidence.flag].mean() >= 0.8
+    assert "×" in evidence.reasons[np.flatnonzero(evidence.flag)[0]]
 
 
 def test_coherent_outliers_weigh_the_neighbourhood_more() -> None:
-    together, apart = (judged(made(outliers=30, coherent=c)[0]).info["coherence"] for c in (True, False))
+    together, apart = (judged(planted(outliers=30, coherent=c)[0]).info["coherence"] for c in (True, False))
     assert together > apart + 0.2
 
 
 @pytest.mark.parametrize("classes", [2, 5, 20])
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_clean_world_has_few_outliers(classes: int, seed: int) -> None:
-    inputs, _ = made(1200, classes=classes, seed=seed)
+    inputs, _ = planted(1200, classes=classes, seed=seed)
     assert judged(inputs).flag.mean() <= 0.015
 
 
 def test_samples_of_a_class_of_three_are_not_outliers_for_its_size() -> None:
-    inputs, _ = made(800)
+    inputs, _ = planted(800)
     labels = inputs.labels.copy()
     rare = np.flatnonzero(labels == 0)[:3]
     labels[rare] = 5
@@ -95,21 +95,21 @@ def test_samples_of_a_class_of_three_are_not_outliers_for_its_size() -> None:
 
 
 def test_without_labels_the_features_still_find_far_outliers() -> None:
-    inputs, is_out = made(outliers=30, labelled=False)
-    found = judged(inputs)
-    assert roc_auc_score(is_out, found.probability) > 0.8
-    assert np.isfinite(found.probability).all()
+    inputs, is_out = planted(outliers=30, labelled=False)
+    evidence = judged(inputs)
+    assert roc_auc_score(is_out, evidence.probability) > 0.8
+    assert np.isfinite(evidence.probability).all()
 
 
 def test_any_subset_of_signals_is_enough() -> None:
-    inputs, is_out = made(outliers=30)
+    inputs, is_out = planted(outliers=30)
     results = signals_of(inputs)
     for name in results:
-        found = ood(inputs, {name: results[name]})
-        assert np.isfinite(found.probability).all()
-        assert found.probability.dtype == np.float32
-        assert ((found.probability >= 0) & (found.probability <= 1)).all()
-        np.testing.assert_array_equal(found.flag, found.probability >= 0.5)
+        evidence = ood(inputs, {name: results[name]})
+        assert np.isfinite(evidence.probability).all()
+        assert evidence.probability.dtype == np.float32
+        assert ((evidence.probability >= 0) & (evidence.probability <= 1)).all()
+        np.testing.assert_array_equal(evidence.flag, evidence.probability >= 0.5)
     nothing = ood(inputs, {})
     assert not nothing.flag.any()
     assert (nothing.probability == 0).all()
@@ -119,20 +119,20 @@ def test_any_subset_of_signals_is_enough() -> None:
 @pytest.mark.parametrize("n", [1, 2, 3, 12])
 def test_a_handful_and_one_class(n: int) -> None:
     for classes in (1, 2):
-        found = judged(made(n, classes=classes)[0])
-        assert np.isfinite(found.probability).all()
-        assert len(found.reasons) == n
+        evidence = judged(planted(n, classes=classes)[0])
+        assert np.isfinite(evidence.probability).all()
+        assert len(evidence.reasons) == n
 
 
 def test_unreadable_samples_are_not_outliers() -> None:
-    inputs, _ = made(300)
+    inputs, _ = planted(300)
     ok, x = inputs.ok.copy(), inputs.vectors.copy()  # type: ignore[union-attr]
     ok[:4], x[:4] = False, 0
     assert (judged(replace(inputs, ok=ok, vectors=x)).probability[:4] == 0).all()
 
 
 def test_confirmed_outliers_teach_the_unknown_class() -> None:
-    inputs, is_out = made(outliers=60, coherent=True, seed=3)
+    inputs, is_out = planted(outliers=60, coherent=True, seed=3)
     rows = np.flatnonzero(is_out)
     taught = replace(inputs, config={"confirmed_ood": rows[:10]})
     result = SIGNALS.get("ood_unknown")(taught)
@@ -153,7 +153,7 @@ def test_the_common_scale_is_one_at_the_ninth_decile_and_is_inverted() -> None:
 
 
 def test_a_rank_preserving_change_of_scale_changes_nothing() -> None:
-    inputs, _ = made(200)
+    inputs, _ = planted(200)
     a = SIGNALS.get("ood_knn")(inputs).score
     graph = inputs.neighbors
     assert graph is not None

@@ -13,13 +13,13 @@ from winnow.core.detection.probe.insample import in_sample_notice, memorised_sha
 
 
 def test_a_model_that_memorised_the_labels_is_recognised() -> None:
-    made = world(n=1500, classes=5, noise=0.1, separation=5, seed=3)
-    own = signal_inputs(made).beliefs
+    planted = world(n=1500, classes=5, noise=0.1, separation=5, seed=3)
+    own = signal_inputs(planted).beliefs
     assert own is not None
     forest = RandomForestClassifier(50, random_state=0)
-    by_heart = forest.fit(made.vectors, made.labels).predict_proba(made.vectors).astype(np.float32)
-    honest = cross_val_predict(forest, made.vectors, made.labels, cv=3, method="predict_proba").astype(np.float32)
-    bad, good = (memorised_share(p, own.probs, made.labels, made.ok) for p in (by_heart, honest))
+    by_heart = forest.fit(planted.vectors, planted.labels).predict_proba(planted.vectors).astype(np.float32)
+    honest = cross_val_predict(forest, planted.vectors, planted.labels, cv=3, method="predict_proba").astype(np.float32)
+    bad, good = (memorised_share(p, own.probs, planted.labels, planted.ok) for p in (by_heart, honest))
     assert bad is not None
     assert good is not None
     assert bad > 0.9
@@ -35,12 +35,12 @@ def test_without_wrong_labels_there_is_no_share() -> None:
 
 
 def test_the_scan_warns_of_in_sample_probabilities(tmp_path) -> None:
-    made = world(n=800, classes=4, noise=0.1, separation=6, seed=4)
-    ids = [f"r{i}" for i in range(made.n)]
-    pd.DataFrame({"id": ids, "label": [f"c{c}" for c in made.labels], "embedding": list(made.vectors)}).to_parquet(
-        tmp_path / "data.parquet"
-    )
-    by_heart = np.eye(4)[made.labels] * 0.9 + 0.025
+    planted = world(n=800, classes=4, noise=0.1, separation=6, seed=4)
+    ids = [f"r{i}" for i in range(planted.n)]
+    pd.DataFrame(
+        {"id": ids, "label": [f"c{c}" for c in planted.labels], "embedding": list(planted.vectors)}
+    ).to_parquet(tmp_path / "data.parquet")
+    by_heart = np.eye(4)[planted.labels] * 0.9 + 0.025
     pd.DataFrame({"id": ids} | {f"c{c}": by_heart[:, c] for c in range(4)}).to_parquet(tmp_path / "probs.parquet")
     with Workspace.scan(
         tmp_path / "data.parquet", tmp_path / "ws", probabilities=tmp_path / "probs.parquet", projection=False

@@ -21,7 +21,7 @@ def plain(x: np.ndarray, y: np.ndarray, fold: np.ndarray, classes: int, cfg: Pro
     z = np.c_[x * np.sqrt(d), np.ones(n)].astype(np.float64)
     batch = min(cfg.batch_size, n)
     steps = -(-n // batch) * cfg.epochs
-    found = {k: np.zeros(n) for k in ("el2n", "own", "aum", "inside", "correct")}
+    outcome = {k: np.zeros(n) for k in ("el2n", "own", "aum", "inside", "correct")}
     early = max(1, cfg.epochs // 3)
     final = np.zeros((len(KINDS), n, classes))
     for r, kind in enumerate(KINDS):
@@ -43,13 +43,13 @@ def plain(x: np.ndarray, y: np.ndarray, fold: np.ndarray, classes: int, cfg: Pro
                     if kind == CE:
                         rest = np.where(one > 0, -1, p).max(1)
                         out, into = rows[held], rows[~held]
-                        found["own"][out] += own[held] / 2
-                        found["correct"][out] += (own > rest)[held] / 2
+                        outcome["own"][out] += own[held] / 2
+                        outcome["correct"][out] += (own > rest)[held] / 2
                         if epoch < early:
-                            found["el2n"][out] += np.linalg.norm(p - one, axis=1)[held] / 2
+                            outcome["el2n"][out] += np.linalg.norm(p - one, axis=1)[held] / 2
                         share = 1 / (2 * (cfg.folds - 1))
-                        found["aum"][into] += (np.log(own) - np.log(rest))[~held] * share
-                        found["inside"][into] += own[~held] * share
+                        outcome["aum"][into] += (np.log(own) - np.log(rest))[~held] * share
+                        outcome["inside"][into] += own[~held] * share
                     weight = {CE: np.ones_like(own), GCE: own**0.7, SCE: 0.1 + 4 * own}[kind] * ~held
                     gradient = z[rows].T @ ((p - one) * weight[:, None]) / max((~held).sum(), 1)
                     rate = cfg.learning_rate * 0.5 * (1 + np.cos(np.pi * step / steps)) / np.sqrt(d)
@@ -64,8 +64,8 @@ def plain(x: np.ndarray, y: np.ndarray, fold: np.ndarray, classes: int, cfg: Pro
             logit = z[held] @ mean
             final[r, held] = logit - np.log(np.exp(logit).sum(1, keepdims=True))
     log = final[:2].mean(0)
-    found["linear"] = np.exp(log) / np.exp(log).sum(1, keepdims=True)
-    return found
+    outcome["linear"] = np.exp(log) / np.exp(log).sum(1, keepdims=True)
+    return outcome
 
 
 @pytest.mark.parametrize("rows_at_once", [512, 40])
@@ -79,12 +79,12 @@ def test_blocks_on_every_core_equal_a_plain_loop(rows_at_once: int, monkeypatch:
     cfg = ProbeConfig(folds=3, epochs=6, batch_size=100, augmentation=0)
     fold = np.stack([stratified_folds(y, np.ones(240, bool), 3, 101 * i) for i in range(4)])
     before = torch.get_num_threads()
-    found = LinearProbes(x, y, fold, KINDS, 3, cfg).run(quiet)
+    outcome = LinearProbes(x, y, fold, KINDS, 3, cfg).run(quiet)
     assert torch.get_num_threads() == before
     truth = plain(x, y, fold, 3, cfg)
-    np.testing.assert_allclose(found.probs["linear"], truth["linear"], atol=2e-4)
-    for name, mine in {"aum": "aum", "own": "mean_true", "correct": "correctness"}.items():
-        np.testing.assert_allclose(found.dynamics[mine], truth[name] / 6, atol=2e-3, err_msg=name)
-    np.testing.assert_allclose(found.dynamics["el2n"], truth["el2n"] / 2, atol=1e-3)
+    np.testing.assert_allclose(outcome.probs["linear"], truth["linear"], atol=2e-4)
+    for name, key in {"aum": "aum", "own": "mean_true", "correct": "correctness"}.items():
+        np.testing.assert_allclose(outcome.dynamics[key], truth[name] / 6, atol=2e-3, err_msg=name)
+    np.testing.assert_allclose(outcome.dynamics["el2n"], truth["el2n"] / 2, atol=1e-3)
     memory = np.maximum(truth["inside"] / 6 - truth["own"] / 6, 0)
-    np.testing.assert_allclose(found.dynamics["memorisation"], memory, atol=1e-3)
+    np.testing.assert_allclose(outcome.dynamics["memorisation"], memory, atol=1e-3)

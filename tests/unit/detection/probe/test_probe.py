@@ -18,39 +18,39 @@ QUICK = ProbeConfig(epochs=8, kernel_anchors=200)
 
 
 @pytest.fixture(scope="module")
-def made():
+def planted():
     return world(300, 4, noise=0.15, separation=4, dim=16, unreadable=5, seed=3)
 
 
 @pytest.fixture(scope="module")
-def beliefs(made):
-    return run_probe(half_whiten(made.vectors, made.ok), made.labels, made.ok, made.classes, QUICK)
+def beliefs(planted):
+    return run_probe(half_whiten(planted.vectors, planted.ok), planted.labels, planted.ok, planted.classes, QUICK)
 
 
-def test_probabilities_are_rows_of_one_and_uniform_where_unreadable(made, beliefs):
+def test_probabilities_are_rows_of_one_and_uniform_where_unreadable(planted, beliefs):
     for p in (beliefs.probs, beliefs.targets, *beliefs.extra_probs.values()):
         assert p.shape == (300, 4)
         assert p.dtype == np.float32
         np.testing.assert_allclose(p.sum(1), 1, atol=1e-4)
-        np.testing.assert_allclose(p[~made.ok], 0.25, atol=1e-6)
+        np.testing.assert_allclose(p[~planted.ok], 0.25, atol=1e-6)
     assert set(beliefs.extra_probs) == {"linear", "kernel", "gce", "sce"}
     assert beliefs.temperature > 0
 
 
-def test_dynamics_are_recorded_for_labelled_readable_rows_only(made, beliefs):
+def test_dynamics_are_recorded_for_labelled_readable_rows_only(planted, beliefs):
     assert {"el2n", "grand", "aum", "forgetting", "mean_true", "spread_true", "correctness", "loss_history"} <= set(
         beliefs.dynamics
     )
     for name, value in beliefs.dynamics.items():
         assert value.shape == (300,), name
-        assert np.isnan(value[~made.ok]).all(), name
-        assert np.isfinite(value[made.ok]).all(), name
+        assert np.isnan(value[~planted.ok]).all(), name
+        assert np.isfinite(value[planted.ok]).all(), name
 
 
-def test_wrong_labels_are_believed_less_than_right_ones(made, beliefs):
-    rows = np.flatnonzero(made.ok)
-    own = beliefs.probs[rows, made.labels[rows]]
-    noisy = made.noisy[rows]
+def test_wrong_labels_are_believed_less_than_right_ones(planted, beliefs):
+    rows = np.flatnonzero(planted.ok)
+    own = beliefs.probs[rows, planted.labels[rows]]
+    noisy = planted.noisy[rows]
     assert own[noisy].mean() < 0.2 < 0.6 < own[~noisy].mean()
     assert beliefs.dynamics["el2n"][rows][noisy].mean() > beliefs.dynamics["el2n"][rows][~noisy].mean()
     assert beliefs.dynamics["aum"][rows][noisy].mean() < beliefs.dynamics["aum"][rows][~noisy].mean()
@@ -69,19 +69,19 @@ def test_beliefs_are_out_of_sample():
     assert (out.dynamics["memorisation"] > 0).mean() > 0.8  # seen labels are believed more than unseen ones
 
 
-def test_the_same_seed_gives_the_same_numbers(made, beliefs):
-    again = run_probe(half_whiten(made.vectors, made.ok), made.labels, made.ok, made.classes, QUICK)
+def test_the_same_seed_gives_the_same_numbers(planted, beliefs):
+    again = run_probe(half_whiten(planted.vectors, planted.ok), planted.labels, planted.ok, planted.classes, QUICK)
     np.testing.assert_array_equal(beliefs.probs, again.probs)
     for name, value in beliefs.dynamics.items():
         np.testing.assert_array_equal(value, again.dynamics[name])
 
 
-def test_unlabelled_rows_are_predicted_but_not_trained_on(made):
-    labels = made.labels.copy()
-    hidden = np.flatnonzero(made.ok & ~made.noisy)[:60]
+def test_unlabelled_rows_are_predicted_but_not_trained_on(planted):
+    labels = planted.labels.copy()
+    hidden = np.flatnonzero(planted.ok & ~planted.noisy)[:60]
     labels[hidden] = -1
-    out = run_probe(half_whiten(made.vectors, made.ok), labels, made.ok, made.classes, QUICK)
-    assert (out.probs[hidden].argmax(1) == made.true[hidden]).mean() > 0.8
+    out = run_probe(half_whiten(planted.vectors, planted.ok), labels, planted.ok, planted.classes, QUICK)
+    assert (out.probs[hidden].argmax(1) == planted.true[hidden]).mean() > 0.8
     assert np.isnan(out.dynamics["el2n"][hidden]).all()
 
 
@@ -103,14 +103,14 @@ def test_identical_rows_and_singleton_classes_do_not_break_it():
 
 
 def test_a_second_view_helps_where_the_first_is_blind():
-    made = world(400, 4, noise=0, separation=5, dim=16, seed=1)
+    planted = world(400, 4, noise=0, separation=5, dim=16, seed=1)
     rng = np.random.default_rng(0)
     blind = rng.standard_normal((400, 8)).astype(np.float32)
     blind /= np.linalg.norm(blind, axis=1, keepdims=True)
-    alone = run_probe(blind, made.labels, made.ok, 4, QUICK)
-    both = run_probe(blind, made.labels, made.ok, 4, QUICK, views={"seeing": made.vectors})
-    assert (alone.probs.argmax(1) == made.true).mean() < 0.4
-    assert (both.probs.argmax(1) == made.true).mean() > 0.9
+    alone = run_probe(blind, planted.labels, planted.ok, 4, QUICK)
+    both = run_probe(blind, planted.labels, planted.ok, 4, QUICK, views={"seeing": planted.vectors})
+    assert (alone.probs.argmax(1) == planted.true).mean() < 0.4
+    assert (both.probs.argmax(1) == planted.true).mean() > 0.9
 
 
 def test_folds_are_stratified_and_copies_stay_together():

@@ -41,18 +41,18 @@ def vector(image: Image.Image) -> np.ndarray:
 
 
 def dataset(files: list[bytes], labels: list[int] | None = None, split: list[int] | None = None) -> SignalInputs:
-    found = [measure(f) for f in files]
+    measured = [measure(f) for f in files]
     n = len(files)
     media = MediaFeatures(
-        error=np.array([f.error for f in found], object),
-        width=np.array([f.width for f in found], np.int32),
-        height=np.array([f.height for f in found], np.int32),
-        file_hash=np.array([f.file_hash for f in found], np.uint64),
-        pixel_hash=np.array([f.pixel_hash for f in found], np.uint64),
-        perceptual_hash=np.array([f.perceptual_hash for f in found], np.uint64),
-        tiny=np.stack([np.frombuffer(f.tiny or bytes(3072), np.uint8) for f in found]),
+        error=np.array([f.error for f in measured], object),
+        width=np.array([f.width for f in measured], np.int32),
+        height=np.array([f.height for f in measured], np.int32),
+        file_hash=np.array([f.file_hash for f in measured], np.uint64),
+        pixel_hash=np.array([f.pixel_hash for f in measured], np.uint64),
+        perceptual_hash=np.array([f.perceptual_hash for f in measured], np.uint64),
+        tiny=np.stack([np.frombuffer(f.tiny or bytes(3072), np.uint8) for f in measured]),
         properties={
-            name: np.array([f.properties[i] if f.properties else np.nan for f in found], np.float32)
+            name: np.array([f.properties[i] if f.properties else np.nan for f in measured], np.float32)
             for i, name in enumerate(PROPERTIES)
         },
     )
@@ -87,11 +87,11 @@ def strangers() -> list[bytes]:
 
 
 def test_strangers_are_no_copies(strangers: list[bytes]) -> None:
-    found = judged(dataset(strangers))
-    assert found.flag.sum() == 0
-    assert found.group is not None
-    assert found.partner is not None
-    assert found.probability.max() < 0.5
+    evidence = judged(dataset(strangers))
+    assert evidence.flag.sum() == 0
+    assert evidence.group is not None
+    assert evidence.partner is not None
+    assert evidence.probability.max() < 0.5
 
 
 @pytest.mark.parametrize("how", ["same file", "re-encoded", "jpeg", "brighter", "cropped"])
@@ -104,71 +104,71 @@ def test_a_copy_is_found_and_one_of_the_pair_is_kept(strangers: list[bytes], how
         "brighter": encoded(Image.eval(image, lambda v: min(255, v + 25))),
         "cropped": encoded(image.crop((1, 1, 46, 46)).resize((48, 48), Image.Resampling.BICUBIC)),
     }
-    found = judged(dataset([*strangers, copies[how]]))
-    assert found.group is not None
-    assert found.partner is not None
-    assert found.group[5] == found.group[N] >= 0
-    assert found.flag.sum() == 1
-    assert sorted(found.partner[[5, N]]) in ([-1, 5], [-1, N])
-    assert found.probability[[5, N]].min() >= 0.5
-    assert set(np.flatnonzero(found.probability >= 0.5)) == {5, N}
-    assert "copies" in found.reasons[5]
+    evidence = judged(dataset([*strangers, copies[how]]))
+    assert evidence.group is not None
+    assert evidence.partner is not None
+    assert evidence.group[5] == evidence.group[N] >= 0
+    assert evidence.flag.sum() == 1
+    assert sorted(evidence.partner[[5, N]]) in ([-1, 5], [-1, N])
+    assert evidence.probability[[5, N]].min() >= 0.5
+    assert set(np.flatnonzero(evidence.probability >= 0.5)) == {5, N}
+    assert "copies" in evidence.reasons[5]
 
 
 def test_keeper_has_the_label_of_most_then_the_held_out_split_then_the_size(strangers: list[bytes]) -> None:
     big = encoded(picture(0).resize((96, 96), Image.Resampling.BICUBIC))
     files = [*strangers, strangers[0], strangers[0]]
     labels = [1, *[0] * (N - 1), 2, 2]
-    found = judged(dataset(files, labels))
-    assert found.partner is not None
-    assert (found.partner[N], found.partner[N + 1], found.partner[0]) == (-1, N, N)
-    assert "different labels (dog, owl)" in found.reasons[0]
+    evidence = judged(dataset(files, labels))
+    assert evidence.partner is not None
+    assert (evidence.partner[N], evidence.partner[N + 1], evidence.partner[0]) == (-1, N, N)
+    assert "different labels (dog, owl)" in evidence.reasons[0]
     split = [1, *[1] * (N - 1), 0, 1]
-    found = judged(dataset(files, split=split))
-    assert found.partner is not None
-    assert found.partner[N] == -1
-    assert "different splits (test, train)" in found.reasons[0]
-    found = judged(dataset([*strangers, big]))
-    assert found.partner is not None
-    assert found.partner[N] == -1
-    assert found.partner[0] == N
+    evidence = judged(dataset(files, split=split))
+    assert evidence.partner is not None
+    assert evidence.partner[N] == -1
+    assert "different splits (test, train)" in evidence.reasons[0]
+    evidence = judged(dataset([*strangers, big]))
+    assert evidence.partner is not None
+    assert evidence.partner[N] == -1
+    assert evidence.partner[0] == N
 
 
 def test_every_group_keeps_exactly_one(strangers: list[bytes]) -> None:
     copies = [encoded(picture(i), "JPEG", quality=q) for i in (3, 4) for q in (95, 80, 50)]
-    found = judged(dataset([*strangers, *copies]))
-    assert found.group is not None
-    assert found.partner is not None
-    for g in range(found.group.max() + 1):
-        members = np.flatnonzero(found.group == g)
-        keepers = members[found.partner[members] < 0]
+    evidence = judged(dataset([*strangers, *copies]))
+    assert evidence.group is not None
+    assert evidence.partner is not None
+    for g in range(evidence.group.max() + 1):
+        members = np.flatnonzero(evidence.group == g)
+        keepers = members[evidence.partner[members] < 0]
         assert len(keepers) == 1
-        assert not found.flag[keepers[0]]
-        assert (found.partner[members[found.partner[members] >= 0]] == keepers[0]).all()
-    assert found.flag.sum() == 6
+        assert not evidence.flag[keepers[0]]
+        assert (evidence.partner[members[evidence.partner[members] >= 0]] == keepers[0]).all()
+    assert evidence.flag.sum() == 6
 
 
 def test_broken_files_are_not_copies_of_each_other(strangers: list[bytes]) -> None:
     flat = encoded(Image.new("RGB", (48, 48), (9, 99, 9)))
-    found = judged(dataset([*strangers, flat, flat, b"", b""]))
-    assert found.flag.sum() == 0
-    assert (found.probability[N:] == 0).all()
+    evidence = judged(dataset([*strangers, flat, flat, b"", b""]))
+    assert evidence.flag.sum() == 0
+    assert (evidence.probability[N:] == 0).all()
 
 
 def test_a_chain_of_look_alikes_does_not_join_strangers() -> None:
     first, last = picture(1), picture(2)
     steps = [encoded(Image.blend(first, last, i / 12)) for i in range(13)]
     others = [encoded(picture(100 + i)) for i in range(80)]
-    found = judged(dataset([*steps, *others]))
-    assert found.group is not None
-    assert not found.group[0] == found.group[12] >= 0
+    evidence = judged(dataset([*steps, *others]))
+    assert evidence.group is not None
+    assert not evidence.group[0] == evidence.group[12] >= 0
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_a_handful_of_pictures(n: int) -> None:
-    found = judged(dataset([encoded(picture(i)) for i in range(n)]))
-    assert found.flag.sum() == 0
-    assert np.isfinite(found.probability).all()
+    evidence = judged(dataset([encoded(picture(i)) for i in range(n)]))
+    assert evidence.flag.sum() == 0
+    assert np.isfinite(evidence.probability).all()
 
 
 def test_two_equal_pictures_are_a_dataset_too() -> None:
@@ -202,38 +202,38 @@ def words(seed: int, n: int = 8) -> str:
 
 
 def test_texts_are_copies_whatever_their_case_and_blanks() -> None:
-    found = judged(texts(*[words(i) for i in range(40)], words(3).upper(), "  " + words(4).replace(" ", "  ")))
-    assert found.partner is not None
-    assert (found.partner[40], found.partner[41]) in {(3, 4), (3, -1), (-1, 4), (-1, -1)}
-    assert found.flag.sum() == 2
+    evidence = judged(texts(*[words(i) for i in range(40)], words(3).upper(), "  " + words(4).replace(" ", "  ")))
+    assert evidence.partner is not None
+    assert (evidence.partner[40], evidence.partner[41]) in {(3, 4), (3, -1), (-1, 4), (-1, -1)}
+    assert evidence.flag.sum() == 2
 
 
 def test_a_long_text_with_a_small_edit_is_a_copy_and_a_short_one_is_not() -> None:
     long_one = words(900, 80)
-    found = judged(texts(*[words(i, 60) for i in range(40)], long_one, long_one + " edited"))
-    assert found.flag[[40, 41]].sum() == 1
-    found = judged(texts(*[words(i, 3) for i in range(40)], "see you later", "see you later!"))
-    assert found.flag.sum() == 0
+    evidence = judged(texts(*[words(i, 60) for i in range(40)], long_one, long_one + " edited"))
+    assert evidence.flag[[40, 41]].sum() == 1
+    evidence = judged(texts(*[words(i, 3) for i in range(40)], "see you later", "see you later!"))
+    assert evidence.flag.sum() == 0
 
 
 def test_empty_texts_are_broken_not_copies() -> None:
-    found = judged(texts(*[words(i) for i in range(20)], "", "", "nan", "nan"))
-    assert found.flag.sum() == 0
+    evidence = judged(texts(*[words(i) for i in range(20)], "", "", "nan", "nan"))
+    assert evidence.flag.sum() == 0
 
 
 def test_equal_vectors_are_copies_where_nothing_else_is_known() -> None:
     inputs = replace(texts(*[words(i) for i in range(30)]), texts=None, modality=Modality.VECTOR)
     x = inputs.vectors.copy()  # type: ignore[union-attr]
     x[29] = x[4]
-    found = judged(replace(inputs, vectors=x, neighbors=build(x, inputs.ok, 10)))
-    assert np.flatnonzero(found.flag).tolist() == [29]
+    evidence = judged(replace(inputs, vectors=x, neighbors=build(x, inputs.ok, 10)))
+    assert np.flatnonzero(evidence.flag).tolist() == [29]
 
 
 def test_no_signals_no_copies() -> None:
     inputs = texts("one", "two")
-    found = duplicate(inputs, {})
-    assert not found.flag.any()
-    assert (found.probability == 0).all()
+    evidence = duplicate(inputs, {})
+    assert not evidence.flag.any()
+    assert (evidence.probability == 0).all()
 
 
 def test_split_leak_names_the_twin_in_the_other_split(strangers: list[bytes]) -> None:

@@ -22,21 +22,21 @@ def photo(seed: int = 0, side: int = 96) -> Image.Image:
 
 
 def images(*items: Image.Image | bytes, **config: Any) -> SignalInputs:
-    found = []
+    measured = []
     for item in items:
         data = item
         if isinstance(item, Image.Image):
             out = io.BytesIO()
             item.save(out, "PNG")
             data = out.getvalue()
-        found.append(measure(data))  # type: ignore[arg-type]
-    n = len(found)
-    values = np.array([f.properties or [np.nan] * len(PROPERTIES) for f in found], np.float32)
+        measured.append(measure(data))  # type: ignore[arg-type]
+    n = len(measured)
+    values = np.array([f.properties or [np.nan] * len(PROPERTIES) for f in measured], np.float32)
     zero = np.zeros(n, np.uint64)
     media = MediaFeatures(
-        error=np.array([f.error for f in found], object),
-        width=np.array([f.width for f in found], np.int32),
-        height=np.array([f.height for f in found], np.int32),
+        error=np.array([f.error for f in measured], object),
+        width=np.array([f.width for f in measured], np.int32),
+        height=np.array([f.height for f in measured], np.int32),
         file_hash=zero,
         pixel_hash=zero,
         perceptual_hash=zero,
@@ -65,7 +65,7 @@ def texts(*items: Any) -> SignalInputs:
     )
 
 
-def judged(inputs: SignalInputs) -> KindEvidence:
+def evidence_of(inputs: SignalInputs) -> KindEvidence:
     wanted = [s for s in SIGNALS if s.name.startswith(("image_", "text_"))]
     return broken(inputs, {s.name: s(inputs) for s in wanted if all(inputs.has(need) for need in s.requires)})
 
@@ -104,44 +104,44 @@ def test_a_blurred_image_is_one_with_hardly_any_edges() -> None:
 def test_odd_looks_are_mentioned_and_no_verdict() -> None:
     plain = [photo(i) for i in range(60)]
     odd = [ODD[name] for name in ODD if name != "image_low_information"]
-    found = judged(images(*plain, *odd))
-    assert not found.flag.any()
-    assert (found.probability[60:] > found.probability[:60].max()).all()
-    assert (found.probability < 0.5).all()
-    assert "dark" in " ".join(found.reasons[60:])
+    evidence = evidence_of(images(*plain, *odd))
+    assert not evidence.flag.any()
+    assert (evidence.probability[60:] > evidence.probability[:60].max()).all()
+    assert (evidence.probability < 0.5).all()
+    assert "dark" in " ".join(evidence.reasons[60:])
 
 
 def test_a_look_that_most_images_share_is_not_held_against_them() -> None:
-    found = judged(images(*[Image.eval(photo(i), lambda v: v // 8) for i in range(20)]))
-    assert not any("dark" in r for r in found.reasons)
-    assert (found.probability == 0).all()
+    evidence = evidence_of(images(*[Image.eval(photo(i), lambda v: v // 8) for i in range(20)]))
+    assert not any("dark" in r for r in evidence.reasons)
+    assert (evidence.probability == 0).all()
 
 
 def test_unreadable_and_flat_images_are_broken_with_the_reason() -> None:
     out = io.BytesIO()
     photo(3).save(out, "PNG")
-    found = judged(
+    evidence = evidence_of(
         images(*[photo(i) for i in range(20)], out.getvalue()[:400], b"", b"\x00" * 50, ODD["image_low_information"])
     )
-    assert np.flatnonzero(found.flag).tolist() == [20, 21, 22, 23]
-    assert (found.probability[20:] == 1).all()
-    assert "cannot be read" in found.reasons[20]
-    assert "one flat colour" in found.reasons[23]
+    assert np.flatnonzero(evidence.flag).tolist() == [20, 21, 22, 23]
+    assert (evidence.probability[20:] == 1).all()
+    assert "cannot be read" in evidence.reasons[20]
+    assert "one flat colour" in evidence.reasons[23]
 
 
 def test_load_errors_and_missing_embeddings_are_broken() -> None:
     inputs = texts("fine", "fine too", "also fine")
-    said = SignalInputs(
+    failed = SignalInputs(
         **{
             **{f: getattr(inputs, f) for f in ("n", "labels", "class_names", "modality", "texts")},
             "ok": np.array([True, True, False]),
             "config": {"errors": np.array(["", "no such file", ""], object)},
         }
     )
-    found = judged(said)
-    assert found.flag.tolist() == [False, True, True]
-    assert found.reasons[1] == "no such file"
-    assert "embedding" in found.reasons[2]
+    evidence = evidence_of(failed)
+    assert evidence.flag.tolist() == [False, True, True]
+    assert evidence.reasons[1] == "no such file"
+    assert "embedding" in evidence.reasons[2]
 
 
 @pytest.mark.parametrize(
@@ -163,27 +163,27 @@ def test_load_errors_and_missing_embeddings_are_broken() -> None:
     ],
 )
 def test_texts_with_nothing_to_read_are_broken(text: Any) -> None:
-    found = judged(texts("a real sentence", text, "another one"))
-    assert found.flag.tolist() == [False, True, False]
-    assert found.reasons[1]
+    evidence = evidence_of(texts("a real sentence", text, "another one"))
+    assert evidence.flag.tolist() == [False, True, False]
+    assert evidence.reasons[1]
 
 
 @pytest.mark.parametrize("text", ["ok", "42", "no", "😀", "<b>bold</b> words", "你好", "nano", "c++", "aaah!", "€ 5"])
 def test_short_and_unusual_texts_are_not_broken(text: str) -> None:
-    assert not judged(texts("a real sentence", text, "another one")).flag.any()
+    assert not evidence_of(texts("a real sentence", text, "another one")).flag.any()
 
 
 def test_endless_repetition_is_broken_and_a_refrain_is_not() -> None:
-    found = judged(
+    evidence = evidence_of(
         texts("a real sentence", "a" * 400, "spam " * 60, "la la la la sang the children by the river in spring")
     )
-    assert found.flag.tolist() == [False, True, True, False]
-    assert "repeats" in found.reasons[1]
+    assert evidence.flag.tolist() == [False, True, True, False]
+    assert "repeats" in evidence.reasons[1]
 
 
 def test_garbled_foreign_and_long_texts_are_mentioned_only() -> None:
     plain = [f"this is an ordinary sentence with number {i} in it" for i in range(40)]
-    found = judged(
+    evidence = evidence_of(
         texts(
             *plain,
             "Ã©tÃ© Ã  la plÃ¢ge â€™ Ã§a",
@@ -191,10 +191,10 @@ def test_garbled_foreign_and_long_texts_are_mentioned_only() -> None:
             "word and more " * 0 + " ".join(f"w{i}" for i in range(3000)),
         )
     )
-    assert not found.flag.any()
-    assert [bool(r) for r in found.reasons[40:]] == [True, True, True]
-    assert not found.reasons[:40].any()
-    assert "Cyrillic" in found.reasons[41]
+    assert not evidence.flag.any()
+    assert [bool(r) for r in evidence.reasons[40:]] == [True, True, True]
+    assert not evidence.reasons[:40].any()
+    assert "Cyrillic" in evidence.reasons[41]
 
 
 def test_a_dataset_in_two_scripts_calls_neither_foreign() -> None:
@@ -203,6 +203,6 @@ def test_a_dataset_in_two_scripts_calls_neither_foreign() -> None:
 
 
 def test_no_signals_and_one_sample() -> None:
-    found = broken(texts("fine"), {})
-    assert found.probability.tolist() == [0.0]
-    assert found.reasons.tolist() == [""]
+    evidence = broken(texts("fine"), {})
+    assert evidence.probability.tolist() == [0.0]
+    assert evidence.reasons.tolist() == [""]

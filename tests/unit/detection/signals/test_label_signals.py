@@ -30,26 +30,26 @@ ALWAYS = [
 
 
 @pytest.fixture(scope="module")
-def made():
+def planted():
     return world(500, 5, noise=0.15, separation=4, dim=16, unreadable=4, seed=2)
 
 
 @pytest.fixture(scope="module")
-def inputs(made):
-    return signal_inputs(made)
+def inputs(planted):
+    return signal_inputs(planted)
 
 
 @pytest.mark.parametrize("name", ALWAYS)
-def test_planted_noise_scores_high_and_the_right_label_is_suggested(made, inputs, name):
+def test_planted_noise_scores_high_and_the_right_label_is_suggested(planted, inputs, name):
     result = SIGNALS.get(name)(inputs)
     assert result.score.dtype == np.float32
     keep = inputs.labelled
     assert np.isnan(result.score[~keep]).all()
-    assert roc_auc_score(made.noisy[keep], result.score[keep]) > 0.85
+    assert roc_auc_score(planted.noisy[keep], result.score[keep]) > 0.85
     if result.suggestion is not None:
-        noisy = made.noisy & keep
-        assert (result.suggestion[keep] != made.labels[keep]).all()
-        assert (result.suggestion[noisy] == made.true[noisy]).mean() > 0.8
+        noisy = planted.noisy & keep
+        assert (result.suggestion[keep] != planted.labels[keep]).all()
+        assert (result.suggestion[noisy] == planted.true[noisy]).mean() > 0.8
 
 
 def test_every_registered_label_signal_is_documented():
@@ -60,37 +60,37 @@ def test_every_registered_label_signal_is_documented():
             assert "References" in doc, signal.name
 
 
-def test_zero_shot_follows_the_class_names(made, inputs):
-    names = np.full((made.n, made.classes), 0.01, np.float32)
-    names[np.arange(made.n), np.maximum(made.true, 0)] = 0.96
+def test_zero_shot_follows_the_class_names(planted, inputs):
+    names = np.full((planted.n, planted.classes), 0.01, np.float32)
+    names[np.arange(planted.n), np.maximum(planted.true, 0)] = 0.96
     result = SIGNALS.get("label_zero_shot")(replace(inputs, class_text_probs=names))
     keep = inputs.labelled
-    assert roc_auc_score(made.noisy[keep], result.score[keep]) > 0.99
+    assert roc_auc_score(planted.noisy[keep], result.score[keep]) > 0.99
 
 
-def test_second_views_are_scored_and_their_absence_is_reported(made, inputs):
+def test_second_views_are_scored_and_their_absence_is_reported(planted, inputs):
     signal = SIGNALS.get("label_view")
     assert "no second view" in signal(inputs).info["skipped"]
     beliefs = replace(inputs.beliefs, extra_probs={**inputs.beliefs.extra_probs, "pixels": inputs.beliefs.probs})
     result = signal(replace(inputs, beliefs=beliefs))
-    assert roc_auc_score(made.noisy[inputs.labelled], result.score[inputs.labelled]) > 0.9
+    assert roc_auc_score(planted.noisy[inputs.labelled], result.score[inputs.labelled]) > 0.9
 
 
-def test_only_background_samples_are_scored_one_sidedly(made, inputs):
+def test_only_background_samples_are_scored_one_sidedly(planted, inputs):
     signal = SIGNALS.get("label_one_sided")
     assert "skipped" in signal(inputs).info
     names = ("background", *inputs.class_names[1:])
     result = signal(replace(inputs, class_names=names))
     scored = np.isfinite(result.score)
-    np.testing.assert_array_equal(scored, inputs.labelled & (made.labels == 0))
-    assert roc_auc_score(made.noisy[scored], result.score[scored]) > 0.9
+    np.testing.assert_array_equal(scored, inputs.labelled & (planted.labels == 0))
+    assert roc_auc_score(planted.noisy[scored], result.score[scored]) > 0.9
 
 
 def test_precomputed_beliefs_leave_training_signals_unscored(inputs):
-    brought = replace(inputs, beliefs=Beliefs(inputs.beliefs.probs, source="brought"))
+    precomputed = replace(inputs, beliefs=Beliefs(inputs.beliefs.probs, source="brought"))
     for name in ("label_elr", "label_aum", "label_loss", "label_robust", "label_kernel"):
-        assert np.isnan(SIGNALS.get(name)(brought).score).all(), name
-    assert np.isfinite(SIGNALS.get("label_probe")(brought).score[brought.labelled]).all()
+        assert np.isnan(SIGNALS.get(name)(precomputed).score).all(), name
+    assert np.isfinite(SIGNALS.get("label_probe")(precomputed).score[precomputed.labelled]).all()
 
 
 def test_votes_count_neighbours_by_nearness_and_ignore_missing_ones():
