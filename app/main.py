@@ -17,7 +17,7 @@ from winnow.app.server.routes import build_routes
 from winnow.app.server.security import HostMiddleware
 from winnow.app.server.security_headers import SecurityHeadersMiddleware
 from winnow.app.server.skeleton import SkeletonMiddleware
-from winnow.app.server.state import hub
+from winnow.app.server.state import server_state
 from winnow.app.server.token_auth import TokenMiddleware
 from winnow.core import WinnowError
 
@@ -36,8 +36,8 @@ def _warm_up() -> None:
     """
     try:
         importlib.import_module("winnow.app.pages.router")
-        if first := hub().first:
-            workspace = hub().workspace(first)
+        if first := server_state().first:
+            workspace = server_state().workspace(first)
             workspace.counts()  # every page begins with them; the first time reads labels and ids
             if workspace.info().has_map:
                 workspace.points()  # the sidebar names the clusters
@@ -59,8 +59,8 @@ app = st.App(
     routes=build_routes(),
     middleware=[
         Middleware(SecurityHeadersMiddleware),
-        Middleware(HostMiddleware, allowed=lambda: (hub().hosts, hub().any_address)),
-        Middleware(TokenMiddleware, door=lambda: hub().door, prefix=prefix),
+        Middleware(HostMiddleware, allowed=lambda: (server_state().hosts, server_state().any_address)),
+        Middleware(TokenMiddleware, authenticator=lambda: server_state().authenticator, prefix=prefix),
         Middleware(SkeletonMiddleware),
     ],
     on_script_error=on_script_error,

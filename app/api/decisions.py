@@ -42,7 +42,7 @@ def decisions(call: Call) -> dict[str, Any]:
 
 def _target(call: Call, target: dict[str, Any]) -> list[str]:
     if (handle := target.get("selection")) is not None:
-        ids = call.hub.selection(call.key, str(handle))
+        ids = call.server.selection(call.key, str(handle))
         if target.get("filter"):
             return list(call.workspace.ids(filters.with_ids(filters.from_query(str(target["filter"])), ids)))
         return ids

@@ -23,7 +23,7 @@ from winnow.app.server.security import (
     read_token,
     sign_link,
 )
-from winnow.app.server.state import ServerState, hub
+from winnow.app.server.state import ServerState, server_state
 from winnow.app.session import filters
 from winnow.core import DecisionError, NotAllowed, QueryError, WinnowError, WorkspaceError
 
@@ -36,9 +36,9 @@ NOT_SAVED = "Winnow ran into a problem of its own with this request. The server'
 
 @dataclass(frozen=True)
 class Call:
-    """One checked request: the hub, the opened workspace, who asks, and the body (None for GET)."""
+    """One checked request: the server, the opened workspace, who asks, and the body (None for GET)."""
 
-    hub: ServerState
+    server: ServerState
     key: str
     workspace: Any
     claims: Claims
@@ -68,13 +68,15 @@ class Call:
         """The filter of the query string; a ``selection`` handle narrows it to the ids that the server keeps."""
         flt = filters.from_pairs(self.query)
         handle = self.get("selection")
-        return filters.with_ids(flt, self.hub.selection(self.key, handle)) if handle else flt
+        return filters.with_ids(flt, self.server.selection(self.key, handle)) if handle else flt
 
     def links(self, row: dict[str, Any]) -> dict[str, Any]:
         """A card or tile with ``thumb`` and ``image`` links, its neighbours' too."""
-        out = {**row, **media_links(self.hub, self.key, self.generation, row.get("id") or row["sample_id"])}
+        out = {**row, **media_links(self.server, self.key, self.generation, row.get("id") or row["sample_id"])}
         if neighbours := row.get("neighbors"):
-            out["neighbors"] = [{**n, **media_links(self.hub, self.key, self.generation, n["id"])} for n in neighbours]
+            out["neighbors"] = [
+                {**n, **media_links(self.server, self.key, self.generation, n["id"])} for n in neighbours
+            ]
         return out
 
 
@@ -149,7 +151,7 @@ def endpoint(work: Work) -> Endpoint:
 
     @functools.wraps(work)
     async def handle(request: Request) -> Response:
-        server = hub()
+        server = server_state()
         key = str(request.path_params.get("ws", ""))
         try:
             writes = request.method not in ("GET", "HEAD")
@@ -162,7 +164,7 @@ def endpoint(work: Work) -> Endpoint:
                 server.admit(workspace, claims.actor, claims.proven)
                 info = workspace.info()
                 call = Call(
-                    hub=server,
+                    server=server,
                     key=key,
                     workspace=workspace,
                     generation=str(info.generation),

@@ -113,12 +113,12 @@ def inside(call: Call) -> dict[str, Any]:
     query = str(body.get("filter") or "")
     flt = filters.from_query(query)
     if handle := filters.parameter(query, "selection"):
-        flt = filters.with_ids(flt, call.hub.selection(call.key, handle))
-    base = call.hub.selection(call.key, str(body["base"])) if body.get("base") else None
+        flt = filters.with_ids(flt, call.server.selection(call.key, handle))
+    base = call.server.selection(call.key, str(body["base"])) if body.get("base") else None
     ids = call.workspace.query.outlined(rings, flt, base)
     within = filters.with_ids(filters.Filter(), ids)
     answer: dict[str, Any] = {
-        "selection": call.hub.keep_selection(call.key, ids),
+        "selection": call.server.keep_selection(call.key, ids),
         "count": len(ids),
         "generation": call.generation,
         "by_verdict": dict(call.workspace.groups(within, "verdict")) if len(ids) else {},

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from winnow.app.api.endpoint import NOT_SAVED, guard_headers, problem
 from winnow.app.components.theme import ASSETS
 from winnow.app.server.security import Refused, check_link, decode_id
-from winnow.app.server.state import hub
+from winnow.app.server.state import server_state
 from winnow.core import WinnowError
 
 LOG = logging.getLogger("winnow.app")
@@ -53,7 +53,7 @@ def _no_picture() -> bytes:
 
 
 async def _picture(request: Request, kind: str) -> Response:
-    server = hub()
+    server = server_state()
     key, segment = request.path_params["ws"], request.path_params["id"]
     query = request.query_params
     version = query.get("v", "")

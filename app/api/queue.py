@@ -27,7 +27,7 @@ NEIGHBOUR_TEXT = 160
 
 def _build(call: Call) -> tuple[str, Sequence[str]]:
     ids = call.workspace.query.id_set(call.filter(), call.get("sort") or DEFAULT_SORT)
-    return call.hub.keep_selection(call.key, ids), ids
+    return call.server.keep_selection(call.key, ids), ids
 
 
 def _reordered(call: Call, old: Sequence[str], cursor: int) -> tuple[IdSet, dict[str, Any] | None]:
@@ -121,7 +121,7 @@ def cards(call: Call) -> dict[str, Any]:
     handle, restarted = call.get("queue"), False
     if handle:
         try:
-            ids = call.hub.selection(call.key, handle)
+            ids = call.server.selection(call.key, handle)
         except WinnowError:
             handle, restarted = "", True
     if not handle:
@@ -129,11 +129,11 @@ def cards(call: Call) -> dict[str, Any]:
         cursor = 0
     elif call.get("reorder"):
         held = set(ids[cursor : call.number("sent", cursor, cursor, 10**9)])
-        with call.hub.heavy:
+        with call.server.heavy:
             ids, learnt = _reordered(call, ids, cursor)
         page = ids[cursor : cursor + limit]
         return {
-            "queue": call.hub.keep_selection(call.key, ids),
+            "queue": call.server.keep_selection(call.key, ids),
             "cursor": cursor + len(page),
             "total": len(ids),
             "restarted": False,

@@ -69,7 +69,7 @@ def save(call: Call) -> dict[str, Any]:
     filters.from_query(query)
     made = call.workspace.saved_selections.save(
         name,
-        call.hub.selection(call.key, handle),
+        call.server.selection(call.key, handle),
         actor=call.claims.actor,
         generation=call.generation,
         filter=query,

@@ -17,7 +17,7 @@ import streamlit as st
 from winnow.app.components import search_box as finder
 from winnow.app.components.actions import open_page
 from winnow.app.components.assets import PLOTLY, asset_path, text
-from winnow.app.server.state import hub
+from winnow.app.server.state import server_state
 from winnow.app.session import state
 from winnow.core import WinnowError
 
@@ -76,7 +76,7 @@ def follow(event: Any) -> None:
         state.reset()
     if (handle := event.get("selection")) and s.key:
         try:
-            hub().selection(s.key, str(handle))
+            server_state().selection(s.key, str(handle))
         except WinnowError as error:
             s.notice = str(error)
             return

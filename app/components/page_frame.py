@@ -23,7 +23,7 @@ from winnow.app.components.html_component import Handler, live
 from winnow.app.components.progress import job_panel
 from winnow.app.server.security import mint_token
 from winnow.app.server.signin import remember
-from winnow.app.server.state import hub
+from winnow.app.server.state import server_state
 from winnow.app.session import cache, state
 from winnow.app.session.filters import PROBLEMS
 from winnow.app.session.scans import look, request_of, table_of
@@ -89,7 +89,7 @@ class Page:
 
     def token(self) -> str:
         """A bearer token for this tab's requests."""
-        return mint_token(hub().secret, self.key, self.actor, proven=state.session().proven)
+        return mint_token(server_state().secret, self.key, self.actor, proven=state.session().proven)
 
     def may(self, right: Right) -> bool:
         """Whether whoever looks at this page has a right."""
@@ -139,7 +139,7 @@ def _selection_name(s: state.Session) -> str:
     """What a selection is called: its own name once it is saved."""
     if s.key and (s.selection or "").startswith(PREFIX):
         try:
-            return f"Selection: {hub().workspace(s.key).saved_selections.get(s.selection).name}"
+            return f"Selection: {server_state().workspace(s.key).saved_selections.get(s.selection).name}"
         except WinnowError:
             return "A selection that was deleted"
     return "Selected on the map"
@@ -252,8 +252,8 @@ def _badges(page: Page | None) -> dict[str, str]:
 
 def _page(name: str, s: state.Session) -> Page:
     key = s.key or ""
-    workspace = hub().workspace(key)
-    hub().admit(workspace, s.actor, s.proven)
+    workspace = server_state().workspace(key)
+    server_state().admit(workspace, s.actor, s.proven)
     restrict_to_role(workspace.roles, s.actor)
     try:
         flt = state.effective_filter(s)
@@ -344,7 +344,7 @@ def _source_preview(path: Path) -> None:
 def _not_ready(question: str, s: state.Session, error: WinnowError) -> NoReturn:
     live(head("", question, s.actor), "w-head", dispatch)
     try:
-        path = hub().path(s.key or "")
+        path = server_state().path(s.key or "")
     except WinnowError:
         path = None
     if path is not None and scan_status(path)["state"] != "none":

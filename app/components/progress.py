@@ -10,7 +10,7 @@ import streamlit as st
 from winnow.app.components.actions import NEXT_PAGE, dispatch
 from winnow.app.components.html import render
 from winnow.app.components.html_component import live
-from winnow.app.server.state import hub
+from winnow.app.server.state import server_state
 from winnow.app.session.state import session
 from winnow.core import STAGE_TITLES, WinnowError, cancel_scan, scan_status
 
@@ -61,7 +61,7 @@ def job_panel(path: Path, key: str, compact: bool = False) -> None:
     def handle(value: dict[str, Any]) -> None:
         if value.get("do") == "cancel":
             try:
-                hub().require_scan(session().actor, session().proven)
+                server_state().require_scan(session().actor, session().proven)
                 cancel_scan(path, session().actor)
             except WinnowError as error:
                 session().notice = str(error)
@@ -75,7 +75,7 @@ def job_panel(path: Path, key: str, compact: bool = False) -> None:
         live(panel_html(status, compact), f"w-job-{key}", handle)
         return
     if st.session_state.pop(watched, False):
-        hub().forget(key)
+        server_state().forget(key)
         st.rerun(scope="app")
     if not compact:
         live(_ended(status, key), f"w-job-{key}", handle)

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from winnow.app.api.endpoint import media_links
 from winnow.app.components.html import render
 from winnow.app.components.page_frame import Page
-from winnow.app.server.state import hub
+from winnow.app.server.state import server_state
 from winnow.app.session import filters
 from winnow.core import Filter
 
@@ -22,7 +22,7 @@ def picture(page: Page, row: Mapping[str, Any], css: str = "w-mini") -> Markup:
         return render("macros", "snippet", text[:140], text, css)
     if page.info.modality == "vector":
         return render("macros", "snippet", sample[:60], sample, css)
-    thumbnail = media_links(hub(), page.key, str(page.info.generation), sample)["thumb"]
+    thumbnail = media_links(server_state(), page.key, str(page.info.generation), sample)["thumb"]
     return render("macros", "thumbnail", thumbnail, f"{row.get('label') or 'no label'}: {sample}", css)
 
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from winnow.app.components.html import notice
 from winnow.app.components.page_frame import Page
-from winnow.app.server.state import hub
+from winnow.app.server.state import server_state
 from winnow.app.session import cache
 from winnow.core import ClassEditor, ClassEvent, Filter, WinnowError
 
@@ -46,7 +46,7 @@ def parts_of(page: Page, name: str) -> dict[str, Filter]:
 def _apply(page: Page, change: Callable[[ClassEditor], ClassEvent]) -> None:
     """Make a change and close the dialog, or show in the dialog why it failed."""
     try:
-        event = change(hub().workspace(page.key).class_editor)
+        event = change(server_state().workspace(page.key).class_editor)
     except WinnowError as error:
         st.html(notice(str(error), "bad"))
         return

@@ -14,7 +14,7 @@ from winnow.app.components.page_frame import Page, draw_body, page_frame
 from winnow.app.components.pair_quality import PAIR_QUALITY
 from winnow.app.components.thumbnails import picture
 from winnow.app.pages import class_dialogs, word_dialog
-from winnow.app.server.state import hub
+from winnow.app.server.state import server_state
 from winnow.app.session import cache, state
 from winnow.core import Filter, WinnowError
 
@@ -162,7 +162,7 @@ def draw() -> None:
             st.session_state["w-class-op"] = (str(value["op"]), str(value.get("name", "")))
         elif value.get("do") == "class-undo":
             try:
-                hub().workspace(page.key).class_editor.undo(str(value.get("event")), page.actor)
+                server_state().workspace(page.key).class_editor.undo(str(value.get("event")), page.actor)
                 state.session().notice = UNDONE
             except WinnowError as error:
                 state.session().notice = str(error)

@@ -14,7 +14,7 @@ from winnow.app.components.html import notice, render
 from winnow.app.components.page_frame import Page, draw_body, page_frame
 from winnow.app.components.text_diff import marked
 from winnow.app.components.thumbnails import picture
-from winnow.app.server.state import hub
+from winnow.app.server.state import server_state
 from winnow.app.session import cache, filters, state
 from winnow.core import Filter, WinnowError
 
@@ -212,7 +212,7 @@ def draw() -> None:
             st.session_state["w-dup-at"] = max(0, value["to"])
         elif do in ("exclude", "keep", "keeper", "exclude_all", "undo"):
             try:
-                decide(replace(page, workspace=hub().workspace(page.key)), value)
+                decide(replace(page, workspace=server_state().workspace(page.key)), value)
             except WinnowError as error:
                 state.session().notice = str(error)
         else:

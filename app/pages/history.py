@@ -18,7 +18,7 @@ from winnow.app.components.page_frame import Page, page_frame
 from winnow.app.components.thumbnails import picture, rows_of
 from winnow.app.pages import people
 from winnow.app.pages.classes import UNDONE
-from winnow.app.server.state import hub
+from winnow.app.server.state import server_state
 from winnow.app.session import cache, state
 from winnow.core import CLASS_CHANGES, ClassEvent, WinnowError
 from winnow.core.types import Decision
@@ -175,7 +175,7 @@ def draw() -> None:
         if do == "undo":
             undo(page, value.get("decision"), value.get("batch"))
         elif do == "class-undo":
-            hub().workspace(page.key).class_editor.undo(str(value.get("event")), page.actor)
+            server_state().workspace(page.key).class_editor.undo(str(value.get("event")), page.actor)
             state.session().notice = UNDONE
         elif do == "revert" and isinstance(value.get("picked"), list):
             undo_picked(page, [str(v) for v in value["picked"]])

@@ -13,7 +13,7 @@ from winnow.app.components.actions import dispatch, open_page
 from winnow.app.components.html import notice, plural, render, seconds
 from winnow.app.components.html_component import live
 from winnow.app.components.page_frame import bare_frame
-from winnow.app.server.state import hub
+from winnow.app.server.state import server_state
 from winnow.app.session import scans, state
 from winnow.core import NotAllowed, Preview, ScanConfig, WinnowError, scan_status
 from winnow.core.types import ColumnMap
@@ -53,7 +53,7 @@ def _summary(path: Path) -> dict[str, Any]:
 def recent_html() -> str:
     """Datasets opened lately, each with its health."""
     items = []
-    for key, path in hub().recent():
+    for key, path in server_state().recent():
         summary, job = _summary(path), scan_status(path)["state"]
         items.append(
             {"key": key, "path": path, "summary": summary, "job": job, "name": summary.get("name") or path.stem}
@@ -68,7 +68,7 @@ def _open_by_path() -> None:
         if right.form_submit_button("Open", width="stretch") and typed:
             path = Path(typed).expanduser()
             if (path / "workspace.json").is_file() or (path / "job").is_dir():
-                state.open_workspace(hub().add(path))
+                state.open_workspace(server_state().add(path))
                 open_page("overview")
                 st.rerun()
             live(notice(f"There is no Winnow workspace at {path}. Scan a source into it first.", "bad"), "w-open-error")
@@ -143,7 +143,7 @@ def _estimate_line(preview: Preview, encoder: str | None, device: str) -> str:
         if str(preview.modality) != "vector"
         else "vector"
     )
-    guess = scans.estimate(hub(), n, best, device)
+    guess = scans.estimate(server_state(), n, best, device)
     basis = "from earlier scans here" if guess.measured else "a rough guess"
     return f"{'' if exact else 'About '}{plural(n, 'row')}: about {seconds(guess.seconds)} ({basis})."
 
@@ -185,7 +185,7 @@ def _new_scan() -> None:
             embeddings=embeddings.strip() or None,
             probabilities=(probabilities.strip(),) if probabilities.strip() else None,
         )
-        key = scans.begin(hub(), config, Path(out).expanduser(), state.session().actor, state.session().proven)
+        key = scans.begin(server_state(), config, Path(out).expanduser(), state.session().actor, state.session().proven)
         state.open_workspace(key)
         open_page("overview")
         st.rerun()
@@ -196,7 +196,7 @@ def draw() -> None:
     """Draw the page."""
     bare_frame("new", "Which dataset do you want to look at?")
     try:
-        hub().require_scan(state.session().actor, state.session().proven)
+        server_state().require_scan(state.session().actor, state.session().proven)
     except NotAllowed as error:
         live(notice(str(error)), "w-new-title")
         live(recent_html(), "w-recent", dispatch)

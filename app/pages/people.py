@@ -7,7 +7,7 @@ from typing import Any
 from winnow.app.components.html import plural, render
 from winnow.app.components.page_frame import Page
 from winnow.app.components.thumbnails import picture, rows_of
-from winnow.app.server.state import hub
+from winnow.app.server.state import server_state
 from winnow.app.session import state
 from winnow.core import Filter
 
@@ -41,7 +41,7 @@ def handle(page: Page, value: dict[str, Any]) -> bool:
     WinnowError
         Where the log refuses it.
     """
-    annotators = hub().workspace(page.key).annotators
+    annotators = server_state().workspace(page.key).annotators
     if value.get("do") == "settle":
         annotators.settle([str(value.get("sample"))], page.actor)
         state.session().notice = "Settled. What the others said stays in the log."

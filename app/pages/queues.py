@@ -11,7 +11,7 @@ from winnow.app.components.charts import cells_of
 from winnow.app.components.html import no_match, plural, render
 from winnow.app.components.page_frame import Page, draw_body, page_frame
 from winnow.app.components.thumbnails import picture, rows_of
-from winnow.app.server.state import hub
+from winnow.app.server.state import server_state
 from winnow.app.session import cache, state
 from winnow.app.session.filters import PROBLEMS
 from winnow.core import PICKS, USUAL_SECONDS, Filter
@@ -168,7 +168,7 @@ def open_group(page: Page, at: Any) -> None:
     if isinstance(at, int) and 0 <= at < len(troubled):
         _, ids, kind = troubled[at]
         state.only(Filter(), f"-{kind}")
-        state.set_selection(hub().keep_selection(page.key, ids))
+        state.set_selection(server_state().keep_selection(page.key, ids))
         open_page("review")
 
 

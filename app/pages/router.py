@@ -13,7 +13,7 @@ from winnow.app.components.html import notice, render
 from winnow.app.components.page_frame import draw_sidebar
 from winnow.app.components.sidebar import PAGES
 from winnow.app.server.signin import gate
-from winnow.app.server.state import hub
+from winnow.app.server.state import server_state
 from winnow.app.session import filters, state
 from winnow.app.session.scans import again
 from winnow.core import WinnowError
@@ -48,7 +48,7 @@ def run() -> None:
         st.switch_page(pages[name], query_params=filters.params_of(state.pairs(state.session())))
     if (key := st.session_state.pop("w-rescan", None)) is not None:
         try:
-            again(hub(), key, state.session().actor, state.session().proven)
+            again(server_state(), key, state.session().actor, state.session().proven)
         except WinnowError as error:
             state.session().notice = str(error)
     draw_sidebar(next((name for name, page in pages.items() if page == current), first))

@@ -14,7 +14,7 @@ from winnow.app.components.html import notice, percent, render
 from winnow.app.components.html_component import live
 from winnow.app.components.page_frame import Page
 from winnow.app.components.thumbnails import picture, rows_of
-from winnow.app.server.state import hub
+from winnow.app.server.state import server_state
 from winnow.app.session import cache, state
 from winnow.core import ClassFit, Filter, QueryError, Right, WinnowError
 
@@ -217,6 +217,6 @@ def _hits(page: Page, ids: Sequence[str], remarks: dict[str, str], key: str, tex
         f"Show {'these' if len(ids) > 1 else 'it'} in the Gallery", key=f"{key}-show", icon=":material/grid_view:"
     ):
         state.only(Filter())
-        state.set_selection(hub().keep_selection(page.key, ids))
+        state.set_selection(server_state().keep_selection(page.key, ids))
         open_page("gallery")
         st.rerun()

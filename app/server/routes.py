@@ -27,13 +27,13 @@ from winnow.app.api import (
 from winnow.app.api.endpoint import endpoint, problem
 from winnow.app.components.assets import asset_routes
 from winnow.app.server.security import Refused, check_host
-from winnow.app.server.state import hub
+from winnow.app.server.state import server_state
 
 
 async def health(request: Request) -> Response:
     """Alive, and which release. Says nothing about any dataset."""
     try:
-        check_host(request.headers.get("host"), hub().hosts, hub().any_address)
+        check_host(request.headers.get("host"), server_state().hosts, server_state().any_address)
     except Refused as error:
         return problem(error.status, str(error))
     return JSONResponse({"status": "ok", "version": winnow.core.__version__}, headers={"Cache-Control": "no-store"})

@@ -19,6 +19,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+"""Host names and addresses that only this computer reaches."""
+
 TOKEN_SECONDS = 12 * 3600
 """A token lives for a working day; every answered request past half of it brings a fresh one."""
 

@@ -11,9 +11,8 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from winnow.app.components import theme
+from winnow.app.server.security import LOOPBACK
 from winnow.core import WinnowError
-
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 QUIET = {
     "browser.gatherUsageStats": False,
@@ -64,7 +63,7 @@ def addresses(host: str) -> list[str]:
     return [socket.gethostname()] if host in ("0.0.0.0", "::", "") else [f"[{host}]" if ":" in host else host]
 
 
-def open_door(host: str, port: int, tokens: Sequence[str], no_auth: bool) -> tuple[dict[str, str], list[str]]:
+def resolve_access(host: str, port: int, tokens: Sequence[str], no_auth: bool) -> tuple[dict[str, str], list[str]]:
     """Decide who gets in. Returns the tokens ({token: name}) and what to say to the person who starts the server.
 
     Raises
@@ -125,7 +124,7 @@ def serve(
     actor
         Who decides (default: the login name).
     tokens
-        {token: name} that open the door, "" = the shared one; see :func:`open_door`.
+        {token: name} that open the door, "" = the shared one; see :func:`resolve_access`.
 
     Raises
     ------
@@ -144,11 +143,11 @@ def serve(
     from winnow.app.server.state import configure, from_environment
     from winnow.app.server.token_auth import TokenAuthenticator
 
-    hub = configure(from_environment())
+    state = configure(from_environment())
     if tokens:
-        hub.door = TokenAuthenticator(hub.secret, dict(tokens))
+        state.authenticator = TokenAuthenticator(state.secret, dict(tokens))
     if workspace is not None:
-        hub.remember(hub.add(workspace))
+        state.remember(state.add(workspace))
     from winnow.app.main import app
 
     # each answer on one core: sessions do not wait for each other's threads, and a subset is the same on any number of cores

@@ -14,7 +14,7 @@ from streamlit.auth_util import get_secrets_auth_section
 
 from winnow.app.components.html import empty
 from winnow.app.components.html_component import live
-from winnow.app.server.state import hub
+from winnow.app.server.state import server_state
 
 COOKIE = "winnow_name"
 _APART = "|"
@@ -49,11 +49,11 @@ def person() -> str | None:
 
 def by_token() -> str | None:
     """Whose token opened the door to this browser; None for the shared one, and where there is no door."""
-    door = hub().door
-    if door is None:
+    authenticator = server_state().authenticator
+    if authenticator is None:
         return None
-    cookies = "; ".join(f"{name}={value}" for name, value in st.context.cookies.items() if name == door.cookie)
-    found = door.read(cookies)
+    cookies = "; ".join(f"{name}={value}" for name, value in st.context.cookies.items() if name == authenticator.cookie)
+    found = authenticator.read(cookies)
     if found is None:  # cannot be: the gate lets no connection through without one
         raise PermissionError("This connection has no pass.")
     return found.name or None

@@ -20,10 +20,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from winnow.app.server.security import LOOPBACK
 from winnow.app.server.token_auth import TokenAuthenticator, parse_tokens
 from winnow.core import PREFIX, IdSet, NotAllowed, Right, Role, WinnowError, WorkspaceError
 
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 MAX_RECENT = 20
 MAX_SELECTIONS = 64
 MAX_BYTES = 512 * 1024**2
@@ -97,8 +97,8 @@ class ServerState:
     any_address: bool = False
     shared: bool = False
     """Whether other computers reach this server: then only what it was started on is opened, and names are only said."""
-    door: TokenAuthenticator | None = None
-    """What asks for a token before anything is shown; None = nothing does."""
+    authenticator: TokenAuthenticator | None = None
+    """Asks for a token before anything is shown; None = no token is needed."""
     opener: Opener = _open
     directory: Path | None = None
     first: str | None = None
@@ -236,29 +236,29 @@ class ServerState:
         return ids
 
 
-_hub: ServerState | None = None
-_hub_lock = threading.Lock()
+_state: ServerState | None = None
+_state_lock = threading.Lock()
 
 
-def configure(hub: ServerState) -> ServerState:
-    """Make this the process's hub (the server's start, and tests)."""
-    global _hub
-    with _hub_lock:
-        _hub = hub
-    return hub
+def configure(state: ServerState) -> ServerState:
+    """Make this the state of the process (at the server's start, and in tests)."""
+    global _state
+    with _state_lock:
+        _state = state
+    return state
 
 
-def hub() -> ServerState:
-    """The process's hub; made from the environment when ``streamlit run`` started the app without one."""
-    global _hub
-    with _hub_lock:
-        if _hub is None:
-            _hub = from_environment()
-        return _hub
+def server_state() -> ServerState:
+    """The state of the process, built from the environment when ``streamlit run`` started the app without one."""
+    global _state
+    with _state_lock:
+        if _state is None:
+            _state = from_environment()
+        return _state
 
 
 def from_environment() -> ServerState:
-    """A hub from WINNOW_WORKSPACE, WINNOW_ACTOR, WINNOW_ALLOWED_HOSTS, WINNOW_ADDRESS and WINNOW_TOKEN."""
+    """A state from WINNOW_WORKSPACE, WINNOW_ACTOR, WINNOW_ALLOWED_HOSTS, WINNOW_ADDRESS and WINNOW_TOKEN."""
     directory = state_dir()
     address = os.environ.get("WINNOW_ADDRESS", "127.0.0.1")
     any_address = address in ("0.0.0.0", "::", "")
@@ -266,15 +266,15 @@ def from_environment() -> ServerState:
     own = [socket.gethostname().lower()] if any_address else [address.lower()]
     secret = load_secret(directory)
     tokens = parse_tokens(os.environ.get("WINNOW_TOKEN", "").split())
-    made = ServerState(
+    state = ServerState(
         secret=secret,
         shared=address.lower() not in LOOPBACK,
-        door=TokenAuthenticator(secret, tokens) if tokens else None,
+        authenticator=TokenAuthenticator(secret, tokens) if tokens else None,
         actor=default_actor(),
         hosts=frozenset([*LOOPBACK, *own, *extra]),
         any_address=any_address,
         directory=directory,
     )
     if workspace := os.environ.get("WINNOW_WORKSPACE"):
-        made.add(Path(workspace))
-    return made
+        state.add(Path(workspace))
+    return state

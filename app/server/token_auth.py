@@ -185,21 +185,25 @@ class TokenMiddleware:
     """
 
     def __init__(
-        self, app: Any, door: Callable[[], TokenAuthenticator | None], prefix: Callable[[], str] = lambda: ""
+        self, app: Any, authenticator: Callable[[], TokenAuthenticator | None], prefix: Callable[[], str] = lambda: ""
     ) -> None:
-        self.app, self.door, self.prefix = app, door, prefix
+        self.app, self.authenticator, self.prefix = app, authenticator, prefix
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        door = self.door() if scope["type"] in ("http", "websocket") else None
+        authenticator = self.authenticator() if scope["type"] in ("http", "websocket") else None
         path = scope.get("path", "").removeprefix(self.prefix())
-        if door is None or path in OPEN or (path != "/enter" and door.read(_header(scope, b"cookie")) is not None):
+        if (
+            authenticator is None
+            or path in OPEN
+            or (path != "/enter" and authenticator.read(_header(scope, b"cookie")) is not None)
+        ):
             await self.app(scope, receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 4401})
         else:
-            await self._ask(door, scope, path, receive, send)
+            await self._ask(authenticator, scope, path, receive, send)
 
-    async def _ask(self, door: TokenAuthenticator, scope: Any, path: str, receive: Any, send: Any) -> None:
+    async def _ask(self, authenticator: TokenAuthenticator, scope: Any, path: str, receive: Any, send: Any) -> None:
         query = parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
         rest = urlencode([(k, v) for k, v in query if k != "token"])
         to, token = _local(path + (f"?{rest}" if rest else "")), dict(query).get("token")
@@ -211,9 +215,9 @@ class TokenMiddleware:
             elif scope["method"] != "GET" or path.startswith(("/api/", "/_stcore/")):
                 raise Refused(401, "This server asks for a token first. Reload the page.")
             if token is not None:
-                made = door.enter(token, str((scope.get("client") or ("",))[0]))
+                made = authenticator.enter(token, str((scope.get("client") or ("",))[0]))
                 secure = "; Secure" if scope.get("scheme") == "https" else ""
-                cookie = f"{door.cookie}={made}; Path={self.prefix() or '/'}; Max-Age={PASS_SECONDS}; HttpOnly; SameSite=Lax{secure}"
+                cookie = f"{authenticator.cookie}={made}; Path={self.prefix() or '/'}; Max-Age={PASS_SECONDS}; HttpOnly; SameSite=Lax{secure}"
                 headers = [
                     (b"location", (self.prefix() + to).encode("latin-1", "replace")),
                     (b"set-cookie", cookie.encode()),

@@ -75,10 +75,10 @@ def devices() -> list[str]:
     return ["auto", "cpu", "cuda"] if torch.cuda.is_available() else ["auto", "cpu"]
 
 
-def _past(hub: ServerState, encoder: str) -> list[tuple[int, float, float]]:
+def _past(server: ServerState, encoder: str) -> list[tuple[int, float, float]]:
     """(samples, seconds of embedding, seconds of the rest) of earlier scans here with the same encoder."""
     found = []
-    for _, path in hub.recent():
+    for _, path in server.recent():
         try:
             manifest = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
             n = json.loads((path / "results.json").read_text(encoding="utf-8"))["n"]
@@ -95,9 +95,9 @@ def _past(hub: ServerState, encoder: str) -> list[tuple[int, float, float]]:
     return found
 
 
-def estimate(hub: ServerState, n: int, encoder: str, device: str) -> Estimate:
+def estimate(server: ServerState, n: int, encoder: str, device: str) -> Estimate:
     """How long a scan of n samples may take, from earlier scans on this computer where there are any."""
-    past = _past(hub, encoder)
+    past = _past(server, encoder)
     if past:
         samples = sum(p[0] for p in past)
         return Estimate(2 + n * sum(p[1] + p[2] for p in past) / max(samples, 1), True)
@@ -159,11 +159,11 @@ def keep_upload(name: str, data: Any) -> Path:
     return target
 
 
-def begin(hub: ServerState, config: ScanConfig, out: Path, actor: str, proven: bool) -> str:
+def begin(server: ServerState, config: ScanConfig, out: Path, actor: str, proven: bool) -> str:
     """Start a scan in its own process. Returns the key under which its workspace can be looked at. Raises NotAllowed."""
-    hub.require_scan(actor, proven)
+    server.require_scan(actor, proven)
     start_scan(config, out, actor)
-    return hub.add(out)
+    return server.add(out)
 
 
 def request_of(path: Path) -> ScanConfig:
@@ -177,10 +177,10 @@ def request_of(path: Path) -> ScanConfig:
     raise WinnowError(f"How {path} was scanned is not known any more. Start a new scan of its source.")
 
 
-def again(hub: ServerState, key: str, actor: str, proven: bool) -> None:
+def again(server: ServerState, key: str, actor: str, proven: bool) -> None:
     """Start the scan of a workspace once more, with the request that it was started with. Raises NotAllowed."""
-    hub.require_scan(actor, proven)
-    path = hub.path(key)
+    server.require_scan(actor, proven)
+    path = server.path(key)
     start_scan(request_of(path), path, actor)
 
 

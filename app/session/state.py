@@ -12,7 +12,7 @@ from typing import Any
 import streamlit as st
 
 from winnow.app.server.signin import MAX_NAME, remembered
-from winnow.app.server.state import hub
+from winnow.app.server.state import server_state
 from winnow.app.session import filters
 from winnow.core import Filter, WinnowError
 
@@ -41,14 +41,14 @@ class Session:
 
 def default_name() -> str:
     """Who decides where nobody said: the server's own name, which is nobody else's on a server that others reach."""
-    return "guest" if hub().shared else hub().actor
+    return "guest" if server_state().shared else server_state().actor
 
 
 def session() -> Session:
     """This tab's session; made at its first look."""
     if _KEY not in st.session_state:
         name = remembered(default_name())
-        st.session_state[_KEY] = Session(key=hub().first, actor=name or default_name(), named=name is not None)
+        st.session_state[_KEY] = Session(key=server_state().first, actor=name or default_name(), named=name is not None)
     current: Session = st.session_state[_KEY]
     return current
 
@@ -70,7 +70,7 @@ def effective_filter(s: Session | None = None) -> Filter:
     """The filter with a map selection, if there is one, as ids; raises WinnowError when the selection is gone."""
     s = s or session()
     if s.selection and s.key:
-        return filters.with_ids(s.filter, hub().selection(s.key, s.selection))
+        return filters.with_ids(s.filter, server_state().selection(s.key, s.selection))
     return s.filter
 
 
@@ -107,7 +107,7 @@ def open_workspace(key: str) -> None:
     """Look at another dataset: filters start afresh."""
     s = session()
     s.key, s.filter, s.sort, s.selection = key, Filter(), None, None
-    hub().remember(key)
+    server_state().remember(key)
 
 
 def set_filter(**changes: Any) -> None:

@@ -46,7 +46,7 @@ def _serve(
 ) -> None:
     # The app stands above the engine: it is found by name, so that core never imports it.
     server = importlib.import_module("winnow.app.server.serve")
-    tokens, lines = server.open_door(host, port, token, no_auth)
+    tokens, lines = server.resolve_access(host, port, token, no_auth)
     if ws is not None:
         from ..workspace import Workspace
 

@@ -1,4 +1,4 @@
-"""A hub with the fake workspace, for pages and routes."""
+"""A app_state with the fake workspace, for pages and routes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pytest
 import streamlit as st
 
 from tests.helpers.fake_workspace import FakeWorkspace
-from winnow.app.server import state as hubs
+from winnow.app.server import state as states
+from winnow.app.server.security import LOOPBACK
 
 
 @pytest.fixture
@@ -18,15 +19,15 @@ def fake(tmp_path: Path) -> FakeWorkspace:
 
 
 @pytest.fixture
-def hub(fake: FakeWorkspace, tmp_path: Path) -> Iterator[hubs.ServerState]:
-    """A server that knows the fake workspace (``hub.first``)."""
+def app_state(fake: FakeWorkspace, tmp_path: Path) -> Iterator[states.ServerState]:
+    """A server that knows the fake workspace (``app_state.first``)."""
     fake.path.mkdir()
     (fake.path / "workspace.json").write_text("{}")
-    made = hubs.configure(
-        hubs.ServerState(
+    made = states.configure(
+        states.ServerState(
             secret=b"0" * 32,
             actor="ada",
-            hosts=frozenset([*hubs.LOOPBACK, "testserver"]),
+            hosts=frozenset([*LOOPBACK, "testserver"]),
             opener=lambda path, actor: fake,
             directory=tmp_path / "state",
         )
@@ -38,7 +39,7 @@ def hub(fake: FakeWorkspace, tmp_path: Path) -> Iterator[hubs.ServerState]:
 
 
 @pytest.fixture
-def empty_hub(tmp_path: Path) -> hubs.ServerState:
+def empty_state(tmp_path: Path) -> states.ServerState:
     """A server on which nothing was ever opened."""
     st.cache_data.clear()
-    return hubs.configure(hubs.ServerState(actor="ada", directory=tmp_path / "state"))
+    return states.configure(states.ServerState(actor="ada", directory=tmp_path / "state"))

@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from tests.helpers.enlarge import enlarge
-from winnow.app.server import state as hubs
+from winnow.app.server import state as states
 from winnow.app.server.routes import build_routes
 from winnow.app.server.security import mint_token
 from winnow.core.workspace import Workspace
@@ -22,8 +22,8 @@ BUDGET = 1.0
 
 def test_ten_thousand_are_excluded_within_a_second_and_come_back_in_one_step(scanned: Path, tmp_path: Path) -> None:
     path = enlarge(scanned, tmp_path / "large.winnow", N)
-    server = hubs.configure(
-        hubs.ServerState(secret=b"0" * 32, actor="ada", hosts=frozenset(["testserver"]), directory=tmp_path)
+    server = states.configure(
+        states.ServerState(secret=b"0" * 32, actor="ada", hosts=frozenset(["testserver"]), directory=tmp_path)
     )
     key = server.add(path)
     workspace = server.workspace(key)

@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from tests.helpers.enlarge import enlarge
-from winnow.app.server import state as hubs
+from winnow.app.server import state as states
 from winnow.app.server.routes import build_routes
 from winnow.app.server.security import mint_token
 from winnow.core.explore.query import Filter
@@ -33,7 +33,7 @@ class App:
 
     client: TestClient
     workspace: Any
-    hub: hubs.ServerState
+    app_state: states.ServerState
     key: str
     token: dict[str, str]
     took: dict[str, float] = field(default_factory=dict)
@@ -63,8 +63,8 @@ def large(scanned: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def app(large: Path, tmp_path: Path) -> Iterator[App]:
-    server = hubs.configure(
-        hubs.ServerState(secret=b"0" * 32, actor="ada", hosts=frozenset(["testserver"]), directory=tmp_path)
+    server = states.configure(
+        states.ServerState(secret=b"0" * 32, actor="ada", hosts=frozenset(["testserver"]), directory=tmp_path)
     )
     key = server.add(large)
     token = {"Authorization": f"Bearer {mint_token(server.secret, key, 'ada')}", "Origin": "http://testserver"}
@@ -108,7 +108,7 @@ def test_from_a_lasso_to_its_gallery(app: App) -> None:
     )
     assert tiles["total"] == answer["count"]
     assert len(tiles["rows"]) == 60
-    kept = app.hub.selection(app.key, answer["selection"])
+    kept = app.app_state.selection(app.key, answer["selection"])
     assert isinstance(kept, IdSet)
     assert kept.nbytes < 60 * len(kept)
     more = app.post(

@@ -18,18 +18,18 @@ ORIGIN = {"Origin": "http://testserver"}
 
 
 @pytest.fixture
-def client(hub: ServerState) -> TestClient:
+def client(app_state: ServerState) -> TestClient:
     return TestClient(Starlette(routes=build_routes()))
 
 
 @pytest.fixture
-def token(hub: ServerState) -> dict[str, str]:
-    return {"Authorization": f"Bearer {mint_token(hub.secret, str(hub.first), 'ada')}"}
+def token(app_state: ServerState) -> dict[str, str]:
+    return {"Authorization": f"Bearer {mint_token(app_state.secret, str(app_state.first), 'ada')}"}
 
 
-def link(hub: ServerState, kind: str, sample: str, version: str = "g1") -> str:
+def link(app_state: ServerState, kind: str, sample: str, version: str = "g1") -> str:
     segment = encode_id(sample)
-    return f"/api/{kind}/{hub.first}/{segment}?{sign_link(hub.secret, kind, str(hub.first), segment, version)}"
+    return f"/api/{kind}/{app_state.first}/{segment}?{sign_link(app_state.secret, kind, str(app_state.first), segment, version)}"
 
 
 # -- who may ask ----------------------------------------------------------------------------------------------------
@@ -42,18 +42,18 @@ def test_health_says_nothing_about_the_data(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize("path", ["cards", "rows", "labels", "points", "colours/{}/verdict", "search"])
-def test_reading_needs_a_token(client: TestClient, hub: ServerState, path: str) -> None:
+def test_reading_needs_a_token(client: TestClient, app_state: ServerState, path: str) -> None:
     head, _, tail = path.partition("/{}")
-    answer = client.get(f"/api/{head}/{hub.first}{tail}")
+    answer = client.get(f"/api/{head}/{app_state.first}{tail}")
     assert answer.status_code == 401
     assert "token" in answer.json()["error"]
 
 
 @pytest.mark.parametrize("path", ["inside", "decisions", "bulk", "undo"])
 def test_writing_needs_a_token_and_an_origin(
-    client: TestClient, hub: ServerState, token: dict[str, str], path: str
+    client: TestClient, app_state: ServerState, token: dict[str, str], path: str
 ) -> None:
-    url = f"/api/{path}/{hub.first}"
+    url = f"/api/{path}/{app_state.first}"
     assert client.post(url, json={}, headers=ORIGIN).status_code == 401
     assert client.post(url, json={}, headers=token).status_code == 403
     assert client.post(url, json={}, headers={**token, "Origin": "http://evil.example"}).status_code == 403
@@ -61,29 +61,31 @@ def test_writing_needs_a_token_and_an_origin(
     assert client.get(url, headers=token).status_code == 405
 
 
-def test_a_token_for_another_workspace_or_an_expired_one_is_refused(client: TestClient, hub: ServerState) -> None:
-    other = {"Authorization": f"Bearer {mint_token(hub.secret, 'other', 'ada')}"}
-    assert client.get(f"/api/rows/{hub.first}", headers=other).status_code == 403
-    old = {"Authorization": f"Bearer {mint_token(hub.secret, str(hub.first), 'ada', now=0)}"}
-    assert client.get(f"/api/rows/{hub.first}", headers=old).status_code == 401
+def test_a_token_for_another_workspace_or_an_expired_one_is_refused(client: TestClient, app_state: ServerState) -> None:
+    other = {"Authorization": f"Bearer {mint_token(app_state.secret, 'other', 'ada')}"}
+    assert client.get(f"/api/rows/{app_state.first}", headers=other).status_code == 403
+    old = {"Authorization": f"Bearer {mint_token(app_state.secret, str(app_state.first), 'ada', now=0)}"}
+    assert client.get(f"/api/rows/{app_state.first}", headers=old).status_code == 401
 
 
-def test_a_workspace_that_nobody_opened_is_not_found_even_with_a_token(client: TestClient, hub: ServerState) -> None:
-    token = {"Authorization": f"Bearer {mint_token(hub.secret, 'deadbeef0000', 'ada')}"}
+def test_a_workspace_that_nobody_opened_is_not_found_even_with_a_token(
+    client: TestClient, app_state: ServerState
+) -> None:
+    token = {"Authorization": f"Bearer {mint_token(app_state.secret, 'deadbeef0000', 'ada')}"}
     assert client.get("/api/rows/deadbeef0000", headers=token).status_code == 404
 
 
-def test_foreign_hosts_are_refused(client: TestClient, hub: ServerState, token: dict[str, str]) -> None:
-    assert client.get(f"/api/rows/{hub.first}", headers={**token, "Host": "evil.example"}).status_code == 421
+def test_foreign_hosts_are_refused(client: TestClient, app_state: ServerState, token: dict[str, str]) -> None:
+    assert client.get(f"/api/rows/{app_state.first}", headers={**token, "Host": "evil.example"}).status_code == 421
 
 
 # -- pictures -------------------------------------------------------------------------------------------------------
 
 
 def test_a_signed_link_brings_the_thumbnail_and_may_be_kept(
-    client: TestClient, hub: ServerState, fake: FakeWorkspace
+    client: TestClient, app_state: ServerState, fake: FakeWorkspace
 ) -> None:
-    url = link(hub, "thumb", fake.table["sample_id"][5])
+    url = link(app_state, "thumb", fake.table["sample_id"][5])
     answer = client.get(url)
     assert answer.headers["content-type"] == "image/png"
     assert answer.headers["x-content-type-options"] == "nosniff"
@@ -92,24 +94,28 @@ def test_a_signed_link_brings_the_thumbnail_and_may_be_kept(
     assert client.get(url, headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
 
 
-def test_unsigned_and_altered_links_are_refused(client: TestClient, hub: ServerState, fake: FakeWorkspace) -> None:
+def test_unsigned_and_altered_links_are_refused(
+    client: TestClient, app_state: ServerState, fake: FakeWorkspace
+) -> None:
     one, other = fake.table["sample_id"][0], fake.table["sample_id"][1]
-    url = link(hub, "thumb", one)
+    url = link(app_state, "thumb", one)
     assert client.get(url.split("?")[0]).status_code == 403
     assert client.get(url.replace(encode_id(one), encode_id(other))).status_code == 403
     assert client.get(url.replace("/thumb/", "/image/")).status_code == 403
 
 
 @pytest.mark.parametrize("sample", ["../../etc/passwd", "/etc/passwd", "..\\..\\secret", "x" * 5000])
-def test_ids_are_looked_up_never_opened(client: TestClient, hub: ServerState, sample: str) -> None:
-    answer = client.get(link(hub, "thumb", sample))
+def test_ids_are_looked_up_never_opened(client: TestClient, app_state: ServerState, sample: str) -> None:
+    answer = client.get(link(app_state, "thumb", sample))
     assert answer.status_code == 404
     assert "root:" not in answer.text
-    assert client.get(f"/api/thumb/{hub.first}/../../etc/passwd").status_code in (403, 404)
+    assert client.get(f"/api/thumb/{app_state.first}/../../etc/passwd").status_code in (403, 404)
 
 
-def test_a_scriptable_file_is_never_served_as_itself(client: TestClient, hub: ServerState, fake: FakeWorkspace) -> None:
-    answer = client.get(link(hub, "image", fake.table["sample_id"][0]))
+def test_a_scriptable_file_is_never_served_as_itself(
+    client: TestClient, app_state: ServerState, fake: FakeWorkspace
+) -> None:
+    answer = client.get(link(app_state, "image", fake.table["sample_id"][0]))
     assert answer.headers["content-type"] == "image/png"
     assert b"<svg" not in answer.content
 
@@ -118,9 +124,9 @@ def test_a_scriptable_file_is_never_served_as_itself(client: TestClient, hub: Se
 
 
 def test_cards_come_in_order_with_links_and_a_cursor(
-    client: TestClient, hub: ServerState, fake: FakeWorkspace, token: dict[str, str]
+    client: TestClient, app_state: ServerState, fake: FakeWorkspace, token: dict[str, str]
 ) -> None:
-    url = f"/api/cards/{hub.first}?verdicts=noisy_label&sort=-noisy_label&limit=10"
+    url = f"/api/cards/{app_state.first}?verdicts=noisy_label&sort=-noisy_label&limit=10"
     first = client.get(url, headers=token).json()
     assert first["total"] == int((fake.table["verdict"] == "noisy_label").sum())
     assert (first["cursor"], len(first["cards"])) == (10, 10)
@@ -133,9 +139,9 @@ def test_cards_come_in_order_with_links_and_a_cursor(
 
 
 def test_decisions_made_meanwhile_do_not_shift_a_queue(
-    client: TestClient, hub: ServerState, fake: FakeWorkspace, token: dict[str, str]
+    client: TestClient, app_state: ServerState, fake: FakeWorkspace, token: dict[str, str]
 ) -> None:
-    url = f"/api/cards/{hub.first}?state=undecided&sort=-confidence&limit=5"
+    url = f"/api/cards/{app_state.first}?state=undecided&sort=-confidence&limit=5"
     first = client.get(url, headers=token).json()
     for card in first["cards"]:
         fake.decide(card["id"], "accept")
@@ -143,23 +149,26 @@ def test_decisions_made_meanwhile_do_not_shift_a_queue(
     assert [c["id"] for c in second["cards"]] == fake.ids(sort="-confidence")[5:10]
 
 
-def test_reordering_leaves_what_was_handed_out(client: TestClient, hub: ServerState, token: dict[str, str]) -> None:
-    first = client.get(f"/api/cards/{hub.first}?sort=-confidence&limit=5", headers=token).json()
+def test_reordering_leaves_what_was_handed_out(
+    client: TestClient, app_state: ServerState, token: dict[str, str]
+) -> None:
+    first = client.get(f"/api/cards/{app_state.first}?sort=-confidence&limit=5", headers=token).json()
     again = client.get(
-        f"/api/cards/{hub.first}?sort=confidence&limit=495&queue={first['queue']}&cursor=5&reorder=1", headers=token
+        f"/api/cards/{app_state.first}?sort=confidence&limit=495&queue={first['queue']}&cursor=5&reorder=1",
+        headers=token,
     ).json()
     ids = [c["id"] for c in first["cards"]] + [c["id"] for c in again["cards"]]
     more = client.get(
-        f"/api/cards/{hub.first}?limit=200&queue={again['queue']}&cursor={again['cursor']}", headers=token
+        f"/api/cards/{app_state.first}?limit=200&queue={again['queue']}&cursor={again['cursor']}", headers=token
     ).json()
     ids += [c["id"] for c in more["cards"]]
     assert len(ids) == len(set(ids)) >= 400
 
 
 def test_a_new_order_tells_what_changed_and_sends_only_cards_that_the_tab_lacks(
-    client: TestClient, hub: ServerState, fake: FakeWorkspace, token: dict[str, str]
+    client: TestClient, app_state: ServerState, fake: FakeWorkspace, token: dict[str, str]
 ) -> None:
-    url = f"/api/cards/{hub.first}?state=undecided&sort=-confidence"
+    url = f"/api/cards/{app_state.first}?state=undecided&sort=-confidence"
     first = client.get(f"{url}&limit=40", headers=token).json()
     held = [c["id"] for c in first["cards"]]
     for sample in held[:10]:
@@ -183,8 +192,10 @@ def test_a_new_order_tells_what_changed_and_sends_only_cards_that_the_tab_lacks(
     assert not {c["id"] for c in more["cards"]} & {*again["order"], *held[:20]}
 
 
-def test_an_order_that_is_not_by_suspicion_stays(client: TestClient, hub: ServerState, token: dict[str, str]) -> None:
-    url = f"/api/cards/{hub.first}?sort=label"
+def test_an_order_that_is_not_by_suspicion_stays(
+    client: TestClient, app_state: ServerState, token: dict[str, str]
+) -> None:
+    url = f"/api/cards/{app_state.first}?sort=label"
     first = client.get(f"{url}&limit=10", headers=token).json()
     again = client.get(f"{url}&limit=20&queue={first['queue']}&cursor=0&reorder=1", headers=token).json()
     assert again["round"] is None
@@ -192,57 +203,57 @@ def test_an_order_that_is_not_by_suspicion_stays(client: TestClient, hub: Server
 
 
 def test_samples_like_a_decided_one_are_shown_before_anything_is_decided(
-    client: TestClient, hub: ServerState, fake: FakeWorkspace, token: dict[str, str]
+    client: TestClient, app_state: ServerState, fake: FakeWorkspace, token: dict[str, str]
 ) -> None:
     sample = fake.table["sample_id"][20]
-    assert client.get(f"/api/like/{hub.first}?id={sample}", headers=token).json()["offer"] is None
+    assert client.get(f"/api/like/{app_state.first}?id={sample}", headers=token).json()["offer"] is None
     fake.decide(sample, "relabel", label="deer")
     before = len(fake.log)
-    offer = client.get(f"/api/like/{hub.first}", params={"id": sample}, headers=token).json()["offer"]
+    offer = client.get(f"/api/like/{app_state.first}", params={"id": sample}, headers=token).json()["offer"]
     assert len(fake.log) == before
     assert [t["id"] for t in offer["tiles"]] == offer["ids"]
     assert offer["count"] == 7
     assert client.get(offer["tiles"][0]["thumb"]).status_code == 200
     body = {"action": "relabel", "label": "deer", "batch_id": "b1", "expect": 7, "target": {"ids": offer["ids"]}}
     headers = {**token, "Origin": "http://testserver"}
-    assert client.post(f"/api/bulk/{hub.first}", json=body, headers=headers).json()["count"] == 7
-    undone = client.post(f"/api/undo/{hub.first}", json={"batch_id": "b1"}, headers=headers).json()
+    assert client.post(f"/api/bulk/{app_state.first}", json=body, headers=headers).json()["count"] == 7
+    undone = client.post(f"/api/undo/{app_state.first}", json={"batch_id": "b1"}, headers=headers).json()
     assert undone["count"] == 7
 
 
 def test_a_queue_that_is_gone_is_made_anew_and_says_so(
-    client: TestClient, hub: ServerState, token: dict[str, str]
+    client: TestClient, app_state: ServerState, token: dict[str, str]
 ) -> None:
-    answer = client.get(f"/api/cards/{hub.first}?queue=gone&cursor=50", headers=token).json()
+    answer = client.get(f"/api/cards/{app_state.first}?queue=gone&cursor=50", headers=token).json()
     assert answer["restarted"] is True
     assert answer["cursor"] == 100
 
 
 def test_cards_by_id_and_unknown_ids(
-    client: TestClient, hub: ServerState, fake: FakeWorkspace, token: dict[str, str]
+    client: TestClient, app_state: ServerState, fake: FakeWorkspace, token: dict[str, str]
 ) -> None:
     sample = fake.table["sample_id"][3]
-    answer = client.get(f"/api/cards/{hub.first}", params={"id": sample}, headers=token)
+    answer = client.get(f"/api/cards/{app_state.first}", params={"id": sample}, headers=token)
     assert [c["id"] for c in answer.json()["cards"]] == [sample]
-    assert client.get(f"/api/cards/{hub.first}?id=nobody", headers=token).status_code == 400
+    assert client.get(f"/api/cards/{app_state.first}?id=nobody", headers=token).status_code == 400
 
 
 def test_rows_page_through_a_filter(
-    client: TestClient, hub: ServerState, fake: FakeWorkspace, token: dict[str, str]
+    client: TestClient, app_state: ServerState, fake: FakeWorkspace, token: dict[str, str]
 ) -> None:
-    answer = client.get(f"/api/rows/{hub.first}?splits=test&offset=10&limit=7", headers=token).json()
+    answer = client.get(f"/api/rows/{app_state.first}?splits=test&offset=10&limit=7", headers=token).json()
     assert answer["total"] == int((fake.table["split"] == "test").sum())
     assert len(answer["rows"]) == 7
     assert answer["rows"][0]["thumb"].startswith("/api/thumb/")
 
 
 def test_a_filter_that_makes_no_sense_is_answered_with_a_sentence(
-    client: TestClient, hub: ServerState, token: dict[str, str]
+    client: TestClient, app_state: ServerState, token: dict[str, str]
 ) -> None:
-    answer = client.get(f"/api/rows/{hub.first}?verdicts=nonsense", headers=token)
+    answer = client.get(f"/api/rows/{app_state.first}?verdicts=nonsense", headers=token)
     assert answer.status_code == 400
     assert "nonsense" in answer.json()["error"]
-    assert client.get(f"/api/rows/{hub.first}?offset=x", headers=token).status_code == 400
+    assert client.get(f"/api/rows/{app_state.first}?offset=x", headers=token).status_code == 400
 
 
 # -- the map --------------------------------------------------------------------------------------------------------
@@ -256,25 +267,25 @@ def unframe(body: bytes) -> tuple[dict[str, Any], np.ndarray]:
 
 
 def test_points_and_colours_are_framed_arrays(
-    client: TestClient, hub: ServerState, fake: FakeWorkspace, token: dict[str, str]
+    client: TestClient, app_state: ServerState, fake: FakeWorkspace, token: dict[str, str]
 ) -> None:
-    answer = client.get(f"/api/points/{hub.first}", headers=token)
+    answer = client.get(f"/api/points/{app_state.first}", headers=token)
     head, xy = unframe(answer.content)
     assert np.allclose(xy, fake.table[["x", "y"]].to_numpy(np.float32))
     assert head["clusters"][0]["name"] == "bird"
-    again = client.get(f"/api/points/{hub.first}", headers={**token, "If-None-Match": answer.headers["etag"]})
+    again = client.get(f"/api/points/{app_state.first}", headers={**token, "If-None-Match": answer.headers["etag"]})
     assert again.status_code == 304
-    head, codes = unframe(client.get(f"/api/colours/{hub.first}/verdict", headers=token).content)
+    head, codes = unframe(client.get(f"/api/colours/{app_state.first}/verdict", headers=token).content)
     assert [head["names"][c] for c in codes[:20]] == fake.table["verdict"][:20].tolist()
-    head, scores = unframe(client.get(f"/api/colours/{hub.first}/ood", headers=token).content)
+    head, scores = unframe(client.get(f"/api/colours/{app_state.first}/ood", headers=token).content)
     assert scores.dtype == np.float32
-    assert client.get(f"/api/colours/{hub.first}/nothing", headers=token).status_code == 400
+    assert client.get(f"/api/colours/{app_state.first}/nothing", headers=token).status_code == 400
 
 
 def test_a_polygon_becomes_a_selection_that_can_be_added_to_and_taken_from(
-    client: TestClient, hub: ServerState, fake: FakeWorkspace, token: dict[str, str]
+    client: TestClient, app_state: ServerState, fake: FakeWorkspace, token: dict[str, str]
 ) -> None:
-    url, head = f"/api/inside/{hub.first}", {**token, **ORIGIN}
+    url, head = f"/api/inside/{app_state.first}", {**token, **ORIGIN}
     left = [[-9, -9], [0, -9], [0, 9], [-9, 9]]
     low = [[-9, -9], [9, -9], [9, 0], [-9, 0]]
     one = client.post(url, json={"polygons": [left]}, headers=head).json()
@@ -289,7 +300,7 @@ def test_a_polygon_becomes_a_selection_that_can_be_added_to_and_taken_from(
         headers=head,
     ).json()
     assert less["count"] == len(less["ids"]) == int(((fake.table["x"] <= 0) & (fake.table["y"] > 0)).sum())
-    rows = client.get(f"/api/rows/{hub.first}?selection={less['selection']}&limit=1", headers=token).json()
+    rows = client.get(f"/api/rows/{app_state.first}?selection={less['selection']}&limit=1", headers=token).json()
     assert rows["total"] == less["count"]
 
 
@@ -297,35 +308,36 @@ def test_a_polygon_becomes_a_selection_that_can_be_added_to_and_taken_from(
     "polygon", [[[0, 0], [1, 1]], [["a", 0], [1, 1], [0, 1]], [[0, 0], [float("inf"), 1], [0, 1]], "x"]
 )
 def test_polygons_that_are_none_are_refused(
-    client: TestClient, hub: ServerState, token: dict[str, str], polygon: Any
+    client: TestClient, app_state: ServerState, token: dict[str, str], polygon: Any
 ) -> None:
     body = json.dumps({"polygons": [polygon]})
     answer = client.post(
-        f"/api/inside/{hub.first}", content=body, headers={**token, **ORIGIN, "Content-Type": "application/json"}
+        f"/api/inside/{app_state.first}", content=body, headers={**token, **ORIGIN, "Content-Type": "application/json"}
     )
     assert answer.status_code == 400
 
 
 def test_hovering_over_an_older_map_is_told_to_reload(
-    client: TestClient, hub: ServerState, fake: FakeWorkspace, token: dict[str, str]
+    client: TestClient, app_state: ServerState, fake: FakeWorkspace, token: dict[str, str]
 ) -> None:
     assert (
-        client.get(f"/api/point/{hub.first}/3?g=g1", headers=token).json()["card"]["id"] == fake.table["sample_id"][3]
+        client.get(f"/api/point/{app_state.first}/3?g=g1", headers=token).json()["card"]["id"]
+        == fake.table["sample_id"][3]
     )
-    assert client.get(f"/api/point/{hub.first}/3?g=g0", headers=token).status_code == 409
-    assert client.get(f"/api/point/{hub.first}/500?g=g1", headers=token).status_code == 400
+    assert client.get(f"/api/point/{app_state.first}/3?g=g0", headers=token).status_code == 409
+    assert client.get(f"/api/point/{app_state.first}/500?g=g1", headers=token).status_code == 400
 
 
 # -- deciding -------------------------------------------------------------------------------------------------------
 
 
 def test_decisions_are_recorded_in_order_once_and_by_the_tokens_actor(
-    client: TestClient, hub: ServerState, fake: FakeWorkspace, token: dict[str, str]
+    client: TestClient, app_state: ServerState, fake: FakeWorkspace, token: dict[str, str]
 ) -> None:
     ids = fake.table["sample_id"][:3].tolist()
     batch = [{"decision_id": f"d{i}", "sample_id": s, "action": "accept", "actor": "eve"} for i, s in enumerate(ids)]
     batch.append({"decision_id": "bad", "sample_id": "nobody", "action": "accept"})
-    url, head = f"/api/decisions/{hub.first}", {**token, **ORIGIN}
+    url, head = f"/api/decisions/{app_state.first}", {**token, **ORIGIN}
     answer = client.post(url, json={"decisions": batch}, headers=head).json()
     assert [r["ok"] for r in answer["results"]] == [True, True, True, False]
     client.post(url, json={"decisions": batch}, headers=head)
@@ -336,13 +348,13 @@ def test_decisions_are_recorded_in_order_once_and_by_the_tokens_actor(
     "body", [{}, {"decisions": []}, {"decisions": "x"}, {"decisions": [{}] * 501}, {"decisions": [{"decision_id": 3}]}]
 )
 def test_batches_that_are_none_are_refused(
-    client: TestClient, hub: ServerState, token: dict[str, str], body: Any
+    client: TestClient, app_state: ServerState, token: dict[str, str], body: Any
 ) -> None:
-    assert client.post(f"/api/decisions/{hub.first}", json=body, headers={**token, **ORIGIN}).status_code == 422
+    assert client.post(f"/api/decisions/{app_state.first}", json=body, headers={**token, **ORIGIN}).status_code == 422
 
 
-def test_other_bodies_are_refused(client: TestClient, hub: ServerState, token: dict[str, str]) -> None:
-    url, head = f"/api/decisions/{hub.first}", {**token, **ORIGIN}
+def test_other_bodies_are_refused(client: TestClient, app_state: ServerState, token: dict[str, str]) -> None:
+    url, head = f"/api/decisions/{app_state.first}", {**token, **ORIGIN}
     assert (
         client.post(
             url, content=b"x=1", headers={**head, "Content-Type": "application/x-www-form-urlencoded"}
@@ -358,25 +370,25 @@ def test_other_bodies_are_refused(client: TestClient, hub: ServerState, token: d
 
 
 def test_a_bulk_action_reaches_exactly_the_printed_count_and_one_undo_takes_it_back(
-    client: TestClient, hub: ServerState, fake: FakeWorkspace, token: dict[str, str]
+    client: TestClient, app_state: ServerState, fake: FakeWorkspace, token: dict[str, str]
 ) -> None:
     head = {**token, **ORIGIN}
     n = int((fake.table["verdict"] == "ood").sum())
     body = {"action": "exclude", "target": {"filter": "verdicts=ood"}, "expect": n + 1}
-    conflict = client.post(f"/api/bulk/{hub.first}", json=body, headers=head)
+    conflict = client.post(f"/api/bulk/{app_state.first}", json=body, headers=head)
     assert (conflict.status_code, conflict.json()["count"], len(fake.log)) == (409, n, 0)
-    done = client.post(f"/api/bulk/{hub.first}", json={**body, "expect": n}, headers=head).json()
+    done = client.post(f"/api/bulk/{app_state.first}", json={**body, "expect": n}, headers=head).json()
     assert done["count"] == n == len(fake.current())
-    assert client.post(f"/api/undo/{hub.first}", json={}, headers=head).json()["count"] == n
+    assert client.post(f"/api/undo/{app_state.first}", json={}, headers=head).json()["count"] == n
     assert fake.current() == {}
 
 
 def test_a_bulk_action_reaches_a_selection(
-    client: TestClient, hub: ServerState, fake: FakeWorkspace, token: dict[str, str]
+    client: TestClient, app_state: ServerState, fake: FakeWorkspace, token: dict[str, str]
 ) -> None:
-    handle = hub.keep_selection(str(hub.first), fake.ids()[:7])
+    handle = app_state.keep_selection(str(app_state.first), fake.ids()[:7])
     body = {"action": "relabel", "label": "dog", "target": {"selection": handle}, "expect": 7}
-    assert client.post(f"/api/bulk/{hub.first}", json=body, headers={**token, **ORIGIN}).json()["count"] == 7
+    assert client.post(f"/api/bulk/{app_state.first}", json=body, headers={**token, **ORIGIN}).json()["count"] == 7
     assert {d.label for d in fake.log} == {"dog"}
 
 
@@ -391,38 +403,44 @@ def test_a_bulk_action_reaches_a_selection(
     ],
 )
 def test_bulk_actions_without_action_target_or_count_do_nothing(
-    client: TestClient, hub: ServerState, fake: FakeWorkspace, token: dict[str, str], body: Any
+    client: TestClient, app_state: ServerState, fake: FakeWorkspace, token: dict[str, str], body: Any
 ) -> None:
-    answer = client.post(f"/api/bulk/{hub.first}", json=body, headers={**token, **ORIGIN})
+    answer = client.post(f"/api/bulk/{app_state.first}", json=body, headers={**token, **ORIGIN})
     assert answer.status_code in (400, 409, 422)
     assert answer.json()["error"]
     assert fake.log == []
 
 
 def test_a_fault_of_our_own_is_a_sentence_not_a_trace(
-    client: TestClient, hub: ServerState, fake: FakeWorkspace, token: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    client: TestClient,
+    app_state: ServerState,
+    fake: FakeWorkspace,
+    token: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(fake, "rows", lambda *a: 1 / 0)
-    answer = client.get(f"/api/rows/{hub.first}", headers=token)
+    answer = client.get(f"/api/rows/{app_state.first}", headers=token)
     assert answer.status_code == 500
     assert "division" not in answer.text
     assert "Traceback" not in answer.text
 
 
-def test_a_token_past_half_its_life_is_renewed(client: TestClient, hub: ServerState) -> None:
+def test_a_token_past_half_its_life_is_renewed(client: TestClient, app_state: ServerState) -> None:
     import time
 
     from winnow.app.server import security
 
-    old = mint_token(hub.secret, str(hub.first), "ada", now=time.time() - 0.7 * security.TOKEN_SECONDS)
-    fresh = client.get(f"/api/labels/{hub.first}", headers={"Authorization": f"Bearer {old}"}).headers["X-Winnow-Token"]
-    assert client.get(f"/api/labels/{hub.first}", headers={"Authorization": f"Bearer {fresh}"}).status_code == 200
+    old = mint_token(app_state.secret, str(app_state.first), "ada", now=time.time() - 0.7 * security.TOKEN_SECONDS)
+    fresh = client.get(f"/api/labels/{app_state.first}", headers={"Authorization": f"Bearer {old}"}).headers[
+        "X-Winnow-Token"
+    ]
+    assert client.get(f"/api/labels/{app_state.first}", headers={"Authorization": f"Bearer {fresh}"}).status_code == 200
 
 
 def test_what_others_decided_since_is_told_in_order(
-    client: TestClient, hub: ServerState, fake: FakeWorkspace, token: dict[str, str]
+    client: TestClient, app_state: ServerState, fake: FakeWorkspace, token: dict[str, str]
 ) -> None:
-    url = f"/api/changes/{hub.first}"
+    url = f"/api/changes/{app_state.first}"
     assert client.get(url, headers=token).json() == {"head": 0, "more": False, "decisions": [], "classes": 0}
     for sample in fake.ids()[:3]:
         fake.decide(sample, "accept", actor="bob")

@@ -28,10 +28,10 @@ ORIGIN = {"Origin": "http://testserver"}
 class Client:
     """Asks as ada."""
 
-    def __init__(self, hub: ServerState) -> None:
-        self.key = str(hub.first)
+    def __init__(self, app_state: ServerState) -> None:
+        self.key = str(app_state.first)
         self.plain = TestClient(Starlette(routes=build_routes()))
-        self.headers = {"Authorization": f"Bearer {mint_token(hub.secret, self.key, 'ada')}"}
+        self.headers = {"Authorization": f"Bearer {mint_token(app_state.secret, self.key, 'ada')}"}
 
     def get(self, route: str, **params: Any) -> Any:
         head, _, tail = route.partition("/")
@@ -44,9 +44,9 @@ class Client:
 
 
 @pytest.fixture
-def client(hub: ServerState, fake: FakeWorkspace, tmp_path: Path) -> Client:
+def client(app_state: ServerState, fake: FakeWorkspace, tmp_path: Path) -> Client:
     fake.path = tmp_path / "kept"
-    return Client(hub)
+    return Client(app_state)
 
 
 def unframed(body: bytes, dtype: type) -> tuple[dict[str, Any], np.ndarray]:
@@ -155,7 +155,7 @@ def test_a_sprite_of_nonsense_is_refused(client: Client, ids: Any) -> None:
 # -- queues and how strict ------------------------------------------------------------------------------------------
 
 
-def test_the_queues_page_counts_what_its_links_hold(hub: ServerState, fake: FakeWorkspace) -> None:
+def test_the_queues_page_counts_what_its_links_hold(app_state: ServerState, fake: FakeWorkspace) -> None:
     text = html_of(open_page("queues"))
     assert "I have 30 clicks" in text
     assert "pick=thirty" in text
@@ -165,7 +165,7 @@ def test_the_queues_page_counts_what_its_links_hold(hub: ServerState, fake: Fake
     assert "it&#x27;s &lt;b&gt;odd&lt;/b&gt;" in text  # a class name that looks like markup
 
 
-def test_a_queue_with_nothing_in_it_is_no_link(hub: ServerState, fake: FakeWorkspace) -> None:
+def test_a_queue_with_nothing_in_it_is_no_link(app_state: ServerState, fake: FakeWorkspace) -> None:
     sample = fake.table["sample_id"][0]
     assert "state=disputed" not in html_of(open_page("queues"))
     fake.decide(sample, "accept", actor="ada")
@@ -194,7 +194,7 @@ def test_how_strict_acts_where_problems_are_listed() -> None:
     assert found.verdicts == filters.PROBLEMS
 
 
-def test_the_slider_says_what_each_rate_yields(hub: ServerState, fake: FakeWorkspace) -> None:
+def test_the_slider_says_what_each_rate_yields(app_state: ServerState, fake: FakeWorkspace) -> None:
     text = html_of(open_page("gallery", verdicts="ood", strict="0.1"))
     assert "At most 10 in 100 wrong" in text
     steps = [

@@ -16,7 +16,7 @@ from winnow.core import Filter
 
 
 @pytest.fixture
-def page(hub: ServerState, fake: FakeWorkspace, monkeypatch: pytest.MonkeyPatch) -> Page:
+def page(app_state: ServerState, fake: FakeWorkspace, monkeypatch: pytest.MonkeyPatch) -> Page:
     rows = [
         {"source": "<web>", "samples": 90, "mismatched": 0.333, "low": 0.23, "high": 0.45, "expected": 0.3},
         {"source": "book", "samples": 210, "mismatched": 0.0, "low": 0.0, "high": 0.02, "expected": 0.0},
@@ -24,7 +24,14 @@ def page(hub: ServerState, fake: FakeWorkspace, monkeypatch: pytest.MonkeyPatch)
     table: dict[str, Any] = {"name": "pair_quality", "skipped": "", "summary": "30 of 300.", "rows": rows}
     monkeypatch.setattr(fake, "dataset_checks", lambda: [{**table, "examples": [fake.ids()[:5], []]}])
     return Page(
-        "overview", str(hub.first), fake, replace(fake.info(), modality="pair"), Filter(), fake.counts(), "", "ada"
+        "overview",
+        str(app_state.first),
+        fake,
+        replace(fake.info(), modality="pair"),
+        Filter(),
+        fake.counts(),
+        "",
+        "ada",
     )
 
 

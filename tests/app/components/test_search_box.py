@@ -20,7 +20,7 @@ ORIGIN = {"Origin": "http://testserver"}
 
 
 @pytest.fixture
-def client(hub: ServerState) -> TestClient:
+def client(app_state: ServerState) -> TestClient:
     return TestClient(Starlette(routes=build_routes()))
 
 
@@ -46,28 +46,28 @@ def test_a_search_is_part_of_the_link_and_has_chips() -> None:
 
 
 @pytest.fixture
-def headers(hub: ServerState) -> dict[str, str]:
-    return {"Authorization": f"Bearer {mint_token(hub.secret, str(hub.first), 'ada')}"}
+def headers(app_state: ServerState) -> dict[str, str]:
+    return {"Authorization": f"Bearer {mint_token(app_state.secret, str(app_state.first), 'ada')}"}
 
 
 def test_the_route_answers_nearest_first_and_says_how(
-    client: TestClient, hub: ServerState, headers: dict[str, str]
+    client: TestClient, app_state: ServerState, headers: dict[str, str]
 ) -> None:
-    answer = client.get(f"/api/search/{hub.first}?find=red&limit=3", headers=headers).json()
+    answer = client.get(f"/api/search/{app_state.first}?find=red&limit=3", headers=headers).json()
     assert len(answer["rows"]) == 3
     assert answer["rows"][0]["similarity"] == pytest.approx(0.9)
     assert "full text" in answer["notice"]
-    assert client.get(f"/api/search/{hub.first}?q=red&limit=1", headers=headers).status_code == 200
-    bare = client.get(f"/api/search/{hub.first}", headers=headers)
+    assert client.get(f"/api/search/{app_state.first}?q=red&limit=1", headers=headers).status_code == 200
+    bare = client.get(f"/api/search/{app_state.first}", headers=headers)
     assert bare.status_code == 400
     assert "needs words" in bare.json()["error"]
 
 
 def test_a_file_is_brought_and_kept_under_a_handle(
-    client: TestClient, hub: ServerState, headers: dict[str, str]
+    client: TestClient, app_state: ServerState, headers: dict[str, str]
 ) -> None:
     def bring(data: object) -> tuple[int, dict[str, str]]:
-        answer = client.post(f"/api/bring/{hub.first}", json={"data": data}, headers={**headers, **ORIGIN})
+        answer = client.post(f"/api/bring/{app_state.first}", json={"data": data}, headers={**headers, **ORIGIN})
         return answer.status_code, answer.json()
 
     assert bring(base64.b64encode(b"picture").decode()) == (200, {"file": "0123456789abcdef"})
@@ -80,13 +80,13 @@ def test_a_file_is_brought_and_kept_under_a_handle(
         status, body = bring(data)
         assert status == 400
         assert said in body["error"]
-    assert client.post(f"/api/bring/{hub.first}", json={}, headers=ORIGIN).status_code == 401
+    assert client.post(f"/api/bring/{app_state.first}", json={}, headers=ORIGIN).status_code == 401
 
 
 def test_the_encoder_is_loaded_while_words_are_typed(
-    client: TestClient, hub: ServerState, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    client: TestClient, app_state: ServerState, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ready: list[bool] = []
     monkeypatch.setattr(FakeSearcher, "prepare", lambda self: ready.append(True), raising=False)
-    assert client.get(f"/api/warm/{hub.first}", headers=headers).json() == {"ready": True}
+    assert client.get(f"/api/warm/{app_state.first}", headers=headers).json() == {"ready": True}
     assert ready == [True]

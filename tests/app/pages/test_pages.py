@@ -50,7 +50,7 @@ def _walk(block: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", OWN)
-def test_every_page_draws_with_its_question(hub: ServerState, name: str) -> None:
+def test_every_page_draws_with_its_question(app_state: ServerState, name: str) -> None:
     text = html_of(open_page(name))
     assert "<h1>" in text
     assert "Pictures" in text
@@ -58,22 +58,22 @@ def test_every_page_draws_with_its_question(hub: ServerState, name: str) -> None
 
 
 @pytest.mark.parametrize("name", OWN)
-def test_every_page_says_what_to_do_when_no_dataset_is_open(empty_hub: ServerState, name: str) -> None:
+def test_every_page_says_what_to_do_when_no_dataset_is_open(empty_state: ServerState, name: str) -> None:
     text = html_of(open_page(name))
     assert "Choose a dataset" in text or "Scan a new dataset" in text
 
 
-def test_a_link_to_a_dataset_that_is_not_here_says_so(hub: ServerState) -> None:
+def test_a_link_to_a_dataset_that_is_not_here_says_so(app_state: ServerState) -> None:
     text = html_of(open_page("overview", ws="deadbeef0000"))
     assert "has not been opened on this computer" in text
 
 
-def test_text_from_data_is_never_markup(hub: ServerState) -> None:
+def test_text_from_data_is_never_markup(app_state: ServerState) -> None:
     for name in OWN:
         assert "<b>odd</b>" not in html_of(open_page(name))
 
 
-def test_the_overview_counts_what_the_workspace_counts(hub: ServerState, fake: FakeWorkspace) -> None:
+def test_the_overview_counts_what_the_workspace_counts(app_state: ServerState, fake: FakeWorkspace) -> None:
     text = html_of(open_page("overview"))
     for kind, n in fake.table["verdict"].value_counts().items():
         assert f"<b>{n}</b>" in text, kind
@@ -81,12 +81,12 @@ def test_the_overview_counts_what_the_workspace_counts(hub: ServerState, fake: F
     assert "CLIP could not be downloaded" in text
 
 
-def test_a_failed_stage_is_named_with_the_way_to_get_it(hub: ServerState, fake: FakeWorkspace) -> None:
+def test_a_failed_stage_is_named_with_the_way_to_get_it(app_state: ServerState, fake: FakeWorkspace) -> None:
     fake.failures = {"map": "UMAP ran out of memory."}
     assert "Map is missing: UMAP ran out of memory. Scan again" in html_of(open_page("overview"))
 
 
-def test_a_filter_in_the_url_is_a_chip_and_narrows_the_counts(hub: ServerState, fake: FakeWorkspace) -> None:
+def test_a_filter_in_the_url_is_a_chip_and_narrows_the_counts(app_state: ServerState, fake: FakeWorkspace) -> None:
     text = html_of(open_page("overview", verdicts="ood", splits="test"))
     n = int(((fake.table["verdict"] == "ood") & (fake.table["split"] == "test")).sum())
     assert f"{n} of 500" in text
@@ -94,23 +94,23 @@ def test_a_filter_in_the_url_is_a_chip_and_narrows_the_counts(hub: ServerState, 
     assert "Remove filter Split: test" in text
 
 
-def test_a_nonsense_filter_is_dropped_with_a_sentence(hub: ServerState) -> None:
+def test_a_nonsense_filter_is_dropped_with_a_sentence(app_state: ServerState) -> None:
     text = html_of(open_page("overview", verdicts="nonsense"))
     assert "nonsense" in text
     assert "500 samples" in text
 
 
-def test_filters_that_match_nothing_say_so(hub: ServerState) -> None:
+def test_filters_that_match_nothing_say_so(app_state: ServerState) -> None:
     assert "No sample matches these filters" in html_of(open_page("overview", text="no such id"))
 
 
-def test_the_url_says_what_the_page_shows(hub: ServerState) -> None:
+def test_the_url_says_what_the_page_shows(app_state: ServerState) -> None:
     at = open_page("overview", verdicts="ood")
-    assert at.query_params["ws"] in (hub.first, [hub.first])
+    assert at.query_params["ws"] in (app_state.first, [app_state.first])
     assert at.query_params["verdicts"] in ("ood", ["ood"])
 
 
-def test_history_shows_decisions_and_the_way_back(hub: ServerState, fake: FakeWorkspace) -> None:
+def test_history_shows_decisions_and_the_way_back(app_state: ServerState, fake: FakeWorkspace) -> None:
     assert "Nothing has been decided yet" in html_of(open_page("history"))
     ids = fake.ids()
     fake.decide(ids[0], "relabel", label="dog", actor="ada")
@@ -123,7 +123,7 @@ def test_history_shows_decisions_and_the_way_back(hub: ServerState, fake: FakeWo
     assert "bob" in text
 
 
-def test_classes_show_facts_about_the_whole_dataset(hub: ServerState) -> None:
+def test_classes_show_facts_about_the_whole_dataset(app_state: ServerState) -> None:
     text = html_of(open_page("classes"))
     assert "5 classes; none is rare." in text
     assert "&lt;b&gt;cat" in text, "what the data says is shown as text"
@@ -131,7 +131,7 @@ def test_classes_show_facts_about_the_whole_dataset(hub: ServerState) -> None:
     assert "0.25" in text
 
 
-def test_export_counts_by_decision(hub: ServerState, fake: FakeWorkspace) -> None:
+def test_export_counts_by_decision(app_state: ServerState, fake: FakeWorkspace) -> None:
     fake.decide_many(fake.ids()[:20], "exclude", actor="ada")
     text = html_of(open_page("export"))
     assert "480 rows" in text
@@ -139,7 +139,7 @@ def test_export_counts_by_decision(hub: ServerState, fake: FakeWorkspace) -> Non
 
 
 def test_a_page_that_breaks_shows_no_trace(
-    hub: ServerState, fake: FakeWorkspace, monkeypatch: pytest.MonkeyPatch
+    app_state: ServerState, fake: FakeWorkspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from winnow.app.server.error_page import on_script_error
 
@@ -158,7 +158,7 @@ def test_every_page_has_a_view() -> None:
 
 
 def test_a_path_is_previewed_and_scanned_in_a_process_of_its_own(
-    hub: ServerState, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    app_state: ServerState, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from winnow.app.session import scans
 
@@ -180,14 +180,14 @@ def test_a_path_is_previewed_and_scanned_in_a_process_of_its_own(
     assert not at.exception
 
 
-def test_a_path_that_is_not_there_is_refused_with_a_sentence(hub: ServerState, tmp_path: Path) -> None:
+def test_a_path_that_is_not_there_is_refused_with_a_sentence(app_state: ServerState, tmp_path: Path) -> None:
     at = open_page("new")
     at.text_input(key="w-path").set_value(str(tmp_path / "nowhere.csv")).run()
     assert not at.exception
     assert "does not exist" in html_of(at)
 
 
-def test_a_running_scan_is_followed_on_the_page(hub: ServerState, fake: FakeWorkspace) -> None:
+def test_a_running_scan_is_followed_on_the_page(app_state: ServerState, fake: FakeWorkspace) -> None:
     import time
 
     job = fake.path / "job"

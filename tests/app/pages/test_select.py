@@ -11,7 +11,7 @@ import streamlit as st
 
 from tests.app.pages.test_pages import html_of, open_page
 from winnow.app.components.subset_cards import payoff_card, payoff_ended, payoff_waiting
-from winnow.app.server import state as hubs
+from winnow.app.server import state as states
 from winnow.app.session.exports import ExportJob
 from winnow.core import Cancelled, Comparisons, SubsetRequest, Workspace, comparison_mark
 from winnow.core.types import Progress
@@ -20,8 +20,10 @@ from winnow.core.types import Progress
 @pytest.fixture
 def real(tiny_ws: Path, tmp_path: Path) -> Iterator[Workspace]:
     with Workspace.open(tiny_ws, actor="ada") as ws:
-        made = hubs.configure(
-            hubs.ServerState(secret=b"0" * 32, actor="ada", opener=lambda path, actor: ws, directory=tmp_path / "state")
+        made = states.configure(
+            states.ServerState(
+                secret=b"0" * 32, actor="ada", opener=lambda path, actor: ws, directory=tmp_path / "state"
+            )
         )
         made.add(tiny_ws)
         st.cache_data.clear()

@@ -10,7 +10,7 @@ import pytest
 from tests.helpers.fake_workspace import FakeWorkspace
 from winnow.app.components.page_frame import Page
 from winnow.app.pages import queues
-from winnow.app.server.state import ServerState, hub
+from winnow.app.server.state import ServerState, server_state
 from winnow.app.session import state
 from winnow.core import Filter
 
@@ -21,12 +21,12 @@ def fact(cluster: int, said: str, samples: int) -> dict[str, Any]:
 
 
 @pytest.fixture
-def page(hub: ServerState, fake: FakeWorkspace, monkeypatch: pytest.MonkeyPatch) -> Page:
+def page(app_state: ServerState, fake: FakeWorkspace, monkeypatch: pytest.MonkeyPatch) -> Page:
     ids = fake.ids()
     rows = [fact(3, "more samples are hard", 12), fact(4, "rare but coherent", 9), fact(5, "more labels look wrong", 7)]
     table = {"name": "rare_slice", "rows": rows, "examples": [ids[:12], ids[20:25], ids[30:37]]}
     monkeypatch.setattr(fake, "dataset_checks", lambda: [table])
-    return Page("queues", str(hub.first), fake, fake.info(), Filter(), fake.counts(), "", "ada")
+    return Page("queues", str(app_state.first), fake, fake.info(), Filter(), fake.counts(), "", "ada")
 
 
 def test_wrong_labels_come_first_with_counts_and_examples(page: Page) -> None:
@@ -45,7 +45,7 @@ def test_a_group_opens_its_samples_in_review(page: Page, fake: FakeWorkspace, mo
     monkeypatch.setattr(queues, "open_page", lambda name: None)
     queues.open_group(page, 0)
     s = state.session()
-    assert list(hub().selection(page.key, s.selection or "")) == fake.ids()[30:37]
+    assert list(server_state().selection(page.key, s.selection or "")) == fake.ids()[30:37]
     assert s.sort == "-noisy_label"
     s.selection = None
     queues.open_group(page, 9)

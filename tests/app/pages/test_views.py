@@ -21,8 +21,8 @@ from winnow.core.types import Kind
 
 
 @pytest.fixture
-def page(hub: ServerState, fake: FakeWorkspace) -> Page:
-    return Page("duplicates", str(hub.first), fake, fake.info(), Filter(), fake.counts(), "", "ada")
+def page(app_state: ServerState, fake: FakeWorkspace) -> Page:
+    return Page("duplicates", str(app_state.first), fake, fake.info(), Filter(), fake.counts(), "", "ada")
 
 
 # -- duplicates -----------------------------------------------------------------------------------------------------

@@ -75,18 +75,18 @@ import sys
 from pathlib import Path
 from streamlit.testing.v1 import AppTest
 from winnow.app import main
-from winnow.app.server import state as hubs
+from winnow.app.server import state as states
 from winnow.core import Filter
 
-hub = hubs.configure(hubs.ServerState(actor="ada", directory=Path(sys.argv[2])))
-key = hub.add(Path(sys.argv[1]))
+app_state = states.configure(states.ServerState(actor="ada", directory=Path(sys.argv[2])))
+key = app_state.add(Path(sys.argv[1]))
 main._warm_up()
 test = AppTest.from_file(str(Path(main.__file__).parent / "pages" / "script.py"), default_timeout=60).run()
 assert not test.exception, test.exception
-rows = hub.workspace(key).rows(Filter(), "-confidence", 0, 20)
+rows = app_state.workspace(key).rows(Filter(), "-confidence", 0, 20)
 assert len(rows) == 20
-assert hub.workspace(key).thumbnail(rows[0]["sample_id"])
-assert hub.workspace(key).cards([rows[0]["sample_id"]])
+assert app_state.workspace(key).thumbnail(rows[0]["sample_id"])
+assert app_state.workspace(key).cards([rows[0]["sample_id"]])
 heavy = "torch faiss sklearn scipy.stats scipy.sparse umap numba cleanvision matplotlib open_clip transformers datasets"
 print("loaded:", *[name for name in heavy.split() if name in sys.modules])
 """

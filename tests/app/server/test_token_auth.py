@@ -41,7 +41,7 @@ def cookie(made: TokenAuthenticator, value: str) -> str:
 
 
 def client(made: TokenAuthenticator | None) -> TestClient:
-    layers = [Middleware(SecurityHeadersMiddleware), Middleware(TokenMiddleware, door=lambda: made)]
+    layers = [Middleware(SecurityHeadersMiddleware), Middleware(TokenMiddleware, authenticator=lambda: made)]
     return TestClient(Starlette(routes=build_routes(), middleware=layers), follow_redirects=False)
 
 
@@ -125,10 +125,10 @@ def test_guessing_is_slowed_down_for_one_and_for_all() -> None:
         "/enter",
     ],
 )
-def test_nothing_answers_without_a_pass(hub: ServerState, path: str) -> None:
-    hub.door = door()
+def test_nothing_answers_without_a_pass(app_state: ServerState, path: str) -> None:
+    app_state.authenticator = door()
     for method in ("GET", "HEAD", "PUT", "DELETE", "OPTIONS"):
-        answer = client(hub.door).request(method, path)
+        answer = client(app_state.authenticator).request(method, path)
         assert answer.status_code in (401, 403, 429), (method, path)
         assert b"digit" not in answer.content
         assert "set-cookie" not in answer.headers
@@ -148,11 +148,11 @@ def test_a_websocket_without_a_pass_is_closed() -> None:
     assert sent == [{"type": "websocket.close", "code": 4401}]
 
 
-def test_health_answers_and_says_nothing(hub: ServerState) -> None:
+def test_health_answers_and_says_nothing(app_state: ServerState) -> None:
     assert client(door()).get("/api/health").json().keys() == {"status", "version"}
 
 
-def test_the_token_of_a_link_is_taken_out_of_the_address_at_once(hub: ServerState) -> None:
+def test_the_token_of_a_link_is_taken_out_of_the_address_at_once(app_state: ServerState) -> None:
     answer = client(door()).get(f"/review?verdicts=ood&token={TOKEN}&sort=x")
     assert (answer.status_code, answer.headers["location"]) == (303, "/review?verdicts=ood&sort=x")
     said = answer.headers["set-cookie"]
@@ -161,7 +161,7 @@ def test_the_token_of_a_link_is_taken_out_of_the_address_at_once(hub: ServerStat
     assert TOKEN not in said
 
 
-def test_the_form_lets_in_and_sends_back_to_where_one_was(hub: ServerState) -> None:
+def test_the_form_lets_in_and_sends_back_to_where_one_was(app_state: ServerState) -> None:
     made = client(door())
     page = made.get("/map?classes=%22%3E%3Cscript%3E")
     assert page.status_code == 401
@@ -181,19 +181,19 @@ def test_the_form_lets_in_and_sends_back_to_where_one_was(hub: ServerState) -> N
 @pytest.mark.parametrize(
     "to", ["//evil.example", "/\\evil.example", "http://evil.example", "javascript:alert(1)", "/a\r\nX: y", ""]
 )
-def test_nobody_is_sent_to_another_site(hub: ServerState, to: str) -> None:
+def test_nobody_is_sent_to_another_site(app_state: ServerState, to: str) -> None:
     answer = client(door()).post("/enter", data={"token": TOKEN, "next": to}, headers={"Origin": "http://testserver"})
     assert answer.headers["location"] == "/"
 
 
 @pytest.mark.parametrize("headers", [{}, {"Origin": "http://evil.example"}, {"Origin": "null"}])
-def test_another_site_cannot_send_the_form(hub: ServerState, headers: dict[str, str]) -> None:
+def test_another_site_cannot_send_the_form(app_state: ServerState, headers: dict[str, str]) -> None:
     answer = client(door()).post("/enter", data={"token": TOKEN}, headers=headers)
     assert answer.status_code == 403
     assert "set-cookie" not in answer.headers
 
 
-def test_a_large_form_is_refused(hub: ServerState) -> None:
+def test_a_large_form_is_refused(app_state: ServerState) -> None:
     answer = client(door()).post("/enter", data={"token": "x" * 10_000}, headers={"Origin": "http://testserver"})
     assert answer.status_code == 413
 
@@ -204,76 +204,78 @@ def test_a_large_form_is_refused(hub: ServerState) -> None:
 def test_beyond_this_computer_somebody_is_asked_who_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WINNOW_TOKEN", raising=False)
     with pytest.raises(WinnowError, match=r"--token auto.*--no-auth"):
-        server.open_door("0.0.0.0", 8501, [], no_auth=False)
-    tokens, said = server.open_door("0.0.0.0", 8501, ["auto"], no_auth=False)
+        server.resolve_access("0.0.0.0", 8501, [], no_auth=False)
+    tokens, said = server.resolve_access("0.0.0.0", 8501, ["auto"], no_auth=False)
     assert next(iter(tokens)) in "\n".join(said)
     assert any("samples, labels and decisions" in line for line in said)
-    assert server.open_door("0.0.0.0", 8501, [], no_auth=True)[0] == {}
-    assert "nobody is asked" in server.open_door("0.0.0.0", 8501, [], no_auth=True)[1][0]
+    assert server.resolve_access("0.0.0.0", 8501, [], no_auth=True)[0] == {}
+    assert "nobody is asked" in server.resolve_access("0.0.0.0", 8501, [], no_auth=True)[1][0]
     with pytest.raises(WinnowError, match="Choose one"):
-        server.open_door("0.0.0.0", 8501, ["auto"], no_auth=True)
-    assert server.open_door("127.0.0.1", 8501, [], no_auth=False) == ({}, [])
+        server.resolve_access("0.0.0.0", 8501, ["auto"], no_auth=True)
+    assert server.resolve_access("127.0.0.1", 8501, [], no_auth=False) == ({}, [])
     monkeypatch.setenv("WINNOW_TOKEN", TOKEN)
-    tokens, said = server.open_door("::", 8501, [], no_auth=False)
+    tokens, said = server.resolve_access("::", 8501, [], no_auth=False)
     assert tokens == {TOKEN: ""}
     assert TOKEN not in "\n".join(said)  # what somebody chose is not shown again
     monkeypatch.delenv("WINNOW_TOKEN")
     monkeypatch.setattr("winnow.app.server.signin.configured", lambda: True)
-    assert "signs in" in server.open_door("0.0.0.0", 8501, [], no_auth=False)[1][0]
+    assert "signs in" in server.resolve_access("0.0.0.0", 8501, [], no_auth=False)[1][0]
 
 
-def test_a_shared_server_opens_only_what_it_was_started_on(hub: ServerState, tmp_path: Path) -> None:
+def test_a_shared_server_opens_only_what_it_was_started_on(app_state: ServerState, tmp_path: Path) -> None:
     other = tmp_path / "private.winnow"
     other.mkdir()
     (other / "workspace.json").write_text("{}")
-    hub.remember(hub.add(other))
-    hub._paths.pop(key_of(other))
-    assert hub.path(key_of(other)) == other
-    hub._paths.pop(key_of(other))
-    hub.shared = True
+    app_state.remember(app_state.add(other))
+    app_state._paths.pop(key_of(other))
+    assert app_state.path(key_of(other)) == other
+    app_state._paths.pop(key_of(other))
+    app_state.shared = True
     with pytest.raises(WorkspaceError):
-        hub.path(key_of(other))
-    assert other not in [p for _, p in hub.recent()]
+        app_state.path(key_of(other))
+    assert other not in [p for _, p in app_state.recent()]
 
 
-def test_a_name_with_a_role_is_not_for_whoever_says_it(hub: ServerState, fake: FakeWorkspace) -> None:
+def test_a_name_with_a_role_is_not_for_whoever_says_it(app_state: ServerState, fake: FakeWorkspace) -> None:
     fake.roles.set("ada", "owner", by="ada")
     fake.roles.set_default("viewer", by="ada")
-    hub.admit(fake, "ada", proven=False)  # alone on this computer
-    hub.shared = True
-    hub.admit(fake, "ada", proven=True)
-    hub.admit(fake, "guest", proven=False)
+    app_state.admit(fake, "ada", proven=False)  # alone on this computer
+    app_state.shared = True
+    app_state.admit(fake, "ada", proven=True)
+    app_state.admit(fake, "guest", proven=False)
     for name in ("ada", "ADA", " ada "):
         with pytest.raises(NotAllowed, match="kept for that person"):
-            hub.admit(fake, name, proven=False)
+            app_state.admit(fake, name, proven=False)
     fake.roles.set_default("none", by="ada")
     with pytest.raises(NotAllowed):
-        hub.admit(fake, "guest", proven=True)
+        app_state.admit(fake, "guest", proven=True)
 
 
-def test_only_a_named_owner_who_signed_in_opens_paths_of_a_shared_server(hub: ServerState, fake: FakeWorkspace) -> None:
-    assert hub.may_scan("anybody", proven=False)
-    hub.shared = True
-    assert not hub.may_scan("ada", proven=True)  # owner as everybody is: not enough for the computer's files
+def test_only_a_named_owner_who_signed_in_opens_paths_of_a_shared_server(
+    app_state: ServerState, fake: FakeWorkspace
+) -> None:
+    assert app_state.may_scan("anybody", proven=False)
+    app_state.shared = True
+    assert not app_state.may_scan("ada", proven=True)  # owner as everybody is: not enough for the computer's files
     fake.roles.set("ada", "owner", by="ada")
-    assert hub.may_scan("ada", proven=True)
-    assert not hub.may_scan("ada", proven=False)
-    assert not hub.may_scan("bob", proven=True)
+    assert app_state.may_scan("ada", proven=True)
+    assert not app_state.may_scan("ada", proven=False)
+    assert not app_state.may_scan("bob", proven=True)
 
 
-def test_routes_answer_403_in_words_to_who_may_not(hub: ServerState, fake: FakeWorkspace) -> None:
+def test_routes_answer_403_in_words_to_who_may_not(app_state: ServerState, fake: FakeWorkspace) -> None:
     fake.roles.set("olga", "owner", by="olga")
     fake.roles.set_default("none", by="olga")
     http = client(None)
 
     def ask(actor: str, proven: bool) -> Any:
-        token = mint_token(hub.secret, str(hub.first), actor, proven=proven)
-        return http.get(f"/api/rows/{hub.first}", headers={"Authorization": f"Bearer {token}"})
+        token = mint_token(app_state.secret, str(app_state.first), actor, proven=proven)
+        return http.get(f"/api/rows/{app_state.first}", headers={"Authorization": f"Bearer {token}"})
 
     assert ask("olga", True).status_code == 200
     assert ask("eve", True).status_code == 403
     assert "only a viewer may look" in ask("eve", True).json()["error"]
-    hub.shared = True
+    app_state.shared = True
     assert ask("olga", False).status_code == 403
 
 
@@ -286,7 +288,7 @@ def test_a_token_is_renewed_for_a_week_at_most() -> None:
         assert read_token(SECRET, f"Bearer {token}", "w", now=now).stale(now) is renewed
 
 
-def test_every_answer_tells_the_browser_what_never_happens_here(hub: ServerState) -> None:
+def test_every_answer_tells_the_browser_what_never_happens_here(app_state: ServerState) -> None:
     answer = client(None).get("/api/health")
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["x-frame-options"] == "DENY"
