@@ -1,4 +1,7 @@
-"""The app: one Streamlit script and the routes beside it. ``streamlit run app/main.py`` and ``winnow app`` start it."""
+"""The app: one Streamlit script, and the routes beside it.
+
+``streamlit run app/main.py`` and ``winnow app`` start it.
+"""
 
 from __future__ import annotations
 
@@ -31,18 +34,19 @@ def prefix() -> str:
 
 
 def _warm_up() -> None:
-    """Load the first page and the first dataset while the browser is still on its way; other pages load when they are
-    opened, so that what only they need (scipy, faiss) does not stand in the way of the first picture.
+    """Load the first page and the first dataset before the browser asks for them.
+
+    Other pages load when they are opened, so that what only they need (scipy, faiss) does not delay the first picture.
     """
     try:
         importlib.import_module("winnow.app.pages.router")
         if first := server_state().first:
             workspace = server_state().workspace(first)
-            workspace.counts()  # every page begins with them; the first time reads labels and ids
+            workspace.counts()  # shown on every page; the first call reads labels and ids
             if workspace.info().has_map:
                 workspace.points()  # the sidebar names the clusters
         importlib.import_module(f"winnow.app.pages.{'overview' if first else 'home'}")
-    except WinnowError as error:  # the page says it in its place
+    except WinnowError as error:  # the page shows it
         LOG.info("Nothing to warm up: %s", error)
 
 
@@ -54,7 +58,7 @@ async def _lifespan(_: st.App) -> AsyncIterator[None]:
 
 
 app = st.App(
-    # not beside pages/: Streamlit takes a folder of that name next to its script for pages of its own
+    # in pages/, not beside it: Streamlit takes a folder "pages" next to its script for pages of its own
     Path(__file__).parent / "pages" / "script.py",
     routes=build_routes(),
     middleware=[
@@ -66,4 +70,4 @@ app = st.App(
     on_script_error=on_script_error,
     lifespan=_lifespan,
 )
-"""The ASGI application, by this name and in one statement: ``streamlit run`` looks for it in the source."""
+"""The ASGI application. The name and the single statement matter: ``streamlit run`` looks for them in the source."""

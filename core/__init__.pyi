@@ -23,10 +23,12 @@ from .explore.results import WorkspaceInfo as WorkspaceInfo
 from .explore.search import MAX_WORDS as MAX_WORDS
 from .explore.verdict_style import STYLES as STYLES
 from .explore.verdict_style import VerdictStyle as VerdictStyle
+from .explore.zero_shot import NewClass as NewClass
 from .export.formats.base import ExportResult as ExportResult
 from .features.encoders import EncoderInfo as EncoderInfo
 from .features.encoders import catalogue as catalogue
 from .features.prompts import ClassFit as ClassFit
+from .features.prompts import Prompts as Prompts
 from .pipeline.config import ScanConfig as ScanConfig
 from .pipeline.job import cancel_scan as cancel_scan
 from .pipeline.job import scan_status as scan_status

@@ -1,1 +1,4 @@
-"""The routes beside Streamlit, by what they serve. ``winnow.app.server.routes`` puts them together."""
+"""The routes beside Streamlit, one module for each resource; ``winnow.app.server.routes`` lists them.
+
+In: checked requests (:class:`winnow.app.api.endpoint.Call`). Out: JSON, framed arrays and pictures.
+"""

@@ -1,8 +1,9 @@
-"""POST /api/decisions, /api/bulk and /api/undo: what a person decides, recorded as it happens."""
+"""Decisions: POST /api/decisions, /api/bulk and /api/undo, and GET /api/changes."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from winnow.app.api.endpoint import Call, Conflict
@@ -23,10 +24,11 @@ def _text(item: dict[str, Any], name: str) -> str | None:
 
 
 def decisions(call: Call) -> dict[str, Any]:
-    """``{decisions: [{decision_id, sample_id, action, label?, supersedes?, reason?, settles?}, …]}`` → ``{results, saved_at}``.
+    """Record a batch of decisions in order, by the token's actor.
 
-    Recorded in order; a ``decision_id`` that is already there is a no-op with the same answer, so a batch can be sent
-    again. The actor is the token's. One result per decision: ``{decision_id, status, error?, …}``.
+    ``{decisions: [{decision_id, sample_id, action, label?, supersedes?, reason?, settles?}, …]}`` → ``{results:
+    [{decision_id, ok, error?, …}, …], saved_at}``. A ``decision_id`` that is already in the log changes nothing and
+    gets the same answer, so a batch can be sent again.
     """
     batch = (call.body or {}).get("decisions")
     if not isinstance(batch, list) or not batch or not all(isinstance(item, dict) for item in batch):
@@ -34,32 +36,33 @@ def decisions(call: Call) -> dict[str, Any]:
     if len(batch) > MAX_BATCH:
         raise DecisionError(f"A batch holds at most {MAX_BATCH} decisions, not {len(batch):,}. Send it in parts.")
     clean: list[dict[str, Any]] = [{name: _text(item, name) for name in FIELDS if name in item} for item in batch]
-    for item, kept in zip(batch, clean, strict=True):
+    for item, checked in zip(batch, clean, strict=True):
         if item.get("settles") is True:
-            kept["settles"] = True
+            checked["settles"] = True
     return {"results": call.workspace.record(clean, actor=call.claims.actor), "saved_at": time.time()}
 
 
-def _target(call: Call, target: dict[str, Any]) -> list[str]:
+def _target(call: Call, target: dict[str, Any]) -> Sequence[str]:
     if (handle := target.get("selection")) is not None:
         ids = call.server.selection(call.key, str(handle))
         if target.get("filter"):
-            return list(call.workspace.ids(filters.with_ids(filters.from_query(str(target["filter"])), ids)))
+            return call.workspace.ids(filters.with_ids(filters.from_query(str(target["filter"])), ids))
         return ids
-    if (ids := target.get("ids")) is not None:
-        if not isinstance(ids, list) or not all(isinstance(i, str) for i in ids):
+    if (listed := target.get("ids")) is not None:
+        if not isinstance(listed, list) or not all(isinstance(i, str) for i in listed):
             raise QueryError("ids must be a list of sample ids.")
-        return list(dict.fromkeys(ids))
+        return list(dict.fromkeys(listed))
     if (query := target.get("filter")) is not None:
-        return list(call.workspace.ids(filters.from_query(str(query))))
+        return call.workspace.ids(filters.from_query(str(query)))
     raise QueryError("A bulk action names its samples by filter, selection or ids.")
 
 
 def bulk(call: Call) -> dict[str, Any]:
-    """``{action, label?, reason?, batch_id?, expect, target: {filter | selection | ids}}`` → ``{count, batch_id}``.
+    """Record the same decision for many samples as one batch.
 
-    ``expect`` is the count that was printed on the button. When the samples are not that many any more, nothing is
-    done and the answer is 409 with the ``count`` that it would be.
+    ``{action, label?, reason?, batch_id?, expect, target: {filter | selection | ids}}`` → ``{count, batch_id,
+    saved_at}``. ``expect`` is the count that the button showed. Where it is no longer right, nothing is recorded and
+    the answer is 409 with the current ``count``.
     """
     body = call.body or {}
     action = str(body.get("action"))
@@ -76,7 +79,7 @@ def bulk(call: Call) -> dict[str, Any]:
         )
     if not ids:
         raise DecisionError("There are no samples to decide about.")
-    done = call.workspace.decide_many(
+    batch = call.workspace.decide_many(
         ids,
         action,
         label=_text(body, "label"),
@@ -84,19 +87,18 @@ def bulk(call: Call) -> dict[str, Any]:
         actor=call.claims.actor,
         batch_id=_text(body, "batch_id"),
     )
-    return {"count": len(ids), "batch_id": done.batch_id, "saved_at": time.time()}
+    return {"count": len(ids), "batch_id": batch.batch_id, "saved_at": time.time()}
 
 
 def changes(call: Call) -> dict[str, Any]:
-    """``?since=SEQ`` → ``{head, decisions, classes}``: the rows of the log after SEQ, the oldest first, at most 500, so that
-    people on one workspace see each other's decisions. ``more``: ask again from the last ``seq``. ``classes``: how many
-    changes of classes there were.
+    """Rows of the log after ``since``, the oldest first, so that people on one workspace see each other's decisions.
+
+    ``?since=SEQ`` → ``{head, more, decisions, classes}``. At most 500 rows; ``more``: ask again from the last ``seq``.
+    ``classes``: how many times classes were changed.
     """
     since = call.number("since", call.head, 0, 10**12)
-    found: list[Any] = []
-    if call.head > since:
-        log = call.workspace.history(limit=call.head - since)
-        found = [d for d in reversed(log) if d.seq > since]
+    log = call.workspace.history(limit=call.head - since) if call.head > since else []
+    newer = [d for d in reversed(log) if d.seq > since]
     rows = [
         {
             "seq": d.seq,
@@ -106,17 +108,17 @@ def changes(call: Call) -> dict[str, Any]:
             "actor": d.actor,
             "at": d.at,
         }
-        for d in found[:MAX_BATCH]
+        for d in newer[:MAX_BATCH]
     ]
-    more = len(found) > MAX_BATCH
+    more = len(newer) > MAX_BATCH
     return {"head": rows[-1]["seq"] if rows else call.head, "more": more, "decisions": rows, "classes": call.classes}
 
 
 def undo(call: Call) -> dict[str, Any]:
-    """``{undo_id?, decision_id?, batch_id?}`` → ``{undone: [sample_id, …], count}``.
+    """Undo the decision or batch that is named, else this person's last step.
 
-    Takes back exactly the decision or batch that is named, else this person's last step. The same ``undo_id`` again
-    takes nothing more back.
+    ``{undo_id?, decision_id?, batch_id?}`` → ``{undone: [sample_id, …], count}``. A second request with the same
+    ``undo_id`` undoes nothing more.
     """
     body = call.body or {}
     wanted = {name: _text(body, name) for name in ("undo_id", "decision_id", "batch_id")}

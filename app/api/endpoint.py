@@ -1,4 +1,4 @@
-"""What every route shares: who asks, which workspace, errors as one sentence of JSON, work off the event loop."""
+"""What every route shares: checks, the workspace, errors as one sentence of JSON, work off the event loop."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -25,22 +25,49 @@ from winnow.app.server.security import (
 )
 from winnow.app.server.state import ServerState, server_state
 from winnow.app.session import filters
-from winnow.core import DecisionError, NotAllowed, QueryError, WinnowError, WorkspaceError
+from winnow.core import DecisionError, Filter, NotAllowed, QueryError, WinnowError, WorkspaceError
+
+if TYPE_CHECKING:
+    from winnow.core import Workspace
 
 LOG = logging.getLogger("winnow.app")
 MAX_BODY = 4 * 1024 * 1024
-"""Bytes of a request's body: a batch of decisions, a polygon; ids of a bulk action travel as a handle instead."""
+"""Most bytes of a request's body: a batch of decisions or a polygon. Many ids are sent as a handle instead."""
 
 NOT_SAVED = "Winnow ran into a problem of its own with this request. The server's log has the details."
 
 
 @dataclass(frozen=True)
 class Call:
-    """One checked request: the server, the opened workspace, who asks, and the body (None for GET)."""
+    """One checked request.
+
+    Attributes
+    ----------
+    server
+        The server's state.
+    key
+        Key of the workspace in URLs.
+    workspace
+        The opened workspace.
+    claims
+        Content of the bearer token: who asks.
+    query, path
+        Parameters of the query string in their order, and of the path.
+    body
+        The JSON body; None for GET.
+    etag
+        The If-None-Match header.
+    generation
+        Changes when a scan has written new results.
+    head
+        Sequence number of the last decision in the log.
+    classes
+        How many times classes were changed; answers that show labels depend on it.
+    """
 
     server: ServerState
     key: str
-    workspace: Any
+    workspace: Workspace
     claims: Claims
     query: list[tuple[str, str]]
     body: dict[str, Any] | None
@@ -49,14 +76,13 @@ class Call:
     generation: str
     head: int
     classes: int
-    """How many changes of classes there were: what shows labels depends on it."""
 
     def get(self, name: str, default: str = "") -> str:
         """The last value of a query parameter."""
         return next((value for key, value in reversed(self.query) if key == name), default)
 
     def number(self, name: str, default: int, low: int, high: int) -> int:
-        """A whole query parameter between ``low`` and ``high``."""
+        """A query parameter as a whole number, limited to ``low`` … ``high``. Raises QueryError."""
         text = self.get(name)
         try:
             value = int(text) if text else default
@@ -64,14 +90,14 @@ class Call:
             raise QueryError(f"{name} must be a whole number, not {text!r}.") from None
         return max(low, min(high, value))
 
-    def filter(self) -> Any:
-        """The filter of the query string; a ``selection`` handle narrows it to the ids that the server keeps."""
+    def filter(self) -> Filter:
+        """The filter of the query string, narrowed to the ids of its ``selection`` handle where there is one."""
         flt = filters.from_pairs(self.query)
         handle = self.get("selection")
         return filters.with_ids(flt, self.server.selection(self.key, handle)) if handle else flt
 
     def links(self, row: dict[str, Any]) -> dict[str, Any]:
-        """A card or tile with ``thumb`` and ``image`` links, its neighbours' too."""
+        """Add ``thumb`` and ``image`` links to a card or tile, and to its neighbours."""
         out = {**row, **media_links(self.server, self.key, self.generation, row.get("id") or row["sample_id"])}
         if neighbours := row.get("neighbors"):
             out["neighbors"] = [
@@ -81,7 +107,7 @@ class Call:
 
 
 def media_links(server: ServerState, key: str, generation: str, sample: str) -> dict[str, str]:
-    """The id of a sample, and signed links to its thumbnail and its original."""
+    """The id of a sample with signed links to its thumbnail and its original."""
     segment = encode_id(sample)
     links = {
         kind: f"/api/{kind}/{key}/{segment}?{sign_link(server.secret, kind, key, segment, generation)}"
@@ -91,7 +117,7 @@ def media_links(server: ServerState, key: str, generation: str, sample: str) -> 
 
 
 def problem(status: int, message: str, **more: Any) -> JSONResponse:
-    """An error as JSON: one sentence that says what happened and what to do."""
+    """Answer with an error as JSON: one sentence that says what happened and what to do."""
     return JSONResponse({"error": message, **more}, status_code=status, headers={"Cache-Control": "no-store"})
 
 
@@ -106,7 +132,7 @@ def _status(error: WinnowError) -> int:
 
 
 class Conflict(WinnowError):
-    """The request's own count or generation does not hold any more; answered with 409 and ``more``."""
+    """The count or generation in the request is out of date; answered with 409 and ``more``."""
 
     def __init__(self, message: str, **more: Any) -> None:
         super().__init__(message)
@@ -114,7 +140,7 @@ class Conflict(WinnowError):
 
 
 def guard_headers(server: ServerState, request: Request, writes: bool) -> None:
-    """Check Host and Origin; raises Refused."""
+    """Check Host and Origin. Raises Refused."""
     check_host(request.headers.get("host"), server.hosts, server.any_address)
     check_origin(
         request.headers.get("host"),
@@ -147,7 +173,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def endpoint(work: Work) -> Endpoint:
-    """Make a route of a blocking function: checks first, work in a thread, errors as JSON, a fresh token when due."""
+    """Turn a blocking function into a route: checks first, work in a thread, errors as JSON, a new token when due."""
 
     @functools.wraps(work)
     async def handle(request: Request) -> Response:

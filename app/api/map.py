@@ -1,7 +1,7 @@
-"""GET /api/points and /api/colours, POST /api/inside: the map.
+"""The map: GET /api/points, /api/point and /api/colours, POST /api/inside.
 
 Binary answers are framed: four bytes little-endian length of a JSON head, the head padded with spaces so that what
-follows starts on a multiple of eight bytes, then the raw array (``head.dtype``, ``head.shape``, row-major,
+follows starts at a multiple of eight bytes, then the raw array (``head.dtype``, ``head.shape``, row-major,
 little-endian).
 """
 
@@ -17,10 +17,13 @@ from starlette.responses import Response
 
 from winnow.app.api.endpoint import Call, Conflict
 from winnow.app.session import filters
-from winnow.core import QueryError
+from winnow.core import Filter, QueryError
 
 MAX_CORNERS = 20_000
+"""Most corners of a polygon."""
+
 MAX_IDS = 5_000
+"""Most ids in an answer about a polygon."""
 
 
 def frame(head: dict[str, Any], array: NDArray[Any]) -> bytes:
@@ -34,7 +37,7 @@ def frame(head: dict[str, Any], array: NDArray[Any]) -> bytes:
 
 
 def framed(head: dict[str, Any], array: NDArray[Any], tag: str = "") -> Response:
-    """A framed answer; with a ``tag`` the browser may ask whether it is still the same."""
+    """Answer with a framed array. With a ``tag`` the browser can ask whether it has changed."""
     headers = {"ETag": tag, "Cache-Control": "private, no-cache"} if tag else {"Cache-Control": "no-store"}
     return Response(frame(head, array), media_type="application/octet-stream", headers=headers)
 
@@ -45,54 +48,48 @@ def _unchanged(call: Call, tag: str) -> Response | None:
     return None
 
 
-def _fields(value: Any, leave_out: tuple[str, ...]) -> dict[str, Any]:
-    """The small fields of an answer of the engine, as plain values."""
-    items = value if isinstance(value, dict) else vars(value)
-    out = {}
-    for name, item in items.items():
-        if name not in leave_out:
-            out[name] = item.tolist() if isinstance(item, (np.ndarray, np.generic)) else item
-    return out
-
-
 def points(call: Call) -> Response:
-    """Every sample's place on the map, float32 (n, 2) in row order; the head names the clusters and their centres."""
+    """Coordinates of every sample on the map: float32 (n, 2) in row order, with the clusters in the head."""
     tag = f'"points-{call.generation}-{call.classes}"'
     if answer := _unchanged(call, tag):
         return answer
-    atlas = call.workspace.points()
-    head = {"generation": call.generation, **_fields(atlas, ("ids", "xy"))}
-    return framed(head, np.asarray(atlas.xy, np.float32), tag)
+    points = call.workspace.points()
+    head = {"generation": call.generation, "clusters": points.clusters, "fine": points.fine}
+    return framed(head, np.asarray(points.xy, np.float32), tag)
 
 
 def colours(call: Call) -> Response:
-    """One value per point: uint8 or uint16 codes into ``head.names`` (beyond them = none), or float32 scores (NaN = none)."""
+    """One value per point, (n,): uint8 or uint16 codes into ``head.names``, or float32 scores.
+
+    A code beyond the names, and a score of NaN, stand for no value.
+    """
     name = call.path["name"]
     tag = f'"colours-{name}-{call.generation}-{call.head}-{call.classes}"'.encode("ascii", "replace").decode()
     if answer := _unchanged(call, tag):
         return answer
-    drawn = call.workspace.colours(name)
-    array = np.asarray(drawn.values, np.float32) if drawn.codes is None else _bytes(drawn.codes, len(drawn.names))
-    head = {"generation": call.generation, "name": name, **_fields(drawn, ("codes", "values", "name"))}
-    return framed(head, np.asarray(array), tag)
+    colours = call.workspace.colours(name)
+    if colours.codes is None:
+        array: NDArray[Any] = np.asarray(colours.values, np.float32)
+    else:
+        array = _compact(colours.codes, len(colours.names or ()))
+    return framed({"generation": call.generation, "name": name, "names": colours.names}, array, tag)
 
 
-def _bytes(codes: NDArray[Any], names: int) -> NDArray[Any]:
-    """Codes in as few bytes as they need; a point without a value has the highest code there is."""
+def _compact(codes: NDArray[Any], names: int) -> NDArray[Any]:
+    """Codes in one byte each where that is enough; the highest code stands for no value."""
     return np.minimum(codes, 255).astype(np.uint8) if names < 256 else codes
 
 
 def point(call: Call) -> dict[str, Any]:
-    """The tile of point ``index`` of this generation, for hovering. A page of an older map is told to reload."""
+    """The tile of point ``index``, for hovering. Raises Conflict where the page shows an older map."""
     if call.get("g") != call.generation:
         raise Conflict("The map has changed since this page was drawn. Reload it.", generation=call.generation)
-    index = int(call.path["index"])
-    found = call.workspace.cards([call.workspace.query.id_at(index)])
-    return {"card": call.links(found[0])}
+    (card,) = call.workspace.cards([call.workspace.query.id_at(int(call.path["index"]))])
+    return {"card": call.links(card)}
 
 
 def _polygon(item: Any) -> tuple[str, list[tuple[float, float]]]:
-    op, corners = (item.get("op", "add"), item.get("points")) if isinstance(item, dict) else ("add", item)
+    op, corners = (item.get("op", "add"), item.get("points", ())) if isinstance(item, dict) else ("add", item)
     try:
         ring = [(float(x), float(y)) for x, y in corners]
     except (TypeError, ValueError):
@@ -103,10 +100,11 @@ def _polygon(item: Any) -> tuple[str, list[tuple[float, float]]]:
 
 
 def inside(call: Call) -> dict[str, Any]:
-    """``{polygons: [{op, points: [[x, y], …]}], filter: query, base: handle, ids: bool}`` → ``{selection, count, counts}``.
+    """Select the samples within polygons, over all points of the map.
 
-    Polygons apply in order, on top of ``base`` (an earlier selection) when given. Membership is computed here over
-    all points. ``ids: true`` brings the first 5,000 ids too.
+    ``{polygons: [{op, points: [[x, y], …]}], filter: query, base: handle, ids: bool}`` → ``{selection, count,
+    by_verdict, generation, ids?}``. Polygons apply in order, starting from ``base`` (an earlier selection) where it
+    is given. With ``ids: true`` the first 5,000 ids are sent too.
     """
     body = call.body or {}
     rings = [_polygon(item) for item in body.get("polygons") or []]
@@ -116,7 +114,7 @@ def inside(call: Call) -> dict[str, Any]:
         flt = filters.with_ids(flt, call.server.selection(call.key, handle))
     base = call.server.selection(call.key, str(body["base"])) if body.get("base") else None
     ids = call.workspace.query.outlined(rings, flt, base)
-    within = filters.with_ids(filters.Filter(), ids)
+    within = filters.with_ids(Filter(), ids)
     answer: dict[str, Any] = {
         "selection": call.server.keep_selection(call.key, ids),
         "count": len(ids),

@@ -1,4 +1,7 @@
-"""GET /api/thumb and /api/image: pictures by signed, expiring link. Never a path, never a scriptable type."""
+"""Pictures by signed, expiring links: GET /api/thumb and /api/image.
+
+A link never holds a path, and no type that can run scripts is served.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from winnow.core import WinnowError
 LOG = logging.getLogger("winnow.app")
 
 PICTURES = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif", "image/bmp", "image/avif"})
-"""What is served as a picture. Whatever else a file holds (SVG and HTML can run scripts) is shown as "no picture"."""
+"""Media types that are served. Anything else (SVG and HTML can run scripts) is replaced by the "no picture" image."""
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -37,7 +40,7 @@ _MAGIC = (
 
 
 def sniff(data: bytes) -> str:
-    """The type of a picture by its first bytes; "application/octet-stream" for everything else."""
+    """The media type of a picture by its first bytes; "application/octet-stream" for anything else."""
     for magic, media_type in _MAGIC:
         if data.startswith(magic):
             return media_type
@@ -48,7 +51,7 @@ def sniff(data: bytes) -> str:
 
 @cache
 def _no_picture() -> bytes:
-    """What stands for a sample that cannot be shown."""
+    """The image for a sample that cannot be shown."""
     return (ASSETS / "no_picture.png").read_bytes()
 
 
@@ -68,8 +71,11 @@ async def _picture(request: Request, kind: str) -> Response:
 
         def read() -> tuple[bytes, str]:
             workspace = server.workspace(key)
-            found = workspace.thumbnail(sample) if kind == "thumb" else workspace.image(sample)
-            data, media_type = found if isinstance(found, tuple) else (found or b"", sniff(found or b""))
+            if kind == "thumb":
+                data, media_type = workspace.thumbnail(sample) or (b"", "")
+            else:
+                data = workspace.image(sample)
+                media_type = sniff(data)
             return (data, media_type) if media_type in PICTURES else (_no_picture(), "image/png")
 
         data, media_type = await run_in_threadpool(read)

@@ -1,7 +1,7 @@
-"""GET /api/cards, /api/like, /api/rows and /api/labels: what the review card and the gallery show next.
+"""Queues: GET /api/cards, /api/like, /api/rows and /api/labels, for the review card and the gallery.
 
 A **queue** is the order of ids that one tab works through, kept on the server under a handle, so that decisions made
-meanwhile never shift the cards that were not handed out. The tab keeps its own cursor.
+meanwhile do not shift the cards that are still to come. The tab keeps its own cursor.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from typing import Any
 
 from winnow.app.api.endpoint import Call
 from winnow.app.session import filters
-from winnow.core import IdSet, WinnowError
+from winnow.core import Filter, IdSet, WinnowError
 
 DEFAULT_SORT = "-confidence"
 MAX_CARDS = 200
 MAX_ROWS = 500
 MAX_LAST = 10
-"""Decisions whose likes are looked for in one request."""
+"""Most decisions for which similar samples are looked up in one request."""
 MAX_TILES = 120
-"""Samples of an offer that are shown."""
+"""Most samples of an offer that are shown."""
 NEIGHBOUR_TEXT = 160
-"""Characters of a neighbour's text on a card."""
+"""Most characters of a neighbour's text on a card."""
 
 
 def _build(call: Call) -> tuple[str, Sequence[str]]:
@@ -31,32 +31,33 @@ def _build(call: Call) -> tuple[str, Sequence[str]]:
 
 
 def _reordered(call: Call, old: Sequence[str], cursor: int) -> tuple[IdSet, dict[str, Any] | None]:
-    """What was handed out stays where it is; the rest takes the newest order, by what the decisions teach. With what
-    changed, None where the order is not one by suspicion.
+    """Re-rank the queue after ``cursor`` by what the decisions so far have taught.
+
+    Returns the new order, and what changed; None where the queue is not ordered by suspicion.
     """
-    handed = old[:cursor]
+    handed_out = old[:cursor]
     sort = call.get("sort") or DEFAULT_SORT
-    rest = IdSet.of(call.workspace.query.id_set(call.filter(), sort)).difference(handed)
-    rounds = call.workspace.queue_ranker
-    if not rounds.can_order(sort):
-        return rest.prepend(handed), None
-    # what changed is told against the order that the tab has
-    ordered, moved = rounds.order(rest.reorder_like(old), sort)
-    return IdSet.of(ordered).prepend(handed), {"moved": moved.count, "words": moved.words(), **_learnt(call, sort)}
+    rest = IdSet.of(call.workspace.query.id_set(call.filter(), sort)).difference(handed_out)
+    ranker = call.workspace.queue_ranker
+    if not ranker.can_order(sort):
+        return rest.prepend(handed_out), None
+    ordered, moved = ranker.order(
+        rest.reorder_like(old), sort
+    )  # changes are counted against the order that the tab has
+    return IdSet.of(ordered).prepend(handed_out), {"moved": moved.count, "words": moved.words(), **_round(call, sort)}
 
 
-def _learnt(call: Call, sort: str) -> dict[str, Any]:
-    """Precision so far, what is left and whether to stop, and an offer to decide the same for samples like the last."""
-    rounds = call.workspace.queue_ranker
+def _round(call: Call, sort: str) -> dict[str, Any]:
+    """Precision so far, what is left and whether to stop, and an offer to decide similar samples alike."""
+    ranker = call.workspace.queue_ranker
     everything = call.workspace.query.id_set(replace(call.filter(), state="any"), sort)
-    offers = [
-        o for o in map(rounds.similar_offer, [v for k, v in call.query if k == "last"][:MAX_LAST]) if o is not None
-    ]
-    best = max(offers, key=lambda o: len(o.ids), default=None)
+    last = [value for name, value in call.query if name == "last"][:MAX_LAST]
+    offers = [offer for offer in map(ranker.similar_offer, last) if offer is not None]
+    best = max(offers, key=lambda offer: len(offer.ids), default=None)
     return {
-        "precision": [p.as_json() for p in rounds.precision() if p.decided],
-        "advice": rounds.advice(everything, sort).as_json(),
-        "noise": {"scan": rounds.scanned_noise_rate(), **asdict(rounds.noise_rate())},
+        "precision": [p.as_json() for p in ranker.precision() if p.decided],
+        "advice": ranker.advice(everything, sort).as_json(),
+        "noise": {"scan": ranker.scanned_noise_rate(), **asdict(ranker.noise_rate())},
         "offer": None if best is None else _offer(best),
     }
 
@@ -67,55 +68,57 @@ def _offer(offer: Any) -> dict[str, Any]:
 
 
 def like(call: Call) -> dict[str, Any]:
-    """``?id=`` → samples that would get the decision that this one got: ``{offer}`` with all ``ids``, their
-    ``probability``, and ``tiles`` of the first; ``offer`` null where too few are sure enough. Nothing is decided.
+    """Samples that would get the decision that one sample got. Nothing is decided.
+
+    ``?id=`` → ``{offer, generation}``. The offer holds all ``ids``, their ``probability``, and ``tiles`` of the
+    first; it is null where too few are sure enough.
     """
     offer = call.workspace.queue_ranker.similar_offer(call.get("id"))
     if offer is None:
         return {"offer": None, "generation": call.generation}
     first = offer.ids[:MAX_TILES]
-    found = call.workspace.rows(filters.with_ids(filters.Filter(), first), "row", 0, len(first))
-    tile = {row["sample_id"]: call.links(row) for row in found}
+    rows = call.workspace.rows(filters.with_ids(Filter(), first), "row", 0, len(first))
+    by_id = {row["sample_id"]: call.links(row) for row in rows}
     tiles = [
-        {"id": i, "thumb": tile[i]["thumb"], "label": tile[i]["label"], "text": tile[i].get("text"), "p": p}
+        {"id": i, "thumb": by_id[i]["thumb"], "label": by_id[i]["label"], "text": by_id[i].get("text"), "p": p}
         for i, p in zip(first, offer.probability, strict=False)
-        if i in tile
+        if i in by_id
     ]
-    shown = {**_offer(offer), "ids": offer.ids, "probability": offer.probability, "tiles": tiles}
-    return {"offer": shown, "generation": call.generation}
+    answer = {**_offer(offer), "ids": offer.ids, "probability": offer.probability, "tiles": tiles}
+    return {"offer": answer, "generation": call.generation}
 
 
-def _texts(call: Call, shown: list[dict[str, Any]]) -> None:
-    """Give the neighbours of texts their texts: a picture is fetched by link, a text has to come along."""
-    ids = {n["id"] for card in shown for n in card.get("neighbors") or () if card.get("text") is not None}
+def _add_texts(call: Call, cards: list[dict[str, Any]]) -> None:
+    """Add the texts of the neighbours: a picture is fetched by its link, a text has to be sent along."""
+    ids = {n["id"] for card in cards for n in card.get("neighbors") or () if card.get("text") is not None}
     if not ids:
         return
-    found = call.workspace.rows(filters.with_ids(filters.Filter(), ids), "row", 0, len(ids))
-    said = {row["sample_id"]: (row.get("text") or "")[:NEIGHBOUR_TEXT] for row in found}
-    for card in shown:
-        card["neighbors"] = [{**n, "text": said.get(n["id"])} for n in card.get("neighbors") or ()]
+    rows = call.workspace.rows(filters.with_ids(Filter(), ids), "row", 0, len(ids))
+    texts = {row["sample_id"]: (row.get("text") or "")[:NEIGHBOUR_TEXT] for row in rows}
+    for card in cards:
+        card["neighbors"] = [{**n, "text": texts.get(n["id"])} for n in card.get("neighbors") or ()]
 
 
-def _cards(call: Call, ids: list[str]) -> list[dict[str, Any]]:
-    shown = call.workspace.cards(ids) if ids else []
-    _texts(call, shown)
-    return [call.links(c) for c in shown]
+def _cards(call: Call, ids: Sequence[str]) -> list[dict[str, Any]]:
+    cards = call.workspace.cards(ids) if ids else []
+    _add_texts(call, cards)
+    return [call.links(card) for card in cards]
 
 
 def cards(call: Call) -> dict[str, Any]:
-    """``?<filter>&sort=&queue=&cursor=&limit=`` → the next cards of a queue; ``?id=…&id=…`` → those cards.
+    """The next cards of a queue (``?<filter>&sort=&queue=&cursor=&limit=``), or certain cards (``?id=…&id=…``).
 
-    Answers ``{queue, cursor, total, restarted, cards}``. Without ``queue`` (or when the server no longer has it:
-    ``restarted``) a queue is made from the filter; ``cursor`` then counts in the new queue, and a tab leaves out what it
-    already holds.
+    → ``{queue, cursor, total, restarted, generation, cards}``. Without ``queue`` a queue is made from the filter, and
+    also where the server no longer has it (``restarted``); ``cursor`` then counts in the new queue, and a tab skips
+    the cards that it already holds.
 
-    ``reorder=1`` re-orders what comes after ``cursor`` by what the decisions teach, and answers with ``order`` (the next
-    ids) and ``round`` (what changed, precision, what is left, an offer to decide the same for samples like those named
-    by ``last``). Cards between ``cursor`` and ``sent``, which the tab holds, are not sent again.
+    ``reorder=1`` re-ranks what comes after ``cursor`` by what the decisions have taught, and adds ``order`` (the next
+    ids) and ``round`` (what changed, precision, what is left, and an offer to decide samples similar to those in
+    ``last`` alike). Cards between ``cursor`` and ``sent``, which the tab holds, are not sent again.
     """
-    asked = [value for key, value in call.query if key == "id"]
-    if asked:
-        return {"cards": _cards(call, asked[:MAX_CARDS]), "generation": call.generation}
+    wanted = [value for key, value in call.query if key == "id"]
+    if wanted:
+        return {"cards": _cards(call, wanted[:MAX_CARDS]), "generation": call.generation}
     limit = call.number("limit", 100, 1, MAX_CARDS)
     cursor = call.number("cursor", 0, 0, 10**9)
     handle, restarted = call.get("queue"), False
@@ -130,8 +133,8 @@ def cards(call: Call) -> dict[str, Any]:
     elif call.get("reorder"):
         held = set(ids[cursor : call.number("sent", cursor, cursor, 10**9)])
         with call.server.heavy:
-            ids, learnt = _reordered(call, ids, cursor)
-        page = ids[cursor : cursor + limit]
+            ids, changes = _reordered(call, ids, cursor)
+        page: Sequence[str] = ids[cursor : cursor + limit]
         return {
             "queue": call.server.keep_selection(call.key, ids),
             "cursor": cursor + len(page),
@@ -139,7 +142,7 @@ def cards(call: Call) -> dict[str, Any]:
             "restarted": False,
             "generation": call.generation,
             "order": page,
-            "round": learnt,
+            "round": changes,
             "cards": _cards(call, [i for i in page if i not in held]),
         }
     page = ids[cursor : cursor + limit]
@@ -154,18 +157,21 @@ def cards(call: Call) -> dict[str, Any]:
 
 
 def rows(call: Call) -> dict[str, Any]:
-    """``?<filter>&sort=&group=&offset=&limit=&selection=`` → ``{total, offset, rows, generation}``."""
+    """One page of matching samples.
+
+    ``?<filter>&sort=&group=&offset=&limit=&selection=`` → ``{total, offset, rows, generation}``.
+    """
     offset, limit = call.number("offset", 0, 0, 10**9), call.number("limit", 200, 1, MAX_ROWS)
     flt = call.filter()
-    found = call.workspace.rows(flt, call.get("sort") or DEFAULT_SORT, offset, limit, call.get("group"))
+    page = call.workspace.rows(flt, call.get("sort") or DEFAULT_SORT, offset, limit, call.get("group"))
     return {
         "total": call.workspace.query.matching(flt),
         "offset": offset,
         "generation": call.generation,
-        "rows": [call.links(r) for r in found],
+        "rows": [call.links(row) for row in page],
     }
 
 
 def labels(call: Call) -> dict[str, Any]:
-    """Every label that can be given: the dataset's and those that decisions added."""
+    """Every label that can be given: the dataset's, and those that people added."""
     return {"labels": list(call.workspace.classes()), "generation": call.generation}

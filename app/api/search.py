@@ -1,4 +1,4 @@
-"""GET /api/search, GET /api/warm and POST /api/bring: the most similar samples, and a file that is to be compared with them."""
+"""Search: GET /api/search and /api/warm, POST /api/bring for a file to compare the samples with."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ MAX_ROWS = 500
 
 
 def search(call: Call) -> dict[str, Any]:
-    """``?<filter>`` with a search in it (``find``, ``like``, ``file``, ``without``) → ``{rows, total, notice}``, the most similar
-    first, each with its ``similarity``. ``q`` is another name of ``find``. ``notice`` says what a person must know about it.
+    """The most similar samples first, each with its ``similarity``.
+
+    ``?<filter>`` with a search in it (``find``, ``like``, ``file``, ``without``) → ``{rows, total, notice,
+    generation}``. ``q`` is another name of ``find``. ``notice`` says how words are understood where that matters.
     """
     flt = call.filter()
     if call.get("q"):
@@ -35,13 +37,16 @@ def search(call: Call) -> dict[str, Any]:
 
 
 def warm(call: Call) -> dict[str, Any]:
-    """Load what the first search by words needs, while it is being typed."""
+    """Load what a search by words needs while the words are still being typed."""
     call.workspace.searcher.prepare()
     return {"ready": True}
 
 
 def bring(call: Call) -> dict[str, Any]:
-    """``{data: base64}`` of a picture, or of UTF-8 text where the dataset holds texts → ``{file: handle}`` for a search."""
+    """Keep a file for a search: ``{data: base64}`` → ``{file: handle}``.
+
+    The data is a picture, or UTF-8 text where the dataset holds texts.
+    """
     data = (call.body or {}).get("data")
     try:
         content = base64.b64decode(data if isinstance(data, str) else "", validate=True)

@@ -1,4 +1,4 @@
-"""GET /api/groups and /api/members, and /api/selections: sections of the gallery, who is in a selection, saved selections."""
+"""Groups and selections: /api/groups, /api/members and /api/selections."""
 
 from __future__ import annotations
 
@@ -12,20 +12,22 @@ from winnow.app.api.map import framed
 from winnow.app.session import filters
 from winnow.core import QueryError, WorkspaceError
 
-NONE = {"label": "No label", "cluster": "In no cluster", "duplicate_group": "Not alike to any other", "verdict": "–"}
+NONE = {"label": "No label", "cluster": "In no cluster", "duplicate_group": "Not a duplicate", "verdict": "–"}
 
 
 def groups(call: Call) -> dict[str, Any]:
-    """``?<filter>&group=label|cluster|duplicate_group|verdict`` → ``{groups: [{key, name, count}, …], total}``, the
-    sections of ``/api/rows`` with the same ``group``, in their order.
+    """The sections of ``/api/rows`` with the same ``group``, in their order.
+
+    ``?<filter>&group=label|cluster|duplicate_group|verdict`` → ``{groups: [{key, name, count}, …], total,
+    generation}``.
     """
     by = call.get("group")
-    found = call.workspace.groups(call.filter(), by)
+    counts = call.workspace.groups(call.filter(), by)
     named: dict[Any, str] = {}
     if by == "cluster":
         try:
             named = {int(c["cluster"]): str(c["name"]) for c in call.workspace.points().clusters}
-        except WorkspaceError:  # no map was drawn: clusters keep their numbers
+        except WorkspaceError:  # without a map clusters have no names
             named = {}
 
     def name(value: Any) -> str:
@@ -35,39 +37,44 @@ def groups(call: Call) -> dict[str, Any]:
             return f"Cluster {value}" + (f" · {named[value]}" if value in named else "")
         return f"Look-alikes {value}" if by == "duplicate_group" else str(value)
 
-    sections = [{"key": value, "name": name(value), "count": n} for value, n in found]
-    return {"groups": sections, "total": sum(n for _, n in found), "generation": call.generation}
+    sections = [{"key": value, "name": name(value), "count": n} for value, n in counts]
+    return {"groups": sections, "total": sum(n for _, n in counts), "generation": call.generation}
 
 
 def members(call: Call) -> Response:
-    """``?<filter>&selection=handle`` → the rows (int32, in order of the dataset) of the samples that match, framed as in
-    :mod:`winnow.app.api.map`, for the picture of the map.
+    """Row numbers of the matching samples, (m,) int32 ascending, framed as in :mod:`winnow.app.api.map`.
+
+    ``?<filter>&selection=handle``; the map draws them.
     """
     rows = call.workspace.query.numbers(call.filter())
     return framed({"generation": call.generation, "count": len(rows)}, rows)
 
 
-def _told(call: Call, selection: Any) -> dict[str, Any]:
-    told = asdict(selection)
-    return {**told, "polygons": list(told["polygons"]) if selection.generation == call.generation else []}
+def _described(call: Call, selection: Any) -> dict[str, Any]:
+    return {
+        **asdict(selection),
+        "polygons": list(selection.polygons) if selection.generation == call.generation else [],
+    }
 
 
 def listing(call: Call) -> dict[str, Any]:
-    """Every saved selection, the latest first: ``{selections: [{handle, name, count, actor, at, polygons, filter}, …]}``.
-    ``polygons`` is empty where the map has been drawn anew since.
+    """Every saved selection, the latest first.
+
+    → ``{selections: [{handle, name, count, actor, at, polygons, filter}, …]}``. ``polygons`` is empty where the map has
+    been drawn again since.
     """
-    return {"selections": [_told(call, s) for s in call.workspace.saved_selections.all()]}
+    return {"selections": [_described(call, s) for s in call.workspace.saved_selections.all()]}
 
 
 def save(call: Call) -> dict[str, Any]:
-    """``{name, selection: handle, polygons?, filter?}`` → ``{saved: {handle, name, count, …}}``."""
+    """Save a selection: ``{name, selection: handle, polygons?, filter?}`` → ``{saved: {handle, name, count, …}}``."""
     body = call.body or {}
     name, handle, polygons = body.get("name"), body.get("selection"), body.get("polygons") or []
     if not isinstance(name, str) or not isinstance(handle, str) or not isinstance(polygons, list):
         raise QueryError("A selection is saved by its name and the handle of what is selected.")
     query = str(body.get("filter") or "")
     filters.from_query(query)
-    made = call.workspace.saved_selections.save(
+    saved = call.workspace.saved_selections.save(
         name,
         call.server.selection(call.key, handle),
         actor=call.claims.actor,
@@ -75,11 +82,10 @@ def save(call: Call) -> dict[str, Any]:
         filter=query,
         polygons=[{"op": str(p["op"]), "points": p["points"]} for p in polygons],
     )
-    return {"saved": _told(call, made)}
+    return {"saved": _described(call, saved)}
 
 
 def delete(call: Call) -> dict[str, Any]:
-    """``{handle}`` → ``{deleted: name}``."""
-    return {
-        "deleted": call.workspace.saved_selections.delete(str((call.body or {}).get("handle")), call.claims.actor).name
-    }
+    """Delete a saved selection: ``{handle}`` → ``{deleted: name}``."""
+    handle = str((call.body or {}).get("handle"))
+    return {"deleted": call.workspace.saved_selections.delete(handle, call.claims.actor).name}

@@ -1,4 +1,4 @@
-"""POST /api/sprite: the thumbnails of many samples in one answer, so that the next cards are there before they are needed."""
+"""POST /api/sprite: the thumbnails of many samples in one answer, to load the next cards ahead."""
 
 from __future__ import annotations
 
@@ -11,23 +11,24 @@ from winnow.app.api.media import PICTURES
 from winnow.core import QueryError
 
 MAX_PICTURES = 400
-"""Thumbnails in one answer: at 256 pixels a few megabytes."""
+"""Most thumbnails in one answer: a few megabytes at 256 pixels."""
 
 
 def sprite(call: Call) -> Response:
-    """``{ids: [sample, …]}`` → the thumbnails one after the other, framed as in :mod:`winnow.app.api.map`.
+    """Thumbnails one after the other, framed as in :mod:`winnow.app.api.map`.
 
-    ``head.sizes`` are their lengths in bytes, in the order of ``ids``, 0 = there is no picture; ``head.types`` index
-    ``head.names``, the media types. Only what is served as a picture elsewhere is served here.
+    ``{ids: [sample, …]}`` → bytes, with ``head.sizes``, their lengths in the order of ``ids`` (0 = no picture), and
+    ``head.types``, indices into ``head.names``, the media types. Only types that /api/thumb serves are served here.
     """
     ids = (call.body or {}).get("ids")
     if not isinstance(ids, list) or len(ids) > MAX_PICTURES or not all(isinstance(i, str) for i in ids):
-        raise QueryError(f"A sprite is asked for by at most {MAX_PICTURES} sample ids.")
+        raise QueryError(f"A sprite takes a list of at most {MAX_PICTURES} sample ids.")
     names = sorted(PICTURES)
     sizes, types, parts = [], [], []
     for sample in ids:
-        found = call.workspace.thumbnail(sample)
-        data, media_type = found if found and found[1] in PICTURES else (b"", names[0])
+        data, media_type = call.workspace.thumbnail(sample) or (b"", "")
+        if media_type not in PICTURES:
+            data, media_type = b"", names[0]
         sizes.append(len(data))
         types.append(names.index(media_type))
         parts.append(data)

@@ -1,4 +1,4 @@
-"""GET /api/marks: which words of a text to mark on its card."""
+"""GET /api/marks: which words of a text its card highlights."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ MAX_TEXTS = 60
 
 
 def marks(call: Call) -> dict[str, Any]:
-    """``?id=…&id=…`` → ``{marks: {id: {words: [[word, z], …], given, toward, differs}}}``.
+    """Words to highlight in texts.
 
-    ``words`` tell the suggested class (z > 0) from the given one (z < 0); ``differs`` are the places of the words that
-    are not in the text that this one repeats, null where it is no near-duplicate.
+    ``?id=…&id=…`` → ``{marks: {id: {words: [[word, z], …], given, toward, differs}}, generation}``. ``words`` speak for
+    the suggested class (z > 0) or for the given one (z < 0). ``differs`` are the places of the words that the text it
+    nearly repeats does not have, null where it is no near-duplicate.
     """
     ids = [value for key, value in call.query if key == "id"][:MAX_TEXTS]
     highlights = call.workspace.text_highlights.of(ids)

@@ -12,7 +12,7 @@ from winnow.app.components.actions import NEXT_PAGE
 from winnow.app.components.html import notice, render
 from winnow.app.components.page_frame import draw_sidebar
 from winnow.app.components.sidebar import PAGES
-from winnow.app.server.signin import gate
+from winnow.app.server.signin import require_sign_in
 from winnow.app.server.state import server_state
 from winnow.app.session import filters, state
 from winnow.app.session.scans import again
@@ -37,7 +37,7 @@ def run() -> None:
         page_title="Winnow", page_icon=str(theme.ASSETS / "logo.svg"), layout="wide", initial_sidebar_state="expanded"
     )
     st.html(render("macros", "style", theme.css()))
-    if (person := gate()) is not None:
+    if (person := require_sign_in()) is not None:
         state.signed_in(person)
     state.read_url()
     first = "new" if state.session().key is None else "overview"

@@ -1,4 +1,4 @@
-"""What stands before the pages: the server, who may enter, and what is shared between sessions.
+"""The server around the pages: start, security, sign-in, and the state that all sessions share.
 
 In: HTTP requests. Out: routes, sign-in, signed links, and opened workspaces.
 """

@@ -1,4 +1,4 @@
-"""What a page shows when its script fails. Imports nothing that caches, so that the server starts without noise."""
+"""What a page shows when its script fails. Imports nothing that uses a Streamlit cache: that warns outside a page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LOG = logging.getLogger("winnow.app")
 
 
 def on_script_error(error: Exception) -> bool:
-    """A calm sentence in the page, the trace in the server's log."""
+    """Show a sentence in the page, and write the trace to the server's log."""
     LOG.error("A page failed", exc_info=error)
     if isinstance(error, WinnowError):
         st.html(notice(str(error), "bad"))

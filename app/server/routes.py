@@ -7,23 +7,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 import winnow.core
-from winnow.app.api import (
-    decisions,
-    media,
-    queue,
-    search,
-    selections,
-    sprite,
-)
-from winnow.app.api import (
-    explanations as words,
-)
-from winnow.app.api import (
-    map as atlas,
-)
-from winnow.app.api import (
-    text_highlights as marks,
-)
+from winnow.app.api import decisions, explanations, media, queue, search, selections, sprite, text_highlights
+from winnow.app.api import map as map_api
 from winnow.app.api.endpoint import endpoint, problem
 from winnow.app.components.assets import asset_routes
 from winnow.app.server.security import Refused, check_host
@@ -31,7 +16,7 @@ from winnow.app.server.state import server_state
 
 
 async def health(request: Request) -> Response:
-    """Alive, and which release. Says nothing about any dataset."""
+    """Whether the server is alive, and its release. Says nothing about any dataset."""
     try:
         check_host(request.headers.get("host"), server_state().hosts, server_state().any_address)
     except Refused as error:
@@ -52,13 +37,13 @@ def build_routes() -> list[Route]:
         Route("/api/search/{ws}", endpoint(search.search)),
         Route("/api/warm/{ws}", endpoint(search.warm)),
         Route("/api/bring/{ws}", endpoint(search.bring), methods=["POST"]),
-        Route("/api/meaning/{ws}", endpoint(words.meaning)),
+        Route("/api/meaning/{ws}", endpoint(explanations.meaning)),
         Route("/api/changes/{ws}", endpoint(decisions.changes)),
-        Route("/api/points/{ws}", endpoint(atlas.points)),
-        Route("/api/point/{ws}/{index:int}", endpoint(atlas.point)),
-        Route("/api/colours/{ws}/{name}", endpoint(atlas.colours)),
-        Route("/api/inside/{ws}", endpoint(atlas.inside), methods=["POST"]),
-        Route("/api/marks/{ws}", endpoint(marks.marks)),
+        Route("/api/points/{ws}", endpoint(map_api.points)),
+        Route("/api/point/{ws}/{index:int}", endpoint(map_api.point)),
+        Route("/api/colours/{ws}/{name}", endpoint(map_api.colours)),
+        Route("/api/inside/{ws}", endpoint(map_api.inside), methods=["POST"]),
+        Route("/api/marks/{ws}", endpoint(text_highlights.marks)),
         Route("/api/sprite/{ws}", endpoint(sprite.sprite), methods=["POST"]),
         Route("/api/groups/{ws}", endpoint(selections.groups)),
         Route("/api/members/{ws}", endpoint(selections.members)),

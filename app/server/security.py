@@ -1,8 +1,8 @@
-"""Who may call the routes beside Streamlit: signed media links, bearer tokens, Host and Origin.
+"""Who may call the routes beside Streamlit: bearer tokens, signed media links, checks of Host and Origin.
 
-A Streamlit session mints a **token** when it draws a page: workspace, actor and expiry under an HMAC with the
-server's secret. Media links carry a **signature** of their own, because ``<img>`` cannot send a header. Neither
-holds a path: the workspace is named by a key that the server looks up, the sample by its id.
+A Streamlit session issues a **token** when it draws a page: workspace, actor and expiry under an HMAC with the
+server's secret. Media links carry a **signature** of their own, because ``<img>`` cannot send a header. Neither holds
+a path: the workspace is named by a key that the server looks up, the sample by its id.
 """
 
 from __future__ import annotations
@@ -23,17 +23,25 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 """Host names and addresses that only this computer reaches."""
 
 TOKEN_SECONDS = 12 * 3600
-"""A token lives for a working day; every answered request past half of it brings a fresh one."""
+"""Life of a token in seconds, a working day. An answer to a request past half of it carries a new token."""
 
 RENEW_SECONDS = 7 * 24 * 3600
-"""How long tokens are renewed before a page has to be loaded again, which asks who is there."""
+"""Seconds for which tokens are renewed. Then the page has to be loaded again, which checks who is there."""
 
 LINK_SECONDS = 6 * 3600
-"""Media links expire on a grid of this width, so that the same link is minted (and cached) over and over."""
+"""Media links expire at multiples of this many seconds, so that the same link is issued, and cached, again."""
 
 
 class Refused(Exception):
-    """A request that is not answered. ``status`` is the HTTP status, the message is for the person."""
+    """A refused request.
+
+    Parameters
+    ----------
+    status
+        HTTP status.
+    message
+        One sentence for the person.
+    """
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -42,18 +50,30 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Claims:
-    """What a valid token says."""
+    """The content of a valid token.
+
+    Attributes
+    ----------
+    workspace
+        Key of the workspace.
+    actor
+        Who decides.
+    expires
+        Unix time in seconds.
+    proven
+        Whether the actor signed in by that name, or only typed it.
+    first
+        Unix time at which the first token of this chain of renewals was issued.
+    """
 
     workspace: str
     actor: str
     expires: int
     proven: bool = False
-    """Whether the actor signed in by that name, and did not only say it."""
     first: int = 0
-    """When the first token of this chain of renewals was minted."""
 
     def stale(self, now: float | None = None) -> bool:
-        """Whether more than half of the token's life is over and it may be renewed."""
+        """Whether more than half of the token's life is over and it may still be renewed."""
         now = now if now is not None else time.time()
         return self.expires - now < TOKEN_SECONDS / 2 and now - self.first < RENEW_SECONDS
 
@@ -64,7 +84,7 @@ def encode(raw: bytes) -> str:
 
 
 def decode(text: str) -> bytes:
-    """The inverse of :func:`encode`; raises ValueError on anything else."""
+    """Invert :func:`encode`. Raises ValueError for anything else."""
     try:
         return base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, UnicodeEncodeError) as error:
@@ -72,12 +92,12 @@ def decode(text: str) -> bytes:
 
 
 def encode_id(sample_id: str) -> str:
-    """A sample id as one URL path segment. Ids hold slashes, quotes and any script; a segment holds none of them."""
+    """A sample id as one URL path segment. Ids may hold slashes, quotes and characters of any language."""
     return encode(sample_id.encode("utf-8", "surrogatepass"))
 
 
 def decode_id(segment: str) -> str:
-    """The sample id of a path segment; raises ValueError."""
+    """The sample id of a path segment. Raises ValueError."""
     return decode(segment).decode("utf-8", "surrogatepass")
 
 
@@ -95,15 +115,15 @@ def mint_token(
     proven: bool = False,
     first: int | None = None,
 ) -> str:
-    """A bearer token for one workspace and one person. ``proven``, ``first``: see :class:`Claims`."""
-    made = int(now if now is not None else time.time())
-    said = {"w": workspace, "a": actor, "e": made + TOKEN_SECONDS, "p": proven, "f": made if first is None else first}
-    body = encode(json.dumps(said, separators=(",", ":")).encode())
+    """Issue a bearer token for one workspace and one person. ``proven``, ``first``: see :class:`Claims`."""
+    at = int(now if now is not None else time.time())
+    claims = {"w": workspace, "a": actor, "e": at + TOKEN_SECONDS, "p": proven, "f": at if first is None else first}
+    body = encode(json.dumps(claims, separators=(",", ":")).encode())
     return f"{body}.{_mac(secret, 'token', body)}"
 
 
 def read_token(secret: bytes, header: str | None, workspace: str, now: float | None = None) -> Claims:
-    """Check an ``Authorization`` header for one workspace; raises :class:`Refused`."""
+    """Check an ``Authorization`` header for one workspace. Raises :class:`Refused`."""
     scheme, _, token = (header or "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise Refused(401, "This request carries no token. Reload the page.")
@@ -119,7 +139,7 @@ def read_token(secret: bytes, header: str | None, workspace: str, now: float | N
 
 
 def sign_link(secret: bytes, kind: str, workspace: str, segment: str, version: str, now: float | None = None) -> str:
-    """The query string of a media link (``kind``: "thumb" or "image"). Equal within a window, so caches work."""
+    """Sign a media link (``kind``: "thumb" or "image"): its query string, the same for hours, so that caches work."""
     instant = now if now is not None else time.time()
     expires = str((int(instant) // LINK_SECONDS + 2) * LINK_SECONDS)
     return f"e={expires}&v={version}&s={_mac(secret, kind, workspace, segment, version, expires)}"
@@ -135,7 +155,7 @@ def check_link(
     signature: str,
     now: float | None = None,
 ) -> int:
-    """Check a media link. Returns the seconds that it is still good for; raises :class:`Refused`."""
+    """Check a media link. Returns the seconds for which it is still valid. Raises :class:`Refused`."""
     expected = _mac(secret, kind, workspace, segment, version, expires)
     if not hmac.compare_digest(signature.encode(), expected.encode()):
         raise Refused(403, "This image link is not signed by this server. Reload the page.")
@@ -159,12 +179,21 @@ def _is_address(name: str) -> bool:
 
 
 def check_host(host: str | None, allowed: Iterable[str], any_address: bool) -> None:
-    """Refuse a Host header that this server does not go by (DNS rebinding).
+    """Refuse a Host header that does not name this server (DNS rebinding).
 
     Parameters
     ----------
+    host
+        The header; None where there is none.
+    allowed
+        Host names in lower case.
     any_address
-        The server listens on every interface, so that any literal IP address is one of its own.
+        Whether the server listens on every interface, so that any literal IP address is one of its own.
+
+    Raises
+    ------
+    Refused
+        The header names another host.
     """
     name = _name(host or "")
     if name in set(allowed) or (any_address and _is_address(name)):
@@ -177,17 +206,24 @@ def check_host(host: str | None, allowed: Iterable[str], any_address: bool) -> N
 
 
 class HostMiddleware:
-    """ASGI middleware: every request and WebSocket, Streamlit's own included, must name a host of this server, and
-    what another site's page opens or writes is refused.
+    """ASGI middleware that checks Host and Origin of every request and WebSocket, Streamlit's own included.
 
-    A page of another site can point its own name at 127.0.0.1 (DNS rebinding); then Origin and Host agree, and only
-    the name gives it away.
+    A page of another site can point its own name at 127.0.0.1 (DNS rebinding). Origin and Host then agree, and only the
+    name shows that the request came from elsewhere.
+
+    Parameters
+    ----------
+    app
+        The ASGI application behind it.
+    allowed
+        Returns the host names of this server, and whether it answers to any literal address.
     """
 
     def __init__(self, app: Any, allowed: Callable[[], tuple[Iterable[str], bool]]) -> None:
         self.app, self.allowed = app, allowed
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Handle one ASGI connection."""
         if scope["type"] in ("http", "websocket"):
             host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), None)
             try:
@@ -208,7 +244,7 @@ class HostMiddleware:
 
 
 def check_origin(host: str | None, origin: str | None, fetch_site: str | None, required: bool) -> None:
-    """Refuse requests that another site's page makes. ``required``: a writing request must name its origin."""
+    """Refuse requests from pages of other sites. ``required``: the request writes, so it must name its origin."""
     if fetch_site in ("cross-site", "same-site"):
         raise Refused(403, "Requests from other sites are refused.")
     if origin is None:

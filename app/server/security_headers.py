@@ -1,4 +1,4 @@
-"""Headers that tell the browser what this app never does: run text from data, be framed, send addresses elsewhere."""
+"""Headers by which the browser enforces what this app never does: run text from data, be framed, leak addresses."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ _INLINE = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
 @cache
 def policy() -> str:
-    """The Content-Security-Policy, as strict as Streamlit and Plotly work under.
+    """The Content-Security-Policy, as strict as Streamlit and Plotly allow.
 
     Scripts come from this server alone: no inline script and no handler in an attribute runs, but for the scripts of
-    Streamlit's own page, named by their digest. ``blob:`` is how Streamlit loads the script of a component. No text
-    becomes code (``'unsafe-eval'``): the map is drawn by plotly's strict bundle. Styles may be inline: Streamlit's style library writes them so.
+    Streamlit's own page, named by their digest. ``blob:`` is how Streamlit loads the script of a component. Plotly's
+    strict bundle draws the map, so that ``'unsafe-eval'`` is not needed. Styles may be inline: Streamlit's style library
+    writes them so.
     """
     import streamlit
 
@@ -44,7 +45,7 @@ def policy() -> str:
 
 
 def headers() -> dict[str, str]:
-    """What every answer carries, unless it says something stricter itself."""
+    """Headers of every answer, unless the answer sets them itself."""
     return {
         "Content-Security-Policy": policy(),
         "X-Content-Type-Options": "nosniff",
@@ -63,17 +64,17 @@ class SecurityHeadersMiddleware:
         self.app = app
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Handle one ASGI connection."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
 
         async def add(message: Any) -> None:
             if message["type"] == "http.response.start":
-                there = {name.lower() for name, _ in message["headers"]}
-                extra = [
-                    (k.lower().encode(), v.encode()) for k, v in headers().items() if k.lower().encode() not in there
-                ]
-                message = {**message, "headers": [*message["headers"], *extra]}
+                present = {name.lower() for name, _ in message["headers"]}
+                ours = [(k.lower().encode(), v.encode()) for k, v in headers().items()]
+                missing = [(name, value) for name, value in ours if name not in present]
+                message = {**message, "headers": [*message["headers"], *missing]}
             await send(message)
 
         await self.app(scope, receive, add)

@@ -29,12 +29,14 @@ QUIET = {
     "server.enableAgentApi": False,
     "server.enableStaticServing": False,
 }
-"""No telemetry, no Deploy button, no watching of files, no welcome. Set here, so that an installed app needs no file.
-Python collects garbage when there is some, instead of after each run of a page, just when its pictures are asked for."""
+"""No telemetry, no Deploy button, no file watcher, no welcome. Set here, so that an installed app needs no config file.
+
+``runner.postScriptGC`` is off because Streamlit would collect garbage after each run of a page, just when the browser
+asks for its pictures."""
 
 
 def options(port: int, host: str, headless: bool) -> dict[str, Any]:
-    """Every Streamlit option that the app runs under."""
+    """Every Streamlit option of the app."""
     return {
         "server.port": port,
         "server.address": host,
@@ -45,7 +47,7 @@ def options(port: int, host: str, headless: bool) -> dict[str, Any]:
 
 
 def check_port(port: int, host: str) -> None:
-    """Raise WinnowError when the port cannot be had, naming it and the way out."""
+    """Raise WinnowError where the port cannot be used, with what to do about it."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -59,17 +61,31 @@ def check_port(port: int, host: str) -> None:
 
 
 def addresses(host: str) -> list[str]:
-    """Where others reach a server that listens on ``host``: itself, or the names of this computer for every interface."""
+    """Where others reach a server that listens on ``host``; this computer's name where that is every interface."""
     return [socket.gethostname()] if host in ("0.0.0.0", "::", "") else [f"[{host}]" if ":" in host else host]
 
 
 def resolve_access(host: str, port: int, tokens: Sequence[str], no_auth: bool) -> tuple[dict[str, str], list[str]]:
-    """Decide who gets in. Returns the tokens ({token: name}) and what to say to the person who starts the server.
+    """Decide who may reach the server.
+
+    Parameters
+    ----------
+    host, port
+        Where it listens.
+    tokens
+        As given on the command line (see :func:`winnow.app.server.token_auth.parse_tokens`); WINNOW_TOKEN adds to them.
+    no_auth
+        Let everybody in.
+
+    Returns
+    -------
+    tuple
+        Token → name of its owner, and lines to print for the person who starts the server.
 
     Raises
     ------
     WinnowError
-        ``host`` lets other computers in, and nothing asks who they are; or a token is none.
+        ``host`` lets other computers in and nothing asks who they are; or a token is not valid.
     """
     from winnow.app.server.signin import configured
     from winnow.app.server.token_auth import parse_tokens
@@ -77,30 +93,33 @@ def resolve_access(host: str, port: int, tokens: Sequence[str], no_auth: bool) -
     given = [*tokens, *os.environ.get("WINNOW_TOKEN", "").split()]
     if no_auth and given:
         raise WinnowError("--no-auth lets everybody in, and a token asks who comes. Choose one of them.")
-    found = parse_tokens(given)
-    signed, there = configured(), host.lower() in LOOPBACK
-    if not (there or found or signed or no_auth):
+    owners = parse_tokens(given)
+    signed, local = configured(), host.lower() in LOOPBACK
+    if not (local or owners or signed or no_auth):
         raise WinnowError(
-            f"--host {host} would let other computers see this data and decide about it without signing in. Ask for a token "
-            "with --token auto (one for each person: --token NAME=auto), or configure sign-in ([auth] in "
-            f".streamlit/secrets.toml), or tunnel instead: ssh -L {port}:127.0.0.1:{port} THIS-COMPUTER. Type --no-auth to "
-            "let everyone in."
+            f"--host {host} would let other computers see this data and decide about it without signing in. Ask for a "
+            "token with --token auto (one for each person: --token NAME=auto), or configure sign-in ([auth] in "
+            f".streamlit/secrets.toml), or tunnel instead: ssh -L {port}:127.0.0.1:{port} THIS-COMPUTER. Type "
+            "--no-auth to let everyone in."
         )
-    said = []
-    if not there:
-        who = "signs in" if signed else "has a token" if found else "can reach it: nobody is asked who they are"
-        said.append(
+    lines = []
+    if not local:
+        who = "signs in" if signed else "has a token" if owners else "can reach it: nobody is asked who they are"
+        lines.append(
             f"Open beyond this computer, on {host}:{port}, to everyone who {who}: samples, labels and decisions."
         )
-        if not signed and "" in found.values():
-            said.append(
+        if not signed and "" in owners.values():
+            lines.append(
                 "With the shared token, a name is what people say. --token NAME=auto makes a token that proves one."
             )
-    where = "127.0.0.1" if there else addresses(host)[0]
-    secret = {item.partition("=")[2].strip() or item.strip() for item in given}
-    made = {token: name for token, name in found.items() if token not in secret}
-    said += [f"{name or 'Anyone'} comes in at http://{where}:{port}/?token={token}" for token, name in made.items()]
-    return found, said
+    address = "127.0.0.1" if local else addresses(host)[0]
+    chosen = {item.partition("=")[2].strip() or item.strip() for item in given}  # never printed, only what "auto" made
+    lines += [
+        f"{name or 'Anyone'} comes in at http://{address}:{port}/?token={token}"
+        for token, name in owners.items()
+        if token not in chosen
+    ]
+    return owners, lines
 
 
 def serve(
@@ -124,7 +143,7 @@ def serve(
     actor
         Who decides (default: the login name).
     tokens
-        {token: name} that open the door, "" = the shared one; see :func:`resolve_access`.
+        Token → name of its owner, "" for the shared one; see :func:`resolve_access`.
 
     Raises
     ------
@@ -137,7 +156,7 @@ def serve(
             f"There is no Winnow workspace at {workspace}. Make one with `winnow scan SOURCE --out {workspace}`."
         )
     os.environ["WINNOW_ADDRESS"] = host
-    os.environ.pop("WINNOW_TOKEN", None)  # what the server starts (scans) has no need of it
+    os.environ.pop("WINNOW_TOKEN", None)  # processes that the server starts (scans) do not need it
     if actor:
         os.environ["WINNOW_ACTOR"] = actor
     from winnow.app.server.state import configure, from_environment
@@ -150,6 +169,6 @@ def serve(
         state.remember(state.add(workspace))
     from winnow.app.main import app
 
-    # each answer on one core: sessions do not wait for each other's threads, and a subset is the same on any number of cores
+    # one core for each answer: sessions do not wait for each other's threads, and results do not depend on the cores
     threadpool_limits(1, user_api="blas")
     app.run(config=options(port, host, headless))

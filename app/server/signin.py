@@ -1,7 +1,9 @@
-"""Sign-in, where it is configured (Streamlit's ``[auth]`` secrets): nobody sees data before, and decisions carry the
-person's address. A server with a token (:mod:`winnow.app.server.token_auth`) lets nobody reach this page without it, and a token of
-one's own says who comes. Otherwise the name is what people say; the browser remembers it, so that a reload does not decide
-under another name.
+"""Who the person in front of the browser is.
+
+Where sign-in is configured (Streamlit's ``[auth]`` secrets), nobody sees data before signing in, and decisions carry
+the person's address. A server with tokens (:mod:`winnow.app.server.token_auth`) shows no page without one, and a
+personal token proves a name. Otherwise people type their name; the browser remembers it, so that a reload does not
+change it.
 """
 
 from __future__ import annotations
@@ -17,27 +19,31 @@ from winnow.app.components.html_component import live
 from winnow.app.server.state import server_state
 
 COOKIE = "winnow_name"
-_APART = "|"
+_SEPARATOR = "|"
 MAX_NAME = 80
 
 
 def remember(default: str, name: str) -> str:
-    """The cookie that keeps a chosen name in this browser, as long as the server's own default stays the same: who starts
-    it with another ``--actor`` means that one.
+    """The cookie that keeps a chosen name in this browser.
+
+    It holds only while the server's default name stays the same: a server started with another ``--actor`` means that
+    one.
     """
-    return f"{COOKIE}={quote(default, safe='')}{_APART}{quote(name, safe='')}; path=/; max-age=31536000; samesite=lax"
+    return (
+        f"{COOKIE}={quote(default, safe='')}{_SEPARATOR}{quote(name, safe='')}; path=/; max-age=31536000; samesite=lax"
+    )
 
 
 def remembered(default: str) -> str | None:
-    """The name that was chosen in this browser before; None where none was, or the server's default is another now."""
-    found = st.context.cookies.get(COOKIE, "")
-    was, _, name = str(found).partition(_APART)
+    """The name that was chosen in this browser before; None where none was, or the server's default has changed."""
+    cookie = st.context.cookies.get(COOKIE, "")
+    previous, _, name = str(cookie).partition(_SEPARATOR)
     name = unquote(name).strip()[:MAX_NAME]
-    return name if name and unquote(was) == default else None
+    return name if name and unquote(previous) == default else None
 
 
-def person() -> str | None:
-    """Who is signed in; None where sign-in is not configured. Raises PermissionError when nobody is signed in."""
+def signed_in_person() -> str | None:
+    """Who is signed in; None where sign-in is not configured. Raises PermissionError where nobody is signed in."""
     user: Any = st.user
     signed_in = getattr(user, "is_logged_in", None)
     if signed_in is None:
@@ -47,16 +53,16 @@ def person() -> str | None:
     return str(getattr(user, "email", None) or getattr(user, "name", None) or "signed in")
 
 
-def by_token() -> str | None:
-    """Whose token opened the door to this browser; None for the shared one, and where there is no door."""
+def token_owner() -> str | None:
+    """The owner of the token that this browser gave; None for the shared one, and where no token is needed."""
     authenticator = server_state().authenticator
     if authenticator is None:
         return None
     cookies = "; ".join(f"{name}={value}" for name, value in st.context.cookies.items() if name == authenticator.cookie)
-    found = authenticator.read(cookies)
-    if found is None:  # cannot be: the gate lets no connection through without one
+    session_pass = authenticator.read(cookies)
+    if session_pass is None:  # cannot happen: TokenMiddleware lets no connection through without one
         raise PermissionError("This connection has no pass.")
-    return found.name or None
+    return session_pass.name or None
 
 
 def configured() -> bool:
@@ -64,10 +70,10 @@ def configured() -> bool:
     return bool(get_secrets_auth_section())
 
 
-def gate() -> str | None:
-    """Let signed-in people pass, and show the others the way in. Returns who is there, if that is proven."""
+def require_sign_in() -> str | None:
+    """Return the proven name of the person, if any. Where sign-in is needed, show its button and stop the page."""
     try:
-        return person() or by_token()
+        return signed_in_person() or token_owner()
     except PermissionError:
         live(
             empty("Sign in to see this data", "Decisions are kept with the name of who made them.", glyph="lock"),

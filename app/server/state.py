@@ -1,4 +1,4 @@
-"""What the server knows: its secret, the workspaces that people may open, and who they are by default.
+"""The state of the server: its secret, the workspaces that people may open, and the default actor.
 
 One :class:`ServerState` per server process, shared by the pages (Streamlit's threads) and the routes beside them. A
 workspace is named by a **key** (a digest of its path), never by a path from the browser.
@@ -18,31 +18,33 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from winnow.app.server.security import LOOPBACK
 from winnow.app.server.token_auth import TokenAuthenticator, parse_tokens
 from winnow.core import PREFIX, IdSet, NotAllowed, Right, Role, WinnowError, WorkspaceError
 
+if TYPE_CHECKING:
+    from winnow.core import Workspace
+
 MAX_RECENT = 20
 MAX_SELECTIONS = 64
 MAX_BYTES = 512 * 1024**2
-"""Of all selections and queues together: about twenty of a million samples each."""
-SYNC_SECONDS = 1.0
-"""How long a look at the disk (new decisions of others, a new scan) stays good."""
+"""Bytes of all selections and queues together: about twenty of a million samples each."""
 
-Opener = Callable[[Path, str], Any]
+SYNC_SECONDS = 1.0
+"""Seconds between two looks at the disk for new decisions of others or a new scan."""
+
+Opener = Callable[[Path, str], "Workspace"]
 
 
 def state_dir() -> Path:
-    """Where this person's Winnow keeps its recent list and secret: WINNOW_STATE, else ~/.winnow."""
-    if home := os.environ.get("WINNOW_STATE"):
-        return Path(home)
-    return Path.home() / ".winnow"
+    """The folder of the recent list and the secret: WINNOW_STATE, else ~/.winnow."""
+    return Path(os.environ.get("WINNOW_STATE") or Path.home() / ".winnow")
 
 
 def default_actor() -> str:
-    """WINNOW_ACTOR, else the name that this person is logged in with, else "you"."""
+    """WINNOW_ACTOR, else the login name, else "you"."""
     try:
         return os.environ.get("WINNOW_ACTOR") or getpass.getuser()
     except (OSError, KeyError, ImportError):  # a container whose user id has no name
@@ -50,18 +52,18 @@ def default_actor() -> str:
 
 
 def key_of(path: Path) -> str:
-    """The name of a workspace in URLs: stable across restarts, says nothing about the path."""
+    """The key of a workspace in URLs: stable across restarts, and it does not reveal the path."""
     return hashlib.blake2b(str(path.resolve()).encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
 
 
-def _open(path: Path, actor: str) -> Any:
-    from winnow.core import Workspace
+def _open(path: Path, actor: str) -> Workspace:
+    from winnow.core import Workspace  # the pages before a workspace is opened do without
 
     return Workspace.open(path, actor=actor)
 
 
 def _write(path: Path, text: str) -> bool:
-    """Write a small state file readable by its owner only. False where the directory cannot be written."""
+    """Write a small state file that only its owner can read. False where the folder cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
@@ -74,14 +76,17 @@ def _write(path: Path, text: str) -> bool:
 
 
 def load_secret(directory: Path) -> bytes:
-    """The server's secret, kept so that a tab's unsent decisions outlive a restart; fresh where it cannot be kept."""
+    """The server's secret, kept in ``directory`` so that the tokens of open tabs outlive a restart.
+
+    A new one is drawn where there is none, and each time where it cannot be stored.
+    """
     path = directory / "secret"
     try:
-        kept = bytes.fromhex(path.read_text(encoding="ascii"))
+        stored = bytes.fromhex(path.read_text(encoding="ascii"))
     except (OSError, ValueError):
-        kept = b""
-    if len(kept) >= 32:
-        return kept
+        stored = b""
+    if len(stored) >= 32:
+        return stored
     fresh = secrets.token_bytes(32)
     _write(path, fresh.hex())
     return fresh
@@ -89,27 +94,49 @@ def load_secret(directory: Path) -> bytes:
 
 @dataclass
 class ServerState:
-    """The server's registry. ``opener`` opens a workspace; tests pass a fake."""
+    """What one server process knows.
+
+    Attributes
+    ----------
+    secret
+        Signs tokens, passes and media links.
+    actor
+        Who decides where nobody said a name.
+    hosts
+        Host names, in lower case, that the server answers to.
+    any_address
+        Whether the server listens on every interface, and so answers to any literal IP address.
+    shared
+        Whether other computers reach this server. Then it opens only the workspace it was started on, and a name that
+        somebody merely types proves nothing.
+    authenticator
+        Asks for a token before anything is shown; None = no token is needed.
+    opener
+        Opens the workspace at a path for an actor.
+    directory
+        Where the recent list is kept; None = nowhere.
+    first
+        Key of the workspace that is shown first.
+    heavy
+        Held by work on all samples that nobody waits for, such as a new order of a queue: one at a time, so that a
+        decision shares the processor with one such task at most.
+    """
 
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     actor: str = "you"
     hosts: frozenset[str] = frozenset(LOOPBACK)
     any_address: bool = False
     shared: bool = False
-    """Whether other computers reach this server: then only what it was started on is opened, and names are only said."""
     authenticator: TokenAuthenticator | None = None
-    """Asks for a token before anything is shown; None = no token is needed."""
     opener: Opener = _open
     directory: Path | None = None
     first: str | None = None
+    heavy: threading.Lock = field(default_factory=threading.Lock)
     _paths: dict[str, Path] = field(default_factory=dict)
-    _open: dict[str, Any] = field(default_factory=dict)
+    _open: dict[str, Workspace] = field(default_factory=dict)
     _synced: dict[str, float] = field(default_factory=dict)
     _selections: OrderedDict[tuple[str, str], IdSet] = field(default_factory=OrderedDict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
-    heavy: threading.Lock = field(default_factory=threading.Lock)
-    """Held by work on all samples that nobody waits for, as a new order of a queue: one at a time, so that with many
-    people at once a decision shares the processor with one of them, not with all."""
 
     def add(self, path: Path) -> str:
         """Let people open this workspace. Returns its key."""
@@ -121,7 +148,7 @@ class ServerState:
         return key
 
     def path(self, key: str) -> Path:
-        """Where a workspace is; raises WorkspaceError for a key that nobody has opened here."""
+        """The folder of a workspace. Raises WorkspaceError for a key that nobody has opened here."""
         with self._lock:
             if key not in self._paths and not self.shared:
                 self._paths |= {key_of(p): p for p in map(Path, self._remembered())}
@@ -131,8 +158,8 @@ class ServerState:
             "This link names a dataset that has not been opened on this computer. Open it by its path."
         )
 
-    def workspace(self, key: str) -> Any:
-        """The opened workspace, in step with the disk; raises WorkspaceError."""
+    def workspace(self, key: str) -> Workspace:
+        """The opened workspace, at most :data:`SYNC_SECONDS` behind the disk. Raises WorkspaceError."""
         path = self.path(key)
         with self._lock:
             workspace = self._open.get(key)
@@ -145,28 +172,41 @@ class ServerState:
         return workspace
 
     def forget(self, key: str) -> None:
-        """Close a workspace, so that the next look opens it afresh."""
+        """Drop an opened workspace, so that the next request opens it again."""
         with self._lock:
             self._open.pop(key, None)
 
     # -- who ------------------------------------------------------------------------------------------------------
 
-    def admit(self, workspace: Any, actor: str, proven: bool) -> None:
-        """Let a person look at a workspace. ``proven``: they signed in by that name.
+    def admit(self, workspace: Workspace, actor: str, proven: bool) -> None:
+        """Check that a person may look at a workspace.
 
-        Raises NotAllowed for somebody without a role, and on a shared server for a name that has a role and was only
-        said: it is kept for who signs in as that person.
+        Parameters
+        ----------
+        workspace
+            The opened workspace.
+        actor
+            Name of the person.
+        proven
+            Whether they signed in by that name.
+
+        Raises
+        ------
+        NotAllowed
+            The person has no role; or the server is shared, the name has a role, and the person did not sign in by it.
         """
         if self.shared and not proven and workspace.roles.table().names(actor):
             raise NotAllowed(
-                f"The name {actor!r} has a role here and is kept for that person, who comes in by signing in or by a token of "
-                "their own. Choose another name."
+                f"The name {actor!r} has a role here and is kept for that person, who comes in by signing in or by a "
+                "token of their own. Choose another name."
             )
         workspace.roles.require(actor, Right.LOOK)
 
     def may_scan(self, actor: str, proven: bool) -> bool:
-        """Whether a person may open paths of this computer: everybody where nobody else reaches it; on a shared server
-        only who signed in and is named as owner of the workspace that it was started on.
+        """Whether a person may open paths of this computer.
+
+        Everybody may where no other computer reaches it. On a shared server only somebody who signed in and is a named
+        owner of the workspace that it was started on.
         """
         if not self.shared:
             return True
@@ -195,7 +235,7 @@ class ServerState:
         return [str(p) for p in kept if isinstance(p, str)]
 
     def recent(self) -> list[tuple[str, Path]]:
-        """Workspaces opened lately that are still there: (key, path), the latest first."""
+        """Workspaces that were opened and still exist: (key, path), the latest first."""
         with self._lock:
             known = [*map(str, reversed(self._paths.values())), *self._remembered()]
         paths = [Path(p) for p in dict.fromkeys(known)]
@@ -213,20 +253,19 @@ class ServerState:
     # -- selections -------------------------------------------------------------------------------------------
 
     def keep_selection(self, key: str, ids: Iterable[str]) -> str:
-        """Keep the ids of a selection here and return a handle, so that they need not travel."""
-        handle, kept = secrets.token_urlsafe(9), IdSet.of(ids)
+        """Keep the ids of a selection on the server. Returns a handle that stands for them in requests."""
+        handle = secrets.token_urlsafe(9)
         with self._lock:
-            self._selections[key, handle] = kept
-            held = sum(s.nbytes for s in self._selections.values())
-            while len(self._selections) > MAX_SELECTIONS or (held > MAX_BYTES and len(self._selections) > 1):
-                held -= self._selections.popitem(last=False)[1].nbytes
+            self._selections[key, handle] = IdSet.of(ids)
+            size = sum(s.nbytes for s in self._selections.values())
+            while len(self._selections) > MAX_SELECTIONS or (size > MAX_BYTES and len(self._selections) > 1):
+                size -= self._selections.popitem(last=False)[1].nbytes
         return handle
 
     def selection(self, key: str, handle: str) -> Sequence[str]:
-        """The ids behind a handle, that of a saved selection too; raises WinnowError where it is gone."""
+        """The ids behind a handle, also that of a saved selection. Raises WinnowError where it is gone."""
         if handle.startswith(PREFIX):
-            kept: list[str] = self.workspace(key).saved_selections.ids(handle)
-            return kept
+            return self.workspace(key).saved_selections.ids(handle)
         with self._lock:
             ids = self._selections.get((key, handle))
             if ids is not None:

@@ -1,8 +1,9 @@
-"""The door of a server that others can reach: a shared token, or one for each person, before anything is shown.
+"""Token authentication for a server that other computers can reach: a shared token, or one for each person.
 
-Whoever gives a token gets a **pass**: a cookie that scripts cannot read, signed by the server and bound to that token, so
-that a server started with another token knows it no more. Without a pass nothing behind :class:`TokenMiddleware` answers: no page, no
-WebSocket, no picture, no route. A token may be the end of a link (``/?token=…``); it is taken out of the address at once.
+A valid token is exchanged for a **session pass**: a cookie that scripts cannot read, signed by the server and bound
+to that token, so that a server started with another token does not accept it. Without a pass nothing behind
+:class:`TokenMiddleware` answers: no page, no WebSocket, no picture, no route. A token may be given in a link
+(``/?token=…``); it is removed from the address at once.
 """
 
 from __future__ import annotations
@@ -25,41 +26,65 @@ from winnow.app.components import theme
 from winnow.app.server.security import Refused, check_origin, decode, encode
 from winnow.core import WinnowError
 
-SHORTEST = 16
-"""Characters that a token must have at least: ``auto`` makes one of 256 bits."""
+MIN_LENGTH = 16
+"""Least number of characters of a token; ``auto`` makes one of 256 bits."""
 
 PASS_SECONDS = 7 * 24 * 3600
 TRIES, ALL_TRIES, WINDOW = 8, 60, 60.0
-"""Wrong tokens within a window of seconds, of one address and of all together, after which nothing is compared."""
+"""Wrong tokens from one address, and from all together, within a window of seconds, after which none is compared."""
 
 MAX_FORM = 4096
-OPEN = ("/api/health", "/_stcore/health")
-"""What answers without a pass: whether the server is alive, nothing about any dataset."""
+"""Bytes of the form that carries a token."""
+
+OPEN_PATHS = ("/api/health", "/_stcore/health")
+"""Paths that answer without a pass: whether the server is alive, nothing about any dataset."""
 
 
 def parse_tokens(given: Iterable[str]) -> dict[str, str]:
-    """``TOKEN``, ``auto``, ``NAME=TOKEN`` or ``NAME=auto`` → {token: name, "" for the shared one}.
+    """Read the tokens that the server was started with.
 
-    Raises WinnowError for a token that is too short or that is given twice.
+    Parameters
+    ----------
+    given
+        Each ``TOKEN``, ``auto``, ``NAME=TOKEN`` or ``NAME=auto``.
+
+    Returns
+    -------
+    dict
+        Token → name of its owner, "" for the shared token.
+
+    Raises
+    ------
+    WinnowError
+        A token is too short, holds a space, or is given twice.
     """
-    found: dict[str, str] = {}
+    tokens: dict[str, str] = {}
     for item in given:
         name, equals, token = item.partition("=")
         name, token = (name.strip(), token.strip()) if equals else ("", item.strip())
         token = secrets.token_urlsafe(32) if token == "auto" else token
-        if len(token) < SHORTEST or not token.isprintable() or " " in token:
+        if len(token) < MIN_LENGTH or not token.isprintable() or " " in token:
             raise WinnowError(
-                f"A token has at least {SHORTEST} characters and no space; this one has {len(token)}. `--token auto` makes one."
+                f"A token has at least {MIN_LENGTH} characters and no space; this one has {len(token)}. "
+                "`--token auto` makes one."
             )
-        if token in found:
+        if token in tokens:
             raise WinnowError("The same token is given twice. Each person needs one of their own.")
-        found[token] = name
-    return found
+        tokens[token] = name
+    return tokens
 
 
 @dataclass(frozen=True)
 class SessionPass:
-    """Who came in. name : of whom the token is; "" = the shared one, and the person says who they are."""
+    """The content of a pass.
+
+    Attributes
+    ----------
+    name
+        Owner of the token; "" = the shared token, whose users say who they are.
+    expires
+        Unix time in seconds.
+    """
 
     name: str
     expires: int
@@ -67,7 +92,15 @@ class SessionPass:
 
 @dataclass
 class TokenAuthenticator:
-    """Compares tokens, counts wrong ones, and mints passes."""
+    """Compares tokens, counts wrong ones, and issues passes.
+
+    Attributes
+    ----------
+    secret
+        The server's secret, which signs the passes.
+    tokens
+        Token → name of its owner, "" for the shared token.
+    """
 
     secret: bytes
     tokens: Mapping[str, str]
@@ -79,10 +112,10 @@ class TokenAuthenticator:
 
     @property
     def cookie(self) -> str:
-        """The cookie's name: another one for other tokens, so that two servers on one computer do not disturb each other."""
+        """The cookie's name. It depends on the tokens, so that two servers on one computer do not share a cookie."""
         return "winnow_pass_" + self._mac("name", *sorted(self.tokens))[:10].replace("-", "a").replace("_", "b")
 
-    def _held_back(self, address: str, now: float) -> bool:
+    def _throttled(self, address: str, now: float) -> bool:
         for key, most in ((address, TRIES), ("", ALL_TRIES)):
             times = self._wrong.get(key, deque())
             while times and now - times[0] > WINDOW:
@@ -94,26 +127,46 @@ class TokenAuthenticator:
         return False
 
     def enter(self, token: str, address: str, now: float | None = None) -> str:
-        """A pass for a token. Raises Refused (401 for a wrong token, 429 after too many of them)."""
+        """Exchange a token for a pass.
+
+        Parameters
+        ----------
+        token
+            As the person gave it.
+        address
+            Of the client; wrong tokens are counted by it.
+        now
+            Unix time in seconds (default: the clock).
+
+        Returns
+        -------
+        str
+            The value of the cookie.
+
+        Raises
+        ------
+        Refused
+            With status 401 for a wrong token, 429 after too many of them.
+        """
         now = time.time() if now is None else now
         with self._lock:
-            if self._held_back(address, now):
+            if self._throttled(address, now):
                 raise Refused(429, "Too many wrong tokens were tried. Wait a minute, then try again.")
         given = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
-        name, kept = None, ""
-        for known, who in self.tokens.items():  # every one is compared, in the same time, whatever was given
+        name, matching = None, ""
+        for known, owner in self.tokens.items():  # all are compared: the time must not tell which one matched
             if hmac.compare_digest(given, hashlib.sha256(known.encode()).digest()):
-                name, kept = who, known
+                name, matching = owner, known
         if name is None:
             with self._lock:
                 for key in (address, ""):
                     self._wrong.setdefault(key, deque()).append(now)
             raise Refused(401, "This is not the token of this server. Ask whoever started it.")
-        body = encode(json.dumps({"n": name, "e": int(now) + PASS_SECONDS, "k": self._mac("key", kept)}).encode())
+        body = encode(json.dumps({"n": name, "e": int(now) + PASS_SECONDS, "k": self._mac("key", matching)}).encode())
         return f"{body}.{self._mac('cookie', body)}"
 
     def read(self, cookies: str | None, now: float | None = None) -> SessionPass | None:
-        """The pass in a Cookie header; None where there is none that holds."""
+        """The valid pass in a Cookie header, or None."""
         try:
             morsel = SimpleCookie(cookies or "").get(self.cookie)
         except CookieError:
@@ -121,12 +174,12 @@ class TokenAuthenticator:
         body, _, mac = (morsel.value if morsel else "").partition(".")
         if not body or not hmac.compare_digest(mac.encode(), self._mac("cookie", body).encode()):
             return None
-        said = json.loads(decode(body))
-        if said["e"] < (time.time() if now is None else now):
+        content = json.loads(decode(body))
+        if content["e"] < (time.time() if now is None else now):
             return None
-        if not any(hmac.compare_digest(said["k"], self._mac("key", t)) for t in self.tokens):
+        if not any(hmac.compare_digest(content["k"], self._mac("key", t)) for t in self.tokens):
             return None
-        return SessionPass(said["n"], said["e"])
+        return SessionPass(content["n"], content["e"])
 
 
 _PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Winnow</title>
@@ -134,22 +187,23 @@ _PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Win
 <style nonce="{nonce}">{style}</style></head><body><main>{logo}<h1>This data is not public</h1>
 <p>Give the token of this server. Whoever started it has it.</p>
 <form method="post" action="{action}"><input type="hidden" name="next" value="{next}">
-<label for="token">Token</label><input id="token" name="token" type="password" autocomplete="current-password" required autofocus>
-<p class="said" role="alert">{said}</p><button>Come in</button></form></main></body></html>"""
+<label for="token">Token</label>
+<input id="token" name="token" type="password" autocomplete="current-password" required autofocus>
+<p class="error" role="alert">{error}</p><button>Come in</button></form></main></body></html>"""
 
 _STYLE = (
     ":root{color-scheme:light dark}body{margin:0;min-height:100vh;display:grid;place-items:center;"
     "font:15px/1.5 system-ui,sans-serif;background:var(--w-bg);color:var(--w-text)}main{width:min(380px,86vw)}"
     "svg{width:44px;height:44px}h1{font-size:22px;margin:14px 0 4px}p{margin:0 0 18px}label{font-weight:600}"
     "input,button{font:inherit;width:100%;box-sizing:border-box;padding:10px 12px;border-radius:8px;margin-top:6px}"
-    "input{border:1px solid var(--w-muted);background:transparent;color:inherit}.said{min-height:1.5em;margin:8px 0}"
+    "input{border:1px solid var(--w-muted);background:transparent;color:inherit}.error{min-height:1.5em;margin:8px 0}"
     "button{border:0;background:var(--w-text);color:var(--w-bg);font-weight:600;cursor:pointer}"
     "input:focus-visible,button:focus-visible{outline:3px solid var(--w-accent);outline-offset:2px}"
 )
 
 
-def _page(action: str, to: str, said: str = "") -> tuple[bytes, str]:
-    """(the page that asks for the token, its Content-Security-Policy)."""
+def _page(action: str, to: str, error: str = "") -> tuple[bytes, str]:
+    """The page that asks for the token, and its Content-Security-Policy."""
     nonce = secrets.token_urlsafe(12)
     root = ";".join(f"--w-{k}:light-dark({theme.LIGHT[k]},{theme.DARK[k]})" for k in theme.LIGHT)
     html = _PAGE.format(
@@ -158,7 +212,7 @@ def _page(action: str, to: str, said: str = "") -> tuple[bytes, str]:
         logo=(theme.ASSETS / "logo.svg").read_text(encoding="utf-8"),
         action=escape(action, quote=True),
         next=escape(to, quote=True),
-        said=escape(said),
+        error=escape(error),
     )
     policy = (
         f"default-src 'none'; style-src 'nonce-{nonce}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -171,17 +225,21 @@ def _header(scope: Any, name: bytes) -> str | None:
 
 
 def _local(to: str) -> str:
-    """A path of this server, whatever a form says: never another site's address."""
+    """A path of this server: ``to``, or "/" where that could lead to another site."""
     return to if to.startswith("/") and to[1:2] not in ("/", "\\") and to.isprintable() and "\\" not in to else "/"
 
 
 class TokenMiddleware:
-    """ASGI middleware: nothing passes without a pass. ``door``: gives the door, None = the server has none.
+    """ASGI middleware that answers nothing without a session pass, but for :data:`OPEN_PATHS`.
 
     Parameters
     ----------
+    app
+        The ASGI application behind it.
+    authenticator
+        Returns the server's authenticator, None where no token is needed.
     prefix
-        Gives the path under which the app is served, without a slash at its end.
+        Returns the path under which the app is served, without a slash at its end.
     """
 
     def __init__(
@@ -190,11 +248,12 @@ class TokenMiddleware:
         self.app, self.authenticator, self.prefix = app, authenticator, prefix
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Handle one ASGI connection."""
         authenticator = self.authenticator() if scope["type"] in ("http", "websocket") else None
         path = scope.get("path", "").removeprefix(self.prefix())
         if (
             authenticator is None
-            or path in OPEN
+            or path in OPEN_PATHS
             or (path != "/enter" and authenticator.read(_header(scope, b"cookie")) is not None)
         ):
             await self.app(scope, receive, send)
@@ -215,9 +274,9 @@ class TokenMiddleware:
             elif scope["method"] != "GET" or path.startswith(("/api/", "/_stcore/")):
                 raise Refused(401, "This server asks for a token first. Reload the page.")
             if token is not None:
-                made = authenticator.enter(token, str((scope.get("client") or ("",))[0]))
-                secure = "; Secure" if scope.get("scheme") == "https" else ""
-                cookie = f"{authenticator.cookie}={made}; Path={self.prefix() or '/'}; Max-Age={PASS_SECONDS}; HttpOnly; SameSite=Lax{secure}"
+                issued = authenticator.enter(token, str((scope.get("client") or ("",))[0]))
+                cookie = f"{authenticator.cookie}={issued}; Path={self.prefix() or '/'}; Max-Age={PASS_SECONDS}"
+                cookie += "; HttpOnly; SameSite=Lax" + ("; Secure" if scope.get("scheme") == "https" else "")
                 headers = [
                     (b"location", (self.prefix() + to).encode("latin-1", "replace")),
                     (b"set-cookie", cookie.encode()),
@@ -228,8 +287,8 @@ class TokenMiddleware:
             await _answer(send, 401, body, [(b"content-security-policy", policy.encode())])
         except Refused as error:
             if path.startswith(("/api/", "/_stcore/")):
-                said = json.dumps({"error": str(error)}).encode()
-                await _answer(send, error.status, said, [], b"application/json")
+                body = json.dumps({"error": str(error)}).encode()
+                await _answer(send, error.status, body, [], b"application/json")
                 return
             body, policy = _page(self.prefix() + "/enter", to, str(error))
             more = [(b"retry-after", b"60")] if error.status == 429 else []

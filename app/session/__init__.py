@@ -1,4 +1,4 @@
-"""What one browser session knows: address, filters, cached answers, its scans and exports.
+"""What one browser session knows: its address, filters, cached answers, scans and exports.
 
-In: the address and clicks. Out: filters and data for the pages.
+In: the URL and clicks. Out: filters and data for the pages.
 """

@@ -1,4 +1,4 @@
-"""New scans: what a path holds, which encoders can be had, how long it may take, and starting the job."""
+"""New scans: preview of a source, available encoders, estimated time, and the start of the job."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from winnow.core import EncoderInfo
 
 PREVIEW_ROWS = 20
+"""Rows of a source that are shown before it is scanned."""
 
 RATES: dict[str, dict[str, float]] = {
     "patches": {"cpu": 250, "cuda": 800},
@@ -28,28 +29,36 @@ RATES: dict[str, dict[str, float]] = {
     "open_clip": {"cpu": 18, "cuda": 900},
     "sentence-transformers": {"cpu": 120, "cuda": 2500},
 }
-"""Samples embedded per second and family, before this computer has scanned anything itself: an order of magnitude."""
+"""Samples embedded per second, by family and device: a rough guess until this computer has scanned something."""
 
 FIXED_SECONDS, PER_SAMPLE = 6.0, 0.0015
-"""Everything after embedding: start-up, and per sample; measured once on two cores."""
+"""Seconds of everything but embedding: at the start, and per sample; measured on two cores."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Seconds that a scan may take, and whether earlier scans here say so."""
+    """How long a scan may take.
+
+    Attributes
+    ----------
+    seconds
+        The estimate.
+    measured
+        Whether it comes from earlier scans on this computer.
+    """
 
     seconds: float
     measured: bool
 
 
 def look(path: str, columns: ColumnMap) -> Preview:
-    """The first rows of an input; cached until the file changes. Raises SourceError or ColumnError."""
-    where = Path(path).expanduser()
+    """The first rows of a source, cached until the file changes. Raises SourceError or ColumnError."""
+    source = Path(path).expanduser()
     try:
-        stamp = where.stat().st_mtime_ns
+        stamp = source.stat().st_mtime_ns
     except OSError:
         stamp = 0
-    return _look(str(where), stamp, columns)
+    return _look(str(source), stamp, columns)
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
@@ -59,17 +68,17 @@ def _look(path: str, _stamp_key: int, columns: ColumnMap) -> Preview:
 
 @st.cache_data(max_entries=4, ttl=60, show_spinner=False)
 def encoders(modality: str) -> list[EncoderInfo]:
-    """The encoders for a modality that can be used here, those without a download first."""
-    from winnow.core import catalogue  # heavy: only whoever starts a scan waits for it
+    """The encoders for a modality that can be used here, those that need no download first."""
+    from winnow.core import catalogue  # heavy, and needed only where a scan is started
 
     wanted = Modality.IMAGE if modality == Modality.PAIR else Modality(modality)
-    found = [e for e in catalogue() if e.modality is wanted and (e.cached or e.downloadable)]
-    return sorted(found, key=lambda e: not e.cached)
+    usable = [e for e in catalogue() if e.modality is wanted and (e.cached or e.downloadable)]
+    return sorted(usable, key=lambda e: not e.cached)
 
 
 @st.cache_data(ttl=300, show_spinner=False)
 def devices() -> list[str]:
-    """What can be computed on here."""
+    """The devices that a scan can use here."""
     import torch
 
     return ["auto", "cpu", "cuda"] if torch.cuda.is_available() else ["auto", "cpu"]
@@ -77,7 +86,7 @@ def devices() -> list[str]:
 
 def _past(server: ServerState, encoder: str) -> list[tuple[int, float, float]]:
     """(samples, seconds of embedding, seconds of the rest) of earlier scans here with the same encoder."""
-    found = []
+    timings = []
     for _, path in server.recent():
         try:
             manifest = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
@@ -91,12 +100,12 @@ def _past(server: ServerState, encoder: str) -> list[tuple[int, float, float]]:
             and not reused
             and spent.get("embed")
         ):
-            found.append((int(n), float(spent["embed"]), float(sum(spent.values()) - spent["embed"])))
-    return found
+            timings.append((int(n), float(spent["embed"]), float(sum(spent.values()) - spent["embed"])))
+    return timings
 
 
 def estimate(server: ServerState, n: int, encoder: str, device: str) -> Estimate:
-    """How long a scan of n samples may take, from earlier scans on this computer where there are any."""
+    """Estimate the time of a scan of n samples, from earlier scans on this computer where there are any."""
     past = _past(server, encoder)
     if past:
         samples = sum(p[0] for p in past)
@@ -106,13 +115,13 @@ def estimate(server: ServerState, n: int, encoder: str, device: str) -> Estimate
     return Estimate(FIXED_SECONDS + n / rate + n * PER_SAMPLE, False)
 
 
-def rows_in(found: Preview) -> tuple[int | None, bool]:
-    """How many rows an input has, and whether that is exact; a text table is judged by the length of its first lines."""
-    if found.n is not None:
-        return found.n, True
+def rows_in(source: Preview) -> tuple[int | None, bool]:
+    """How many rows a source has, and whether that is exact: for a text table it follows from its first lines."""
+    if source.n is not None:
+        return source.n, True
     try:
-        size = os.path.getsize(found.path)
-        with open(found.path, "rb") as file:
+        size = os.path.getsize(source.path)
+        with open(source.path, "rb") as file:
             head = file.read(1 << 18)
     except OSError:
         return None, False
@@ -121,15 +130,16 @@ def rows_in(found: Preview) -> tuple[int | None, bool]:
 
 
 def default_out(source: str) -> Path:
-    """Where the results of a source go unless said otherwise: beside it, or in ~/.winnow where that cannot be written;
-    never into the workspace of another source.
+    """The default workspace of a source: beside it, or in ~/.winnow where that folder cannot be written.
+
+    It is never the workspace of another source.
     """
-    where = Path(source).expanduser().absolute()
-    folder = where.parent if os.access(where.parent, os.W_OK) else state_dir() / "workspaces"
-    stem, number = where.stem or "dataset", 1
+    path = Path(source).expanduser().absolute()
+    folder = path.parent if os.access(path.parent, os.W_OK) else state_dir() / "workspaces"
+    stem, number = path.stem or "dataset", 1
     while True:
         out = folder / f"{stem}{'' if number == 1 else f'-{number}'}.winnow"
-        if not out.exists() or _source_of(out) == str(where):
+        if not out.exists() or _source_of(out) == str(path):
             return out
         number += 1
 
@@ -142,8 +152,9 @@ def _source_of(workspace: Path) -> str | None:
 
 
 def keep_upload(name: str, data: Any) -> Path:
-    """Write an uploaded file under ~/.winnow/uploads and return its path. The name is reduced to a harmless one; a
-    folder named by the content keeps files of the same name apart.
+    """Write an uploaded file under ~/.winnow/uploads and return its path.
+
+    Special characters are removed from the name. A folder named by the content keeps files of the same name apart.
     """
     clean = re.sub(r"[^\w.\- ]", "_", Path(name).name).lstrip(".") or "upload"
     folder = state_dir() / "uploads"
@@ -160,31 +171,31 @@ def keep_upload(name: str, data: Any) -> Path:
 
 
 def begin(server: ServerState, config: ScanConfig, out: Path, actor: str, proven: bool) -> str:
-    """Start a scan in its own process. Returns the key under which its workspace can be looked at. Raises NotAllowed."""
+    """Start a scan in its own process. Returns the key of its workspace. Raises NotAllowed."""
     server.require_scan(actor, proven)
     start_scan(config, out, actor)
     return server.add(out)
 
 
 def request_of(path: Path) -> ScanConfig:
-    """What the latest scan of a workspace was asked to do; raises WinnowError when nothing tells."""
+    """The config of the latest scan of a workspace. Raises WinnowError where none is recorded."""
     for request in (path / "job" / "request.json", path / "manifest.json"):
         try:
-            found = json.loads(request.read_text(encoding="utf-8"))
-            return ScanConfig.from_json(found.get("params", found))
+            content = json.loads(request.read_text(encoding="utf-8"))
+            return ScanConfig.from_json(content.get("params", content))
         except (OSError, ValueError, TypeError):
             continue
     raise WinnowError(f"How {path} was scanned is not known any more. Start a new scan of its source.")
 
 
 def again(server: ServerState, key: str, actor: str, proven: bool) -> None:
-    """Start the scan of a workspace once more, with the request that it was started with. Raises NotAllowed."""
+    """Scan a workspace again, with the config of its latest scan. Raises NotAllowed."""
     server.require_scan(actor, proven)
     path = server.path(key)
     start_scan(request_of(path), path, actor)
 
 
-def table_of(found: Preview) -> list[dict[str, Any]]:
-    """The rows of a preview as plain, short values for a table."""
+def table_of(source: Preview) -> list[dict[str, Any]]:
+    """The rows of a preview as plain values for a table, texts cut to 200 characters."""
     plain = (int, float, bool, type(None))
-    return [{k: v if isinstance(v, plain) else str(v)[:200] for k, v in row.items()} for row in found.rows]
+    return [{k: v if isinstance(v, plain) else str(v)[:200] for k, v in row.items()} for row in source.rows]

@@ -1,7 +1,7 @@
-"""One typed session object per browser tab, and its only mutators.
+"""One typed session object per browser tab, and the functions that change it.
 
-The URL and the session hold the same: which dataset, which filter, which order. A link that somebody opens wins over
-the session; everything else is written back to the URL, so that what is on screen can always be shared.
+The URL and the session hold the same: which dataset, which filter, which order. A link that somebody opens overrides
+the session; all other changes are written to the URL, so that what is on screen can always be shared.
 """
 
 from __future__ import annotations
@@ -22,30 +22,45 @@ _OWN = ("ws", "sort", "group", "selection")
 
 @dataclass
 class Session:
-    """What one tab is looking at."""
+    """What one tab shows, and to whom.
+
+    Attributes
+    ----------
+    key
+        Key of the workspace.
+    actor
+        Who decides.
+    named
+        Whether the person gave this name, in this tab or an earlier one of this browser.
+    proven
+        Whether they signed in by this name.
+    filter, sort, group, selection
+        What is shown: the filter, the order, what the gallery is grouped by, and the handle of a selection.
+    notice
+        A sentence for the next page.
+    written
+        The URL's parameters as this session wrote them last.
+    """
 
     key: str | None = None
     actor: str = "you"
     named: bool = False
-    """Whether the person said who they are, in this tab or an earlier one of this browser."""
     proven: bool = False
-    """Whether they signed in by this name."""
     filter: Filter = field(default_factory=Filter)
     sort: str | None = None
     group: str | None = None
-    """What the gallery is grouped by."""
     selection: str | None = None
     notice: str | None = None
     written: tuple[tuple[str, str], ...] | None = None
 
 
 def default_name() -> str:
-    """Who decides where nobody said: the server's own name, which is nobody else's on a server that others reach."""
+    """Who decides where nobody gave a name: the server's actor, or "guest" on a server that others reach."""
     return "guest" if server_state().shared else server_state().actor
 
 
 def session() -> Session:
-    """This tab's session; made at its first look."""
+    """The session of this tab, created on its first run."""
     if _KEY not in st.session_state:
         name = remembered(default_name())
         st.session_state[_KEY] = Session(key=server_state().first, actor=name or default_name(), named=name is not None)
@@ -54,7 +69,7 @@ def session() -> Session:
 
 
 def pairs(s: Session) -> list[tuple[str, str]]:
-    """What the session puts into the URL."""
+    """The session as parameters of the URL."""
     own = [("ws", s.key), ("sort", s.sort), ("group", s.group), ("selection", s.selection)]
     return [(k, v) for k, v in own if v] + filters.to_pairs(s.filter)
 
@@ -67,7 +82,7 @@ def query(s: Session | None = None) -> str:
 
 
 def effective_filter(s: Session | None = None) -> Filter:
-    """The filter with a map selection, if there is one, as ids; raises WinnowError when the selection is gone."""
+    """The filter, narrowed to the selection if there is one. Raises WinnowError where the selection is gone."""
     s = s or session()
     if s.selection and s.key:
         return filters.with_ids(s.filter, server_state().selection(s.key, s.selection))
@@ -75,24 +90,24 @@ def effective_filter(s: Session | None = None) -> Filter:
 
 
 def read_url() -> None:
-    """Adopt what the URL says, if somebody changed it (opened a link, went back)."""
+    """Take over the URL if somebody changed it (opened a link, went back)."""
     s = session()
-    found = [(k, v) for k, v in filters.pairs_of(st.query_params) if filters.is_filter(k) or k in _OWN]
-    if not found or tuple(found) == s.written:
+    params = [(k, v) for k, v in filters.pairs_of(st.query_params) if filters.is_filter(k) or k in _OWN]
+    if not params or tuple(params) == s.written:
         return
-    values = dict(found)
+    values = dict(params)
     try:
-        s.filter = filters.from_pairs(found)
+        s.filter = filters.from_pairs(params)
     except WinnowError as error:
         s.filter, s.notice = Filter(), str(error)
     s.key = values.get("ws", s.key)
     s.sort, s.group = values.get("sort"), values.get("group")
     s.selection = values.get("selection")
-    s.written = tuple(found)
+    s.written = tuple(params)
 
 
 def write_url() -> None:
-    """Make the URL say what the session holds."""
+    """Write the session to the URL."""
     s = session()
     wanted = pairs(s)
     if tuple(wanted) != s.written or not st.query_params:
@@ -100,11 +115,11 @@ def write_url() -> None:
         s.written = tuple(wanted)
 
 
-# -- mutators -----------------------------------------------------------------------------------------------------
+# -- changes ------------------------------------------------------------------------------------------------------
 
 
 def open_workspace(key: str) -> None:
-    """Look at another dataset: filters start afresh."""
+    """Show another dataset, without filters."""
     s = session()
     s.key, s.filter, s.sort, s.selection = key, Filter(), None, None
     server_state().remember(key)
@@ -117,19 +132,19 @@ def set_filter(**changes: Any) -> None:
 
 
 def only(flt: Filter, sort: str | None = None) -> None:
-    """Show exactly this filter: a queue that was clicked."""
+    """Show exactly this filter, as for a queue that was clicked."""
     s = session()
     s.filter, s.sort, s.selection = flt, sort, None
 
 
 def toggle(name: str, value: Any) -> None:
-    """Add a value to a list field of the filter, or take it out."""
+    """Add a value to a list field of the filter, or remove it."""
     current = tuple(getattr(session().filter, name) or ())
     set_filter(**{name: tuple(v for v in current if v != value) if value in current else (*current, value)})
 
 
 def set_score(name: str, low: float, high: float) -> None:
-    """Keep a score between two bounds; the full range takes the bound away."""
+    """Keep a score between two bounds; the full range [0, 1] removes the bound."""
     scores = dict(session().filter.scores)
     scores.pop(name, None)
     if low > 0 or high < 1:
@@ -138,7 +153,7 @@ def set_score(name: str, low: float, high: float) -> None:
 
 
 def reset(name: str | None = None) -> None:
-    """Take one field of the filter back to its default, or all of them."""
+    """Reset one field of the filter, or all of them and the selection."""
     s = session()
     if name is None:
         s.filter, s.selection = Filter(), None
@@ -154,18 +169,18 @@ def set_sort(sort: str | None) -> None:
 
 
 def set_selection(handle: str | None) -> None:
-    """Narrow everything to a selection kept on the server."""
+    """Narrow everything to a selection that the server keeps."""
     session().selection = handle
 
 
 def set_actor(name: str) -> None:
-    """Who decides in this tab. Decisions carry this name."""
+    """Set the name that decisions of this tab carry."""
     s = session()
     s.actor = name.strip()[:MAX_NAME] or default_name()
     s.named, s.proven = True, False
 
 
 def signed_in(name: str) -> None:
-    """Somebody signed in by this name: there is nothing to remember, and no other name to choose."""
+    """Set the name of somebody who signed in: it need not be remembered and cannot be changed."""
     s = session()
     s.actor, s.named, s.proven = name, False, True

@@ -113,6 +113,7 @@ class Points:
     ids: np.ndarray
     xy: np.ndarray
     clusters: list[dict[str, Any]]
+    fine: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

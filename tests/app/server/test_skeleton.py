@@ -18,7 +18,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from winnow.app.components.theme import DARK, LIGHT
-from winnow.app.server.skeleton import ROOT, TITLE, SkeletonMiddleware, drawn, outline
+from winnow.app.server.skeleton import ROOT, TITLE, SkeletonMiddleware, skeleton, with_skeleton
 
 INDEX = Path(streamlit.__file__).parent / "static" / "index.html"
 PAGE = {"accept": "text/html,*/*;q=0.8"}
@@ -34,8 +34,8 @@ def test_streamlits_own_page_gets_the_outline_behind_its_root() -> None:
     page = INDEX.read_bytes()
     assert page.count(ROOT) == page.count(TITLE) == 1
     answer = serve(lambda _: FileResponse(INDEX)).get("/", headers=PAGE)
-    assert answer.content == drawn(page)
-    assert answer.content.count(ROOT + outline()) == 1
+    assert answer.content == with_skeleton(page)
+    assert answer.content.count(ROOT + skeleton()) == 1
     assert b"<title>Winnow</title>" in answer.content
     assert int(answer.headers["content-length"]) == len(answer.content)
     assert "etag" not in answer.headers
@@ -46,11 +46,11 @@ def test_a_page_that_the_browser_kept_is_sent_anew() -> None:
     kept = client.get("/", headers={"accept": "*/*"}).headers["etag"]
     again = client.get("/", headers=PAGE | {"if-none-match": kept})
     assert again.status_code == 200
-    assert outline() in again.content
+    assert skeleton() in again.content
 
 
 def test_the_outline_runs_nothing_and_knows_both_themes() -> None:
-    html = outline().decode()
+    html = skeleton().decode()
     assert "<script" not in html
     assert "http" not in html
     assert all(f"light-dark({LIGHT[name]},{DARK[name]})" in html for name in ("bg", "side", "fill", "line"))
