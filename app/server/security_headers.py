@@ -18,8 +18,8 @@ def policy() -> str:
 
     Scripts come from this server alone: no inline script and no handler in an attribute runs, but for the scripts of
     Streamlit's own page, named by their digest. ``blob:`` is how Streamlit loads the script of a component. Plotly's
-    strict bundle draws the map, so that ``'unsafe-eval'`` is not needed. Styles may be inline: Streamlit's style library
-    writes them so.
+    strict bundle draws the map, so that ``'unsafe-eval'`` is not needed. Styles may be inline: Streamlit's style
+    library writes them so.
     """
     import streamlit
 
