@@ -137,7 +137,7 @@ LISTED = {
 
 def _selection_name(s: state.Session) -> str:
     """What a selection is called: its own name once it is saved."""
-    if s.key and (s.selection or "").startswith(PREFIX):
+    if s.key and s.selection and s.selection.startswith(PREFIX):
         try:
             return f"Selection: {server_state().workspace(s.key).saved_selections.get(s.selection).name}"
         except WinnowError:
