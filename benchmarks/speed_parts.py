@@ -145,7 +145,7 @@ def umap(n: str, seed: str) -> dict[str, Any]:
 
     x, _ = synthetic.rows(int(n), 512, 10)
     ok = np.ones(len(x), bool)
-    rows = neighbors.half_whiten(x, ok)
+    rows = neighbors.whitening(x, ok)(x, ok)
     graph = neighbors.build(rows, ok, 50)
     fixed = 0 if seed == "seeded" else None
     small = slice(0, 2000)

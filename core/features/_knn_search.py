@@ -1,7 +1,8 @@
-"""Candidate search behind :mod:`.neighbors`: which rows may be near, found by matrix products.
+"""Nearest-neighbour search behind :mod:`.neighbors`: candidates by matrix products, then exact distances.
 
-Both searches only propose candidates. Their distances are computed again, pair by pair in float32
-(:func:`rerank`), so that a pair's distance depends neither on the block it fell into nor on the row order.
+:func:`search` lists the neighbours of all rows and :class:`Queries` those of some. The distances of candidates are
+computed again, pair by pair in float32 (:func:`rerank`), so that the distance of a pair depends neither on its block
+nor on the order of the rows.
 """
 
 from __future__ import annotations
@@ -15,8 +16,22 @@ import numpy as np
 import torch
 
 from ..parallel import ordered_map, single_threaded_pool
-from ..types import Bool, Float32, Int32, Int64
+from ..types import Bool, Float32, Int32, Int64, Neighbors
+from .kmeans import fit_kmeans
 
+_SLACK = 24
+"""Candidates beyond k that are measured exactly: covers bfloat16's rounding and ties at the k-th place."""
+
+_CELLS_FROM = 16_000
+"""Rows from which partitioning pays. Below, all pairs are compared."""
+_SAMPLE = 512
+"""Rows that a plan is made on, and as many others that its recall is measured on."""
+_LEAST_RECALL = 0.99
+"""Measured on rows that the plan was not made on."""
+_AIMS = (0.9975, 0.9995)
+"""Share of true neighbours that the probed cells must hold (on the sample); the second if the first is not enough."""
+_MOST_WORK = 0.5
+"""Comparing more than this share of all pairs cell by cell is slower than comparing all pairs."""
 _GROUP = 16
 _BLOCK_BYTES = 1 << 26
 """Size of a block of similarities: small enough to stay near the cache, large enough for the matrix product."""
@@ -27,11 +42,13 @@ _CONVERT = 65_536
 """Rows converted at a time."""
 _ASSIGN = 4096
 """Rows that one core gives to their cells at a time."""
-_LOST = (0.0, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.08, 0.12, 0.2)
+_OUTLYING = (0.0, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.08, 0.12, 0.2)
 """Shares of the rows farthest from their centre that are tried as "search these everywhere"."""
 _NEVER = -1e4
+"""Similarity of padding rows: below that of every real row."""
 
 Tick = Callable[[int], None]
+"""Called with the number of rows that have been searched since the last call."""
 
 
 def fast_dtype(device: str) -> torch.dtype:
@@ -46,9 +63,22 @@ def fast_dtype(device: str) -> torch.dtype:
 def as_keys(rows: Float32, dtype: torch.dtype, device: str, order: Int64 | None = None) -> torch.Tensor:
     """(n, d + 2) keys whose inner product with :func:`as_queries` orders them by Euclidean distance.
 
+    Parameters
+    ----------
+    rows
+        (n, d) float32.
+    dtype
+        Number format of the keys.
+    device
+        "cpu" or a CUDA device.
+    order
+        (n,) int64, rows in the order in which keys are written; None = as they are.
+
+    Notes
+    -----
     −‖x−y‖²/2 = ⟨x−μ, y−μ⟩ − ‖y−μ‖²/2 + (a term of x alone). Taking out the mean keeps the products small, so that
-    bfloat16 still tells neighbours apart in a narrow cone; the ‖y−μ‖² term rides along as two more columns
-    (its rounding error in the second). Written in blocks, in ``order`` if one is given.
+    bfloat16 still separates neighbours in a narrow cone. The ‖y−μ‖² term is stored in two more columns, its rounding
+    error in the second.
     """
     n, d = rows.shape
     keys = torch.empty(n, d + 2, dtype=dtype, device=device)
@@ -65,7 +95,7 @@ def as_keys(rows: Float32, dtype: torch.dtype, device: str, order: Int64 | None 
 
 
 def as_queries(keys: torch.Tensor) -> torch.Tensor:
-    """The same rows as questions: a copy whose last two columns are one."""
+    """The same rows as queries: a copy whose last two columns are one."""
     queries = keys.clone()
     queries[:, -2:] = 1
     return queries
@@ -91,8 +121,8 @@ def _top(similarity: torch.Tensor, m: int) -> torch.Tensor:
     return candidates.gather(1, values.topk(m, dim=1, sorted=False).indices)
 
 
-def search_all(queries: torch.Tensor, keys: torch.Tensor, m: int, tick: Tick) -> Int64:
-    """Every query against every key. queries (q, e), keys (n, e) → (q, min(m, n)) rows of ``keys``, unordered."""
+def search_all(queries: torch.Tensor, keys: torch.Tensor, m: int, tick: Tick = lambda _: None) -> Int64:
+    """Compare every query (q, e) with every key (n, e): (q, min(m, n)) int64 rows of ``keys``, unordered."""
     n = len(keys)
     on_cpu = keys.device.type == "cpu"
     step = int(max(64, min(2048, _BLOCK_BYTES // (n * keys.element_size()))))
@@ -118,10 +148,17 @@ class Cells:
     Attributes
     ----------
     order
-        Rows sorted by cell; start (cells + 1,) : where each cell begins. cell (n,) : of each row.
+        (n,) int64 rows sorted by cell.
+    start
+        (cells + 1,) int64, where each cell begins in ``order``.
+    cell
+        (n,) int64, the cell of each row.
     near
-        (cells, cells) the cells by distance of their centres, nearest (itself) first. away (n,) : squared distance of
-        each row to its cell's centre. centres (cells, d).
+        (cells, cells) int64, for each cell all cells by the distance of their centres, itself first.
+    away
+        (n,) float32 squared distance of each row to the centre of its cell.
+    centres
+        (cells, d) float32.
     """
 
     order: Int64
@@ -133,22 +170,25 @@ class Cells:
 
 
 def partition(rows: Float32, seed: int) -> Cells:
-    """About √n cells (Sivic and Zisserman 2003; Jégou et al. 2011: inverted file), cut on at most 64 rows a cell."""
-    n, d = rows.shape
+    """Cut the rows (n, d) into about √n cells by k-means on at most 64 rows a cell (an inverted file).
+
+    References
+    ----------
+    Sivic and Zisserman (2003); Jégou, Douze and Schmid (2011).
+    """
+    n = len(rows)
     count = int(np.clip(np.sqrt(n), 8, 4096))
-    kmeans = faiss.Kmeans(d, count, niter=6, seed=seed, max_points_per_centroid=64, spherical=False, verbose=False)
     away, cell = np.empty(n, np.float32), np.empty(n, np.int64)
-
-    def assign(start: int) -> None:
-        found, where = kmeans.index.search(rows[start : start + _ASSIGN], 1)
-        away[start : start + len(found)], cell[start : start + len(found)] = found[:, 0], where[:, 0]
-
     with single_threaded_pool() as pool:
-        kmeans.train(rows)
+        centres, index = fit_kmeans(rows, count, seed, iterations=6, rows_per_centre=64)
+
+        def assign(start: int) -> None:
+            part = slice(start, start + _ASSIGN)
+            away[part], cell[part] = (a[:, 0] for a in index.search(rows[part], 1))
+
         list(pool.map(assign, range(0, n, _ASSIGN)))
     first = np.zeros(count + 1, np.int64)
     np.cumsum(np.bincount(cell, minlength=count), out=first[1:])
-    centres = np.asarray(kmeans.centroids, np.float32).reshape(count, d)
     norm = (centres * centres).sum(axis=1)
     apart = norm[:, None] + norm[None, :] - 2.0 * (centres @ centres.T)
     np.fill_diagonal(apart, -np.inf)
@@ -158,56 +198,73 @@ def partition(rows: Float32, seed: int) -> Cells:
 
 @dataclass(frozen=True)
 class SearchPlan:
-    """How to search a partition: ``probes`` nearest cells for every row, all rows for those in ``lost`` (n,) bool.
+    """How to search a partition.
 
     Attributes
     ----------
+    probes
+        Nearest cells that a row is compared with.
+    outlying
+        (n,) bool, rows that are compared with all rows instead.
     work
-        Share of all pairs that are then looked at.
+        Share of all pairs that are compared, in [0, 1].
     """
 
     probes: int
-    lost: Bool
+    outlying: Bool
     work: float
 
 
 def plan(cells: Cells, rows: Int64, truth: Int64, share: float) -> SearchPlan:
-    """The cheapest plan that finds ``share`` of the true neighbours (s, k) of the sampled ``rows`` (s,).
+    """Find the cheapest plan that finds ``share`` of the true neighbours (s, k) of the sampled ``rows`` (s,).
 
-    Rows far from every centre (outliers) have their neighbours anywhere: a few in a hundred of them would have every
-    row look into most cells. So the farthest are searched everywhere, and the rest in few cells.
+    The neighbours of rows far from every centre (outliers) may lie in any cell: for a few such rows in a hundred, all
+    rows would have to be compared with most cells. So the farthest rows are compared with all rows, and the others
+    with few cells.
     """
     n = len(cells.cell)
-    place = np.empty_like(cells.near)
-    np.put_along_axis(place, cells.near, np.arange(cells.near.shape[1])[None, :], axis=1)
-    depth = place[cells.cell[rows][:, None], cells.cell[truth]]
+    rank = np.empty_like(cells.near)
+    np.put_along_axis(rank, cells.near, np.arange(cells.near.shape[1])[None, :], axis=1)
+    depth = rank[cells.cell[rows][:, None], cells.cell[truth]]
     sizes = np.diff(cells.start)
     within = np.cumsum(sizes[cells.near], axis=1)  # rows in the nearest 1, 2, … cells of each cell
     allowed = int((1.0 - share) * truth.size)
     best = SearchPlan(len(sizes), np.zeros(n, bool), 1.0)
-    for lost_share in _LOST:
-        cut = np.quantile(cells.away, 1.0 - lost_share) if lost_share else np.inf
-        lost = cells.away > cut
-        hidden = np.sort(depth[~lost[rows]], axis=None)[::-1]
-        probes = int(hidden[allowed]) + 1 if len(hidden) > allowed else 1
-        work = float(lost.mean() + (within[:, probes - 1] * sizes).sum() / n**2)
+    for outlying_share in _OUTLYING:
+        cut = np.quantile(cells.away, 1.0 - outlying_share) if outlying_share else np.inf
+        outlying = cells.away > cut
+        deepest = np.sort(depth[~outlying[rows]], axis=None)[::-1]
+        probes = int(deepest[allowed]) + 1 if len(deepest) > allowed else 1
+        work = float(outlying.mean() + (within[:, probes - 1] * sizes).sum() / n**2)
         if work < best.work:
-            best = SearchPlan(probes, lost, work)
+            best = SearchPlan(probes, outlying, work)
     return best
 
 
 def search_cells(keys: torch.Tensor, cells: Cells, probes: int, m: int, tick: Tick) -> Int64:
-    """Each cell's rows against the rows of its ``probes`` nearest cells, one matrix product a cell.
+    """Compare the rows of each cell with those of its ``probes`` nearest cells, one matrix product a cell.
 
     Parameters
     ----------
     keys
-        In the order of ``cells.order``. Returns (n, m) int64 rows, unordered, −1 where the probed cells hold fewer.
+        (n, e), in the order of ``cells.order``.
+    cells
+        The partition.
+    probes
+        Cells that a row is compared with.
+    m
+        Candidates a row.
+    tick
+        Called with the number of rows done.
+
+    Returns
+    -------
+    (n, m) int64 rows, unordered, −1 where the probed cells hold fewer.
     """
     n, e = keys.shape
     out = np.full((n, m), -1, np.int64)
-    nothing = torch.zeros((_KEYS, e), dtype=keys.dtype)
-    nothing[:, -2] = _NEVER  # the column that queries multiply by one
+    padding = torch.zeros((_KEYS, e), dtype=keys.dtype)
+    padding[:, -2] = _NEVER  # the column that queries multiply by one
 
     def search(c: int) -> int:
         lo, hi = int(cells.start[c]), int(cells.start[c + 1])
@@ -216,14 +273,14 @@ def search_cells(keys: torch.Tensor, cells: Cells, probes: int, m: int, tick: Ti
         spans = sorted((int(cells.start[p]), int(cells.start[p + 1])) for p in cells.near[c, :probes])
         positions = np.concatenate([np.arange(a, b) for a, b in spans])
         # few distinct shapes: the matrix kernels are compiled once for each
-        block_keys = torch.cat([*(keys[a:b] for a, b in spans), nothing[: -len(positions) % _KEYS]])
+        block_keys = torch.cat([*(keys[a:b] for a, b in spans), padding[: -len(positions) % _KEYS]])
         take = min(m, len(positions))
         for start in range(lo, hi, _QUERIES):
             stop = min(hi, start + _QUERIES)
-            asked = torch.zeros((64 * 2 ** math.ceil(math.log2(max((stop - start) / 64, 1))), e), dtype=keys.dtype)
-            asked[: stop - start] = keys[start:stop]
-            asked[:, -2:] = 1
-            best = _top((asked @ block_keys.T)[: stop - start], take).numpy()
+            queries = torch.zeros((64 * 2 ** math.ceil(math.log2(max((stop - start) / 64, 1))), e), dtype=keys.dtype)
+            queries[: stop - start] = keys[start:stop]
+            queries[:, -2:] = 1
+            best = _top((queries @ block_keys.T)[: stop - start], take).numpy()
             out[cells.order[start:stop], :take] = cells.order[positions[best]]
         return hi - lo
 
@@ -233,11 +290,24 @@ def search_cells(keys: torch.Tensor, cells: Cells, probes: int, m: int, tick: Ti
     return out
 
 
-def rerank(rows: Float32, queries: Int64, candidates: Int64, k: int, tick: Tick) -> tuple[Int32, Float32]:
-    """The k nearest of each query's candidates by exact cosine distance, ties by row number, self left out.
+def rerank(rows: Float32, queries: Int64, candidates: Int64, k: int) -> tuple[Int32, Float32]:
+    """Keep the k nearest of each query's candidates by exact cosine distance, ties by row number, without itself.
 
-    rows (n, d) float32 unit, C-contiguous; queries (q,); candidates (q, m), −1 = none.
-    Returns indices (q, k) int32 with −1 for none and distances (q, k) float32, ascending, +inf for none.
+    Parameters
+    ----------
+    rows
+        (n, d) float32 unit rows, C-contiguous.
+    queries
+        (q,) int64 rows.
+    candidates
+        (q, m) int64 rows, −1 = none.
+    k
+        Neighbours a query.
+
+    Returns
+    -------
+    tuple
+        Indices (q, k) int32, −1 = none, and distances (q, k) float32 in [0, 2], ascending, +inf for none.
     """
     q, m = candidates.shape
     d = rows.shape[1]
@@ -246,26 +316,130 @@ def rerank(rows: Float32, queries: Int64, candidates: Int64, k: int, tick: Tick)
     take = min(k, m)
     step = max(1, (1 << 20) // max(1, m))
 
-    def measure(start: int) -> int:
-        mine = queries[start : start + step]
+    def measure(start: int) -> None:
+        block = queries[start : start + step]
         ids = np.ascontiguousarray(candidates[start : start + step])
         product = np.empty(ids.shape, np.float32)
-        source = np.ascontiguousarray(rows[mine])
+        source = np.ascontiguousarray(rows[block])
         faiss.fvec_inner_products_by_idx(  # type: ignore[attr-defined]  # missing from faiss's stubs
             faiss.swig_ptr(product), faiss.swig_ptr(source), faiss.swig_ptr(rows), faiss.swig_ptr(ids), d, len(ids), m
         )
         away = np.clip(1.0 - product, 0.0, 2.0)
-        away[(ids < 0) | (ids == mine[:, None])] = np.inf
+        away[(ids < 0) | (ids == block[:, None])] = np.inf
         by_row = np.argsort(ids, axis=1, kind="stable")
         away = np.take_along_axis(away, by_row, axis=1)
         best = np.argsort(away, axis=1, kind="stable")[:, :take]
-        chosen = np.take_along_axis(away, best, axis=1)
-        found = np.take_along_axis(np.take_along_axis(ids, by_row, axis=1), best, axis=1)
-        distances[start : start + step, :take] = chosen
-        indices[start : start + step, :take] = np.where(np.isfinite(chosen), found, -1)
-        return len(ids)
+        nearest = np.take_along_axis(away, best, axis=1)
+        neighbors = np.take_along_axis(np.take_along_axis(ids, by_row, axis=1), best, axis=1)
+        distances[start : start + step, :take] = nearest
+        indices[start : start + step, :take] = np.where(np.isfinite(nearest), neighbors, -1)
 
     with single_threaded_pool() as pool:
-        for count in ordered_map(pool, measure, range(0, q, step)):
-            tick(count)
+        list(ordered_map(pool, measure, range(0, q, step)))
     return indices, distances
+
+
+def search(
+    rows: Float32, k: int, device: str, seed: int, report: Callable[[int], None]
+) -> tuple[Neighbors, Float32 | None]:
+    """List the k nearest other rows of every row; see :func:`winnow.core.features.neighbors.build`.
+
+    Parameters
+    ----------
+    rows
+        (n, d) float32 unit rows, C-contiguous, n >= 2.
+    k
+        Neighbours wanted, >= 1.
+    device
+        "cpu" or a CUDA device.
+    seed
+        Draws sampled rows and starts k-means.
+    report
+        Called with the number of rows done so far; another attempt begins at 0 again.
+
+    Returns
+    -------
+    tuple
+        The graph, and the centres (cells, d) float32 of the partition, None where all pairs were compared.
+    """
+    n = len(rows)
+    every = np.arange(n, dtype=np.int64)
+    m = min(n, k + 1 + _SLACK)
+    done = 0
+
+    def tick(count: int) -> None:
+        nonlocal done
+        done += count
+        report(min(done, n))
+
+    dtype = fast_dtype(device)
+    sample, truth = every[:0], every[:0]
+    if dtype != torch.float32 or (device == "cpu" and n >= _CELLS_FROM):
+        sample = np.sort(np.random.default_rng(seed).choice(n, min(n, 2 * _SAMPLE), replace=False)).astype(np.int64)
+        full = search_all(torch.from_numpy(rows[sample]), torch.from_numpy(rows), m)
+        truth = rerank(rows, sample, full, min(k, n - 1))[0].astype(np.int64)
+    if device == "cpu" and n >= _CELLS_FROM:
+        cells = partition(rows, seed)
+        for aim in _AIMS:
+            search_plan = plan(cells, sample[::2], truth[::2], aim)
+            if search_plan.work > _MOST_WORK:
+                break
+            done = 0
+            indices, distances = rerank(rows, every, _candidates_in_cells(rows, cells, search_plan, dtype, m, tick), k)
+            recall = _recall(indices[sample[1::2]], truth[1::2])
+            if recall >= _LEAST_RECALL:
+                percent = 100 * search_plan.outlying.mean()
+                method = f"cells {search_plan.probes}/{len(cells.centres)}, {percent:.1f}% of the rows everywhere"
+                return Neighbors(indices, distances, recall=recall, method=method), cells.centres
+    for kind in dict.fromkeys((dtype, torch.float32)):
+        done = 0
+        indices, distances = rerank(rows, every, _candidates_anywhere(rows, kind, device, m, tick), k)
+        recall = _recall(indices[sample[1::2]], truth[1::2]) if kind != torch.float32 else 1.0
+        if recall >= _LEAST_RECALL:
+            break
+    return Neighbors(indices, distances, recall=recall, method="exact"), None
+
+
+def _candidates_anywhere(rows: Float32, dtype: torch.dtype, device: str, m: int, tick: Tick) -> Int64:
+    keys = as_keys(rows, dtype, device)
+    return search_all(as_queries(keys), keys, m, tick)
+
+
+def _candidates_in_cells(
+    rows: Float32, cells: Cells, search_plan: SearchPlan, dtype: torch.dtype, m: int, tick: Tick
+) -> Int64:
+    keys = as_keys(rows, dtype, "cpu", cells.order)
+    candidates = search_cells(keys, cells, search_plan.probes, m, tick)
+    outlying = np.flatnonzero(search_plan.outlying[cells.order])  # positions in the order of the cells
+    found = search_all(as_queries(keys[torch.from_numpy(outlying)]), keys, m)
+    candidates[cells.order[outlying]] = cells.order[found]
+    return candidates
+
+
+def _recall(indices: Int32, truth: Int64) -> float:
+    """Share of the true neighbours (s, t) that were found (s, k >= t)."""
+    if truth.size == 0:
+        return 1.0
+    return float((truth[:, :, None] == indices[:, None, :]).any(axis=2).mean())
+
+
+class Queries:
+    """Searches the neighbours of some rows among all rows, or among some.
+
+    Parameters
+    ----------
+    rows
+        (n, d) float32 unit rows, C-contiguous.
+    device
+        "cpu" or a CUDA device.
+    """
+
+    def __init__(self, rows: Float32, device: str) -> None:
+        self._rows, self._keys = rows, as_keys(rows, fast_dtype(device), device)
+
+    def nearest(self, queries: Int64, k: int, among: Int64 | None = None) -> tuple[Int32, Float32]:
+        """List the k nearest rows of each query (q,), as :func:`rerank`; ``among`` (m,) int64 = the rows to search."""
+        keys = self._keys if among is None else self._keys[torch.from_numpy(among)]
+        m = k + _SLACK + (among is None)  # all rows include the query itself
+        found = search_all(as_queries(self._keys[torch.from_numpy(queries)]), keys, m)
+        return rerank(self._rows, queries, found if among is None else among[found], k)

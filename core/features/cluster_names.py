@@ -1,7 +1,7 @@
 """Names for clusters: the words that tell one from the others.
 
-Texts: class-based TF-IDF. Images with a text tower: the words nearest to where the cluster lies, seen from the middle of
-all. Otherwise: the labels in it, and a metadata value that it holds far more often than the whole.
+Texts: class-based TF-IDF. Images with a text tower: the words nearest to the centre of the cluster, relative to the
+centre of all. Otherwise: its labels, and a metadata value that is far more frequent in it than elsewhere.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ NAMES_VERSION = 1
 """Raised when the same input gives other names."""
 
 WORDS = 3
-_MAX_CLUSTERS = 2_000
 _SHARE = 0.5
 _CONTRAST = 0.6
 """A metadata value held by this share of a cluster, and by at most a third of that elsewhere, is part of its name."""
@@ -33,7 +32,19 @@ _WORD = re.compile(r"[^\W\d_][\w'-]{2,}")
 
 @dataclass(frozen=True)
 class ClusterName:
-    """cluster : its number. name : for people. words : in order, with their weights. how : "texts", "words" or "labels"."""
+    """The name of one cluster.
+
+    Attributes
+    ----------
+    cluster
+        Its number.
+    name
+        For people.
+    words
+        The words or values of the name with their weights, the most telling first.
+    how
+        How it was named: "texts", "words" or "labels".
+    """
 
     cluster: int
     name: str
@@ -42,21 +53,30 @@ class ClusterName:
 
 
 def by_texts(codes: Int32, texts: Sequence[str | None] | Strings) -> list[ClusterName]:
-    """The words of each cluster with the largest c-TF-IDF, w = tf·log(1 + A/f): tf the word's share of the cluster's words, f
-    its count in all clusters, A the mean number of words per cluster. A word in two clusters' texts is counted in both.
+    """Name each cluster by the words of its texts with the largest c-TF-IDF.
 
     Parameters
     ----------
     codes
-        (n,) int32, −1 = none. Source: Grootendorst (2022), "BERTopic: Neural topic modeling with a class-based
-        TF-IDF".
+        (n,) int32 clusters, −1 = none.
+    texts
+        (n,) texts; None = none.
+
+    Notes
+    -----
+    w = tf·log(1 + A/f): tf the word's share of the cluster's words, f its count in all clusters, A the mean number of
+    words per cluster. A word in the texts of two clusters is counted in both.
+
+    References
+    ----------
+    Grootendorst (2022), "BERTopic: Neural topic modeling with a class-based TF-IDF".
     """
     from scipy import sparse
     from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, CountVectorizer
 
     rows = np.flatnonzero(codes >= 0)
     rows = rows[:: max(1, len(rows) // _TEXTS)]
-    said = [(texts[int(r)] or "")[:2_000] for r in rows]
+    documents = [(texts[int(r)] or "")[:2_000] for r in rows]
     try:
         vectorizer = CountVectorizer(
             stop_words=list(ENGLISH_STOP_WORDS),
@@ -64,7 +84,7 @@ def by_texts(codes: Int32, texts: Sequence[str | None] | Strings) -> list[Cluste
             max_features=50_000,
             binary=True,
         )
-        counts = vectorizer.fit_transform(said)
+        counts = vectorizer.fit_transform(documents)
     except ValueError:  # no word at all
         return []
     vocabulary = vectorizer.get_feature_names_out()
@@ -74,7 +94,7 @@ def by_texts(codes: Int32, texts: Sequence[str | None] | Strings) -> list[Cluste
     total = np.asarray(per.sum(axis=0)).ravel()
     mean = per.sum() / max(k, 1)
     idf = np.log1p(mean / np.maximum(total, 1))
-    found = []
+    names = []
     for c in range(k):
         row = per.getrow(c)
         if row.nnz == 0:
@@ -82,22 +102,28 @@ def by_texts(codes: Int32, texts: Sequence[str | None] | Strings) -> list[Cluste
         weight = row.data / row.data.sum() * idf[row.indices]
         best = np.lexsort((vocabulary[row.indices], -weight))[:WORDS]
         words = tuple((str(vocabulary[row.indices[i]]), round(float(weight[i]), 6)) for i in best)
-        found.append(ClusterName(c, ", ".join(w for w, _ in words), words, "texts"))
-    return found
+        names.append(ClusterName(c, ", ".join(w for w, _ in words), words, "texts"))
+    return names
 
 
 def by_words(codes: Int32, vectors: Any, words: Sequence[str], word_vectors: Float32) -> list[ClusterName]:
-    """The words nearest to each cluster, seen from the middle: cos(μ_c − μ, t_w − t̄), μ_c the cluster's mean vector, μ that of
-    all, t̄ of all words. Without the middles every cluster would get the words that lie nearest to all pictures.
+    """Name each cluster by the words whose vectors are nearest to its centre.
 
     Parameters
     ----------
     codes
-        (n,) int32.
+        (n,) int32 clusters, −1 = none.
     vectors
         (n, d) unit rows.
+    words
+        (m,) words to choose from.
     word_vectors
-        (m, d) unit rows of ``words``.
+        (m, d) float32 unit rows of ``words``.
+
+    Notes
+    -----
+    Nearest by cos(μ_c − μ, t_w − t̄): μ_c the mean vector of the cluster, μ that of all, t̄ that of all words. Without
+    subtracting the means, every cluster would get the words that are nearest to all images.
     """
     rows = np.flatnonzero(codes >= 0)
     k = int(codes.max(initial=-1)) + 1
@@ -113,41 +139,54 @@ def by_words(codes: Int32, vectors: Any, words: Sequence[str], word_vectors: Flo
     centres = total / np.maximum(size, 1)[:, None]
     middle = total.sum(axis=0) / max(int(size.sum()), 1)
     near = unit_rows(centres - middle if k > 1 else centres) @ unit_rows(word_vectors - word_vectors.mean(axis=0)).T
-    found = []
+    names = []
     for c in np.flatnonzero(size):
         best = np.argsort(-near[c], kind="stable")[:WORDS]
-        said = tuple((words[i], round(float(near[c, i]), 4)) for i in best if near[c, i] > 0) or (
-            (words[best[0]], 0.0),
-        )
-        found.append(ClusterName(int(c), ", ".join(w for w, _ in said), said, "words"))
-    return found
+        nearest = [(words[i], round(float(near[c, i]), 4)) for i in best if near[c, i] > 0] or [(words[best[0]], 0.0)]
+        names.append(ClusterName(int(c), ", ".join(w for w, _ in nearest), tuple(nearest), "words"))
+    return names
 
 
 def by_labels(
     codes: Int32, labels: Int32, class_names: Sequence[str], metadata: Mapping[str, Sequence[Any]]
 ) -> list[ClusterName]:
-    """The label of more than half of a cluster, else its two commonest; and the metadata value in which it stands out most:
-    held by at least 60% of it and by at most a third of that share elsewhere. Weights are shares of the cluster.
+    """Name each cluster by its labels and the metadata value in which it differs most from the others.
+
+    Parameters
+    ----------
+    codes
+        (n,) int32 clusters, −1 = none.
+    labels
+        (n,) int32 into ``class_names``, −1 = none.
+    class_names
+        The classes.
+    metadata
+        Column → (n,) values.
+
+    Notes
+    -----
+    The label of more than half of the cluster, else its two most common ones; the value of at least 60% of the
+    cluster that at most a third of that share has elsewhere. Weights are shares of the cluster.
     """
-    found = []
+    names = []
     n = len(codes)
     columns = {
         name: np.array([str(v) if v not in (None, "") else "" for v in values], object)
         for name, values in metadata.items()
     }
     for c in range(int(codes.max(initial=-1)) + 1):
-        mine = codes == c
-        m = int(mine.sum())
+        members = codes == c
+        m = int(members.sum())
         if not m:
             continue
-        given = np.bincount(labels[mine & (labels >= 0)], minlength=max(len(class_names), 1))
-        order = np.argsort(-given, kind="stable")[:2]
-        words = [(class_names[k], given[k] / m) for k in order if given[k]]
+        label_counts = np.bincount(labels[members & (labels >= 0)], minlength=max(len(class_names), 1))
+        order = np.argsort(-label_counts, kind="stable")[:2]
+        words = [(class_names[k], label_counts[k] / m) for k in order if label_counts[k]]
         if words and words[0][1] > _SHARE:
             words = words[:1]
         best: tuple[float, str, float] | None = None
         for name, values in columns.items():
-            value, count = Counter(values[mine]).most_common(1)[0]
+            value, count = Counter(values[members]).most_common(1)[0]
             share = count / m
             elsewhere = (int((values == value).sum()) - count) / max(n - m, 1)
             if (
@@ -157,34 +196,34 @@ def by_labels(
                 and (best is None or share - elsewhere > best[0])
             ):
                 best = (share - elsewhere, f"{name}: {value}", share)
-        said = [*words, *([(best[1], best[2])] if best else [])]
-        if said:
+        weights = [*words, *([(best[1], best[2])] if best else [])]
+        if weights:
             name = " / ".join(w for w, _ in words) + (f" ({best[1]})" if best and words else best[1] if best else "")
-            found.append(ClusterName(c, name, tuple((w, round(float(s), 4)) for w, s in said), "labels"))
-    return found
+            names.append(ClusterName(c, name, tuple((w, round(float(s), 4)) for w, s in weights), "labels"))
+    return names
 
 
 def word_list(
     class_names: Iterable[str], texts: Sequence[str | None] | Strings | None, metadata: Mapping[str, Sequence[Any]]
 ) -> list[str]:
-    """Words to name clusters by: class names, the commonest words of captions, and short metadata values."""
+    """Collect words to name clusters by: class names, the most common words of captions, short metadata values."""
     from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
-    found = dict.fromkeys(" ".join(n.replace("_", " ").split()) for n in class_names)
+    words = dict.fromkeys(" ".join(n.replace("_", " ").split()) for n in class_names)
     counts = Counter(
         w for t in (() if texts is None else texts) for w in set(_WORD.findall((t or "").lower())) - ENGLISH_STOP_WORDS
     )
-    found |= dict.fromkeys(w for w, n in counts.most_common(1_000) if n >= 2)
+    words |= dict.fromkeys(w for w, n in counts.most_common(1_000) if n >= 2)
     for values in metadata.values():
-        seen = Counter(str(v) for v in values if isinstance(v, str) and 2 < len(v) <= 30)
-        if len(seen) <= 200:
-            found |= dict.fromkeys(v for v, n in seen.most_common(100) if n >= 2)
-    return [w for w in found if w]
+        value_counts = Counter(str(v) for v in values if isinstance(v, str) and 2 < len(v) <= 30)
+        if len(value_counts) <= 200:
+            words |= dict.fromkeys(v for v, n in value_counts.most_common(100) if n >= 2)
+    return [w for w in words if w]
 
 
 def load_names(layout: Layout) -> dict[str, dict[int, dict[str, Any]]]:
-    """Level ("coarse", "fine") → cluster → its name, words and how it was named; empty where there are none."""
+    """Read the names: level ("coarse", "fine") → cluster → its name, words and how; empty where there are none."""
     path = layout.root / "names.json"
     if not path.exists():
         return {"coarse": {}, "fine": {}}
-    return {level: {int(c["cluster"]): c for c in found} for level, found in load_json(path).items()}
+    return {level: {int(c["cluster"]): c for c in names} for level, names in load_json(path).items()}

@@ -1,4 +1,4 @@
-"""What changed since the last scan of the same workspace: which rows are new, changed or gone, and what is still good."""
+"""What changed since the previous scan of a workspace: which rows are new, changed or removed."""
 
 from __future__ import annotations
 
@@ -16,21 +16,25 @@ from ..storage.decision_log.store import DecisionStore
 from ..types import Bool, Int64, Strings
 
 ROWS = "rows.parquet"
-"""Beside the vectors: whose they are (sample_id) and of what content (key)."""
+"""Beside the vectors: the sample (sample_id) and the content (key) of each row."""
 
 
 @dataclass(frozen=True)
 class PreviousEmbeddings:
-    """The embeddings that lie in a workspace.
+    """The embeddings of the previous scan of a workspace.
 
     Attributes
     ----------
     ids, keys
         (n,) str, sample ids and content keys ("" = unknown).
     encoder
-        Fingerprint of what made the vectors.
+        Fingerprint of the encoder.
     key
-        Of this very set of embeddings. vectors (n, d) float16, ok (n,) bool : memory-mapped.
+        Fingerprint of these embeddings.
+    vectors
+        (n, d) float16, memory-mapped.
+    ok
+        (n,) bool.
     """
 
     ids: Strings
@@ -42,19 +46,19 @@ class PreviousEmbeddings:
 
 
 def save_rows(folder: Path, ids: Strings, keys: Strings, encoder: str, key: str) -> Path:
-    """Write whose vectors lie in ``folder``."""
+    """Write the sample ids and content keys (n,) of the vectors in ``folder``, and what they were made with."""
     path = folder / ROWS
     columns = {"sample_id": pa.array([_text(i) for i in ids], pa.string()), "key": pa.array(keys, pa.string())}
     save_table(path, pa.table(columns).replace_schema_metadata({"encoder": encoder, "key": key}))
     return path
 
 
-def earlier(folder: Path) -> PreviousEmbeddings | None:
-    """The embeddings in ``folder``; None where there are none, or they are not whole."""
+def load_previous(folder: Path) -> PreviousEmbeddings | None:
+    """Read the embeddings in ``folder``; None where there are none or they are incomplete."""
     try:
         table = load_table(folder / ROWS)
-        said = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
-        if load_json(folder / "spec.json").get("key") != said.get("key"):
+        made_by = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
+        if load_json(folder / "spec.json").get("key") != made_by.get("key"):
             return None
         vectors = load_array(folder / "vectors.npy")
         ok = np.asarray(load_array(folder / "ok.npy", mmap=False), bool)
@@ -63,23 +67,23 @@ def earlier(folder: Path) -> PreviousEmbeddings | None:
     if not len(vectors) == len(ok) == table.num_rows:
         return None
     ids, keys = (np.asarray(table.column(c).to_numpy(zero_copy_only=False), object) for c in ("sample_id", "key"))
-    return PreviousEmbeddings(ids, keys, said["encoder"], said["key"], vectors, ok)
+    return PreviousEmbeddings(ids, keys, made_by["encoder"], made_by["key"], vectors, ok)
 
 
 @dataclass(frozen=True)
 class RowChanges:
-    """The rows of now beside the rows of before.
+    """The rows of a dataset compared with those of the previous scan.
 
     Attributes
     ----------
     before
-        (n,) int64, the earlier row of the same sample with the same content, −1 = none.
+        (n,) int64, the previous row of the same sample with the same content, −1 = none.
     source
-        (n,) int64, an earlier row of the same content, whatever its id, −1 = none.
+        (n,) int64, a previous row with the same content under any id, −1 = none.
     changed
-        Rows whose sample was there with other content.
+        (c,) int64, rows whose sample had other content.
     new, removed
-        How many samples came and went.
+        How many samples were added and removed.
     """
 
     before: Int64
@@ -90,7 +94,7 @@ class RowChanges:
 
     @property
     def any(self) -> bool:
-        """Whether anything changed but the order."""
+        """Whether anything but the order changed."""
         return bool(self.new or self.removed or len(self.changed))
 
     def notice(self, reused: int) -> str:
@@ -98,22 +102,27 @@ class RowChanges:
         return f"{self.new:,} new, {len(self.changed):,} changed, {self.removed:,} removed; {reused:,} reused."
 
 
-def compare(then: PreviousEmbeddings, ids: Strings, keys: Strings) -> RowChanges:
-    """Match the rows of a dataset with those of an earlier scan: samples by id, contents by key."""
-    row_of = {sample_id: row for row, sample_id in enumerate(then.ids)}
-    here = np.fromiter((row_of.get(_text(i), -1) for i in ids), np.int64, len(ids))
-    known = here >= 0
-    # a blank key is an unreadable sample, the same as before; nothing but blank keys means that contents are not known
-    same = known & (then.keys[here] == keys) & bool((keys != "").any())
-    row_with = {key: row for row, key in enumerate(then.keys) if key}
+def compare(previous: PreviousEmbeddings, ids: Strings, keys: Strings) -> RowChanges:
+    """Match the rows of a dataset with those of the previous scan: samples by id (n,), contents by key (n,)."""
+    row_of = {sample_id: row for row, sample_id in enumerate(previous.ids)}
+    row = np.fromiter((row_of.get(_text(i), -1) for i in ids), np.int64, len(ids))
+    known = row >= 0
+    # a blank key is an unreadable sample, the same as before; if all keys are blank, contents are not known
+    same = known & (previous.keys[row] == keys) & bool((keys != "").any())
+    row_with = {key: r for r, key in enumerate(previous.keys) if key}
     source = np.fromiter((row_with.get(key, -1) for key in keys), np.int64, len(keys))
-    source[same] = here[same]
-    removed = len(then.ids) - len(np.unique(here[known]))
-    return RowChanges(np.where(same, here, -1), source, np.flatnonzero(known & ~same), int((~known).sum()), removed)
+    source[same] = row[same]
+    removed = len(previous.ids) - len(np.unique(row[known]))
+    return RowChanges(np.where(same, row, -1), source, np.flatnonzero(known & ~same), int((~known).sum()), removed)
 
 
 def row_keys(vectors: NDArray[np.float16], ok: Bool) -> Strings:
-    """(n,) str, a key for each row's numbers, "" where not ok: multiply–shift over the 16-bit words (Dietzfelbinger 1996)."""
+    """Hash the numbers of each row (n, d): (n,) str, "" where not ok.
+
+    References
+    ----------
+    Multiply–shift over the 16-bit words: Dietzfelbinger (1996).
+    """
     odd = np.random.default_rng(0).integers(0, 2**63, vectors.shape[1], np.uint64) * np.uint64(2) + np.uint64(1)
     out = np.full(len(ok), "", object)
     for start in range(0, len(ok), 8192):
@@ -125,20 +134,20 @@ def row_keys(vectors: NDArray[np.float16], ok: Bool) -> Strings:
 
 
 def stale_decisions_notice(log: str | Path, ids: Strings) -> str:
-    """A sentence about decisions on samples whose content has changed since; "" where there are none."""
+    """Say which decided samples have other content now; ``ids`` are those whose content changed; "" = none."""
     if not len(ids) or (isinstance(log, Path) and not log.exists()):
         return ""
     with DecisionStore(log) as store:
         decided = store.current()
-    found = [i for i in ids if i in decided]
-    if not found:
+    stale = [i for i in ids if i in decided]
+    if not stale:
         return ""
     return (
-        f"{len(found):,} decided samples have other content now ({choices(found, 3)}). Their decisions stand: look at "
+        f"{len(stale):,} decided samples have other content now ({choices(stale, 3)}). Their decisions stand: look at "
         "them again."
     )
 
 
 def _text(value: Any) -> str:
-    """A string that UTF-8 can hold, as tables store it."""
+    """The string as tables store it: encodable as UTF-8."""
     return str(value).encode("utf-8", "replace").decode("utf-8")

@@ -1,9 +1,9 @@
-"""Further descriptions of the samples for the probe run: their pixels and their words, beside the embedding.
+"""Label views: descriptions of the samples for the probe run by pixels and words, beside the embedding.
 
 Two views that err independently and still agree are the best evidence about a label (co-training, Blum & Mitchell
-1998). An image's 32 × 32 thumbnail, coded by patches learned on the dataset itself, sees other things than a
-pretrained encoder; a text's words and letters see other things than a sentence encoder. Both cost seconds and need no
-download. A view that knows little gets little weight: the probe run pools by out-of-sample likelihood.
+1998). The 32 × 32 thumbnail of an image, coded by patches learned on the dataset itself, captures other things than a
+pretrained encoder; the words and letters of a text capture other things than a sentence encoder. Both cost seconds and
+need no download. An uninformative view gets little weight: the probe run pools by out-of-sample likelihood.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _CODES = 256
 _PATCHES = 40_000
 _DIM = 256
 _IMAGES = 128
-"""Images a block: its responses stay in the cache."""
+"""Images a block, so that its responses fit into the cache."""
 _ROWS = 4096
 _CONTRAST = 10 / 255**2
 """Added to a patch's variance before division (Coates, Lee & Ng 2011: 10 on the 0–255 scale)."""
@@ -40,9 +40,28 @@ def label_views(
     progress: ProgressFn = quiet,
     seed: int = 0,
 ) -> dict[str, Float32]:
-    """The views there are, by name: "pixels" for images with thumbnails, "words" for texts. Each (n, ≤ 256) unit rows.
+    """Compute the label views of a dataset.
 
-    Rows that are not ok, or have nothing to see, are zero.
+    Parameters
+    ----------
+    modality
+        What a sample is.
+    ok
+        (n,) bool; with fewer than 50 there are no views.
+    media
+        Measurements of the images, with thumbnails.
+    texts
+        (n,) str.
+    progress
+        Called as the stage "views"; may raise ``Cancelled``.
+    seed
+        Seeds the patches and the decompositions.
+
+    Returns
+    -------
+    dict
+        "pixels" for images with thumbnails, "words" for texts: each (n, ≤ 256) float32 unit rows, zeros where a row is
+        not ok or empty.
     """
     views: dict[str, Float32] = {}
     if media is not None and media.tiny is not None and int(ok.sum()) >= 50:
@@ -57,10 +76,7 @@ def label_views(
 
 
 def pixel_features(tiny: NDArray[np.uint8], ok: Bool, seed: int = 0, progress: ProgressFn = quiet) -> Float32:
-    """Patch-code features of thumbnails (Coates, Lee & Ng 2011; encoder of Coates & Ng 2011).
-
-    Contrast-normalised, ZCA-whitened 6 × 6 patches; 256 codes by spherical k-means; two-sided soft threshold
-    max(0, ±s − ¼); mean over 3 × 3 regions; square root; half-whitened PCA.
+    """Compute patch-code features of thumbnails.
 
     Parameters
     ----------
@@ -68,10 +84,23 @@ def pixel_features(tiny: NDArray[np.uint8], ok: Bool, seed: int = 0, progress: P
         (n, 3072) uint8, 32 × 32 RGB row by row.
     ok
         (n,) bool.
+    seed
+        Draws the patches and starts k-means.
+    progress
+        Called as the stage "views"; may raise ``Cancelled``.
 
     Returns
     -------
     (n, ≤ 256) float32, unit rows, zeros where not ok.
+
+    Notes
+    -----
+    Contrast-normalised, ZCA-whitened 6 × 6 patches; 256 codes by spherical k-means; two-sided soft threshold
+    max(0, ±s − ¼); mean over 3 × 3 regions; square root; half-whitened PCA.
+
+    References
+    ----------
+    Coates, Lee and Ng (2011), AISTATS; the encoding of Coates and Ng (2011), ICML.
     """
     images = tiny.reshape(-1, _SIDE, _SIDE, 3)
     rows = np.flatnonzero(ok)
@@ -125,31 +154,45 @@ def _codebook(images: NDArray[np.uint8], rows: NDArray[np.int64], rng: np.random
 
 
 def word_features(texts: Strings, ok: Bool, seed: int = 0) -> Float32 | None:
-    """Latent semantic features of words and letters: TF-IDF of word 1–2-grams and character 2–5-grams, truncated SVD.
+    """Compute latent semantic features: TF-IDF of word 1–2-grams and character 2–5-grams, then truncated SVD.
 
-    Returns (n, ≤ 256) float32 unit rows (zeros where not ok), or None where the texts share no terms. Source:
-    Deerwester et al. (1990).
+    Parameters
+    ----------
+    texts
+        (n,) str.
+    ok
+        (n,) bool.
+    seed
+        Seeds the SVD.
+
+    Returns
+    -------
+    (n, ≤ 256) float32 unit rows, zeros where not ok; None where the texts share no terms.
+
+    References
+    ----------
+    Deerwester et al. (1990), "Indexing by latent semantic analysis".
     """
     from scipy.sparse import hstack
     from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     rows = np.flatnonzero(ok)
-    some = [str(texts[i]) for i in rows]
-    least = 2 if len(rows) < 20_000 else 5
+    documents = [str(texts[i]) for i in rows]
+    min_documents = 2 if len(rows) < 20_000 else 5
     parts = []
-    for analyser, span in (("word", (1, 2)), ("char_wb", (2, 5))):
+    for analyser, ngrams in (("word", (1, 2)), ("char_wb", (2, 5))):
         try:
             coder = TfidfVectorizer(
                 analyzer=analyser,
-                ngram_range=span,
-                min_df=least,
+                ngram_range=ngrams,
+                min_df=min_documents,
                 max_features=50_000,
                 sublinear_tf=True,
                 dtype=np.float32,
             )
-            parts.append(coder.fit_transform(some))
-        except ValueError:  # scikit-learn's way to say that no term is left
+            parts.append(coder.fit_transform(documents))
+        except ValueError:  # scikit-learn raises it when no term is left
             continue
     if not parts:
         return None

@@ -1,4 +1,4 @@
-"""The nearest neighbours of every sample, found once and shared by everything, and the space they are found in.
+"""The nearest neighbours of every sample, found once and shared by all stages, and the space they are found in.
 
 Two graphs are built for a dataset: one on raw cosine (duplicates, far outliers, leakage) and one on half-whitened
 principal components (label disagreement, propagation, the map, clusters).
@@ -6,46 +6,40 @@ principal components (label disagreement, propagation, the map, clusters).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ..types import Bool, Float32, Int64, Neighbors, Progress, ProgressFn, quiet
-from . import _knn_search as _knn
+from ._knn_search import Queries, search
 
 NEIGHBORS_VERSION = 2
 """Raised when the same input gives another graph, another half-whitened space or another search index."""
 
 _BLOCK = 8192
 _FIT_ROWS = 50_000
-_SLACK = 24
-"""Candidates beyond k that are measured exactly: covers bfloat16's rounding and ties at the k-th place."""
-_CELLS_FROM = 16_000
-"""Rows from which partitioning pays. Below, every pair is looked at."""
-_SAMPLE = 512
-_PROMISE = 0.99
-"""Least recall, measured on rows that the plan was not made on."""
-_AIMS = (0.9975, 0.9995)
-"""Share of true neighbours that the probed cells must hold (on the sample); the second where the first falls short."""
-_WORTH = 0.5
-"""Probing more than this share of all rows is slower than looking at every pair."""
 
 
 @dataclass(frozen=True)
 class Whitening:
-    """z ← normalise(Uᵀ(x − μ) / λ^¼). projection (d, r) float32 : U/λ^¼, by falling variance. offset (r,) : Uᵀμ/λ^¼.
+    """The projection into the half-whitened space, z ← normalise(Uᵀ(x − μ) / λ^¼).
 
-    With r = 0 (one sample, or identical rows: there is no direction) every row is the number one.
+    Attributes
+    ----------
+    projection
+        (d, r) float32, U/λ^¼, by falling variance. With r = 0 (one sample, or identical rows: there is no direction)
+        every row becomes the number one.
+    offset
+        (r,) float32, Uᵀμ/λ^¼.
     """
 
     projection: Float32
     offset: Float32
 
     def __call__(self, vectors: NDArray[Any], ok: Bool) -> Float32:
-        """(n, max(r, 1)) float32 unit rows of vectors (n, d), read by blocks; zeros where not ok."""
+        """Project vectors (n, d), read by blocks: (n, max(r, 1)) float32 unit rows, zeros where not ok."""
         n, rank = len(vectors), self.projection.shape[1]
         if rank == 0:
             return np.asarray(ok, np.float32)[:, None].copy()
@@ -67,7 +61,36 @@ class Whitening:
 
 
 def whitening(vectors: NDArray[Any], ok: Bool, dim: int = 256, seed: int = 0) -> Whitening:
-    """Fit the half-whitened space; see :func:`half_whiten`."""
+    """Fit the half-whitened space.
+
+    Parameters
+    ----------
+    vectors
+        (n, d) float16 or float32, may be memory-mapped (read by blocks).
+    ok
+        (n,) bool; other rows are left out of the fit.
+    dim
+        Components kept at most, >= 1. Fewer are kept where the data has a lower rank. They are in order of variance,
+        so a lower rank is a prefix.
+    seed
+        Draws the rows of the fit where there are more than 50,000.
+
+    Raises
+    ------
+    ValueError
+        ``dim`` is below 1.
+
+    Notes
+    -----
+    z ← normalise(Uᵀ(x − μ) / λ^¼). Full whitening (λ^½) lets the noise of small directions dominate, and none lets a
+    few large directions dominate; the square root between them gave the best label agreement of neighbours on real
+    encoders.
+
+    References
+    ----------
+    Fractional whitening of principal components; compare Jégou and Chum (2012), "Negative evidences and co-occurrences
+    in image retrieval: the benefit of PCA and whitening", ECCV.
+    """
     if dim < 1:
         raise ValueError(f"dim is {dim}; it must be 1 or more")
     fit = np.flatnonzero(ok)
@@ -82,50 +105,8 @@ def whitening(vectors: NDArray[Any], ok: Bool, dim: int = 256, seed: int = 0) ->
     return Whitening(projection, (mean @ projection).astype(np.float32))
 
 
-def half_whiten(vectors: NDArray[Any], ok: Bool, dim: int = 256, seed: int = 0) -> Float32:
-    """Unit rows in half-whitened principal components: z ← normalise(Uᵀ(x − μ) / λ^¼).
-
-    Full whitening (λ^½) drowns the signal in small directions and none lets a few large ones rule; the square
-    root in between gave the best label agreement of neighbours on real encoders.
-
-    Parameters
-    ----------
-    vectors
-        (n, d) float16 or float32, may be memory-mapped (read by blocks).
-    ok
-        (n,) bool; other rows are left out of the fit and come back as zeros.
-    dim
-        Components kept at most, >= 1. Fewer are kept where the data has a lower rank.
-    seed
-        Draws the rows of the fit where there are more than 50,000.
-
-    Returns
-    -------
-    (n, r) float32, r <= dim, unit rows where ``ok``. Components are in order of variance, so a lower rank is a
-    prefix.
-
-    Source: principal components with fractional whitening, compare Jégou and Chum (2012), "Negative evidences and
-    co-occurrences in image retrieval: the benefit of PCA and whitening", ECCV.
-    """
-    return whitening(vectors, ok, dim, seed)(vectors, ok)
-
-
-def build(
-    vectors: NDArray[Any],
-    ok: Bool,
-    k: int,
-    device: str = "cpu",
-    seed: int = 0,
-    progress: ProgressFn = quiet,
-    stage: str = "neighbors",
-) -> Neighbors:
-    """The k nearest other samples of every sample by cosine distance 1 − cos.
-
-    Every pair is looked at (blocked matrix products, in bfloat16 where the processor has it) up to 16,000 rows or
-    on a GPU. Beyond that, rows are partitioned by k-means and each cell is compared with as many of its nearest
-    cells as hold 99.6% of the true neighbours of 256 sampled rows; where that is most of the data, every pair is
-    looked at after all. k + 24 candidates are measured again in float32 either way. ``recall`` is measured on another
-    256 rows against exact search; where candidates by bfloat16 fall under .99, the search is repeated in float32.
+def build(vectors: NDArray[Any], ok: Bool, k: int, device: str = "cpu", seed: int = 0) -> Neighbors:
+    """Find the k nearest other samples of every sample by cosine distance 1 − cos.
 
     Parameters
     ----------
@@ -142,10 +123,24 @@ def build(
 
     Returns
     -------
-    Neighbors : indices (n, k) int32 without self, also among identical rows; distances (n, k) float32
-    ascending, ties by row number; −1 and +inf where a row is not ok or has fewer than k others.
+    Neighbors
+        indices (n, k) int32 without self, also among identical rows; distances (n, k) float32 in [0, 2], ascending,
+        ties by row number; −1 and +inf where a row is not ok or has fewer than k others.
+
+    Raises
+    ------
+    ValueError
+        ``k`` is below 1.
+
+    Notes
+    -----
+    Up to 16,000 rows or on a GPU, all pairs are compared (blocked matrix products, in bfloat16 where the processor has
+    it). Beyond that, rows are partitioned by k-means, and each cell is compared with as many of its nearest cells as
+    hold 99.75% of the true neighbours of 512 sampled rows; where that is most of the data, all pairs are compared after
+    all. In both cases k + 24 candidates are measured again in float32. ``recall`` is measured on another 512 rows
+    against exact search; where candidates by bfloat16 fall below .99, the search is repeated in float32.
     """
-    return build_with_centres(vectors, ok, k, device, seed, progress, stage)[0]
+    return build_with_centres(vectors, ok, k, device, seed)[0]
 
 
 def build_with_centres(
@@ -155,9 +150,24 @@ def build_with_centres(
     device: str = "cpu",
     seed: int = 0,
     progress: ProgressFn = quiet,
-    stage: str = "neighbors",
+    message: str = "",
 ) -> tuple[Neighbors, Float32 | None]:
-    """:func:`build`, and the centres (cells, d) float32 of the partition it made, None where every pair was looked at."""
+    """Do as :func:`build`, and return the centres of the partition too.
+
+    Parameters
+    ----------
+    vectors, ok, k, device, seed
+        As in :func:`build`.
+    progress
+        Called with the rows done, as the stage "graphs"; may raise ``Cancelled``.
+    message
+        Passed on with the progress.
+
+    Returns
+    -------
+    tuple
+        The graph, and the centres (cells, d) float32, None where all pairs were compared.
+    """
     if k < 1:
         raise ValueError(f"k is {k}; it must be 1 or more")
     n = len(vectors)
@@ -167,29 +177,37 @@ def build_with_centres(
     if len(good) < 2:
         return Neighbors(indices, distances), None
     rows = _load(vectors, good)
-    found, away, recall, method, centres = _search(rows, k, device, seed, progress, stage)
-    indices[good] = np.where(found >= 0, good[found], -1)
-    distances[good] = away
-    return Neighbors(indices, distances, recall=recall, method=method), centres
+    graph, centres = search(
+        rows, k, device, seed, lambda done: progress(Progress("graphs", done, len(good), "samples", message))
+    )
+    indices[good], distances[good] = np.where(graph.indices >= 0, good[graph.indices], -1), graph.distances
+    return replace(graph, indices=indices, distances=distances), centres
 
 
 def extend(old: Neighbors, before: Int64, vectors: NDArray[Any], ok: Bool, device: str = "cpu") -> Neighbors:
-    """The graph of a dataset that grew a little, from the graph of its rows of before.
-
-    New rows, and rows that lost one of their neighbours, are compared with all rows; every other row only with the new
-    ones. The lists are those of a new search (as exact as ``old`` was), at a cost of (new + bereft) · n pairs.
+    """Extend the graph of a dataset to a few new rows.
 
     Parameters
     ----------
     old
-        The earlier graph, in the rows of before.
+        The graph of the previous rows.
     before
-        (n,) int64, each row's earlier row (whose vector must be the same), −1 = new.
-    vectors, ok
+        (n,) int64, the previous row of each row (whose vector must be the same), −1 = new.
+    vectors, ok, device
         As in :func:`build`.
+
+    Returns
+    -------
+    Neighbors
+        What a new search would list (as exact as ``old`` was).
+
+    Notes
+    -----
+    New rows, and rows that lost one of their neighbours, are compared with all rows; all others only with the new
+    ones: (new + bereft) · n pairs.
     """
     n, k = len(vectors), old.k
-    after = np.full(len(old.indices) + 1, -1, np.int32)  # the last place answers for "none"
+    after = np.full(len(old.indices) + 1, -1, np.int32)  # the last place stands for "none"
     kept = np.flatnonzero((before >= 0) & ok)
     after[before[kept]] = kept
     indices, distances = np.full((n, k), -1, np.int32), np.full((n, k), np.inf, np.float32)
@@ -199,103 +217,23 @@ def extend(old: Neighbors, before: Int64, vectors: NDArray[Any], ok: Bool, devic
     bereft = kept[((listed >= 0) & (indices[kept] < 0)).any(axis=1)]
     new = np.flatnonzero((before < 0) & ok)
     good = np.flatnonzero(ok).astype(np.int64)
-    asking = np.union1d(bereft, new)
-    rows = _load(vectors, good)
-    place = np.searchsorted(good, asking)
-    keys = _knn.as_keys(rows, _knn.fast_dtype(device), device)
-
-    def silent(_: int) -> None: ...
-
-    if len(asking):
-        m = min(len(good), k + 1 + _SLACK)
-        found = _knn.search_all(_knn.as_queries(keys[torch.from_numpy(place)]), keys, m, silent)
-        near, away = _knn.rerank(rows, place, found, k, silent)
-        indices[asking], distances[asking] = np.where(near >= 0, good[near], -1), away
+    searched = np.union1d(bereft, new)
+    queries = Queries(_load(vectors, good), device)
+    if len(searched):
+        near, away = queries.nearest(np.searchsorted(good, searched), k)
+        indices[searched], distances[searched] = np.where(near >= 0, good[near], -1), away
     others = np.setdiff1d(kept, bereft)
     if len(new) and len(others):
-        mine, theirs = np.searchsorted(good, others), np.searchsorted(good, new)
-        m = min(len(new), k + _SLACK)
+        among = np.searchsorted(good, new)
         for start in range(0, len(others), _BLOCK):
-            part = mine[start : start + _BLOCK]
-            found = _knn.search_all(
-                _knn.as_queries(keys[torch.from_numpy(part)]), keys[torch.from_numpy(theirs)], m, silent
-            )
-            near, away = _knn.rerank(rows, part, theirs[found], min(k, m), silent)
-            who = others[start : start + _BLOCK]
-            both = np.hstack([indices[who], np.where(near >= 0, good[near], -1).astype(np.int32)])
-            apart = np.hstack([distances[who], away])
+            rows = others[start : start + _BLOCK]
+            near, away = queries.nearest(np.searchsorted(good, rows), k, among)
+            both = np.hstack([indices[rows], np.where(near >= 0, good[near], -1).astype(np.int32)])
+            apart = np.hstack([distances[rows], away])
             order = np.lexsort((np.where(both < 0, n, both), apart), axis=1)[:, :k]
-            indices[who] = np.take_along_axis(both, order, axis=1)
-            distances[who] = np.take_along_axis(apart, order, axis=1)
+            indices[rows] = np.take_along_axis(both, order, axis=1)
+            distances[rows] = np.take_along_axis(apart, order, axis=1)
     return Neighbors(indices, distances, recall=old.recall, method=f"{old.method.split(', extended')[0]}, extended")
-
-
-def _search(
-    rows: Float32, k: int, device: str, seed: int, progress: ProgressFn, stage: str
-) -> tuple[NDArray[np.int32], Float32, float, str, Float32 | None]:
-    n = len(rows)
-    every = np.arange(n, dtype=np.int64)
-    m = min(n, k + 1 + _SLACK)
-    done = 0
-
-    def tick(count: int) -> None:
-        nonlocal done
-        done += count
-        progress(Progress(stage, min(done, n), n))
-
-    def silent(_: int) -> None: ...
-
-    dtype = _knn.fast_dtype(device)
-    sample, truth = every[:0], every[:0]
-    if dtype != torch.float32 or (device == "cpu" and n >= _CELLS_FROM):
-        sample = np.sort(np.random.default_rng(seed).choice(n, min(n, 2 * _SAMPLE), replace=False)).astype(np.int64)
-        full = _knn.search_all(torch.from_numpy(rows[sample]), torch.from_numpy(rows), m, silent)
-        truth = _knn.rerank(rows, sample, full, min(k, n - 1), silent)[0].astype(np.int64)
-    if device == "cpu" and n >= _CELLS_FROM:
-        cells = _knn.partition(rows, seed)
-        for aim in _AIMS:
-            plan = _knn.plan(cells, sample[::2], truth[::2], aim)
-            if plan.work > _WORTH:
-                break
-            done = 0
-            candidates = _in_cells(rows, cells, plan, dtype, m, tick)
-            indices, distances = _knn.rerank(rows, every, candidates, k, silent)
-            recall = _recall(indices[sample[1::2]], truth[1::2])
-            if recall >= _PROMISE:
-                method = (
-                    f"cells {plan.probes}/{len(cells.centres)}, {100 * plan.lost.mean():.1f}% of the rows everywhere"
-                )
-                return indices, distances, recall, method, cells.centres
-    for kind in dict.fromkeys((dtype, torch.float32)):
-        done = 0
-        indices, distances = _knn.rerank(rows, every, _everywhere(rows, kind, device, m, tick), k, silent)
-        recall = _recall(indices[sample[1::2]], truth[1::2]) if kind != torch.float32 else 1.0
-        if recall >= _PROMISE:
-            break
-    return indices, distances, recall, "exact", None
-
-
-def _everywhere(rows: Float32, dtype: torch.dtype, device: str, m: int, tick: _knn.Tick) -> Int64:
-    keys = _knn.as_keys(rows, dtype, device)
-    return _knn.search_all(_knn.as_queries(keys), keys, m, tick)
-
-
-def _in_cells(
-    rows: Float32, cells: _knn.Cells, plan: _knn.SearchPlan, dtype: torch.dtype, m: int, tick: _knn.Tick
-) -> Int64:
-    keys = _knn.as_keys(rows, dtype, "cpu", cells.order)
-    candidates = _knn.search_cells(keys, cells, plan.probes, m, tick)
-    lost = np.flatnonzero(plan.lost[cells.order])  # positions in the order of the cells
-    found = _knn.search_all(_knn.as_queries(keys[torch.from_numpy(lost)]), keys, m, lambda _: None)
-    candidates[cells.order[lost]] = cells.order[found]
-    return candidates
-
-
-def _recall(found: NDArray[np.int32], truth: Int64) -> float:
-    """Share of the true neighbours (s, t) that were found (s, k >= t)."""
-    if truth.size == 0:
-        return 1.0
-    return float((truth[:, :, None] == found[:, None, :]).any(axis=2).mean())
 
 
 def _load(vectors: NDArray[Any], good: Int64) -> Float32:
@@ -308,6 +246,7 @@ def _load(vectors: NDArray[Any], good: Int64) -> Float32:
 
 
 def _unit(rows: Float32) -> Float32:
+    """Divide the rows by their norms, all in float32, which is faster than :func:`.encoders.unit_rows`."""
     norm = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.asarray(rows / np.where(norm > 1e-12, norm, 1.0), np.float32)
 

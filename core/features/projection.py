@@ -18,21 +18,23 @@ _MIN_DIST = 0.1
 _TINY = 12
 """Below this many samples a neighbour graph says nothing; two principal components do."""
 _FEW, _MANY = 10_000, 200_000
+"""More rows than these get fewer epochs."""
 
 
 class _Epochs:
-    """What tqdm writes to: turns its counter into progress, and lets ``Cancelled`` stop the layout."""
+    """The stream that tqdm writes to: turns its counter into progress, and lets ``Cancelled`` stop the layout."""
 
-    def __init__(self, report: ProgressFn, stage: str) -> None:
-        self.report, self.stage = report, stage
+    def __init__(self, report: ProgressFn) -> None:
+        self._report = report
 
     def write(self, text: str) -> None:
+        """Report the epoch that the text counts."""
         done, slash, total = text.strip().partition("/")
         if slash and done.isdigit() and total.isdigit():
-            self.report(Progress(self.stage, int(done), int(total), "epochs"))
+            self._report(Progress("map", int(done), int(total), "epochs"))
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: writes are not buffered."""
 
 
 def project(
@@ -41,24 +43,19 @@ def project(
     ok: Bool,
     seed: int | None = 0,
     progress: ProgressFn = quiet,
-    stage: str = "map",
 ) -> Float32:
-    """UMAP from neighbours that are already known, started from the first two principal components.
-
-    The attraction of i and j is wᵢⱼ = exp(−max(0, dᵢⱼ − ρᵢ)/σᵢ), made symmetric by w + wᵀ − w∘wᵀ; the layout
-    minimises the cross-entropy with 1/(1 + a‖yᵢ − yⱼ‖^2b). Source: McInnes, Healy and Melville (2018), "UMAP:
-    Uniform Manifold Approximation and Projection for Dimension Reduction", arXiv:1802.03426.
+    """Compute UMAP from known neighbours, started from the first two principal components.
 
     Parameters
     ----------
     vectors
-        (n, d) the space of ``neighbors`` (only used to start the layout).
-    ok
-        (n,) bool.
+        (n, d), the space of ``neighbors`` (only used to start the layout).
     neighbors
         At least a few neighbours per row; the nearest 15 are used.
+    ok
+        (n,) bool.
     seed
-        The same seed gives the same map, and costs speed: threads that update one layout cannot be repeated, so a
+        The same seed gives the same map, and costs speed: threads that update one layout are not reproducible, so a
         seeded layout runs on one core (about 5 s for 14,000 samples). ``None`` uses every core.
     progress
         Called about ten times a second during the layout; may raise ``Cancelled``.
@@ -67,6 +64,16 @@ def project(
     -------
     (n, 2) float32, NaN where not ``ok``. With fewer than 12 usable samples the two principal components are
     returned instead, and ``progress`` says so.
+
+    Notes
+    -----
+    The attraction of i and j is wᵢⱼ = exp(−max(0, dᵢⱼ − ρᵢ)/σᵢ), made symmetric by w + wᵀ − w∘wᵀ; the layout
+    minimises the cross-entropy with 1/(1 + a‖yᵢ − yⱼ‖^2b).
+
+    References
+    ----------
+    McInnes, Healy and Melville (2018), "UMAP: Uniform Manifold Approximation and Projection for Dimension Reduction",
+    arXiv:1802.03426.
     """
     n = len(ok)
     xy = np.full((n, 2), np.nan, np.float32)
@@ -75,23 +82,23 @@ def project(
         return xy
     start = _principal_plane(np.asarray(vectors[good], np.float32), seed)
     if len(good) < _TINY or neighbors.k < 2:
-        progress(Progress(stage, len(good), len(good), message="too few samples for UMAP: principal components shown"))
+        progress(Progress("map", len(good), len(good), message="too few samples for UMAP: principal components shown"))
         xy[good] = start
         return xy
-    xy[good] = _umap(start, neighbors, good, seed, progress, stage)
+    xy[good] = _umap(start, neighbors, good, seed, progress)
     return xy
 
 
 def _umap(
-    start: Float32, neighbors: Neighbors, good: NDArray[np.int64], seed: int | None, progress: ProgressFn, stage: str
+    start: Float32, neighbors: Neighbors, good: NDArray[np.int64], seed: int | None, progress: ProgressFn
 ) -> Float32:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # umap warns of threads and of absent optional packages on import
         import umap.umap_ as umap
 
     m = len(good)
-    progress(Progress(stage, 0, 0, "epochs", "weighing neighbours"))
-    indices, distances = _own_first(neighbors, good)
+    progress(Progress("map", 0, 0, "epochs", "weighing neighbours"))
+    indices, distances = _self_first(neighbors, good)
     random = np.random.RandomState(seed)
     a, b = umap.find_ab_params(1.0, _MIN_DIST)
     graph, _, _ = umap.fuzzy_simplicial_set(
@@ -115,13 +122,13 @@ def _umap(
         densmap_kwds={},
         output_dens=False,
         parallel=seed is None,
-        tqdm_kwds={"disable": False, "file": _Epochs(progress, stage), "bar_format": "{n_fmt}/{total_fmt}"},
+        tqdm_kwds={"disable": False, "file": _Epochs(progress), "bar_format": "{n_fmt}/{total_fmt}"},
     )
     return np.asarray(layout, np.float32)
 
 
-def _own_first(neighbors: Neighbors, good: NDArray[np.int64]) -> tuple[NDArray[np.int32], Float32]:
-    """umap-learn's form of a graph over the ok rows: each row itself first, then its nearest, −1 for none."""
+def _self_first(neighbors: Neighbors, good: NDArray[np.int64]) -> tuple[NDArray[np.int32], Float32]:
+    """The graph of the ok rows as umap-learn expects it: each row itself first, then its nearest, −1 for none."""
     place = np.full(len(neighbors.indices) + 1, -1, np.int32)
     place[good] = np.arange(len(good), dtype=np.int32)
     k = min(_NEIGHBORS - 1, neighbors.k)
@@ -133,7 +140,7 @@ def _own_first(neighbors: Neighbors, good: NDArray[np.int64]) -> tuple[NDArray[n
 
 
 def _principal_plane(x: Float32, seed: int | None) -> Float32:
-    """Two principal components scaled to a box of 10 with a little noise, so that identical rows can part."""
+    """Two principal components scaled to a box of 10, with a little noise so that identical rows can separate."""
     x = x - x.mean(axis=0, keepdims=True)
     scatter = x.T @ x
     axes = np.linalg.eigh(scatter.astype(np.float64))[1][:, ::-1][:, :2]

@@ -1,6 +1,6 @@
 """Class probabilities and outliers from words alone, where the encoder has a text tower (Radford et al. 2021).
 
-Everything takes ``encode``: texts → (m, d) vectors of the text tower. Names are read with underscores as spaces.
+``encode`` maps texts to the (m, d) vectors of the text tower. Underscores in names are read as spaces.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ TEMPLATES: Mapping[Modality, tuple[str, ...]] = {
     ),
     Modality.TEXT: ("{}", "This text is about {}.", "A question about {}.", "I want to talk about {}."),
 }
-"""A few of CLIP's published prompt templates; for texts, plain sentences. Their normalised embeddings are averaged."""
+"""Some of CLIP's published prompt templates; plain sentences for texts. Their normalised embeddings are averaged."""
 
 SCALE: Mapping[Modality, float] = {Modality.IMAGE: 100.0, Modality.TEXT: 20.0}
-"""1/τ: CLIP's learned logit scale, at its ceiling in the released models; that of sentence encoders' training."""
+"""1/τ: the logit scale that CLIP learned (its ceiling in the released models) or sentence encoders are trained with."""
 
 NEGATIVES = 500
-"""Words that are mined as what the dataset is not about."""
+"""How many negative words (what the dataset is not about) are mined."""
 
 _NEG_SCALE = 100.0
 _BLOCK = 16_384
@@ -51,8 +51,18 @@ _BLOCK = 16_384
 
 @dataclass(frozen=True)
 class Prompts:
-    """templates : each holds one ``{}``. names : class → the words that stand for it. negatives : what a person wrote that
-    the dataset is not about. scale : 1/τ of the softmax.
+    """How classes are put into words.
+
+    Attributes
+    ----------
+    templates
+        Each holds ``{}`` once.
+    names
+        Class → the words that stand for it, where they are not its name.
+    negatives
+        What the dataset is not about, as a person wrote it.
+    scale
+        1/τ of the softmax, > 0.
     """
 
     templates: tuple[str, ...]
@@ -69,18 +79,18 @@ class Prompts:
 
     @property
     def fingerprint(self) -> str:
-        """The cache key of templates and names."""
+        """Of the templates and names."""
         return fp.of(self.templates, dict(self.names))
 
     def words(self, name: str) -> str:
-        """What stands for a class: the words written for it, else its name."""
+        """The words that stand for a class: those that a person wrote, else its name."""
         return self.names.get(name) or " ".join(name.replace("_", " ").split()) or name
 
 
-def usual(modality: Modality) -> Prompts:
-    """The prompts of a dataset for which nobody wrote any."""
-    of = Modality.TEXT if modality is Modality.TEXT else Modality.IMAGE
-    return Prompts(TEMPLATES[of], scale=SCALE[of])
+def default_prompts(modality: Modality) -> Prompts:
+    """The default prompts of a modality."""
+    kind = Modality.TEXT if modality is Modality.TEXT else Modality.IMAGE
+    return Prompts(TEMPLATES[kind], scale=SCALE[kind])
 
 
 def _each_template(encode: Encode, names: Sequence[str], prompts: Prompts) -> Float32:
@@ -92,8 +102,12 @@ def _each_template(encode: Encode, names: Sequence[str], prompts: Prompts) -> Fl
 
 
 def name_vectors(encode: Encode, names: Sequence[str], prompts: Prompts) -> Float32:
-    """(C, d) float32 unit rows: the mean over the templates of the unit vector of each prompt. Raises EncoderError where
-    there are no names.
+    """Encode names (C,) as (C, d) float32 unit rows: the mean over the templates of the unit vector of each prompt.
+
+    Raises
+    ------
+    EncoderError
+        There are no names.
     """
     if not names:
         raise EncoderError("There are no class names to compare with.")
@@ -101,12 +115,31 @@ def name_vectors(encode: Encode, names: Sequence[str], prompts: Prompts) -> Floa
 
 
 def class_text_probs(encode: Encode, class_names: Sequence[str], vectors: NDArray[Any], prompts: Prompts) -> Float32:
-    """(n, C) float32 zero-shot probabilities: softmax(scale · cos(sample, mean prompt of the class)).
+    """Compute zero-shot probabilities.
 
     Parameters
     ----------
+    encode
+        Of the text tower.
+    class_names
+        (C,) the classes.
     vectors
-        (n, d) unit rows; zero rows get a uniform distribution. Raises EncoderError where there are no names.
+        (n, d) unit rows; zero rows get a uniform distribution.
+    prompts
+        How classes are put into words.
+
+    Returns
+    -------
+    (n, C) float32, rows sum to 1.
+
+    Raises
+    ------
+    EncoderError
+        There are no names.
+
+    Notes
+    -----
+    softmax(scale · cos(sample, mean prompt of the class)).
     """
     means = name_vectors(encode, class_names, prompts)
     out = np.empty((len(vectors), len(class_names)), np.float32)
@@ -117,8 +150,16 @@ def class_text_probs(encode: Encode, class_names: Sequence[str], vectors: NDArra
 
 @dataclass(frozen=True)
 class TemplateFit:
-    """template : as written. agrees : share of the samples whose likeliest class is that of all templates together.
-    right : share whose likeliest class is the given label, NaN without labels.
+    """How well one template does.
+
+    Attributes
+    ----------
+    template
+        As written.
+    agrees
+        Share of the samples whose most likely class is that of all templates together, in [0, 1].
+    right
+        Share whose most likely class is the given label, in [0, 1]; NaN without labels.
     """
 
     template: str
@@ -128,10 +169,21 @@ class TemplateFit:
 
 @dataclass(frozen=True)
 class ClassFit:
-    """How a class does by its words. name, words : the class, and what stands for it. found : samples that all templates
-    together take for it. spread : how much their probability varies, the mean over them of its standard deviation over the
-    templates, in [0, ½]. turns : share of them that some template alone takes for another class. right : share of the
-    samples with this label that are found; NaN where nothing has it. spread and turns are NaN where nothing is found.
+    """How well the words of one class do.
+
+    Attributes
+    ----------
+    name, words
+        The class, and the words that stand for it.
+    found
+        How many samples are given this class by all templates together.
+    spread
+        How much the probability of these samples varies: the mean of its standard deviation over the templates, in
+        [0, ½]; NaN where there are none.
+    turns
+        Share of these samples that at least one template gives another class, in [0, 1]; NaN where there are none.
+    right
+        Share of the samples with this label that are among them, in [0, 1]; NaN where no sample has it.
     """
 
     name: str
@@ -145,9 +197,25 @@ class ClassFit:
 def sensitivity(
     encode: Encode, class_names: Sequence[str], vectors: NDArray[Any], labels: Int32, prompts: Prompts
 ) -> tuple[list[TemplateFit], list[ClassFit]]:
-    """How much the answer depends on each template, in their order, and how sure each class is of its samples.
+    """Measure how much the zero-shot classes depend on each template, and how stable each class is.
 
-    vectors (m, d) unit rows; labels (m,) int32 into ``class_names``, −1 = none.
+    Parameters
+    ----------
+    encode
+        Of the text tower.
+    class_names
+        (C,) the classes.
+    vectors
+        (m, d) unit rows.
+    labels
+        (m,) int32 into ``class_names``, −1 = none.
+    prompts
+        How classes are put into words.
+
+    Returns
+    -------
+    tuple
+        Templates in their order, and classes in theirs.
     """
     each = _each_template(encode, class_names, prompts)
     x = np.asarray(vectors, np.float32)
@@ -162,12 +230,9 @@ def sensitivity(
         fits.append(TemplateFit(template, float((top == together).mean()) if len(x) else 1.0, right))
     spread, classes = own.std(axis=0), []
     for k, name in enumerate(class_names):
-        mine, given = together == k, labels == k
-        classes.append(
-            ClassFit(
-                name, prompts.words(name), int(mine.sum()), _mean(spread[mine]), _mean(other[mine]), _mean(mine[given])
-            )
-        )
+        found, labelled = together == k, labels == k
+        stability = _mean(spread[found]), _mean(other[found]), _mean(found[labelled])
+        classes.append(ClassFit(name, prompts.words(name), int(found.sum()), *stability))
     return fits, classes
 
 
@@ -178,10 +243,34 @@ def _mean(values: NDArray[Any]) -> float:
 def mine_negatives(
     encode: Encode, names: Float32, candidates: Sequence[str], prompts: Prompts, m: int = NEGATIVES
 ) -> list[str]:
-    """The m (at most half of the) candidates farthest from all class names, in their order.
+    """Choose the candidates that are farthest from all class names.
 
-    Far: the smallest 95th percentile of the cosines with ``names`` (C, d). Source: NegMining of Jiang et al. (2024),
-    "Negative Label Guided OOD Detection with Pretrained Vision-Language Models", ICLR, with η = .05.
+    Parameters
+    ----------
+    encode
+        Of the text tower.
+    names
+        (C, d) float32 unit rows of the classes.
+    candidates
+        Words to choose from.
+    prompts
+        How words are put into sentences.
+    m
+        Words wanted; at most half of the candidates are chosen.
+
+    Returns
+    -------
+    list of str
+        In the order of the candidates.
+
+    Notes
+    -----
+    Farthest: with the smallest 95th percentile of the cosines with ``names``.
+
+    References
+    ----------
+    NegMining with η = .05 of Jiang et al. (2024), "Negative Label Guided OOD Detection with Pretrained Vision-Language
+    Models", ICLR.
     """
     if not candidates:
         return []
@@ -193,20 +282,40 @@ def mine_negatives(
 def negative_share(
     encode: Encode, names: Float32, negatives: Sequence[str], vectors: NDArray[Any], prompts: Prompts
 ) -> tuple[Float32, Int32]:
-    """Share of the probability on negative words, and which of them is nearest.
-
-    Formula: s = Σ_neg e^{cos/τ} / (Σ_class e^{cos/τ} + Σ_neg e^{cos/τ}), τ = .01 (1 − NegLabel's score, Jiang et al. 2024).
+    """Compute the share of the probability that falls on negative words, and the nearest of them.
 
     Parameters
     ----------
+    encode
+        Of the text tower.
     names
-        (C, d) unit rows.
+        (C, d) float32 unit rows of the classes.
+    negatives
+        The negative words, at least one.
     vectors
-        (n, d) unit rows. Returns (n,) float32 in [0, 1] and (n,) int32 into ``negatives``. Raises EncoderError where
-        there are no negatives.
+        (n, d) unit rows.
+    prompts
+        How words are put into sentences.
+
+    Returns
+    -------
+    tuple
+        The share (n,) float32 in [0, 1], and the nearest (n,) int32 into ``negatives``.
+
+    Raises
+    ------
+    EncoderError
+        There are no negatives.
+
+    Notes
+    -----
+    s = Σ_neg e^{cos/τ} / (Σ_class e^{cos/τ} + Σ_neg e^{cos/τ}), τ = .01: one minus the NegLabel score.
+
+    References
+    ----------
+    Jiang et al. (2024), "Negative Label Guided OOD Detection with Pretrained Vision-Language Models", ICLR.
     """
-    against = name_vectors(encode, negatives, prompts)
-    both = np.concatenate([names, against])
+    both = np.concatenate([names, name_vectors(encode, negatives, prompts)])
     share, winner = np.empty(len(vectors), np.float32), np.empty(len(vectors), np.int32)
     for rows, block in _blocks(vectors):
         p = _softmax(_NEG_SCALE * (block @ both.T))
@@ -228,17 +337,17 @@ def _softmax(logits: Any) -> Float32:
 
 
 def load_prompts(layout: Layout, modality: Modality) -> Prompts:
-    """The prompts that people wrote for this dataset (prompts.json), else the usual ones."""
-    path, plain = layout.root / "prompts.json", usual(modality)
+    """Read the prompts that people wrote for this dataset (prompts.json); the defaults where there are none."""
+    path, default = layout.root / "prompts.json", default_prompts(modality)
     if not path.exists():
-        return plain
-    said = load_json(path)
-    templates = tuple(said.get("templates") or plain.templates)
-    return Prompts(templates, dict(said.get("names") or {}), tuple(said.get("negatives") or ()), plain.scale)
+        return default
+    saved = load_json(path)
+    templates = tuple(saved.get("templates") or default.templates)
+    return Prompts(templates, dict(saved.get("names") or {}), tuple(saved.get("negatives") or ()), default.scale)
 
 
 def save_prompts(layout: Layout, prompts: Prompts) -> None:
-    """Keep the prompts for the next scan."""
+    """Store the prompts for the next scan."""
     save_json(
         layout.root / "prompts.json",
         {"templates": list(prompts.templates), "names": dict(prompts.names), "negatives": list(prompts.negatives)},

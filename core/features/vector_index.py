@@ -1,7 +1,7 @@
 """The search index of a workspace: inner products with every raw unit row, kept in float16 by FAISS.
 
-Rows lie in the cells that the neighbour search cut (Jégou et al. 2011, inverted file), where it cut any; a query then
-looks into the nearest few. Ids are row numbers.
+Where the neighbour search made a partition, rows lie in its cells (an inverted file, Jégou et al. 2011), and a query is
+compared with the nearest few cells. Ids are row numbers.
 """
 
 from __future__ import annotations
@@ -21,22 +21,38 @@ _BLOCK = 65_536
 
 
 def write_index(path: Path, vectors: NDArray[Any], ok: Bool, centres: Float32 | None) -> None:
-    """Write the index of the rows that are ok. vectors (n, d), read by blocks; centres (cells, d) or None for a flat one.
+    """Write the index of the rows that are ok; an existing file is replaced only by a complete one.
 
-    Raises DiskFull and the like; a file that is there is replaced only by a whole one.
+    Parameters
+    ----------
+    path
+        The file.
+    vectors
+        (n, d) unit rows, read by blocks.
+    ok
+        (n,) bool.
+    centres
+        (cells, d) float32 of the partition; None = an index without cells.
+
+    Raises
+    ------
+    DiskFull
+        There is no room for the file.
+    WorkspaceError
+        The file cannot be written.
     """
     import faiss
 
     d = vectors.shape[1]
     half = faiss.ScalarQuantizer.QT_fp16
     if centres is None:
-        bare: Any = faiss.IndexScalarQuantizer(d, half, faiss.METRIC_INNER_PRODUCT)
+        index: Any = faiss.IndexIDMap(faiss.IndexScalarQuantizer(d, half, faiss.METRIC_INNER_PRODUCT))
+        index.train(np.zeros((1, d), np.float32))
     else:
         coarse = faiss.IndexFlatL2(d)
         coarse.add(np.ascontiguousarray(centres, np.float32))
-        bare = faiss.IndexIVFScalarQuantizer(coarse, d, len(centres), half, faiss.METRIC_INNER_PRODUCT, False)
-    index = faiss.IndexIDMap(bare) if centres is None else bare
-    index.train(np.zeros((1, d), np.float32) if centres is None else np.ascontiguousarray(centres, np.float32))
+        index = faiss.IndexIVFScalarQuantizer(coarse, d, len(centres), half, faiss.METRIC_INNER_PRODUCT, False)
+        index.train(np.ascontiguousarray(centres, np.float32))
     good = np.flatnonzero(ok).astype(np.int64)
     for start in range(0, len(good), _BLOCK):
         rows = good[start : start + _BLOCK]
@@ -54,7 +70,15 @@ def write_index(path: Path, vectors: NDArray[Any], ok: Bool, centres: Float32 | 
 
 
 class SearchIndex:
-    """An index on disk, memory-mapped. ``cells`` is how many cells it has, 0 = it is searched whole."""
+    """An index on disk, memory-mapped.
+
+    Attributes
+    ----------
+    cells
+        How many cells it has, 0 = none: all rows are compared.
+    n
+        How many rows it has.
+    """
 
     def __init__(self, path: Path) -> None:
         import faiss
@@ -73,36 +97,45 @@ class SearchIndex:
         return np.asarray(self._index.quantizer.reconstruct_n(0, self.cells), np.float32)
 
     def search(self, queries: Float32, k: int, probes: int = 0, only: Int64 | None = None) -> tuple[Int64, Float32]:
-        """The k best rows of each query (q, d) and their cosines (q, k), descending; −1 and −inf where there are fewer.
+        """Find the k best rows of each query.
 
         Parameters
         ----------
+        queries
+            (q, d) unit rows.
+        k
+            Rows wanted, >= 1.
         probes
-            Cells to look into; 0 = all (exact up to the float16 of the rows).
+            Cells that a query is compared with; 0 = all (exact up to the float16 of the rows).
         only
-            Rows that may be found.
+            (m,) int64, the rows that may be found; None = all.
+
+        Returns
+        -------
+        tuple
+            Rows (q, k) int64 and their cosines (q, k) float32, descending; −1 and −inf where there are fewer.
         """
         import faiss
 
         query = np.ascontiguousarray(queries, np.float32)
-        wanted: dict[str, Any] = {}
+        options: dict[str, Any] = {}
         if only is not None:
-            among = np.zeros(int(only.max(initial=0)) + 1, bool)
-            among[only] = True
-            bits = np.packbits(among, bitorder="little")
-            wanted["sel"] = faiss.IDSelectorBitmap(bits)  # type: ignore[call-arg, arg-type]
+            allowed = np.zeros(int(only.max(initial=0)) + 1, bool)
+            allowed[only] = True
+            bits = np.packbits(allowed, bitorder="little")
+            options["sel"] = faiss.IDSelectorBitmap(bits)  # type: ignore[call-arg, arg-type]
         if self.cells:
-            wanted["nprobe"] = min(probes or self.cells, self.cells)
-            cosines, rows = self._index.search(query, k, params=faiss.SearchParametersIVF(**wanted))
-        elif wanted:
-            cosines, rows = self._index.search(query, k, params=faiss.SearchParameters(**wanted))
+            options["nprobe"] = min(probes or self.cells, self.cells)
+            cosines, rows = self._index.search(query, k, params=faiss.SearchParametersIVF(**options))
+        elif options:
+            cosines, rows = self._index.search(query, k, params=faiss.SearchParameters(**options))
         else:
             cosines, rows = self._index.search(query, k)
         return rows.astype(np.int64), np.where(rows >= 0, cosines, -np.inf).astype(np.float32)
 
 
 def probes_for(index: SearchIndex, vectors: NDArray[Any], ok: Bool, seed: int, k: int = 15) -> tuple[int, float]:
-    """How many cells hold .99 of the k nearest of 128 sampled rows, and the recall measured on 128 others."""
+    """Count the cells that hold .99 of the k nearest of 128 sampled rows; measure the recall on 128 others."""
     good = np.flatnonzero(ok)
     if not index.cells or len(good) < 2:
         return 0, 1.0

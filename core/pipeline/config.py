@@ -1,4 +1,4 @@
-"""What a scan is asked to do."""
+"""The options of a scan."""
 
 from __future__ import annotations
 
@@ -19,27 +19,35 @@ class ScanConfig:
     Attributes
     ----------
     source
-        a folder, a CSV, TSV, Parquet or JSON Lines file, a Hugging Face dataset saved on disk, or embeddings.
+        A folder, a CSV, TSV, Parquet or JSON Lines file, a Hugging Face dataset saved on disk, or embeddings.
+    columns
+        Which column holds what.
     encoder
-        Name from ``winnow encoders``; None = the best that can be had here.
+        Name from ``winnow encoders``; None = the best one available on this machine.
     embeddings, probabilities
-        Files to be joined by id; they replace the encoder and the probe's probabilities.
+        Files that are joined by id; they replace the encoder and the probe's probabilities.
+    device
+        "auto", "cpu" or "cuda".
+    seed
+        Seeds every random draw.
     neighbors, label_neighbors
-        k of the raw-cosine graph and of the half-whitened graph.
+        k of the raw-cosine graph and of the half-whitened graph, at least 1.
+    projection
+        Draw the map (UMAP).
+    network
+        Whether weights may be downloaded.
+    name
+        Title of the workspace; None = the name of the source.
     learn
-        Whether the decisions made so far teach the models (corrected labels, confirmed outliers).
+        Whether the models learn from the decisions made so far (corrected labels, confirmed outliers).
     views
-        Strongly augmented pictures of every image that are embedded too, for the naive verdict (0 = distort the
-        embeddings instead; each view costs as much as the embedding).
+        Strongly augmented copies of every image that are embedded too, for the naive verdict, 0 to 16 (0 = distort
+        the embeddings instead; each view costs as much as the embedding).
     scores
         Numeric columns that are signals of their own, as ``COLUMN[:KIND][:low]``
         (:func:`winnow.core.detection.plugins.parse_score`).
     second_encoder
         Another encoder with a text tower, for a second opinion about image–text pairs.
-    projection
-        Draw the map (UMAP).
-    network
-        Whether weights may be downloaded.
     """
 
     source: str
@@ -63,16 +71,18 @@ class ScanConfig:
         if self.device not in DEVICES:
             raise WinnowError(f"Device {self.device!r} is not known. There are: {choices(DEVICES)}.")
         if not 0 <= self.views <= 16:
-            raise WinnowError(f"views is {self.views}; it must lie between 0 and 16. Usual are 2 to 4.")
+            raise WinnowError(f"views is {self.views}; it must lie between 0 and 16. 2 to 4 are usual.")
         for field_name in ("neighbors", "label_neighbors"):
             if getattr(self, field_name) < 1:
                 raise WinnowError(f"{field_name} is {getattr(self, field_name)}; it must be at least 1.")
 
     def to_json(self) -> dict[str, Any]:
+        """Return the options as plain JSON."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> ScanConfig:
+        """Restore a config from :meth:`to_json`."""
         fields = dict(data)
         fields["columns"] = ColumnMap(**(fields.get("columns") or {}))
         fields["probabilities"] = tuple(fields.get("probabilities") or ())
@@ -81,7 +91,7 @@ class ScanConfig:
 
     @classmethod
     def of(cls, source: str | Path, **options: Any) -> ScanConfig:
-        """A config from loose options: paths may be ``Path``, one probabilities file may stand alone."""
+        """Make a config from the options of a call: paths may be ``Path``, and one probabilities file needs no list."""
         probabilities = options.pop("probabilities", None) or ()
         if isinstance(probabilities, (str, Path)):
             probabilities = (probabilities,)

@@ -1,7 +1,8 @@
-"""What the decisions made so far teach the next scan: corrected labels, confirmed outliers, confirmed members."""
+"""What the next scan learns from the decisions made so far: corrected labels, confirmed outliers and members."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +15,19 @@ from ..types import Action, Dataset, Decision, Int32, Int64, Kind
 
 @dataclass(frozen=True)
 class DecisionFeedback:
-    """labels : (n,) int32 to learn from: as given, as corrected by people, −1 for what they left out or set to a class
-    that the dataset does not know. outliers : rows excluded as out of distribution. members : rows that were kept or
-    relabelled. corrected, excluded : how many labels that changed. Merged classes are one, a deleted class has no samples.
+    """The decisions of a log, as the models of a scan use them.
+
+    Attributes
+    ----------
+    labels
+        (n,) int32 labels to learn from: as given, or as corrected by people; −1 for excluded samples and for classes
+        that the dataset does not have. Merged classes are one; a deleted class has no samples.
+    outliers
+        (o,) int64 rows excluded as out of distribution, ascending.
+    members
+        (m,) int64 rows that were accepted or relabelled, ascending.
+    corrected, excluded
+        How many labels were changed, and how many were set to −1 by an exclusion.
     """
 
     labels: Int32
@@ -27,54 +38,54 @@ class DecisionFeedback:
 
     @property
     def fingerprint(self) -> str:
-        """Of what is taught beside the labels."""
+        """Of everything but the labels."""
         return fp.of(fp.of_array(self.outliers), fp.of_array(self.members))
 
     @property
     def notice(self) -> str:
-        """What was taken into account, for the person; "" where there was nothing."""
+        """What was learned, for the person; "" = nothing."""
         if not len(self.outliers) + len(self.members) + self.excluded:
             return ""
         return (
             f"Learned from decisions: {self.corrected:,} corrected labels, {len(self.outliers):,} confirmed outliers, "
-            f"{len(self.members):,} samples confirmed as belonging, {self.excluded:,} left out. Scores of decided samples "
-            "speak about the label they have now."
+            f"{len(self.members):,} samples confirmed as belonging, {self.excluded:,} left out. Scores of decided "
+            "samples refer to their current label."
         )
 
 
 def decision_feedback(log: str | Path, dataset: Dataset, use: bool) -> DecisionFeedback:
-    """The lessons of a decision log for a dataset; the labels as given where ``use`` is False or there is no log.
+    """Read the feedback from a decision log; the labels as given where ``use`` is False or there is no log.
 
-    A sample that people disagree about teaches nothing. Excluded copies and broken files teach nothing either: there is
-    nothing wrong with what they show.
+    Nothing is learned from a sample that people disagree about, nor from excluded copies and broken files: their
+    content is not wrong.
     """
-    nobody = np.zeros(0, np.int64)
+    no_rows = np.zeros(0, np.int64)
     if not use or (isinstance(log, Path) and not log.exists()):
-        return DecisionFeedback(dataset.labels, nobody, nobody)
+        return DecisionFeedback(dataset.labels, no_rows, no_rows)
     with DecisionStore(log) as store:
-        said, registry = store.current(), store.registry()
-        state = {row["sample_id"]: (row["state"], row["label"]) for row in store.state_table().to_pylist()}
+        decisions, registry = store.current(), store.registry()
+        states = {row["sample_id"]: (row["state"], row["label"]) for row in store.state_table().to_pylist()}
     row_of = {sample_id: row for row, sample_id in enumerate(dataset.sample_ids)}
     code: dict[str, int] = {}
     for i, name in enumerate(dataset.class_names):  # merged classes share the code of the first
-        if (means := registry.resolve(name)) is not None:
-            code.setdefault(means, i)
-    now = np.array([code.get(registry.resolve(name) or "", -1) for name in dataset.class_names] + [-1], np.int32)
-    labels, outliers, members = now[dataset.labels], [], []
+        if (current := registry.resolve(name)) is not None:
+            code.setdefault(current, i)
+    codes = np.array([code.get(registry.resolve(name) or "", -1) for name in dataset.class_names] + [-1], np.int32)
+    labels, outliers, members = codes[dataset.labels], [], []
     corrected = excluded = 0
-    for sample_id, (what, label) in state.items():
+    for sample_id, (state, label) in states.items():
         row = row_of.get(sample_id)
         if row is None:
             continue
-        if what == Action.EXCLUDE:
-            why = _verdict(said[sample_id].values())
-            if why in (Kind.DUPLICATE, Kind.BROKEN):
+        if state == Action.EXCLUDE:
+            verdict = _answered_verdict(decisions[sample_id].values())
+            if verdict in (Kind.DUPLICATE, Kind.BROKEN):
                 continue
             labels[row] = -1
             excluded += 1
-            if why == Kind.OOD:
+            if verdict == Kind.OOD:
                 outliers.append(row)
-        elif what in (Action.ACCEPT, Action.RELABEL):
+        elif state in (Action.ACCEPT, Action.RELABEL):
             members.append(row)
             if label is not None:
                 labels[row] = code.get(registry.resolve(label) or "", -1)
@@ -84,7 +95,6 @@ def decision_feedback(log: str | Path, dataset: Dataset, use: bool) -> DecisionF
     )
 
 
-def _verdict(decisions: object) -> str:
-    """The verdict that the latest of these decisions was an answer to."""
-    latest: Decision = max(decisions, key=lambda d: d.seq)  # type: ignore[call-overload]  # an iterable of decisions
-    return str(latest.evidence.get("verdict", ""))
+def _answered_verdict(decisions: Iterable[Decision]) -> str:
+    """The verdict that the latest of these decisions answered."""
+    return str(max(decisions, key=lambda d: d.seq).evidence.get("verdict", ""))

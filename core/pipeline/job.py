@@ -18,7 +18,15 @@ from .config import ScanConfig
 
 @dataclass(frozen=True)
 class ScanJob:
-    """A scan that was started in its own process."""
+    """A scan that was started in its own process.
+
+    Attributes
+    ----------
+    root
+        Its workspace.
+    pid
+        Its process.
+    """
 
     root: Path
     pid: int
@@ -30,13 +38,14 @@ def _files(root: str | Path) -> JobFiles:
 
 @contextmanager
 def scan_lock(root: Path) -> Iterator[None]:
-    """Hold the workspace for one scan. A second scan is told who holds it (WorkspaceBusy)."""
-    with _said(), _files(root).lock():
+    """Hold the workspace for one scan; raises WorkspaceBusy, which names the holder, where another scan holds it."""
+    with _advice(), _files(root).lock():
         yield
 
 
 @contextmanager
-def _said() -> Iterator[None]:
+def _advice() -> Iterator[None]:
+    """Add what can be done to the message that the workspace is busy."""
     try:
         yield
     except WorkspaceBusy as error:
@@ -45,39 +54,48 @@ def _said() -> Iterator[None]:
 
 @contextmanager
 def reported(root: Path, progress: ProgressFn) -> Iterator[JobReporter]:
-    """The progress function of a scan that holds the workspace; says in the end how it went."""
-    kept = "The scan was cancelled. Finished stages are kept: scan again to go on from here."
+    """Give a scan that holds the workspace its progress function, and record how it ended."""
+    cancelled = "The scan was cancelled. Finished stages are kept: scan again to go on from here."
     files = _files(root)
     files.begin()
-    reporter = JobReporter(files, kept, progress)
+    reporter = JobReporter(files, cancelled, progress)
     with reporter.reporting():
         yield reporter
 
 
 def scan_status(root: str | Path) -> dict[str, Any]:
-    """What the workspace's scan is doing: see :meth:`winnow.core.storage.job_files.JobFiles.status`.
+    """What the workspace's scan is doing; see :meth:`winnow.core.storage.job_files.JobFiles.status`.
 
-    A scan that is lost goes on where it was cut when it is started again.
+    A scan whose process is gone continues where it stopped when it is started again.
     """
     status = _files(root).status()
     if status["state"] == "lost":
-        status["message"] += " It goes on where it was cut."
+        status["message"] += " Scan again to continue where it stopped."
     return status
 
 
 def start_scan(config: ScanConfig, out: str | Path, actor: str | None = None) -> ScanJob:
-    """Start a scan in its own process and return at once. Follow it with :func:`scan_status`. ``actor``: who asks.
+    """Start a scan in its own process and return at once; follow it with :func:`scan_status`.
+
+    Parameters
+    ----------
+    config
+        The options of the scan.
+    out
+        The workspace, which need not exist yet.
+    actor
+        The person who starts it; None = do not check rights.
 
     Raises
     ------
     NotAllowed
-        The workspace gives this person no such right.
+        This person has no right to scan the workspace.
     WorkspaceBusy
         Another scan holds the workspace.
     """
     root = Path(out).expanduser().absolute()
     _allow(root, actor)
-    with _said():
+    with _advice():
         pid = _files(root).start(["scan", str(root)], config.to_json())
     return ScanJob(root, pid)
 
@@ -93,8 +111,12 @@ def _allow(root: Path, actor: str | None) -> None:
 
 
 def cancel_scan(root: str | Path, actor: str | None = None) -> None:
-    """Ask the running scan to stop at its next progress report. Finished stages are kept. ``actor``: who asks; raises
-    NotAllowed where the workspace gives this person no such right.
+    """Stop the running scan at its next progress report; finished stages are kept.
+
+    Raises
+    ------
+    NotAllowed
+        ``actor`` has no right to scan the workspace.
     """
     _allow(Path(root), actor)
     _files(root).cancel()

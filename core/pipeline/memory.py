@@ -1,4 +1,4 @@
-"""Giving memory back between stages, so that the peak of one does not sit under the next."""
+"""Return freed memory to the operating system between stages, so that their peaks do not add up."""
 
 from __future__ import annotations
 
@@ -9,14 +9,21 @@ import sys
 import pyarrow as pa
 
 _MANY = 100_000
-"""Rows from which what a stage leaves behind weighs more than the time to look for it."""
+"""Rows below which there is too little to release to be worth the time."""
 
 
 def release_memory(rows: int) -> None:
-    """After work on so many rows, return freed memory to the operating system: Python's garbage, Arrow's pool and, on
-    glibc, the C heap. Little is left behind by few rows: then nothing is done.
+    """Release Python's garbage, Arrow's pool and, on glibc, the C heap, after work on many rows.
 
-    glibc keeps what small objects leave behind (after reading a million ids: a gigabyte); ``malloc_trim`` hands it back.
+    Parameters
+    ----------
+    rows
+        Rows of the dataset; below 100,000 nothing is done.
+
+    Notes
+    -----
+    glibc keeps the memory of small objects that were freed (a gigabyte after reading a million ids) until
+    ``malloc_trim`` is called.
     """
     if rows < _MANY:
         return

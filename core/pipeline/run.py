@@ -1,4 +1,4 @@
-"""One run of the scan: its config, where it writes, and what is told of it."""
+"""One run of the scan: its config, its folders, and the record of its stages."""
 
 from __future__ import annotations
 
@@ -17,15 +17,37 @@ from .config import ScanConfig
 T = TypeVar("T")
 
 FATAL = (Cancelled, DiskFull, KeyboardInterrupt, MemoryError)
-"""What no stage may swallow."""
+"""Errors that end the whole scan, whichever stage raises them."""
 
 Outputs = tuple[list[Path], Mapping[str, Any]]
-"""The files that a stage wrote, and what is to be known of them."""
+"""The files that a stage wrote, and what its record says about them."""
 
 
 @dataclass
 class Run:
-    """The bookkeeping of one scan: seconds and failures per stage, notices for the person."""
+    """The bookkeeping of one scan.
+
+    Attributes
+    ----------
+    config
+        The options of the scan.
+    layout
+        Paths of the workspace.
+    store
+        Records of finished stages.
+    report
+        Called with the progress of every stage.
+    seconds
+        Stage → wall-clock seconds.
+    reused
+        Stages whose outputs on disk were up to date.
+    failures
+        Stage or signal → what went wrong.
+    notices
+        Sentences for the person.
+    keys
+        Stage → fingerprint of everything that it depends on.
+    """
 
     config: ScanConfig
     layout: Layout
@@ -38,7 +60,7 @@ class Run:
     keys: dict[str, str] = field(default_factory=dict)
 
     def stage(self, name: str, key: str, make: Callable[[], Outputs]) -> bool:
-        """Run ``make`` unless its outputs for ``key`` are there. Returns whether it ran."""
+        """Run ``make`` unless the outputs on disk are those of ``key``; returns whether it ran."""
         self.keys[name] = key
         self.report(Progress(name))
         record = self.store.fresh(name, key)
@@ -55,11 +77,11 @@ class Run:
         return True
 
     def attempt(self, name: str, work: Callable[[], T]) -> T | None:
-        """Run a stage that the rest can do without; a failure is kept in words and answered with None."""
+        """Run a stage that the others can do without; on failure, record the error and return None."""
         try:
             return work()
         except FATAL:
             raise
-        except Exception as error:  # noqa: BLE001 - one stage's fault must not cost the person the others
+        except Exception as error:  # noqa: BLE001 - a failing stage must not cost the others
             self.failures[name] = f"{type(error).__name__}: {error}"
             return None

@@ -96,7 +96,7 @@ NAMES: dict[str, Callable[[Any], str]] = {
 
 
 def test_every_family_is_in_the_battery() -> None:
-    assert set(FAMILIES.names()) == set(NAMES)
+    assert set(FAMILIES.names()) - {"towers"} == set(NAMES)  # towers: a family that other tests register
 
 
 @pytest.fixture(params=list(NAMES))

@@ -12,8 +12,9 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
+from tests.helpers.factories import half_whiten
 from winnow.core.detection.signals import SIGNALS
-from winnow.core.features.neighbors import build, half_whiten
+from winnow.core.features.neighbors import build
 from winnow.core.types import (
     Beliefs,
     Input,

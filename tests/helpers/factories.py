@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from winnow.core.detection.probe import ProbeConfig, run_probe
-from winnow.core.features.neighbors import build, half_whiten
+from winnow.core.features.neighbors import build, whitening
 from winnow.core.types import Beliefs, SignalInputs
 
 
@@ -123,6 +123,11 @@ def _margin(x: NDArray[Any], centre: NDArray[Any], true: NDArray[Any]) -> NDArra
         d[rows, true[start : start + 4096]] = np.inf
         out[start : start + 4096] = d.min(1) - own
     return out
+
+
+def half_whiten(vectors: NDArray[Any], ok: NDArray[np.bool_], dim: int = 256) -> NDArray[np.float32]:
+    """(n, r) float32 unit rows in the half-whitened space fitted to the same vectors."""
+    return whitening(vectors, ok, dim)(vectors, ok)
 
 
 def signal_inputs(made: World, *, k: int = 50, probe: ProbeConfig | None = None, **changes: Any) -> SignalInputs:

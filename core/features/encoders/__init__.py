@@ -1,6 +1,6 @@
 """Encoders: from samples to unit vectors. One file per family; torch is imported inside functions only.
 
-In: images or texts. Out: (n, d) float16 unit rows, whether each could be embedded, and what made them.
+In: images or texts. Out: (n, d) float16 unit rows, whether each could be embedded, and the encoder's spec.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from .augmented import augmented
 from .base import FAMILIES, BaseEncoder, EncoderChoice, EncoderInfo, unit_rows
 from .choose import catalogue, choose, resolve_device
 from .embed import embed, encoder_key, load_fitted
-from .precomputed import write_precomputed
+from .precomputed import PRECOMPUTED, write_precomputed
 
 load_siblings(__name__, __path__)
 
 __all__ = [
     "FAMILIES",
+    "PRECOMPUTED",
     "BaseEncoder",
     "EncoderChoice",
     "EncoderInfo",

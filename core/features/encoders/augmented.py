@@ -1,4 +1,4 @@
-"""Strongly augmented views of images through an encoder that has been chosen: what a sample looks like when distorted."""
+"""Strongly augmented views of images, seen by the chosen encoder."""
 
 from __future__ import annotations
 
@@ -22,20 +22,26 @@ _OPERATIONS, _MAGNITUDE = 2, 9
 
 
 def augmented(choice: EncoderChoice, fitted_in: Path, view: int) -> EncoderChoice:
-    """The same encoder, looking at distorted pictures.
-
-    A random crop of at least 40% of the area, then two operations of RandAugment (Cubuk et al. 2020) at magnitude 9, as
-    torchvision has them. Nothing is mirrored: some classes differ by nothing else. The draw depends on the picture and
-    the view alone, so that a resumed or repeated run gives the same vectors.
+    """Give the same encoder, which distorts every image first.
 
     Parameters
     ----------
     choice
         An encoder of images.
     fitted_in
-        Where its embeddings lie (a fitted encoder is read from there, never fitted again).
+        Folder of its embeddings (a fitted encoder is read from there, never fitted again).
     view
         Number of the view, ≥ 0.
+
+    Notes
+    -----
+    A random crop of at least 40% of the area, then two operations of RandAugment at magnitude 9, as torchvision
+    implements them. Nothing is mirrored, because some classes differ only in that. The draw depends on the image and
+    the view alone, so that a resumed or repeated scan gives the same vectors.
+
+    References
+    ----------
+    Cubuk et al. (2020), "RandAugment: Practical automated data augmentation with a reduced search space".
     """
     spec = replace(choice.spec, preprocessing=f"{choice.spec.preprocessing} view {view}")
     return replace(choice, spec=spec, build=lambda: _Augmented(load_fitted(choice, fitted_in), spec, view), notices=())
@@ -49,9 +55,11 @@ class _Augmented(BaseEncoder):
         self.spec, self.batch = spec, encoder.batch
 
     def image_work(self) -> ImageWork:
+        """Give the image function of the encoder itself."""
         return self._encoder.image_work()
 
     def encode_pixels(self, pixels: Pixels) -> Float32:
+        """Distort the pixels, then encode them."""
         return self._encoder.encode_pixels(
             np.stack([distort(p, self._view) for p in pixels]) if len(pixels) else pixels
         )
@@ -65,12 +73,12 @@ def _transform(height: int, width: int) -> Transform:
     return v2.Compose([crop, v2.RandAugment(num_ops=_OPERATIONS, magnitude=_MAGNITUDE)])
 
 
-def distort(picture: Any, view: int) -> Any:
-    """One (height, width, 3) uint8 picture, distorted; the same for the same picture and view."""
+def distort(image: Any, view: int) -> Any:
+    """Distort a (height, width, 3) uint8 image; the same image and view give the same result."""
     import torch
 
-    digest = hashlib.blake2b(picture.tobytes(), digest_size=7, salt=view.to_bytes(4, "big")).digest()
+    digest = hashlib.blake2b(image.tobytes(), digest_size=7, salt=view.to_bytes(4, "big")).digest()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int.from_bytes(digest, "big"))
-        out = _transform(*picture.shape[:2])(torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1))))
+        out = _transform(*image.shape[:2])(torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))))
     return out.numpy().transpose(1, 2, 0)

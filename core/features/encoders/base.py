@@ -1,8 +1,8 @@
-"""What an encoder is, what a choice of one is, and the registry of encoder families.
+"""The interface of encoders, the choice of one, and the registry of encoder families.
 
-The contract (``tests/contract/test_encoders.py`` runs over every family): rows are unit vectors, they do not depend on
-the batch size, equal inputs give equal rows in every run, unreadable inputs are answered with ``ok`` False and zeros,
-and nothing touches the network unless it was allowed.
+The contract, tested over every family: rows are unit vectors, they do not depend on the batch size, equal inputs give
+equal rows in every run, unreadable inputs give ``ok`` False and zeros, and nothing touches the network unless that is
+allowed.
 """
 
 from __future__ import annotations
@@ -23,13 +23,29 @@ Pixels = NDArray[np.uint8]
 """(m, height, width, 3) RGB."""
 
 ImageWork = Callable[[list[bytes | str]], tuple[Pixels, Bool]]
-"""Cells (bytes, or the reason why there are none) → pixels as the encoder wants them, and which rows are good (zeros
-elsewhere). Picklable and light: it runs in worker processes."""
+"""Bytes of images (or the reason why there are none) → pixels in the encoder's size, zeros where unreadable, and which
+rows are readable. Picklable and light: it runs in worker processes."""
 
 
 @dataclass(frozen=True)
 class EncoderInfo:
-    """One line of ``winnow encoders``. dim 0 = known when loaded. cached : usable without a download."""
+    """One line of ``winnow encoders``.
+
+    Attributes
+    ----------
+    name
+        What ``--encoder`` takes.
+    modality
+        What it encodes.
+    dim
+        Width of its vectors; 0 = known when loaded.
+    cached
+        Whether it can be used without a download.
+    downloadable
+        Whether its weights can be downloaded.
+    note
+        A few words for the person.
+    """
 
     name: str
     modality: Modality
@@ -40,12 +56,12 @@ class EncoderInfo:
 
 
 class BaseEncoder:
-    """Base of all encoders: what the embedding loop calls. Families override what applies to them.
+    """Base of all encoders, with the methods that the embedding loop calls; families override what applies to them.
 
     Attributes
     ----------
     spec
-        What makes the vectors; ``dim`` may shrink when a fitted encoder meets a tiny dataset.
+        Identifies the encoder; ``dim`` may shrink when an encoder is fitted on a tiny dataset.
     batch
         Rows per call that suit the device.
     fitted
@@ -57,31 +73,31 @@ class BaseEncoder:
     fitted: bool = False
 
     def fit(self, dataset: Dataset, progress: ProgressFn) -> None:
-        """Learn from the dataset itself (only if ``fitted``). Deterministic."""
+        """Fit the encoder on the dataset (only if ``fitted``); deterministic."""
 
     def save(self, folder: Path) -> None:
-        """Write what was fitted."""
+        """Write what was fitted into the folder."""
 
     def load(self, folder: Path) -> None:
-        """Read what was fitted."""
+        """Read what was fitted from the folder."""
 
     def image_work(self) -> ImageWork:
-        """The function that turns image bytes into this encoder's pixels."""
+        """Give the function that turns image bytes into this encoder's pixels."""
         raise EncoderError(f"{self.spec.name} does not encode images.")
 
     def encode_pixels(self, pixels: Pixels) -> Float32:
-        """(m, d) float32 of pixels made by :meth:`image_work`."""
+        """Encode pixels from :meth:`image_work`: (m, d) float32."""
         raise EncoderError(f"{self.spec.name} does not encode images.")
 
     def encode_images(self, images: Sequence[Any]) -> Float32:
-        """(m, d) float32 unit rows of image bytes or Pillow images; zeros for what cannot be decoded."""
+        """Encode image bytes or Pillow images: (m, d) float32 unit rows, zeros for what cannot be decoded."""
         pixels, good = self.image_work()([_as_bytes(i) for i in images])
         vectors = unit_rows(self.encode_pixels(pixels))
         vectors[np.logical_not(good)] = 0
         return vectors
 
     def encode_texts(self, texts: Sequence[str]) -> Float32:
-        """(m, d) float32 of texts."""
+        """Encode texts: (m, d) float32."""
         raise EncoderError(f"{self.spec.name} does not encode text: choose an encoder with a text tower.")
 
 
@@ -96,7 +112,7 @@ def _as_bytes(image: Any) -> bytes | str:
 
 
 def unit_rows(vectors: NDArray[Any]) -> Float32:
-    """Rows divided by their Euclidean norm; rows that are zero or not finite become zeros."""
+    """Divide rows (n, d) by their Euclidean norms: float32; rows that are zero or not finite become zeros."""
     v = np.asarray(vectors, np.float32)
     finite = np.asarray(np.isfinite(v).all(axis=1))
     v = np.where(finite[:, None], v, np.float32(0))
@@ -106,18 +122,20 @@ def unit_rows(vectors: NDArray[Any]) -> Float32:
 
 @dataclass(frozen=True)
 class EncoderChoice:
-    """An encoder that was chosen and can be had, not loaded yet.
+    """An encoder that was chosen and is available, not loaded yet.
 
     Attributes
     ----------
     spec
-        Known before loading.
+        Identifies it; known before loading.
     device
         "cpu" or "cuda[:i]".
     build
         Loads it.
     notices
-        What a person must know (a fallback is named here).
+        Sentences for the person (such as a fallback).
+    build_on
+        Loads it on the device of that name; None where several GPUs cannot share it.
     """
 
     spec: EncoderSpec
@@ -125,25 +143,23 @@ class EncoderChoice:
     build: Callable[[], BaseEncoder]
     notices: tuple[str, ...] = ()
     build_on: Callable[[str], BaseEncoder] | None = None
-    """Loads it on a device of that name, for encoders that several GPUs can share."""
 
     @property
     def name(self) -> str:
+        """The name under which it can be chosen."""
         return self.spec.name
 
 
 class Family(Protocol):
-    """One kind of encoders, called ``name`` or ``name:rest``."""
+    """A family of encoders, chosen by ``name`` or ``name:rest``."""
 
     name: str
 
     def infos(self) -> list[EncoderInfo]:
-        """What this family offers here, without touching the network."""
-        ...
+        """List what this family offers on this machine, without touching the network."""
 
     def choose(self, rest: str, device: str, allow_network: bool) -> EncoderChoice:
-        """Resolve ``name:rest``. Raises EncoderError (unknown) or WeightsUnavailable (cannot be had)."""
-        ...
+        """Resolve ``name:rest``; raises EncoderError (unknown) or WeightsUnavailable (cannot be loaded here)."""
 
 
 FAMILIES: Registry[Family] = Registry("encoder family")

@@ -1,4 +1,4 @@
-"""Which encoder is used, and what is said when the best one cannot be had."""
+"""Choose the encoder, and fall back on a built-in one where the best is not available."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ BUILT_IN = {Modality.IMAGE: "patches", Modality.PAIR: "patches", Modality.TEXT: 
 
 _FALLBACK = {
     "patches": (
-        "CLIP could not be {what}. Using built-in patch features, which are weaker on photographs. "
+        "CLIP could not be {failed}. Using built-in patch features, which are weaker on photographs. "
         "Run `winnow scan … --encoder {name}` when online."
     ),
     "tfidf": (
-        "The sentence encoder could not be {what}. Using built-in word features (TF-IDF), which know spelling but not "
-        "meaning. Run `winnow scan … --encoder {name}` when online."
+        "The sentence encoder could not be {failed}. Using built-in word features (TF-IDF), which know spelling but "
+        "not meaning. Run `winnow scan … --encoder {name}` when online."
     ),
 }
 
 
 def catalogue() -> list[EncoderInfo]:
-    """Every encoder that can be named, family by family, without touching the network."""
+    """List every encoder that can be chosen, family by family, without touching the network."""
     return [info for family in FAMILIES for info in family.infos()]
 
 
 def resolve_device(device: str = "auto") -> str:
-    """ "cpu" or "cuda[:i]" for "auto", "cpu", "cuda" or "cuda:i".
+    """Resolve "auto", "cpu", "cuda" or "cuda:i" to "cpu" or "cuda[:i]".
 
     Raises
     ------
     EncoderError
-        CUDA was named and is not there.
+        The name is unknown, or CUDA was named and is not available.
     """
     if device == "cpu" or (device == "auto" and importlib.util.find_spec("torch") is None):
         return "cpu"
@@ -60,33 +60,37 @@ def choose(name: str | None, modality: Modality, device: str = "auto", allow_net
     Parameters
     ----------
     name
-        a name from :func:`catalogue`, ``open_clip:MODEL/TAG``, ``open_clip:MODEL/path.safetensors``,
+        A name from :func:`catalogue`, ``open_clip:MODEL/TAG``, ``open_clip:MODEL/path.safetensors``,
         ``sentence-transformers:NAME|path``, ``patches`` or ``tfidf``. None = the default of the modality, or the
-        built-in encoder, with one notice, when the default's weights are neither cached nor to be had.
+        built-in encoder, with one notice, where the weights of the default are neither cached nor downloadable.
+    modality
+        What a sample is.
+    device
+        As for :func:`resolve_device`.
     allow_network
         Whether a download may be tried (it fails within seconds when offline).
 
     Raises
     ------
     WeightsUnavailable
-        a named encoder's weights cannot be had (never a silent fallback).
+        The weights of a named encoder are not available (there is never a silent fallback).
     EncoderError
         An unknown name or device, or an encoder of another modality.
     """
     if modality is Modality.VECTOR:
-        raise EncoderError("This dataset has embeddings only: there is nothing to encode. Bring --embeddings.")
-    where = resolve_device(device)
+        raise EncoderError("This dataset has embeddings only: there is nothing to encode. Give --embeddings.")
+    device = resolve_device(device)
     if name is not None:
-        return _named(name, modality, where, allow_network)
+        return _named(name, modality, device, allow_network)
     try:
-        return _named(DEFAULTS[modality], modality, where, allow_network)
+        return _named(DEFAULTS[modality], modality, device, allow_network)
     except WeightsUnavailable as error:
         built_in = BUILT_IN[modality]
-        what = "downloaded (offline)" if allow_network else "found on this machine (downloads are switched off)"
+        failed = "downloaded (offline)" if allow_network else "found on this machine (downloads are switched off)"
         if "the hub answered" in str(error):
-            what = f"downloaded ({str(error).partition('(')[2].partition(')')[0]})"
-        notice = _FALLBACK[built_in].format(what=what, name=DEFAULTS[modality])
-        choice = _named(built_in, modality, where, allow_network)
+            failed = f"downloaded ({str(error).partition('(')[2].partition(')')[0]})"
+        notice = _FALLBACK[built_in].format(failed=failed, name=DEFAULTS[modality])
+        choice = _named(built_in, modality, device, allow_network)
         return replace(choice, notices=(notice, *choice.notices))
 
 

@@ -1,12 +1,13 @@
-"""Embedding a whole dataset: in shards that survive a kill, assembled when all are there.
+"""Embedding a whole dataset, in shards that survive a kill.
 
-    out_dir/shards/key.json          what is being embedded with what; another key empties the folder
-    out_dir/fit/                     what a fitted encoder learned (kept: queries need it)
+    out_dir/shards/key.json          fingerprint of dataset and encoder; another key empties the folder
+    out_dir/fit/                     what a fitted encoder learned (kept, because queries need it)
     out_dir/shards/000012.npy .ok.npy .json   2,048 rows, unit norm, float16; the .json, written last, has the checksums
     out_dir/vectors.npy ok.npy rows.parquet spec.json   the result; spec.json is written last, then shards/ is removed
 
-Vectors of contents that an earlier run with the same encoder has seen are copied, not computed again. Shards start at fixed rows and batches start at shards, so an interrupted run goes on with the same batches and gives
-the same bytes as one that was never cut.
+Vectors of contents that a previous run with the same encoder has embedded are copied, not computed again. Shards start
+at fixed rows and batches start at shards, so an interrupted run continues with the same batches and gives the same
+bytes as one that was never interrupted.
 """
 
 from __future__ import annotations
@@ -28,15 +29,15 @@ from ...parallel import prefetch
 from ...storage.artifacts import load_array, load_json, save_array, save_json
 from ...storage.atomic import atomic_file, checksum_of
 from ...types import Bool, Dataset, EmbeddingSet, EncoderSpec, Int64, Modality, Progress, ProgressFn, Strings, quiet
-from ..incremental import PreviousEmbeddings, compare, earlier, save_rows
+from ..incremental import PreviousEmbeddings, compare, load_previous, save_rows
 from .base import BaseEncoder, EncoderChoice, unit_rows
-from .replicas import build_everywhere
+from .replicas import build_on_all_devices
 
 SHARD_ROWS = 2048
 EMBED_VERSION = 2
 _STAGE = "embed"
 _KEEP_FIT = 0.8
-"""An encoder fitted on the dataset keeps its fit while so large a share of the rows was there then."""
+"""An encoder fitted on the dataset keeps its fit while at least this share of the rows is unchanged."""
 
 
 def embed(
@@ -48,7 +49,7 @@ def embed(
     workers: int | None = None,
     keys: Strings | None = None,
 ) -> EmbeddingSet:
-    """Encode every sample; go on where an earlier call with the same dataset and encoder was cut.
+    """Encode every sample; continue where an earlier call with the same dataset and encoder was interrupted.
 
     Parameters
     ----------
@@ -58,46 +59,49 @@ def embed(
         From :func:`~.choose.choose`.
     out_dir
         Receives the files named in the module's docstring.
+    progress
+        Called after each batch as the stage "embed"; may raise ``Cancelled``.
     batch_size
         Rows per call of the encoder; None = what suits the device. When CUDA runs out of memory it is halved until
         the batch fits.
     workers
         Decoding processes; None = one per core, 0 = in this process.
     keys
-        (n,) str, what tells contents apart ("" = unknown); None = ``dataset.content_hash``. What ``out_dir`` holds of
-        the same keys by the same encoder is taken over. An encoder that is fitted on the dataset keeps its fit while
-        at least four fifths of the rows were there when it was made.
+        (n,) str, content keys ("" = unknown); None = ``dataset.content_hash``. Vectors in ``out_dir`` of the same key
+        and encoder are reused. An encoder that is fitted on the dataset keeps its fit while at least four fifths of
+        the rows are unchanged.
 
     Returns
     -------
-    EmbeddingSet with memory-mapped float16 unit rows; ``ok`` False and zeros where a sample is unreadable or blank.
+    EmbeddingSet
+        Memory-mapped float16 unit rows; ``ok`` False and zeros where a sample is unreadable or blank.
 
     Raises
     ------
     EncoderError
-        Not even one row fits into memory, or the dataset has not what the encoder needs.
+        Not even one row fits into memory, or the dataset does not have what the encoder needs.
     DiskFull
-        Finished shards are kept.
+        There is no room; finished shards are kept.
     Cancelled
-        Finished shards are kept.
+        The person cancelled; finished shards are kept.
     """
     folder = Path(out_dir)
     key = fp.of(EMBED_VERSION, SHARD_ROWS, content_fingerprint(dataset), choice.spec)
-    found = _finished(folder, key, dataset)
-    if found is not None:
-        return found
+    finished = _load_finished(folder, key, dataset)
+    if finished is not None:
+        return finished
     if dataset.texts is None and choice.spec.modality is Modality.TEXT:
         raise EncoderError(f"{choice.name} encodes text, and this dataset has none.")
     progress(Progress(_STAGE, 0, dataset.n, "samples", f"loading {choice.name}"))
     keys = dataset.content_hash if keys is None else keys
     made_by = encoder_key(choice.spec)
-    encoder = build_everywhere(choice)
-    known = _known(folder, dataset, keys, made_by, encoder.fitted)
+    encoder = build_on_all_devices(choice)
+    reusable = _find_reusable(folder, dataset, keys, made_by, encoder.fitted)
     shards = _Shards(folder / "shards", key, dataset.n)
     if encoder.fitted:
-        _fit(encoder, dataset, folder / "fit", key, progress, keep=known is not None)
-    runner = _Runner(encoder, batch_size or encoder.batch, shards, dataset, progress, known)
-    if _by_text(dataset, choice.spec):
+        _fit(encoder, dataset, folder / "fit", key, progress, keep=reusable is not None)
+    runner = _Runner(encoder, batch_size or encoder.batch, shards, dataset, progress, reusable)
+    if Modality.TEXT in (dataset.modality, choice.spec.modality):
         runner.texts()
     else:
         runner.images(workers)
@@ -105,51 +109,47 @@ def embed(
 
 
 def encoder_key(spec: EncoderSpec) -> str:
-    """Fingerprint of what makes vectors: those of two runs can be mixed where it is the same."""
+    """Fingerprint of an encoder: vectors of two runs can be mixed where it is the same."""
     return fp.of(EMBED_VERSION, spec)
 
 
 @dataclass(frozen=True)
-class _Known:
-    """Vectors that are there already. source : (n,) int64 row of ``then``, −1 = to be computed."""
+class _Reusable:
+    """Vectors of the previous run. ``source`` is (n,) int64 rows of ``previous``, −1 = to be computed."""
 
-    then: PreviousEmbeddings
+    previous: PreviousEmbeddings
     source: Int64
 
     def at(self, rows: range) -> Int64:
         return self.source[rows.start : rows.stop]
 
 
-def _known(folder: Path, dataset: Dataset, keys: Strings, made_by: str, fitted: bool) -> _Known | None:
-    """What an earlier run of the same encoder left in ``folder``, if it is of use."""
-    then = earlier(folder)
-    if then is None or then.encoder != made_by:
+def _find_reusable(folder: Path, dataset: Dataset, keys: Strings, made_by: str, fitted: bool) -> _Reusable | None:
+    """Vectors that a previous run of the same encoder left in ``folder``; None where there are none to reuse."""
+    previous = load_previous(folder)
+    if previous is None or previous.encoder != made_by:
         return None
-    source = compare(then, dataset.sample_ids, keys).source
+    source = compare(previous, dataset.sample_ids, keys).source
     kept = int((source >= 0).sum())
     if fitted:
         with contextlib.suppress(WorkspaceError):
             fit = load_json(folder / "fit" / "fit.json")
             if kept >= _KEEP_FIT * max(dataset.n, int(fit.get("n", 0))):
-                return _Known(then, source)
+                return _Reusable(previous, source)
         return None
-    return _Known(then, source) if kept else None
+    return _Reusable(previous, source) if kept else None
 
 
 def load_fitted(choice: EncoderChoice, out_dir: Path | str) -> BaseEncoder:
-    """The encoder that made the embeddings in ``out_dir``, ready for queries (with what was fitted on the dataset)."""
+    """Load the encoder of the embeddings in ``out_dir`` for queries, with what was fitted on the dataset."""
     encoder = choice.build()
     if encoder.fitted:
         encoder.load(Path(out_dir) / "fit")
     return encoder
 
 
-def _by_text(dataset: Dataset, spec: EncoderSpec) -> bool:
-    return dataset.modality is Modality.TEXT or spec.modality is Modality.TEXT
-
-
-def _finished(folder: Path, key: str, dataset: Dataset) -> EmbeddingSet | None:
-    """The result of an earlier call, if it is of the same key and whole."""
+def _load_finished(folder: Path, key: str, dataset: Dataset) -> EmbeddingSet | None:
+    """The result of an earlier call, if it has the same key and is complete."""
     try:
         saved = load_json(folder / "spec.json")
         if saved.get("key") != key:
@@ -165,19 +165,21 @@ def _finished(folder: Path, key: str, dataset: Dataset) -> EmbeddingSet | None:
 
 
 def _fit(encoder: BaseEncoder, dataset: Dataset, folder: Path, key: str, progress: ProgressFn, keep: bool) -> None:
-    """Fit once. An earlier fit is read back where it is of the same key (so that a resumed run goes on with the same
-    features), or where ``keep`` says that vectors made with it are taken over.
+    """Fit once.
+
+    A stored fit is used if it has the same key (so that a resumed run continues with the same features), or if ``keep``
+    says that vectors made with it are reused.
     """
-    mark = folder / "fit.json"
+    record = folder / "fit.json"
     with contextlib.suppress(WorkspaceError):
-        if load_json(mark).get("key") == key or keep:
+        if load_json(record).get("key") == key or keep:
             encoder.load(folder)
             return
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     encoder.fit(dataset, progress)
     encoder.save(folder)
-    save_json(mark, {"key": key, "n": dataset.n})
+    save_json(record, {"key": key, "n": dataset.n})
     encoder.load(folder)
 
 
@@ -188,10 +190,10 @@ class _Shards:
         self.folder = folder
         self.n = n
         self.count = -(-n // SHARD_ROWS)
-        known = None
+        stored_key = None
         with contextlib.suppress(WorkspaceError):
-            known = load_json(folder / "key.json").get("key")
-        if known != key:
+            stored_key = load_json(folder / "key.json").get("key")
+        if stored_key != key:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
             save_json(folder / "key.json", {"key": key})
@@ -203,7 +205,7 @@ class _Shards:
         return self.folder / f"{shard:06d}{kind}"
 
     def done(self, shard: int) -> bool:
-        """Whether a shard was written whole and is still what was written."""
+        """Whether a shard was written completely and is unchanged since."""
         try:
             record = load_json(self.path(shard, ".json"))
             return bool(
@@ -224,7 +226,7 @@ class _Shards:
 
 
 class _Rows:
-    """The vectors of one shard, zeros until they are put; the width is known with the first batch."""
+    """The vectors of one shard, zeros until they are set; the width is known with the first batch."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -246,10 +248,10 @@ class _Runner:
         shards: _Shards,
         dataset: Dataset,
         progress: ProgressFn,
-        known: _Known | None,
+        reusable: _Reusable | None,
     ) -> None:
         self.encoder = encoder
-        self.known = known
+        self.reusable = reusable
         self.batch = max(1, batch)
         self.shards = shards
         self.dataset = dataset
@@ -261,54 +263,53 @@ class _Runner:
 
     def texts(self) -> None:
         texts = self.dataset.texts
-        if texts is None:
-            raise EncoderError(f"{self.encoder.spec.name} encodes text, and this dataset has none.")
+        assert texts is not None
         for shard in self.todo:
-            chosen = [str(texts[r]) for r in self.shards.rows(shard)]
+            in_shard = [str(texts[r]) for r in self.shards.rows(shard)]
             out = self._begin(shard)
-            good = np.zeros(len(chosen), bool)
+            good = np.zeros(len(in_shard), bool)
             for i in self._missing(shard):
-                good[i] = bool(chosen[i].strip())
-            # Texts of like length together waste no padding.
-            order = np.argsort([len(t) for t in chosen], kind="stable")
+                good[i] = bool(in_shard[i].strip())
+            # texts of similar length in one batch need little padding
+            order = np.argsort([len(t) for t in in_shard], kind="stable")
             self._encode(
-                out, order[good[order]], lambda rows, t=chosen: self.encoder.encode_texts([t[i] for i in rows])
+                out, order[good[order]], lambda rows, t=in_shard: self.encoder.encode_texts([t[i] for i in rows])
             )
             self._write(shard, out)
 
     def images(self, workers: int | None) -> None:
         from ...data.media.workers import decode_stream
 
-        wanted = {s: self._missing(s) for s in self.todo}
-        rows = [int(r) for s in self.todo for r in self.shards.rows(s).start + wanted[s]]
+        missing = {s: self._missing(s) for s in self.todo}
+        rows = [int(r) for s in self.todo for r in self.shards.rows(s).start + missing[s]]
         step = self.batch  # pieces keep this size when batches are halved
-        sizes = [min(step, len(wanted[s]) - at) for s in self.todo for at in range(0, len(wanted[s]), step)]
+        sizes = [min(step, len(missing[s]) - at) for s in self.todo for at in range(0, len(missing[s]), step)]
         on_cpu = not str(getattr(self.encoder, "device", "cpu")).startswith("cuda")
         stream = decode_stream(self.dataset, rows, self.encoder.image_work(), workers, polite=on_cpu)
         with prefetch(_pieces(stream, sizes)) as pieces:
             for shard in self.todo:
                 out = self._begin(shard)
-                for at in range(0, len(wanted[shard]), step):
+                for at in range(0, len(missing[shard]), step):
                     pixels, good = next(pieces)
-                    place = wanted[shard][at : at + len(good)]
+                    place = missing[shard][at : at + len(good)]
                     order = np.flatnonzero(good)
                     self._encode(out, order, lambda rows, p=pixels: self.encoder.encode_pixels(p[rows]), place)
                 self._write(shard, out)
 
     def _missing(self, shard: int) -> NDArray[np.intp]:
-        """The rows of a shard, counted from its start, that are still to be computed."""
+        """The rows of a shard, counted from its start, that must be computed."""
         rows = self.shards.rows(shard)
-        return np.arange(len(rows)) if self.known is None else np.flatnonzero(self.known.at(rows) < 0)
+        return np.arange(len(rows)) if self.reusable is None else np.flatnonzero(self.reusable.at(rows) < 0)
 
     def _begin(self, shard: int) -> _Rows:
-        """The vectors of a shard with what is known already."""
+        """The vectors of a shard, with those that are reused."""
         rows = self.shards.rows(shard)
         out = _Rows(len(rows))
-        if self.known is not None:
-            source = self.known.at(rows)
-            found = np.flatnonzero(source >= 0)
-            if len(found):
-                out.put(found, self.known.then.vectors[source[found]])
+        if self.reusable is not None:
+            source = self.reusable.at(rows)
+            reused = np.flatnonzero(source >= 0)
+            if len(reused):
+                out.put(reused, self.reusable.previous.vectors[source[reused]])
         return out
 
     def _encode(self, out: _Rows, order: NDArray[np.intp], encode: Any, place: NDArray[np.intp] | None = None) -> None:
@@ -332,23 +333,20 @@ class _Runner:
         self.progress(Progress(_STAGE, self._finished, self.dataset.n, "samples"))
 
     def _halve(self, error: RuntimeError) -> None:
-        """Half the batch after CUDA ran out of memory; anything else is raised again."""
+        """Halve the batch after CUDA ran out of memory; raise any other error again."""
         import torch
 
         if not isinstance(error, torch.cuda.OutOfMemoryError):
             raise error
         if self.batch == 1:
             raise EncoderError(
-                f"{self.encoder.spec.name} does not fit into the GPU's memory even one sample at a time. Free the GPU, choose a "
-                "smaller model, or use --device cpu."
+                f"{self.encoder.spec.name} does not fit into the GPU's memory even one sample at a time. Free the GPU, "
+                "choose a smaller model, or use --device cpu."
             ) from error
         torch.cuda.empty_cache()
         self.batch //= 2
-        self.progress(
-            Progress(
-                _STAGE, self._finished, self.dataset.n, "samples", f"out of GPU memory: batches of {self.batch} now"
-            )
-        )
+        message = f"out of GPU memory: batches of {self.batch} now"
+        self.progress(Progress(_STAGE, self._finished, self.dataset.n, "samples", message))
 
 
 def _pieces(
@@ -357,18 +355,18 @@ def _pieces(
     """Cut a stream of chunks into pieces of the given sizes."""
     pixels: list[NDArray[np.uint8]] = []
     good: list[Bool] = []
-    have = 0
+    buffered = 0
     try:
         for size in sizes:
-            while have < size:
+            while buffered < size:
                 _, (more, fine) = next(stream)
                 pixels.append(more)
                 good.append(fine)
-                have += len(fine)
+                buffered += len(fine)
             p, g = (pixels[0], good[0]) if len(pixels) == 1 else (np.concatenate(pixels), np.concatenate(good))
             yield p[:size], g[:size]
-            have -= size
-            pixels, good = ([p[size:]], [g[size:]]) if have else ([], [])
+            buffered -= size
+            pixels, good = ([p[size:]], [g[size:]]) if buffered else ([], [])
     finally:
         stream.close()
 
@@ -384,8 +382,9 @@ def _assemble(
         header = {"descr": "<f2", "fortran_order": False, "shape": (dataset.n, dim)}
         np.lib.format.write_array_header_1_0(cast(Any, stream), header)
         for part in parts:
-            whole = part if part.shape[1] == dim else np.zeros((len(part), dim), "<f2")  # a shard without a good row
-            stream.write(np.ascontiguousarray(whole, "<f2").data)
+            if part.shape[1] != dim:  # a shard without a good row
+                part = np.zeros((len(part), dim), "<f2")
+            stream.write(np.ascontiguousarray(part, "<f2").data)
     save_array(folder / "ok.npy", np.concatenate([load_array(shards.path(s, ".ok.npy")) for s in range(shards.count)]))
     save_rows(folder, dataset.sample_ids, keys, made_by, key)
     spec = replace(spec, dim=dim, precision="float16")

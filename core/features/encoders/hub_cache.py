@@ -1,6 +1,6 @@
-"""Weights on the Hugging Face hub: are they cached, can they be fetched, and no network where none is allowed.
+"""Weights on the Hugging Face hub: whether they are cached, whether they can be downloaded, and how they are loaded.
 
-Nothing here hangs: a look at the network takes a few seconds at most, whatever the name server does.
+Nothing here hangs: asking the hub takes a few seconds at most, even where the name server does not answer.
 """
 
 from __future__ import annotations
@@ -10,18 +10,20 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
+from ...errors import WeightsUnavailable
+
 _SECONDS = 4.0
-"""Time for one answer from the hub; twice this in all, name lookup and redirects included."""
+"""Time for one answer from the hub; at most twice this in all, name lookup and redirects included."""
 
 
-def cached(repo: str, names: Sequence[str]) -> str | None:
-    """The path of the first of ``names`` that is in the local cache of ``repo``."""
+def cached_file(repo: str, names: Sequence[str]) -> str | None:
+    """Path of the first of ``names`` in the local cache of ``repo``; None = none is cached."""
     from huggingface_hub import try_to_load_from_cache
 
     for name in names:
-        found = try_to_load_from_cache(repo, name)
-        if isinstance(found, str):
-            return found
+        path = try_to_load_from_cache(repo, name)
+        if isinstance(path, str):
+            return path
     return None
 
 
@@ -32,13 +34,13 @@ def offline_by_choice() -> bool:
     return bool(constants.HF_HUB_OFFLINE)
 
 
-def why_unreachable(repo: str, names: Sequence[str]) -> str | None:
-    """None when one of ``names`` can be fetched from ``repo`` now, else the reason in a few words."""
+def download_obstacle(repo: str, names: Sequence[str]) -> str | None:
+    """Say in a few words why none of ``names`` can be downloaded from ``repo`` now; None = one can."""
     if offline_by_choice():
         return "offline: HF_HUB_OFFLINE is set"
-    answer = ["offline"]
+    obstacle = ["offline"]
 
-    def ask() -> None:
+    def look_up() -> None:
         from huggingface_hub import get_hf_file_metadata, hf_hub_url
         from huggingface_hub.errors import HfHubHTTPError
 
@@ -46,41 +48,76 @@ def why_unreachable(repo: str, names: Sequence[str]) -> str | None:
             try:
                 get_hf_file_metadata(hf_hub_url(repo, name), timeout=_SECONDS)
             except HfHubHTTPError as error:
-                answer[0] = f"the hub answered: {str(error).splitlines()[0][:120]}"
+                obstacle[0] = f"the hub answered: {str(error).splitlines()[0][:120]}"
             except Exception:  # noqa: BLE001 - what a transport raises differs from hub version to hub version
-                answer[0] = "offline"
+                obstacle[0] = "offline"
                 return
             else:
-                answer[0] = ""
+                obstacle[0] = ""
                 return
 
-    thread = threading.Thread(target=ask, daemon=True, name="winnow-hub")
+    thread = threading.Thread(target=look_up, daemon=True, name="winnow-hub")
     thread.start()
     thread.join(2 * _SECONDS)
-    return answer[0] or None
+    return obstacle[0] or None
+
+
+def require_weights(name: str, repo: str, files: Sequence[str], allow_network: bool, instead: str) -> None:
+    """Check that one of the files is cached or can be downloaded now.
+
+    Parameters
+    ----------
+    name
+        Of the encoder, for the message.
+    repo, files
+        Where the weights are.
+    allow_network
+        Whether they may be downloaded.
+    instead
+        What else the person can do.
+
+    Raises
+    ------
+    WeightsUnavailable
+        The weights can neither be loaded nor downloaded.
+    """
+    if cached_file(repo, files) is not None:
+        return
+    obstacle = download_obstacle(repo, files) if allow_network else "downloads are switched off"
+    if obstacle is not None:
+        raise WeightsUnavailable(
+            f"The weights of {name} are not on this machine and cannot be downloaded ({obstacle}). Run once when "
+            f"online, {instead}."
+        )
+
+
+def first_line(error: BaseException) -> str:
+    """Shorten the message of an error to its first line, at most 200 characters."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__
 
 
 T = TypeVar("T")
 
 
 def offline_first(load: Callable[[], T], allow_network: bool) -> T:
-    """``load()`` without the network, which is all that cached weights need; then, if allowed, with it.
+    """Call ``load()`` without the network, which is enough for cached weights; if it fails and it is allowed, with it.
 
-    Without this a cached model would wait for the hub's time-outs on a machine that is offline.
+    Otherwise a cached model would wait for the hub's time-outs on a machine that is offline.
     """
     try:
-        with network(False):
+        with hub_network(False):
             return load()
     except Exception:
         if not allow_network or offline_by_choice():
             raise
-    with network(True):
+    with hub_network(True):
         return load()
 
 
 @contextlib.contextmanager
-def network(allowed: bool) -> Iterator[None]:
-    """Within the block the hub's libraries stay off the network unless ``allowed``."""
+def hub_network(allowed: bool) -> Iterator[None]:
+    """Keep the hub's libraries off the network inside the block, unless it is ``allowed``."""
     from huggingface_hub import constants
 
     before = constants.HF_HUB_OFFLINE

@@ -1,7 +1,7 @@
-"""Every open_clip model and weight tag, or a local checkpoint of one: ``open_clip:MODEL/TAG``, ``open_clip:MODEL/file``.
+"""Every open_clip model, with a weight tag or a local checkpoint: ``open_clip:MODEL/TAG`` or ``open_clip:MODEL/file``.
 
 Radford et al., "Learning Transferable Visual Models From Natural Language Supervision" (ICML 2021); models and weights:
-https://github.com/mlfoundations/open_clip. Each tag brings its own preprocessing.
+https://github.com/mlfoundations/open_clip. Each tag has its own preprocessing.
 """
 
 from __future__ import annotations
@@ -20,18 +20,32 @@ from ...errors import EncoderError, WeightsUnavailable, choices
 from ...storage.atomic import checksum_of
 from ...types import EncoderSpec, Float32, Modality
 from .base import FAMILIES, BaseEncoder, EncoderChoice, EncoderInfo, ImageWork, Pixels
-from .hub_cache import cached, offline_first, why_unreachable
+from .hub_cache import cached_file, first_line, offline_first, require_weights
 
 DEFAULT = "ViT-B-32/laion2b_s34b_b79k"
 DEFAULT_REPO = "laion/CLIP-ViT-B-32-laion2B-s34B-b79K"
 DEFAULT_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
-"""Where the default's weights are, so that "not to be had" is known before open_clip is imported (seconds)."""
+"""The default's weights, so that they are looked up before open_clip is imported, which takes seconds."""
 
 _SUFFIXES = (".pt", ".pth", ".bin", ".safetensors", ".ckpt")
 
 
 class OpenClipEncoder(BaseEncoder):
-    """An open_clip model with its own preprocessing. ``pretrained`` is a tag or the path of a checkpoint."""
+    """An open_clip model with its own preprocessing.
+
+    Parameters
+    ----------
+    spec
+        Identifies it.
+    model
+        Name of the architecture.
+    pretrained
+        A weight tag or the path of a checkpoint.
+    device
+        "cpu" or "cuda[:i]".
+    allow_network
+        Whether weights may be downloaded.
+    """
 
     def __init__(self, spec: EncoderSpec, model: str, pretrained: str, device: str, allow_network: bool) -> None:
         import open_clip
@@ -55,26 +69,28 @@ class OpenClipEncoder(BaseEncoder):
                 self._model = offline_first(load, allow_network)
             except Exception as error:  # every loader in the chain has exceptions of its own
                 raise WeightsUnavailable(
-                    f"open_clip:{model}/{pretrained} could not be loaded ({_short(error)}). Check the file or the connection and "
-                    "run again, or use another encoder (see `winnow encoders`)."
+                    f"open_clip:{model}/{pretrained} could not be loaded ({first_line(error)}). Check the file or the "
+                    "connection and run again, or use another encoder (see `winnow encoders`)."
                 ) from error
         if self._cuda:
             self._model.to(memory_format=torch.channels_last)
-        found = dict(self._model.visual.preprocess_cfg)
-        size = found["size"]
+        recipe = dict(self._model.visual.preprocess_cfg)
+        size = recipe["size"]
         height, width = (size, size) if isinstance(size, int) else tuple(size)
-        self._fit = Fit(height, width, found["resize_mode"], found["interpolation"], found.get("fill_color", 0))
-        self._mean = torch.tensor(found["mean"], device=device).view(1, 3, 1, 1) * 255
-        self._std = torch.tensor(found["std"], device=device).view(1, 3, 1, 1) * 255
+        self._fit = Fit(height, width, recipe["resize_mode"], recipe["interpolation"], recipe.get("fill_color", 0))
+        self._mean = torch.tensor(recipe["mean"], device=device).view(1, 3, 1, 1) * 255
+        self._std = torch.tensor(recipe["std"], device=device).view(1, 3, 1, 1) * 255
         self._tokenizer: Any = None
         half = "bf16" if self._cuda and torch.cuda.is_bf16_supported() else "fp16" if self._cuda else "fp32"
         self._half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(half)
-        self.spec = replace(spec, preprocessing=fp.of(self._fit, list(found["mean"]), list(found["std"]), half))
+        self.spec = replace(spec, preprocessing=fp.of(self._fit, list(recipe["mean"]), list(recipe["std"]), half))
 
     def image_work(self) -> ImageWork:
+        """Give the resizing of the model's own preprocessing."""
         return self._fit
 
     def encode_pixels(self, pixels: Pixels) -> Float32:
+        """Encode pixels by the image tower: (m, d) float32."""
         import torch
 
         x = torch.from_numpy(np.ascontiguousarray(pixels))
@@ -87,6 +103,7 @@ class OpenClipEncoder(BaseEncoder):
         return out
 
     def encode_texts(self, texts: Sequence[str]) -> Float32:
+        """Encode texts by the text tower: (m, d) float32."""
         import open_clip
         import torch
 
@@ -104,13 +121,8 @@ class OpenClipEncoder(BaseEncoder):
         return torch.autocast("cuda" if self._cuda else "cpu", dtype=self._half, enabled=self._half is not None)
 
 
-def _short(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:200] if lines else type(error).__name__
-
-
 def repository(config: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
-    """Hub repository of a tag, and the file names that open_clip looks for, in its order."""
+    """Name the hub repository of a tag, and the files that open_clip looks for, in its order."""
     repo, _, name = str(config.get("hf_hub", "")).rpartition("/")
     if not name:
         return repo, DEFAULT_FILES
@@ -131,29 +143,31 @@ class OpenClipFamily:
     name = "open_clip"
 
     def infos(self) -> list[EncoderInfo]:
-        """Every model/tag, the default first."""
+        """List every model with every tag, the default first."""
         import open_clip
 
         models = _models()
-        found = []
+        infos = []
         for model, tag in open_clip.list_pretrained():
             repo, names = repository(open_clip.get_pretrained_cfg(model, tag))
             dim = int(models.get(model, {}).get("embed_dim", 0))
             note = "the default for images" if f"{model}/{tag}" == DEFAULT else ""
-            have = cached(repo, names) is not None
-            found.append(EncoderInfo(f"open_clip:{model}/{tag}", Modality.IMAGE, dim, have, True, note))
-        return sorted(found, key=lambda i: not i.note)
+            is_cached = cached_file(repo, names) is not None
+            infos.append(EncoderInfo(f"open_clip:{model}/{tag}", Modality.IMAGE, dim, is_cached, True, note))
+        return sorted(infos, key=lambda i: not i.note)
 
     def choose(self, rest: str, device: str, allow_network: bool) -> EncoderChoice:
+        """Resolve ``MODEL/TAG`` or ``MODEL/path``; "" = the default."""
+        model, _, tail = (rest or DEFAULT).partition("/")
+        instead = f"give a checkpoint (open_clip:{model}/path.safetensors), or use the built-in encoder 'patches'"
         if rest in ("", DEFAULT):
-            _check_weights(f"open_clip:{DEFAULT}", DEFAULT_REPO, DEFAULT_FILES, allow_network)
+            require_weights(f"open_clip:{DEFAULT}", DEFAULT_REPO, DEFAULT_FILES, allow_network, instead)
         try:
             import open_clip
         except ImportError as error:
             raise WeightsUnavailable(
                 f"open_clip cannot be imported ({error}). Run `pip install open_clip_torch`."
             ) from error
-        model, _, tail = (rest or DEFAULT).partition("/")
         config = open_clip.get_model_config(model)
         if config is None:
             raise EncoderError(
@@ -164,7 +178,7 @@ class OpenClipFamily:
         if tag:
             repo, files = repository(tag)
             if f"{model}/{tail}" != DEFAULT:
-                _check_weights(f"open_clip:{model}/{tail}", repo, files, allow_network)
+                require_weights(f"open_clip:{model}/{tail}", repo, files, allow_network, instead)
             pretrained, revision = tail, f"{repo}@{tail}"
         else:
             pretrained = str(_check_file(model, tail))
@@ -177,26 +191,14 @@ class OpenClipFamily:
             name, revision, fp.of(size, recipe, half), int(config["embed_dim"]), Modality.IMAGE, has_text_tower=True
         )
 
-        def build(where: str = device) -> OpenClipEncoder:
-            return OpenClipEncoder(spec, model, pretrained, where, allow_network)
+        def build(on: str = device) -> OpenClipEncoder:
+            return OpenClipEncoder(spec, model, pretrained, on, allow_network)
 
         return EncoderChoice(spec, device, build, build_on=build)
 
 
-def _check_weights(name: str, repo: str, files: tuple[str, ...], allow_network: bool) -> None:
-    """Raise WeightsUnavailable unless the weights are cached or can be fetched now."""
-    if cached(repo, files) is not None:
-        return
-    why = why_unreachable(repo, files) if allow_network else "downloads are switched off"
-    if why is not None:
-        raise WeightsUnavailable(
-            f"The weights of {name} are not on this machine and cannot be downloaded ({why}). Run once when online, bring a "
-            f"checkpoint ({name.partition('/')[0]}/path.safetensors), or use the built-in encoder 'patches'."
-        )
-
-
 def _check_file(model: str, tail: str) -> Path:
-    """The checkpoint behind ``open_clip:MODEL/path``. Raises EncoderError or WeightsUnavailable."""
+    """The checkpoint of ``open_clip:MODEL/path``; raises EncoderError or WeightsUnavailable."""
     import open_clip
 
     for path in (Path(tail).expanduser(), Path("/" + tail)):
@@ -207,9 +209,9 @@ def _check_file(model: str, tail: str) -> Path:
         raise WeightsUnavailable(
             f"The checkpoint {tail!r} does not exist. Give the path of a file, or a tag: {choices(tags)}."
         )
-    what = f"{tail!r} is neither a weight tag of {model} nor a file" if tail else f"open_clip:{model} needs weights"
+    problem = f"{tail!r} is neither a weight tag of {model} nor a file" if tail else f"open_clip:{model} needs weights"
     raise EncoderError(
-        f"{what}. Its tags: {choices(tags)}. Write open_clip:{model}/TAG or open_clip:{model}/path.safetensors."
+        f"{problem}. Its tags: {choices(tags)}. Write open_clip:{model}/TAG or open_clip:{model}/path.safetensors."
     )
 
 

@@ -1,9 +1,9 @@
 """Built-in image features that need no download: an unsupervised patch dictionary, fitted on the dataset itself.
 
-Coates, Lee and Ng, "An Analysis of Single-Layer Networks in Unsupervised Feature Learning" (AISTATS 2011): 6 × 6 patches,
-contrast-normalised and ZCA-whitened; a k-means dictionary; soft "triangle" coding f_k = max(0, mean(z) − z_k) with
-z_k = ‖x − c_k‖; mean over the four quadrants. Then, for cosine distances, the square root of each value (Hellinger map)
-and an uncentred SVD to 256 dimensions. Images are seen at 32 × 32: fair for small pictures, weak on photographs.
+Coates, Lee and Ng, "An Analysis of Single-Layer Networks in Unsupervised Feature Learning" (AISTATS 2011): 6 × 6
+patches, contrast-normalised and ZCA-whitened; a k-means dictionary; soft "triangle" coding f_k = max(0, mean(z) − z_k)
+with z_k = ‖x − c_k‖; mean over the four quadrants. Then, for cosine distances, the square root of each value (Hellinger
+map) and an uncentred SVD to 256 dimensions. Images are reduced to 32 × 32: fair for small images, weak on photographs.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 SIDE, PATCH, STRIDE = 32, 6, 2
 WORDS, DIM = 256, 256
-"""256 words at stride 2 are within .01 of 400 words at stride 1 (10-NN agreement on 32-pixel photographs), at a tenth of
-the time."""
+"""256 words at stride 2 are within .01 of 400 words at stride 1 (10-NN agreement on 32-pixel photographs), in a tenth
+of the time."""
 
 _FIT_IMAGES, _PATCHES_PER_IMAGE = 4_000, 15
 _ROUNDS = 8
@@ -42,7 +42,20 @@ SMALL = Fit(SIDE, SIDE, "squash", "bicubic")
 
 
 class PatchEncoder(BaseEncoder):
-    """Patch features. ``state``: mean (108,), whiten (108, 108), words (K, 108), basis (4K, 256), all float32."""
+    """Patch features.
+
+    Parameters
+    ----------
+    spec
+        Identifies the encoder.
+    device
+        "cpu" or "cuda[:i]".
+
+    Attributes
+    ----------
+    state
+        What was fitted: mean (108,), whiten (108, 108), words (K, 108), basis (4K, 256), all float32.
+    """
 
     fitted = True
     batch = 128
@@ -54,14 +67,16 @@ class PatchEncoder(BaseEncoder):
         self._on_device: dict[str, torch.Tensor] = {}
 
     def image_work(self) -> ImageWork:
+        """Give the reduction to 32 × 32."""
         return SMALL
 
     def fit(self, dataset: Dataset, progress: ProgressFn) -> None:
+        """Learn the dictionary and the basis from up to 4,000 images."""
         progress(Progress("embed", 0, dataset.n, "samples", "learning patches"))
         pixels = _sample(dataset)
         if not len(pixels):
             pixels = np.zeros((1, SIDE, SIDE, 3), np.uint8)
-        # A seed from the pixels: the same images give the same dictionary, whatever ran before.
+        # a seed from the pixels: the same images always give the same dictionary
         seed = int.from_bytes(hashlib.blake2b(pixels.tobytes(), digest_size=6).digest(), "big")
         mean, whiten, words = _learn(pixels, seed)
         self.state = {"mean": mean, "whiten": whiten, "words": words}
@@ -70,14 +85,17 @@ class PatchEncoder(BaseEncoder):
         self._on_device = {}
 
     def save(self, folder: Path) -> None:
+        """Write patches.safetensors."""
         data = save(self.state)
         atomic_write(folder / "patches.safetensors", lambda f: f.write(data))
 
     def load(self, folder: Path) -> None:
+        """Read patches.safetensors."""
         self.state = load_file(folder / "patches.safetensors")
         self._on_device = {}
 
     def encode_pixels(self, pixels: Pixels) -> Float32:
+        """Encode (m, 32, 32, 3) pixels: (m, 256) float32; raises EncoderError before it was fitted."""
         if "basis" not in self.state:
             raise EncoderError("patches has not been fitted on a dataset yet.")
         codes = self._codes(pixels)
@@ -116,7 +134,7 @@ class PatchEncoder(BaseEncoder):
             moments += codes.T @ codes
         basis = np.linalg.eigh(moments)[1]
         basis = basis[:, ::-1][:, :DIM]
-        basis *= np.where(np.abs(basis).max(0) == basis.max(0), 1.0, -1.0)  # eigenvectors have no sign of their own
+        basis *= np.where(np.abs(basis).max(0) == basis.max(0), 1.0, -1.0)  # the sign of an eigenvector is arbitrary
         out = np.zeros((width, DIM), np.float32)
         out[:, : basis.shape[1]] = basis
         return out
@@ -133,16 +151,16 @@ def _patches(x: torch.Tensor, stride: int) -> torch.Tensor:
 
 
 def _learn(pixels: Pixels, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Mean, ZCA matrix and k-means words from random patches. Always on the CPU: fitted once, equal everywhere."""
+    """Mean, ZCA matrix and k-means words from random patches; on the CPU, so that they are equal on every machine."""
     import torch
 
     generator = torch.Generator().manual_seed(seed)
-    taken = []
+    parts = []
     for start in range(0, len(pixels), 500):
         u = _patches(torch.from_numpy(pixels[start : start + 500]), 1)
         at = torch.randint(0, u.shape[1], (u.shape[0], _PATCHES_PER_IMAGE), generator=generator)
-        taken.append(u[torch.arange(u.shape[0])[:, None], at].reshape(-1, u.shape[2]))
-    p = torch.cat(taken)
+        parts.append(u[torch.arange(u.shape[0])[:, None], at].reshape(-1, u.shape[2]))
+    p = torch.cat(parts)
     mean = p.mean(0)
     values, vectors = torch.linalg.eigh(torch.cov(p.T))
     whiten = vectors @ torch.diag(1 / torch.sqrt(values.clamp(min=0) + _ZCA)) @ vectors.T
@@ -159,20 +177,22 @@ def _learn(pixels: Pixels, seed: int) -> tuple[NDArray[np.float32], NDArray[np.f
 def _sample(dataset: Dataset) -> Pixels:
     """Up to 4,000 readable images, evenly spaced over the dataset."""
     rows = np.unique(np.linspace(0, dataset.n - 1, min(dataset.n, _FIT_IMAGES)).astype(int)).tolist()
-    found = [pixels[good] for _, (pixels, good) in decode_stream(dataset, rows, SMALL)]
-    return np.concatenate(found) if found else np.zeros((0, SIDE, SIDE, 3), np.uint8)
+    parts = [pixels[good] for _, (pixels, good) in decode_stream(dataset, rows, SMALL)]
+    return np.concatenate(parts) if parts else np.zeros((0, SIDE, SIDE, 3), np.uint8)
 
 
 class PatchFamily:
-    """The built-in image encoder, ``patches``: always there."""
+    """The built-in image encoder, ``patches``, which is always available."""
 
     name = "patches"
 
     def infos(self) -> list[EncoderInfo]:
+        """List the one encoder."""
         note = "built in; fitted on your images, no download; weak on photographs"
         return [EncoderInfo(self.name, Modality.IMAGE, DIM, True, False, note)]
 
     def choose(self, rest: str, device: str, allow_network: bool) -> EncoderChoice:
+        """Give the encoder; raises EncoderError where ``rest`` is not ""."""
         if rest:
             raise EncoderError(f"'patches:{rest}' is not an encoder: the built-in image encoder is called 'patches'.")
         recipe = f"rgb{SIDE}-patch{PATCH}-stride{STRIDE}-words{WORDS}-sqrt-svd{DIM}"

@@ -1,4 +1,4 @@
-"""The same encoder on every GPU of the machine: each takes its share of a batch."""
+"""The same encoder on every GPU of the machine, each for its share of a batch."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
 from ...types import Float32
 from .base import BaseEncoder, EncoderChoice, ImageWork, Pixels
 
-T = TypeVar("T")
-
 
 class Replicas(BaseEncoder):
-    """Several loaded copies of one encoder; a batch is cut into equal shares, which are encoded at the same time."""
+    """Several loaded copies of one encoder; a batch is cut into equal shares, which are encoded at the same time.
+
+    Parameters
+    ----------
+    encoders
+        The copies, at least one.
+    """
 
     def __init__(self, encoders: Sequence[BaseEncoder]) -> None:
         self.encoders = list(encoders)
@@ -27,16 +30,20 @@ class Replicas(BaseEncoder):
         self._pool = ThreadPoolExecutor(len(self.encoders), "winnow-gpu")
 
     def load(self, folder: Path) -> None:
+        """Read what was fitted, in every copy."""
         for encoder in self.encoders:
             encoder.load(folder)
 
     def image_work(self) -> ImageWork:
+        """Give the image function, which all copies share."""
         return self.encoders[0].image_work()
 
     def encode_pixels(self, pixels: Pixels) -> Float32:
+        """Encode pixels, each copy its share: (m, d) float32."""
         return self._shared(lambda encoder, rows: encoder.encode_pixels(pixels[rows]), len(pixels))
 
     def encode_texts(self, texts: Sequence[str]) -> Float32:
+        """Encode texts, each copy its share: (m, d) float32."""
         return self._shared(lambda encoder, rows: encoder.encode_texts(texts[rows]), len(texts))
 
     def _shared(self, work: Callable[[BaseEncoder, slice], Float32], n: int) -> Float32:
@@ -45,8 +52,8 @@ class Replicas(BaseEncoder):
         return np.concatenate(list(self._pool.map(work, self.encoders, shares)))
 
 
-def build_everywhere(choice: EncoderChoice) -> BaseEncoder:
-    """Load the chosen encoder: on every GPU where the choice is "cuda", there are several, and it can be shared."""
+def build_on_all_devices(choice: EncoderChoice) -> BaseEncoder:
+    """Load the chosen encoder, on every GPU if the choice is "cuda" and several can share it."""
     if choice.device != "cuda" or choice.build_on is None:
         return choice.build()
     import torch

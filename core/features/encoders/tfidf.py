@@ -1,5 +1,6 @@
-"""Built-in text features: TF-IDF of words and character n-grams, reduced by truncated SVD (latent semantic analysis,
-Deerwester et al. 1990). Fitted on the dataset itself; needs no download.
+"""Built-in text features that need no download, fitted on the dataset itself.
+
+TF-IDF of words and character n-grams, reduced by truncated SVD (latent semantic analysis, Deerwester et al. 1990).
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
 
 DIM = 256
 _FIT_TEXTS, _FIT_CHARACTERS = 100_000, 8_000_000
-"""The vocabulary and the SVD are learned from at most this much, evenly spaced over the dataset: under a minute on a core."""
+"""The vocabulary and the SVD are learned from at most this much, evenly spaced over the dataset, in under a minute."""
 
 _LONGEST = 20_000
-"""Characters of a text that count; what comes after changes its vector little and costs the most."""
+"""Characters of a text that are used; the rest would change its vector little and cost the most."""
 
 _WORDS, _CHARACTERS = 30_000, 60_000
 _SEED = 0
@@ -52,6 +53,11 @@ class TfidfEncoder(BaseEncoder):
     """Words (1–2) and characters (2–5 within words), each block of unit length, then SVD to 256 dimensions.
 
     The SVD is not centred, so that a text without any known word stays zero (``ok`` False).
+
+    Parameters
+    ----------
+    spec
+        Identifies the encoder.
     """
 
     fitted = True
@@ -63,6 +69,7 @@ class TfidfEncoder(BaseEncoder):
         self._components: NDArray[np.float32] | None = None
 
     def fit(self, dataset: Dataset, progress: ProgressFn) -> None:
+        """Learn the vocabulary and the components from a sample of the texts."""
         from sklearn.utils.extmath import randomized_svd
 
         if dataset.texts is None:
@@ -75,7 +82,7 @@ class TfidfEncoder(BaseEncoder):
         for vectorizer in _vectorizers():
             try:
                 parts.append(vectorizer.fit(sample))
-            except ValueError:  # no word at all: only signs
+            except ValueError:  # there is no word, only punctuation
                 vectorizer.set_params(vocabulary={" ": 0})
                 parts.append(vectorizer.fit(sample))
         self._parts = tuple(parts)
@@ -87,6 +94,7 @@ class TfidfEncoder(BaseEncoder):
         self._components[:rank] = components
 
     def save(self, folder: Path) -> None:
+        """Write tfidf.json and tfidf.safetensors; raises EncoderError before it was fitted."""
         if self._components is None:
             raise EncoderError("tfidf has not been fitted.")
         arrays = {"components": self._components}
@@ -99,6 +107,7 @@ class TfidfEncoder(BaseEncoder):
         atomic_write(folder / "tfidf.safetensors", lambda f: f.write(save(arrays)))
 
     def load(self, folder: Path) -> None:
+        """Read tfidf.json and tfidf.safetensors."""
         arrays = load_file(folder / "tfidf.safetensors")
         vocabularies = json.loads((folder / "tfidf.json").read_bytes().decode("utf-8", "surrogatepass"))
         self._parts = _vectorizers(vocabularies)
@@ -107,6 +116,7 @@ class TfidfEncoder(BaseEncoder):
         self._components = arrays["components"]
 
     def encode_texts(self, texts: Sequence[str]) -> Float32:
+        """Encode texts: (m, 256) float32; raises EncoderError before it was fitted."""
         if self._components is None:
             raise EncoderError("tfidf has not been fitted on a dataset yet.")
         return np.asarray(self._sparse([t[:_LONGEST] for t in texts]) @ self._components.T, np.float32)
@@ -118,14 +128,16 @@ class TfidfEncoder(BaseEncoder):
 
 
 class TfidfFamily:
-    """The built-in text encoder, ``tfidf``: always there."""
+    """The built-in text encoder, ``tfidf``, which is always available."""
 
     name = "tfidf"
 
     def infos(self) -> list[EncoderInfo]:
+        """List the one encoder."""
         return [EncoderInfo(self.name, Modality.TEXT, DIM, True, False, "built in; fitted on your texts, no download")]
 
     def choose(self, rest: str, device: str, allow_network: bool) -> EncoderChoice:
+        """Give the encoder; raises EncoderError where ``rest`` is not ""."""
         if rest:
             raise EncoderError(f"'tfidf:{rest}' is not an encoder: the built-in text encoder is called 'tfidf'.")
         spec = EncoderSpec(self.name, "1", f"words-1-2+char_wb-2-5+svd{DIM}", DIM, Modality.TEXT, has_text_tower=False)

@@ -1,4 +1,5 @@
 """One file a stage: its key, how it runs, and how its result is read back.
 
-In: the run and what earlier stages gave. Out: files in the workspace, and the arrays that they hold.
+In: the :class:`~winnow.core.pipeline.run.Run` and the results of earlier stages. Out: files in the workspace, and the
+arrays in them.
 """

@@ -9,19 +9,19 @@ from ...types import Clusters, Dataset, Float32, Verdicts
 from ..run import Outputs, Run
 
 
-def run(run: Run, dataset: Dataset, verdicts: Verdicts, xy: Float32 | None, clusters: Clusters | None) -> None:
-    """Write the table; it is looked at as soon as the verdicts are there, and written again with map and clusters."""
+def run(scan: Run, dataset: Dataset, verdicts: Verdicts, xy: Float32 | None, clusters: Clusters | None) -> None:
+    """Write the table: first with the verdicts alone, so that people can begin, and again with map and clusters."""
     key = fp.of(
-        run.keys["verdicts"],
-        run.keys["dataset"],
-        run.keys.get("map") if xy is not None else None,
-        run.keys.get("clusters") if clusters is not None else None,
+        scan.keys["verdicts"],
+        scan.keys["dataset"],
+        scan.keys.get("map") if xy is not None else None,
+        scan.keys.get("clusters") if clusters is not None else None,
         1,
     )
-    path = run.layout.verdicts
+    path = scan.layout.verdicts
 
     def make() -> Outputs:
         save_table(path, scan_tables.verdict_table(dataset, verdicts, xy, clusters))
         return [path], {}
 
-    run.stage("assemble", key, make)
+    scan.stage("assemble", key, make)

@@ -16,36 +16,36 @@ from ..run import Outputs, Run
 from .source import OpenedSource
 
 
-def run(run: Run, source: OpenedSource, embedding: EmbeddingSet) -> list[Float32]:
-    """The views that were asked for, each (n, r) float32; none, with a notice, where they cannot be had.
+def run(scan: Run, source: OpenedSource, embedding: EmbeddingSet) -> list[Float32]:
+    """Embed the views that the config asks for, each (n, r) float32; none, with a notice, where that is impossible.
 
-    Each is a stage of its own: one more view embeds one more, and a run that was cut goes on.
+    Each view is a stage of its own: with one more view only that one is embedded, and an interrupted scan continues.
     """
-    config, choice = run.config, source.encoder
+    config, choice = scan.config, source.encoder
     if not config.views:
         return []
     if choice is None or choice.spec.modality is Modality.TEXT:
-        run.notices.append(
+        scan.notices.append(
             "Augmented views (--views) need images and an encoder that Winnow runs itself: the naive verdict looks at "
             "distorted embeddings instead."
         )
         return []
     space = whitening(embedding.vectors, np.asarray(embedding.ok, bool), seed=config.seed)
-    return [_view(run, source.dataset, choice, embedding, space, view) for view in range(config.views)]
+    return [_view(scan, source.dataset, choice, embedding, space, view) for view in range(config.views)]
 
 
 def _view(
-    run: Run, dataset: Dataset, choice: EncoderChoice, embedding: EmbeddingSet, space: Whitening, view: int
+    scan: Run, dataset: Dataset, choice: EncoderChoice, embedding: EmbeddingSet, space: Whitening, view: int
 ) -> Float32:
-    folder, path = run.layout.embeddings / f"view_{view}", run.layout.neighbors / f"view_{view}.npy"
-    distorted = encoders.augmented(choice, run.layout.embeddings, view)
+    folder, path = scan.layout.embeddings / f"view_{view}", scan.layout.neighbors / f"view_{view}.npy"
+    distorted = encoders.augmented(choice, scan.layout.embeddings, view)
 
     def make() -> Outputs:
-        run.report(Progress("views", view, run.config.views, "views"))
-        made = encoders.embed(dataset, distorted, folder, progress=run.report)
-        save_array(path, space(made.vectors, np.asarray(made.ok, bool)))
+        scan.report(Progress("views", view, scan.config.views, "views"))
+        embedded = encoders.embed(dataset, distorted, folder, progress=scan.report)
+        save_array(path, space(embedded.vectors, np.asarray(embedded.ok, bool)))
         shutil.rmtree(folder, ignore_errors=True)
         return [path], {}
 
-    run.stage(f"view_{view}", fp.of(embedding.fingerprint, distorted.spec, run.config.seed, NEIGHBORS_VERSION), make)
+    scan.stage(f"view_{view}", fp.of(embedding.fingerprint, distorted.spec, scan.config.seed, NEIGHBORS_VERSION), make)
     return load_array(path)

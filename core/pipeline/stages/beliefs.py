@@ -1,4 +1,4 @@
-"""Run the probe: out-of-sample beliefs about every label (probe/)."""
+"""Train the probe: out-of-sample beliefs about every label (probe/)."""
 
 from __future__ import annotations
 
@@ -18,36 +18,48 @@ from ..run import Outputs, Run
 
 
 def run(
-    run: Run,
+    scan: Run,
     dataset: Dataset,
     embedding: EmbeddingSet,
     media: MediaFeatures | None,
     probabilities: Mapping[str, Float32],
     augmented: Sequence[Float32],
 ) -> Beliefs | None:
-    """The beliefs; None, with a notice, where there are fewer than two classes to believe in.
+    """Train the probe and read its beliefs; None, with a notice, where there are fewer than two classes or no labels.
 
-    ``dataset`` has the labels to learn from. ``probabilities`` : precomputed ones, name → (n, C), which take the place of the
-    probe's. ``augmented`` : views of augmented images.
+    Parameters
+    ----------
+    scan
+        The run.
+    dataset
+        With the labels to learn from.
+    embedding
+        The embeddings.
+    media
+        Measurements of the images, if there are any.
+    probabilities
+        Precomputed ones, name → (n, C) float32; their mean replaces the probe's.
+    augmented
+        Views of augmented images, each (n, r) float32.
     """
     ok = np.asarray(embedding.ok, bool)
     usable = ok & (dataset.labels >= 0)
     if dataset.n_classes < 2 or not usable.any():
-        why = "has a single class" if usable.any() else "has no labels"
-        run.notices.append(
-            f"The dataset {why}: label, hard and naive signals need at least two classes and are left out."
+        lack = "has a single class" if usable.any() else "has no labels"
+        scan.notices.append(
+            f"The dataset {lack}: label, hard and naive signals need at least two classes and are left out."
         )
         return None
-    folder, seed = run.layout.probe, run.config.seed
-    settings = ProbeConfig(seed=seed, device=encoders.resolve_device(run.config.device))
+    folder, seed = scan.layout.probe, scan.config.seed
+    settings = ProbeConfig(seed=seed, device=encoders.resolve_device(scan.config.device))
 
     def make() -> Outputs:
-        features = load_array(run.layout.neighbors / "whitened.npy")
+        features = load_array(scan.layout.neighbors / "whitened.npy")
         notices: list[str] = []
 
         def report(p: Progress) -> None:
             notices.extend([p.message] if p.stage == "probe" and p.message.endswith(".") else [])
-            run.report(p)
+            scan.report(p)
 
         views = label_views(dataset.modality, ok, media, dataset.texts, report, seed)
         beliefs = run_probe(
@@ -65,7 +77,7 @@ def run(
 
     key = fp.of(
         embedding.fingerprint,
-        run.keys.get("media"),
+        scan.keys.get("media"),
         fp.of_array(dataset.labels),
         settings,
         dataset.n_classes,
@@ -73,21 +85,21 @@ def run(
         VIEWS_VERSION,
         len(augmented),
     )
-    run.stage("probe", key, make)
+    scan.stage("probe", key, make)
     beliefs = scan_tables.load_beliefs(folder)
     if not probabilities:
         return beliefs
     for name, p in probabilities.items():
         share = memorised_share(p, beliefs.probs, dataset.labels, usable)
-        run.notices.extend(filter(None, [in_sample_notice(name, share)]))
+        scan.notices.extend(filter(None, [in_sample_notice(name, share)]))
     mean = np.mean(np.stack(list(probabilities.values())), axis=0).astype(np.float32)
     extra = {**beliefs.extra_probs, "probe": beliefs.probs, **(probabilities if len(probabilities) > 1 else {})}
-    run.keys["probe"] = fp.of(key, {name: fp.of_array(p) for name, p in probabilities.items()})
-    return Beliefs(mean, beliefs.dynamics, beliefs.targets, extra, source="brought")
+    scan.keys["probe"] = fp.of(key, {name: fp.of_array(p) for name, p in probabilities.items()})
+    return Beliefs(mean, beliefs.dynamics, beliefs.targets, extra, source=encoders.PRECOMPUTED)
 
 
 def _copies(dataset: Dataset, media: MediaFeatures | None) -> Int64:
-    """(n,) int64 numbers that equal contents share, −1 = unknown: copies must not sit on both sides of a fold."""
+    """(n,) int64, the same number for equal contents, −1 = unknown: all copies of a sample go into one fold."""
     content = media.pixel_hash if media is not None else dataset.content_hash.astype(str)
     _, number = np.unique(content, return_inverse=True)
     return np.where(content == (0 if media is not None else ""), -1, number).astype(np.int64)

@@ -9,13 +9,13 @@ from ...types import Bool, Clusters, Neighbors
 from ..run import Outputs, Run
 
 
-def run(run: Run, ok: Bool, graph: Neighbors) -> Clusters:
-    """The clusters. ok : (n,) bool, which samples are embedded."""
-    path, seed = run.layout.clusters, run.config.seed
+def run(scan: Run, ok: Bool, graph: Neighbors) -> Clusters:
+    """Cluster the samples that are embedded (``ok``, (n,) bool)."""
+    path, seed = scan.layout.clusters, scan.config.seed
 
     def make() -> Outputs:
         scan_tables.save_clusters(path, cluster(graph, ok, seed=seed))
         return [path], {}
 
-    run.stage("clusters", fp.of(run.keys["graphs"], seed, CLUSTERS_VERSION), make)
+    scan.stage("clusters", fp.of(scan.keys["graphs"], seed, CLUSTERS_VERSION), make)
     return scan_tables.load_clusters(path)

@@ -11,17 +11,17 @@ from ..run import Outputs, Run
 
 
 def content_keys(dataset: Dataset, media: MediaFeatures | None) -> Strings:
-    """(n,) str, the content hash of every sample: of the source where it knows them, else of the media pass; "" = unknown."""
+    """(n,) str, content hash of every sample: from the source if it has any, else from the media pass; "" = unknown."""
     return dataset.content_hash if media is None or any(dataset.content_hash) else content_hashes(media)
 
 
-def run(run: Run, dataset: Dataset, media: MediaFeatures | None) -> None:
+def run(scan: Run, dataset: Dataset, media: MediaFeatures | None) -> None:
     """Write both tables."""
-    layout = run.layout
+    layout = scan.layout
 
     def make() -> Outputs:
         save_table(layout.dataset, scan_tables.dataset_table(dataset, media, content_keys(dataset, media)))
         save_table(layout.meta, scan_tables.meta_table(dataset))
         return [layout.dataset, layout.meta], {}
 
-    run.stage("dataset", fp.of(dataset.fingerprint, run.keys.get("media"), 1), make)
+    scan.stage("dataset", fp.of(dataset.fingerprint, scan.keys.get("media"), 1), make)

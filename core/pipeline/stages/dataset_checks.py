@@ -1,4 +1,4 @@
-"""Check the dataset as a whole (sets.json): from stored arrays to tables with sample ids, computed once per scan."""
+"""Check the dataset as a whole (sets.json): tables with sample ids, computed once per scan."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ..run import Run
 
 
 def load_inputs(layout: Layout) -> CheckInputs:
-    """What the tables may look at, from the files of a scan; what a scan did not make is None."""
+    """Read the inputs of the checks from the files of a scan; None where the scan did not write something."""
     names = tuple(load_json(layout.results)["class_names"])
     code = {name: i for i, name in enumerate(names)}
     dataset = load_table(layout.dataset, columns=["text", "label", "split", "source"])
@@ -58,17 +58,30 @@ def load_inputs(layout: Layout) -> CheckInputs:
     )
 
 
-def answer(fact: DatasetCheck, inputs: CheckInputs, ids: Strings) -> dict[str, Any]:
-    """One table as JSON: name, title, explain, columns, rows, examples (ids per row), marked (ids), summary, skipped.
+def table_json(check: DatasetCheck, inputs: CheckInputs, ids: Strings) -> dict[str, Any]:
+    """Run one check and write its table as JSON.
 
-    ``skipped`` says why there is no table ("" = there is one).
+    Parameters
+    ----------
+    check
+        The check.
+    inputs
+        What it may use.
+    ids
+        (n,) str, sample ids.
+
+    Returns
+    -------
+    dict
+        name, title, explain, columns, rows, examples (ids per row), marked (ids), summary, and skipped: why there is
+        no table ("" = there is one).
     """
-    head: dict[str, Any] = {"name": fact.name, "title": fact.title, "explain": fact.explain}
-    missing = sorted(str(need) for need in fact.requires if not inputs.has(need))
+    head: dict[str, Any] = {"name": check.name, "title": check.title, "explain": check.explain}
+    missing = sorted(str(need) for need in check.requires if not inputs.has(need))
     if missing:
         empty: dict[str, Any] = {"columns": {}, "rows": [], "examples": [], "marked": [], "summary": ""}
         return {**head, **empty, "skipped": f"needs {', '.join(missing)}"}
-    table = _named(fact(inputs), inputs)
+    table = _with_cluster_names(check(inputs), inputs)
     return {
         **head,
         "columns": dict(table.columns),
@@ -80,8 +93,8 @@ def answer(fact: DatasetCheck, inputs: CheckInputs, ids: Strings) -> dict[str, A
     }
 
 
-def _named(table: CheckTable, inputs: CheckInputs) -> CheckTable:
-    """The table with the name of each row's cluster beside its number, where clusters have names."""
+def _with_cluster_names(table: CheckTable, inputs: CheckInputs) -> CheckTable:
+    """Add the name of each row's cluster beside its number, where clusters have names."""
     if not inputs.cluster_names or "cluster" not in table.columns:
         return table
     columns = {
@@ -93,29 +106,35 @@ def _named(table: CheckTable, inputs: CheckInputs) -> CheckTable:
     return replace(table, columns=columns, rows=rows)
 
 
-def run(run: Run, ids: Strings) -> None:
-    """Make the tables of this scan; a failure is kept in words."""
-    run.report(Progress("sets"))
+def run(scan: Run, ids: Strings) -> None:
+    """Run every check on this scan; the manifest says what failed."""
+    scan.report(Progress("sets"))
     started = time.perf_counter()
-    run.attempt("sets", lambda: dataset_checks(run.layout, run.keys["assemble"], ids))
-    run.seconds["sets"] = time.perf_counter() - started
+    scan.attempt("sets", lambda: dataset_checks(scan.layout, scan.keys["assemble"], ids))
+    scan.seconds["sets"] = time.perf_counter() - started
 
 
 def dataset_checks(layout: Layout, generation: str, ids: Strings) -> list[dict[str, Any]]:
-    """Every set table of a workspace (see :func:`answer`), kept in sets.json until a scan or a release changes them.
+    """The tables of all checks (see :func:`table_json`), kept in sets.json until a scan or a new version changes them.
 
-    Where the workspace cannot be written to, they are computed each time.
+    Parameters
+    ----------
+    layout
+        Of the workspace; where it is read-only, the tables are computed each time.
+    generation
+        Fingerprint of the scan's verdict table.
+    ids
+        (n,) str, sample ids.
     """
     path = layout.root / "sets.json"
-    versions = {fact.name: fact.version for fact in DATASET_CHECKS}
+    versions = {check.name: check.version for check in DATASET_CHECKS}
     if path.exists():
-        with contextlib.suppress(WorkspaceError):  # a damaged copy is made anew
-            kept = load_json(path)
-            if kept.get("generation") == generation and kept.get("versions") == versions:
-                tables: list[dict[str, Any]] = kept["tables"]
-                return tables
+        with contextlib.suppress(WorkspaceError):  # a damaged file is computed again
+            stored = load_json(path)
+            if stored.get("generation") == generation and stored.get("versions") == versions:
+                return list(stored["tables"])
     inputs = load_inputs(layout)
-    made = [answer(fact, inputs, ids) for fact in DATASET_CHECKS]
-    with contextlib.suppress(ReadOnly, DiskFull):  # only a copy: the answer does not depend on it
-        save_json(path, {"generation": generation, "versions": versions, "tables": made})
-    return made
+    tables = [table_json(check, inputs, ids) for check in DATASET_CHECKS]
+    with contextlib.suppress(ReadOnly, DiskFull):  # only a cache
+        save_json(path, {"generation": generation, "versions": versions, "tables": tables})
+    return tables

@@ -1,4 +1,4 @@
-"""Embed every sample, or keep the embeddings that were given (embeddings/)."""
+"""Embed every sample, or store precomputed embeddings (embeddings/)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from ... import fingerprint as fp
 from ...data.sources import content_fingerprint
 from ...data.sources.precomputed import PrecomputedEmbeddings
 from ...features import encoders, incremental
-from ...features.encoders import EncoderChoice
+from ...features.encoders import PRECOMPUTED, EncoderChoice
+from ...features.incremental import PreviousEmbeddings
 from ...features.neighbor_graphs import RowMatch
 from ...storage.artifacts import load_array, load_json, plain, save_array, save_json
 from ...storage.atomic import checksum_of
@@ -19,67 +20,70 @@ from .dataset import content_keys
 from .source import OpenedSource
 
 
-def run(run: Run, source: OpenedSource, media: MediaFeatures | None) -> tuple[EmbeddingSet, RowMatch | None]:
-    """The embeddings, and how their rows relate to those that lay there before (None where none did)."""
+def run(scan: Run, source: OpenedSource, media: MediaFeatures | None) -> tuple[EmbeddingSet, RowMatch | None]:
+    """Embed the samples, and match their rows with those of the previous embeddings (None = there were none)."""
     if source.embeddings is not None:
-        return _keep_precomputed(run, source.dataset, source.embeddings)
-    assert source.encoder is not None  # the source chose one where no embeddings were given
-    return _encode(run, source.dataset, media, source.encoder)
+        return _store_precomputed(scan, source.dataset, source.embeddings)
+    assert source.encoder is not None  # the source stage chose one where no embeddings were given
+    return _encode(scan, source.dataset, media, source.encoder)
 
 
 def _encode(
-    run: Run, dataset: Dataset, media: MediaFeatures | None, choice: EncoderChoice
+    scan: Run, dataset: Dataset, media: MediaFeatures | None, choice: EncoderChoice
 ) -> tuple[EmbeddingSet, RowMatch | None]:
-    folder = run.layout.embeddings
-    run.notices.extend(choice.notices)
-    key = fp.of(encoders.encoder_key(choice.spec), content_fingerprint(dataset))
-    then = None if run.store.fresh("embed", key) else incremental.earlier(folder)
+    folder = scan.layout.embeddings
+    scan.notices.extend(choice.notices)
+    made_by = encoders.encoder_key(choice.spec)
+    key = fp.of(made_by, content_fingerprint(dataset))
+    previous = None if scan.store.fresh("embed", key) else incremental.load_previous(folder)
     keys = content_keys(dataset, media)
 
     def make() -> Outputs:
-        encoders.embed(dataset, choice, folder, progress=run.report, keys=keys)
+        encoders.embed(dataset, choice, folder, progress=scan.report, keys=keys)
         return sorted(p for p in folder.rglob("*") if p.is_file()), {}
 
-    run.stage("embed", key, make)
-    found = encoders.embed(dataset, choice, folder)  # finished: read back
-    return found, _grown(run, dataset, then, keys, encoders.encoder_key(choice.spec))
+    scan.stage("embed", key, make)
+    embedding = encoders.embed(dataset, choice, folder)  # finished: read back
+    return embedding, _match_rows(scan, dataset, previous, keys, made_by)
 
 
-def _keep_precomputed(run: Run, dataset: Dataset, given: PrecomputedEmbeddings) -> tuple[EmbeddingSet, RowMatch | None]:
-    folder = run.layout.embeddings
-    spec = EncoderSpec("brought", given.checksum, "none", given.dim, dataset.modality)
+def _store_precomputed(
+    scan: Run, dataset: Dataset, given: PrecomputedEmbeddings
+) -> tuple[EmbeddingSet, RowMatch | None]:
+    folder = scan.layout.embeddings
+    spec = EncoderSpec(PRECOMPUTED, given.checksum, "none", given.dim, dataset.modality)
     vectors, ok = folder / "vectors.npy", folder / "ok.npy"
-    key = fp.of("brought", spec, fp.of_strings(dataset.sample_ids), 2)
-    then = None if run.store.fresh("embed", key) else incremental.earlier(folder)
+    key = fp.of(PRECOMPUTED, spec, fp.of_strings(dataset.sample_ids), 2)
+    previous = None if scan.store.fresh("embed", key) else incremental.load_previous(folder)
     keys = np.zeros(0, object)
 
     def make() -> Outputs:
         nonlocal keys
         (folder / "spec.json").unlink(missing_ok=True)
-        good = encoders.write_precomputed(given, vectors, run.report)
-        # by what is written, so that a file written anew with the same vectors changes nothing downstream
-        written = fp.of("brought", checksum_of(vectors), save_array(ok, good))
+        good = encoders.write_precomputed(given, vectors, scan.report)
+        # keyed by the vectors as written, so that another file with the same vectors changes nothing downstream
+        written = fp.of(PRECOMPUTED, checksum_of(vectors), save_array(ok, good))
         keys = incremental.row_keys(load_array(vectors), good)
-        rows = incremental.save_rows(folder, dataset.sample_ids, keys, "brought", written)
+        rows = incremental.save_rows(folder, dataset.sample_ids, keys, PRECOMPUTED, written)
         save_json(folder / "spec.json", {**plain(spec), "key": written})
         return [vectors, ok, rows, folder / "spec.json"], {"notices": list(given.notices(good, dataset))}
 
-    run.stage("embed", key, make)
+    scan.stage("embed", key, make)
     written = str(load_json(folder / "spec.json")["key"])
-    found = EmbeddingSet(load_array(vectors), load_array(ok), spec, dataset.fingerprint, written)
-    return found, _grown(run, dataset, then, keys, "brought")
+    embedding = EmbeddingSet(load_array(vectors), load_array(ok), spec, dataset.fingerprint, written)
+    return embedding, _match_rows(scan, dataset, previous, keys, PRECOMPUTED)
 
 
-def _grown(
-    run: Run, dataset: Dataset, then: incremental.PreviousEmbeddings | None, keys: Strings, encoder: str
+def _match_rows(
+    scan: Run, dataset: Dataset, previous: PreviousEmbeddings | None, keys: Strings, made_by: str
 ) -> RowMatch | None:
-    """Say what changed since the embeddings that lay there, and match their rows with those of now."""
-    if then is None:
+    """Match the rows with those of the previous embeddings, and tell the person what changed."""
+    if previous is None:
         return None
-    change = incremental.compare(then, dataset.sample_ids, keys)
-    same = then.encoder == encoder
+    change = incremental.compare(previous, dataset.sample_ids, keys)
+    same_encoder = previous.encoder == made_by
     if change.any:
-        run.notices.append(change.notice(int((change.source >= 0).sum()) if same else 0))
-        stale = incremental.stale_decisions_notice(log_of(run.layout), dataset.sample_ids[change.changed])
-        run.notices.extend(filter(None, [stale]))
-    return RowMatch(change.before, then.key) if same else None
+        scan.notices.append(change.notice(int((change.source >= 0).sum()) if same_encoder else 0))
+        stale = incremental.stale_decisions_notice(log_of(scan.layout), dataset.sample_ids[change.changed])
+        scan.notices.extend(filter(None, [stale]))
+    return RowMatch(change.before, previous.key) if same_encoder else None

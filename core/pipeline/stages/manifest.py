@@ -1,4 +1,4 @@
-"""Say what was found and what made it (results.json, manifest.json)."""
+"""Summarise the results and how they were computed (results.json, manifest.json)."""
 
 from __future__ import annotations
 
@@ -36,28 +36,28 @@ LIBRARIES = (
 
 
 def run(
-    run: Run, dataset: Dataset, embedding: EmbeddingSet, verdicts: Verdicts, results: Mapping[str, SignalResult]
+    scan: Run, dataset: Dataset, embedding: EmbeddingSet, verdicts: Verdicts, results: Mapping[str, SignalResult]
 ) -> None:
     """Write both files."""
-    save_json(run.layout.results, results_summary(dataset, embedding.spec, verdicts, results))
-    save_json(run.layout.manifest, manifest(run, dataset, embedding.spec))
+    save_json(scan.layout.results, results_summary(dataset, embedding.spec, verdicts, results))
+    save_json(scan.layout.manifest, manifest(scan, dataset, embedding.spec))
 
 
 def library_versions() -> dict[str, str]:
-    """Installed versions of the libraries whose numbers end up in a scan."""
-    found = {}
+    """Installed versions of the libraries that a scan's figures depend on."""
+    versions = {}
     for name in LIBRARIES:
         try:
-            found[name] = metadata.version(name)
+            versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+            versions[name] = "not installed"
+    return versions
 
 
 def results_summary(
     dataset: Dataset, spec: EncoderSpec, verdicts: Verdicts, results: Mapping[str, SignalResult]
 ) -> dict[str, Any]:
-    """What the Overview needs without reading a table: classes, counts, what each kind's evidence says of itself."""
+    """What the Overview shows without reading a table: classes, counts, and the details of each kind's evidence."""
     counts = {kind.value: int((verdicts.primary == kind.value).sum()) for kind in Kind}
     return {
         "n": dataset.n,
@@ -75,19 +75,19 @@ def results_summary(
     }
 
 
-def manifest(run: Run, dataset: Dataset, spec: EncoderSpec) -> dict[str, Any]:
-    """What made the results, as JSON: run key, versions, parameters, libraries, fingerprints, seconds and failures."""
+def manifest(scan: Run, dataset: Dataset, spec: EncoderSpec) -> dict[str, Any]:
+    """How the results were computed: run key, versions, parameters, libraries, fingerprints, seconds and failures."""
     return {
-        "run_key": fp.of(run.keys),
+        "run_key": fp.of(scan.keys),
         "winnow_version": __version__,
         "created": utc_seconds(),
-        "params": plain(run.config.to_json()),
+        "params": plain(scan.config.to_json()),
         "libraries": library_versions(),
-        "fingerprints": {"dataset": dataset.fingerprint, **run.keys},
-        "seconds": {k: round(v, 3) for k, v in run.seconds.items()},
-        "reused": run.reused,
-        "failures": run.failures,
-        "notices": list(dict.fromkeys(run.notices)),
+        "fingerprints": {"dataset": dataset.fingerprint, **scan.keys},
+        "seconds": {k: round(v, 3) for k, v in scan.seconds.items()},
+        "reused": scan.reused,
+        "failures": scan.failures,
+        "notices": list(dict.fromkeys(scan.notices)),
         "encoder": plain(spec),
-        "seed": run.config.seed,
+        "seed": scan.config.seed,
     }

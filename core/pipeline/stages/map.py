@@ -1,4 +1,4 @@
-"""Draw the map (projection.npy)."""
+"""Project the embeddings onto the plane of the map (projection.npy)."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ...types import EmbeddingSet, Float32, Neighbors
 from ..run import Outputs, Run
 
 
-def run(run: Run, embedding: EmbeddingSet, graph: Neighbors) -> Float32:
-    """(n, 2) float32 coordinates of UMAP, NaN where a sample is not embedded."""
-    path, seed = run.layout.projection, run.config.seed
+def run(scan: Run, embedding: EmbeddingSet, graph: Neighbors) -> Float32:
+    """Compute the (n, 2) float32 coordinates of UMAP, NaN where a sample is not embedded."""
+    path, seed = scan.layout.projection, scan.config.seed
 
     def make() -> Outputs:
-        whitened = load_array(run.layout.neighbors / "whitened.npy")
-        save_array(path, project(whitened, graph, np.asarray(embedding.ok, bool), seed=seed, progress=run.report))
+        whitened = load_array(scan.layout.neighbors / "whitened.npy")
+        save_array(path, project(whitened, graph, np.asarray(embedding.ok, bool), seed=seed, progress=scan.report))
         return [path], {}
 
-    run.stage("map", fp.of(run.keys["graphs"], seed, PROJECTION_VERSION), make)
+    scan.stage("map", fp.of(scan.keys["graphs"], seed, PROJECTION_VERSION), make)
     return load_array(path)

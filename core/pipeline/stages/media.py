@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ... import fingerprint as fp
 from ...data.media import MEDIA_VERSION, load_media_features, scan_media
 from ...data.sources import content_fingerprint
@@ -11,26 +9,21 @@ from ...types import Dataset, MediaFeatures
 from ..run import Outputs, Run
 
 
-def run(run: Run, dataset: Dataset) -> MediaFeatures | None:
-    """Measure the images; None where there are none, or where the stage failed (the manifest says why)."""
+def run(scan: Run, dataset: Dataset) -> MediaFeatures | None:
+    """Measure the images; None where there are none or the stage failed (the manifest says why)."""
     if dataset.media.kind == "none":
         return None
-    folder = run.layout.media
+    folder = scan.layout.media
     key = fp.of(MEDIA_VERSION, content_fingerprint(dataset))
 
     def make() -> Outputs:
-        before = run.store.read("media")
-        whole = before is not None and run.store.fresh("media", before.fingerprint, verify=True) is not None
-        scan_media(dataset, folder, progress=run.report, reuse=whole)
+        record = scan.store.read("media")
+        intact = record is not None and scan.store.fresh("media", record.fingerprint, verify=True) is not None
+        scan_media(dataset, folder, progress=scan.report, reuse=intact)
         return sorted(p for p in folder.iterdir() if p.is_file()), {}
 
     def work() -> MediaFeatures:
-        run.stage("media", key, make)
-        return load(folder)
+        scan.stage("media", key, make)
+        return load_media_features(folder)
 
-    return run.attempt("media", work)
-
-
-def load(folder: Path) -> MediaFeatures:
-    """Read the features back. Raises WorkspaceError where they are not there."""
-    return load_media_features(folder)
+    return scan.attempt("media", work)

@@ -1,4 +1,4 @@
-"""Find every sample's neighbours, by raw cosine and in the half-whitened space (neighbors/)."""
+"""Find the neighbours of every sample, by raw cosine and in the half-whitened space (neighbors/)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ...types import EmbeddingSet, Neighbors
 from ..run import Run
 
 
-def run(run: Run, embedding: EmbeddingSet, grown: RowMatch | None) -> dict[str, Neighbors]:
-    """Both graphs by name, memory-mapped: built, or extended where the dataset grew a little."""
-    config, folder = run.config, run.layout.neighbors
+def run(scan: Run, embedding: EmbeddingSet, row_match: RowMatch | None) -> dict[str, Neighbors]:
+    """Build both graphs, or extend them where few rows are new; by name, memory-mapped."""
+    config, folder = scan.config, scan.layout.neighbors
     ks = (config.neighbors, config.label_neighbors)
     key = fp.of(embedding.fingerprint, *ks, config.seed, NEIGHBORS_VERSION)
     device = encoders.resolve_device(config.device)
-    run.stage("graphs", key, lambda: make_graphs(folder, embedding, ks, device, config.seed, grown, run.report))
+    scan.stage("graphs", key, lambda: make_graphs(folder, embedding, ks, device, config.seed, row_match, scan.report))
     return {name: load_graph(folder, name) for name in NAMES}

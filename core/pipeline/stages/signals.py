@@ -3,28 +3,90 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
 from ... import fingerprint as fp
-from ...detection.evidence import CONSENSUS_VERSION
+from ...detection.evidence import CONSENSUS_VERSION, with_consensus
 from ...detection.plugins import Plugins
 from ...detection.signals import SIGNALS
 from ...parallel import ordered_map, single_threaded_pool
 from ...storage import scan_tables
-from ...types import Dataset, Kind, Progress, Signal, SignalInputs, SignalResult
+from ...storage.artifacts import load_array
+from ...types import (
+    Beliefs,
+    Dataset,
+    EmbeddingSet,
+    Kind,
+    MediaFeatures,
+    Neighbors,
+    Progress,
+    Signal,
+    SignalInputs,
+    SignalResult,
+)
+from ..feedback import DecisionFeedback
 from ..run import FATAL, Outputs, Run
 
 SIDE_BY_SIDE = 200_000
 """Rows up to which signals run on every core at once, each on one."""
 
 UPSTREAM = ("dataset", "media", "embed", "graphs", "probe")
-"""Stages that every signal may look at; a few look at words too."""
+"""Stages whose results every signal may use; a few signals also use those about text."""
 
 
-def split_codes(dataset: Dataset) -> dict[str, Any]:
+def collect_inputs(
+    scan: Run,
+    dataset: Dataset,
+    media: MediaFeatures | None,
+    embedding: EmbeddingSet,
+    graphs: Mapping[str, Neighbors],
+    beliefs: Beliefs | None,
+    feedback: DecisionFeedback,
+    text_inputs: Mapping[str, Any],
+) -> SignalInputs:
+    """Everything that signals may use, with the consensus of all views as its beliefs.
+
+    Parameters
+    ----------
+    scan
+        The run.
+    dataset, media, embedding, graphs, beliefs
+        Results of the earlier stages.
+    feedback
+        The labels to judge by, and the rows that people confirmed.
+    text_inputs
+        Fields of SignalInputs from the text stage.
+    """
+    inputs = SignalInputs(
+        n=dataset.n,
+        ok=np.asarray(embedding.ok, bool),
+        labels=feedback.labels,
+        class_names=dataset.class_names,
+        modality=dataset.modality,
+        vectors=np.asarray(embedding.vectors, np.float32) if embedding.ok.any() else None,
+        whitened=load_array(scan.layout.neighbors / "whitened.npy"),
+        neighbors=graphs["raw"],
+        label_neighbors=graphs["label"],
+        beliefs=beliefs,
+        media=media,
+        texts=dataset.texts,
+        **_split_codes(dataset),
+        **text_inputs,
+        config={
+            "errors": scan_tables.errors(dataset, media, embedding.ok),
+            "seed": scan.config.seed,
+            "confirmed_ood": feedback.outliers,
+            "confirmed_in": feedback.members,
+        },
+    )
+    return with_consensus(inputs)[0]
+
+
+def _split_codes(dataset: Dataset) -> dict[str, Any]:
     """The fields ``split`` and ``split_names`` of :class:`SignalInputs`; none where there is no split."""
     if dataset.split is None:
         return {}
@@ -33,25 +95,29 @@ def split_codes(dataset: Dataset) -> dict[str, Any]:
     return {"split": np.array([code.get(s, -1) for s in dataset.split], np.int32), "split_names": tuple(names)}
 
 
-def run(run: Run, inputs: SignalInputs, feedback: str, plugins: Plugins) -> dict[str, SignalResult]:
-    """Every signal's result by its name; one that cannot run or fails is left out, and the manifest says why.
+def run(scan: Run, inputs: SignalInputs, feedback: str, plugins: Plugins) -> dict[str, SignalResult]:
+    """Compute every signal; one that cannot run or fails is left out, and the manifest says why.
 
     Parameters
     ----------
+    scan
+        The run.
+    inputs
+        What signals may use.
     feedback
-        Fingerprint of what the decisions taught.
+        Fingerprint of the decisions' feedback.
+    plugins
+        Signals of columns and installed packages.
+
+    Returns
+    -------
+    dict
+        Name of the signal → its result.
     """
-    layout, signals = run.layout, [*SIGNALS, *plugins.signals]
+    layout, signals = scan.layout, [*SIGNALS, *plugins.signals]
     versions = {s.name: s.version for s in signals}
-    upstream = {k: run.keys.get(k) for k in (*UPSTREAM, "zero-shot", "captions", "second-encoder")}
-    key = fp.of(
-        versions,
-        upstream,
-        CONSENSUS_VERSION,
-        inputs.class_names,
-        feedback,
-        plugins.fingerprint,
-    )
+    upstream = {k: scan.keys.get(k) for k in (*UPSTREAM, "zero-shot", "captions", "second-encoder")}
+    key = fp.of(versions, upstream, CONSENSUS_VERSION, inputs.class_names, feedback, plugins.fingerprint)
     results: dict[str, SignalResult] = {}
 
     def make() -> Outputs:
@@ -59,41 +125,40 @@ def run(run: Run, inputs: SignalInputs, feedback: str, plugins: Plugins) -> dict
         failed: dict[str, str] = dict(plugins.failed)
         seconds: dict[str, float] = {}
 
-        def judge(signal: Signal) -> tuple[SignalResult | None, str, float]:
+        def score(signal: Signal) -> tuple[SignalResult | None, str, float]:
             missing = [need.value for need in sorted(signal.requires) if not inputs.has(need)]
             if missing:
                 return None, f"needs {', '.join(missing)}", -1.0
-            began = time.perf_counter()
+            started = time.perf_counter()
             try:
-                return signal(inputs), "", time.perf_counter() - began
+                return signal(inputs), "", time.perf_counter() - started
             except FATAL:
                 raise
-            except Exception as error:  # noqa: BLE001 - one signal's fault must not cost the others
-                return None, f"{type(error).__name__}: {error}", time.perf_counter() - began
+            except Exception as error:  # noqa: BLE001 - a failing signal must not cost the others
+                return None, f"{type(error).__name__}: {error}", time.perf_counter() - started
 
-        # two signals at a time share a core each; what they hold while they work is too much of a million rows
+        # signals run side by side, each on one core; of a million rows their working memory would be too large
         at_once = 2 if inputs.n <= SIDE_BY_SIDE else 1
         # shared fits first, then independent signals, then their dependants
         order = sorted(signals, key=lambda s: 0 if getattr(s, "leads", False) else 1 + (s.kind == Kind.OOD))
         with single_threaded_pool() if at_once > 1 else ThreadPoolExecutor(1) as pool:
-            for i, (signal, (found, why, taken)) in enumerate(
-                zip(order, ordered_map(pool, judge, order, len(order) if at_once > 1 else 1), strict=True)
+            for i, (signal, (result, reason, elapsed)) in enumerate(
+                zip(order, ordered_map(pool, score, order, len(order) if at_once > 1 else 1), strict=True)
             ):
-                run.report(Progress("signals", i, len(signals), "signals", signal.title))
-                if found is not None:
-                    results[signal.name] = found
+                scan.report(Progress("signals", i, len(signals), "signals", signal.title))
+                if result is not None:
+                    results[signal.name] = result
                 else:
-                    (skipped if taken < 0 else failed)[signal.name] = why
-                if taken >= 0:
-                    seconds[signal.name] = round(taken, 4)
-        for name in [s.name for s in signals if s.name in results]:  # in their own order again
+                    (skipped if elapsed < 0 else failed)[signal.name] = reason
+                if elapsed >= 0:
+                    seconds[signal.name] = round(elapsed, 4)
+        for name in [s.name for s in signals if s.name in results]:  # back to the order of the registry
             results[name] = results.pop(name)
         outputs = scan_tables.save_signals(layout, results)
         return outputs, {"skipped": skipped, "failed": failed, "seconds": seconds, "brought": plugins.described()}
 
-    run.stage("signals", key, make)
-    record = run.store.fresh("signals", key)
+    scan.stage("signals", key, make)
+    record = scan.store.fresh("signals", key)
     if record is not None:
-        for name, why in record.info["failed"].items():
-            run.failures[name] = why
+        scan.failures.update(record.info["failed"])
     return results or scan_tables.load_signals(layout)

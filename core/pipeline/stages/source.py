@@ -18,20 +18,20 @@ from ..config import ScanConfig
 
 @dataclass(frozen=True)
 class OpenedSource:
-    """What a scan works on.
+    """The inputs of a scan.
 
     Attributes
     ----------
     dataset
-        Its rows.
+        The rows.
     embeddings
         Precomputed ones, not read yet, or None.
     probabilities
-        name → (n, C).
+        Precomputed ones, name → (n, C) float32.
     plugins
         Signals that columns and installed packages add.
     encoder
-        What embeds the samples; None where embeddings are precomputed.
+        Embeds the samples; None where embeddings are precomputed.
     notices
         Sentences for the person.
     """
@@ -45,7 +45,7 @@ class OpenedSource:
 
 
 def read(config: ScanConfig, report: ProgressFn) -> OpenedSource:
-    """Open everything that the config names. Raises WinnowError for what cannot be read, joined or loaded."""
+    """Open everything that the config names; raises WinnowError for what cannot be read, joined or loaded."""
     dataset = open_source(config.source, config.columns, report, vectors_apart=config.embeddings is not None)
     embeddings = open_embeddings(config.embeddings, dataset) if config.embeddings else None
     probabilities: dict[str, Float32] = {}

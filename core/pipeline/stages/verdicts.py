@@ -11,11 +11,11 @@ from ...types import Progress, SignalInputs, SignalResult, Verdicts
 from ..run import Run
 
 
-def run(run: Run, inputs: SignalInputs, results: Mapping[str, SignalResult]) -> Verdicts:
-    """The verdicts, computed anew in every scan: they cost little beside reading them back."""
-    run.report(Progress("verdicts"))
+def run(scan: Run, inputs: SignalInputs, results: Mapping[str, SignalResult]) -> Verdicts:
+    """Compute the verdicts in every scan: reading them back would save little."""
+    scan.report(Progress("verdicts"))
     started = time.perf_counter()
     verdicts = decide(inputs, results)
-    run.seconds["verdicts"] = time.perf_counter() - started
-    run.keys["verdicts"] = fp.of(run.keys["signals"], VERDICTS_VERSION)
+    scan.seconds["verdicts"] = time.perf_counter() - started
+    scan.keys["verdicts"] = fp.of(scan.keys["signals"], VERDICTS_VERSION)
     return verdicts

@@ -129,7 +129,7 @@ def test_degenerate_datasets_never_crash(fact, case: str) -> None:
         inputs = CheckInputs(np.ones(4, bool), np.array([0, 1, 1, -1], np.int32), ("a", "b"))
     else:
         inputs = CheckInputs(np.ones(0, bool), np.zeros(0, np.int32), ())
-    answer = set_tables.answer(fact, inputs, np.array([f"s{i}" for i in range(inputs.n)], object))
+    answer = set_tables.table_json(fact, inputs, np.array([f"s{i}" for i in range(inputs.n)], object))
     json.dumps(answer, allow_nan=False)
     assert bool(answer["skipped"]) == any(not inputs.has(need) for need in fact.requires)
     if not answer["skipped"]:

@@ -21,7 +21,7 @@ def test_texts_name_a_cluster_by_what_others_do_not_say() -> None:
     assert first.words[0][0] == "card"
     assert second.words[0][0] == "play"
     assert first.how == "texts"
-    # w = tf · log(1 + A/f) by hand: cluster 0 says please ×2 (a stop word), card ×2, freeze, block, "my"/"the" are stop words
+    # w = tf · log(1 + A/f) by hand: cluster 0 has card ×2, freeze, block and stop words
     counts = {"card": 2, "freeze": 1, "block": 1}
     total = sum(counts.values())
     mean = (total + sum({"play": 2, "jazz": 1, "song": 1}.values())) / 2

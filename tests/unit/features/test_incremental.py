@@ -1,4 +1,4 @@
-"""A dataset that grew: only what is new is computed, decisions stand, and the answer is that of a fresh scan."""
+"""A dataset with new rows: only those are computed, decisions stand, and the result is that of a fresh scan."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ import pytest
 
 from winnow.core.data.sources import open_source
 from winnow.core.explore.search import Searcher
-from winnow.core.features import incremental as growth
-from winnow.core.features import neighbors
+from winnow.core.features import incremental, neighbors
 from winnow.core.features.encoders import embed, encoder_key
 from winnow.core.features.encoders.base import BaseEncoder, EncoderChoice
 from winnow.core.features.neighbor_graphs import RowMatch, make_graphs
@@ -49,8 +48,8 @@ def test_only_new_and_changed_contents_are_encoded(tmp_path: Path) -> None:
     rows = [(f"s{i}", f"the text of number {i}") for i in range(50)]
     choice = EncoderChoice(first.spec, "cpu", lambda: first)
     embed(table(tmp_path / "a.parquet", rows), choice, tmp_path / "e")
-    then = growth.earlier(tmp_path / "e")
-    assert then is not None
+    previous = incremental.load_previous(tmp_path / "e")
+    assert previous is not None
     assert len(first.seen) == 50
     now = [("s7", "quite another text"), *rows[10:], ("s50", "a new one"), ("moved", rows[3][1])]
     dataset = table(tmp_path / "b.parquet", now)
@@ -58,7 +57,7 @@ def test_only_new_and_changed_contents_are_encoded(tmp_path: Path) -> None:
     assert sorted(second.seen) == ["a new one", "quite another text"]
     fresh = embed(dataset, EncoderChoice(first.spec, "cpu", lambda: first), tmp_path / "fresh")
     np.testing.assert_array_equal(found.vectors, fresh.vectors)
-    change = growth.compare(then, dataset.sample_ids, dataset.content_hash)
+    change = incremental.compare(previous, dataset.sample_ids, dataset.content_hash)
     assert (change.new, change.removed, dataset.sample_ids[change.changed].tolist()) == (2, 9, ["s7"])
     assert change.before[1] == 10
     assert change.source[-1] == 3
@@ -101,9 +100,9 @@ def test_an_extended_graph_lists_what_a_new_search_lists() -> None:
 def test_graphs_are_extended_for_a_few_rows_and_built_for_many(tmp_path: Path) -> None:
     x, ok = clustered(1000)
 
-    def graphs(n: int, key: str, grown: RowMatch | None) -> dict[str, object]:
+    def graphs(n: int, key: str, row_match: RowMatch | None) -> dict[str, object]:
         spec = EncoderSpec("t", "1", "none", 24, Modality.VECTOR)
-        make_graphs(tmp_path, EmbeddingSet(x[:n], ok[:n], spec, "d", key), (8, 9), "cpu", 0, grown, quiet)
+        make_graphs(tmp_path, EmbeddingSet(x[:n], ok[:n], spec, "d", key), (8, 9), "cpu", 0, row_match, quiet)
         return dict(load_json(tmp_path / "graphs.json"))
 
     graphs(900, "a", None)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.helpers.factories import half_whiten
 from winnow.core.errors import Cancelled
 from winnow.core.features import _knn_search as _knn
 from winnow.core.features import neighbors
@@ -86,7 +87,7 @@ def test_half_precision_on_disk_is_read_in_blocks(tmp_path: Path) -> None:
 
 def test_partitioned_search_keeps_the_promised_recall(monkeypatch: pytest.MonkeyPatch) -> None:
     x = clustered(3000, 12)
-    monkeypatch.setattr(neighbors, "_CELLS_FROM", 1000)
+    monkeypatch.setattr(_knn, "_CELLS_FROM", 1000)
     graph = neighbors.build(x, np.ones(3000, bool), 10)
     assert graph.method.startswith("cells")
     truth = brute(x, 10)
@@ -96,7 +97,7 @@ def test_partitioned_search_keeps_the_promised_recall(monkeypatch: pytest.Monkey
 
 def test_a_search_below_its_promise_is_repeated_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
     x = clustered(2000, 12)
-    monkeypatch.setattr(neighbors, "_CELLS_FROM", 1000)
+    monkeypatch.setattr(_knn, "_CELLS_FROM", 1000)
     aims: list[float] = []
 
     def too_little(cells: _knn.Cells, rows: np.ndarray, truth: np.ndarray, share: float) -> _knn.SearchPlan:
@@ -105,7 +106,7 @@ def test_a_search_below_its_promise_is_repeated_exactly(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(_knn, "plan", too_little)
     graph = neighbors.build(x, np.ones(2000, bool), 10)
-    assert aims == list(neighbors._AIMS)
+    assert aims == list(_knn._AIMS)
     assert graph.method == "exact"
     assert graph.recall == 1.0
 
@@ -118,7 +119,7 @@ def test_outliers_are_searched_everywhere_and_the_rest_in_few_cells(monkeypatch:
     far = random.permutation(6000)[:120]
     x[far] = random.normal(size=(120, 24))
     x = unit(x)
-    monkeypatch.setattr(neighbors, "_CELLS_FROM", 1000)
+    monkeypatch.setattr(_knn, "_CELLS_FROM", 1000)
     graph = neighbors.build(x, np.ones(6000, bool), 10)
     assert "rows everywhere" in graph.method
     probes, cells = (int(v) for v in graph.method.split()[1].rstrip(",").split("/"))
@@ -129,16 +130,16 @@ def test_outliers_are_searched_everywhere_and_the_rest_in_few_cells(monkeypatch:
     assert found[far].mean() >= 0.8
 
 
-def test_progress_is_told_and_may_cancel(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_counts_rows_and_may_cancel() -> None:
     seen: list[Progress] = []
-    neighbors.build(clustered(200), np.ones(200, bool), 5, progress=seen.append)
+    neighbors.build_with_centres(clustered(200), np.ones(200, bool), 5, progress=seen.append)
     assert seen[-1].done == seen[-1].total == 200
 
     def stop(_: Progress) -> None:
         raise Cancelled("stop")
 
     with pytest.raises(Cancelled):
-        neighbors.build(clustered(200), np.ones(200, bool), 5, progress=stop)
+        neighbors.build_with_centres(clustered(200), np.ones(200, bool), 5, progress=stop)
 
 
 def test_half_whitening_evens_out_variances_by_a_square_root() -> None:
@@ -148,7 +149,7 @@ def test_half_whitening_evens_out_variances_by_a_square_root() -> None:
     mean, components, variance = neighbors._principal(x, np.arange(4000))
     z = (x - mean) @ components / variance**0.25
     np.testing.assert_allclose(z.var(axis=0), np.sqrt(variance), rtol=0.02)
-    out = neighbors.half_whiten(x, np.ones(4000, bool))
+    out = half_whiten(x, np.ones(4000, bool))
     np.testing.assert_allclose(out, z / np.linalg.norm(z, axis=1, keepdims=True), atol=1e-3)
 
 
@@ -156,28 +157,28 @@ def test_half_whitening_zeroes_unusable_rows_and_ignores_them() -> None:
     x, ok = clustered(100), np.ones(100, bool)
     with_junk = x.copy()
     with_junk[5], ok[5] = np.nan, False
-    out = neighbors.half_whiten(with_junk, ok)
+    out = half_whiten(with_junk, ok)
     assert (out[5] == 0).all()
-    clean = neighbors.half_whiten(x[ok], np.ones(99, bool))
+    clean = half_whiten(x[ok], np.ones(99, bool))
     np.testing.assert_allclose(out[ok], clean, atol=1e-4)
 
 
 @pytest.mark.parametrize("x", [np.ones((1, 4)), np.ones((9, 4)), np.zeros((3, 4))])
-def test_half_whitening_of_nothing_in_particular_is_finite(x: np.ndarray) -> None:
-    out = neighbors.half_whiten(x.astype(np.float32), np.ones(len(x), bool))
+def test_half_whitening_of_identical_rows_is_finite(x: np.ndarray) -> None:
+    out = half_whiten(x.astype(np.float32), np.ones(len(x), bool))
     assert np.isfinite(out).all()
-    assert neighbors.half_whiten(x.astype(np.float32), np.zeros(len(x), bool)).sum() == 0
+    assert half_whiten(x.astype(np.float32), np.zeros(len(x), bool)).sum() == 0
 
 
 def test_lower_ranks_are_prefixes() -> None:
     x, ok = clustered(200), np.ones(200, bool)
-    lower = neighbors.half_whiten(x, ok, 12)[:, :4]
+    lower = half_whiten(x, ok, 12)[:, :4]
     lower /= np.linalg.norm(lower, axis=1, keepdims=True)
-    np.testing.assert_allclose(lower, neighbors.half_whiten(x, ok, 4), atol=1e-4)
+    np.testing.assert_allclose(lower, half_whiten(x, ok, 4), atol=1e-4)
 
 
 @pytest.mark.parametrize(("call", "value"), [("k", 0), ("dim", 0)])
 def test_impossible_sizes_are_refused(call: str, value: int) -> None:
     x, ok = clustered(5), np.ones(5, bool)
     with pytest.raises(ValueError, match=f"{call} is 0"):
-        neighbors.build(x, ok, value) if call == "k" else neighbors.half_whiten(x, ok, value)
+        neighbors.build(x, ok, value) if call == "k" else half_whiten(x, ok, value)

@@ -7,12 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.helpers.factories import signal_inputs, world
+from tests.helpers.factories import half_whiten, signal_inputs, world
 from winnow.core import Workspace
 from winnow.core.detection.probe import run_probe
 from winnow.core.errors import WinnowError
 from winnow.core.features.encoders.augmented import distort
-from winnow.core.features.neighbors import half_whiten
 from winnow.core.storage.artifacts import StageStore, load_array
 
 
@@ -55,7 +54,7 @@ def test_a_scan_with_views_embeds_each_once(tiny_data: Path, tmp_path: Path) -> 
     assert not (out / "embeddings" / "view_0").exists()
 
 
-def test_brought_embeddings_have_no_views_and_say_so(tiny_data: Path, tmp_path: Path) -> None:
+def test_precomputed_embeddings_have_no_views_and_a_notice_says_so(tiny_data: Path, tmp_path: Path) -> None:
     with Workspace.scan(
         tiny_data / "samples.parquet", tmp_path / "ws", embeddings=tiny_data / "embeddings.parquet", views=2
     ) as ws:

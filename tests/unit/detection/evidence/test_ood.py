@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from tests.helpers.factories import half_whiten
 from winnow.core.detection.evidence.ood import ood
 from winnow.core.detection.signals import SIGNALS
 from winnow.core.detection.signals._ood import inverse_robust_scale, robust_scale, sorted_by_content, trusted
-from winnow.core.features.neighbors import build, half_whiten
+from winnow.core.features.neighbors import build
 from winnow.core.types import Beliefs, Kind, KindEvidence, SignalInputs, SignalResult
 
 D = 24

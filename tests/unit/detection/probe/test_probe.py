@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.helpers.factories import world
+from tests.helpers.factories import half_whiten, world
 from winnow.core.detection.probe import ProbeConfig, run_probe
 from winnow.core.detection.probe.folds import stratified_folds
 from winnow.core.detection.probe.kernel import leave_one_out
 from winnow.core.detection.probe.pool import best_temperature, log_likelihood, pool
-from winnow.core.features.neighbors import half_whiten
 from winnow.core.parallel import single_threaded_pool
 from winnow.core.types import quiet
 

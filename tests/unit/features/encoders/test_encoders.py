@@ -26,9 +26,7 @@ from winnow.core.features.encoders import (
     resolve_device,
     unit_rows,
 )
-from winnow.core.features.encoders import (
-    hub_cache as hub,
-)
+from winnow.core.features.encoders import hub_cache as hub
 from winnow.core.features.encoders.choose import DEFAULTS
 from winnow.core.features.encoders.embed import SHARD_ROWS
 from winnow.core.types import Dataset, EncoderSpec, Float32, Modality, Progress
@@ -78,10 +76,10 @@ def counting(encoder: CountingEncoder) -> EncoderChoice:
 @pytest.fixture
 def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No cached weights, and a hub that does not answer."""
-    monkeypatch.setattr(hub, "cached", lambda *_: None)
+    monkeypatch.setattr(hub, "cached_file", lambda *_: None)
+    monkeypatch.setattr(hub, "download_obstacle", lambda *_: "offline")
     for family in ("open_clip", "sentence_transformers"):
-        monkeypatch.setattr(f"winnow.core.features.encoders.{family}.cached", lambda *_: None)
-        monkeypatch.setattr(f"winnow.core.features.encoders.{family}.why_unreachable", lambda *_: "offline")
+        monkeypatch.setattr(f"winnow.core.features.encoders.{family}.cached_file", lambda *_: None)
     monkeypatch.setattr("winnow.core.features.encoders.sentence_transformers._packaged", lambda _: None)
 
 
@@ -173,7 +171,7 @@ def test_a_network_that_never_answers_costs_seconds(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(hub, "offline_by_choice", lambda: False)
     monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", lambda *_, **__: time.sleep(30))
     started = time.perf_counter()
-    assert hub.why_unreachable("some/repo", ["x"]) == "offline"
+    assert hub.download_obstacle("some/repo", ["x"]) == "offline"
     assert time.perf_counter() - started < 5
 
 
@@ -201,7 +199,7 @@ def test_offline_by_environment_does_not_even_try(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", lambda *_, **__: pytest.fail("tried"))
-    assert "HF_HUB_OFFLINE" in (hub.why_unreachable("some/repo", ["x"]) or "")
+    assert "HF_HUB_OFFLINE" in (hub.download_obstacle("some/repo", ["x"]) or "")
 
 
 # ── embedding ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -296,7 +294,7 @@ embed(dataset, choice, Path(sys.argv[2]), progress=lambda p: print(p.done, flush
 def test_kill_nine_in_the_middle_then_the_same_command_gives_the_same_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The child is killed after its first shard. Fitted features must not be fitted anew on the way back."""
+    """The child is killed after its first shard. Fitted features must not be fitted again on the way back."""
     import torch
 
     source = image_table(tmp_path / "images.parquet", 2 * _SMALL_SHARD + 50)
