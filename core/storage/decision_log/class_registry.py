@@ -1,11 +1,11 @@
-"""The class registry replayed: which classes there are now, what every older name means, and what may be done next.
+"""The class registry: which classes there are now, what every older name means, and what may be done next.
 
 Rules
 -----
 Events are rows that are only ever added: ``add``, ``merge`` (name into target), ``rename`` (name to target), ``split``
-(target is new, made of samples of name that a batch of decisions relabels), ``delete`` and ``undo`` (of one of the
-others). A name that was merged, renamed or deleted is *retired*: it means its target (or nothing) wherever it stands, in
-the given labels and in decisions made before or after, and cannot be taken by another class while that holds. Chains
+(target is new, and a batch of decisions relabels samples of name to it), ``delete`` and ``undo`` (of one of the
+others). A name that was merged, renamed or deleted is *retired*: it means its target (or nothing) wherever it occurs,
+in the given labels and in decisions made before or after, and no other class can take it while that holds. Chains
 (rename A to B, merge B into C) resolve to their end; a circle cannot arise, because a target is never a retired name.
 After the undo of a rename, decisions that used the new name mean the old one again, until a class takes that name.
 """
@@ -28,12 +28,12 @@ _CLAIMS_TARGET = ("rename", "split")
 
 @dataclass(frozen=True)
 class ClassRegistry:
-    """What follows from the events so far.
+    """What follows from all events so far.
 
     Attributes
     ----------
     version
-        How many rows there are.
+        Number of rows.
     renames
         Every name that does not mean itself → the class it means, None = deleted.
     added
@@ -48,11 +48,11 @@ class ClassRegistry:
     events: tuple[ClassEvent, ...] = ()
 
     def resolve(self, name: str | None) -> str | None:
-        """The class that a label means now; None where it has none or its class was deleted."""
+        """The class that a label means now; None = no label, or its class was deleted."""
         return self.renames.get(name, name) if name is not None else None
 
     def classes(self, given: Iterable[str], used: Iterable[str] = ()) -> list[str]:
-        """The classes there are: of the dataset, then those that people made, then others in ``used``."""
+        """The classes now: of the dataset, then those that people made, then others in ``used``."""
         names = dict.fromkeys([*given, *self.added, *used])
         return [name for name in names if name not in self.renames]
 
@@ -64,8 +64,8 @@ class ClassRegistry:
 
 
 def describe_event(event: ClassEvent) -> str:
-    """An event as a clause: what was done, by whom, when."""
-    what = {
+    """Write an event as a clause: what was done, by whom, when."""
+    clauses = {
         "add": f"{event.name!r} was added",
         "merge": f"{event.name!r} was merged into {event.target!r}",
         "rename": f"{event.name!r} was renamed to {event.target!r}",
@@ -73,11 +73,11 @@ def describe_event(event: ClassEvent) -> str:
         "delete": f"{event.name!r} was deleted",
         "undo": f"a change of {event.name!r} was taken back",
     }
-    return f"{what.get(event.event, event.event)} by {event.actor!r} at {event.at}"
+    return f"{clauses.get(event.event, event.event)} by {event.actor!r} at {event.at}"
 
 
 def replay(rows: Sequence[ClassEvent]) -> ClassRegistry:
-    """The registry after these rows. Raises ValueError where they contradict each other (a damaged log)."""
+    """Compute the registry after these rows. Raises ValueError where they contradict each other (a damaged log)."""
     undone = {row.undoes for row in rows if row.event == "undo"}
     by_id = {row.event_id: row for row in rows}
     edges: dict[str, str | None] = {}
@@ -86,26 +86,30 @@ def replay(rows: Sequence[ClassEvent]) -> ClassRegistry:
     events: list[ClassEvent] = []
     for row in rows:
         if row.event == "undo":
-            what = by_id.get(row.undoes or "")
-            if what is None or what.event == "undo":
+            event = by_id.get(row.undoes or "")
+            if event is None or event.event == "undo":
                 raise ValueError(f"class event {row.seq} takes back {row.undoes!r}, which is not there")
-            if what.event == "rename" and what.target is not None and what.target not in added:
-                aliases[what.target] = what.name
+            if event.event == "rename" and event.target is not None and event.target not in added:
+                aliases[event.target] = event.name
             continue
-        made = row.target if row.event in _CLAIMS_TARGET else row.name if row.event == "add" else None
         if row.event_id in undone:
             continue
         events.append(row)
-        if made is not None:
-            added[made] = None
-            aliases.pop(made, None)
+        if (created := _created_by(row)) is not None:
+            added[created] = None
+            aliases.pop(created, None)
         if row.event in ("merge", "rename"):
             edges[row.name] = row.target
         elif row.event == "delete":
             edges[row.name] = None
     steps: dict[str, str | None] = {**aliases, **edges}
-    now = {name: _end(name, steps) for name in steps}
-    return ClassRegistry(len(rows), now, tuple(added), tuple(events))
+    renames = {name: _end(name, steps) for name in steps}
+    return ClassRegistry(len(rows), renames, tuple(added), tuple(events))
+
+
+def _created_by(event: ClassEvent) -> str | None:
+    """The class that an event created."""
+    return event.target if event.event in _CLAIMS_TARGET else event.name if event.event == "add" else None
 
 
 def _end(name: str, steps: Mapping[str, str | None]) -> str | None:
@@ -125,14 +129,23 @@ def check(
     given: Collection[str],
     used: Collection[str] = (),
 ) -> None:
-    """Whether an event (not an undo) may follow. Raises DecisionError naming the value, the rule and the choices.
+    """Check that an event (not an undo) may follow.
 
     Parameters
     ----------
+    event, name, target
+        Of the event.
+    registry
+        As it is now.
     given
         Class names of the dataset.
     used
         Labels that decisions in force give.
+
+    Raises
+    ------
+    DecisionError
+        It may not; the message names the value, the rule and the choices.
     """
     if event not in EVENTS or event == "undo":
         raise DecisionError(
@@ -141,7 +154,7 @@ def check(
     live = registry.classes(given, used)
     checked("class name", name)
     if event == "add":
-        _free(name, registry, registry.classes(given))  # that decisions use it is no obstacle
+        _free(name, registry, registry.classes(given))  # a name that only decisions use is free
         return
     if name not in live:
         raise DecisionError(_missing(name, registry, live))
@@ -158,33 +171,36 @@ def check(
 
 
 def check_undo(event: ClassEvent, registry: ClassRegistry) -> None:
-    """Whether an event may be taken back. Raises DecisionError where it is an undo, or where later ones build on it."""
+    """Check that an event may be taken back. Raises DecisionError for an undo, or where later events build on it."""
     if event.event == "undo":
         raise DecisionError("An undo of a class change is not taken back itself. Make the change again instead.")
-    made = event.target if event.event in _CLAIMS_TARGET else event.name if event.event == "add" else None
-    later = [e for e in registry.events if e.seq > event.seq and made is not None and made in (e.name, e.target)]
+    created = _created_by(event)
+    later = [e for e in registry.events if e.seq > event.seq and created is not None and created in (e.name, e.target)]
     if later:
         raise DecisionError(
-            f"That {describe_event(event)} cannot be taken back before what builds on it: {describe_event(later[-1])}. Take that back first."
+            f"That {describe_event(event)} cannot be taken back before what builds on it: {describe_event(later[-1])}. "
+            "Take that back first."
         )
 
 
 def _free(name: str, registry: ClassRegistry, live: Collection[str]) -> None:
     if name in live:
         raise DecisionError(
-            f"There is a class {name!r} already, and a name belongs to one class. Choose another name, or merge into it."
+            f"There is a class {name!r} already, and a name belongs to one class. "
+            "Choose another name, or merge into it."
         )
-    by = registry.retired_by(name)
-    if by is not None:
-        now = registry.resolve(name)
-        means = f"it means {now!r} now" if now is not None else "its samples have no label now"
+    event = registry.retired_by(name)
+    if event is not None:
+        target = registry.resolve(name)
+        means = f"it means {target!r} now" if target is not None else "its samples have no label now"
         raise DecisionError(
-            f"The name {name!r} is taken: {describe_event(by)}, so {means}. Choose another name, or take that change back first."
+            f"The name {name!r} is taken: {describe_event(event)}, so {means}. "
+            "Choose another name, or take that change back first."
         )
 
 
 def _missing(name: str, registry: ClassRegistry, live: Collection[str]) -> str:
-    by = registry.retired_by(name)
-    if by is not None:
-        return f"There is no class {name!r} any more: {describe_event(by)}. There are: {choices(live)}."
+    event = registry.retired_by(name)
+    if event is not None:
+        return f"There is no class {name!r} any more: {describe_event(event)}. There are: {choices(live)}."
     return f"No class is called {name!r}. There are: {choices(live)}."

@@ -18,12 +18,18 @@ _AT_ONCE = 5000
 def copy_log(source: str | Path, target: str | Path) -> int:
     """Copy the log at ``source`` into the empty or new log at ``target``, while others go on deciding.
 
-    Rows keep their numbers, ids, times and hashes, so the copy proves itself: it is opened and replayed, and must end with
-    the hash that the source had.
+    Rows keep their numbers, ids, times and hashes. The copy is opened and replayed, and must end with the same hash as
+    the source.
+
+    Parameters
+    ----------
+    source, target
+        Path of an SQLite file, or address of a PostgreSQL database.
 
     Returns
     -------
-    How many decisions were copied.
+    int
+        How many decisions were copied.
 
     Raises
     ------
@@ -34,15 +40,15 @@ def copy_log(source: str | Path, target: str | Path) -> int:
         seq, _ = store.head()
         if seq or store.registry().version:
             raise WorkspaceError(
-                f"{Database.shown(target)} already holds {seq:,} decisions. A log is copied into an empty place only: name "
-                "another database or file."
+                f"{Database.shown(target)} already holds {seq:,} decisions. A log is copied into an empty place only: "
+                "name another database or file."
             )
-    with DecisionStore(source):  # checks every row, and brings an older log up to this release
+    with DecisionStore(source):  # checks every row, and migrates an older log
         pass
-    origin, goal = Database(source), Database(target)
+    origin, copy = Database(source), Database(target)
     try:
-        with origin.reading() as reading, goal.writing() as writing:
-            # class changes first: those that are seen name no decision that is not
+        with origin.reading() as reading, copy.writing() as writing:
+            # class changes are counted first: none of them may refer to a decision that is not copied
             last_event = reading.execute(select(func.coalesce(func.max(CLASS_EVENTS.c.seq), 0))).scalar_one()
             newest = select(DECISIONS.c.seq, DECISIONS.c.hash).order_by(DECISIONS.c.seq.desc()).limit(1)
             head = reading.execute(newest).first()
@@ -50,10 +56,10 @@ def copy_log(source: str | Path, target: str | Path) -> int:
             _copy(reading, writing, CLASS_EVENTS, last_event)
     finally:
         origin.close()
-        goal.close()
+        copy.close()
     with DecisionStore(target) as store:
         if store.head() != ((head.seq, head.hash) if head else (0, "")):
-            raise WorkspaceError(f"The copy of the decision log in {Database.shown(target)} is not what was written.")
+            raise WorkspaceError(f"The copy of the decision log in {Database.shown(target)} differs from the source.")
     return int(head.seq) if head else 0
 
 

@@ -1,10 +1,9 @@
 """Connections to the decision log: SQLite in the workspace, or PostgreSQL by URL, through the same SQLAlchemy code.
 
 SQLite runs in WAL mode, so readers never wait for the writer, with ``synchronous=FULL``: NORMAL would keep the file
-consistent, but may lose the last commits at a power cut (https://sqlite.org/wal.html, section 3.2), and a person was
-told that they are saved. One fsync per key press, or per bulk verdict, is a fair price. Writers take the lock at
-BEGIN (``BEGIN IMMEDIATE``) and wait their turn; PostgreSQL writers take one advisory lock for the same reason: the
-log has one order.
+consistent, but may lose the last commits at a power cut (https://sqlite.org/wal.html, section 3.2), although the app
+has shown them as saved. The cost is one fsync per key press or bulk verdict. Writers take the lock at BEGIN
+(``BEGIN IMMEDIATE``) and wait their turn; PostgreSQL writers take one advisory lock, because the log has one order.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ _WRITE = {"winnow_write": True}
 
 
 class Database:
-    """One decision log, opened for writing where that is possible and else for reading.
+    """One decision log, opened for writing where possible, else for reading.
 
     Parameters
     ----------
@@ -58,7 +57,7 @@ class Database:
 
     @staticmethod
     def shown(target: str | Path) -> str:
-        """The target in words for a person: an address without its password."""
+        """Write the target for a person: an address without its password."""
         try:
             return make_url(str(target)).render_as_string(hide_password=True) if "://" in str(target) else str(target)
         except ArgumentError:
@@ -66,9 +65,11 @@ class Database:
 
     @property
     def is_sqlite(self) -> bool:
+        """Whether it is an SQLite file, not a server."""
         return self.engine.dialect.name == "sqlite"
 
     def close(self) -> None:
+        """Close the connections and remove a private copy."""
         self.engine.dispose()
         if self._copy is not None:
             self._copy.cleanup()
@@ -76,15 +77,27 @@ class Database:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A connection that sees one moment of the log."""
+        """Open a connection for reading."""
         with self.translated(), self.engine.connect() as conn:
             yield conn
 
     @contextlib.contextmanager
     def writing(self, setup: bool = False) -> Iterator[Connection]:
-        """A connection that holds the log's write lock: committed at the end of the block, else rolled back.
+        """Open a connection that holds the log's write lock. Its transaction is rolled back if the block raises.
 
-        ``setup`` lets the empty log in memory, which stands for an absent file, be given its tables.
+        Parameters
+        ----------
+        setup
+            Also for a log that is read-only, whose tables are made in memory or in a private copy.
+
+        Raises
+        ------
+        ReadOnly
+            The log cannot be written to.
+        WorkspaceBusy
+            Another writer kept the lock for ``BUSY_SECONDS``.
+        DiskFull
+            There is no room for the rows.
         """
         if self.read_only and not setup:
             raise self.read_only_error()
@@ -94,7 +107,7 @@ class Database:
             yield conn
 
     def integrity_fault(self, conn: Connection) -> str:
-        """What SQLite's own check says is wrong with the file; "" where nothing is (or it is not SQLite)."""
+        """What SQLite's own check finds wrong with the file; "" = nothing, or it is not SQLite."""
         if not self.is_sqlite:
             return ""
         rows = conn.exec_driver_sql("PRAGMA quick_check(3)").scalars().all()
@@ -139,7 +152,8 @@ class Database:
             ) from error
         except ModuleNotFoundError as error:
             raise WorkspaceError(
-                f"The driver for {make_url(url).get_backend_name()} is not installed. Run: pip install 'winnow[postgres]'"
+                f"The driver for {make_url(url).get_backend_name()} is not installed. "
+                "Run: pip install 'winnow[postgres]'"
             ) from error
 
     def _by_path(self, path: Path) -> Engine:
@@ -152,7 +166,7 @@ class Database:
         elif path.exists():
             engine = create_engine("sqlite://", creator=lambda: self._connect_for_reading(path), poolclass=NullPool)
             event.listen(engine, "connect", _manual_transactions)
-        else:  # nothing was ever decided here, and nothing can be: an empty log in memory
+        else:  # no decisions, and none can be made: an empty log in memory
             engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
             event.listen(engine, "connect", _manual_transactions)
         event.listen(engine, "begin", _on_begin)
@@ -161,14 +175,14 @@ class Database:
     def _connect_for_reading(self, path: Path) -> sqlite3.Connection:
         """Read a WAL database where nothing may be written (https://sqlite.org/wal.html#read_only_databases).
 
-        With its -shm file there, or none needed, SQLite does it. Without, the file may be called immutable if no
-        log is waiting to be folded in; else a private copy is read, which folds it in.
+        SQLite can do it where the -shm file is there or not needed. Otherwise the file is opened as immutable if its
+        write-ahead log is empty; else a private copy is read, into which SQLite merges that log.
         """
-        ways = [f"file:{quote(str(path.absolute()))}?mode=ro"]
+        uris = [f"file:{quote(str(path.absolute()))}?mode=ro"]
         wal = path.with_name(path.name + "-wal")
         if not (wal.exists() and wal.stat().st_size):
-            ways.append(f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1")
-        for uri in ways:
+            uris.append(f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1")
+        for uri in uris:
             conn = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, check_same_thread=False)
             try:
                 conn.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -184,7 +198,7 @@ class Database:
         return sqlite3.connect(copy, timeout=BUSY_SECONDS, check_same_thread=False)
 
     def read_a_copy(self) -> None:
-        """From here on use a private copy of a log that may not be written, so that it can be given today's tables."""
+        """Switch to a private copy of a log that may not be written, so that it can be migrated."""
         self._copy = self._copy or tempfile.TemporaryDirectory(prefix="winnow-")
         path = Path(self._copy.name, "brought-up.db")
         self.backup(path)
@@ -196,6 +210,7 @@ class Database:
     # --- errors --------------------------------------------------------------------------------------------------
 
     def read_only_error(self) -> ReadOnly:
+        """Make the error of a log that may not be written."""
         return ReadOnly(
             f"The decision log {self.name!r} cannot be written to: this user or this disk allows reading only. "
             "You can look at everything. To decide, make the folder writable or copy the workspace to one that is."
@@ -207,8 +222,8 @@ class Database:
         why = " ".join(str(error.orig).split())
         if isinstance(error, (OperationalError, InterfaceError)):
             return WorkspaceError(
-                f"The database {self.name} did not answer ({why}). It is safe to send the same decisions again once the "
-                "server is back: one that did arrive is not recorded twice."
+                f"The database {self.name} did not answer ({why}). It is safe to send the same decisions again once "
+                "the server is back: one that did arrive is not recorded twice."
             )
         return WorkspaceError(
             f"The database {self.name} refused ({why}). Nothing was recorded. Check that this user may create tables "
@@ -232,12 +247,13 @@ class Database:
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             return damaged_log(self.name, str(error))
         return WorkspaceError(
-            f"The decision log {self.name!r} cannot be used ({error}). Nothing was recorded; check the disk and try again."
+            f"The decision log {self.name!r} cannot be used ({error}). Nothing was recorded. "
+            "Check the disk and try again."
         )
 
 
 def damaged_log(name: str, fault: str) -> WorkspaceError:
-    """The error of a log that is not what was written."""
+    """Make the error of a damaged log."""
     fault = " ".join(fault.split())
     return WorkspaceError(
         f"The decision log {name!r} is damaged ({fault}). It was left as it is. Put a backup in its place "

@@ -1,7 +1,7 @@
 """The schema of the decision log, as a list of functions that is only ever appended to.
 
-A migration is frozen once released: it says its DDL itself and never looks at the live table definitions, so that a
-log of any earlier release takes the same steps today as it did then. Each runs in the write transaction that also
+A migration is frozen once released: it contains its own DDL and never uses the live table definitions, so that a log
+of any earlier release takes the same steps today as it did then. Each runs in the write transaction that also
 records it; a second process that opens the log at the same moment waits and finds it done.
 """
 
@@ -156,7 +156,7 @@ def schema_version(conn: Connection) -> int:
 
 
 def check_version(version: int) -> None:
-    """Refuse a log that was written by a newer release (WorkspaceError)."""
+    """Raise WorkspaceError for a log that a newer release wrote."""
     if version > SCHEMA_VERSION:
         raise WorkspaceError(
             f"The decision log has schema version {version}; this release of Winnow knows up to {SCHEMA_VERSION}. "
@@ -165,7 +165,7 @@ def check_version(version: int) -> None:
 
 
 def migrate(conn: Connection, now: str) -> list[Migration]:
-    """Bring a log up to :data:`SCHEMA_VERSION`, inside the caller's write transaction. Returns the steps taken."""
+    """Migrate a log to :data:`SCHEMA_VERSION` inside the caller's write transaction. Returns the steps taken."""
     version = schema_version(conn)
     check_version(version)
     if version == 0:

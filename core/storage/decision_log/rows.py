@@ -40,12 +40,12 @@ CLASS_EVENTS = Table(
 
 
 def utc_now() -> datetime:
-    """The time of the computer's clock, in UTC."""
+    """Give the time of the computer's clock, in UTC."""
     return datetime.now(UTC)
 
 
 def iso(moment: datetime | str) -> str:
-    """A moment as it stands in the log: ISO 8601 in UTC with milliseconds, so that text order is time order.
+    """Write a moment as in the log: ISO 8601 in UTC with milliseconds, so that text order is time order.
 
     >>> iso("2026-03-01T12:00:00+02:00")
     '2026-03-01T10:00:00.000+00:00'
@@ -63,19 +63,31 @@ def iso(moment: datetime | str) -> str:
 
 @dataclass(frozen=True)
 class DecisionRequest:
-    """A decision that somebody asks to record.
+    """A decision to be recorded.
 
     Attributes
     ----------
+    sample_id
+        The sample that it is about.
+    action
+        UNDO takes back what this person says about this one sample.
+    actor
+        Who decides.
+    label
+        The new label, for RELABEL only.
     decision_id
         Minted by the caller when the sample was shown; None = minted here.
     supersedes
         The decision of this person about this sample that the caller had on screen (None = they had none), checked
-        against the log; the default ``...`` takes whatever is there.
-    label
-        For RELABEL only.
+        against the log; the default ``...`` accepts any.
+    reason
+        The person's own words.
+    batch_id
+        Groups a bulk verdict, which one undo takes back.
+    evidence
+        Plain values: what the scan said of the sample.
     at
-        For replays; None = now. Action UNDO takes back what this person says about this one sample.
+        Time of the decision, for replays; None = now.
     """
 
     sample_id: str
@@ -92,16 +104,30 @@ class DecisionRequest:
 
 @dataclass(frozen=True)
 class ClassEvent:
-    """One row of the class registry. ``event``: see ``classes.EVENTS``; ``target`` is for those that name a second class.
+    """One row of the class registry.
 
     Attributes
     ----------
+    seq
+        Number of the row, from 1.
+    event_id
+        Unique.
+    event
+        One of ``class_registry.EVENTS``.
+    name
+        The class that it changes.
+    actor, at
+        Who did it, and when (UTC, ISO 8601).
+    target
+        The second class, for merge, rename and split.
+    reason
+        The person's own words.
+    detail
+        For "split", the ``batch_id`` of its decisions and their ``count``.
     undoes
         The event that an "undo" takes back.
     after_seq
-        The last row of the decision log when it happened (None in rows of releases that did not write it).
-    detail
-        For "split", the ``batch_id`` of its decisions and their ``count``.
+        The last row of the decision log before it (None in rows of releases that did not write it).
     """
 
     seq: int
@@ -118,13 +144,13 @@ class ClassEvent:
 
 
 def describe(row: Decision) -> str:
-    """A decision as a clause: who chose what, for which sample, when."""
+    """Write a decision as a clause: who chose what, for which sample, when."""
     label = f" to {row.label!r}" if row.label is not None else ""
     return f"{row.actor!r} chose {row.action.value}{label} for {row.sample_id!r} at {row.at}"
 
 
 def checked_action(action: Action | str) -> Action:
-    """The action of that name. Raises DecisionError naming the choices."""
+    """Look up an action by name. Raises DecisionError naming the choices."""
     try:
         return Action(action)
     except ValueError:
@@ -132,7 +158,20 @@ def checked_action(action: Action | str) -> Action:
 
 
 def checked(what: str, value: object) -> str:
-    """A text that both databases can hold: not empty, no NUL, no half of a surrogate pair, not endless."""
+    """Check a text that both databases must hold: not empty, no NUL, no lone surrogate, at most ``MAX_TEXT`` long.
+
+    Parameters
+    ----------
+    what
+        What it is, for messages.
+    value
+        The text.
+
+    Raises
+    ------
+    DecisionError
+        Naming the rule.
+    """
     if not isinstance(value, str) or not value.strip():
         raise DecisionError(f"The {what} is missing: it must be a text that is not empty, not {value!r}.")
     if len(value) > MAX_TEXT:
@@ -143,7 +182,7 @@ def checked(what: str, value: object) -> str:
 
 
 def checked_request(request: DecisionRequest) -> DecisionRequest:
-    """The request with checked texts. Raises DecisionError that names the rule."""
+    """Check a request's action and texts. Raises DecisionError that names the rule."""
     action = checked_action(request.action)
     checked("sample id", request.sample_id)
     checked("actor", request.actor)
@@ -166,11 +205,30 @@ COLUMNS = tuple(column.name for column in DECISIONS.c)
 """Columns of the log in order; ``hash`` is the last."""
 
 Values = Sequence[Any]
-"""The values of COLUMNS but the hash."""
+"""The values of COLUMNS without the hash."""
 
 
 def next_row(request: DecisionRequest, chain: Chain, seq: int, now: str, minted: str) -> Values:
-    """The next row of a chain, without its hash. ``minted``: its id where the request has none."""
+    """Build the next row of a chain, without its hash.
+
+    Parameters
+    ----------
+    request
+        Checked.
+    chain
+        This person's rows about this sample.
+    seq
+        Number of the row.
+    now
+        The time, where the request has none.
+    minted
+        The row's id, where the request has none.
+
+    Raises
+    ------
+    DecisionError
+        An UNDO without anything to take back.
+    """
     undoes = None
     if request.action is Action.UNDO:
         if chain.top is None:
@@ -206,7 +264,7 @@ def _evidence_text(evidence: Mapping[str, Any]) -> str:
 
 
 def row_hash(previous: str, row: Values) -> str:
-    """32 hex digits over the row before and every field of this one: any later change of the log shows."""
+    """32 hex digits over the previous row's hash and every field of this row, so that any later change shows."""
     return hashlib.blake2b(_encode([previous, *row]).encode(), digest_size=16).hexdigest()
 
 
@@ -215,7 +273,7 @@ _NO_EVIDENCE: Mapping[str, Any] = {}
 
 
 def decision_of(row: Values) -> Decision:
-    """The decision that a row holds. An UNDO names in its evidence what it takes back."""
+    """Read a row as a decision. The evidence of an UNDO names what it takes back."""
     seq, decision_id, sample_id, action, label, supersedes, undoes, actor, at, reason, batch_id, text = row
     evidence = _NO_EVIDENCE if text == "{}" else _decode(text)[0]
     if undoes is not None:

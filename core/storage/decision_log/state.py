@@ -3,12 +3,12 @@
 Rules
 -----
 Each person has one chain of rows per sample; every row supersedes the one before it. A decision is pushed onto the
-chain's stack; an UNDO row names the decision on top and takes it off again, so what was in force before it is in
-force once more, and the next UNDO reaches further back. The top of the stack is what this person says. Over people:
-the same answer from all is the sample's state, different answers make it ``disputed``. Labels are compared by the class
-that they mean now (see :mod:`.classes`), and keeping the given label is the same answer as relabelling to it. A decision
-whose evidence names others under ``settles`` speaks for these: they stay in force as what their people said, and no longer
-count until one of these people decides anew. ``seq`` alone gives the order: times may run backwards.
+chain's stack; an UNDO row names the decision on top and takes it off again, so that the one below is in force again,
+and the next UNDO reaches further back. The top of the stack is this person's answer. The same answer from all people is
+the sample's state; different answers make it ``disputed``. Labels are compared by the class that they mean now (see
+:mod:`.class_registry`), and keeping the given label is the same answer as relabelling to it. A decision whose evidence
+names others under ``settles`` speaks for these: they stay in force as the answers of their people, and do not count
+until one of these people decides again. Only ``seq`` gives the order: times may run backwards.
 """
 
 from __future__ import annotations
@@ -34,25 +34,35 @@ STATE_SCHEMA = pa.schema(
         pa.field("n_people", pa.int32(), nullable=False),
     ]
 )
-"""One row per decided sample. ``actor`` and ``reason`` join those of all who take part, ``at`` and ``decision_id`` are
-those of the latest; ``label`` is null unless the state is relabel, and also where that label's class was deleted.
-``n_people`` counts all who have a decision in force, settled or not."""
+"""One row per decided sample. ``actor`` and ``reason`` join those of all people whose decisions count, ``at`` and
+``decision_id`` are those of the latest; ``label`` is null unless the state is relabel, and where that label's class was
+deleted. ``n_people`` counts all who have a decision in force, settled or not."""
 
 _BLOCK = 2048
 
 
 @dataclass
 class Chain:
-    """One person's rows about one sample: the last row's id, and the decisions not taken back, oldest first."""
+    """One person's rows about one sample.
+
+    Attributes
+    ----------
+    head
+        Id of the last row; None = no row.
+    stack
+        The decisions that were not taken back, oldest first.
+    """
 
     head: str | None = None
     stack: list[Decision] = field(default_factory=list)
 
     @property
     def top(self) -> Decision | None:
+        """The decision in force."""
         return self.stack[-1] if self.stack else None
 
     def copy(self) -> Chain:
+        """Copy the chain."""
         return Chain(self.head, list(self.stack))
 
     def push(self, row: Decision) -> None:
@@ -85,13 +95,13 @@ class LogState:
         self._meaning = Meaning()
 
     def chain(self, sample_id: str, actor: str) -> Chain:
-        """This person's chain about this sample (empty where there is none; not to be changed)."""
+        """Give a person's chain about a sample (empty where there is none; not to be changed)."""
         people = self.samples.get(sample_id)
-        found = people.get(actor) if people else None
-        return found if found is not None else Chain()
+        chain = people.get(actor) if people else None
+        return chain if chain is not None else Chain()
 
     def apply(self, row: Decision, row_hash: str) -> None:
-        """Take the next row. Raises ValueError where it does not follow from the rows before it."""
+        """Apply the next row. Raises ValueError where it does not follow from the rows before it."""
         if row.seq != self.seq + 1:
             raise ValueError(f"row {row.seq} follows row {self.seq}")
         people = self.samples.setdefault(row.sample_id, {})
@@ -104,43 +114,44 @@ class LogState:
         self._table.touch(row.sample_id)
 
     def in_force(self, row: Decision) -> bool:
-        """Whether ``row`` is what its person says about its sample now."""
+        """Whether ``row`` is its person's answer about its sample now."""
         top = self.chain(row.sample_id, row.actor).top
         return top is not None and top.decision_id == row.decision_id
 
     def last_step(self, actor: str) -> list[Decision]:
-        """What the next undo of ``actor`` takes back: their latest decision in force, or the whole of its batch
-        that is in force, in order of seq. Empty where nothing is left.
+        """What the next undo of ``actor`` takes back, in order of seq; empty where nothing is left.
+
+        That is their latest decision in force, or all of its batch that is in force.
         """
-        mine = self._by_actor.get(actor, [])
-        while mine and not self._on_stack(mine[-1]):
-            mine.pop()  # taken back already, and an undone decision never returns
-        if not mine:
+        rows = self._by_actor.get(actor, [])
+        while rows and not self._on_stack(rows[-1]):
+            rows.pop()  # taken back already, and an undone decision never returns
+        if not rows:
             return []
-        last = mine[-1]
+        last = rows[-1]
         if last.batch_id is None:
             return [last]
         return [row for row in self._batches[actor, last.batch_id] if self.in_force(row)]
 
     def step_of(self, actor: str, decision_id: str | None, batch_id: str | None) -> list[Decision]:
-        """The decision, or the batch, of ``actor`` as far as it is in force now, in order of seq."""
+        """The part of a decision or batch of ``actor`` that is in force now, in order of seq."""
         if batch_id is not None:
             return [row for row in self._batches.get((actor, batch_id), []) if self.in_force(row)]
-        mine = reversed(self._by_actor.get(actor, []))
-        return [row for row in mine if row.decision_id == decision_id and self.in_force(row)]
+        rows = reversed(self._by_actor.get(actor, []))
+        return [row for row in rows if row.decision_id == decision_id and self.in_force(row)]
 
     def current(self, sample_ids: Iterable[str] | None = None) -> dict[str, dict[str, Decision]]:
         """Sample → person → decision in force; samples without one are left out."""
         wanted = self.samples.keys() if sample_ids is None else sample_ids
-        out = {}
+        current = {}
         for sample_id in wanted:
             tops = {a: c.stack[-1] for a, c in self.samples.get(sample_id, {}).items() if c.stack}
             if tops:
-                out[sample_id] = tops
-        return out
+                current[sample_id] = tops
+        return current
 
     def table(self) -> pa.Table:
-        """The state in force (:data:`STATE_SCHEMA`). Only blocks whose samples were touched are built anew."""
+        """The state in force (:data:`STATE_SCHEMA`). Only blocks whose samples were touched are built again."""
         return self._table.build(self.samples, self._meaning)
 
     def set_renames(self, renames: Mapping[str, str | None]) -> None:
@@ -164,16 +175,18 @@ class LogState:
 
 
 class Draft:
-    """A look ahead: rows on top of a :class:`LogState` that are not committed yet."""
+    """Rows on top of a :class:`LogState` that are not committed yet."""
 
     def __init__(self, state: LogState) -> None:
         self._state = state
         self._chains: dict[Key, Chain] = {}
 
     def chain(self, sample_id: str, actor: str) -> Chain:
+        """Give a person's chain about a sample, with the uncommitted rows."""
         return self._chains.get((sample_id, actor)) or self._state.chain(sample_id, actor)
 
     def push(self, row: Decision) -> None:
+        """Add a row. Raises ValueError where it does not continue its chain."""
         key = (row.sample_id, row.actor)
         if key not in self._chains:
             self._chains[key] = self._state.chain(*key).copy()
@@ -206,7 +219,7 @@ class Meaning:
         return self.renames.get(label, label) if label is not None else None
 
     def answer(self, d: Decision) -> tuple[str, str | None]:
-        """What a decision says, such that two that say the same compare equal: ("label", class), or the action."""
+        """A decision as a comparable answer: ("label", class), or (action, None). Equal answers agree."""
         if d.action is Action.RELABEL:
             return "label", self.of(d.label)
         if d.action is Action.ACCEPT and self.given is not None and (given := self.given(d.sample_id)) is not None:
@@ -215,13 +228,13 @@ class Meaning:
 
 
 def standing(decisions: Sequence[Decision]) -> list[Decision]:
-    """Those of a sample's decisions in force that no other one of them settles."""
+    """The decisions in force about a sample that no other one of them settles."""
     settled = {i for d in decisions for i in d.evidence.get("settles", ()) if i != d.decision_id}
     return [d for d in decisions if d.decision_id not in settled] or list(decisions)
 
 
 def merge(sample_id: str, decisions: Sequence[Decision], meaning: Meaning) -> StateRow:
-    """The state of a sample from what each person says about it (at least one decision), as a STATE_SCHEMA row."""
+    """Compute the state of a sample from the decisions in force (at least one), as a STATE_SCHEMA row."""
     n_people = len(decisions)
     if n_people > 1:
         decisions = standing(decisions)

@@ -1,8 +1,8 @@
 """The append-only decision log: what people decided, in one order, never changed and never lost.
 
 A row is added in one transaction or not at all; its ``decision_id`` is minted by the caller, so that sending it again
-gives the row that is there. Rows carry a chained BLAKE2b hash, which is checked whenever they are read. See
-:mod:`.state` for what the rows mean, :mod:`.database` for how they are kept.
+is answered with the row that is there. Rows carry a chained BLAKE2b hash, which is checked whenever they are read. See
+:mod:`.state` for what the rows mean, :mod:`.database` for how they are stored.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from types import EllipsisType
 from typing import Any
 
 import pyarrow as pa
-from sqlalchemy import Connection, Select, func, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from ...errors import DecisionError
 from ...types import Action, Decision
@@ -42,7 +42,7 @@ from .rows import (
     utc_now,
 )
 from .state import Chain, Draft, Given, LogState
-from .timeline import CLASS_CHANGES, count, fitting, insert_class_event, read_class_events, timeline
+from .timeline import CLASS_CHANGES, count, insert_class_event, matching, read_class_events, timeline
 
 __all__ = [
     "CLASS_CHANGES",
@@ -64,9 +64,20 @@ Clock = Callable[[], datetime]
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One moment of the log. table : the state in force (STATE_SCHEMA). decisions : every decision in force, of every
-    person, in order of ``seq``. seq, hash : of the last row; (0, "") for an empty log. registry, class_events : the classes,
-    and all rows about them.
+    """One moment of the log.
+
+    Attributes
+    ----------
+    seq, hash
+        Of the last row; (0, "") for an empty log.
+    table
+        The state in force (STATE_SCHEMA).
+    decisions
+        Every decision in force, of every person, in order of ``seq``.
+    registry
+        The classes.
+    class_events
+        All rows of the class registry.
     """
 
     seq: int
@@ -112,7 +123,7 @@ class DecisionStore:
         return self._database.read_only
 
     def close(self) -> None:
-        """Give back connections. The store must not be used afterwards."""
+        """Close the connections. The store must not be used afterwards."""
         self._database.close()
 
     def __enter__(self) -> DecisionStore:
@@ -150,7 +161,10 @@ class DecisionStore:
     def append_each(
         self, requests: Sequence[DecisionRequest], given: Collection[str] | None = None, reason: str | None = None
     ) -> list[Decision | DecisionError]:
-        """Like :meth:`append`, but a request that cannot be recorded is answered by its error; the others are recorded."""
+        """Like :meth:`append`, but a request that cannot be recorded is answered with its error.
+
+        The others are recorded.
+        """
         return self._record(lambda _: requests, stop=False, given=given, reason=reason)
 
     def undo(
@@ -163,9 +177,22 @@ class DecisionStore:
     ) -> list[Decision]:
         """Take back the latest decision of ``actor`` that is in force, or the whole batch that it belongs to.
 
-        With ``decision_id`` or ``batch_id``: exactly that one, if it is theirs and in force. What was in force before
-        is in force again; the next undo reaches further back. Returns the UNDO rows, in one batch; empty where
-        nothing is left. ``undo_id`` makes a repeated call answer with the same rows.
+        What was in force before is in force again; the next undo reaches further back.
+
+        Parameters
+        ----------
+        actor
+            Whose decision.
+        now
+            Time of the rows; None = the clock's.
+        undo_id
+            Makes a repeated call answer with the same rows.
+        decision_id, batch_id
+            Take back exactly that one, if it is theirs and in force.
+
+        Returns
+        -------
+        The UNDO rows, in one batch; empty where nothing is left.
         """
 
         def steps() -> list[Decision]:
@@ -178,12 +205,12 @@ class DecisionStore:
     def _take_back(
         self, actor: str, undo_id: str | None, find: Callable[[], list[Decision]], now: datetime | None = None
     ) -> list[Decision]:
-        """One UNDO row for each decision that ``find`` gives, under the write lock; a repeat has the rows that are there."""
+        """Add an UNDO row for each decision that ``find`` gives, under the write lock; a repeat adds none."""
         undo_id = undo_id or f"undo-{uuid.uuid4().hex}"
 
         def requests(conn: Connection) -> list[DecisionRequest]:
-            mine = DECISIONS.c.batch_id == undo_id, DECISIONS.c.actor == actor, DECISIONS.c.action == Action.UNDO.value
-            steps: list[Any] = list(conn.execute(self._select().where(*mine).order_by(DECISIONS.c.seq))) or find()
+            own = DECISIONS.c.batch_id == undo_id, DECISIONS.c.actor == actor, DECISIONS.c.action == Action.UNDO.value
+            steps: list[Any] = list(conn.execute(select(DECISIONS).where(*own).order_by(DECISIONS.c.seq))) or find()
             return [
                 DecisionRequest(
                     step.sample_id,
@@ -203,8 +230,20 @@ class DecisionStore:
     ) -> list[Decision]:
         """Take back exactly these decisions and bulk verdicts of ``actor``, as far as they are in force, as one step.
 
-        Returns the UNDO rows. Ids of other people's decisions, and of those that are not in force any more, are passed
-        over. ``undo_id`` makes a repeated call answer with the same rows.
+        Ids of other people's decisions, and of those that are no longer in force, are ignored.
+
+        Parameters
+        ----------
+        actor
+            Whose decisions.
+        decision_ids, batch_ids
+            Which.
+        undo_id
+            Makes a repeated call answer with the same rows.
+
+        Returns
+        -------
+        The UNDO rows.
         """
         wanted, batches = set(decision_ids), set(batch_ids)
 
@@ -227,15 +266,26 @@ class DecisionStore:
         at: str | None = None,
         detail: Mapping[str, Any] | None = None,
     ) -> ClassEvent:
-        """Add an event to the class registry: see :mod:`.classes` for what there is and what it means.
+        """Add an event to the class registry; :mod:`.class_registry` says which there are and what they mean.
 
         Parameters
         ----------
+        event, name, target
+            What happens to which class; ``target`` for merge, rename and split.
+        actor
+            Who does it.
+        reason
+            Their own words.
+        event_id
+            Minted by the caller; one that is there already is answered with the row that is there.
         given
             Class names of the dataset.
         split
-            For "split", the decisions that relabel the samples; they and the event are recorded in one transaction. An
-            ``event_id`` that is there gives the row that is there.
+            For "split", the decisions that relabel the samples; they and the event are recorded in one transaction.
+        at
+            Time of the row; None = the clock's.
+        detail
+            Plain values to keep with the row.
 
         Raises
         ------
@@ -245,12 +295,13 @@ class DecisionStore:
         checked("actor", actor)
         with self._write_lock, self._database.writing() as conn, self._lock:
             self._catch_up(conn)
-            there = next((e for e in read_class_events(conn) if e.event_id == event_id), None) if event_id else None
-            if there is not None:
-                if (there.event, there.name, there.target) == (event, name, target):
-                    return there
+            known = next((e for e in read_class_events(conn) if e.event_id == event_id), None) if event_id else None
+            if known is not None:
+                if (known.event, known.name, known.target) == (event, name, target):
+                    return known
                 raise DecisionError(
-                    f"The event id {event_id!r} was used for another change ({describe_event(there)}). Mint a new one for each."
+                    f"The event id {event_id!r} was used for another change ({describe_event(known)}). "
+                    "Mint a new one for each."
                 )
             check(event, name, target, self._registry, given, self._used())
             new: list[tuple[Decision, str]] = []
@@ -266,8 +317,14 @@ class DecisionStore:
     def undo_class(self, event_id: str, actor: str, undo_id: str | None = None, at: str | None = None) -> ClassEvent:
         """Take back a change of the classes, whoever made it; a split with the decisions that its person made for it.
 
-        Returns the "undo" row; one that is there already is the answer to a repeat. Raises DecisionError for an
-        unknown event, or one that others build on.
+        Returns
+        -------
+        The "undo" row; for a repeat the one that is there.
+
+        Raises
+        ------
+        DecisionError
+            The event is unknown, or others build on it.
         """
         checked("actor", actor)
         with self._write_lock, self._database.writing() as conn, self._lock:
@@ -278,8 +335,8 @@ class DecisionStore:
                 raise DecisionError(
                     f"No change of a class has the id {event_id!r}. `winnow classes WS list` shows them."
                 )
-            if (there := next((e for e in rows if e.undoes == event_id), None)) is not None:
-                return there
+            if (repeat := next((e for e in rows if e.undoes == event_id), None)) is not None:
+                return repeat
             check_undo(event, self._registry)
             undo_id = undo_id or f"undo-{uuid.uuid4().hex}"
             batch = event.detail.get("batch_id")
@@ -335,7 +392,7 @@ class DecisionStore:
     def state_table(self) -> pa.Table:
         """One row per decided sample (see ``state.STATE_SCHEMA``): the answer of all people together.
 
-        Kept between calls and brought up to date by the rows since; the same object comes back if there are none.
+        Kept between calls and updated by the rows since; the same object is returned if there are none.
         """
         with self._lock:
             self._refresh()
@@ -364,19 +421,19 @@ class DecisionStore:
             return self._state.seq, self._state.hash
 
     def registry(self) -> ClassRegistry:
-        """Which classes people made, and what every older name means now."""
+        """The classes that people made, and what every older name means now."""
         with self._lock:
             self._refresh()
             return self._registry
 
     def classes(self, given: Iterable[str]) -> list[str]:
-        """The classes there are: of the dataset (``given``), then those that people made or that decisions use."""
+        """The classes now: of the dataset (``given``), then those that people made or that decisions use."""
         with self._lock:
             self._refresh()
             return self._registry.classes(given, self._used())
 
     def set_given_labels(self, given: Given) -> None:
-        """Tell the store the given label of each sample, so that keeping it equals relabelling to it."""
+        """Say what the given label of each sample is, so that keeping it counts the same as relabelling to it."""
         with self._lock:
             self._state.set_given(given)
 
@@ -387,7 +444,7 @@ class DecisionStore:
         since: datetime | str | None = None,
         until: datetime | str | None = None,
     ) -> list[Decision]:
-        """The decisions of one person in force that fit everything given (``since`` ≤ at < ``until``), the oldest first."""
+        """One person's decisions in force, oldest first (``since`` ≤ at < ``until``); None = no condition."""
         wanted = checked_action(action) if action is not None else None
         low, high = iso(since) if since is not None else "", iso(until) if until is not None else "~"
         with self._lock:
@@ -404,8 +461,10 @@ class DecisionStore:
         limit: int | None = None,
         offset: int = 0,
     ) -> list[Decision]:
-        """Rows of the log, the latest first, that fit everything given (``since`` ≤ at < ``until``)."""
-        query = self._select().where(*fitting(actor, sample_id, action, since, until)).order_by(DECISIONS.c.seq.desc())
+        """Rows of the log, the latest first (``since`` ≤ at < ``until``); None = no condition."""
+        query = (
+            select(DECISIONS).where(*matching(actor, sample_id, action, since, until)).order_by(DECISIONS.c.seq.desc())
+        )
         if limit is not None or offset:
             query = query.limit(limit if limit is not None else 2**31).offset(offset)
         with self._database.reading() as conn:
@@ -422,15 +481,7 @@ class DecisionStore:
         newest_first: bool = True,
         steps: bool = False,
     ) -> list[Decision | ClassEvent]:
-        """A page of everything that happened, in order of the log: decisions and class changes that fit everything given.
-
-        Parameters
-        ----------
-        action
-            One of the decisions' actions, or "classes" for the changes of classes alone.
-        steps
-            One row, the last, stands for each bulk verdict and each undo.
-        """
+        """Read a page of decisions and class changes, in order of the log: see :func:`.timeline.timeline`."""
         with self._database.reading() as conn:
             return timeline(
                 conn,
@@ -452,7 +503,7 @@ class DecisionStore:
         until: datetime | str | None = None,
         steps: bool = False,
     ) -> int:
-        """How many rows :meth:`timeline` has in all."""
+        """Count the rows that :meth:`timeline` has in all."""
         with self._database.reading() as conn:
             return count(conn, actor=actor, action=action, since=since, until=until, steps=steps)
 
@@ -470,7 +521,7 @@ class DecisionStore:
             return {(actor, batch): len(self._state.step_of(actor, None, batch)) for actor, batch in set(batches)}
 
     def actors(self) -> list[str]:
-        """Everybody who has a row in the log, sorted."""
+        """All people who have a row in the log, sorted."""
         with self._database.reading() as conn:
             return sorted(conn.execute(select(DECISIONS.c.actor).distinct()).scalars())
 
@@ -490,14 +541,10 @@ class DecisionStore:
                 raise damaged_log(database.name, fault)
         if version < SCHEMA_VERSION:
             if database.read_only and version:
-                database.read_a_copy()  # an older log that cannot be brought up where it lies
+                database.read_a_copy()  # an older log that cannot be migrated in place
             with database.writing(setup=True) as conn:
                 migrate(conn, iso(self._clock()))
         self._refresh()
-
-    @staticmethod
-    def _select() -> Select[Any]:
-        return select(DECISIONS)
 
     def _refresh(self) -> None:
         with self._lock, self._database.reading() as conn:
@@ -505,8 +552,8 @@ class DecisionStore:
 
     @gc_paused()
     def _catch_up(self, conn: Connection) -> None:
-        """Apply the rows since the last look, checking the chain of hashes and the chains of decisions."""
-        query = self._select().where(DECISIONS.c.seq > self._state.seq).order_by(DECISIONS.c.seq)
+        """Apply the rows since the last call, checking the chain of hashes and the chains of decisions."""
+        query = select(DECISIONS).where(DECISIONS.c.seq > self._state.seq).order_by(DECISIONS.c.seq)
         for part in conn.execute(query).partitions(_AT_ONCE):
             for *values, digest in part:
                 if row_hash(self._state.hash, values) != digest:
@@ -524,8 +571,8 @@ class DecisionStore:
 
     def _used(self) -> list[str]:
         """The labels that decisions in force give, resolved. For callers that hold the lock."""
-        found = self._state.table().column("label").unique().to_pylist()
-        return [label for label in found if label is not None]
+        labels = self._state.table().column("label").unique().to_pylist()
+        return [label for label in labels if label is not None]
 
     @gc_paused()
     def _record(
@@ -574,7 +621,7 @@ class DecisionStore:
         known = self._known(conn, [r.decision_id for r in requests if isinstance(r.decision_id, str)])
         draft, now = Draft(self._state), iso(self._clock())
         seq, digest = self._state.seq, self._state.hash
-        fresh = uuid.uuid4().hex[:20]  # ids that follow each other: at random they touch every page of their index
+        prefix = uuid.uuid4().hex[:20]  # consecutive ids: random ones would touch every page of their index
         answers: list[Decision | DecisionError] = []
         rows: list[dict[str, Any]] = []
         new: list[tuple[Decision, str]] = []
@@ -582,16 +629,15 @@ class DecisionStore:
             try:
                 request = checked_request(raw)
                 chain = draft.chain(request.sample_id, request.actor)
-                there = self._already(request, chain, known)
-                row = next_row(request, chain, seq + 1, now, f"{fresh}{seq + 1:012x}") if there is None else None
+                recorded = self._recorded(request, chain, known)
+                if recorded is not None:
+                    answers.append(recorded)
+                    continue
+                row = next_row(request, chain, seq + 1, now, f"{prefix}{seq + 1:012x}")
             except DecisionError as error:
                 if stop:
                     raise
                 answers.append(error)
-                continue
-            if row is None:
-                assert there is not None
-                answers.append(there)
                 continue
             seq, digest = seq + 1, row_hash(digest, row)
             decision = decision_of(row)
@@ -606,27 +652,27 @@ class DecisionStore:
 
     def _known(self, conn: Connection, ids: list[str]) -> dict[str, Decision]:
         """Those of ``ids`` that the log has."""
-        found = {}
+        known = {}
         for start in range(0, len(ids), 500):
-            query = self._select().where(DECISIONS.c.decision_id.in_(ids[start : start + 500]))
+            query = select(DECISIONS).where(DECISIONS.c.decision_id.in_(ids[start : start + 500]))
             for row in conn.execute(query):
-                found[row.decision_id] = decision_of(row[:-1])
-        return found
+                known[row.decision_id] = decision_of(row[:-1])
+        return known
 
     @staticmethod
-    def _already(request: DecisionRequest, chain: Chain, known: Mapping[str, Decision]) -> Decision | None:
-        """The row that answers a request without a new one: its repeat, or a stale one that says the same."""
-        there = known.get(request.decision_id or "")
-        if there is not None:
-            if (there.sample_id, there.actor, there.action, there.label) == (
+    def _recorded(request: DecisionRequest, chain: Chain, known: Mapping[str, Decision]) -> Decision | None:
+        """The row that answers a request without a new one: its repeat, or the same decision made meanwhile."""
+        repeat = known.get(request.decision_id or "")
+        if repeat is not None:
+            if (repeat.sample_id, repeat.actor, repeat.action, repeat.label) == (
                 request.sample_id,
                 request.actor,
                 request.action,
                 request.label,
             ):
-                return there
+                return repeat
             raise DecisionError(
-                f"The decision id {request.decision_id!r} was used for another decision ({describe(there)}). "
+                f"The decision id {request.decision_id!r} was used for another decision ({describe(repeat)}). "
                 "Mint a new id for each decision."
             )
         top = chain.top
@@ -635,11 +681,11 @@ class DecisionStore:
             return None
         if top is not None and (top.action, top.label) == (request.action, request.label):
             return top
-        now = describe(top) if top else "it was taken back"
-        was = "no decision" if request.supersedes is None else f"decision {request.supersedes!r}"
+        latest = describe(top) if top else "it was taken back"
+        seen = "no decision" if request.supersedes is None else f"decision {request.supersedes!r}"
         raise DecisionError(
-            f"The decision about {request.sample_id!r} came too late: {request.actor!r} had {was} on screen, but since "
-            f"then {now}. Look at the sample again and decide anew."
+            f"The decision about {request.sample_id!r} came too late: {request.actor!r} had {seen} on screen, but "
+            f"since then {latest}. Look at the sample again, then decide."
         )
 
 

@@ -1,4 +1,4 @@
-"""Questions to the log's two tables: pages of everything that happened, and the rows of the class registry."""
+"""Queries on the log's two tables: pages of everything that happened, and the rows of the class registry."""
 
 from __future__ import annotations
 
@@ -29,21 +29,37 @@ def timeline(
     newest_first: bool = True,
     steps: bool = False,
 ) -> list[Decision | ClassEvent]:
-    """A page of decisions and class changes that fit everything given, in order of the log. ``steps``: one row, the last,
-    stands for each bulk verdict and each undo.
+    """Read a page of decisions and class changes in order of the log. Filters that are None are left out.
+
+    Parameters
+    ----------
+    conn
+        To the log.
+    limit, offset
+        Length and start of the page, in rows.
+    actor
+        Who did it.
+    action
+        One of the decisions' actions, or CLASS_CHANGES.
+    since, until
+        ``since`` ≤ at < ``until``.
+    newest_first
+        Order of the rows.
+    steps
+        Only the last row of each bulk verdict and each undo.
     """
     both = _both(actor, action, since, until, steps)
     keys = both.c.place, both.c.kind, both.c.number
     order = [key.desc() if newest_first else key for key in keys]
     page = conn.execute(select(both.c.kind, both.c.number).order_by(*order).limit(limit).offset(offset)).all()
     numbers = [number for kind, number in page if kind == 0]
-    found: dict[tuple[int, int], Decision | ClassEvent] = {
+    rows: dict[tuple[int, int], Decision | ClassEvent] = {
         (0, row.seq): decision_of(row[:-1])
         for row in conn.execute(select(DECISIONS).where(DECISIONS.c.seq.in_(numbers)))
     }
     if len(numbers) < len(page):
-        found |= {(1, event.seq): event for event in read_class_events(conn)}
-    return [found[kind, number] for kind, number in page]
+        rows |= {(1, event.seq): event for event in read_class_events(conn)}
+    return [rows[kind, number] for kind, number in page]
 
 
 def count(
@@ -55,17 +71,17 @@ def count(
     until: Moment,
     steps: bool = False,
 ) -> int:
-    """How many rows :func:`timeline` has in all."""
+    """Count the rows that :func:`timeline` has in all."""
     return int(conn.execute(select(func.count()).select_from(_both(actor, action, since, until, steps))).scalar_one())
 
 
 def _both(actor: str | None, action: Action | str | None, since: Moment, until: Moment, steps: bool) -> Any:
-    """(place, kind, number) of matching rows: decisions are kind 0, class changes stand behind the one that they follow."""
+    """(place, kind, number) of matching rows: decisions are kind 0, class changes kind 1, placed by ``after_seq``."""
     parts = []
     if action != CLASS_CHANGES:
         last = func.max(DECISIONS.c.seq) if steps else DECISIONS.c.seq
         rows = select(last.label("place"), literal(0).label("kind"), last.label("number"))
-        rows = rows.where(*fitting(actor, None, action, since, until))
+        rows = rows.where(*matching(actor, None, action, since, until))
         parts.append(rows.group_by(func.coalesce(DECISIONS.c.batch_id, DECISIONS.c.decision_id)) if steps else rows)
     if action in (None, CLASS_CHANGES):
         c = CLASS_EVENTS.c
@@ -74,31 +90,31 @@ def _both(actor: str | None, action: Action | str | None, since: Moment, until: 
     return union_all(*parts).subquery()
 
 
-def fitting(
+def matching(
     actor: str | None, sample_id: str | None, action: Action | str | None, since: Moment, until: Moment
 ) -> list[Any]:
-    """Conditions on rows of the log (``since`` ≤ at < ``until``)."""
-    wanted = _within(DECISIONS.c.actor, DECISIONS.c.at, actor, since, until)
+    """Conditions that select decisions (``since`` ≤ at < ``until``); None = no condition."""
+    conditions = _within(DECISIONS.c.actor, DECISIONS.c.at, actor, since, until)
     if sample_id is not None:
-        wanted.append(DECISIONS.c.sample_id == sample_id)
+        conditions.append(DECISIONS.c.sample_id == sample_id)
     if action is not None:
-        wanted.append(DECISIONS.c.action == checked_action(action).value)
-    return wanted
+        conditions.append(DECISIONS.c.action == checked_action(action).value)
+    return conditions
 
 
-def _within(who: Any, when: Any, actor: str | None, since: Moment, until: Moment) -> list[Any]:
-    wanted = []
+def _within(actors: Any, times: Any, actor: str | None, since: Moment, until: Moment) -> list[Any]:
+    conditions = []
     if actor is not None:
-        wanted.append(who == actor)
+        conditions.append(actors == actor)
     if since is not None:
-        wanted.append(when >= iso(since))
+        conditions.append(times >= iso(since))
     if until is not None:
-        wanted.append(when < iso(until))
-    return wanted
+        conditions.append(times < iso(until))
+    return conditions
 
 
 def read_class_events(conn: Connection) -> list[ClassEvent]:
-    """The rows of the class registry, in order."""
+    """Read the rows of the class registry, in order."""
     return [
         ClassEvent(
             r.seq,

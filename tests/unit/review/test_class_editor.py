@@ -50,7 +50,7 @@ def test_chains_resolve_to_their_end_and_apply_to_decisions_before_and_after(sto
     store.append([relabel("late", "cat"), relabel("other", "frog")])
     assert states(store) == {"early": ("relabel", "dog"), "late": ("relabel", "dog"), "other": ("relabel", "frog")}
     assert store.classes(GIVEN) == ["dog", "deer", "frog"]
-    assert store.registry().of("cat") == store.registry().of("kitty") == "dog"
+    assert store.registry().resolve("cat") == store.registry().resolve("kitty") == "dog"
 
 
 def test_a_change_is_taken_back_by_a_row_and_twice_is_once(store: DecisionStore, tmp_path: Path) -> None:
@@ -108,8 +108,8 @@ def test_what_was_given_the_new_name_meanwhile_goes_back_with_a_rename(store: De
     assert states(store) == {"a": ("relabel", "cat")}
     assert store.classes(GIVEN) == GIVEN
     change(store, "rename", "dog", "kitty")  # the name is free again, and now somebody's
-    assert store.registry().of("cat") == "cat"
-    assert store.registry().of("dog") == "kitty"
+    assert store.registry().resolve("cat") == "cat"
+    assert store.registry().resolve("dog") == "kitty"
 
 
 def test_a_split_is_relabels_and_an_event_that_go_together(store: DecisionStore) -> None:
