@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..explore.verdict_style import STYLES
 from ..storage.job_files import STAGE_TITLES
+from ..types import Kind
 from .options import Json, Quiet, WorkspacePath, print_result, print_table, read_ids
 from .progress import Bars, mode
 
@@ -106,7 +108,10 @@ def report(ws: Workspace, as_json: bool, quiet: bool) -> None:
 
 
 def _print_verdicts(info: WorkspaceInfo) -> None:
-    rows = [(kind, f"{count:,}", f"{count / max(info.n, 1):.1%}") for kind, count in info.verdict_counts.items()]
+    rows = [
+        (STYLES[Kind(kind)].name, f"{count:,}", f"{count / max(info.n, 1):.1%}")
+        for kind, count in info.verdict_counts.items()
+    ]
     print_table(("verdict", "samples", "share"), rows, left=("verdict",), title=f"{info.name}: {info.n:,} samples")
 
 

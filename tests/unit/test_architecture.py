@@ -1,7 +1,7 @@
-"""The house as DESIGN draws it: imports go down the list of rooms or stay inside one, and never in a circle.
+"""The rooms of the engine: imports go down the list of rooms or stay inside one, and never in a circle.
 
-import-linter holds the layers; here the same graph (imports inside functions and for type checking included) is searched for
-circles, and the app is held to the one door.
+import-linter holds the layers; here the same graph (imports inside functions and for type checking included) is
+searched for circles, and the app is held to the one door.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from winnow.core.cli import main
+from winnow.core.cli.options import print_table
 from winnow.core.errors import DiskFull
 from winnow.core.features import neighbor_graphs as graphs
 
@@ -57,6 +58,18 @@ def test_scan_info_scores_decide_undo_and_export(tiny_ws: Path, tmp_path: Path) 
 
     code, _, _ = run("export", tiny_ws, tmp_path / "all.parquet", "--include-excluded")
     assert pd.read_parquet(tmp_path / "all.parquet").set_index("id").loc["s005", "decision"] == "exclude"
+
+
+def test_people_read_the_names_of_verdicts_and_machines_their_keys(tiny_ws: Path) -> None:
+    table = run("info", tiny_ws)[1]
+    assert "Noisy label" in table
+    assert "Out of distribution" in table
+    assert "noisy_label" in json.loads(run("info", tiny_ws, "--json")[1])["verdict_counts"]
+
+
+def test_square_brackets_in_a_table_are_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(("name", "n"), [("[bold]class[/bold]", "1")])
+    assert "[bold]class[/bold]" in capsys.readouterr().out
 
 
 def test_a_patch_replays_on_a_fresh_scan(tiny_data: Path, tiny_ws: Path, tmp_path: Path) -> None:
