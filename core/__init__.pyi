@@ -11,12 +11,12 @@ from .errors import SourceError as SourceError
 from .errors import WinnowError as WinnowError
 from .errors import WorkspaceBusy as WorkspaceBusy
 from .errors import WorkspaceError as WorkspaceError
-from .explore.filter import SEARCH as SEARCH
+from .explore.filter import FIELDS as FIELDS
+from .explore.filter import STATES as STATES
 from .explore.filter import Filter as Filter
 from .explore.query import Counts as Counts
 from .explore.queues import CLICKS as CLICKS
 from .explore.queues import PICKS as PICKS
-from .explore.queues import PROBLEMS as PROBLEMS
 from .explore.queues import USUAL_SECONDS as USUAL_SECONDS
 from .explore.queues import seconds_per_decision as seconds_per_decision
 from .explore.results import WorkspaceInfo as WorkspaceInfo
@@ -41,6 +41,7 @@ from .review.history import ClassEvent as ClassEvent
 from .review.roles import Right as Right
 from .review.roles import Role as Role
 from .review.roles import Roles as Roles
+from .review.roles import default_actor as default_actor
 from .review.saved_selections import PREFIX as PREFIX
 from .storage.id_set import IdSet as IdSet
 from .storage.job_files import STAGE_TITLES as STAGE_TITLES

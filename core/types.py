@@ -54,6 +54,9 @@ class Kind(StrEnum):
 ISSUE_KINDS: tuple[Kind, ...] = tuple(k for k in Kind if k is not Kind.CLEAN)
 """Every kind that has its own flag and its own probability column."""
 
+PROBLEMS: tuple[Kind, ...] = (Kind.NOISY_LABEL, Kind.OOD, Kind.DUPLICATE, Kind.BROKEN)
+"""The verdicts that ask a person for a decision. Hard, naive and clean samples ask for none."""
+
 
 class Action(StrEnum):
     """What a person decides about a sample; UNDO takes back an earlier decision."""

@@ -12,7 +12,6 @@ thing; the attributes (``exports``, ``subsets``, ``annotators`` …) hold everyt
 
 from __future__ import annotations
 
-import getpass
 import shutil
 import threading
 import uuid
@@ -54,8 +53,8 @@ from .review.annotators import Annotators
 from .review.class_editor import ClassEditor
 from .review.history import DecisionHistory
 from .review.recorder import DecisionRecorder
-from .review.roles import Right, Roles
-from .review.saved_selections import Selections
+from .review.roles import Right, Roles, default_actor
+from .review.saved_selections import SavedSelections
 from .storage.artifacts import StageStore, load_json, load_table, save_table
 from .storage.decision_log.copy import copy_log
 from .storage.decision_log.location import checked_address, log_of, place_log
@@ -99,7 +98,7 @@ class Workspace:
     path
         The workspace directory.
     actor
-        Who decides (default: the login name).
+        Who decides (default: :func:`winnow.core.review.roles.default_actor`).
 
     Attributes
     ----------
@@ -228,8 +227,13 @@ class Workspace:
         return copy_log(log_of(self._layout), Path(path))
 
     def close(self) -> None:
-        """Let go of the decision log."""
+        """Close the decision log and the queries' connection."""
+        self._close_query()
         self._store.close()
+
+    def _close_query(self) -> None:
+        if (query := self.__dict__.pop("_query", None)) is not None:
+            query.close()
 
     def __enter__(self) -> Self:
         return self
@@ -250,6 +254,7 @@ class Workspace:
         stamp = self._stamp()
         with self._lock:
             if stamp != self._generation:
+                self._close_query()
                 for name in list(self.__dict__):
                     if isinstance(getattr(type(self), name, None), cached_property):
                         del self.__dict__[name]
@@ -273,26 +278,20 @@ class Workspace:
         """Who may do what here: see :mod:`winnow.core.review.roles`."""
         return Roles(self._layout.roles)
 
-    def _allow(self, right: Right, actor: str | None = None) -> str:
-        """Return who acts; raise NotAllowed where they may not."""
-        self.roles.require(actor or self.actor, right)
-        return actor or self.actor
-
     @cached_property
     def class_editor(self) -> ClassEditor:
         """Merge, rename, split off or delete a class, as a decision in the log that undo takes back."""
-        allow = partial(self._allow, Right.CLASSES)
-        return ClassEditor(self._store, self._query, lambda: self._scan.class_names, lambda: self.actor, allow)
+        return ClassEditor(self._store, self._query, self.roles, lambda: self._scan.class_names)
 
     @cached_property
     def annotators(self) -> Annotators:
         """Who agrees with whom, a consensus where people disagree, and settling it."""
-        return Annotators(self._scan, self.record)
+        return Annotators(self._scan, self._recorder.record)
 
     @cached_property
     def decision_history(self) -> DecisionHistory:
         """The log in pages, and what of it can be taken back."""
-        return DecisionHistory(self._store, lambda: self.actor, partial(self._allow, Right.DECIDE))
+        return DecisionHistory(self._store, self.roles)
 
     def write_log(self, path: str | Path, **where: Any) -> int:
         """Write the log to a file (see :func:`winnow.core.export.log.write_log`). Returns the number of rows."""
@@ -338,9 +337,9 @@ class Workspace:
         return TextHighlights(scan.dataset, scan.verdicts, scan.label_codes, scan.class_names, self.row)
 
     @cached_property
-    def saved_selections(self) -> Selections:
+    def saved_selections(self) -> SavedSelections:
         """Selections that people saved under a name."""
-        return Selections(self.path / "selections", partial(self._allow, Right.DECIDE))
+        return SavedSelections(self.path / "selections", self.roles)
 
     @cached_property
     def subsets(self) -> SubsetSelector:
@@ -370,7 +369,7 @@ class Workspace:
     @cached_property
     def zero_shot(self) -> ZeroShot:
         """Classes by their names alone: prompts, negative words, new classes."""
-        return ZeroShot(self._scan, self.searcher, partial(self._allow, Right.CLASSES))
+        return ZeroShot(self._scan, self.searcher, partial(self.roles.require, right=Right.CLASSES))
 
     def info(self) -> WorkspaceInfo:
         """What this workspace is."""
@@ -552,7 +551,7 @@ class Workspace:
 
     def inside(self, polygons: Sequence[Sequence[Sequence[float]]], filter: Filter | None = None) -> list[str]:
         """Ids of all samples within a polygon (or several) of map coordinates, over all points, drawn or not."""
-        return self._query.inside(polygons, filter or Filter())
+        return self._query.outlined([("add", polygon) for polygon in polygons], filter)[:]
 
     def search(self, *, text: str | None = None, like: str | None = None, limit: int = 100) -> list[tuple[str, float]]:
         """Samples nearest to a sample (``like``: its id), to a description (``text``) or to both, with their cosine."""
@@ -617,7 +616,7 @@ class Workspace:
             The person is no reviewer.
         """
         item = {"sample_id": sample_id, "action": action, "label": label, "reason": reason, "decision_id": decision_id}
-        return self._recorder.append([item], self._allow(Right.DECIDE, actor))[0]
+        return self._recorder.append([item], actor or self.actor)[0]
 
     def decide_many(
         self,
@@ -632,7 +631,7 @@ class Workspace:
         """Record the same decision for many samples as one batch, which one undo takes back."""
         batch = batch_id or uuid.uuid4().hex
         item = {"action": action, "label": label, "reason": reason, "batch_id": batch}
-        decisions = self._recorder.append([{**item, "sample_id": i} for i in ids], self._allow(Right.DECIDE, actor))
+        decisions = self._recorder.append([{**item, "sample_id": i} for i in ids], actor or self.actor)
         return BatchResult(batch, len(decisions))
 
     def record(self, batch: Sequence[dict[str, Any]], actor: str | None = None) -> list[dict[str, Any]]:
@@ -652,11 +651,11 @@ class Workspace:
             One answer per item. A decision id seen before is answered with its row, a bad item with its error; the
             others are recorded all the same.
         """
-        return self._recorder.record(batch, self._allow(Right.DECIDE, actor))
+        return self._recorder.record(batch, actor or self.actor)
 
     @cached_property
     def _recorder(self) -> DecisionRecorder:
-        return DecisionRecorder(self._scan)
+        return DecisionRecorder(self._scan, self.roles)
 
     def undo(
         self,
@@ -682,10 +681,10 @@ class Workspace:
         list of Decision
             What was taken back; [] = there was nothing.
         """
+        actor = actor or self.actor
+        self.roles.require(actor, Right.DECIDE)
         with self._lock:
-            return self._store.undo(
-                self._allow(Right.DECIDE, actor), undo_id=undo_id, decision_id=decision_id, batch_id=batch_id
-            )
+            return self._store.undo(actor, undo_id=undo_id, decision_id=decision_id, batch_id=batch_id)
 
     def history(self, **where: Any) -> list[Decision]:
         """The log, newest first: actor, sample_id, action, since, until, limit, offset."""
@@ -710,17 +709,9 @@ class Workspace:
 
     def replay(self, patch: str | Path) -> ReplayReport:
         """Apply the decisions of a patch file to this scan. Returns how many were applied and which were left out."""
-        self._allow(Right.DECIDE)
+        self.roles.require(self.actor, Right.DECIDE)
         hashes = dict(zip(self._scan.ids, self._scan.dataset.column("content_hash").to_pylist(), strict=True))
         return replay_patch(self._store, patch, hashes, classes=self._scan.results["class_names"])
-
-
-def default_actor() -> str:
-    """The login name, or "me" where there is none."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):
-        return "me"
 
 
 __all__ = ["BatchResult", "Colours", "Filter", "Points", "SignalMeta", "Workspace", "WorkspaceInfo"]

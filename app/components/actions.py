@@ -80,6 +80,6 @@ def _reset(name: Any) -> None:
         finder.order(state.session())
     elif str(name).startswith("score:"):
         state.set_score(str(name).removeprefix("score:"), 0.0, 1.0)
-    elif name in (*filters.LISTS, *filters.SINGLE, "selection"):
+    elif name in {*filters.PARAMETERS, "selection"}:
         state.reset(str(name))
         finder.order(state.session())

@@ -24,10 +24,10 @@ from winnow.app.components.progress import job_panel
 from winnow.app.server.security import mint_token
 from winnow.app.server.signin import remember
 from winnow.app.server.state import server_state
-from winnow.app.session import cache, state
-from winnow.app.session.filters import PROBLEMS
+from winnow.app.session import cache, filters, state
 from winnow.app.session.scans import look, request_of, table_of
-from winnow.core import PICKS, PREFIX, Counts, Filter, Right, WinnowError, Workspace, WorkspaceInfo, scan_status
+from winnow.core import PREFIX, Counts, Filter, Right, WinnowError, Workspace, WorkspaceInfo, scan_status
+from winnow.core.types import PROBLEMS
 
 KEYS: dict[str, tuple[tuple[str, str], ...]] = {
     "duplicates": (
@@ -125,15 +125,6 @@ class Page:
 Chip = tuple[str, str, Any, str]
 """An active filter: words, field, the value where the field has several (None = all of it), a verdict's kind or ""."""
 
-LISTED = {
-    "classes": "Class: ",
-    "suggested": "Suggested: ",
-    "splits": "Split: ",
-    "sources": "Source: ",
-    "clusters": "Cluster ",
-}
-"""Fields of several values, and what stands before each of them in its chip."""
-
 
 def _selection_name(s: state.Session) -> str:
     """What a selection is called: its own name once it is saved."""
@@ -147,28 +138,10 @@ def _selection_name(s: state.Session) -> str:
 
 def chips(s: state.Session) -> list[Chip]:
     """Every active filter as a chip that removes it."""
-    flt = s.filter
-    active: list[Chip] = [(theme.verdict_name(v), "verdicts", v, v) for v in flt.verdicts]
-    active += [(f"Flagged: {theme.verdict_name(v).lower()}", "kinds", v, v) for v in flt.kinds]
-    active += [(f"{words}{v}", field, v, "") for field, words in LISTED.items() for v in getattr(flt, field)]
-    if flt.state != "any":
-        active.append((theme.STATES.get(flt.state, flt.state), "state", None, ""))
-    if flt.pick:
-        active.append((PICKS[flt.pick].title, "pick", None, ""))
-    if flt.strict is not None:
-        active.append((sidebar.rate_words(flt.strict), "strict", None, ""))
-    if flt.pair:
-        active.append((f"{flt.pair[0]} → {flt.pair[1]}", "pair", None, ""))
-    if flt.text:
-        active.append((f"Text: “{flt.text}”", "text", None, ""))
-    active += [(words, field, None, "") for words, field in finder.chips_of(flt)]
-    if flt.duplicate_group is not None:
-        active.append((f"Duplicate group {flt.duplicate_group}", "duplicate_group", None, ""))
-    if flt.polygon:
-        active.append(("An area of the map", "polygon", None, ""))
-    for name, (low, high) in flt.scores.items():
-        span = f"≥ {low or 0:.2f}" if high is None else f"≤ {high:.2f}" if low is None else f"{low:.2f}–{high:.2f}"
-        active.append((f"{theme.verdict_name(name)} {span}", f"score:{name}", None, ""))
+    active: list[Chip] = [
+        (words, field, value, value if field in ("verdicts", "kinds") else "")
+        for words, field, value in filters.chips(s.filter)
+    ]
     if s.selection:
         active.append((_selection_name(s), "selection", None, ""))
     return active

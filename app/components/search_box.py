@@ -9,7 +9,7 @@ from typing import Any
 from winnow.app.components.assets import asset_path
 from winnow.app.components.html import render
 from winnow.app.session import state
-from winnow.core import MAX_WORDS, SEARCH, Filter
+from winnow.core import MAX_WORDS, Filter
 
 MATCH = "match"
 """The order of a search: the nearest first."""
@@ -80,14 +80,3 @@ def said(page: Any) -> str:
     """What a person must know about the search that is on, "" = nothing."""
     flt = page.filter
     return str(page.workspace.searcher.notice()) if flt.find or flt.without else ""
-
-
-def chips_of(flt: Filter) -> list[tuple[str, str]]:
-    """(words, field) of each part of a search, for the chips that take it away."""
-    words = {
-        "find": f"Nearest to “{flt.find}”",
-        "like": f"Similar to {flt.like}",
-        "file": "Similar to your file",
-        "without": f"Not “{flt.without}”",
-    }
-    return [(words[name], name) for name in SEARCH if getattr(flt, name)]

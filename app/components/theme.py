@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from winnow.core import STATES as FILTER_STATES
 from winnow.core import STYLES, VerdictStyle
 from winnow.core.types import Action
 
@@ -42,14 +43,8 @@ ACTIONS: dict[str, ActionStyle] = {
     )
 }
 
-STATES: dict[str, str] = {
-    "undecided": "Not decided yet",
-    "decided": "Decided",
-    "accept": "Kept as labelled",
-    "relabel": "Relabelled",
-    "exclude": "Excluded",
-    "disputed": "People disagree",
-}
+STATES: dict[str, str] = {state: words for state, words in FILTER_STATES.items() if state != "any"}
+"""What people decided about a sample, or did not → how it is called."""
 
 LIGHT: dict[str, str] = {
     "bg": "#FFFFFF",

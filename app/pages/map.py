@@ -5,6 +5,7 @@ from __future__ import annotations
 from winnow.app.components import theme
 from winnow.app.components.js_mount import mount_surface
 from winnow.app.components.page_frame import Page, page_frame
+from winnow.app.session.filters import browser_schema
 from winnow.core.types import ISSUE_KINDS
 
 
@@ -27,4 +28,5 @@ def colours(page: Page) -> list[list[str]]:
 def draw() -> None:
     """Draw the page."""
     page = page_frame("map", "Where do the problems lie?")
-    mount_surface("map", {**page.data(), "colours": colours(page), "modality": str(page.info.modality)}, key="w-map")
+    data = {"colours": colours(page), "filters": browser_schema(), "modality": str(page.info.modality)}
+    mount_surface("map", {**page.data(), **data}, key="w-map")

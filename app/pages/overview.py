@@ -11,7 +11,7 @@ from winnow.app.components.page_frame import Page, draw_body, page_frame
 from winnow.app.components.pair_quality import caption_table
 from winnow.app.components.sidebar import RECOGNISED
 from winnow.app.session import cache
-from winnow.app.session.filters import PROBLEMS
+from winnow.core.types import PROBLEMS
 
 GROUPS = 60
 """Classes, splits or sources that a table shows, the largest first."""

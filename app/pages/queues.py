@@ -13,9 +13,8 @@ from winnow.app.components.page_frame import Page, draw_body, page_frame
 from winnow.app.components.thumbnails import picture, rows_of
 from winnow.app.server.state import server_state
 from winnow.app.session import cache, state
-from winnow.app.session.filters import PROBLEMS
 from winnow.core import PICKS, USUAL_SECONDS, Filter
-from winnow.core.types import Kind
+from winnow.core.types import PROBLEMS, Kind
 
 ROWS = 12
 """Mix-ups and clusters that are listed, the largest first."""

@@ -6,7 +6,6 @@ workspace is named by a **key** (a digest of its path), never by a path from the
 
 from __future__ import annotations
 
-import getpass
 import hashlib
 import json
 import os
@@ -22,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from winnow.app.server.security import LOOPBACK
 from winnow.app.server.token_auth import TokenAuthenticator, parse_tokens
-from winnow.core import PREFIX, IdSet, NotAllowed, Right, Role, WinnowError, WorkspaceError
+from winnow.core import PREFIX, IdSet, NotAllowed, Right, Role, WinnowError, WorkspaceError, default_actor
 
 if TYPE_CHECKING:
     from winnow.core import Workspace
@@ -41,14 +40,6 @@ Opener = Callable[[Path, str], "Workspace"]
 def state_dir() -> Path:
     """The folder of the recent list and the secret: WINNOW_STATE, else ~/.winnow."""
     return Path(os.environ.get("WINNOW_STATE") or Path.home() / ".winnow")
-
-
-def default_actor() -> str:
-    """WINNOW_ACTOR, else the login name, else "you"."""
-    try:
-        return os.environ.get("WINNOW_ACTOR") or getpass.getuser()
-    except (OSError, KeyError, ImportError):  # a container whose user id has no name
-        return "you"
 
 
 def key_of(path: Path) -> str:

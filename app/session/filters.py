@@ -6,27 +6,44 @@ server under a handle (parameter ``selection``) and is resolved by :func:`with_i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from winnow.core import PROBLEMS as PROBLEM_KINDS
-from winnow.core import SEARCH, Filter, IdSet
-from winnow.core.types import Kind
+from winnow.core import FIELDS, Filter, IdSet
+from winnow.core.types import PROBLEMS, Kind
 
-LISTS = ("verdicts", "kinds", "classes", "suggested", "splits", "sources", "clusters")
+LISTS = frozenset(name for name, field in FIELDS.items() if field.many)
 """The fields of a filter that take several values."""
 
-SINGLE = ("state", "text", "polygon", "pair", "duplicate_group", "pick", "strict", *SEARCH)
-
-PROBLEMS = tuple(kind.value for kind in PROBLEM_KINDS)
-"""The verdicts that ask for a decision: the queue of somebody who asked for nothing else."""
+PARAMETERS = frozenset(FIELDS) - {"ids"}
+"""The fields of a filter that stand in a URL."""
 
 
 def is_filter(key: str) -> bool:
     """Whether a URL parameter is part of a filter."""
-    return key in LISTS or key in SINGLE or key.startswith("score.")
+    return key in PARAMETERS or any(field.prefix and key.startswith(field.prefix) for field in FIELDS.values())
+
+
+def browser_schema() -> dict[str, dict[str, str]]:
+    """The parameters of a filter for the browser: how each is worked out, and the colouring that it needs."""
+    found = {
+        field.prefix or name: {"how": field.how, "colour": field.colour, "none": "-1" if name == "clusters" else ""}
+        for name, field in FIELDS.items()
+    }
+    return found | {"selection": {"how": "server", "colour": "", "none": ""}}
+
+
+def chips(flt: Filter) -> Iterator[tuple[str, str, Any]]:
+    """What the chips of a filter say, what removing one resets, and the value that it takes out (None = all of it)."""
+    for field, value in flt.given:
+        if field.prefix:
+            yield from ((field.words(entry), f"score:{entry[0]}", None) for entry in value.items())
+        elif field.many:
+            yield from ((field.words(one), field.name, one) for one in value)
+        else:
+            yield field.words(value), field.name, None
 
 
 def from_pairs(pairs: Iterable[tuple[str, str]]) -> Filter:

@@ -64,7 +64,7 @@ def classes(
             print_result(rows, json_, "\n".join(lines) or "No class was changed.")
             return
         if verb == "undo":
-            event = editor.undo(names[0])
+            event = editor.undo(names[0], workspace.actor)
             data = {"event_id": event.event_id, "undoes": event.undoes}
             print_result(data, json_, f"Took back the change of {event.name!r}.")
             return
@@ -81,11 +81,13 @@ def classes(
             print_result({"count": preview.count, "says": preview.says}, json_, preview.says)
             return
         if ids is not None:
-            event = editor.split(names[0], names[1], ids, reason=reason)
+            event = editor.split(names[0], names[1], ids, actor=workspace.actor, reason=reason)
         elif verb == "delete":
-            event = editor.delete(names[0], reason=reason)
+            event = editor.delete(names[0], actor=workspace.actor, reason=reason)
         else:
-            event = (editor.merge if verb == "merge" else editor.rename)(names[0], names[1], reason=reason)
+            event = (editor.merge if verb == "merge" else editor.rename)(
+                names[0], names[1], actor=workspace.actor, reason=reason
+            )
     data = {field: getattr(event, field) for field in ("event_id", "event", "name", "target")}
     text = f"{preview.says}\nTake it back: winnow classes {ws} undo {event.event_id}"
     print_result({**data, "count": preview.count}, json_, text)

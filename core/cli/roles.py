@@ -24,8 +24,7 @@ def roles(
     json_: Json = False,
 ) -> None:
     """List who may do what, or give a role: viewer (looks, exports), reviewer (decides), owner (everything)."""
-    from ..review.roles import Roles
-    from ..workspace import default_actor
+    from ..review.roles import Roles, default_actor
 
     given, by = names or [], actor or default_actor()
     stored = Roles(existing_layout(ws).roles)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -26,14 +26,14 @@ from ..storage.artifacts import load_schema
 from ..storage.effective_labels import EffectiveLabels
 from ..storage.id_set import IdSet
 from ..types import ISSUE_KINDS, Int32, Int64, Kind
-from .filter import STATES, Filter
-from .lasso import Outline, combined
-from .polygon import PointIndex
+from .filter import Filter
+from .filter_schema import Span
+from .lasso import Outline, PointIndex, combined
 from .queues import pick_sql
 from .search import Search, SearchResult
-from .sql import BY_REGISTRY, Cursor, finite, literal, quote
+from .sql import BY_REGISTRY, EFFECTIVE_CLASS, Cursor, finite, literal, quote
 
-__all__ = ["STATES", "Counts", "Filter", "SampleQuery"]
+__all__ = ["Counts", "Filter", "SampleQuery"]
 
 TILE_TEXT = 500
 """Characters of a text that a tile carries."""
@@ -56,9 +56,6 @@ _PLACES = {"pick": ("picked", "a pick, such as pick=thirty"), "match": ("found",
 
 _SUSPICION = "greatest(v.noisy_label, v.ood, v.broken, CASE WHEN v.duplicate_of IS NULL THEN 0 ELSE v.duplicate END)"
 """Order: the likeliest problem of each sample; the keeper of a duplicate group is no duplicate."""
-
-_CLASS = "(CASE WHEN s.state = 'relabel' THEN s.label ELSE d.label END)"
-"""The effective label: of a relabel in force, else the given one; both by the class registry (see BY_REGISTRY)."""
 
 _FACETS = {
     "class": ("d", "label"),
@@ -153,24 +150,30 @@ class SampleQuery:
                 )
         self._schemas = {name: load_schema(path) for name, path in self._paths.items()}
         self._state, self._classes, self._learnt, self._find = state, classes, learnt, find
-        self._lock = threading.Lock()
+        self._lock, self._threads = threading.Lock(), threads
         self._scan = object()  # what rows of an IdSet belong to
+
+    @cached_property
+    def _connection(self) -> duckdb.DuckDBPyConnection:
         # No extension is ever downloaded; nothing is spilled into the current folder.
         config: dict[str, Any] = {
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
             "temp_directory": "",
         }
-        if threads is not None:
-            config["threads"] = threads
-        self._connection = duckdb.connect(":memory:", config=config)
+        if self._threads is not None:
+            config["threads"] = self._threads
+        connection = duckdb.connect(":memory:", config=config)
         for name, path in self._paths.items():
-            self._connection.execute(f"CREATE VIEW scanned_{name} AS SELECT * FROM read_parquet({literal(path)})")
-            self._connection.execute(f"CREATE VIEW {name} AS SELECT * FROM scanned_{name}")
+            connection.execute(f"CREATE VIEW scanned_{name} AS SELECT * FROM read_parquet({literal(path)})")
+            connection.execute(f"CREATE VIEW {name} AS SELECT * FROM scanned_{name}")
+        return connection
 
     def close(self) -> None:
-        """Let go of the files."""
-        self._connection.close()
+        """Close the connection. A thread that asks again, because it still holds this object, opens another."""
+        with self._lock:
+            if (connection := self.__dict__.pop("_connection", None)) is not None:
+                connection.close()
 
     # --- questions -----------------------------------------------------------------------------------------------
 
@@ -178,7 +181,7 @@ class SampleQuery:
         """How many match, and how they spread. One pass over the columns that the filter and the facets name."""
         where = self._where(filter or Filter())
         where.aliases |= {"v", "s"}
-        facets = {name: quote(alias, column) for name, (alias, column) in _FACETS.items()} | {"class": _CLASS}
+        facets = {name: quote(alias, column) for name, (alias, column) in _FACETS.items()} | {"class": EFFECTIVE_CLASS}
         sets = ", ".join(f"({column})" for column in facets.values())
         flags = ", ".join(f"count(*) FILTER (WHERE {quote('v', f'{k.value}_flag')})" for k in ISSUE_KINDS)
         sql = (
@@ -310,12 +313,6 @@ class SampleQuery:
             counts[code[given], code[suggested]] = count
         return pd.DataFrame(counts, index=pd.Index(names, name="given"), columns=pd.Index(names, name="suggested"))
 
-    def inside(self, polygons: Sequence[Sequence[Sequence[float]]], filter: Filter | None = None) -> list[str]:
-        """Ids, in order of row, of the matching samples within any of the polygons (map coordinates), over all
-        points whether drawn or not.
-        """
-        return self.outlined([("add", polygon) for polygon in polygons], filter)[:]
-
     # --- how -----------------------------------------------------------------------------------------------------
 
     @cached_property
@@ -388,54 +385,22 @@ class SampleQuery:
         return " OR ".join(clauses) or "true"
 
     def _where(self, f: Filter) -> _Where:
+        """The condition of a filter. A search and then a pick choose among what matches everything else."""
         where = _Where()
-        strict = f.strict is not None
-        for wanted in (f.verdicts, f.kinds):
-            if f.strict is not None and wanted:
-                where.add("v", self._strict(wanted, f.strict))
-        for alias, column, names in (
-            ("v", "verdict", () if strict else f.verdicts),
-            ("v", "suggested_label", f.suggested),
-            ("d", "split", f.splits),
-            ("d", "source", f.sources),
-        ):
-            if names:
-                where.add(alias, f"coalesce({quote(alias, column)}, '') IN (SELECT unnest(?))", list(names))
-        if f.classes:
-            where.add("s", f"coalesce({_CLASS}, '') IN (SELECT unnest(?))", list(f.classes))
-        if f.kinds and not strict:
-            where.add("v", " OR ".join(quote("v", f"{kind}_flag") for kind in f.kinds))
-        if f.clusters:
-            where.add("v", "v.cluster IN (SELECT unnest(?))", list(f.clusters))
-        if f.pair:
-            where.add("v", "coalesce(d.label, '') = ? AND coalesce(v.suggested_label, '') = ?", *f.pair)
-        if f.duplicate_group is not None:
-            where.add("v", "v.duplicate_group = ?", f.duplicate_group)
-        if f.state == "undecided":
-            where.add("s", "s.state IS NULL")
-        elif f.state == "decided":
-            where.add("s", "s.state IS NOT NULL")
-        elif f.state != "any":
-            where.add("s", "s.state = ?", f.state)
-        for name, (low, high) in f.scores.items():
-            alias, score = self._column(self._scores, name, "score")
-            where.add(alias, f"{score} IS NOT NULL")
-            if low is not None:
-                where.add(alias, f"{score} >= ?", low)
-            if high is not None:
-                where.add(alias, f"{score} <= ?", high)
-        if f.text:
-            self._add_text(where, f.text)
-        if f.ids is not None:
-            ids = IdSet.of(f.ids)
-            rows = ids.rows(self._scan)
-            key, column = ("sample_id", ids.column) if rows is None else ("row", pa.array(rows))
-            where.views["wanted"] = pa.table({key: column})
-            where.add("d", f"d.{key} IN (SELECT {key} FROM wanted)")
-        if f.polygon is not None:
-            rows = np.flatnonzero(self._points.inside(f.polygon)).astype(np.int32)
-            where.views["lassoed"] = pa.table({"row": rows})
-            where.add("d", "d.row IN (SELECT row FROM lassoed)")
+        looked_up: dict[str, Callable[[_Where, Any], None]] = {
+            "scores": self._add_scores,
+            "text": self._add_text,
+            "ids": self._add_ids,
+            "polygon": self._add_polygon,
+        }
+        for spec, value in f.given:
+            if f.strict is not None and spec.name in ("verdicts", "kinds"):
+                where.add("v", self._strict(value, f.strict))
+            elif spec.condition is not None:
+                alias, sql, values = spec.condition(value)
+                where.add(alias, sql, *values)
+            elif spec.name in looked_up:
+                looked_up[spec.name](where, value)
         if f.searching:
             where.views["found"] = self._found(Search(f.find, f.like, f.file, f.without), where)
             where.add("d", "d.row IN (SELECT row FROM found)")
@@ -443,6 +408,27 @@ class SampleQuery:
             where.views["picked"] = self._picked(f.pick, where)
             where.add("d", "d.row IN (SELECT row FROM picked)")
         return where
+
+    def _add_scores(self, where: _Where, scores: Mapping[str, Span]) -> None:
+        for name, (low, high) in scores.items():
+            alias, score = self._column(self._scores, name, "score")
+            where.add(alias, f"{score} IS NOT NULL")
+            if low is not None:
+                where.add(alias, f"{score} >= ?", low)
+            if high is not None:
+                where.add(alias, f"{score} <= ?", high)
+
+    def _add_ids(self, where: _Where, ids: IdSet | Sequence[str]) -> None:
+        wanted = IdSet.of(ids)
+        rows = wanted.rows(self._scan)
+        key, column = ("sample_id", wanted.column) if rows is None else ("row", pa.array(rows))
+        where.views["wanted"] = pa.table({key: column})
+        where.add("d", f"d.{key} IN (SELECT {key} FROM wanted)")
+
+    def _add_polygon(self, where: _Where, polygon: Sequence[Sequence[float]]) -> None:
+        rows = np.flatnonzero(self._points.inside(polygon)).astype(np.int32)
+        where.views["lassoed"] = pa.table({"row": rows})
+        where.add("d", "d.row IN (SELECT row FROM lassoed)")
 
     def _found(self, search: Search, where: _Where) -> pa.Table:
         """(row, place, score) of what a search finds among the samples that match so far."""
@@ -492,7 +478,7 @@ class SampleQuery:
         if by not in _GROUPS:
             raise QueryError(f"Samples cannot be grouped by {by!r}. There are: {choices(_GROUPS)}.")
         if by == "label":
-            return "s", _CLASS
+            return "s", EFFECTIVE_CLASS
         alias, column, none = _GROUPS[by]
         return alias, f"nullif({quote(alias, column)}, {none})"
 
@@ -527,27 +513,26 @@ class SampleQuery:
     @contextlib.contextmanager
     def _ask(self, where: _Where) -> Iterator[Cursor]:
         """A cursor of its own, with this question's views. Raises WorkspaceError for damaged files."""
-        with self._lock:
-            cursor = self._connection.cursor()
         try:
-            for name, table in where.views.items():
-                cursor.register(name, table)
-            cursor.register("decided", self._state() if self._state is not None else _NOTHING_DECIDED)
-            if self._classes is not None and (now := self._classes.renames()):
-                names = pa.array([*now], pa.string()), pa.array([*now.values()], pa.string())
-                cursor.register("class_now", pa.table([*names], names=["name", "now"]))
-                same = np.flatnonzero(self._classes.suggestion_merged()).astype(np.int32)
-                cursor.register("one_class", pa.table({"row": same}))
-                for view in BY_REGISTRY:
-                    cursor.execute(view)
-            yield Cursor(cursor)
+            with self._lock:
+                opened = self._connection.cursor()
+            with contextlib.closing(opened) as cursor:
+                for name, table in where.views.items():
+                    cursor.register(name, table)
+                cursor.register("decided", self._state() if self._state is not None else _NOTHING_DECIDED)
+                if self._classes is not None and (renames := self._classes.renames()):
+                    names = pa.array([*renames], pa.string()), pa.array([*renames.values()], pa.string())
+                    cursor.register("class_now", pa.table([*names], names=["name", "now"]))
+                    merged = np.flatnonzero(self._classes.suggestion_merged()).astype(np.int32)
+                    cursor.register("one_class", pa.table({"row": merged}))
+                    for view in BY_REGISTRY:
+                        cursor.execute(view)
+                yield Cursor(cursor)
         except (duckdb.IOException, duckdb.InvalidInputException) as error:
             why = str(error).splitlines()[0]
             raise WorkspaceError(
                 f"A table of the workspace cannot be read ({why}). Run the scan again: it rebuilds what is damaged."
             ) from error
-        finally:
-            cursor.close()
 
     def _tiles(self, ask: Cursor, numbers: list[int], sorted_by: str) -> list[dict[str, Any]]:
         """The tiles of these rows, in this order."""

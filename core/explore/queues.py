@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 
 from ..errors import QueryError, choices
-from ..types import ISSUE_KINDS, Decision, Float32, Kind
+from ..types import ISSUE_KINDS, PROBLEMS, Decision, Float32, Kind
 
 CLICKS = 30
 """Decisions in the pick "thirty"."""
@@ -33,9 +33,6 @@ USUAL_SECONDS = 3.0
 
 _PAUSE = 30.0
 _ENOUGH = 12
-
-PROBLEMS = (Kind.NOISY_LABEL, Kind.OOD, Kind.DUPLICATE, Kind.BROKEN)
-"""Verdicts that ask for a decision."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,9 @@ def literal(path: Path) -> str:
     return "'" + plain.replace("'", "''") + "'"
 
 
+EFFECTIVE_CLASS = "(CASE WHEN s.state = 'relabel' THEN s.label ELSE d.label END)"
+"""The effective label: of a relabel in force, else the given one; both by the class registry (see BY_REGISTRY)."""
+
 BY_REGISTRY = (
     """
     CREATE TEMP VIEW dataset AS
@@ -59,7 +62,8 @@ BY_REGISTRY = (
     f"""
     CREATE TEMP VIEW verdicts AS
     SELECT v.* REPLACE (
-        CASE WHEN e.row IS NOT NULL THEN NULL WHEN c.name IS NULL THEN v.suggested_label ELSE c.now END AS suggested_label,
+        CASE WHEN e.row IS NOT NULL THEN NULL WHEN c.name IS NULL THEN v.suggested_label ELSE c.now END
+            AS suggested_label,
         CASE WHEN e.row IS NOT NULL THEN 0::FLOAT ELSE v.noisy_label END AS noisy_label,
         v.noisy_label_flag AND e.row IS NULL AS noisy_label_flag,
         CASE WHEN e.row IS NULL OR v.verdict <> 'noisy_label' THEN v.verdict

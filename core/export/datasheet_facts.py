@@ -10,7 +10,7 @@ from typing import Protocol
 from ..explore.filter import Filter
 from ..explore.query import Counts
 from ..explore.results import WorkspaceInfo
-from ..review.saved_selections import Selections
+from ..review.saved_selections import SavedSelections
 from ..storage.artifacts import utc_seconds
 from ..subsets.evaluation import HoldoutGuard
 from ..subsets.methods import SELECTORS
@@ -33,7 +33,7 @@ class DatasheetSource(Protocol):
     @property
     def subsets(self) -> SubsetSelector: ...
     @property
-    def saved_selections(self) -> Selections: ...
+    def saved_selections(self) -> SavedSelections: ...
 
 
 def facts_of(ws: DatasheetSource) -> DatasheetFacts:

@@ -88,12 +88,10 @@ class Annotators:
     scan
         The scan and its log.
     record
-        Records decisions, as ``Workspace.record`` does.
+        Records decisions: see :meth:`winnow.core.review.recorder.DecisionRecorder.record`.
     """
 
-    def __init__(
-        self, scan: ScanContext, record: Callable[[list[dict[str, Any]], str | None], list[dict[str, Any]]]
-    ) -> None:
+    def __init__(self, scan: ScanContext, record: Callable[[list[dict[str, Any]], str], list[dict[str, Any]]]) -> None:
         self._store, self._view, self._row_of = scan.store, scan.labels, scan.row_of
         self._names, self._files, self._record = scan.class_names, scan.files, record
         self._lock = threading.Lock()
@@ -110,14 +108,36 @@ class Annotators:
     def settle(
         self,
         sample_ids: Sequence[str],
-        actor: str | None = None,
+        actor: str,
         answer: Answer | None = None,
         batch_id: str | None = None,
     ) -> list[dict[str, Any]]:
-        """Settle disputes by a decision of ``actor`` each, as one batch: by ``answer``, or None = each by its consensus.
+        """Settle disputes, each by a decision of ``actor``, as one batch.
 
-        The others' decisions stay in force and in the log; a sample is disputed again when one of them decides anew.
-        Answers as ``Workspace.record``. Raises DecisionError for a sample that is not disputed or has no consensus.
+        The others' decisions stay in force and in the log; a sample is disputed again when one of them decides again.
+
+        Parameters
+        ----------
+        sample_ids
+            The disputed samples.
+        actor
+            Who decides.
+        answer
+            The decision, None = each sample's consensus.
+        batch_id
+            Of the batch, None = a new one.
+
+        Returns
+        -------
+        list of dict
+            As :meth:`winnow.core.review.recorder.DecisionRecorder.record`.
+
+        Raises
+        ------
+        DecisionError
+            A sample is not disputed, or has no consensus.
+        NotAllowed
+            The actor is no reviewer.
         """
         open_ = {d.sample_id: d for d in self.report().disputes}
         batch = batch_id or uuid.uuid4().hex
@@ -128,7 +148,8 @@ class Annotators:
                 raise DecisionError(f"Nobody disagrees about {sample_id!r} any more. Look again: the list has changed.")
             if answer is None and dispute.consensus is None:
                 raise DecisionError(
-                    f"There is no consensus about {sample_id!r}: fewer than two people gave it a label. Decide it yourself."
+                    f"There is no consensus about {sample_id!r}: fewer than two people gave it a label. "
+                    "Decide it yourself."
                 )
             action, label = answer or (Action.RELABEL.value, dispute.consensus)
             if label is not None and label == self._view.given()[self._row_of[sample_id]]:

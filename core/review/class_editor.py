@@ -1,8 +1,9 @@
-"""Changing classes: merge, rename, split off, delete, and taking each back. Every change is an event in the log.
+"""Changing classes: merge, rename, split off, delete, and undo of each. Every change is an event in the log.
 
-Nothing is written over: given labels and earlier decisions stay as they are, and mean another class from then on (see
-:mod:`.store.classes`). A deleted class leaves its samples in the dataset **without a label**, where they wait for a new
-one, as annotation tools do; who wants them out of the export excludes them, which is a decision about samples.
+Nothing is overwritten: given labels and earlier decisions stay as they are, and mean another class from then on (see
+:mod:`winnow.core.storage.decision_log.class_registry`). A deleted class leaves its samples in the dataset **without a
+label**, where they wait for a new one, as annotation tools do. To leave them out of the export, exclude them: that is a
+decision about samples.
 """
 
 from __future__ import annotations
@@ -10,19 +11,31 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from ..errors import DecisionError
 from ..explore.filter import Filter
 from ..explore.query import SampleQuery
 from ..storage.decision_log.store import ClassEvent, DecisionRequest, DecisionStore
 from ..types import Action, Decision
+from .roles import Right, Roles
 
 
 @dataclass(frozen=True)
 class ClassChange:
-    """A change that could be made. ``count``: samples that would have another label. ``says``: what would happen, in one
-    sentence that names the count. ``button``: the same as a command.
+    """A change that could be made.
+
+    Attributes
+    ----------
+    event
+        "merge", "rename", "split" or "delete".
+    name, target
+        The class, and the class that its samples would have (None = none).
+    count
+        Samples that would have another label.
+    says
+        What would happen, in one sentence that names the count.
+    button
+        The same as a command.
     """
 
     event: str
@@ -36,30 +49,25 @@ class ClassChange:
 class ClassEditor:
     """The classes of one workspace.
 
+    Every change names its ``actor``. It raises NotAllowed where they are no owner, and a DecisionError that names the
+    value, the rule and the choices where it makes no sense. A change that is repeated with the same ``event_id`` changes
+    nothing more.
+
     Parameters
     ----------
-    store, query
+    store, query, roles
         Of the workspace.
     given
-        Gives the dataset's class names.
-    actor
-        Gives who decides by default.
-    allow
-        Raises NotAllowed where a person may not change classes.
+        Returns the dataset's class names.
     """
 
     def __init__(
-        self,
-        store: DecisionStore,
-        query: SampleQuery,
-        given: Callable[[], Sequence[str]],
-        actor: Callable[[], str],
-        allow: Callable[[str], object],
+        self, store: DecisionStore, query: SampleQuery, roles: Roles, given: Callable[[], Sequence[str]]
     ) -> None:
-        self._store, self._query, self._given, self._actor, self._allow = store, query, given, actor, allow
+        self._store, self._query, self._roles, self._given = store, query, roles, given
 
     def classes(self) -> dict[str, int]:
-        """Every class with the number of its samples (effective labels), in the dataset's order, then as people made them."""
+        """Every class with the number of its samples: effective labels, the dataset's classes before people's own."""
         sizes = self._query.counts().by_class
         return {name: sizes.get(name, 0) for name in self._store.classes(self._given())}
 
@@ -68,18 +76,18 @@ class ClassEditor:
         return self._query.counts(Filter(classes=(name,))).matching
 
     def members(self, name: str, within: Filter | None = None) -> list[str]:
-        """Ids of the samples of a class within a filter that can be split off: excluded and disputed ones are left out."""
-        found: list[str] = []
+        """Ids of a class's samples within a filter that can be split off: not those excluded or disputed."""
+        ids: list[str] = []
         for state in ("undecided", "accept", "relabel"):
             wanted = within or Filter()
             if wanted.state in ("any", "decided", state) and not (wanted.state == "decided" and state == "undecided"):
-                found += self._query.ids(replace(wanted, classes=(name,), state=state))
-        return found
+                ids += self._query.ids(replace(wanted, classes=(name,), state=state))
+        return ids
 
     def clusters(self, name: str) -> dict[int, int]:
         """Cluster → how many samples of a class it holds, the largest first; −1 (in none) is left out."""
-        found = self._query.counts(Filter(classes=(name,))).by_cluster
-        return {cluster: n for cluster, n in found.items() if cluster != -1}
+        sizes = self._query.counts(Filter(classes=(name,))).by_cluster
+        return {cluster: n for cluster, n in sizes.items() if cluster != -1}
 
     def preview(self, event: str, name: str, target: str | None = None, count: int | None = None) -> ClassChange:
         """What a change would do, in words. ``count``: for "split", how many samples. Nothing is recorded."""
@@ -100,74 +108,83 @@ class ClassEditor:
                 f"Split {samples} off {name} as {target}",
             ),
             "delete": (
-                f"{samples} of “{name}” stay in the dataset without a label and wait for a new one. To leave samples out of "
-                f"the export, exclude them instead. “{name}” can no longer be chosen.",
+                f"{samples} of “{name}” stay in the dataset without a label and wait for a new one. To leave samples out "
+                f"of the export, exclude them instead. “{name}” can no longer be chosen.",
                 f"Delete {name} and leave {samples} without a label",
             ),
         }[event]
         return ClassChange(event, name, target, n, says, button)
 
-    # --- changes: each is refused with a DecisionError that names value, rule and choices ------------------------------
+    # --- changes -----------------------------------------------------------------------------------------------------
 
-    def merge(self, name: str, into: str, **who: Any) -> ClassEvent:
-        """Make all samples of a class samples of another one. ``who``: actor, reason, event_id."""
-        return self._change("merge", name, into, **who)
+    def merge(
+        self, name: str, into: str, *, actor: str, reason: str | None = None, event_id: str | None = None
+    ) -> ClassEvent:
+        """Make all samples of a class samples of another one."""
+        return self._change("merge", name, into, actor, reason, event_id)
 
-    def rename(self, name: str, to: str, **who: Any) -> ClassEvent:
-        """Call a class by a name that nobody has used. ``who``: actor, reason, event_id."""
-        return self._change("rename", name, to.strip(), **who)
+    def rename(
+        self, name: str, to: str, *, actor: str, reason: str | None = None, event_id: str | None = None
+    ) -> ClassEvent:
+        """Give a class a name that nobody has used."""
+        return self._change("rename", name, to.strip(), actor, reason, event_id)
 
-    def delete(self, name: str, **who: Any) -> ClassEvent:
-        """Take a class away: its samples stay, without a label. ``who``: actor, reason, event_id."""
-        return self._change("delete", name, None, **who)
+    def delete(self, name: str, *, actor: str, reason: str | None = None, event_id: str | None = None) -> ClassEvent:
+        """Remove a class: its samples stay, without a label."""
+        return self._change("delete", name, None, actor, reason, event_id)
 
-    def split(self, name: str, to: str, ids: Sequence[str], **who: Any) -> ClassEvent:
-        """Make these samples of a class a new class: a relabel for each, and the event, together. What others decided
-        about these samples so far, the name of the old class, is spoken for: the split makes nobody disagree.
+    def split(
+        self,
+        name: str,
+        to: str,
+        ids: Sequence[str],
+        *,
+        actor: str,
+        reason: str | None = None,
+        event_id: str | None = None,
+    ) -> ClassEvent:
+        """Make these samples of a class a new class: a relabel for each and the event, in one transaction.
 
-        Parameters
-        ----------
-        who
-            Actor, reason, event_id. Raises DecisionError where an id is not of that class.
+        The relabels settle what others have decided about these samples, so that the split causes no disagreement.
+
+        Raises
+        ------
+        DecisionError
+            No ids, or an id that is not of that class.
+        NotAllowed
+            The actor is no owner.
         """
         to = to.strip()
         if not ids:
             raise DecisionError(f"No sample of {name!r} is to be split off. Choose a cluster, a selection or a filter.")
-        event_id = str(who.get("event_id") or uuid.uuid4().hex)
-        actor = str(who.get("actor") or self._actor())
-        self._allow(actor)
-        done = next((e for e in self._store.class_events() if e.event_id == event_id), None)
-        if done is None:
+        event_id = str(event_id or uuid.uuid4().hex)
+        self._roles.require(actor, Right.CLASSES)
+        if not self._is_done(event_id):
             foreign = set(ids) - set(self._query.ids(Filter(classes=(name,), ids=tuple(ids))))
             if foreign:
                 raise DecisionError(
                     f"{len(foreign):,} of these samples are not of the class {name!r}, as {min(foreign)!r}. Look again."
                 )
-        said = self._store.current(ids)
+        current = self._store.current(ids)
         requests = [
             DecisionRequest(
-                i,
+                sample_id,
                 Action.RELABEL,
                 actor,
                 label=to,
                 decision_id=f"{event_id}:{k}",
                 batch_id=event_id,
-                reason=who.get("reason"),
-                evidence={"settles": others} if (others := _others(said.get(i, {}), actor)) else {},
+                reason=reason,
+                evidence={"settles": others} if (others := _others(current.get(sample_id, {}), actor)) else {},
             )
-            for k, i in enumerate(ids)
+            for k, sample_id in enumerate(ids)
         ]
-        return self._change("split", name, to, split=requests, **{**who, "event_id": event_id, "actor": actor})
+        return self._change("split", name, to, actor, reason, event_id, requests)
 
-    def undo(self, event_id: str, actor: str | None = None, undo_id: str | None = None) -> ClassEvent:
-        """Take back a change, whoever made it. Refused where later changes build on it."""
-        self._allow(actor or self._actor())
-        return self._store.undo_class(event_id, actor or self._actor(), undo_id)
-
-    def last(self) -> ClassEvent | None:
-        """The latest change in force that can be taken back; None where there is none."""
-        events = [e for e in self._store.registry().events if e.event != "add"]
-        return events[-1] if events else None
+    def undo(self, event_id: str, actor: str, undo_id: str | None = None) -> ClassEvent:
+        """Undo a change, whoever made it. Refused where later changes build on it."""
+        self._roles.require(actor, Right.CLASSES)
+        return self._store.undo_class(event_id, actor, undo_id)
 
     def events(self) -> list[ClassEvent]:
         """Every row about classes, in order, undos included."""
@@ -182,18 +199,17 @@ class ClassEditor:
         event: str,
         name: str,
         target: str | None,
-        *,
-        actor: str | None = None,
-        reason: str | None = None,
-        event_id: str | None = None,
+        actor: str,
+        reason: str | None,
+        event_id: str | None,
         split: Sequence[DecisionRequest] = (),
     ) -> ClassEvent:
-        self._allow(actor or self._actor())
-        detail = None if split or (event_id and self._seen(event_id)) else {"count": self.size(name)}
+        self._roles.require(actor, Right.CLASSES)
+        detail = None if split or (event_id and self._is_done(event_id)) else {"count": self.size(name)}
         return self._store.change_class(
             event,
             name,
-            actor or self._actor(),
+            actor,
             target=target,
             reason=reason,
             event_id=event_id,
@@ -202,10 +218,10 @@ class ClassEditor:
             detail=detail,
         )
 
-    def _seen(self, event_id: str) -> bool:
+    def _is_done(self, event_id: str) -> bool:
         return any(e.event_id == event_id for e in self._store.class_events())
 
 
-def _others(said: Mapping[str, Decision], actor: str) -> list[str]:
-    """Ids of what other people say."""
-    return [d.decision_id for who, d in said.items() if who != actor]
+def _others(decisions: Mapping[str, Decision], actor: str) -> list[str]:
+    """Ids of other people's decisions."""
+    return [d.decision_id for person, d in decisions.items() if person != actor]

@@ -1,12 +1,13 @@
-"""The log of a workspace for people: page through it, take back what matches, and write it to a file."""
+"""The log of a workspace for people: page through it, and undo what matches."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from ..storage.decision_log.store import CLASS_CHANGES, ClassEvent, DecisionStore
 from ..types import Decision
+from .roles import Right, Roles
 
 __all__ = ["CLASS_CHANGES", "FIELDS", "ClassEvent", "DecisionHistory", "as_row"]
 
@@ -25,22 +26,24 @@ FIELDS = (
     "class",
     "target",
 )
-"""Columns of a written log. ``place``: the row of the decision log, or, for a change of classes, the one that it followed.
-``what``: the action, or "class " and the event. ``id``: of the decision or event."""
-
-_AT_ONCE = 10_000
+"""Columns of a written log. ``place``: the row of the decision log, or, for a change of classes, the one that it
+followed. ``what``: the action, or "class " and the event. ``id``: of the decision or event."""
 
 
 class DecisionHistory:
-    """Questions to the log and what may be taken back. ``actor``: gives who asks by default; ``allow`` raises NotAllowed
-    where a person may not decide.
+    """Queries of the log, and undo of what they find.
 
-    Filters of all questions: ``actor``, ``action`` (an action, or "classes" for changes of classes alone), ``since`` ≤ at <
-    ``until`` (times, or texts in ISO 8601).
+    All queries take the same conditions: ``actor``, ``action`` (an action, or "classes" for changes of classes alone),
+    ``since`` ≤ at < ``until`` (times, or texts in ISO 8601).
+
+    Parameters
+    ----------
+    store, roles
+        Of the workspace.
     """
 
-    def __init__(self, store: DecisionStore, actor: Callable[[], str], allow: Callable[[str], object]) -> None:
-        self._store, self._actor, self._allow = store, actor, allow
+    def __init__(self, store: DecisionStore, roles: Roles) -> None:
+        self._store, self._roles = store, roles
 
     def page(self, limit: int = 100, offset: int = 0, steps: bool = False, **where: Any) -> list[Decision | ClassEvent]:
         """Decisions and changes of classes, the latest first. ``steps``: one row, the last, for each bulk verdict."""
@@ -58,26 +61,34 @@ class DecisionHistory:
         """(person, batch_id) → how many of that bulk verdict's decisions are in force."""
         return self._store.batches_in_force(batches)
 
-    def revertible(self, actor: str | None = None, **where: Any) -> list[str]:
-        """Ids of this person's decisions in force that match, the oldest first. Nobody takes back what others decided."""
-        who = actor or self._actor()
-        if where.pop("by", who) not in ("", who) or where.get("action") == "classes":
+    def revertible(self, actor: str, **where: Any) -> list[str]:
+        """Ids of this person's decisions in force that match, the oldest first. Nobody undoes what others decided."""
+        if where.pop("by", actor) not in ("", actor) or where.get("action") == "classes":
             return []
-        return [d.decision_id for d in self._store.matching(who, **where)]
+        return [d.decision_id for d in self._store.matching(actor, **where)]
 
     def revert(
         self,
         decision_ids: Iterable[str] = (),
         batch_ids: Iterable[str] = (),
-        actor: str | None = None,
+        *,
+        actor: str,
         undo_id: str | None = None,
     ) -> list[Decision]:
-        """Take back these decisions and bulk verdicts, as far as they are this person's and in force, in one step.
+        """Undo these decisions and bulk verdicts, as far as they are this person's and in force, in one step.
 
-        Returns the UNDO rows; a call that is repeated with the same ``undo_id`` takes nothing more back.
+        Returns
+        -------
+        list of Decision
+            The UNDO rows. A call that is repeated with the same ``undo_id`` undoes nothing more.
+
+        Raises
+        ------
+        NotAllowed
+            The actor is no reviewer.
         """
-        self._allow(actor or self._actor())
-        return self._store.revert(actor or self._actor(), decision_ids, batch_ids, undo_id)
+        self._roles.require(actor, Right.DECIDE)
+        return self._store.revert(actor, decision_ids, batch_ids, undo_id)
 
 
 def as_row(item: Decision | ClassEvent) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Where decisions come in: from words to rows of the log, with what the scan said of each sample kept beside them."""
+"""Recording decisions: each is checked, and written to the log with what the scan said about the sample."""
 
 from __future__ import annotations
 
@@ -16,61 +16,102 @@ from ..storage.decision_log.store import DecisionRequest
 from ..storage.gc_pause import gc_paused
 from ..storage.scan_context import ScanContext
 from ..types import Action, Decision
+from .roles import Right, Roles
 
 
 class DecisionRecorder:
-    """Makes decisions of one scan.
+    """Records decisions about the samples of one scan.
 
     Parameters
     ----------
     scan
         The scan that the decisions are about, and its log.
+    roles
+        Of the workspace.
     """
 
-    def __init__(self, scan: ScanContext) -> None:
+    def __init__(self, scan: ScanContext, roles: Roles) -> None:
+        self._roles = roles
         self._store, self._row, self._given, self._generation = scan.store, scan.row, scan.class_names, scan.generation
-        self._said = load_table(scan.layout.verdicts, columns=["verdict", "confidence", "suggested_label"])
+        self._verdicts = load_table(scan.layout.verdicts, columns=["verdict", "confidence", "suggested_label"])
         self._lock = threading.Lock()
 
     @gc_paused()
     def append(self, items: Sequence[dict[str, Any]], actor: str) -> list[Decision]:
-        """Record decisions in order, all or none. Items: see :meth:`record`. Raises DecisionError or QueryError."""
-        seen = self._evidence([self._row(str(item["sample_id"])) for item in items])
+        """Record decisions in order, all or none.
+
+        Parameters
+        ----------
+        items
+            See :meth:`record`.
+        actor
+            Who decides.
+
+        Raises
+        ------
+        DecisionError
+            An unknown action, a relabel without a label, or a label that was deleted.
+        QueryError
+            An unknown sample.
+        NotAllowed
+            The actor is no reviewer.
+        """
+        self._roles.require(actor, Right.DECIDE)
+        scanned = self._evidence([self._row(str(item["sample_id"])) for item in items])
         with self._lock:
             registry = self._store.registry()
-            requests = [self._request(item, actor, said, registry) for item, said in zip(items, seen, strict=True)]
+            requests = [self._request(*pair, actor, registry) for pair in zip(items, scanned, strict=True)]
             return self._store.append(requests, self._given)
 
     def record(self, items: Sequence[dict[str, Any]], actor: str) -> list[dict[str, Any]]:
-        """Record decisions in order; a bad one is answered with its error and does not cost the others.
+        """Record decisions in order; a bad one is answered with its error, and the others are recorded.
 
-        Each item: sample_id, action, and if there are: label, decision_id, supersedes, reason, batch_id, and settles
-        (true = this speaks for what others decided about the sample so far).
+        Parameters
+        ----------
+        items
+            Each: sample_id, action, and optionally label, decision_id, supersedes, reason, batch_id, and settles
+            (true = this settles what others decided about the sample so far).
+        actor
+            Who decides.
+
+        Returns
+        -------
+        list of dict
+            For each item ``ok``, and the decision or the ``error``.
+
+        Raises
+        ------
+        NotAllowed
+            The actor is no reviewer.
         """
+        self._roles.require(actor, Right.DECIDE)
         answers: list[dict[str, Any]] = []
         requests: list[DecisionRequest] = []
         with self._lock:
             registry = self._store.registry()
             for item in items:
                 try:
-                    said = self._evidence([self._row(str(item.get("sample_id")))])[0]
-                    requests.append(self._request(item, actor, said, registry))
+                    scanned = self._evidence([self._row(str(item.get("sample_id")))])[0]
+                    requests.append(self._request(item, scanned, actor, registry))
                     answers.append({})
                 except (DecisionError, QueryError) as error:
                     answers.append(_refused(item, error))
-            made = iter(self._store.append_each(requests, self._given))
+            outcomes = iter(self._store.append_each(requests, self._given))
         for i, item in enumerate(items):
             if not answers[i]:
-                done = next(made)
-                answers[i] = _refused(item, done) if isinstance(done, DecisionError) else {"ok": True, **as_json(done)}
+                outcome = next(outcomes)
+                if isinstance(outcome, DecisionError):
+                    answers[i] = _refused(item, outcome)
+                else:
+                    answers[i] = {"ok": True, **as_json(outcome)}
         return answers
 
     def _evidence(self, rows: Sequence[int]) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self._said.take(pa.array(rows, pa.int64())).to_pylist()
-        return found
+        evidence: list[dict[str, Any]] = self._verdicts.take(pa.array(rows, pa.int64())).to_pylist()
+        return evidence
 
     def _request(
-        self, item: dict[str, Any], actor: str, seen: dict[str, Any], registry: ClassRegistry
+        self, item: dict[str, Any], scanned: dict[str, Any], actor: str, registry: ClassRegistry
     ) -> DecisionRequest:
         sample_id = str(item["sample_id"])
         try:
@@ -81,22 +122,22 @@ class DecisionRecorder:
             raise DecisionError("Undo is a verb of its own: call undo().")
         label = (item.get("label") or "").strip() or None
         if action is Action.RELABEL and label is None:
-            there = choices(self._store.classes(self._given))
-            raise DecisionError(f"Relabelling {sample_id!r} needs a label. There are: {there}.")
+            classes = choices(self._store.classes(self._given))
+            raise DecisionError(f"Relabelling {sample_id!r} needs a label. There are: {classes}.")
         if action is Action.RELABEL and label in registry.renames and registry.resolve(label) is None:
-            there = choices(self._store.classes(self._given))
+            classes = choices(self._store.classes(self._given))
             raise DecisionError(
-                f"The class {label!r} was deleted, so {sample_id!r} cannot have it. There are: {there}."
+                f"The class {label!r} was deleted, so {sample_id!r} cannot have it. There are: {classes}."
             )
         evidence = {
-            "verdict": seen["verdict"],
-            "confidence": round(float(seen["confidence"]), 4),
-            "suggested": seen["suggested_label"],
+            "verdict": scanned["verdict"],
+            "confidence": round(float(scanned["confidence"]), 4),
+            "suggested": scanned["suggested_label"],
             "generation": self._generation,
         }
         if item.get("settles"):
             others = self._store.current([sample_id]).get(sample_id, {})
-            evidence["settles"] = [d.decision_id for who, d in others.items() if who != actor]
+            evidence["settles"] = [d.decision_id for person, d in others.items() if person != actor]
         extra = {"supersedes": item["supersedes"]} if "supersedes" in item else {}
         return DecisionRequest(
             sample_id=sample_id,

@@ -7,14 +7,16 @@
 | change classes, take back another person's change of them | | | yes |
 | scan again, give roles | | | yes |
 
-Without the file everybody is owner: a workspace of one's own needs no roles. ``none`` as the default leaves in only the
-people who are named. A file that cannot be read lets nobody do anything. Names are compared without case and outer space,
-so that nobody passes for "Ada" as "ada". The rights hold for whoever comes through Winnow; who can write the workspace's
-files can do anything, as with any file.
+Without the file everybody is owner: a workspace of one's own needs no roles. With ``none`` as the default role, only
+people who are named are let in. Where the file cannot be read, nobody may do anything. Names are compared without case
+and outer space, so that "ada" cannot pass for "Ada". The rights hold for all access through Winnow; they do not protect
+the files themselves from somebody who can write to them.
 """
 
 from __future__ import annotations
 
+import getpass
+import os
 import threading
 import unicodedata
 from collections.abc import Mapping
@@ -44,7 +46,7 @@ class Role(StrEnum):
 
 
 class Right(StrEnum):
-    """What a person may want to do; the value is how it is called in messages."""
+    """What a person may want to do; the value is its name in messages."""
 
     LOOK = "look at this dataset"
     DECIDE = "decide"
@@ -62,6 +64,14 @@ _NEEDS = {
 }
 
 
+def default_actor() -> str:
+    """Who acts where nobody is named: WINNOW_ACTOR, else the login name, else "me"."""
+    try:
+        return os.environ.get("WINNOW_ACTOR") or getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a container whose user id has no name
+        return "me"
+
+
 def same(name: str) -> str:
     """A name as it is compared: NFKC, without case and outer space."""
     return unicodedata.normalize("NFKC", name).strip().casefold()
@@ -69,7 +79,15 @@ def same(name: str) -> str:
 
 @dataclass(frozen=True)
 class RoleTable:
-    """Everybody's role. people : as they were written, in order. default : of everybody else."""
+    """Everybody's role.
+
+    Attributes
+    ----------
+    people
+        Name as it was written → role, in order.
+    default
+        The role of everybody else.
+    """
 
     people: Mapping[str, Role] = field(default_factory=dict)
     default: Role = Role.OWNER
@@ -77,7 +95,7 @@ class RoleTable:
     def of(self, name: str) -> Role:
         """The role of a person."""
         wanted = same(name)
-        return next((role for who, role in self.people.items() if same(who) == wanted), self.default)
+        return next((role for person, role in self.people.items() if same(person) == wanted), self.default)
 
     def names(self, name: str) -> bool:
         """Whether this person is named, so that nobody else may go by that name."""
@@ -92,46 +110,52 @@ def _role(text: str) -> Role:
 
 
 class Roles:
-    """The roles of one workspace. Safe to share between threads and processes: the file is looked at every time.
+    """The roles of one workspace. Safe to share between threads and processes: the file is checked at every call.
 
     Parameters
     ----------
     path
-        Of ``roles.json``; it need not be there.
+        Of ``roles.json``, which need not exist.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._made: tuple[tuple[int, int, int], RoleTable] | None = None
+        self._cached: tuple[tuple[int, int, int], RoleTable] | None = None
 
     def table(self) -> RoleTable:
-        """Everybody's role now. Raises WorkspaceError for a file that cannot be read: then nobody has a role."""
+        """Everybody's role now.
+
+        Raises
+        ------
+        WorkspaceError
+            The file cannot be read: then nobody has a role.
+        """
         try:
             stat = self._path.stat()
         except FileNotFoundError:
             return RoleTable()
         except OSError as error:
             raise self._unreadable(error) from error
-        mark = stat.st_mtime_ns, stat.st_size, stat.st_ino
+        version = stat.st_mtime_ns, stat.st_size, stat.st_ino
         with self._lock:
-            if self._made is None or self._made[0] != mark:
-                self._made = mark, self._read()
-            return self._made[1]
+            if self._cached is None or self._cached[0] != version:
+                self._cached = version, self._read()
+            return self._cached[1]
 
     def _read(self) -> RoleTable:
         try:
             raw = load_json(self._path)
             if raw["format"] != _FORMAT:
                 raise ValueError(f"it has format {raw['format']!r}, this release knows {_FORMAT}")
-            return RoleTable({str(who): Role(role) for who, role in raw["people"].items()}, Role(raw["default"]))
+            return RoleTable({str(name): Role(role) for name, role in raw["people"].items()}, Role(raw["default"]))
         except (WorkspaceError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise self._unreadable(error) from error
 
     def _unreadable(self, error: Exception) -> WorkspaceError:
         return WorkspaceError(
-            f"The roles in {str(self._path)!r} cannot be read ({error}), so nobody is let in. Write them anew: remove the "
-            "file, then `winnow roles WS set NAME owner`."
+            f"The roles in {str(self._path)!r} cannot be read ({error}), so nobody is let in. Remove the file, then "
+            "write them again: `winnow roles WS set NAME owner`."
         )
 
     def of(self, actor: str) -> Role:
@@ -143,25 +167,36 @@ class Roles:
         return self.of(actor).rank >= _NEEDS[right].rank
 
     def require(self, actor: str, right: Right) -> None:
-        """Raise NotAllowed where a person lacks a right."""
+        """Check that a person has a right.
+
+        Raises
+        ------
+        NotAllowed
+            They lack it.
+        """
         role = self.of(actor)
         if role.rank < _NEEDS[right].rank:
             needed = f"only {'an' if _NEEDS[right] is Role.OWNER else 'a'} {_NEEDS[right]} may {right}"
             is_ = "has no role in this dataset" if role is Role.NONE else f"is {role} here"
-            raise NotAllowed(
-                f"{actor!r} {is_}, and {needed}. An owner changes that with `winnow roles WS set {actor!r} {_NEEDS[right]}`."
-            )
+            command = f"`winnow roles WS set {actor!r} {_NEEDS[right]}`"
+            raise NotAllowed(f"{actor!r} {is_}, and {needed}. An owner changes that with {command}.")
 
     def set(self, name: str, role: str, by: str) -> RoleTable:
-        """Give a person a role. Raises NotAllowed where ``by`` is no owner; QueryError for an unknown role, a bad name, or
-        where nobody would be owner any more.
+        """Give a person a role.
+
+        Raises
+        ------
+        NotAllowed
+            ``by`` is no owner.
+        QueryError
+            An unknown role, a bad name, or nobody would be owner any more.
         """
         wanted, name = _role(role), " ".join(name.split())
         if not name or len(name) > LONGEST_NAME or not name.isprintable():
             raise QueryError(f"A person's name has 1 to {LONGEST_NAME} printable characters, not {name[:40]!r}.")
-        now = self.table()
-        people = {who: had for who, had in now.people.items() if same(who) != same(name)} | {name: wanted}
-        return self._write(RoleTable(people, now.default), by)
+        table = self.table()
+        others = {person: role for person, role in table.people.items() if same(person) != same(name)}
+        return self._write(RoleTable(others | {name: wanted}, table.default), by)
 
     def set_default(self, role: str, by: str) -> RoleTable:
         """Give everybody who is not named a role. Raises like :meth:`set`."""
@@ -178,7 +213,7 @@ class Roles:
             {
                 "format": _FORMAT,
                 "default": table.default.value,
-                "people": {w: r.value for w, r in table.people.items()},
+                "people": {name: role.value for name, role in table.people.items()},
             },
         )
         return table

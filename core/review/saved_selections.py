@@ -1,7 +1,7 @@
-"""Selections with a name, kept in the workspace: which samples, and how they were found (outlines on the map, a method).
+"""Selections saved under a name in the workspace: which samples, and how they were chosen.
 
 Each is two files, ``selections/<handle>.parquet`` (the ids) and ``selections/<handle>.json`` (all else), written
-atomically and the JSON last, so that two people who save at once, or a crash, never leave half of one. The ids are
+atomically and the JSON last, so that neither a crash nor two people who save at once leave half of one. The ids are
 what counts: a later scan may draw another map, and the selection still holds the same samples.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from ..errors import QueryError, WorkspaceError, choices
 from ..storage.artifacts import load_json, load_table, save_json, save_table
+from .roles import Right, Roles
 
 PREFIX = "saved-"
 """What the handle of a saved selection begins with."""
@@ -31,9 +32,26 @@ _FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """A saved selection. ``polygons``: [{op: "add" | "subtract", points: [[x, y], …]}, …] in the map coordinates of scan
-    ``generation``; ``filter``: the query string it was made under; ``at``: UTC. ``method``: the subset method that chose it, ""
-    = a person; ``params``: its settings; ``fingerprint``: of what it was chosen from.
+    """A saved selection.
+
+    Attributes
+    ----------
+    handle, name
+        Its key, and the name that a person gave it.
+    count
+        How many samples it holds.
+    actor, at
+        Who saved it, and when (UTC, ISO 8601).
+    generation
+        The scan on whose map it was drawn.
+    filter
+        The query string under which it was made.
+    polygons
+        [{op: "add" | "subtract", points: [[x, y], …]}, …] in the map coordinates of that scan.
+    method, params
+        The subset method that chose it, "" = a person, and the method's settings.
+    fingerprint
+        Of what it was chosen from.
     """
 
     handle: str
@@ -49,28 +67,34 @@ class Selection:
     fingerprint: str = ""
 
 
-class Selections:
-    """The saved selections of one workspace directory. Safe to share between threads and processes. ``allow``: raises
-    NotAllowed where a person may not save or delete.
+class SavedSelections:
+    """The saved selections of one workspace directory. Safe to share between threads and processes.
+
+    Parameters
+    ----------
+    folder
+        Where they are kept.
+    roles
+        Of the workspace.
     """
 
-    def __init__(self, folder: Path, allow: Callable[[str], object] = lambda _: None) -> None:
-        self._folder, self._allow = folder, allow
+    def __init__(self, folder: Path, roles: Roles) -> None:
+        self._folder, self._roles = folder, roles
 
     @property
     def folder(self) -> Path:
-        """Where they lie."""
+        """Where they are kept."""
         return self._folder
 
     def all(self) -> list[Selection]:
         """All of them, the latest first. A file that cannot be read is left out."""
-        found = []
+        selections = []
         for path in self._folder.glob(f"{PREFIX}*.json"):
             try:
-                found.append(self._read(path))
-            except (WorkspaceError, KeyError, TypeError):  # damaged, or taken away meanwhile: the others still open
+                selections.append(self._read(path))
+            except (WorkspaceError, KeyError, TypeError):  # damaged, or deleted meanwhile: the others still open
                 continue
-        return sorted(found, key=lambda s: (s.at, s.handle), reverse=True)
+        return sorted(selections, key=lambda s: (s.at, s.handle), reverse=True)
 
     def save(
         self,
@@ -86,11 +110,31 @@ class Selections:
         fingerprint: str = "",
         weights: Sequence[float] | np.ndarray | None = None,
     ) -> Selection:
-        """Keep ``ids`` under a name, with a weight for each where there are weights.
+        """Save ``ids`` under a name.
 
-        Raises QueryError for no name, a name that is taken, or no samples; DiskFull or ReadOnly where it cannot be written.
+        Parameters
+        ----------
+        name
+            1 to LONGEST_NAME characters.
+        ids
+            The samples, in the order to keep.
+        actor
+            Who saves it.
+        generation, filter, polygons, method, params, fingerprint
+            See :class:`Selection`.
+        weights
+            (n,) floats, a weight for each sample.
+
+        Raises
+        ------
+        QueryError
+            No name, a name that is taken, or no samples.
+        NotAllowed
+            The actor is no reviewer.
+        DiskFull, ReadOnly
+            It cannot be written.
         """
-        self._allow(actor)
+        self._roles.require(actor, Right.DECIDE)
         name = " ".join(name.split())
         if not name or len(name) > LONGEST_NAME:
             raise QueryError(f"A selection needs a name of 1 to {LONGEST_NAME} characters, not {len(name)}.")
@@ -99,7 +143,7 @@ class Selections:
         taken = [s.name for s in self.all()]
         if name.casefold() in {t.casefold() for t in taken}:
             raise QueryError(f"A selection called {name!r} is there already. Delete it first, or choose another name.")
-        made = Selection(
+        selection = Selection(
             handle=PREFIX + secrets.token_hex(6),
             name=name,
             count=len(ids),
@@ -116,16 +160,16 @@ class Selections:
         columns = {"sample_id": pa.array(list(ids), pa.string())}
         if weights is not None:
             columns["weight"] = pa.array(np.asarray(weights, np.float32))
-        save_table(self._path(made.handle, "parquet"), pa.table(columns))
-        save_json(self._path(made.handle, "json"), {"format": _FORMAT, **asdict(made)})
-        return made
+        save_table(self._path(selection.handle, "parquet"), pa.table(columns))
+        save_json(self._path(selection.handle, "json"), {"format": _FORMAT, **asdict(selection)})
+        return selection
 
     def get(self, handle: str) -> Selection:
         """One by its handle. Raises QueryError, naming those there are, where it is gone."""
         path = self._path(handle, "json")
         if not path.exists():
-            there = choices(s.name for s in self.all())
-            raise QueryError(f"The saved selection {handle!r} is not there any more. There are: {there or 'none'}.")
+            names = choices(s.name for s in self.all())
+            raise QueryError(f"The saved selection {handle!r} is not there any more. There are: {names or 'none'}.")
         return self._read(path)
 
     def table(self, handle: str) -> pa.Table:
@@ -136,16 +180,24 @@ class Selections:
     def ids(self, handle: str) -> list[str]:
         """The sample ids, in the order in which they were saved. Raises QueryError where the selection is gone."""
         self.get(handle)
-        found: list[str] = load_table(self._path(handle, "parquet")).column("sample_id").to_pylist()
-        return found
+        ids: list[str] = load_table(self._path(handle, "parquet")).column("sample_id").to_pylist()
+        return ids
 
     def delete(self, handle: str, actor: str) -> Selection:
-        """Take one away. Returns what it was. Raises QueryError where it is gone already."""
-        self._allow(actor)
-        gone = self.get(handle)
+        """Delete one, and return what it was.
+
+        Raises
+        ------
+        QueryError
+            It is gone already.
+        NotAllowed
+            The actor is no reviewer.
+        """
+        self._roles.require(actor, Right.DECIDE)
+        selection = self.get(handle)
         self._path(handle, "json").unlink(missing_ok=True)
         self._path(handle, "parquet").unlink(missing_ok=True)
-        return gone
+        return selection
 
     @staticmethod
     def _read(path: Path) -> Selection:

@@ -16,7 +16,7 @@ import pyarrow as pa
 from .. import fingerprint as fp
 from ..errors import QueryError, choices
 from ..parallel import deterministic_blas
-from ..review.saved_selections import Selection, Selections
+from ..review.saved_selections import SavedSelections, Selection
 from ..storage.artifacts import load_table, plain, save_table
 from ..storage.scan_context import ScanContext
 from ..types import Bool, Float32, Int32, Int64, Neighbors
@@ -182,7 +182,7 @@ class SubsetSelector:
         The selections that people keep.
     """
 
-    def __init__(self, scan: ScanContext, checks: Callable[[], list[dict[str, Any]]], saved: Selections) -> None:
+    def __init__(self, scan: ScanContext, checks: Callable[[], list[dict[str, Any]]], saved: SavedSelections) -> None:
         self._context, self._checks, self.saved = scan, checks, saved
         self.ids, self.generation, self._row_of = scan.ids, scan.generation, scan.row_of
         self._lock = threading.Lock()

@@ -10,8 +10,9 @@ from playwright.sync_api import Page
 
 from tests.helpers.harness import Server
 from winnow.app.components.assets import asset_path
+from winnow.app.session.filters import browser_schema
 from winnow.core.explore.filter import Filter
-from winnow.core.explore.polygon import PointIndex
+from winnow.core.explore.lasso import PointIndex
 
 pytestmark = pytest.mark.e2e
 
@@ -46,12 +47,17 @@ def test_the_mask_greys_what_the_engine_leaves_out(blank: Page) -> None:
         "ood": {"head": {"names": None}, "array": [0.9, 0.5, 0.9, 0.9, 0.4, 0.9]},
         "decision": {"head": {"names": ["accept"]}, "array": [65535, 65535, 65535, 65535, 65535, 0]},
     }
-    body = "async (m, x) => { const a = await m.mask(x.query, new Float32Array(12), n => x.colours[n]); return [...a.mask]; }"
-    assert call(blank, "map/filter.js", body, {"query": query, "colours": colours}) == [1, 1, 0, 0, 0, 0]
-    body = (
-        "async (m) => [...(await m.mask('kinds=hard', new Float32Array(6), null, async () => ({array: [0, 2]}))).mask]"
-    )
-    assert call(blank, "map/filter.js", body, None) == [1, 0, 1]  # only the server can answer that
+    body = "async (m, x) => { const a = await m.mask(x.schema, x.query, new Float32Array(12), n => x.colours[n]); return [...a.mask]; }"
+    assert call(blank, "map/filter.js", body, {"schema": browser_schema(), "query": query, "colours": colours}) == [
+        1,
+        1,
+        0,
+        0,
+        0,
+        0,
+    ]
+    body = "async (m, x) => [...(await m.mask(x, 'kinds=hard', new Float32Array(6), null, async () => ({array: [0, 2]}))).mask]"
+    assert call(blank, "map/filter.js", body, browser_schema()) == [1, 0, 1]  # only the server can answer that
 
 
 def test_points_in_outlines_agree(blank: Page) -> None:

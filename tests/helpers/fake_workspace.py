@@ -19,7 +19,7 @@ from winnow.core.explore.query import Counts
 from winnow.core.export.exports import ExportFormat
 from winnow.core.review.active_learning import Advice, IntervalEstimate, Precision, QueueChange, SimilarOffer
 from winnow.core.review.annotators import AnnotatorStats
-from winnow.core.review.saved_selections import Selections
+from winnow.core.review.saved_selections import SavedSelections
 from winnow.core.types import Action, Decision, Kind
 
 CLASSES = ("bird", "cat", "deer", "dog", "horse", 'it\'s <b>odd</b>/"é"')
@@ -381,8 +381,8 @@ class FakeWorkspace:
         return FakeRounds(self)
 
     @property
-    def saved_selections(self) -> Selections:
-        return Selections(self.path)
+    def saved_selections(self) -> SavedSelections:
+        return SavedSelections(self.path, self.roles)
 
     def rows(
         self, filter: Filter | None = None, sort: str = "row", offset: int = 0, limit: int = 100, group: str = ""

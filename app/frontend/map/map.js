@@ -200,7 +200,7 @@ class AtlasMap {
     this.empty.hidden = false;
   }
 
-  #mask() { return mask(this.query, this.xy, (name) => this.#colours(name), () => this.api.framed("members", this.query)); }
+  #mask() { return mask(this.data.filters, this.query, this.xy, (name) => this.#colours(name), () => this.api.framed("members", this.query)); }
 
   #go(page, extra = {}) { this.component.setTriggerValue("go", { page, ...extra }); }
 
@@ -355,7 +355,7 @@ class AtlasMap {
     this.bulk.set(null);
     this.selection = null;
     try {
-      const filter = narrowed(this.query, this.colour, this.painted.entries, this.hidden);
+      const filter = narrowed(this.data.filters, this.query, this.colour, this.painted.entries, this.hidden);
       const started = performance.now();
       const answer = await this.api.post("inside", { polygons: this.outlines.ops, filter, ...(this.base ? { base: this.base.handle } : {}) });
       if (this.ticket !== ticket) return;

@@ -21,6 +21,7 @@ from winnow.app.server.security import mint_token
 from winnow.app.server.state import ServerState
 from winnow.app.session import filters
 from winnow.core import Filter, QueryError
+from winnow.core.types import PROBLEMS
 
 ORIGIN = {"Origin": "http://testserver"}
 
@@ -191,7 +192,7 @@ def test_how_strict_acts_where_problems_are_listed() -> None:
     assert sidebar.listed("duplicates", Filter(), None) == Filter(kinds=("duplicate",))
     found = sidebar.listed("review", Filter(), None)
     assert found is not None
-    assert found.verdicts == filters.PROBLEMS
+    assert found.verdicts == PROBLEMS
 
 
 def test_the_slider_says_what_each_rate_yields(app_state: ServerState, fake: FakeWorkspace) -> None:

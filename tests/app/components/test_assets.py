@@ -10,8 +10,8 @@ from starlette.testclient import TestClient
 
 from winnow.app.components import assets
 from winnow.app.pages.review import queue_of
-from winnow.app.session.filters import PROBLEMS
 from winnow.core import Filter
+from winnow.core.types import PROBLEMS
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from tests.helpers.fake_workspace import FakeSearcher
-from winnow.app.components.search_box import chips_of, parse, written
+from winnow.app.components.search_box import parse, written
 from winnow.app.server.routes import build_routes
 from winnow.app.server.security import mint_token
 from winnow.app.server.state import ServerState
@@ -41,7 +41,7 @@ def test_words_say_what_is_wanted_and_what_not(words: str, meant: tuple[str, str
 def test_a_search_is_part_of_the_link_and_has_chips() -> None:
     flt = Filter(find="a & b", like="s/1", file="f0", without="c", classes=("x",))
     assert filters.from_query(filters.to_query(flt)) == flt
-    assert [name for _, name in chips_of(flt)] == ["find", "like", "file", "without"]
+    assert [name for _, name, _ in filters.chips(flt)] == ["classes", "find", "like", "file", "without"]
     assert filters.to_review(Filter(find="x"))[1:] == ("match", False)
 
 

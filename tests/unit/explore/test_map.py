@@ -30,8 +30,8 @@ def ws(tiny_ws: Path) -> Iterator[Workspace]:
 @pytest.fixture
 def merged(ws: Workspace) -> Workspace:
     """The same after two classes became one and another one was deleted."""
-    ws.class_editor.merge("digit 1", "digit 2")
-    ws.class_editor.delete("digit 0")
+    ws.class_editor.merge("digit 1", "digit 2", actor=ws.actor)
+    ws.class_editor.delete("digit 0", actor=ws.actor)
     return ws
 
 

@@ -17,11 +17,12 @@ from hypothesis import strategies as st
 
 from winnow.core.errors import QueryError, WorkspaceError
 from winnow.core.explore.filter import STATES, Filter
-from winnow.core.explore.polygon import PointIndex
+from winnow.core.explore.lasso import PointIndex
 from winnow.core.explore.query import Counts, SampleQuery
 from winnow.core.storage.decision_log.state import STATE_SCHEMA
 from winnow.core.storage.id_set import IdSet
 from winnow.core.types import ISSUE_KINDS
+from winnow.core.workspace import Workspace
 
 N = 600
 KINDS = [k.value for k in ISSUE_KINDS]
@@ -297,8 +298,8 @@ def test_several_lassos_are_one_selection(frame: pd.DataFrame, query: SampleQuer
     f = Filter(verdicts=("clean",))
     wanted = reference(frame, f)
     wanted = wanted[inside(wanted, left) | inside(wanted, right)]
-    assert sorted(query.inside([left, right], f)) == sorted(wanted["sample_id"])
-    assert query.inside([], f) == []
+    assert sorted(query.outlined([("add", left), ("add", right)], f)) == sorted(wanted["sample_id"])
+    assert list(query.outlined([], f)) == []
 
 
 # --- what is refused --------------------------------------------------------------------------------------------
@@ -381,7 +382,7 @@ number = st.floats(allow_nan=False, allow_infinity=False, width=32)
         classes=many,
         splits=many,
         clusters=st.lists(st.integers(-1, 99), max_size=3).map(tuple),
-        state=st.sampled_from(STATES),
+        state=st.sampled_from(list(STATES)),
         scores=st.dictionaries(
             st.from_regex(r"[a-z_]{1,9}", fullmatch=True), st.tuples(st.none() | number, st.none() | number)
         ),
@@ -458,3 +459,19 @@ def test_counts_of_an_empty_workspace(tmp_path: Path) -> None:
     query = SampleQuery(tmp_path / "dataset.parquet", tmp_path / "verdicts.parquet")
     assert query.counts() == Counts(0, 0, by_kind=dict.fromkeys(KINDS, 0))
     assert query.ids(Filter(polygon=STAR)) == []
+
+
+def test_a_workspace_closes_its_connection_and_a_late_question_opens_another(tiny_ws: Path) -> None:
+    with Workspace.open(tiny_ws) as ws:
+        query = ws.query
+        total = query.counts().total
+        assert "_connection" in vars(query)
+        ws._generation = "another scan's"
+        ws.sync()
+        assert "_connection" not in vars(query)
+        assert ws.query is not query
+        assert query.counts().total == total  # a thread that held the object when the scan changed
+        query.close()
+        later = ws.query
+        later.counts()
+    assert "_connection" not in vars(later)

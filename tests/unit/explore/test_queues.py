@@ -21,14 +21,14 @@ from winnow.core.explore.queues import (
     CLICKS,
     DOUBT,
     PICKS,
-    PROBLEMS,
     USUAL_SECONDS,
     learnt_table,
     seconds_per_decision,
 )
-from winnow.core.review.saved_selections import Selections
+from winnow.core.review.roles import Roles
+from winnow.core.review.saved_selections import SavedSelections
 from winnow.core.storage.decision_log.state import STATE_SCHEMA
-from winnow.core.types import Action, Decision, Kind
+from winnow.core.types import PROBLEMS, Action, Decision, Kind
 
 
 def state(ids: list[str]) -> pa.Table:
@@ -214,14 +214,14 @@ def test_an_unknown_group_is_named(made: World) -> None:
 
 
 def test_saved_selections_come_back(tmp_path: Path) -> None:
-    kept = Selections(tmp_path / "selections")
+    kept = SavedSelections(tmp_path / "selections", Roles(tmp_path / "roles.json"))
     assert kept.all() == []
     outline = {"op": "add", "points": [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]]}
     first = kept.save(
         "  The odd   corner ", ["b", "a"], actor="ada", generation="g", filter="state=any", polygons=[outline]
     )
     second = kept.save("<b>Other</b>", ["c"], actor="bob")
-    again = Selections(tmp_path / "selections")
+    again = SavedSelections(tmp_path / "selections", Roles(tmp_path / "roles.json"))
     assert {s.name for s in again.all()} == {"The odd corner", "<b>Other</b>"}
     assert again.get(first.handle) == first
     assert (first.count, first.polygons) == (2, (outline,))
@@ -234,7 +234,7 @@ def test_saved_selections_come_back(tmp_path: Path) -> None:
 
 
 def test_saving_says_what_is_wrong(tmp_path: Path) -> None:
-    kept = Selections(tmp_path / "selections")
+    kept = SavedSelections(tmp_path / "selections", Roles(tmp_path / "roles.json"))
     kept.save("Corner", ["a"], actor="ada")
     for name, ids, why in (
         ("corner", ["a"], "is there already"),
@@ -250,7 +250,7 @@ def test_saving_says_what_is_wrong(tmp_path: Path) -> None:
 
 
 def test_a_damaged_selection_does_not_hide_the_others(tmp_path: Path) -> None:
-    kept = Selections(tmp_path / "selections")
+    kept = SavedSelections(tmp_path / "selections", Roles(tmp_path / "roles.json"))
     one = kept.save("One", ["a"], actor="ada")
     two = kept.save("Two", ["a"], actor="ada")
     (tmp_path / "selections" / f"{one.handle}.json").write_text("{")

@@ -138,9 +138,9 @@ def test_a_merge_turns_a_disagreement_into_an_agreement(ws: Workspace) -> None:
     ws.decide(sample, "accept", actor="ann")
     ws.decide(sample, "relabel", label="digit 1", actor="bob")
     assert ws.annotators.report().disagreements == 1
-    event = ws.class_editor.merge("digit 1", "digit 0")
+    event = ws.class_editor.merge("digit 1", "digit 0", actor=ws.actor)
     assert (ws.annotators.report().agreements, ws.counts().by_state.get("disputed")) == (1, None)
-    ws.class_editor.undo(event.event_id)
+    ws.class_editor.undo(event.event_id, ws.actor)
     assert ws.annotators.report().disagreements == 1
 
 
@@ -150,7 +150,7 @@ def test_a_merge_turns_a_disagreement_into_an_agreement(ws: Workspace) -> None:
 def test_class_changes_stand_among_the_decisions_in_order(ws: Workspace) -> None:
     ids = ws.ids()
     ws.decide(ids[0], "accept")
-    ws.class_editor.merge("digit 1", "digit 0")
+    ws.class_editor.merge("digit 1", "digit 0", actor=ws.actor)
     ws.decide(ids[1], "exclude", actor="bob")
     kinds = [item.event if isinstance(item, ClassEvent) else item.action.value for item in ws.decision_history.page()]
     assert kinds == ["exclude", "merge", "accept"]
@@ -166,18 +166,20 @@ def test_what_matches_is_taken_back_at_once_and_only_one_s_own(ws: Workspace) ->
     ws.decide_many(ids[:10], "exclude")
     ws.decide_many(ids[10:15], "accept")
     ws.decide_many(ids[15:20], "exclude", actor="bob")
-    assert len(ws.decision_history.revertible(action="exclude")) == 10
-    assert ws.decision_history.revertible(by="bob", action="exclude") == []
-    chosen = ws.decision_history.revertible(action="exclude")[2:5]
-    undone = ws.decision_history.revert([*chosen, *(d.decision_id for d in ws.history(actor="bob"))], undo_id="u1")
+    assert len(ws.decision_history.revertible(ws.actor, action="exclude")) == 10
+    assert ws.decision_history.revertible(ws.actor, by="bob", action="exclude") == []
+    chosen = ws.decision_history.revertible(ws.actor, action="exclude")[2:5]
+    undone = ws.decision_history.revert(
+        [*chosen, *(d.decision_id for d in ws.history(actor="bob"))], actor=ws.actor, undo_id="u1"
+    )
     assert [d.sample_id for d in undone] == ids[2:5]
-    assert ws.decision_history.revert(chosen, undo_id="u1") == undone
+    assert ws.decision_history.revert(chosen, actor=ws.actor, undo_id="u1") == undone
     assert ws.counts().by_state == {"undecided": len(ids) - 17, "exclude": 12, "accept": 5}
     assert [d.batch_id is not None for d in ws.decision_history.page(steps=True)] == [True] * 4  # type: ignore[union-attr]
     assert (ws.decision_history.count(steps=True), ws.decision_history.count()) == (4, 23)
     batch = ws.history(action="accept")[0].batch_id
-    assert len(ws.decision_history.revert(batch_ids=[batch])) == 5  # type: ignore[list-item]
-    assert len(ws.decision_history.revert(ws.decision_history.revertible())) == 7
+    assert len(ws.decision_history.revert(batch_ids=[batch], actor=ws.actor)) == 5
+    assert len(ws.decision_history.revert(ws.decision_history.revertible(ws.actor), actor=ws.actor)) == 7
     assert ws.counts().by_state["exclude"] == 5
 
 
@@ -185,7 +187,7 @@ def test_what_matches_is_taken_back_at_once_and_only_one_s_own(ws: Workspace) ->
 def test_the_log_is_written_whole(ws: Workspace, tmp_path: Path, suffix: str) -> None:
     ids = ws.ids()
     ws.decide(ids[0], "relabel", label="digit 3", reason="=1+1")
-    ws.class_editor.rename("digit 1", "one")
+    ws.class_editor.rename("digit 1", "one", actor=ws.actor)
     ws.undo()
     assert ws.write_log(tmp_path / f"log{suffix}") == 3
     read = {".csv": pd.read_csv, ".parquet": pd.read_parquet, ".jsonl": lambda p: pd.read_json(p, lines=True)}[suffix]
@@ -201,6 +203,7 @@ def test_the_log_is_written_whole(ws: Workspace, tmp_path: Path, suffix: str) ->
 
 def test_a_hundred_thousand_rows_are_paged_and_written(tmp_path: Path) -> None:
     from winnow.core.review.history import DecisionHistory
+    from winnow.core.review.roles import Roles
 
     with DecisionStore(tmp_path / "d.db") as store:
         n = 100_000
@@ -212,7 +215,7 @@ def test_a_hundred_thousand_rows_are_paged_and_written(tmp_path: Path) -> None:
                     for i in range(start, start + 20_000)
                 ]
             )
-        log = DecisionHistory(store, lambda: "ann", lambda _: None)
+        log = DecisionHistory(store, Roles(tmp_path / "roles.json"))
         begin = time.process_time()
         assert [d.sample_id for d in log.page(limit=2, offset=99_000)] == ["s999", "s998"]  # type: ignore[union-attr]
         assert len(log.page(actor="ann", action="exclude", limit=100, offset=50_000)) == 100

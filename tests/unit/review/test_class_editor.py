@@ -244,7 +244,7 @@ def test_every_place_follows_a_merge_and_its_undo(ws: Workspace, tmp_path: Path)
     preview = ws.class_editor.preview("merge", ONE, ZERO)
     assert preview.count == size[ONE] + 1
     assert preview.button == f"Merge {size[ONE] + 1} samples of {ONE} into {ZERO}"
-    event = ws.class_editor.merge(ONE, ZERO, reason="one and the same")
+    event = ws.class_editor.merge(ONE, ZERO, reason="one and the same", actor=ws.actor)
     assert event.detail["count"] == preview.count
     after = seen(ws)
     assert ONE not in json.dumps({k: v for k, v in after.items() if k != "confusion"}) + str(after["confusion"])
@@ -261,7 +261,7 @@ def test_every_place_follows_a_merge_and_its_undo(ws: Workspace, tmp_path: Path)
     assert out["label_final"].tolist() == after["labels"]
     manifest = json.loads((tmp_path / "x.parquet.manifest.json").read_text())
     assert [(c["event"], c["name"], c["target"]) for c in manifest["class_changes"]] == [("merge", ONE, ZERO)]
-    ws.class_editor.undo(event.event_id)
+    ws.class_editor.undo(event.event_id, ws.actor)
     ws.undo()
     assert seen(ws) == before
 
@@ -272,21 +272,21 @@ def test_a_merged_mix_up_is_nothing_to_review_any_more(ws: Workspace) -> None:
     given, suggested = mixed[0]["label"], mixed[0]["suggested"]
     there = [t["sample_id"] for t in mixed if {t["label"], t["suggested"]} == {given, suggested}]
     before = ws.counts(noisy).matching
-    event = ws.class_editor.merge(given, suggested)
+    event = ws.class_editor.merge(given, suggested, actor=ws.actor)
     assert ws.counts(noisy).matching <= before - len(there)
     card = ws.cards([mixed[0]["sample_id"]])[0]
     assert (card["verdict"] != "noisy_label", card["kinds"]["noisy_label"]["flag"]) == (True, False)
     assert card["reason"] == "The given and the suggested label are one class now."
     verdicts = ws.colours("verdict")
     assert verdicts.names[verdicts.codes[card["row"]]] == card["verdict"]  # type: ignore[index]
-    ws.class_editor.undo(event.event_id)
+    ws.class_editor.undo(event.event_id, ws.actor)
     assert ws.counts(noisy).matching == before
 
 
 def test_a_deleted_class_leaves_its_samples_without_a_label(ws: Workspace, tmp_path: Path) -> None:
     size = ws.class_editor.size(THREE)
     assert "stay in the dataset without a label" in ws.class_editor.preview("delete", THREE).says
-    event = ws.class_editor.delete(THREE)
+    event = ws.class_editor.delete(THREE, actor=ws.actor)
     assert ws.counts().by_class[""] == size
     assert THREE not in ws.classes()
     out = pd.read_csv(ws.export(tmp_path / "x.csv").path)
@@ -295,7 +295,7 @@ def test_a_deleted_class_leaves_its_samples_without_a_label(ws: Workspace, tmp_p
     assert gone["label_final"].isna().all()
     with pytest.raises(DecisionError, match=f"'{THREE}' was deleted.*There are: '{ZERO}'"):
         ws.decide(ws.ids()[0], "relabel", label=THREE)
-    ws.class_editor.undo(event.event_id)
+    ws.class_editor.undo(event.event_id, ws.actor)
     assert ws.class_editor.size(THREE) == size
 
 
@@ -306,17 +306,17 @@ def test_a_cluster_of_a_class_becomes_a_class(ws: Workspace) -> None:
     assert len(ids) == n
     given = [i for i in ids if ws.cards([i])[0]["label"] == TWO]
     ws.decide(given[0], "accept", actor="bob")
-    event = ops.split(TWO, "digit 2, slanted", ids, event_id="e1")
-    assert ops.split(TWO, "digit 2, slanted", ids, event_id="e1") == event
+    event = ops.split(TWO, "digit 2, slanted", ids, event_id="e1", actor=ws.actor)
+    assert ops.split(TWO, "digit 2, slanted", ids, event_id="e1", actor=ws.actor) == event
     assert ops.classes()["digit 2, slanted"] == n
     assert set(ws.ids(Filter(classes=("digit 2, slanted",)))) == set(ids)
     with pytest.raises(DecisionError, match="are not of the class"):
-        ops.split(TWO, "another", ids)
-    ops.undo("e1")
+        ops.split(TWO, "another", ids, actor=ws.actor)
+    ops.undo("e1", ws.actor)
     assert ops.classes() == {c: ops.size(c) for c in (ZERO, ONE, TWO, THREE)}
     assert ws.counts().by_state == {"undecided": len(ws.ids()) - 1, "accept": 1}
     with pytest.raises(DecisionError, match="No sample of 'digit 2' is to be split off"):
-        ops.split(TWO, "another", [])
+        ops.split(TWO, "another", [], actor=ws.actor)
 
 
 def test_excluded_samples_are_not_split_off(ws: Workspace) -> None:
@@ -331,10 +331,10 @@ def test_a_patch_carries_class_changes_to_a_fresh_scan(ws: Workspace, scanned: P
 
     ops = ws.class_editor
     ws.decide(ws.ids()[0], "relabel", label="digit 9")
-    ops.split(TWO, "slanted", ops.members(TWO)[:5])
-    ops.rename("slanted", "tilted")
-    ops.merge(ONE, ZERO)
-    ops.undo(ops.delete(THREE).event_id)
+    ops.split(TWO, "slanted", ops.members(TWO)[:5], actor=ws.actor)
+    ops.rename("slanted", "tilted", actor=ws.actor)
+    ops.merge(ONE, ZERO, actor=ws.actor)
+    ops.undo(ops.delete(THREE, actor=ws.actor).event_id, ws.actor)
     made = ws.export(tmp_path / "x.parquet")
     with Workspace.open(Path(shutil.copytree(scanned, tmp_path / "fresh")), actor="bob") as fresh:
         report = fresh.replay(made.patch_path)
@@ -347,7 +347,7 @@ def test_a_patch_carries_class_changes_to_a_fresh_scan(ws: Workspace, scanned: P
         repeated = fresh.replay(made.patch_path)
         assert (repeated.applied, repeated.repeated, repeated.class_changes) == (0, 6, 0)
     with Workspace.open(Path(shutil.copytree(scanned, tmp_path / "other")), actor="bob") as other:
-        other.class_editor.delete(ONE)
+        other.class_editor.delete(ONE, actor=other.actor)
         skipped = {s.sample_id: s.reason for s in other.replay(made.patch_path).skipped}
         assert f"There is no class '{ONE}' any more" in skipped[ONE]
 
@@ -355,7 +355,7 @@ def test_a_patch_carries_class_changes_to_a_fresh_scan(ws: Workspace, scanned: P
 def test_a_change_by_somebody_else_is_seen_at_the_next_look(ws: Workspace, tiny_ws: Path) -> None:
     ws.sync()
     with Workspace.open(tiny_ws, actor="bob") as other:
-        other.class_editor.merge(ONE, ZERO)
+        other.class_editor.merge(ONE, ZERO, actor=other.actor)
     assert ws.sync()
     assert not ws.sync()
     assert ONE not in ws.classes()

@@ -111,7 +111,7 @@ def team(tiny_ws: Path) -> Workspace:
         ws.roles.set("vera", "viewer", by="olga")
         ws.roles.set("rita", "reviewer", by="olga")
         ws.roles.set_default("none", by="olga")
-        ws.class_editor.rename("digit 1", "one", event_id="e1")
+        ws.class_editor.rename("digit 1", "one", event_id="e1", actor=ws.actor)
         ws.decide("s005", "exclude", actor="olga")
         ws.decide("s005", "accept", actor="rita")
         ws.saved_selections.save("hers", ["s001"], actor="olga")

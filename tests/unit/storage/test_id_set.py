@@ -8,8 +8,7 @@ import pytest
 
 from winnow.core.errors import QueryError
 from winnow.core.explore.filter import Filter
-from winnow.core.explore.lasso import combined
-from winnow.core.explore.polygon import PointIndex
+from winnow.core.explore.lasso import PointIndex, combined
 from winnow.core.storage.id_set import IdSet
 
 IDS = [f"a/é {i}.png" for i in range(1000)]

@@ -28,7 +28,7 @@ def test_a_workspace_of_an_earlier_schema_opens_and_goes_on(tmp_path: Path, vers
         assert said == {"t0": {"ann": "relabel", "bob": "accept"}}
         assert ws.history()[-1].reason == "seen before"
         ws.decide("t5", "exclude")
-        ws.class_editor.merge("rain", "food")
+        ws.class_editor.merge("rain", "food", actor=ws.actor)
         assert set(ws.classes()) == {"money", "food"}
         assert ws.export(tmp_path / "out.csv").rows == 23
         assert len(ws.cards(ws.ids())) == 24
