@@ -67,7 +67,7 @@ js:
 
 # the browser's journeys have the two cores to themselves: they measure time
 pytest: $(BROWSER)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST) tests/unit tests/contract tests/app
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST) tests/unit tests/contract tests/app tests/benchmarks
 	$(BIN)/python -m pytest -q tests/e2e
 
 test-fast: $(STAMP)
@@ -87,19 +87,19 @@ build: $(STAMP)
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
 
 bench: $(BROWSER)
-	@$(BIN)/python benchmarks/speed.py; engine=$$?; $(BIN)/python benchmarks/speed_app.py && exit $$engine
+	@$(BIN)/python -m benchmarks.speed; engine=$$?; $(BIN)/python -m benchmarks.speed_app && exit $$engine
 
 bench-app: $(BROWSER)
-	$(BIN)/python benchmarks/speed_app.py
+	$(BIN)/python -m benchmarks.speed_app
 
 bench-quality: $(STAMP)
-	$(BIN)/python benchmarks/quality.py
+	$(BIN)/python -m benchmarks.quality
 
 soak: $(STAMP)
-	$(BIN)/python benchmarks/soak.py $(SOAK)
+	$(BIN)/python -m benchmarks.soak $(SOAK)
 
 faults: $(STAMP)
-	$(BIN)/python benchmarks/faults.py $(FAULTS)
+	$(BIN)/python -m benchmarks.faults $(FAULTS)
 
 # fails where the list of vulnerabilities cannot be had
 audit: $(STAMP)
@@ -109,11 +109,11 @@ audit: $(STAMP)
 FUZZ_SECONDS ?= 600
 fuzz: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check atheris
-	mkdir -p .fuzz && PYTHONPATH=. $(BIN)/python tests/fuzz/sources.py .fuzz/corpus -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -artifact_prefix=.fuzz/
+	mkdir -p .fuzz && $(BIN)/python -m tests.fuzz.sources .fuzz/corpus -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -artifact_prefix=.fuzz/
 
 screenshots: $(BROWSER)
-	$(BIN)/python tests/e2e/screenshots.py
-	$(BIN)/python tests/e2e/recording.py
+	$(BIN)/python -m tests.e2e.screenshots
+	$(BIN)/python -m tests.e2e.recording
 
 clean:
 	rm -rf build dist site htmlcov .coverage *.egg-info .pytest_cache .mypy_cache .ruff_cache

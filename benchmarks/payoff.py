@@ -1,6 +1,6 @@
 """What curating and choosing gain, judged on true labels.
 
-``python benchmarks/payoff.py --out selection.json [WS TRUTH]...`` writes selection.json and, beside it, selection.md. What the file
+``python -m benchmarks.payoff --out selection.json [WS TRUTH]...`` writes selection.json and, beside it, selection.md. What the file
 holds of other workspaces and parts stays, so that one dataset can be run again.
 
 1. Curation: a probe trained on the raw set, the auto-curated set, the set after simulated truthful decisions, the raw set without

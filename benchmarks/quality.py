@@ -1,7 +1,7 @@
 """How well do the signals and the verdicts find planted or known faults, beside cleanlab's Datalab in the same run?
 
-    python benchmarks/quality.py                          # generated worlds and handwritten digits
-    python benchmarks/quality.py path/to/folder …         # and folders of samples, embeddings and truth
+    python -m benchmarks.quality                          # generated worlds and handwritten digits
+    python -m benchmarks.quality path/to/folder …         # and folders of samples, embeddings and truth
 
 Each case (see quality_cases.py) is scanned as a person would, with default settings, and judged against its truth. Written
 to ``assets/benchmarks``: ``quality.md`` (the verdicts beside the peer, every signal, and what each view and signal adds)

@@ -7,7 +7,6 @@ the larger, the easier). Truth is read by the judge only.
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from tests.helpers.factories import World, world  # noqa: E402
-from winnow.core.data.demo import make_demo  # noqa: E402
+from tests.helpers.factories import World, world
+from winnow.core.data.demo import make_demo
 
 WORLDS: dict[str, dict[str, Any]] = {
     "10 classes, 10% noise, scattered outliers": {

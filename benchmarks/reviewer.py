@@ -1,6 +1,6 @@
 """Labels corrected by a reviewer who answers by the truth: the queue in its static order, and re-ordered as he goes.
 
-    python benchmarks/reviewer.py FOLDER [--workspace SCANNED] [--decisions 1000]
+    python -m benchmarks.reviewer FOLDER [--workspace SCANNED] [--decisions 1000]
 
 FOLDER holds samples (.parquet or .csv), embeddings.parquet and truth (.parquet or .csv: id, kind, true_label); the truth
 is read by the reviewer only. SCANNED is a scanned workspace of FOLDER; it is copied, and without it one is made.

@@ -1,6 +1,6 @@
 """Time of a whole scan beside the libraries that a person would otherwise string together, on the same input.
 
-    python benchmarks/scan.py FOLDER        a folder with samples.parquet and embeddings.parquet (id, image, label)
+    python -m benchmarks.scan FOLDER        a folder with samples.parquet and embeddings.parquet (id, image, label)
 
 The peer: cleanvision on the images, cleanlab's Datalab with cross-validated logistic regression on the embeddings, and
 umap-learn's map of the same embeddings, each with its own defaults. Both sides run in fresh processes, one after the
@@ -103,7 +103,7 @@ def main() -> None:
         ours = time.perf_counter() - started
         stages = json.loads((workspace / "manifest.json").read_text())["seconds"]
         started = time.perf_counter()
-        alone = [sys.executable, __file__, str(options.folder), "--peer-only", str(images)]
+        alone = [sys.executable, "-m", "benchmarks.scan", str(options.folder), "--peer-only", str(images)]
         theirs = json.loads(subprocess.run(alone, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
         peer_total = time.perf_counter() - started
     ratio = ours / peer_total

@@ -1,7 +1,7 @@
 """Many people at once, for as long as asked: HTTP and WebSocket clients that decide, on a large workspace.
 
-    python benchmarks/soak.py                    20 people, one decision a second each, 10 minutes, 100,000 samples
-    python benchmarks/soak.py --minutes 1        the same, shorter
+    python -m benchmarks.soak                    20 people, one decision a second each, 10 minutes, 100,000 samples
+    python -m benchmarks.soak --minutes 1        the same, shorter
 
 Each client comes in through the door with a token of its own, holds a Streamlit session over its WebSocket (from which it
 takes the bearer token, as a browser does), looks at what others decide every three seconds, fetches cards, and has the rest
@@ -29,8 +29,6 @@ from typing import Any
 import httpx
 import psutil
 import websockets
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "e2e"))
 
 from tests.helpers.enlarge import enlarge
 from tests.helpers.harness import WINNOW, free_port, run_winnow

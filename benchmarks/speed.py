@@ -1,8 +1,8 @@
 """Budgets against measured figures: each beside its peer or its physical limit, in the same run, on the same machine.
 
     make bench                                              everything: about an hour on two cores
-    python benchmarks/speed.py --only knn,map               some parts: embed, knn, map, scan, growth
-    python benchmarks/speed.py --only growth --sizes 10000,100000
+    python -m benchmarks.speed --only knn,map               some parts: embed, knn, map, scan, growth
+    python -m benchmarks.speed --only growth --sizes 10000,100000
 
 Writes assets/benchmarks/speed.json and speed.md; parts that were not run keep their figures of before. Every side that
 is judged by memory runs in a process of its own; where a part compares two sides in one process, they take turns. Only
@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import speed_parts
+from benchmarks import speed_parts
 
 PARTS = ("embed", "knn", "map", "scan", "growth")
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,7 +34,7 @@ def measure(part: str, *arguments: str) -> dict[str, Any]:
     """Run one side of a part in a fresh process; returns what it printed last, with its seconds and peak memory."""
     with tempfile.TemporaryDirectory(prefix="winnow-bench-") as scratch:
         out = Path(scratch) / "out.json"
-        command = [sys.executable, str(Path(__file__).with_name("speed_parts.py")), part, str(out), *arguments]
+        command = [sys.executable, "-m", "benchmarks.speed_parts", part, str(out), *arguments]
         done = subprocess.run(command, text=True, stderr=subprocess.PIPE)
         if done.returncode:
             raise SystemExit(f"{part} failed:\n{done.stderr[-4000:]}")

@@ -1,8 +1,8 @@
 """The app on a million samples, in a real browser: how long until something is seen, and what it costs the server.
 
-    python benchmarks/speed_app.py                            1,000,000 samples, made out of the demo in seconds
-    python benchmarks/speed_app.py --large DIR.winnow         the same, kept there for the next run
-    python benchmarks/speed_app.py --n 100000 --small DEMO    another size; DEMO: a scanned workspace to make it from
+    python -m benchmarks.speed_app                            1,000,000 samples, made out of the demo in seconds
+    python -m benchmarks.speed_app --large DIR.winnow         the same, kept there for the next run
+    python -m benchmarks.speed_app --n 100000 --small DEMO    another size; DEMO: a scanned workspace to make it from
 
 Prints a table of budgets against measured figures and writes it to assets/benchmarks/app.md. Beside each wall time stands
 the processor time that the server took for it: on a busy machine only the latter can be compared. Needs Chromium
@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -24,20 +23,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from playwright.sync_api import Page, Request, sync_playwright
+from pyarrow.parquet import read_metadata
+
+from benchmarks.speed import machine
+from tests.helpers.browser import lasso, selected
+from tests.helpers.enlarge import enlarge
+from tests.helpers.harness import ARGS, CHROMIUM, Server, run_winnow
+from winnow.core.explore.query import Filter
+from winnow.core.workspace import Workspace
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "tests" / "e2e"), str(ROOT / "benchmarks")]
-
-import numpy as np  # noqa: E402
-from playwright.sync_api import Page, Request, sync_playwright  # noqa: E402
-from pyarrow.parquet import read_metadata  # noqa: E402
-from speed import machine  # noqa: E402
-
-from tests.helpers.browser import lasso, selected  # noqa: E402
-from tests.helpers.enlarge import enlarge  # noqa: E402
-from tests.helpers.harness import ARGS, CHROMIUM, Server, run_winnow  # noqa: E402
-from winnow.core.explore.query import Filter  # noqa: E402
-from winnow.core.workspace import Workspace  # noqa: E402
-
 WAIT = 180_000
 """Milliseconds after which a step has failed."""
 
@@ -191,7 +188,7 @@ def report(rows: list[Row], n: int, load: float) -> str:
     """The table as Markdown, with what it was measured on."""
     return (
         f"Measured {datetime.now(UTC).isoformat(timespec='minutes')} on {machine()}, "
-        f"load average {load:.1f} when it began (0 = nothing else ran), by `python benchmarks/speed_app.py`. {n:,} samples made out "
+        f"load average {load:.1f} when it began (0 = nothing else ran), by `python -m benchmarks.speed_app`. {n:,} samples made out "
         "of the demo; Chromium without a graphics card, which draws on the same cores as the server.\n\n"
         + "\n".join([HEAD, *map(line, rows)])
         + "\n"

@@ -1,6 +1,6 @@
 """The measured halves of speed.py. Each runs in a process of its own and writes one JSON object.
 
-python benchmarks/speed_parts.py PART OUT.json ARGUMENTS…
+python -m benchmarks.speed_parts PART OUT.json ARGUMENTS…
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import synthetic
 from numpy.typing import NDArray
+
+from benchmarks import synthetic
 
 DATA = f"made-up embeddings, {synthetic.NAME}"
 

@@ -1,8 +1,8 @@
 """How well text is served: wrong labels, what does not belong and search on clinc by a real sentence encoder.
 
-    python benchmarks/words.py DATA              DATA holds samples.csv and truth.csv (id, kind, true_label, dup_of)
-    python benchmarks/words.py DATA --peer       beside cleanlab's Datalab on the same embeddings and probabilities
-    python benchmarks/words.py DATA --workspace WS   a workspace that was scanned before
+    python -m benchmarks.words DATA              DATA holds samples.csv and truth.csv (id, kind, true_label, dup_of)
+    python -m benchmarks.words DATA --peer       beside cleanlab's Datalab on the same embeddings and probabilities
+    python -m benchmarks.words DATA --workspace WS   a workspace that was scanned before
 
 Prints one JSON object: AP of wrong labels, AUROC of what does not belong, the share of the ten nearest samples with the
 same true label, that of ten found by the words of a class name alone, and milliseconds of a search. Truth is read for

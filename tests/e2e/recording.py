@@ -1,6 +1,6 @@
 """Make the short film of README: from the queues through Review and the Gallery to the map, on the demo, as a GIF.
 
-Run ``python tests/e2e/recording.py [FILE]`` (default assets/screenshots/review.gif). WINNOW_E2E_DEMO names a scanned demo
+Run ``python -m tests.e2e.recording [FILE]`` (default assets/screenshots/review.gif). WINNOW_E2E_DEMO names a scanned demo
 workspace to copy; without it the demo is scanned first. Each frame is a picture of the page as it is; the keys that were
 pressed are shown in a corner.
 """

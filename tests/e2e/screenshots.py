@@ -1,6 +1,6 @@
 """Take the pictures of README: every page on the demo, into assets/screenshots.
 
-Run ``python tests/e2e/screenshots.py [NAME …]``. WINNOW_SHOTS_HOME says where the demo is scanned and its paths, which
+Run ``python -m tests.e2e.screenshots [NAME …]``. WINNOW_SHOTS_HOME says where the demo is scanned and its paths, which
 some pages show, come from (default: a temporary directory).
 """
 
@@ -12,10 +12,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-import worlds
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from tests.helpers import worlds
 from tests.helpers.browser import lasso, selected, wait_saved
 from tests.helpers.harness import ACTOR, ARGS, CHROMIUM, Server, run_winnow
 from winnow.core.workspace import Workspace
@@ -137,7 +137,7 @@ WORDS: dict[str, tuple[Shot, ...]] = {
     ),
     "pairs": (("pairs", "/review?verdicts=noisy_label", offered, "light"),),
 }
-"""World (see worlds.py) → its pictures."""
+"""World (see tests/helpers/worlds.py) → its pictures."""
 
 
 def shrink(path: Path) -> None:

@@ -1,7 +1,7 @@
 """A large workspace out of a small scanned one, in seconds: every sample many times over, under ids of its own.
 
 For tests of speed and size: pictures, verdicts, neighbours and the map are those of the small one, so that everything
-looks real; only the number of samples is not. ``python tests/e2e/enlarge.py SMALL LARGE N`` makes one by hand.
+looks real; only the number of samples is not. ``python -m tests.helpers.enlarge SMALL LARGE N`` makes one by hand.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ JITTER = 0.02
 """How far copies are moved on the map, as a share of its width, so that they can be told apart."""
 
 GROUP = 65_536
-"""Rows of a row group, as a scan writes them (core/store/artifacts.py)."""
+"""Rows of a row group, as a scan writes them (core/storage/artifacts.py)."""
 
 
 def _ids(column: pa.ChunkedArray, copy: int) -> pa.ChunkedArray:

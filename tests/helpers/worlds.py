@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import subprocess
 import sys
 import tempfile
 import tomllib
@@ -13,12 +14,17 @@ import numpy as np
 import streamlit
 from PIL import Image, ImageDraw, ImageFont
 
-TESTS = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(TESTS)]
+from tests.helpers import towers
+from winnow.core import ColumnMap, Workspace
 
-from tests.helpers import towers  # noqa: E402
-from winnow.core.types import ColumnMap  # noqa: E402
-from winnow.core.workspace import Workspace  # noqa: E402
+TESTS = Path(__file__).resolve().parents[1]
+SCAN = """
+import sys
+from winnow.core import Workspace
+source, out = sys.argv[1:]
+encoder = "sentence-transformers:all-MiniLM-L6-v2"
+Workspace.scan(source, out, encoder=encoder, network=False, name="Requests").close()
+"""
 
 PLEASE = ("", "please ", "can you ", "i need to ", "could you help me ", "hey, ")
 REQUESTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -170,16 +176,14 @@ def requests(folder: Path) -> Path:
             at += 1
         table.writerows([f"odd{i}", text, names[i % len(names)]] for i, text in enumerate(ODD))
     with tempfile.TemporaryDirectory() as site:
-        _install_plugin(Path(site))
-        encoder = "sentence-transformers:all-MiniLM-L6-v2"
-        Workspace.scan(
-            folder / "requests.csv", folder / "requests", encoder=encoder, network=False, name="Requests"
-        ).close()
+        path = os.pathsep.join([*_install_plugin(Path(site)), *filter(None, [os.environ.get("PYTHONPATH")])])
+        command = [sys.executable, "-c", SCAN, str(folder / "requests.csv"), str(folder / "requests")]
+        subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, check=True)
     return folder / "requests"
 
 
-def _install_plugin(site: Path) -> None:
-    """What pip leaves behind of the example plug-in, for this process."""
+def _install_plugin(site: Path) -> tuple[str, str]:
+    """Write what pip leaves behind of the example plug-in; returns the folders from which Python finds it."""
     example = TESTS / "plugin_example"
     points = tomllib.loads((example / "pyproject.toml").read_text())["project"]["entry-points"]["winnow.signals"]
     info = site / "winnow_surprise-1.0.0.dist-info"
@@ -187,7 +191,7 @@ def _install_plugin(site: Path) -> None:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: winnow_surprise\nVersion: 1.0.0\n")
     lines = "\n".join(f"{k} = {v}" for k, v in points.items())
     (info / "entry_points.txt").write_text(f"[winnow.signals]\n{lines}\n")
-    sys.path[:0] = [str(site), str(example)]
+    return str(site), str(example)
 
 
 def pairs(folder: Path) -> Path:

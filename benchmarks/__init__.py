@@ -1,0 +1,1 @@
+"""What Winnow promises, measured: ``python -m benchmarks.NAME`` from the repository's root."""
