@@ -85,21 +85,21 @@ def curation(ws_path: Path, truth_path: Path, seeds: int) -> dict[str, Any]:
     """Part 1."""
     with Workspace.open(ws_path, actor="simulated") as ws:
         chooser, truth = ws.subsets, truth_of(ws, truth_path)
-        before = chooser.material()
+        before = chooser.context()
         given = dict(zip(ws.ids(), [before.classes[c] if c >= 0 else None for c in before.given], strict=True))
         code = {name: i for i, name in enumerate(before.classes)}
         true = np.array([code.get(v, -1) for v in truth["true_label"]], np.int32)
-        judge = np.flatnonzero(before.held & before.usable & (true >= 0))
+        judge = np.flatnonzero(before.held_out & before.usable & (true >= 0))
         wish = SubsetRequest("random", "50%")
-        auto = {a.name: a for a in arms_of(chooser, before, chooser.choose(wish, material=before), curve=False)}
-        changed = decide_truthfully(ws, truth, given, set(np.array(ws.ids())[before.held]), DECISIONS)
-        after = chooser.material()
-        later = {a.name: a for a in arms_of(chooser, after, chooser.choose(wish, material=after), curve=False)}
+        auto = {a.name: a for a in arms_of(chooser, before, chooser.choose(wish, context=before), curve=False)}
+        changed = decide_truthfully(ws, truth, given, set(np.array(ws.ids())[before.held_out]), DECISIONS)
+        after = chooser.context()
+        later = {a.name: a for a in arms_of(chooser, after, chooser.choose(wish, context=after), curve=False)}
         features = np.nan_to_num(chooser.features)
-    train = np.flatnonzero(before.usable & ~before.held)
+    train = np.flatnonzero(before.usable & ~before.held_out)
     right = train[true[train] == before.given[train]]
     fixable = train[true[train] >= 0]
-    decided = np.flatnonzero(before.usable & ~before.held & ~after.excluded)
+    decided = np.flatnonzero(before.usable & ~before.held_out & ~after.excluded)
     size = len(auto["curated"].make(0).rows)
 
     def chance(seed: int) -> Training:
@@ -150,10 +150,10 @@ def methods(ws_path: Path, truth_path: Path, seeds: int) -> dict[str, Any]:
     out: list[dict[str, Any]] = []
     with Workspace.open(ws_path) as ws:
         chooser, truth = ws.subsets, truth_of(ws, truth_path)
-        m = chooser.material()
+        m = chooser.context()
         code = {name: i for i, name in enumerate(m.classes)}
         true = np.array([code.get(v, -1) for v in truth["true_label"]], np.int32)
-        judge = np.flatnonzero(m.held & m.usable & (true >= 0))
+        judge = np.flatnonzero(m.held_out & m.usable & (true >= 0))
         names = [(s.name, q) for s in SELECTORS for q in ((0.0, 0.5) if "quality" in s.uses else (0.0,))]
         for budget in BUDGETS:
             made = [_arm(chooser, m, name, budget, quality, seeds) for name, quality in names]
@@ -194,7 +194,7 @@ def _arm(
 ) -> tuple[Arm, dict[str, Any]]:
     wishes = [SubsetRequest(name, budget, seed, quality, per_class=0, guard=False) for seed in range(seeds)]
     began = time.perf_counter()
-    chosen = [chooser.choose(wish, material=m) for wish in wishes]
+    chosen = [chooser.choose(wish, context=m) for wish in wishes]
     seconds = (time.perf_counter() - began) / seeds
     rules = narrowed(chooser.inputs(m, wishes[0]), chooser.rules(m, wishes[0]))
     seen = [coverage(chooser.raw, rules.pool, c.rows, chooser.graph) for c in chosen]

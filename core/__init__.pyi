@@ -46,7 +46,7 @@ from .review.saved_selections import PREFIX as PREFIX
 from .storage.id_set import IdSet as IdSet
 from .storage.job_files import STAGE_TITLES as STAGE_TITLES
 from .subsets.comparison import Comparisons as Comparisons
-from .subsets.comparison import comparison_mark as comparison_mark
+from .subsets.comparison import comparison_fingerprint as comparison_fingerprint
 from .subsets.evaluation import HoldoutGuard as HoldoutGuard
 from .subsets.evaluation import Payoffs as Payoffs
 from .subsets.job import cancel_payoff as cancel_payoff

@@ -68,7 +68,7 @@ def draw() -> None:
 def _recommended(page: Page) -> str | None:
     """The method that beat random on this data by the most, as the latest comparison measured; None where none did."""
     kept = Comparisons(Path(page.info.path) / "selections")
-    if not kept.there():
+    if not kept.all():
         return None
     latest = kept.latest(cache.comparison_marks(page.key, page.workspace, SubsetRequest())[1])
     return latest["recommended"] if latest else None
@@ -181,7 +181,7 @@ def _filtered(page: Page) -> bool:
 
 def _keep(page: Page, choice: SubsetChoice) -> None:
     with st.container(border=True, key="w-keep"):
-        usual = f"{choice.wish.method.replace('_', ' ')} {choice.wish.budget}"
+        usual = f"{choice.request.method.replace('_', ' ')} {choice.request.budget}"
         name = st.text_input("Name", value=usual, max_chars=80, key=f"w-keep-name-{usual}")
         save, out = st.columns(2)
         may = page.may(Right.DECIDE)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from winnow.core import Filter, WorkspaceError, comparison_mark, seconds_per_decision
+from winnow.core import Filter, WorkspaceError, comparison_fingerprint, seconds_per_decision
 from winnow.core.types import Kind
 
 if TYPE_CHECKING:
@@ -176,9 +176,9 @@ def _choice(
     key: str, stamp: str, request: str, _workspace: Workspace, _request: SubsetRequest, _among: Ids, _target: Ids
 ) -> tuple[SubsetChoice, SubsetReport]:
     selector = _workspace.subsets
-    material = selector.material(_among, _target)
-    subset = selector.choose(_request, material=material)
-    return subset, selector.report(subset, material)
+    context = selector.context(_among, _target)
+    subset = selector.choose(_request, context=context)
+    return subset, selector.report(subset, context)
 
 
 def choice(
@@ -239,8 +239,8 @@ def _comparison(
     key: str, stamp: str, request: str, _workspace: Workspace, _request: SubsetRequest, _among: Ids, _target: Ids
 ) -> tuple[str, str]:
     selector = _workspace.subsets
-    material = selector.material(_among, _target)
-    return comparison_mark(selector, material, _request), selector.state_mark(material)
+    context = selector.context(_among, _target)
+    return comparison_fingerprint(selector, context, _request), selector.state_fingerprint(context)
 
 
 def comparison_marks(

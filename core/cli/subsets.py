@@ -75,12 +75,12 @@ def select(
             holdout,
             dict(map(_option, option or [])),
         )
-        material = selector.material(
+        context = selector.context(
             selector.members(among) if among else None,
             (read_ids(Path(target)) if Path(target).is_file() else selector.members(target)) if target else None,
         )
-        choice = selector.choose(request, material=material)
-        report = selector.report(choice, material)
+        choice = selector.choose(request, context=context)
+        report = selector.report(choice, context)
         saved = selector.save(choice, out, workspace.actor) if out else None
     if json_:
         from ..storage.artifacts import plain
@@ -143,10 +143,10 @@ def payoff(
 
     with Workspace.open(ws) as workspace:
         selector = workspace.subsets
-        material = selector.material()
-        choice = selector.kept(selector.find(name))
+        context = selector.context()
+        choice = selector.restore(selector.find(name))
         with Bars("json" if json_ else "bars") as bars:
-            report = measure(selector, choice, material, seeds=seeds, actor=workspace.actor, progress=bars)
+            report = measure(selector, choice, context, seeds=seeds, actor=workspace.actor, progress=bars)
         Payoffs(workspace.path / "selections").keep(report)
     if json_:
         print_result(report, True, indent=None)
@@ -209,9 +209,9 @@ def compare(
     with Workspace.open(ws) as workspace:
         selector = workspace.subsets
         request = SubsetRequest(budget=budget, quality=quality, diversity=diversity)
-        material = selector.material(target=selector.members(target) if target else None)
+        context = selector.context(target=selector.members(target) if target else None)
         with Bars("json" if json_ else "bars") as bars:
-            report = measure(selector, request, material, seeds=seeds, actor=workspace.actor, progress=bars)
+            report = measure(selector, request, context, seeds=seeds, actor=workspace.actor, progress=bars)
         Comparisons(workspace.path / "selections").keep(report)
     if json_:
         print_result(report, True, indent=None)

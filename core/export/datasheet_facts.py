@@ -40,7 +40,7 @@ def facts_of(ws: DatasheetSource) -> DatasheetFacts:
     """The facts as they are now."""
     info, counts = ws.info(), ws.counts()
     excluded = set(ws.ids(Filter(state="exclude")))
-    material = ws.subsets.material()
+    material = ws.subsets.context()
     names = material.classes
     ids = ws.ids()
     given = Counter(names[c] for c in material.given.tolist() if c >= 0)

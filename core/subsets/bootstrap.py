@@ -1,4 +1,4 @@
-"""What a training set is worth: a probe trained on it, judged on samples that it never saw."""
+"""The worth of a training set: the accuracy of a probe trained on it, on samples that it never saw."""
 
 from __future__ import annotations
 
@@ -14,14 +14,24 @@ from .logistic import fit_fresh_tuned, fit_tuned
 
 _RESAMPLES = 2000
 _PAIRED = 0.9
-"""Share of the training samples that each seed sees: the same for every arm."""
+"""Share of the training samples that each seed sees, the same samples for every arm."""
 
 
 @dataclass(frozen=True)
 class Training:
-    """What one arm trains on. rows : (m,) int64. labels : (n,) int32 for all samples, −1 = none (left out). weight : (n,)
-    float32 ≥ 0 or None. epochs : rows of each epoch, where every epoch has a subset of its own (RS2; weights are then not
-    used, and ``rows``, the first epoch's, only tell the size); None = the same rows until the probe has converged.
+    """Training data of one arm.
+
+    Attributes
+    ----------
+    rows
+        (m,) int64.
+    labels
+        (n,) int32 for all samples, −1 = none (left out).
+    weight
+        (n,) float32 ≥ 0, None = all the same.
+    epochs
+        Returns the rows of each epoch, where every epoch has a subset of its own (RS2); weights are then not used, and
+        ``rows``, those of the first epoch, give the size only. None = the same rows until the probe has converged.
     """
 
     rows: Int64
@@ -32,8 +42,16 @@ class Training:
 
 @dataclass(frozen=True)
 class Arm:
-    """One training set to be compared. make : seed → what to train on (random arms differ by seed). against : names of the
-    arms that it is compared with.
+    """One training set to be compared.
+
+    Attributes
+    ----------
+    name, title
+        For code and for people.
+    make
+        Seed → training data (random arms differ by seed).
+    against
+        Names of the arms that it is compared with.
     """
 
     name: str
@@ -44,7 +62,15 @@ class Arm:
 
 @dataclass(frozen=True)
 class Difference:
-    """Accuracy of one arm minus another's, with the bounds of a paired bootstrap interval. sure : the interval leaves out 0."""
+    """Accuracy of one arm minus that of another, with the bounds of its paired bootstrap interval.
+
+    Attributes
+    ----------
+    against
+        Name of the other arm.
+    value, low, high
+        In [−1, 1].
+    """
 
     against: str
     value: float
@@ -53,13 +79,30 @@ class Difference:
 
     @property
     def sure(self) -> bool:
+        """Whether the interval excludes 0."""
         return self.low > 0 or self.high < 0
 
 
 @dataclass(frozen=True)
 class ArmResult:
-    """size : training samples, mean over seeds. accuracy, f1 (macro), gmean : mean over seeds, each in [0, 1]; deviation : of
-    accuracy over seeds. penalty : the median that tuning chose. differences : to other arms.
+    """Result of one arm.
+
+    Attributes
+    ----------
+    name, title
+        Of the arm.
+    size
+        Number of training samples, mean over seeds.
+    accuracy, f1, gmean
+        Accuracy, macro F1 and geometric mean of the recalls in [0, 1], means over seeds.
+    deviation
+        Standard deviation of the accuracy over seeds.
+    penalty
+        Median of the tuned penalties.
+    by_seed
+        Accuracy per seed.
+    differences
+        To other arms.
     """
 
     name: str
@@ -76,8 +119,18 @@ class ArmResult:
 
 @dataclass(frozen=True)
 class Payoff:
-    """arms : in the order given. right : arm → (judged,) share of seeds that were right on each judged sample. level : of the
-    intervals. judged, seeds : how many.
+    """Results of all arms.
+
+    Attributes
+    ----------
+    arms
+        In the order given.
+    judged, seeds
+        Number of judged samples and of repetitions.
+    level
+        Confidence level of the intervals.
+    right
+        Arm → (judged,) share of seeds that predicted each judged sample correctly.
     """
 
     arms: tuple[ArmResult, ...]
@@ -87,6 +140,7 @@ class Payoff:
     right: Mapping[str, NDArray[np.float64]] = field(repr=False, default_factory=dict)
 
     def arm(self, name: str) -> ArmResult:
+        """Result of the arm with this name."""
         return next(a for a in self.arms if a.name == name)
 
 
@@ -104,29 +158,47 @@ def measure(
 ) -> Payoff:
     """Train a probe on every arm and judge all on the same samples.
 
-    For each seed every arm loses the same random tenth of all samples, and its regularisation is tuned on an inner split
-    of its own training data (see :func:`winnow.core.subsets.logistic.fit_tuned`; an arm with a subset of its own in
-    each epoch is trained so, by :func:`winnow.core.subsets.logistic.fit_fresh_tuned`). Intervals: paired bootstrap over the
-    judged samples of the accuracy difference, averaged over seeds, at level 1 − 0.05/looks (Bonferroni), since a held-out
-    set that was looked at often flatters whom it was used to choose.
-
-    Source: Efron and Tibshirani (1993), "An introduction to the bootstrap"; Koehn (2004), paired bootstrap; Dwork et al.
-    (2015), "The reusable holdout", Science; g-mean: Kubat and Matwin (1997).
-
     Parameters
     ----------
     features
-        (n, d).
+        (n, d) float32.
+    classes
+        Number of classes.
+    arms
+        Training sets.
     judge
-        (j,) rows, none of which an arm may train on.
+        (j,) rows that judge; no arm trains on them.
     truth
-        (j,) int32 their labels.
+        (j,) int32, their labels.
+    seeds
+        Number of repetitions.
+    looks
+        Number of subsets that these samples have judged, for the level of the intervals.
+    progress
+        Called after each fit.
+    stage
+        Name of the stage in the progress.
+
+    Notes
+    -----
+    For each seed every arm loses the same random tenth of all samples, and its regularisation is tuned on an inner
+    split of its own training data (:func:`winnow.core.subsets.logistic.fit_tuned`; an arm with a subset per epoch by
+    :func:`winnow.core.subsets.logistic.fit_fresh_tuned`). Intervals: paired bootstrap over the judged samples of the
+    accuracy difference, averaged over seeds, at level 1 − 0.05/looks (Bonferroni), since a held-out set that is used
+    repeatedly favours the subsets that it helped to select.
+
+    References
+    ----------
+    Efron and Tibshirani (1993), "An introduction to the bootstrap".
+    Koehn (2004), "Statistical significance tests for machine translation evaluation", EMNLP (paired bootstrap).
+    Dwork et al. (2015), "The reusable holdout", Science.
+    Kubat and Matwin (1997), "Addressing the curse of imbalanced training sets", ICML (geometric mean).
     """
     n = len(features)
     inside = np.zeros(n, bool)
     inside[judge] = True
     right: dict[str, list[NDArray[np.float64]]] = {a.name: [] for a in arms}
-    rows_of: dict[str, list[tuple[int, float, float, float, float]]] = {a.name: [] for a in arms}
+    scores: dict[str, list[tuple[int, float, float, float, float]]] = {a.name: [] for a in arms}
     total = seeds * len(arms)
 
     def fit(job: tuple[int, Arm]) -> tuple[Arm, int, Int32, float]:
@@ -136,9 +208,9 @@ def measure(
         fits = keep & ~inside & (t.labels >= 0)
         rows = t.rows[fits[t.rows]]
         if t.epochs is not None and len(rows):
-            fresh = [e[fits[e]] for e in t.epochs()]
-            seen = np.unique(np.concatenate(fresh))
-            place = [np.searchsorted(seen, e) for e in fresh]
+            epochs = [e[fits[e]] for e in t.epochs()]
+            seen = np.unique(np.concatenate(epochs))
+            place = [np.searchsorted(seen, e) for e in epochs]
             probe = fit_fresh_tuned(features[seen], t.labels[seen], classes, seed, place)
             return arm, len(rows), probe.predict(features[judge]), probe.penalty
         if t.weight is not None:
@@ -155,26 +227,27 @@ def measure(
             progress(Progress(stage, done, total, "fits", arm.title))
             f1, gmean = f1_gmean(truth, guess)
             right[arm.name].append((guess == truth).astype(np.float64))
-            rows_of[arm.name].append((size, float((guess == truth).mean()), f1, gmean, penalty))
+            scores[arm.name].append((size, float((guess == truth).mean()), f1, gmean, penalty))
     progress(Progress(stage, total, total, "fits"))
     mean = {name: np.mean(r, axis=0) for name, r in right.items()}
     out = []
     for arm in arms:
-        size, accuracy, f1s, gmeans, penalties = np.array(rows_of[arm.name]).T
+        size, accuracy, f1s, gmeans, penalties = np.array(scores[arm.name]).T
         differences = tuple(difference(mean[arm.name], mean[o], o, looks) for o in arm.against if o in mean)
-        made = ArmResult(
-            arm.name,
-            arm.title,
-            round(size.mean()),
-            float(accuracy.mean()),
-            float(accuracy.std(ddof=seeds > 1)),
-            float(f1s.mean()),
-            float(gmeans.mean()),
-            float(np.median(penalties)),
-            tuple(map(float, accuracy)),
-            differences,
+        out.append(
+            ArmResult(
+                arm.name,
+                arm.title,
+                round(size.mean()),
+                float(accuracy.mean()),
+                float(accuracy.std(ddof=seeds > 1)),
+                float(f1s.mean()),
+                float(gmeans.mean()),
+                float(np.median(penalties)),
+                tuple(map(float, accuracy)),
+                differences,
+            )
         )
-        out.append(made)
     return Payoff(tuple(out), len(judge), seeds, 1.0 - 0.05 / max(looks, 1), mean)
 
 
@@ -184,33 +257,35 @@ def difference(
     """Mean of one − other with its bootstrap interval: value ± z·(standard deviation over resamples)."""
     from scipy.stats import norm
 
-    apart = one - other
-    if not len(apart):
+    delta = one - other
+    if not len(delta):
         return Difference(against, float("nan"), float("nan"), float("nan"))
     rng = np.random.default_rng(0)
-    draws = np.array([apart[rng.integers(0, len(apart), len(apart))].mean() for _ in range(resamples)])
+    draws = np.array([delta[rng.integers(0, len(delta), len(delta))].mean() for _ in range(resamples)])
     half = float(norm.ppf(1.0 - 0.025 / max(looks, 1)) * draws.std())
-    value = float(apart.mean())
+    value = float(delta.mean())
     return Difference(against, value, value - half, value + half)
 
 
 def f1_gmean(truth: Int32, guess: Int32) -> tuple[float, float]:
-    """Macro F1, and the geometric mean of the recalls, over the classes that are in ``truth``."""
+    """Macro F1 and geometric mean of the recalls, over the classes in ``truth``."""
     if not len(truth):
         return float("nan"), float("nan")
     k = int(max(truth.max(), guess.max())) + 1
     hit = np.bincount(truth[truth == guess], minlength=k).astype(np.float64)
-    have, said = np.bincount(truth, minlength=k), np.bincount(guess, minlength=k)
-    there = have > 0
-    f1 = 2.0 * hit[there] / np.maximum(have[there] + said[there], 1)
-    recall = hit[there] / have[there]
+    actual, predicted = np.bincount(truth, minlength=k), np.bincount(guess, minlength=k)
+    present = actual > 0
+    f1 = 2.0 * hit[present] / np.maximum(actual[present] + predicted[present], 1)
+    recall = hit[present] / actual[present]
     gmean = float(np.exp(np.log(np.maximum(recall, 1e-12)).mean())) if (recall > 0).all() else 0.0
     return float(f1.mean()), gmean
 
 
 def judged_rows(held: Bool, pool: Bool, flagged: Bool | None, reviewed: Bool, labels: Int32, keeper: Int32) -> Int64:
-    """(j,) int64: held-out samples to judge by. Those that the scan flags are left out, unless a person reviewed them; so
-    are copies of other samples (they may have been trained on), and those without a label.
+    """(j,) int64 held-out samples that judge.
+
+    Left out are flagged samples that no person reviewed, duplicates of other samples (which may be in the training
+    data), and samples without a label.
     """
     good = held & pool & (labels >= 0) & (keeper < 0)
     if flagged is not None:
@@ -219,21 +294,21 @@ def judged_rows(held: Bool, pool: Bool, flagged: Bool | None, reviewed: Bool, la
 
 
 def curve_arms(order: Int64, training: Training, pool: Int64, parts: Sequence[float] = (0.1, 0.25, 0.5)) -> list[Arm]:
-    """Arms of a learning curve: the first 10, 25 and 50% of ``order``, and as many of the pool at random."""
+    """Arms of a learning curve: the first 10, 25 and 50% of ``order``, each beside a random arm of its size."""
 
     def first(m: int) -> Callable[[int], Training]:
         return lambda _: Training(order[:m], training.labels, training.weight)
 
-    def chance(m: int) -> Callable[[int], Training]:
+    def random(m: int) -> Callable[[int], Training]:
         return lambda seed: Training(np.random.default_rng([seed, 31]).permutation(pool)[:m], training.labels)
 
     sizes = sorted({max(2, round(p * len(order))) for p in parts} - {len(order)})
-    made = [Arm(f"curve_{m}", f"First {m:,}", first(m), (f"curve_random_{m}",)) for m in sizes]
-    return made + [Arm(f"curve_random_{m}", f"Random {m:,}", chance(m)) for m in sizes]
+    arms = [Arm(f"curve_{m}", f"First {m:,}", first(m), (f"curve_random_{m}",)) for m in sizes]
+    return arms + [Arm(f"curve_random_{m}", f"Random {m:,}", random(m)) for m in sizes]
 
 
 def without_arms(groups: Int32, names: Sequence[str], rows: Int64, training: Training, whole: str) -> list[Arm]:
-    """Arms that leave one source out each, to be compared with the arm ``whole``: what it loses is the source's use."""
+    """Arms that leave out one source each, compared with the arm ``whole``: the loss is what the source contributes."""
 
     def rest(g: int) -> Callable[[int], Training]:
         return lambda _: Training(rows[groups[rows] != g], training.labels, training.weight)

@@ -1,4 +1,4 @@
-"""Every method beside random on one workspace: the only thing that a recommendation may rest on."""
+"""Every method beside random on one workspace: the only basis of a recommendation."""
 
 from __future__ import annotations
 
@@ -6,50 +6,48 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from .. import fingerprint as fp
-from ..errors import QueryError, WorkspaceError
-from ..storage.artifacts import load_json, plain, save_json
+from ..errors import QueryError
+from ..storage.artifacts import plain
 from ..types import Int64, Progress, ProgressFn, quiet
 from .bootstrap import Arm, Training, measure
-from .constraints import narrowed
-from .evaluation import SEEDS, HoldoutGuard, epochs_of, judging
+from .evaluation import SEEDS, HoldoutGuard, MeasurementFiles, judging, target_judges, training_of
 from .measures import coverage, vendi
-from .methods import SELECTORS, Need
+from .methods import SELECTORS, Need, SelectionInputs, missing_inputs
 from .methods.random import Random
 from .methods.rs2 import FreshRandom
 from .selector import SelectionContext, SubsetChoice, SubsetRequest, SubsetSelector
 
 
-def comparison_mark(chooser: SubsetSelector, m: SelectionContext, wish: SubsetRequest) -> str:
-    """The fingerprint of a comparison: the scan, the decisions, and the wish without its method and that method's settings."""
-    shared = {**wish.to_json(), "method": "", "options": {}}
-    return fp.of("comparison", chooser.state_mark(m), m.inputs.target, shared, [(s.name, s.version) for s in SELECTORS])
+def comparison_fingerprint(selector: SubsetSelector, context: SelectionContext, request: SubsetRequest) -> str:
+    """Fingerprint of the scan, the decisions, and the request without its method and that method's settings."""
+    shared = {**request.to_json(), "method": "", "options": {}}
+    versions = [(s.name, s.version) for s in SELECTORS]
+    return fp.of("comparison", selector.state_fingerprint(context), context.inputs.target, shared, versions)
 
 
-def compared(m: SelectionContext, inputs: Any, judge: Int64) -> tuple[list[str], dict[str, str]]:
+def comparable_methods(
+    context: SelectionContext, inputs: SelectionInputs, judge: Int64
+) -> tuple[list[str], dict[str, str]]:
     """Names of the methods to compare, and why each of the others is left out."""
-    names, left = [], {}
-    aimed = m.inputs.target is not None and bool(m.inputs.target[judge].any())
+    names, left_out = [], {}
+    aimed = target_judges(context, judge)
     for s in SELECTORS:
-        missing = sorted(str(need) for need in s.requires if not inputs.has(need))
-        if missing:
-            left[s.name] = f"needs {' and '.join(missing)}"
+        if missing := missing_inputs(s, inputs):
+            left_out[s.name] = f"needs {' and '.join(missing)}"
         elif Need.TARGET in s.requires and aimed:
-            left[s.name] = "the target is the held-out samples that judge"
+            left_out[s.name] = "the target is the held-out samples that judge"
         else:
             names.append(s.name)
-    return names, left
+    return names, left_out
 
 
 def compare(
-    chooser: SubsetSelector,
-    wish: SubsetRequest,
-    material: SelectionContext | None = None,
+    selector: SubsetSelector,
+    request: SubsetRequest,
+    context: SelectionContext | None = None,
     *,
     seeds: int = SEEDS,
     actor: str = "",
@@ -57,96 +55,115 @@ def compare(
 ) -> dict[str, Any]:
     """Measure every method under one budget, one setting of the sliders and one set of constraints, beside random.
 
-    Each method's subset is trained on ``seeds`` times and random is drawn anew for each; all are judged on the held-out samples
-    as :func:`winnow.core.subsets.evaluation.payoff` does. Every subset counts as a look, so intervals are widened for the number of methods
-    and of earlier looks (Bonferroni). A method whose target is made of the samples that judge is left out: it has seen them.
+    Each method's subset is trained on ``seeds`` times, and random is drawn again for each; all are judged on the
+    held-out samples as in :func:`winnow.core.subsets.evaluation.payoff`. Every subset counts as a look, so intervals
+    are widened for the number of methods and of earlier looks (Bonferroni). Where the target contains samples that
+    judge, methods with a target are left out: they have seen them.
 
-    Returns JSON: fingerprint, wish, rows (method, title, size, seconds, radius, p95, vendi, accuracy, deviation; against_random =
-    [difference, low, high], beats_random: beyond the interval; None for random), left_out (method → why), judged, reviewed,
-    seeds, looks, recommended (the best of those that beat random; None where none did), verdict (a sentence), at (UTC).
+    Parameters
+    ----------
+    selector
+        The workspace.
+    request
+        Budget, sliders and constraints.
+    context
+        The inputs, read now where not given.
+    seeds
+        Number of repetitions.
+    actor
+        Who looks.
+    progress
+        Called after each selection and each fit.
+
+    Returns
+    -------
+    dict
+        JSON: fingerprint, data, wish (the request), rows (method, title, size, seconds, radius, p95, vendi, accuracy,
+        deviation; against_random = [difference, low, high] and beats_random = beyond the interval, both None for
+        random), left_out (method → why), judged, reviewed, seeds, looks, level, recommended (the best of those that
+        beat random, None where none did), verdict (a sentence), at (UTC).
 
     Raises
     ------
     QueryError
-        There are no embeddings or no labels, too few held-out samples to judge by, or a budget or slider that is
-        none.
+        There are no embeddings or no labels, too few held-out samples to judge by, or an invalid budget or slider.
     """
-    m = material or chooser.material()
-    features, judge = judging(chooser, m)
-    inputs = chooser.inputs(m, wish)
-    names, left = compared(m, narrowed(inputs, chooser.rules(m, wish)), judge)
-    guard = HoldoutGuard(chooser.saved.folder)
+    context = context or selector.context()
+    features, judge = judging(selector, context)
+    names, left_out = comparable_methods(context, selector.candidates(context, request), judge)
+    guard = HoldoutGuard(selector.saved.folder)
     arms, rows, looks = [], [], 1
     total = len(names) * (1 + seeds)
     for done, name in enumerate(names):
         progress(Progress("payoff", done, total, "steps", f"choosing: {SELECTORS.get(name).title}"))
-        mine = replace(wish, method=name, options=wish.options if name == wish.method else {})
+        options = request.options if name == request.method else {}
         began = time.perf_counter()
         try:
-            choice = chooser.choose(mine, material=m)
+            choice = selector.choose(replace(request, method=name, options=options), context=context)
         except QueryError as error:  # e.g. a budget of "auto" where a method does not size itself
-            left[name] = str(error)
+            left_out[name] = str(error)
             continue
         seconds = time.perf_counter() - began
         looks = guard.note(choice.fingerprint, name, actor)
-        arms.append(_arm(chooser, m, mine, choice))
-        rows.append({**_facts(chooser, m, mine, choice), "seconds": seconds})
+        arms.append(_arm(selector, context, choice))
+        rows.append({**_row(selector, context, choice), "seconds": seconds})
     if Random.name not in {r["method"] for r in rows}:
-        raise QueryError(f"Random stands beside every method, and it cannot be drawn here: {left.get(Random.name)}")
+        raise QueryError(f"Random stands beside every method, and it cannot be drawn here: {left_out.get(Random.name)}")
 
     def fits(p: Progress) -> None:
         progress(replace(p, done=len(names) + p.done, total=len(names) + p.total))
 
-    labels = m.inputs.labels[judge]
-    found = measure(features, len(m.classes), arms, judge, labels, seeds=seeds, looks=looks, progress=fits)
+    truth = context.inputs.labels[judge]
+    result = measure(features, len(context.classes), arms, judge, truth, seeds=seeds, looks=looks, progress=fits)
     for row in rows:
-        a = found.arm(row["method"])
+        arm = result.arm(row["method"])
         row |= {
-            "accuracy": a.accuracy,
-            "deviation": a.deviation,
-            "size": a.size,
+            "accuracy": arm.accuracy,
+            "deviation": arm.deviation,
+            "size": arm.size,
             "against_random": None,
             "beats_random": None,
         }
-        if a.differences:
-            d = a.differences[0]
+        if arm.differences:
+            d = arm.differences[0]
             row |= {"against_random": [d.value, d.low, d.high], "beats_random": d.low > 0}
-    said = recommendation(rows)
+    best = recommendation(rows)
     out: dict[str, Any] = plain(
         {
-            "fingerprint": comparison_mark(chooser, m, wish),
-            "data": chooser.state_mark(m),
-            "wish": wish.to_json(),
+            "fingerprint": comparison_fingerprint(selector, context, request),
+            "data": selector.state_fingerprint(context),
+            "wish": request.to_json(),
             "rows": rows,
-            "left_out": left,
+            "left_out": left_out,
             "judged": len(judge),
-            "reviewed": int(m.reviewed[judge].sum()),
+            "reviewed": int(context.reviewed[judge].sum()),
             "seeds": seeds,
             "looks": looks,
-            "level": found.level,
-            "recommended": said,
-            "verdict": _verdict(rows, said),
+            "level": result.level,
+            "recommended": best,
+            "verdict": _verdict(rows, best),
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
     )
     return out
 
 
+def _candidates(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Rows that may be recommended: without random, and without RS2, which trains on all data and is no one subset."""
+    return [r for r in rows if r["against_random"] is not None and r["method"] != FreshRandom.name]
+
+
 def recommendation(rows: Sequence[Mapping[str, Any]]) -> str | None:
     """The method that beat random by the most, of those whose interval lies above 0; None where none does.
 
-    RS2 is never it: what beats random there is a way to train on all data, and no subset that could be kept or exported.
+    RS2 is never recommended: what beats random there is a way to train on all data, not a subset that could be saved.
     """
-    better = [
-        r
-        for r in rows
-        if r["against_random"] is not None and r["against_random"][1] > 0 and r["method"] != FreshRandom.name
-    ]
+    better = [r for r in _candidates(rows) if r["against_random"][1] > 0]
     return str(max(better, key=lambda r: r["against_random"][0])["method"]) if better else None
 
 
 def _verdict(rows: Sequence[Mapping[str, Any]], best: str | None) -> str:
-    others = [r for r in rows if r["against_random"] is not None and r["method"] != FreshRandom.name]
+    others = _candidates(rows)
     won = sum(bool(r["beats_random"]) for r in others)
     if best is None:
         return (
@@ -160,68 +177,40 @@ def _verdict(rows: Sequence[Mapping[str, Any]], best: str | None) -> str:
     )
 
 
-def _arm(chooser: SubsetSelector, m: SelectionContext, wish: SubsetRequest, choice: SubsetChoice) -> Arm:
-    labels = m.inputs.labels
-    title = SELECTORS.get(wish.method).title
-    if wish.method == Random.name:
+def _arm(selector: SubsetSelector, context: SelectionContext, choice: SubsetChoice) -> Arm:
+    request = choice.request
+    title = SELECTORS.get(request.method).title
+    if request.method == Random.name:
 
         def drawn(seed: int) -> Training:
-            again = chooser.choose(replace(wish, seed=wish.seed + seed), material=m)
-            return Training(again.rows, labels)
+            again = selector.choose(replace(request, seed=request.seed + seed), context=context)
+            return Training(again.rows, context.inputs.labels)
 
-        return Arm(wish.method, title, drawn)
-    weight = None
-    if choice.weights is not None:
-        weight = np.zeros(m.inputs.n, np.float32)
-        weight[choice.rows] = choice.weights
-    epochs = epochs_of(chooser, m, wish) if wish.method == FreshRandom.name else None
-    training = Training(choice.rows, labels, weight, epochs)
-    return Arm(wish.method, title, lambda _: training, (Random.name,))
+        return Arm(request.method, title, drawn)
+    training = training_of(selector, context, choice, choice.rows)
+    return Arm(request.method, title, lambda _: training, (Random.name,))
 
 
-def _facts(chooser: SubsetSelector, m: SelectionContext, wish: SubsetRequest, choice: SubsetChoice) -> dict[str, Any]:
-    pool = narrowed(chooser.inputs(m, wish), chooser.rules(m, wish)).pool
-    seen = coverage(chooser.raw, pool, choice.rows, chooser.graph)
+def _row(selector: SubsetSelector, context: SelectionContext, choice: SubsetChoice) -> dict[str, Any]:
+    """A row of the comparison as far as it needs no training."""
+    pool = selector.candidates(context, choice.request).pool
+    distances = coverage(selector.raw, pool, choice.rows, selector.graph)
     return {
-        "method": wish.method,
-        "title": SELECTORS.get(wish.method).title,
+        "method": choice.request.method,
+        "title": SELECTORS.get(choice.request.method).title,
         "chosen": len(choice.rows),
-        "radius": seen.radius,
-        "p95": seen.p95,
-        "vendi": vendi(chooser.vectors, choice.rows) if chooser.vectors is not None else float("nan"),
+        "radius": distances.radius,
+        "p95": distances.p95,
+        "vendi": vendi(selector.vectors, choice.rows) if selector.vectors is not None else float("nan"),
     }
 
 
-class Comparisons:
-    """Comparisons that were kept, ``selections/comparison-<fingerprint>.json``."""
+class Comparisons(MeasurementFiles):
+    """Saved comparisons of all methods."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def get(self, mark: str) -> dict[str, Any] | None:
-        """The comparison with this fingerprint; None where there is none, or it cannot be read."""
-        try:
-            found: dict[str, Any] = load_json(self._folder / f"comparison-{fp.of(mark)}.json")
-        except (WorkspaceError, FileNotFoundError):
-            return None
-        return found
-
-    def there(self) -> bool:
-        """Whether any was kept."""
-        return next(self._folder.glob("comparison-*.json"), None) is not None
-
-    def keep(self, found: Mapping[str, Any]) -> None:
-        """Keep a comparison."""
-        self._folder.mkdir(exist_ok=True)
-        save_json(self._folder / f"comparison-{fp.of(str(found['fingerprint']))}.json", dict(found))
+    prefix = "comparison"
 
     def latest(self, data: str) -> dict[str, Any] | None:
-        """The latest comparison of the data as it is now (see ``SubsetSelector.state_mark``); None where there is none."""
-        found = []
-        for path in self._folder.glob("comparison-*.json"):
-            try:
-                found.append(load_json(path))
-            except WorkspaceError:  # damaged: the others still count
-                continue
-        mine = [f for f in found if f.get("data") == data]
-        return max(mine, key=lambda f: str(f["at"])) if mine else None
+        """The latest comparison of the data with this ``state_fingerprint``, None where there is none."""
+        current = [comparison for comparison in self.all() if comparison.get("data") == data]
+        return max(current, key=lambda comparison: str(comparison["at"])) if current else None

@@ -1,4 +1,4 @@
-"""Weights and schedules for training: which sample counts how much, and when."""
+"""Weights and schedules for training: how much a sample counts, and from which epoch."""
 
 from __future__ import annotations
 
@@ -12,60 +12,104 @@ from ..errors import QueryError
 from ..types import Bool, Float32, Int32, Int64
 
 TRUSTING: tuple[tuple[float, float], ...] = ((0.0, 1.0), (0.7, 1.0), (0.9, 0.3), (1.0, 0.0))
-"""A loss → weight curve to begin with: full weight up to the 70th percentile of the loss, none at the very top."""
+"""The default loss → weight curve: full weight up to the 70th percentile of the loss, none at the top."""
 
 
 def curve_weights(loss: Float32, points: Sequence[tuple[float, float]] = TRUSTING) -> Float32:
-    """(n,) float32 weights from a curve that can be edited.
+    """(n,) float32 weights in [0, 1] from an editable curve over the ranks of the losses.
 
-    Formula: the loss becomes its rank in [0, 1] (equal losses share one), and the weight is linear between the points (rank,
-    weight); NaN losses weigh 1. Source: self-paced learning, Kumar, Packer and Koller (2010); meta-learned loss → weight curves,
-    Shu et al. (2019), "Meta-Weight-Net".
+    Parameters
+    ----------
+    loss
+        (n,) ≥ 0; NaN weighs 1.
+    points
+        (rank, weight), ranks rising from 0 to 1.
 
     Raises
     ------
     QueryError
         Fewer than two points, ranks that do not rise from 0 to 1, or weights outside of [0, 1].
+
+    Notes
+    -----
+    The loss is replaced by its rank in [0, 1] (equal losses share one), and the weight is linear between the points.
+
+    References
+    ----------
+    Kumar, Packer and Koller (2010), "Self-paced learning for latent variable models", NeurIPS.
+    Shu et al. (2019), "Meta-Weight-Net: learning an explicit mapping for sample weighting", NeurIPS (learns the curve).
     """
-    at = np.array([p[0] for p in points], float)
+    ranks = np.array([p[0] for p in points], float)
     weight = np.array([p[1] for p in points], float)
-    if len(points) < 2 or at[0] != 0 or at[-1] != 1 or (np.diff(at) <= 0).any():
+    if len(points) < 2 or ranks[0] != 0 or ranks[-1] != 1 or (np.diff(ranks) <= 0).any():
         raise QueryError(f"A curve needs points whose ranks rise from 0 to 1, not {[p[0] for p in points]}.")
     if ((weight < 0) | (weight > 1)).any():
         raise QueryError(f"The weights of a curve lie between 0 and 1, not {[p[1] for p in points]}.")
     out = np.ones(len(loss), np.float32)
-    there = np.isfinite(loss)
-    if there.any():
-        _, place, size = np.unique(loss[there], return_inverse=True, return_counts=True)
+    finite = np.isfinite(loss)
+    if finite.any():
+        _, place, size = np.unique(loss[finite], return_inverse=True, return_counts=True)
         middle = np.cumsum(size) - (size + 1) / 2.0
-        rank = middle[place] / max(int(there.sum()) - 1, 1)
-        out[there] = np.interp(np.clip(rank, 0, 1), at, weight)
+        rank = middle[place] / max(int(finite.sum()) - 1, 1)
+        out[finite] = np.interp(np.clip(rank, 0, 1), ranks, weight)
     return out
 
 
 def class_weights(labels: Int32, temperature: float = 0.0) -> Float32:
-    """(n,) float32 weights that even out classes, mean 1 over labelled samples; 0 where there is no label.
+    """(n,) float32 weights that balance classes, mean 1 over labelled samples; 0 where there is no label.
 
-    Formula: w_i ∝ n_c^(T − 1): T = 1 leaves the shares as they are, T = 0 gives every class the same total. Source: Cui et al. (2019),
-    "Class-balanced loss based on effective number of samples", CVPR; temperature sampling, Arivazhagan et al. (2019).
+    Raises
+    ------
+    QueryError
+        The temperature is outside of [0, 1].
+
+    Notes
+    -----
+    w_i ∝ n_c^(T − 1): T = 1 leaves the shares unchanged, T = 0 gives every class the same total.
+
+    References
+    ----------
+    Arivazhagan et al. (2019), "Massively multilingual neural machine translation in the wild", arXiv:1907.05019
+    (temperature-based sampling).
+    Cui et al. (2019), "Class-balanced loss based on effective number of samples", CVPR (the same aim, other weights).
     """
     if not 0.0 <= temperature <= 1.0:
         raise QueryError(f"The temperature is {temperature}: it goes from 0 (all classes alike) to 1 (as they are).")
     out = np.zeros(len(labels), np.float32)
-    there = labels >= 0
-    if there.any():
-        size = np.bincount(labels[there]).astype(np.float64)
-        weight = size[labels[there]] ** (temperature - 1.0)
-        out[there] = weight / weight.mean()
+    labelled = labels >= 0
+    if labelled.any():
+        size = np.bincount(labels[labelled]).astype(np.float64)
+        weight = size[labels[labelled]] ** (temperature - 1.0)
+        out[labelled] = weight / weight.mean()
     return out
 
 
 def easy_to_uniform(hardness: Float32, epochs: int = 10, start: float = 0.3) -> NDArray[np.int32]:
-    """(n,) int32: the epoch, from 0, at which each sample comes in.
+    """(n,) int32 epoch, from 0, at which each sample is first trained on.
 
-    Formula: in epoch e the easiest share λ_e = min(1, √(start² + (1 − start²)·e/(E/2))) is drawn from uniformly: the root schedule, all of
-    it from half of the epochs on. NaN hardness comes in last. Source: Platanios et al. (2019), "Competence-based curriculum
-    learning for neural machine translation", NAACL; Hacohen and Weinshall (2019).
+    Parameters
+    ----------
+    hardness
+        (n,), NaN comes last.
+    epochs
+        Number of epochs E ≥ 1.
+    start
+        Share of samples in epoch 0, in (0, 1].
+
+    Raises
+    ------
+    QueryError
+        No epoch, or a start outside of (0, 1].
+
+    Notes
+    -----
+    Epoch e draws uniformly from the easiest share λ_e = min(1, √(start² + (1 − start²)·e/(E/2))): the root schedule,
+    complete after half of the epochs.
+
+    References
+    ----------
+    Platanios et al. (2019), "Competence-based curriculum learning for neural machine translation", NAACL.
+    Hacohen and Weinshall (2019), "On the power of curriculum learning in training deep networks", ICML.
     """
     if epochs < 1 or not 0.0 < start <= 1.0:
         raise QueryError(f"A schedule needs at least one epoch and a first share in (0, 1], not {epochs} and {start}.")
@@ -81,8 +125,16 @@ def easy_to_uniform(hardness: Float32, epochs: int = 10, start: float = 0.3) -> 
 
 @dataclass(frozen=True)
 class Curriculum:
-    """weight : (m,) float32 ≥ 0. stage : (m,) int32, the epoch at which a sample comes in. shuffled : (m,) int64, the permutation of
-    its baseline: sample i of the baseline has weight[shuffled[i]] and stage[shuffled[i]].
+    """Weights and schedule of m samples, with their baseline.
+
+    Attributes
+    ----------
+    weight
+        (m,) float32 ≥ 0.
+    stage
+        (m,) int32, the epoch at which a sample is first trained on.
+    shuffled
+        (m,) int64, the permutation of the baseline: its sample i has weight[shuffled[i]] and stage[shuffled[i]].
     """
 
     weight: Float32
@@ -91,11 +143,14 @@ class Curriculum:
 
 
 def shuffled_baseline(m: int, seed: int, labels: Int32 | None = None) -> Int64:
-    """(m,) int64: a permutation within each class (over all without labels), so that the baseline has the same weights and the
-    same schedule as the curriculum, class by class, but given to other samples.
+    """(m,) int64 permutation within each class (over all samples where there are no labels).
 
-    A curriculum that does no better than this gains from the weights' sizes, not from who has them. Source: Wu, Dyer and
-    Neyshabur (2021), "When do curricula work?", ICLR (random-ordering baseline).
+    The baseline has the same weights and the same schedule as the curriculum, class by class, but assigned to other
+    samples. A curriculum that is no better than this gains from the distribution of weights, not from their assignment.
+
+    References
+    ----------
+    Wu, Dyer and Neyshabur (2021), "When do curricula work?", ICLR (random-ordering baseline).
     """
     rng = np.random.default_rng([seed, 41])
     out = np.arange(m, dtype=np.int64)
@@ -120,22 +175,30 @@ def curriculum(
     sure: Bool | None = None,
     seed: int = 0,
 ) -> Curriculum:
-    """Weights multiplied from what is given, and a schedule.
+    """Multiply the weights that are asked for, and compute a schedule.
 
     Parameters
     ----------
     rows
-        (m,) the samples.
-    labels, loss, trust, hardness, sure
-        (n,) for all samples.
+        (m,) int64, the samples.
+    labels
+        (n,) int32 for all samples, −1 = none.
+    loss
+        (n,) ≥ 0, with ``points``.
     points
         The loss → weight curve, None = not used.
+    trust
+        (n,) in [0, 1], None = not used.
     temperature
-        Of class balance, None = not used.
-    start
-        The first share of the schedule, 1 = no schedule.
+        Of class balance in [0, 1], None = not used.
+    hardness
+        (n,), with ``start``.
+    epochs, start
+        Length and first share of the schedule; start 1 = no schedule.
     sure
-        Samples whose label a person stands for: the curve and the trust weigh them 1.
+        (n,) bool, samples whose label a person confirmed: curve and trust weigh them 1.
+    seed
+        Of the baseline.
     """
     weight = np.ones(len(rows), np.float32)
     if points is not None and loss is not None:

@@ -1,4 +1,4 @@
-"""The measured payoff of a workspace's subset: which arms, on which held-out samples, and who looked how often."""
+"""The measured payoff of a workspace's subset: its arms, the samples that judge them, and the count of looks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from filelock import FileLock
@@ -17,7 +17,6 @@ from ..errors import QueryError, WorkspaceError
 from ..storage.artifacts import load_json, plain, save_json
 from ..types import Float32, Int64, ProgressFn, quiet
 from .bootstrap import Arm, Payoff, Training, curve_arms, judged_rows, measure, without_arms
-from .constraints import narrowed
 from .logistic import EPOCHS
 from .methods import SELECTORS, Need
 from .methods.random import Random
@@ -26,13 +25,18 @@ from .selector import SelectionContext, SubsetChoice, SubsetRequest, SubsetSelec
 
 SEEDS = 5
 LEAST_JUDGED = 20
-"""Fewer held-out samples than these say nothing."""
+"""Least number of held-out samples that a payoff is measured on."""
 
 
 class HoldoutGuard:
-    """Counts how often held-out samples were looked at to compare subsets.
+    """Counts how often held-out samples were used to compare subsets.
 
-    One line per subset that was measured, in ``selections/holdout.json``; measuring the same subset again is no new look.
+    One entry per measured subset, in ``selections/holdout.json``; measuring the same subset again does not count.
+
+    Parameters
+    ----------
+    folder
+        The workspace's folder of selections.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -40,14 +44,12 @@ class HoldoutGuard:
         self._path = folder / "holdout.json"
 
     def looks(self) -> list[dict[str, Any]]:
-        """Every look: subset (fingerprint), method, actor, at (UTC); the first is first."""
-        if not self._path.exists():
-            return []
-        found: list[dict[str, Any]] = load_json(self._path)["looks"]
-        return found
+        """Every look, the first one first: subset (fingerprint), method, actor, at (UTC)."""
+        looks: list[dict[str, Any]] = load_json(self._path)["looks"] if self._path.exists() else []
+        return looks
 
     def note(self, subset: str, method: str, actor: str) -> int:
-        """Take note of a look. Returns how many different subsets were looked at, with this one."""
+        """Record a look. Returns the number of different subsets so far, this one included."""
         self._folder.mkdir(exist_ok=True)
         with FileLock(self._folder / "holdout.lock", timeout=10):
             looks = self.looks()
@@ -58,141 +60,184 @@ class HoldoutGuard:
             return len(looks)
 
 
-def epochs_of(chooser: SubsetSelector, m: SelectionContext, wish: SubsetRequest) -> Callable[[], list[Int64]]:
-    """Called, it gives the rows of each epoch of RS2 under a wish, constraints and all; made at the first call."""
+def epochs_of(selector: SubsetSelector, context: SelectionContext, request: SubsetRequest) -> Callable[[], list[Int64]]:
+    """Function that returns the rows of each RS2 epoch under a request, constraints included; computed once."""
 
     @cache
-    def made() -> list[Int64]:
+    def epochs() -> list[Int64]:
         choices = (
-            chooser.choose(replace(wish, options={**wish.options, "epoch": e}), material=m) for e in range(EPOCHS)
+            selector.choose(replace(request, options={**request.options, "epoch": e}), context=context)
+            for e in range(EPOCHS)
         )
-        return [c.rows[~m.held[c.rows]] for c in choices]
+        return [c.rows[~context.held_out[c.rows]] for c in choices]
 
-    return made
+    return epochs
+
+
+def training_of(selector: SubsetSelector, context: SelectionContext, choice: SubsetChoice, rows: Int64) -> Training:
+    """Training on ``rows`` of a subset with the labels in force and its weights; RS2 trains on a subset per epoch."""
+    weight = epochs = None
+    if choice.weights is not None:
+        weight = np.zeros(context.inputs.n, np.float32)
+        weight[choice.rows] = choice.weights
+    if choice.request.method == FreshRandom.name:
+        epochs = epochs_of(selector, context, choice.request)
+    return Training(rows, context.inputs.labels, weight, epochs)
 
 
 def arms_of(
-    chooser: SubsetSelector, m: SelectionContext, choice: SubsetChoice, *, curve: bool = True, sources: bool = True
+    selector: SubsetSelector,
+    context: SelectionContext,
+    choice: SubsetChoice,
+    *,
+    curve: bool = True,
+    sources: bool = True,
 ) -> list[Arm]:
-    """Raw, curated, the subset, and a random one of the size of each; then the learning curve and the sources.
+    """Arms of a payoff: raw, curated and the subset, each with a random one of its size; learning curve; sources.
 
-    raw : every usable training sample with its given label. curated : without what a person excluded or the scan flags,
-    with the labels in force. subset : the choice, labels in force, its weights; that of RS2 is trained on another subset in
-    each epoch, and has no learning curve and no sources, which are about one subset.
+    raw: every usable training sample with its given label. curated: without samples that a person excluded or the scan
+    flags, with the labels in force. subset: the choice, with the labels in force and its weights. RS2 has no learning
+    curve and no arms by source, which are about one subset.
+
+    Parameters
+    ----------
+    selector, context
+        The workspace and its inputs.
+    choice
+        The subset.
+    curve, sources
+        Whether to add the learning curve, and one arm without each source.
     """
-    inputs = m.inputs
-    usable = np.flatnonzero(m.usable & ~m.held)
-    raw = Training(usable, m.given)
+    inputs = context.inputs
+    usable = np.flatnonzero(context.usable & ~context.held_out)
+    raw = Training(usable, context.given)
     flagged = inputs.flagged if inputs.flagged is not None else np.zeros(inputs.n, bool)
-    kept = np.flatnonzero(m.whole & ~m.held & ~flagged & (m.keeper < 0))
+    curated = np.flatnonzero(context.full_pool & ~context.held_out & ~flagged & (context.keeper < 0))
     labels = inputs.labels
-    weight = None
-    if choice.weights is not None:
-        weight = np.zeros(inputs.n, np.float32)
-        weight[choice.rows] = choice.weights
-    mine = choice.rows[~m.held[choice.rows]]
-    pool = np.flatnonzero(narrowed(chooser.inputs(m, choice.wish), chooser.rules(m, choice.wish)).pool & ~m.held)
+    rows = choice.rows[~context.held_out[choice.rows]]
+    pool = np.flatnonzero(selector.candidates(context, choice.request).pool & ~context.held_out)
 
-    def chance(of: Int64, size: int, salt: int, labels: Any) -> Any:
-        return lambda seed: Training(np.random.default_rng([seed, salt]).permutation(of)[:size], labels)
+    def random(candidates: Int64, size: int, salt: int, labels: Any) -> Any:
+        return lambda seed: Training(np.random.default_rng([seed, salt]).permutation(candidates)[:size], labels)
 
-    subset = Training(mine, labels, weight)
-    fresh = choice.wish.method == FreshRandom.name
-    if fresh:
-        subset = Training(mine, labels, epochs=epochs_of(chooser, m, choice.wish))
+    subset = training_of(selector, context, choice, rows)
+    fresh = subset.epochs is not None
+    title = f"Another subset in each of {EPOCHS} epochs" if fresh else "This subset"
     out = [
         Arm("raw", "Everything as it came", lambda _: raw),
-        Arm(
-            "curated",
-            "Curated",
-            lambda _: Training(kept, labels),
-            ("raw", "random_curated"),
-        ),
-        Arm("random_curated", "Random, size of curated", chance(usable, len(kept), 3, m.given), ("raw",)),
-        Arm(
-            "subset",
-            f"Another subset in each of {EPOCHS} epochs" if fresh else "This subset",
-            lambda _: subset,
-            ("random", "raw"),
-        ),
-        Arm("random", "Random, same size", chance(pool, len(mine), 5, labels), ("raw",)),
+        Arm("curated", "Curated", lambda _: Training(curated, labels), ("raw", "random_curated")),
+        Arm("random_curated", "Random, size of curated", random(usable, len(curated), 3, context.given), ("raw",)),
+        Arm("subset", title, lambda _: subset, ("random", "raw")),
+        Arm("random", "Random, same size", random(pool, len(rows), 5, labels), ("raw",)),
     ]
     if curve and not fresh:
-        out += curve_arms(mine, subset, pool)
-    if sources and not fresh and inputs.groups is not None and len(m.group_names) <= 20:
-        out += without_arms(inputs.groups, m.group_names, mine, subset, "subset")
+        out += curve_arms(rows, subset, pool)
+    if sources and not fresh and inputs.groups is not None and len(context.group_names) <= 20:
+        out += without_arms(inputs.groups, context.group_names, rows, subset, "subset")
     return out
 
 
-def judging(chooser: SubsetSelector, m: SelectionContext) -> tuple[Float32, Int64]:
-    """(n, d) what probes are trained on, and the (j,) rows that judge them.
+def judging(selector: SubsetSelector, context: SelectionContext) -> tuple[Float32, Int64]:
+    """(n, d) features that probes are trained on, and the (j,) rows that judge them.
 
     Raises
     ------
     QueryError
         There are no embeddings or no labels, or too few held-out samples to judge by.
     """
-    features = chooser.features
-    if features is None or not (m.inputs.labels >= 0).any():
+    features = selector.features
+    inputs = context.inputs
+    if features is None or not (inputs.labels >= 0).any():
         raise QueryError("The payoff needs embeddings and labels. This workspace lacks one of them.")
-    judge = judged_rows(m.held, m.whole, m.inputs.flagged, m.reviewed, m.inputs.labels, m.keeper)
+    judge = judged_rows(
+        context.held_out, context.full_pool, inputs.flagged, context.reviewed, inputs.labels, context.keeper
+    )
     if len(judge) < LEAST_JUDGED:
         raise QueryError(
-            f"Only {len(judge)} held-out samples can be judged by; {LEAST_JUDGED} are the least. Bring a split named test, "
-            "or more labelled data."
+            f"Only {len(judge)} held-out samples can be judged by; {LEAST_JUDGED} are the least. Bring a split named "
+            "test, or more labelled data."
         )
     return np.nan_to_num(features), judge
 
 
+def target_judges(context: SelectionContext, judge: Int64) -> bool:
+    """Whether samples of the target are among those that judge: methods with a target have then seen them."""
+    target = context.inputs.target
+    return target is not None and bool(target[judge].any())
+
+
 def payoff(
-    chooser: SubsetSelector,
+    selector: SubsetSelector,
     choice: SubsetChoice,
-    material: SelectionContext | None = None,
+    context: SelectionContext | None = None,
     *,
     seeds: int = SEEDS,
     actor: str = "",
     progress: ProgressFn = quiet,
     curve: bool = True,
 ) -> dict[str, Any]:
-    """Measure a subset (see :func:`winnow.core.subsets.bootstrap.measure`) on the held-out samples, their labels cleaned.
+    """Measure a subset on the held-out samples (see :func:`winnow.core.subsets.bootstrap.measure`).
 
-    Returns JSON: arms (each with size, accuracy, deviation, f1, gmean, differences), judged, reviewed (of the judged, by a
-    person), seeds, level, looks, verdict (one sentence), beats_random (True only beyond the interval).
+    Parameters
+    ----------
+    selector
+        The workspace.
+    choice
+        The subset.
+    context
+        The inputs, read now where not given.
+    seeds
+        Number of repetitions.
+    actor
+        Who looks.
+    progress
+        Called after each fit.
+    curve
+        Whether to measure the learning curve too.
+
+    Returns
+    -------
+    dict
+        JSON: fingerprint, method, size, arms (each with size, accuracy, deviation, f1, gmean, differences), judged,
+        reviewed (of the judged, by a person), seeds, level, looks, verdict (one sentence), beats_random (True only
+        beyond the interval).
 
     Raises
     ------
     QueryError
         There are no embeddings or no labels, or too few held-out samples to judge by.
     """
-    m = material or chooser.material()
-    features, judge = judging(chooser, m)
-    guard = HoldoutGuard(chooser.saved.folder)
-    looks = guard.note(choice.fingerprint, choice.wish.method, actor)
-    arms = arms_of(chooser, m, choice, curve=curve)
-    found = measure(
-        features,
-        len(m.classes),
-        arms,
-        judge,
-        m.inputs.labels[judge],
-        seeds=seeds,
-        looks=looks,
-        progress=progress,
-    )
-    aimed = Need.TARGET in SELECTORS.get(choice.wish.method).requires and bool(
-        m.inputs.target is not None and m.inputs.target[judge].any()
-    )
-    return summary(found, choice, looks, int(m.reviewed[judge].sum()), aimed)
+    context = context or selector.context()
+    features, judge = judging(selector, context)
+    looks = HoldoutGuard(selector.saved.folder).note(choice.fingerprint, choice.request.method, actor)
+    arms = arms_of(selector, context, choice, curve=curve)
+    truth = context.inputs.labels[judge]
+    result = measure(features, len(context.classes), arms, judge, truth, seeds=seeds, looks=looks, progress=progress)
+    aimed = Need.TARGET in SELECTORS.get(choice.request.method).requires and target_judges(context, judge)
+    return summary(result, choice, looks, int(context.reviewed[judge].sum()), aimed)
 
 
-def summary(found: Payoff, choice: SubsetChoice, looks: int, reviewed: int, aimed: bool = False) -> dict[str, Any]:
-    """A payoff as JSON, with its verdict in words. ``aimed`` : the method was given the samples that judge as its target; such a
-    subset never counts as better than random.
+def summary(result: Payoff, choice: SubsetChoice, looks: int, reviewed: int, aimed: bool = False) -> dict[str, Any]:
+    """Convert a payoff to JSON, with its verdict as a sentence.
+
+    Parameters
+    ----------
+    result
+        The measurement.
+    choice
+        The subset.
+    looks
+        Number of subsets that the held-out samples were used for.
+    reviewed
+        Number of judged samples that a person reviewed.
+    aimed
+        Whether the method was given the samples that judge as its target; such a subset never counts as better than
+        random.
     """
-    subset = found.arm("subset")
-    gain = next(d for d in subset.differences if d.against == "random")
+    method = choice.request.method
+    gain = next(d for d in result.arm("subset").differences if d.against == "random")
     how = f"{gain.value:+.1%} against random ({gain.low:+.1%} to {gain.high:+.1%})"
-    if choice.wish.method == Random.name:
+    if method == Random.name:
         verdict = "This is random, the yardstick. Compare the methods to see which of them beat it on this data."
     elif aimed:
         verdict = f"{how[0].upper()}{how[1:]}, but it was aimed at the very samples that judge it, which flatters it."
@@ -201,54 +246,68 @@ def summary(found: Payoff, choice: SubsetChoice, looks: int, reviewed: int, aime
     elif gain.high < 0:
         verdict = f"Worse than random: {how}. Take a random subset, or more."
     else:
-        verdict = f"No better than random as far as {found.judged:,} samples can tell: {how}."
-    arms = [{**asdict(a), "differences": [{**asdict(d), "sure": d.sure} for d in a.differences]} for a in found.arms]
+        verdict = f"No better than random as far as {result.judged:,} samples can tell: {how}."
+    arms = [{**asdict(a), "differences": [{**asdict(d), "sure": d.sure} for d in a.differences]} for a in result.arms]
     out: dict[str, Any] = plain(
         {
             "fingerprint": choice.fingerprint,
-            "method": choice.wish.method,
+            "method": method,
             "size": len(choice.rows),
             "arms": arms,
-            "judged": found.judged,
+            "judged": result.judged,
             "reviewed": reviewed,
-            "seeds": found.seeds,
-            "level": found.level,
+            "seeds": result.seeds,
+            "level": result.level,
             "looks": looks,
             "verdict": verdict,
-            "beats_random": gain.low > 0 and not aimed and choice.wish.method != Random.name,
+            "beats_random": gain.low > 0 and not aimed and method != Random.name,
         }
     )
     return out
 
 
-class Payoffs:
-    """Measured payoffs that were kept, ``selections/payoff-<fingerprint>.json``."""
+class MeasurementFiles:
+    """Saved measurements, ``selections/<prefix>-<fingerprint>.json``.
+
+    Parameters
+    ----------
+    folder
+        The workspace's folder of selections.
+    """
+
+    prefix: ClassVar[str]
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def path(self, mark: str) -> Path:
-        return self._folder / f"payoff-{fp.of(mark)}.json"
+    def _path(self, fingerprint: str) -> Path:
+        return self._folder / f"{self.prefix}-{fp.of(fingerprint)}.json"
 
-    def get(self, mark: str) -> dict[str, Any] | None:
-        """The payoff of the subset with this fingerprint; None where it was not measured, or cannot be read."""
+    def get(self, fingerprint: str) -> dict[str, Any] | None:
+        """Load the measurement with this fingerprint; None where it does not exist or cannot be read."""
         try:
-            found: dict[str, Any] = load_json(self.path(mark))
+            measurement: dict[str, Any] = load_json(self._path(fingerprint))
         except (WorkspaceError, FileNotFoundError):
             return None
-        return found
+        return measurement
 
-    def keep(self, found: Mapping[str, Any]) -> None:
-        """Keep a payoff."""
+    def keep(self, measurement: Mapping[str, Any]) -> None:
+        """Save a measurement under its fingerprint."""
         self._folder.mkdir(exist_ok=True)
-        save_json(self.path(str(found["fingerprint"])), dict(found))
+        save_json(self._path(str(measurement["fingerprint"])), dict(measurement))
 
     def all(self) -> list[dict[str, Any]]:
-        """All that were kept."""
+        """Every saved measurement; damaged files are skipped."""
         out = []
-        for path in sorted(self._folder.glob("payoff-*.json")):
+        for path in sorted(self._folder.glob(f"{self.prefix}-*.json")):
             try:
                 out.append(load_json(path))
-            except WorkspaceError:  # damaged: the others still count
+            except WorkspaceError:
                 continue
         return out
+
+
+class Payoffs(MeasurementFiles):
+    """Saved payoffs of single subsets."""
+
+    prefix = "payoff"

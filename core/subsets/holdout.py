@@ -1,4 +1,4 @@
-"""Which samples are held out to judge by."""
+"""Which samples are held out to judge subsets."""
 
 from __future__ import annotations
 
@@ -10,28 +10,39 @@ import numpy as np
 from ..types import Bool, Int32
 
 NAMES = ("test", "testing", "eval", "evaluation", "holdout", "held-out", "held_out")
-"""Splits that are held out where a dataset has them, the first that is there."""
+"""Names of splits that are held out; the first that the dataset has is taken."""
 
 FALLBACK = ("val", "valid", "validation", "dev")
-"""Splits that are taken where none of ``NAMES`` is there."""
+"""Names of splits that are held out where the dataset has none of ``NAMES``."""
 
 _SHARE = 0.2
+"""Share of each class that is held out where no split is."""
 
 
 def held_out(split: Sequence[str], labels: Int32, pool: Bool, ids: Sequence[str]) -> Bool:
-    """(n,) bool: the split that is named like a test set, else a fifth of each class by the hash of the id.
+    """(n,) bool mask of the held-out samples: the split named like a test set, else a fifth of each class by id hash.
 
-    The hash makes it the same samples in every scan and for everybody, whatever else changes. A named split counts only where
-    other samples of the pool lie outside of it.
+    The hash selects the same samples in every scan and for everybody, regardless of their order. A named split counts
+    only where other samples of the pool lie outside of it.
+
+    Parameters
+    ----------
+    split
+        Split name of each of the n samples, "" = none.
+    labels
+        (n,) int32, −1 = none.
+    pool
+        (n,) bool, samples that can be used.
+    ids
+        Sample ids.
     """
-    for names in (NAMES, FALLBACK):
-        for name in names:
-            found = np.array([s.casefold() == name for s in split], bool)
-            if (found & pool).any() and (~found & pool).any():
-                return found
-    place = np.array([crc32(i.encode("utf-8", "surrogatepass")) for i in ids], np.int64)
+    for name in (*NAMES, *FALLBACK):
+        named = np.array([s.casefold() == name for s in split], bool)
+        if (named & pool).any() and (~named & pool).any():
+            return named
+    digest = np.array([crc32(i.encode("utf-8", "surrogatepass")) for i in ids], np.int64)
     out = np.zeros(len(ids), bool)
     for c in np.unique(labels[labels >= 0]):
-        mine = np.flatnonzero((labels == c) & pool)
-        out[mine[np.argsort(place[mine], kind="stable")[: int(_SHARE * len(mine))]]] = True
+        rows = np.flatnonzero((labels == c) & pool)
+        out[rows[np.argsort(digest[rows], kind="stable")[: int(_SHARE * len(rows))]]] = True
     return out

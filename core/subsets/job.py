@@ -1,10 +1,12 @@
 """Measuring a payoff in its own process (``<workspace>/payoff/<key>/``, see :mod:`winnow.core.storage.job_files`).
 
-The result is kept by :class:`winnow.core.subsets.evaluation.Payoffs` and :class:`winnow.core.subsets.comparison.Comparisons`.
+The result is kept by :class:`winnow.core.subsets.evaluation.Payoffs` and
+:class:`winnow.core.subsets.comparison.Comparisons`.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,8 +21,8 @@ from .evaluation import Payoffs, payoff
 from .selector import SubsetChoice, SubsetRequest, SubsetSelector
 
 
-def _files(root: str | Path, mark: str) -> JobFiles:
-    return JobFiles(Path(root).absolute() / "payoff" / fp.of(mark), "measurement")
+def _files(root: str | Path, fingerprint: str) -> JobFiles:
+    return JobFiles(Path(root).absolute() / "payoff" / fp.of(fingerprint), "measurement")
 
 
 def start_payoff(
@@ -33,33 +35,34 @@ def start_payoff(
 ) -> None:
     """Start measuring a subset in its own process and return at once; nothing happens where it runs already.
 
-    Follow it with :func:`payoff_status`, under the subset's fingerprint.
+    Follow it with :func:`payoff_status` under the subset's fingerprint.
     """
-    exactly = {"ids": choice.ids, "weights": None if choice.weights is None else choice.weights.tolist()}
-    request = {"what": "subset", **_request(choice.wish, actor, among, target, seeds), **exactly}
-    _launch(root, choice.fingerprint, request)
+    subset = {"ids": choice.ids, "weights": None if choice.weights is None else choice.weights.tolist()}
+    job = {"what": "subset", **_request(choice.request, actor, among, target, seeds), **subset}
+    _launch(root, choice.fingerprint, job)
 
 
 def start_comparison(
     root: str | Path,
-    mark: str,
-    wish: SubsetRequest,
+    fingerprint: str,
+    request: SubsetRequest,
     actor: str,
     among: Sequence[str] | None = None,
     target: Sequence[str] | None = None,
     seeds: int = 5,
 ) -> None:
-    """Start comparing all methods in a process, as :func:`start_payoff` does. ``mark`` :
-    :func:`winnow.core.subsets.comparison.comparison_mark`.
+    """Start comparing all methods in a process, as :func:`start_payoff` does.
+
+    ``fingerprint`` is that of :func:`winnow.core.subsets.comparison.comparison_fingerprint`.
     """
-    _launch(root, mark, {"what": "comparison", **_request(wish, actor, among, target, seeds)})
+    _launch(root, fingerprint, {"what": "comparison", **_request(request, actor, among, target, seeds)})
 
 
 def _request(
-    wish: SubsetRequest, actor: str, among: Sequence[str] | None, target: Sequence[str] | None, seeds: int
+    request: SubsetRequest, actor: str, among: Sequence[str] | None, target: Sequence[str] | None, seeds: int
 ) -> dict[str, Any]:
     return {
-        "wish": wish.to_json(),
+        "wish": request.to_json(),
         "actor": actor,
         "seeds": seeds,
         "among": None if among is None else list(among),
@@ -67,61 +70,59 @@ def _request(
     }
 
 
-def _launch(root: str | Path, mark: str, request: dict[str, Any]) -> None:
-    files = _files(root, mark)
+def _launch(root: str | Path, fingerprint: str, job: dict[str, Any]) -> None:
+    files = _files(root, fingerprint)
     if files.status()["state"] == RUNNING:
         return
-    try:
-        files.start(["payoff", str(Path(root).absolute()), mark], {**request, "fingerprint": mark})
-    except WorkspaceBusy:  # it began in this moment
-        return
+    with contextlib.suppress(WorkspaceBusy):  # another process has just started it
+        files.start(["payoff", str(Path(root).absolute()), fingerprint], {**job, "fingerprint": fingerprint})
 
 
-def payoff_status(root: str | Path, mark: str) -> dict[str, Any]:
-    """What the job for this fingerprint is doing: see :meth:`winnow.core.storage.job_files.JobFiles.payoff_status`."""
-    return _files(root, mark).status()
+def payoff_status(root: str | Path, fingerprint: str) -> dict[str, Any]:
+    """Status of the job for this fingerprint, see :meth:`winnow.core.storage.job_files.JobFiles.status`."""
+    return _files(root, fingerprint).status()
 
 
-def cancel_payoff(root: str | Path, mark: str) -> None:
+def cancel_payoff(root: str | Path, fingerprint: str) -> None:
     """Ask the job to stop at its next step."""
-    _files(root, mark).cancel()
+    _files(root, fingerprint).cancel()
 
 
-def requested(root: Path, mark: str) -> dict[str, Any]:
+def requested(root: Path, fingerprint: str) -> dict[str, Any]:
     """What :func:`start_payoff` or :func:`start_comparison` asked for."""
-    return _files(root, mark).request()
+    return _files(root, fingerprint).request()
 
 
-def measure(root: Path, mark: str, chooser: SubsetSelector) -> None:
-    """Do what was asked under ``mark`` and keep the result; progress and failure are told in the job's files.
+def measure(root: Path, fingerprint: str, selector: SubsetSelector) -> None:
+    """Run the job for ``fingerprint`` and save its result; progress and failure are reported in the job's files.
 
     Raises
     ------
     WorkspaceBusy
         Another process measures the same.
     Cancelled
-        Nothing is kept then.
+        Nothing is saved then.
     """
-    files = _files(root, mark)
-    asked, folder = files.request(), root / "selections"
+    files = _files(root, fingerprint)
+    job, folder = files.request(), root / "selections"
     with files.lock():
         reporter = JobReporter(files, "The measurement was cancelled. Nothing was kept of it.")
         with reporter.reporting():
-            wish = SubsetRequest(**asked["wish"])
-            material = chooser.material(asked["among"], asked["target"])
-            how: dict[str, Any] = {"seeds": asked["seeds"], "actor": asked["actor"], "progress": reporter}
-            # kept under the fingerprint that was asked for: decisions may have been made meanwhile
-            if asked["what"] == "comparison":
-                found = compare(chooser, wish, material, **how)
-                Comparisons(folder).keep({**found, "fingerprint": mark})
+            request = SubsetRequest(**job["wish"])
+            context = selector.context(job["among"], job["target"])
+            how: dict[str, Any] = {"seeds": job["seeds"], "actor": job["actor"], "progress": reporter}
+            # saved under the fingerprint that was asked for: decisions may have been made meanwhile
+            if job["what"] == "comparison":
+                result = compare(selector, request, context, **how)
+                Comparisons(folder).keep({**result, "fingerprint": fingerprint})
             else:
-                found = payoff(chooser, _exactly(chooser, wish, asked), material, **how)
-                Payoffs(folder).keep({**found, "fingerprint": mark})
-            reporter.finish(DONE, found["verdict"])
+                result = payoff(selector, _requested_subset(selector, request, job), context, **how)
+                Payoffs(folder).keep({**result, "fingerprint": fingerprint})
+            reporter.finish(DONE, result["verdict"])
 
 
-def _exactly(chooser: SubsetSelector, wish: SubsetRequest, asked: dict[str, Any]) -> SubsetChoice:
-    """The very subset that was asked about."""
-    ids: list[str] = asked["ids"]
-    weights = None if asked["weights"] is None else np.asarray(asked["weights"], np.float32)
-    return SubsetChoice(wish, chooser.rows(ids), ids, weights, len(ids), 0, (), asked["fingerprint"])
+def _requested_subset(selector: SubsetSelector, request: SubsetRequest, job: dict[str, Any]) -> SubsetChoice:
+    """The subset itself, not a new selection: decisions may have been made meanwhile."""
+    ids: list[str] = job["ids"]
+    weights = None if job["weights"] is None else np.asarray(job["weights"], np.float32)
+    return SubsetChoice(request, selector.rows(ids), ids, weights, len(ids), 0, (), job["fingerprint"])

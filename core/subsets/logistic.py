@@ -1,4 +1,4 @@
-"""A multinomial logistic probe whose regularisation is tuned in one go."""
+"""A multinomial logistic probe fitted for all regularisation strengths at once."""
 
 from __future__ import annotations
 
@@ -16,14 +16,24 @@ GRID: tuple[float, ...] = tuple(float(v) for v in np.logspace(-5.0, -2.0, 7))
 
 @dataclass(frozen=True)
 class Probe:
-    """weights : (d, C) float32, bias : (C,) float32; penalty : the L2 penalty that was chosen."""
+    """A fitted probe.
+
+    Attributes
+    ----------
+    weights
+        (d, C) float32.
+    bias
+        (C,) float32.
+    penalty
+        Its L2 penalty per sample.
+    """
 
     weights: Float32
     bias: Float32
     penalty: float
 
     def predict(self, x: Float32) -> Int32:
-        """(m,) int32 the likeliest class of each row."""
+        """(m,) int32 most probable class of each row."""
         out: Int32 = np.argmax(x @ self.weights + self.bias, axis=1).astype(np.int32)
         return out
 
@@ -36,12 +46,7 @@ def fit_path(
     weight: NDArray[np.float32] | None = None,
     rounds: int = 80,
 ) -> list[Probe]:
-    """One probe per penalty, all fitted at once.
-
-    Formula: minimise mean_i w_i·[−log softmax(Wᵀx_i + b)_{y_i}] + penalty/2·‖W‖² by accelerated descent with restarts in the
-    eigenbasis of the weighted covariance, where Böhning's bound ½·XᵀX on the Hessian is diagonal: each coordinate has its own
-    step. The bias is not penalised. Source: Böhning (1992), "Multinomial logistic regression algorithm"; O'Donoghue and Candès
-    (2015), "Adaptive restart for accelerated gradient schemes".
+    """Fit one probe per penalty, all at once.
 
     Parameters
     ----------
@@ -49,8 +54,25 @@ def fit_path(
         (m, d) float32.
     y
         (m,) int32 in [0, classes).
+    classes
+        Number of classes C.
+    penalties
+        L2 penalties per sample.
     weight
-        (m,) ≥ 0, mean is normalised to 1.
+        (m,) ≥ 0, normalised to mean 1; None = all 1.
+    rounds
+        Greatest number of steps.
+
+    Notes
+    -----
+    Minimises mean_i w_i·[−log softmax(Wᵀx_i + b)_{y_i}] + penalty/2·‖W‖² by accelerated descent with restarts in the
+    eigenbasis of the weighted covariance, where Böhning's bound ½·XᵀX on the Hessian is diagonal: each coordinate has
+    its own step. The bias is not penalised.
+
+    References
+    ----------
+    Böhning (1992), "Multinomial logistic regression algorithm", Annals of the Institute of Statistical Mathematics.
+    O'Donoghue and Candès (2015), "Adaptive restart for accelerated gradient schemes".
     """
     import torch
 
@@ -100,7 +122,7 @@ def fit_path(
 
 
 EPOCHS = 80
-"""Epochs of a probe that sees another subset in each: as many as an ordinary one takes rounds at most."""
+"""Epochs of a probe that sees another subset in each: the greatest number of steps of :func:`fit_path`."""
 
 _BATCH = 256
 _MOMENTUM = 0.9
@@ -110,12 +132,7 @@ _RATE = 0.3
 def fit_fresh(
     x: Float32, y: Int32, classes: int, penalties: Sequence[float], epochs: Sequence[Int64], seed: int = 0
 ) -> list[Probe]:
-    """One probe per penalty, trained in epochs on another subset each, so that a pass costs a subset and all data is seen in time.
-
-    Formula: the objective of :func:`fit_path` by stochastic descent in mini-batches of 256 with Nesterov momentum 0.9 and a step
-    that falls to 0 along a cosine, each coordinate of the covariance's eigenbasis with Böhning's own step. Given all samples in
-    every epoch it comes to the probe of :func:`fit_path`. Source: Okanovic et al. (2024), RS2 (subsets, momentum and schedule);
-    Sutskever et al. (2013), "On the importance of initialization and momentum in deep learning".
+    """Fit one probe per penalty on another subset in each epoch, so that all data is seen in time.
 
     Parameters
     ----------
@@ -123,8 +140,25 @@ def fit_fresh(
         (m, d) float32.
     y
         (m,) int32 in [0, classes).
+    classes
+        Number of classes C.
+    penalties
+        L2 penalties per sample.
     epochs
         Rows of x for each epoch; an empty epoch does nothing.
+    seed
+        Of the order within an epoch.
+
+    Notes
+    -----
+    Minimises the objective of :func:`fit_path` by stochastic descent in mini-batches of 256 with Nesterov momentum 0.9
+    and a step that falls to 0 along a cosine; each coordinate of the covariance's eigenbasis has Böhning's step. With
+    all samples in every epoch it converges to the probe of :func:`fit_path`.
+
+    References
+    ----------
+    Okanovic et al. (2024), "Repeated random sampling for minimizing the time-to-accuracy of learning", ICLR.
+    Sutskever et al. (2013), "On the importance of initialization and momentum in deep learning", ICML.
     """
     import torch
 
@@ -141,9 +175,9 @@ def fit_fresh(
     pull = torch.cat([pen.expand(d, k), torch.zeros(1, k)])[:, :, None]
     theta, speed = torch.zeros(d + 1, k, c), torch.zeros(d + 1, k, c)
     rng = np.random.default_rng([seed, 59])
-    for e, mine in enumerate(epochs):
-        mine = rng.permutation(mine)
-        batches = np.array_split(mine, max(1, -(-len(mine) // _BATCH))) if len(mine) else []
+    for e, subset in enumerate(epochs):
+        order = rng.permutation(subset)
+        batches = np.array_split(order, max(1, -(-len(order) // _BATCH))) if len(order) else []
         for b, rows in enumerate(batches):
             rate = _RATE * 0.5 * (1.0 + np.cos(np.pi * (e + b / len(batches)) / len(epochs)))
             part = z1[torch.from_numpy(rows)]
@@ -164,17 +198,17 @@ def fit_fresh(
 def fit_fresh_tuned(
     x: Float32, y: Int32, classes: int, seed: int, epochs: Sequence[Int64], penalties: Sequence[float] = GRID
 ) -> Probe:
-    """:func:`fit_fresh` with the penalty that does best on an inner split, which no epoch of the tuning sees."""
+    """:func:`fit_fresh` with the penalty that is best on an inner split, which no epoch of the tuning sees."""
     if len(np.unique(y)) < 2 or len(y) < 10:
         return fit_path(x, y, classes, [1e-2])[0]
     inner = inner_split(y, seed)
-    found = fit_fresh(x, y, classes, penalties, [rows[~inner[rows]] for rows in epochs], seed)
-    right = [int((p.predict(x[inner]) == y[inner]).sum()) for p in found]
-    return fit_fresh(x, y, classes, [found[int(np.argmax(right))].penalty], epochs, seed)[0]
+    probes = fit_fresh(x, y, classes, penalties, [rows[~inner[rows]] for rows in epochs], seed)
+    right = [int((p.predict(x[inner]) == y[inner]).sum()) for p in probes]
+    return fit_fresh(x, y, classes, [probes[int(np.argmax(right))].penalty], epochs, seed)[0]
 
 
 def inner_split(y: Int32, seed: int, share: float = 0.2) -> NDArray[np.bool_]:
-    """(m,) bool: the inner validation part, ``share`` of each class (a class of one stays in training)."""
+    """(m,) bool mask of the inner validation part, ``share`` of each class (a class of one stays in training)."""
     rng = np.random.default_rng(seed)
     out = np.zeros(len(y), bool)
     for c in np.unique(y):
@@ -191,15 +225,15 @@ def fit_tuned(
     weight: NDArray[np.float32] | None = None,
     penalties: Sequence[float] = GRID,
 ) -> Probe:
-    """A probe with the penalty that does best on an inner split of its own training data, fitted again on all of it.
+    """:func:`fit_path` with the penalty that is best on an inner split of the training data, fitted again on all of it.
 
-    ``weight`` counts in the inner split's accuracy too.
+    ``weight`` also weighs the accuracy on the inner split.
     """
     if len(np.unique(y)) < 2 or len(y) < 10:
         return fit_path(x, y, classes, [1e-2], weight)[0]
     inner = inner_split(y, seed)
     w = np.ones(len(y), np.float32) if weight is None else weight
-    found = fit_path(x[~inner], y[~inner], classes, penalties, w[~inner])
-    right = np.array([float(w[inner][p.predict(x[inner]) == y[inner]].sum()) for p in found])
-    best = found[int(np.argmax(right))].penalty
+    probes = fit_path(x[~inner], y[~inner], classes, penalties, w[~inner])
+    right = np.array([float(w[inner][p.predict(x[inner]) == y[inner]].sum()) for p in probes])
+    best = probes[int(np.argmax(right))].penalty
     return fit_path(x, y, classes, [best], weight)[0]

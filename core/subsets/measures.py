@@ -1,4 +1,4 @@
-"""What a subset costs and gains, in numbers that need no training."""
+"""Measures of a subset that need no training: coverage, diversity, shares of classes."""
 
 from __future__ import annotations
 
@@ -15,8 +15,16 @@ from ..types import Bool, Float32, Int32, Int64, Neighbors
 
 @dataclass(frozen=True)
 class Coverage:
-    """Cosine distances from every sample of the pool to the nearest chosen one. radius : the largest; p95 : the 95th
-    percentile; mean : over all, the chosen themselves at 0.
+    """Cosine distances from every sample of the pool to the nearest selected one.
+
+    Attributes
+    ----------
+    radius
+        The largest.
+    p95
+        The 95th percentile.
+    mean
+        The mean; selected samples have distance 0.
     """
 
     radius: float
@@ -25,11 +33,7 @@ class Coverage:
 
 
 def coverage(vectors: NDArray[Any], pool: Bool, rows: Int64, graph: Neighbors | None = None) -> Coverage:
-    """How far the pool is from the subset.
-
-    Formula: max, 95th percentile and mean over i in the pool of min_{j∈S} (1 − cos(z_i, z_j)). Exact: the nearest chosen
-    neighbour in ``graph`` (where it holds exact neighbours) is the nearest chosen sample; who has none there is compared
-    with all. Source: the covering radius of k-center, Sener and Savarese (2018).
+    """Distances from the pool to the subset.
 
     Parameters
     ----------
@@ -38,35 +42,52 @@ def coverage(vectors: NDArray[Any], pool: Bool, rows: Int64, graph: Neighbors | 
     pool
         (n,) bool.
     rows
-        (m,) the subset; none = NaN.
+        (m,) the subset; an empty one gives NaN.
+    graph
+        Neighbours on cosine distance, to save comparisons.
+
+    Notes
+    -----
+    Maximum, 95th percentile and mean over i in the pool of min_{j∈S} (1 − cos(z_i, z_j)). Exact where ``graph`` is: the
+    nearest selected neighbour is the nearest selected sample; a sample without one is compared with the whole subset.
+
+    References
+    ----------
+    Sener and Savarese (2018), "Active learning for convolutional neural networks: a core-set approach", ICLR (covering
+    radius).
     """
     if not len(rows) or not pool.any():
         return Coverage(float("nan"), float("nan"), float("nan"))
     inside = np.zeros(len(pool), bool)
     inside[rows] = True
-    away = np.full(len(pool), np.inf, np.float32)
+    distance = np.full(len(pool), np.inf, np.float32)
     if graph is not None:
         index = graph.indices
-        there = (index >= 0) & inside[np.maximum(index, 0)]
-        first = np.argmax(there, axis=1)
-        found = there[np.arange(len(first)), first]
-        away[found] = graph.distances[np.arange(len(first)), first][found]
-    away[inside] = 0.0
-    lost = np.flatnonzero(pool & ~np.isfinite(away))
-    chosen = np.ascontiguousarray(vectors[rows], np.float32)
-    for start in range(0, len(lost), 512):
-        mine = lost[start : start + 512]
-        away[mine] = np.maximum(1.0 - (np.asarray(vectors[mine], np.float32) @ chosen.T).max(1), 0.0)
-    d = away[pool]
+        selected = (index >= 0) & inside[np.maximum(index, 0)]
+        first = np.argmax(selected, axis=1)
+        known = selected[np.arange(len(first)), first]
+        distance[known] = graph.distances[np.arange(len(first)), first][known]
+    distance[inside] = 0.0
+    unknown = np.flatnonzero(pool & ~np.isfinite(distance))
+    subset = np.ascontiguousarray(vectors[rows], np.float32)
+    for start in range(0, len(unknown), 512):
+        block = unknown[start : start + 512]
+        distance[block] = np.maximum(1.0 - (np.asarray(vectors[block], np.float32) @ subset.T).max(1), 0.0)
+    d = distance[pool]
     return Coverage(float(d.max()), float(np.quantile(d, 0.95)), float(d.mean()))
 
 
 def vendi(vectors: Float32, rows: Int64, limit: int = 20_000, seed: int = 0) -> float:
-    """The effective number of different samples.
+    """Vendi score: the effective number of different samples, in [1, m]; 0 for none.
 
-    Formula: exp(−Σ λ_i ln λ_i) with λ the eigenvalues of K/m, K = cosine similarities; they are those of ZᵀZ/m. Above
-    ``limit`` rows a random part is looked at (the score has long levelled off by then).
-    Source: Friedman and Dieng (2023), "The Vendi score: a diversity evaluation metric for machine learning", TMLR.
+    Notes
+    -----
+    exp(−Σ λ_i ln λ_i) with λ the eigenvalues of K/m, K = cosine similarities; they are those of ZᵀZ/m. Above ``limit``
+    rows it is computed on a random part (the score has levelled off by then).
+
+    References
+    ----------
+    Friedman and Dieng (2023), "The Vendi score: a diversity evaluation metric for machine learning", TMLR.
     """
     if not len(rows):
         return 0.0
@@ -79,11 +100,18 @@ def vendi(vectors: Float32, rows: Int64, limit: int = 20_000, seed: int = 0) -> 
 def gradient_vendi(
     vectors: Float32, probs: Float32, labels: Int32, rows: Int64, limit: int = 1000, seed: int = 0
 ) -> float:
-    """The effective number of different things that training on the subset would teach.
+    """G-Vendi: the effective number of different loss gradients of the subset.
 
-    Formula: Vendi score over the gradients of the probe's loss, g_i = (p_i − onehot(y_i)) ⊗ z_i at unit length, whose kernel is
-    the product of two cosine kernels. A random part of at most ``limit`` labelled rows: compare subsets at the same limit.
-    Source: Jung et al. (2025), "Prismatic synthesis: gradient-based data diversification boosts generalization" (G-Vendi).
+    Notes
+    -----
+    Vendi score over the gradients of the probe's loss, g_i = (p_i − onehot(y_i)) ⊗ z_i at unit length, whose kernel is
+    the product of two cosine kernels. Computed on a random part of at most ``limit`` labelled rows: compare subsets at
+    the same limit.
+
+    References
+    ----------
+    Jung et al. (2025), "Prismatic synthesis: gradient-based data diversification boosts generalization in LLM
+    reasoning".
     """
     rows = rows[labels[rows] >= 0]
     if not len(rows):
@@ -91,8 +119,8 @@ def gradient_vendi(
     if len(rows) > limit:
         rows = np.random.default_rng(seed).choice(rows, limit, replace=False)
     e = probs[rows].astype(np.float64)
-    there = labels[rows] < e.shape[1]
-    e[np.flatnonzero(there), labels[rows][there]] -= 1.0
+    known = labels[rows] < e.shape[1]
+    e[np.flatnonzero(known), labels[rows][known]] -= 1.0
     e /= np.maximum(np.linalg.norm(e, axis=1, keepdims=True), 1e-12)
     z = vectors[rows].astype(np.float64)
     return _exp_entropy((e @ e.T) * (z @ z.T))
@@ -110,8 +138,19 @@ def _exp_entropy(gram: NDArray[np.float64]) -> float:
 
 @dataclass(frozen=True)
 class Share:
-    """One class's or group's part of the pool and of the subset. before, after : in [0, 1]; count : in the subset. shifted : the
-    share changed by more than a tenth of itself and by more than chance (Wilson, 95%, over all of them).
+    """Share of one class or group in the pool and in the subset.
+
+    Attributes
+    ----------
+    name
+        Of the class or group.
+    size, count
+        Number of samples in the pool and in the subset.
+    before, after
+        Shares of the pool and of the subset, in [0, 1].
+    shifted
+        Whether the share changed by more than a tenth of itself and by more than chance (Wilson interval at 95%,
+        corrected for the number of classes).
     """
 
     name: str
@@ -124,16 +163,15 @@ class Share:
 
 def share_table(codes: Int32, names: Sequence[str], pool: Bool, rows: Int64) -> list[Share]:
     """Shares before and after, in the order of ``names``; codes of −1 are left out."""
-    inside = codes[np.flatnonzero(pool)]
-    chosen = codes[rows]
-    whole = np.bincount(inside[inside >= 0], minlength=len(names))
-    part = np.bincount(chosen[chosen >= 0], minlength=len(names))
-    before = whole / max(int(whole.sum()), 1)
-    after = part / max(int(part.sum()), 1)
-    low, high = wilson(part, np.full(len(names), int(part.sum())), max(len(names), 1))
-    moved = ((before < low) | (before > high)) & (np.abs(after - before) > 0.1 * before)
+    in_pool, in_subset = codes[pool], codes[rows]
+    size = np.bincount(in_pool[in_pool >= 0], minlength=len(names))
+    count = np.bincount(in_subset[in_subset >= 0], minlength=len(names))
+    before = size / max(int(size.sum()), 1)
+    after = count / max(int(count.sum()), 1)
+    low, high = wilson(count, np.full(len(names), int(count.sum())), max(len(names), 1))
+    shifted = ((before < low) | (before > high)) & (np.abs(after - before) > 0.1 * before)
     return [
-        Share(name, int(whole[i]), int(part[i]), float(before[i]), float(after[i]), bool(moved[i]))
+        Share(name, int(size[i]), int(count[i]), float(before[i]), float(after[i]), bool(shifted[i]))
         for i, name in enumerate(names)
-        if whole[i] or part[i]
+        if size[i] or count[i]
     ]

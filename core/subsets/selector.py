@@ -1,4 +1,4 @@
-"""Choosing a subset of a workspace: methods, constraints, what it costs and gains, and keeping it under a name."""
+"""Selecting a subset of a workspace: methods, constraints, its report, its training weights, and saving it by name."""
 
 from __future__ import annotations
 
@@ -20,36 +20,48 @@ from ..review.saved_selections import SavedSelections, Selection
 from ..storage.artifacts import load_table, plain, save_table
 from ..storage.scan_context import ScanContext
 from ..types import Bool, Float32, Int32, Int64, Neighbors
-from .constraints import ConstrainedResult, Constraints, choose, narrowed
+from .constraints import Constraints, choose, narrowed
 from .curricula import curriculum
 from .holdout import held_out
 from .measures import Coverage, Share, coverage, gradient_vendi, share_table, vendi
-from .methods import SELECTORS, Need, SelectionInputs
+from .methods import SELECTORS, Need, SelectionInputs, missing_inputs
 
 _DIM = 512
-"""Embeddings are cut to so many principal directions before subsets are chosen."""
+"""Embeddings are projected on at most this many principal directions before a subset is selected."""
 
 _SAMPLE = 20_000
-"""So many embeddings say which directions are the principal ones."""
+"""The principal directions are computed from at most this many embeddings."""
 
 _CARDS = 64
-"""Scorecards of random subsets and of the pool that are kept."""
+"""Number of scores (of random subsets and of pools) kept in memory."""
 
 
 @dataclass(frozen=True)
 class SubsetRequest:
-    """What subset is wanted: kept with it, so that it can be made again.
+    """Which subset is wanted. It is saved with the subset, so that the subset can be reproduced.
 
     Attributes
     ----------
+    method
+        Name of a registered method.
     budget
-        "500", "30%" or "auto".
-    per_class, keep_groups, guard, deduplicate
-        The constraints.
+        "500" (samples), "30%" (of the pool) or "auto" (methods that size themselves).
+    seed
+        Of everything random.
+    quality, diversity
+        The sliders, in [0, 1].
+    per_class
+        Least number of samples of each class.
+    keep_groups
+        Whether groups keep their share of the pool.
+    guard
+        Whether guarded rare samples are always selected.
+    deduplicate
+        Whether one sample of each duplicate group is enough.
     holdout
-        Whether held-out samples may be chosen.
+        Whether held-out samples may be selected.
     options
-        The method's own settings. target : ids that the subset shall resemble.
+        The method's own settings.
     """
 
     method: str = "random"
@@ -65,7 +77,7 @@ class SubsetRequest:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, for the job's request and the selection's file."""
+        """Plain values, for the job's request and the saved selection."""
         return {**asdict(self), "options": dict(self.options)}
 
     def fingerprint(self, among: Sequence[str] | None = None, target: Sequence[str] | None = None) -> str:
@@ -75,11 +87,31 @@ class SubsetRequest:
 
 @dataclass(frozen=True)
 class SubsetChoice:
-    """A subset that was chosen. rows : (m,) int64 in order of choice; ids : theirs. fingerprint : of the scan, the labels, pool and
-    trust as the decisions made them, and the wish.
+    """A selected subset.
+
+    Attributes
+    ----------
+    request
+        What was asked for.
+    rows
+        (m,) int64, in order of selection.
+    ids
+        Sample ids of ``rows``.
+    weights
+        (m,) float32 ≥ 0, None = all the same.
+    pool
+        Number of samples to select from.
+    forced
+        Number of samples that a constraint demanded.
+    notices
+        Sentences for the person.
+    fingerprint
+        Of the scan, of labels, pool and trust under the decisions in force, and of the request.
+    info
+        Plain values that the method reports.
     """
 
-    wish: SubsetRequest
+    request: SubsetRequest
     rows: Int64
     ids: list[str]
     weights: Float32 | None
@@ -92,8 +124,22 @@ class SubsetChoice:
 
 @dataclass(frozen=True)
 class SubsetScores:
-    """quality : mean trust, 1 = all trusted. diversity : Vendi score. gradient_diversity : of what training would teach.
-    complexity : mean hardness. coverage : see :class:`winnow.core.subsets.measures.Coverage`.
+    """Scores of a subset that need no training; NaN where an input is missing.
+
+    Attributes
+    ----------
+    size
+        Number of samples.
+    quality
+        Mean trust in [0, 1], 1 = all trusted.
+    diversity
+        Vendi score of the embeddings, in [1, size].
+    gradient_diversity
+        Vendi score of the probe's loss gradients.
+    complexity
+        Mean hardness in [0, 1].
+    coverage
+        Cosine distances from the pool to the subset.
     """
 
     size: int
@@ -106,8 +152,16 @@ class SubsetScores:
 
 @dataclass(frozen=True)
 class SubsetReport:
-    """What a subset costs and gains without training: itself, a random one of its size, and the pool. classes, groups :
-    shares before and after. warnings : sentences about shares that curation moved.
+    """A subset beside a random one of its size and the pool, in scores that need no training.
+
+    Attributes
+    ----------
+    subset, random, pool
+        Their scores.
+    classes, groups
+        Shares in the pool and in the subset.
+    warnings
+        Sentences about shares that the selection changed.
     """
 
     subset: SubsetScores
@@ -120,25 +174,33 @@ class SubsetReport:
 
 @dataclass(frozen=True)
 class SelectionContext:
-    """What methods look at, as the decisions are now.
+    """The inputs of all methods under the decisions in force; n samples in row order.
 
     Attributes
     ----------
+    inputs
+        The arrays that methods see.
     classes
-        Names by code.
+        Class names by code.
+    group_names
+        Source names by code.
     given
-        (n,) int32 labels as they came, by the class registry.
+        (n,) int32 given labels, mapped by the class registry, −1 = none.
     usable
         (n,) bool, has an embedding.
     excluded
-        (n,) bool, by a person.
+        (n,) bool, excluded by a person.
     reviewed
         (n,) bool, accepted or relabelled.
-    held
+    held_out
         (n,) bool, the held-out samples.
-    whole
-        (n,) bool, the pool as it is when all may be chosen: it says what is held out and judges, whatever a choice is
-        made among.
+    keeper
+        (n,) int32 row that is kept in place of a duplicate, −1 = none.
+    guarded
+        (n,) bool, rare samples that a subset should not lose.
+    full_pool
+        (n,) bool, the pool when nothing restricts it: held-out samples and judges are drawn from it even where a
+        selection is made among fewer samples.
     """
 
     inputs: SelectionInputs
@@ -148,17 +210,30 @@ class SelectionContext:
     usable: Bool
     excluded: Bool
     reviewed: Bool
-    held: Bool
+    held_out: Bool
     keeper: Int32
     guarded: Bool
-    whole: Bool
+    full_pool: Bool
 
 
 @dataclass(frozen=True)
 class CurriculumConfig:
-    """How to weigh and when to bring in samples. curve : loss → weight points (rank, weight), None = not used. trust : weigh by the
-    trust in each label. temperature : of class balance, 0 = all alike, None = not used. epochs, start : the easy → uniform
-    schedule, start = the share of the first epoch, 1 = none.
+    """How to weigh samples, and from which epoch to train on them.
+
+    Attributes
+    ----------
+    curve
+        Points (rank of the loss, weight), both in [0, 1]; None = not used.
+    trust
+        Whether to weigh by the trust in each label.
+    temperature
+        Of class balance in [0, 1], 0 = all classes equal; None = not used.
+    epochs
+        Length of the easy-to-uniform schedule.
+    start
+        Share of samples in the first epoch, 1 = no schedule.
+    seed
+        Of the shuffled baseline.
     """
 
     curve: Sequence[tuple[float, float]] | None = None
@@ -170,7 +245,7 @@ class CurriculumConfig:
 
 
 class SubsetSelector:
-    """Subsets of one workspace. Safe to share between threads.
+    """Selects subsets of one workspace. Safe to share between threads.
 
     Parameters
     ----------
@@ -179,25 +254,30 @@ class SubsetSelector:
     checks
         Called for the tables of the dataset checks.
     saved
-        The selections that people keep.
+        The selections that people saved.
     """
 
     def __init__(self, scan: ScanContext, checks: Callable[[], list[dict[str, Any]]], saved: SavedSelections) -> None:
-        self._context, self._checks, self.saved = scan, checks, saved
+        self._scan, self._checks, self.saved = scan, checks, saved
         self.ids, self.generation, self._row_of = scan.ids, scan.generation, scan.row_of
         self._lock = threading.Lock()
         self._cards: dict[tuple[str, int, int], SubsetScores] = {}
 
-    # ── what there is ───────────────────────────────────────────────────────────────────────────────────────────
+    # ── methods and inputs ──────────────────────────────────────────────────────────────────────────────────────
 
-    def methods(self, material: SelectionContext | None = None) -> list[dict[str, Any]]:
-        """Every method: name, title, explain, uses, sizes_itself, needs_target, and why_not: why it cannot be used here ("" =
-        it can; a missing target is no reason, for it is given with the wish).
+    def methods(self, context: SelectionContext | None = None) -> list[dict[str, Any]]:
+        """List every method.
+
+        Returns
+        -------
+        list of dict
+            name, title, explain, uses, sizes_itself, needs_target, and why_not: why it cannot be used here ("" = it
+            can; a missing target is no reason, since it comes with the request).
         """
-        inputs = (material or self.material()).inputs
+        inputs = (context or self.context()).inputs
         out = []
         for s in SELECTORS:
-            missing = sorted(str(need) for need in s.requires if need is not Need.TARGET and not inputs.has(need))
+            missing = [need for need in missing_inputs(s, inputs) if need != Need.TARGET]
             about = {"name": s.name, "title": s.title, "explain": s.explain, "uses": sorted(s.uses)}
             why = f"needs {' and '.join(missing)}" if missing else ""
             target = Need.TARGET in s.requires
@@ -206,18 +286,18 @@ class SubsetSelector:
 
     @property
     def raw(self) -> Any:
-        """(n, d) the embeddings as they are, memory-mapped; None without embeddings."""
-        return self._context.files.vectors
+        """(n, d) the stored embeddings, memory-mapped; None without embeddings."""
+        return self._scan.files.vectors
 
     @cached_property
     def vectors(self) -> Float32 | None:
-        """(n, ≤ 512) float32 unit rows: the embeddings on their leading directions, uncentred; None without embeddings."""
+        """(n, ≤ 512) float32 unit rows, the embeddings on their leading directions, uncentred; None without them."""
         raw = self.raw
         if raw is None:
             return None
         n, d = raw.shape
         if d > _DIM:
-            with deterministic_blas():  # the same on any number of cores, so that a subset can be made again
+            with deterministic_blas():  # the same on any number of cores, so that a subset can be reproduced
                 basis = leading_directions(raw, _DIM)
                 x = np.concatenate([np.asarray(raw[s : s + 8192], np.float32) @ basis for s in range(0, n, 8192)])
         else:
@@ -228,38 +308,38 @@ class SubsetSelector:
     @cached_property
     def graph(self) -> Neighbors | None:
         """The neighbour graph on raw cosine distance, in memory."""
-        graph = self._context.files.raw_graph
+        graph = self._scan.files.raw_graph
         if graph is None:
             return None
         return replace(graph, indices=np.asarray(graph.indices), distances=np.asarray(graph.distances))
 
     @cached_property
     def features(self) -> Float32 | None:
-        """(n, r) float32: what the probe is trained on (half-whitened embeddings); None where there are none."""
-        whitened = self._context.files.whitened
+        """(n, r) float32 training features of the probe (half-whitened embeddings); None without embeddings."""
+        whitened = self._scan.files.whitened
         return np.asarray(whitened, np.float32) if whitened is not None else self.vectors
 
     @property
     def probs(self) -> Float32 | None:
-        """(n, C) out-of-sample beliefs over the dataset's own classes."""
-        return self._context.files.probs
+        """(n, C) out-of-sample beliefs over the dataset's own classes; None without a probe run."""
+        return self._scan.files.probs
 
     @cached_property
-    def _scan(self) -> dict[str, Any]:
-        """What does not change with decisions."""
+    def _fixed(self) -> dict[str, Any]:
+        """Inputs that do not change with decisions."""
         names = [f"{k}{s}" for k in ("noisy_label", "ood", "broken") for s in ("", "_flag")]
-        verdicts = load_table(self._context.layout.verdicts, columns=["duplicate_of", "duplicate_flag", *names])
-        data = load_table(self._context.layout.dataset, columns=["split", "source"])
+        verdicts = load_table(self._scan.layout.verdicts, columns=["duplicate_of", "duplicate_flag", *names])
+        data = load_table(self._scan.layout.dataset, columns=["split", "source"])
         n = data.num_rows
-        files = self._context.files
+        files = self._scan.files
         keeper = self._row_of.find(verdicts.column("duplicate_of")).astype(np.int32)
         keeper[~np.asarray(verdicts.column("duplicate_flag").to_numpy(), bool)] = -1
         sources = [v or "" for v in data.column("source").to_pylist()]
-        found = sorted(set(sources) - {""})
-        code = {name: i for i, name in enumerate(found)}
-        marked: list[str] = next((t["marked"] for t in self._checks() if t["name"] == "rare_slice"), [])
+        groups = sorted(set(sources) - {""})
+        code = {name: i for i, name in enumerate(groups)}
+        rare: list[str] = next((t["marked"] for t in self._checks() if t["name"] == "rare_slice"), [])
         guarded = np.zeros(n, bool)
-        guarded[[self._row_of[i] for i in marked if i in self._row_of]] = True
+        guarded[[self._row_of[i] for i in rare if i in self._row_of]] = True
         doubt = np.max([verdicts.column(k).to_numpy() for k in ("noisy_label", "ood", "broken")], axis=0)
         flagged = np.any([verdicts.column(f"{k}_flag").to_numpy() for k in ("noisy_label", "ood", "broken")], axis=0)
         clusters = files.clusters.fine if files.clusters is not None else None
@@ -269,8 +349,8 @@ class SubsetSelector:
             "ok": files.ok if files.ok is not None else np.ones(n, bool),
             "broken": np.asarray(verdicts.column("broken_flag").to_numpy(), bool),
             "keeper": keeper,
-            "groups": np.array([code.get(v, -1) for v in sources], np.int32) if len(found) > 1 else None,
-            "group_names": tuple(found) if len(found) > 1 else (),
+            "groups": np.array([code.get(v, -1) for v in sources], np.int32) if len(groups) > 1 else None,
+            "group_names": tuple(groups) if len(groups) > 1 else (),
             "split": [v or "" for v in data.column("split").to_pylist()],
             "guarded": guarded,
             "quality": (1.0 - doubt).astype(np.float32),
@@ -279,50 +359,50 @@ class SubsetSelector:
             "hardness": None if el2n is None else np.clip(el2n / np.sqrt(2.0), 0.0, 1.0).astype(np.float32),
         }
 
-    def material(self, among: Sequence[str] | None = None, target: Sequence[str] | None = None) -> SelectionContext:
-        """What methods look at now: labels and trust as the decisions make them. ``among``: ids that may be chosen (None =
-        all); ``target``: ids that the subset shall resemble (None = the held-out samples).
+    def context(self, among: Sequence[str] | None = None, target: Sequence[str] | None = None) -> SelectionContext:
+        """Read labels and trust under the decisions in force.
+
+        Parameters
+        ----------
+        among
+            Ids that may be selected, None = all.
+        target
+            Ids that the subset should resemble, None = the held-out samples.
+
+        Raises
+        ------
+        QueryError
+            An id is not in this workspace.
         """
-        scan = self._scan
-        classes = tuple(self._context.classes())
+        fixed = self._fixed
+        classes = tuple(self._scan.classes())
         code = {name: i for i, name in enumerate(classes)}
-        labels = np.array([code.get(v, -1) for v in self._context.labels.effective()], np.int32)
-        given = np.array([code.get(v, -1) for v in self._context.labels.given()], np.int32)
-        state = self._context.store.state_table()
-        excluded, reviewed, relabelled = (np.zeros(scan["n"], bool) for _ in range(3))
-        for sample_id, what in zip(
-            state.column("sample_id").to_pylist(), state.column("state").to_pylist(), strict=True
-        ):
-            row = self._row_of.get(sample_id)
-            if row is not None:
-                excluded[row] |= what == "exclude"
-                reviewed[row] |= what in ("accept", "relabel")
-                relabelled[row] |= what == "relabel"
-        quality = scan["quality"].copy()
+        labels = np.array([code.get(v, -1) for v in self._scan.labels.effective()], np.int32)
+        given = np.array([code.get(v, -1) for v in self._scan.labels.given()], np.int32)
+        state = self._scan.store.state_table()
+        rows = self._row_of.find(state.column("sample_id"))
+        actions = np.array(state.column("state").to_pylist(), object)
+        excluded, relabelled, accepted = (np.zeros(fixed["n"], bool) for _ in range(3))
+        for mask, action in ((excluded, "exclude"), (relabelled, "relabel"), (accepted, "accept")):
+            mask[rows[(rows >= 0) & (actions == action)]] = True
+        reviewed = accepted | relabelled
+        quality = fixed["quality"].copy()
         quality[reviewed] = 1.0
         quality[excluded] = 0.0
-        hardness = scan["hardness"]
+        hardness = fixed["hardness"]
         if hardness is not None and relabelled.any() and self.probs is not None:
             hardness = hardness.copy()
-            own = [code.get(v, -1) for v in self._context.class_names]
+            own = [code.get(v, -1) for v in self._scan.class_names]
             column = {int(c): j for j, c in enumerate(own) if c >= 0}
             for r in np.flatnonzero(relabelled):
                 p = self.probs[r].astype(np.float64)
-                mine = column.get(int(labels[r]))
-                if mine is not None:
-                    p[mine] -= 1.0
+                label = column.get(int(labels[r]))
+                if label is not None:
+                    p[label] -= 1.0
                 hardness[r] = min(float(np.linalg.norm(p)) / np.sqrt(2.0), 1.0)
-        whole = scan["ok"] & ~scan["broken"] & ~excluded
-        held = held_out(scan["split"], labels, whole, [str(i) for i in self.ids])
-        pool = whole
-        if among is not None:
-            pool = np.zeros(scan["n"], bool)
-            pool[self.rows(among)] = True
-            pool &= whole
-        goal = held.copy()
-        if target is not None:
-            goal[:] = False
-            goal[self.rows(target)] = True
+        full_pool = fixed["ok"] & ~fixed["broken"] & ~excluded
+        held = held_out(fixed["split"], labels, full_pool, [str(i) for i in self.ids])
+        pool = full_pool if among is None else full_pool & self._mask(among)
         inputs = SelectionInputs(
             pool=pool,
             labels=labels,
@@ -331,118 +411,159 @@ class SubsetSelector:
             neighbors=self.graph,
             quality=quality,
             hardness=hardness,
-            flagged=scan["flagged"] & ~reviewed,
-            clusters=scan["clusters"],
-            groups=scan["groups"],
-            target=goal,
+            flagged=fixed["flagged"] & ~reviewed,
+            clusters=fixed["clusters"],
+            groups=fixed["groups"],
+            target=held.copy() if target is None else self._mask(target),
         )
         return SelectionContext(
-            inputs,
-            classes,
-            scan["group_names"],
-            given,
-            scan["ok"],
-            excluded,
-            reviewed,
-            held,
-            scan["keeper"],
-            scan["guarded"],
-            whole,
+            inputs=inputs,
+            classes=classes,
+            group_names=fixed["group_names"],
+            given=given,
+            usable=fixed["ok"],
+            excluded=excluded,
+            reviewed=reviewed,
+            held_out=held,
+            keeper=fixed["keeper"],
+            guarded=fixed["guarded"],
+            full_pool=full_pool,
         )
 
+    def _mask(self, ids: Sequence[str]) -> Bool:
+        out = np.zeros(len(self.ids), bool)
+        out[self.rows(ids)] = True
+        return out
+
     def rows(self, ids: Sequence[str]) -> Int64:
-        """(m,) int64 rows of these samples. Raises QueryError for an unknown id."""
+        """(m,) int64 rows of these samples.
+
+        Raises
+        ------
+        QueryError
+            An id is not in this workspace.
+        """
         try:
             return self._row_of.rows(ids)
         except KeyError as error:
             raise QueryError(f"No sample is called {error.args[0]!r} in this workspace.") from None
 
-    # ── choosing ────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── selecting ───────────────────────────────────────────────────────────────────────────────────────────────
 
     def choose(
         self,
-        wish: SubsetRequest,
+        request: SubsetRequest,
         *,
         among: Sequence[str] | None = None,
         target: Sequence[str] | None = None,
-        material: SelectionContext | None = None,
+        context: SelectionContext | None = None,
     ) -> SubsetChoice:
-        """Choose a subset. Held-out samples are left out of the pool unless the wish says otherwise.
+        """Select a subset. Held-out samples are left out of the pool unless the request says otherwise.
+
+        Parameters
+        ----------
+        request
+            Method, budget, sliders and constraints.
+        among, target
+            See :meth:`context`; not used where ``context`` is given.
+        context
+            The inputs, read now where not given.
 
         Raises
         ------
         QueryError
-            An unknown method, a budget that is none, or something that the method needs and that is not there.
+            An unknown method, an invalid budget or slider, or an input that the method needs is missing.
         """
-        m = material or self.material(among, target)
-        inputs = self.inputs(m, wish)
-        with deterministic_blas():  # the page, the payoff's process and the command line must come to the same subset
-            found = choose(wish.method, inputs, wish.budget, self.rules(m, wish))
-        return self._made(m, wish, found)
+        context = context or self.context(among, target)
+        inputs = self.inputs(context, request)
+        with deterministic_blas():  # the page, the payoff's process and the command line must find the same subset
+            result = choose(request.method, inputs, request.budget, self.rules(context, request))
+        method = SELECTORS.get(request.method)
+        target_rows = context.inputs.target if Need.TARGET in method.requires else None
+        fingerprint = fp.of(self.state_fingerprint(context), target_rows, request.to_json(), method.version)
+        ids = [str(i) for i in self.ids[result.rows]]
+        return SubsetChoice(
+            request,
+            result.rows,
+            ids,
+            result.weights,
+            result.pool,
+            result.forced,
+            result.notices,
+            fingerprint,
+            result.info,
+        )
 
-    def inputs(self, m: SelectionContext, wish: SubsetRequest) -> SelectionInputs:
-        """What a method sees under a wish. Raises QueryError for a slider outside of [0, 1]."""
+    def inputs(self, context: SelectionContext, request: SubsetRequest) -> SelectionInputs:
+        """Arrays that a method sees under a request.
+
+        Raises
+        ------
+        QueryError
+            A slider is outside of [0, 1].
+        """
         for name in ("quality", "diversity"):
-            if not 0.0 <= getattr(wish, name) <= 1.0:
-                raise QueryError(f"{name} is {getattr(wish, name)}: the slider goes from 0 to 1.")
-        pool = m.inputs.pool if wish.holdout else m.inputs.pool & ~m.held
+            if not 0.0 <= getattr(request, name) <= 1.0:
+                raise QueryError(f"{name} is {getattr(request, name)}: the slider goes from 0 to 1.")
+        pool = context.inputs.pool if request.holdout else context.inputs.pool & ~context.held_out
         return replace(
-            m.inputs,
+            context.inputs,
             pool=pool,
-            quality_weight=wish.quality,
-            diversity=wish.diversity,
-            seed=wish.seed,
-            options=wish.options,
+            quality_weight=request.quality,
+            diversity=request.diversity,
+            seed=request.seed,
+            options=request.options,
         )
 
     @staticmethod
-    def rules(m: SelectionContext, wish: SubsetRequest) -> Constraints:
-        """The constraints of a wish."""
+    def rules(context: SelectionContext, request: SubsetRequest) -> Constraints:
+        """Constraints of a request."""
         return Constraints(
-            wish.per_class, wish.keep_groups, m.guarded if wish.guard else None, m.keeper if wish.deduplicate else None
+            request.per_class,
+            request.keep_groups,
+            context.guarded if request.guard else None,
+            context.keeper if request.deduplicate else None,
         )
 
-    def _made(self, m: SelectionContext, wish: SubsetRequest, found: ConstrainedResult) -> SubsetChoice:
-        method = SELECTORS.get(wish.method)
-        aim = m.inputs.target if Need.TARGET in method.requires else None
-        mark = fp.of(self.state_mark(m), aim, wish.to_json(), method.version)
-        ids = [str(i) for i in self.ids[found.rows]]
-        return SubsetChoice(
-            wish, found.rows, ids, found.weights, found.pool, found.forced, found.notices, mark, found.info
-        )
+    def candidates(self, context: SelectionContext, request: SubsetRequest) -> SelectionInputs:
+        """Arrays that a method sees under a request and its constraints: duplicates are out of the pool."""
+        return narrowed(self.inputs(context, request), self.rules(context, request))
 
-    def state_mark(self, m: SelectionContext) -> str:
-        """The fingerprint of what methods look at: the scan, and labels, pool and trust as the decisions make them."""
-        return fp.of(self.generation, m.inputs.labels, m.inputs.pool, m.inputs.quality, m.inputs.flagged)
+    def state_fingerprint(self, context: SelectionContext) -> str:
+        """Fingerprint of the scan, and of labels, pool and trust under the decisions in force."""
+        inputs = context.inputs
+        return fp.of(self.generation, inputs.labels, inputs.pool, inputs.quality, inputs.flagged)
 
-    # ── what it costs and gains ─────────────────────────────────────────────────────────────────────────────────
+    # ── scores ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def report(self, choice: SubsetChoice, material: SelectionContext | None = None) -> SubsetReport:
-        """The subset beside a random one of the same size and beside the pool it was chosen from."""
-        m = material or self.material()
-        wish = choice.wish
-        inputs = narrowed(self.inputs(m, wish), self.rules(m, wish))
+    def report(self, choice: SubsetChoice, context: SelectionContext | None = None) -> SubsetReport:
+        """Score the subset, a random one of the same size, and the pool it was selected from."""
+        context = context or self.context()
+        seed = choice.request.seed
+        inputs = self.candidates(context, choice.request)
         pool = np.flatnonzero(inputs.pool)
         size = len(choice.rows)
-        mark = fp.of(inputs.pool, inputs.labels, inputs.quality)
-        chance = self._card(
-            (mark, size, wish.seed), inputs, lambda: np.random.default_rng([wish.seed, 11]).permutation(pool)[:size]
+        fingerprint = fp.of(inputs.pool, inputs.labels, inputs.quality)
+        random = self._card(
+            (fingerprint, size, seed), inputs, lambda: np.random.default_rng([seed, 11]).permutation(pool)[:size]
         )
-        classes = share_table(inputs.labels, m.classes, inputs.pool, choice.rows)
+        classes = share_table(inputs.labels, context.classes, inputs.pool, choice.rows)
         groups = (
-            share_table(inputs.groups, m.group_names, inputs.pool, choice.rows) if inputs.groups is not None else []
+            share_table(inputs.groups, context.group_names, inputs.pool, choice.rows)
+            if inputs.groups is not None
+            else []
         )
         return SubsetReport(
             self._scores(inputs, choice.rows, inputs.pool),
-            chance,
-            self._card((mark, -1, 0), inputs, lambda: pool),
+            random,
+            self._card((fingerprint, -1, 0), inputs, lambda: pool),
             classes,
             groups,
             tuple(_shifts(classes, "class") + _shifts(groups, "source")),
         )
 
     def _card(self, key: tuple[str, int, int], inputs: SelectionInputs, rows: Callable[[], Int64]) -> SubsetScores:
-        """A scorecard that does not hang on the method: made once."""
+        """Scores that do not depend on the method, computed once."""
         with self._lock:
             if key not in self._cards:
                 while len(self._cards) >= _CARDS:
@@ -467,123 +588,160 @@ class SubsetSelector:
         )
 
     def _own(self, labels: Int32) -> Int32:
-        """Labels as codes of the dataset's own classes, −1 where the class was made later."""
-        own = {name: i for i, name in enumerate(self._context.class_names)}
-        code = np.array([*(own.get(name, -1) for name in self._context.classes()), -1], np.int32)
+        """Labels as codes of the dataset's own classes, −1 where a person added the class."""
+        own = {name: i for i, name in enumerate(self._scan.class_names)}
+        code = np.array([*(own.get(name, -1) for name in self._scan.classes()), -1], np.int32)
         out: Int32 = code[labels]
         return out
 
     # ── weights ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def loss(self, m: SelectionContext) -> Float32:
-        """(n,) float32: −ln of the out-of-sample probability of the label in force; NaN where there is none."""
-        out = np.full(m.inputs.n, np.nan, np.float32)
+    def loss(self, context: SelectionContext) -> Float32:
+        """(n,) float32 −ln of the out-of-sample probability of the label in force; NaN where there is none."""
+        out = np.full(context.inputs.n, np.nan, np.float32)
         if self.probs is not None:
-            own = self._own(m.inputs.labels)
+            own = self._own(context.inputs.labels)
             rows = np.flatnonzero(own >= 0)
             out[rows] = -np.log(np.maximum(self.probs[rows, own[rows]], 1e-7))
         return out
 
     def trust(self) -> Float32 | None:
-        """(n,) float32: 1 − the label_trust signal; None where it did not run."""
-        doubt = self._context.files.signal("label_trust")
+        """(n,) float32 in [0, 1], 1 − the label_trust signal; None where it did not run."""
+        doubt = self._scan.files.signal("label_trust")
         if doubt is None:
             return None
         out: Float32 = (1.0 - np.nan_to_num(doubt.astype(np.float32), nan=0.0)).astype(np.float32)
         return out
 
-    def write_curriculum(self, path: str | Path, plan: CurriculumConfig, rows: Int64 | None = None) -> dict[str, Any]:
-        """Write weights and a schedule as Parquet, with their shuffled baseline beside them.
+    def write_curriculum(self, path: str | Path, config: CurriculumConfig, rows: Int64 | None = None) -> dict[str, Any]:
+        """Write training weights and a schedule as Parquet, with their shuffled baseline beside them.
 
-        Columns: sample_id, label, sample_weight, epoch (from which it takes part), and sample_weight_shuffled and
-        epoch_shuffled: the same values given to other samples of the class. The settings lie in the schema's metadata. Returns
-        them, with the number of rows. ``rows``: None = all that can be trained on. Raises QueryError, DiskFull, ReadOnly.
+        Columns: sample_id, label, sample_weight, epoch (the first in which the sample is trained on), and
+        sample_weight_shuffled and epoch_shuffled: the same values given to other samples of the class.
+
+        Parameters
+        ----------
+        path
+            The Parquet file.
+        config
+            What weights and schedule consist of.
+        rows
+            (m,) int64 the samples, None = all that can be trained on.
+
+        Returns
+        -------
+        dict
+            The settings and the number of rows, as they are in the metadata of the file's schema.
+
+        Raises
+        ------
+        QueryError
+            A setting is out of range.
+        DiskFull
+            Nothing is written.
+        ReadOnly
+            The place cannot be written to.
         """
-        m = self.material()
+        context = self.context()
         if rows is None:
-            rows = np.flatnonzero(m.inputs.pool & ~m.held & (m.inputs.labels >= 0))
-        rows = rows[m.inputs.labels[rows] >= 0]
-        made = curriculum(
+            rows = np.flatnonzero(context.inputs.pool & ~context.held_out & (context.inputs.labels >= 0))
+        rows = rows[context.inputs.labels[rows] >= 0]
+        result = curriculum(
             rows,
-            m.inputs.labels,
-            loss=self.loss(m),
-            points=plan.curve,
-            trust=self.trust() if plan.trust else None,
-            temperature=plan.temperature,
-            hardness=m.inputs.hardness,
-            epochs=plan.epochs,
-            start=plan.start,
-            sure=m.reviewed,
-            seed=plan.seed,
+            context.inputs.labels,
+            loss=self.loss(context),
+            points=config.curve,
+            trust=self.trust() if config.trust else None,
+            temperature=config.temperature,
+            hardness=context.inputs.hardness,
+            epochs=config.epochs,
+            start=config.start,
+            sure=context.reviewed,
+            seed=config.seed,
         )
-        said = {**asdict(plan), "generation": self.generation, "rows": len(rows)}
+        settings = {**asdict(config), "generation": self.generation, "rows": len(rows)}
         table = pa.table(
             {
                 "sample_id": pa.array([str(i) for i in self.ids[rows]], pa.string()),
-                "label": pa.array([m.classes[c] for c in m.inputs.labels[rows]], pa.string()),
-                "sample_weight": pa.array(made.weight),
-                "epoch": pa.array(made.stage),
-                "sample_weight_shuffled": pa.array(made.weight[made.shuffled]),
-                "epoch_shuffled": pa.array(made.stage[made.shuffled]),
+                "label": pa.array([context.classes[c] for c in context.inputs.labels[rows]], pa.string()),
+                "sample_weight": pa.array(result.weight),
+                "epoch": pa.array(result.stage),
+                "sample_weight_shuffled": pa.array(result.weight[result.shuffled]),
+                "epoch_shuffled": pa.array(result.stage[result.shuffled]),
             }
-        ).replace_schema_metadata({"winnow_curriculum": json.dumps(plain(said))})
+        ).replace_schema_metadata({"winnow_curriculum": json.dumps(plain(settings))})
         save_table(path, table)
-        return said
+        return settings
 
-    # ── keeping ─────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── saving ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def save(self, choice: SubsetChoice, name: str, actor: str) -> Selection:
-        """Keep a subset under a name, with its method, settings and fingerprint, for ``actor``. Raises QueryError for a name that is
-        taken, NotAllowed.
+        """Save a subset under a name, with its method, settings and fingerprint, for ``actor``.
+
+        Raises
+        ------
+        QueryError
+            The name is taken.
+        NotAllowed
+            The actor may not decide.
         """
-        made: Selection = self.saved.save(
+        return self.saved.save(
             name,
             choice.ids,
             actor=actor,
             generation=self.generation,
-            method=choice.wish.method,
-            params=choice.wish.to_json(),
+            method=choice.request.method,
+            params=choice.request.to_json(),
             fingerprint=choice.fingerprint,
             weights=choice.weights,
         )
-        return made
 
     def find(self, name: str) -> Selection:
-        """A kept selection by its name (any kind: chosen, or drawn on the map). Raises QueryError naming those there are."""
-        there = self.saved.all()
-        for found in there:
-            if name in (found.handle, found.name) or found.name.casefold() == name.casefold():
-                return found
-        raise QueryError(f"No selection is called {name!r}. There are: {choices(s.name for s in there)}.")
+        """Find a saved selection of any kind (selected by a method, or drawn on the map) by its name.
 
-    def kept(self, selection: Selection) -> SubsetChoice:
-        """A kept selection as a choice: the samples that are in this scan, with the weights and settings it was kept with.
+        Raises
+        ------
+        QueryError
+            No selection has that name; the message lists those that exist.
+        """
+        selections = self.saved.all()
+        for selection in selections:
+            if name in (selection.handle, selection.name) or selection.name.casefold() == name.casefold():
+                return selection
+        raise QueryError(f"No selection is called {name!r}. There are: {choices(s.name for s in selections)}.")
 
-        One that a person made has the method "random" in its wish, and every other setting as usual.
+    def restore(self, selection: Selection) -> SubsetChoice:
+        """Load a saved selection: its samples that are in this scan, with their weights and its settings.
+
+        A selection made by hand has the method "random" in its request, and default settings.
         """
         table = self.saved.table(selection.handle)
         ids = table.column("sample_id").to_pylist()
-        there = self._row_of.find(ids) >= 0
-        mine = [i for i, is_there in zip(ids, there, strict=True) if is_there]
-        weights = table.column("weight").to_numpy()[there] if "weight" in table.column_names else None
-        wish = SubsetRequest(**selection.params) if selection.params else SubsetRequest()
-        mark = selection.fingerprint or fp.of(self.generation, ids)
-        missing = len(ids) - len(mine)
+        in_scan = self._row_of.find(ids) >= 0
+        present = [i for i, known in zip(ids, in_scan, strict=True) if known]
+        weights = table.column("weight").to_numpy()[in_scan] if "weight" in table.column_names else None
+        request = SubsetRequest(**selection.params) if selection.params else SubsetRequest()
+        fingerprint = selection.fingerprint or fp.of(self.generation, ids)
+        missing = len(ids) - len(present)
         notices = (f"{missing:,} of its samples are not in this scan.",) if missing else ()
-        return SubsetChoice(wish, self.rows(mine), mine, weights, len(mine), 0, notices, mark)
+        return SubsetChoice(request, self.rows(present), present, weights, len(present), 0, notices, fingerprint)
 
     def members(self, name: str) -> list[str]:
-        """The ids of a kept selection that are in this scan, in their order."""
+        """Ids of a saved selection that are in this scan, in their order."""
         return [i for i in self.saved.ids(self.find(name).handle) if i in self._row_of]
 
 
 def leading_directions(vectors: Any, k: int, seed: int = 0) -> Float32:
-    """(d, k) float32 orthonormal: the leading k eigenvectors of ZᵀZ over at most 20,000 rows, drawn at random.
+    """(d, k) float32 orthonormal leading eigenvectors of ZᵀZ over at most 20,000 rows, drawn at random.
 
     Parameters
     ----------
     vectors
-        (n, d) any float, may be memory-mapped; k ≤ d.
+        (n, d) any float, may be memory-mapped.
+    k
+        Number of directions, ≤ d.
+    seed
+        Of the draw.
     """
     n, d = vectors.shape
     rng = np.random.default_rng(seed)
@@ -596,6 +754,6 @@ def leading_directions(vectors: Any, k: int, seed: int = 0) -> Float32:
     return out
 
 
-def _shifts(table: Sequence[Share], what: str) -> list[str]:
-    moved = sorted((s for s in table if s.shifted), key=lambda s: -abs(s.after - s.before))
-    return [f"The {what} {s.name!r} goes from {s.before:.1%} to {s.after:.1%} of the data." for s in moved[:8]]
+def _shifts(table: Sequence[Share], kind: str) -> list[str]:
+    shifted = sorted((s for s in table if s.shifted), key=lambda s: -abs(s.after - s.before))
+    return [f"The {kind} {s.name!r} goes from {s.before:.1%} to {s.after:.1%} of the data." for s in shifted[:8]]

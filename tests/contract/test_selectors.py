@@ -99,7 +99,7 @@ def test_identical_rows_without_labels(selector: Selector, inputs: SelectionInpu
     assert len(rows) == 20 or selector.sizes_itself
 
 
-def test_sliders_that_are_said_to_matter_do(selector: Selector, inputs: SelectionInputs) -> None:
+def test_exactly_the_declared_sliders_have_an_effect(selector: Selector, inputs: SelectionInputs) -> None:
     for name in ("quality", "diversity"):
         field = {"quality": "quality_weight", "diversity": "diversity"}[name]
         low, high = (set(selector(replace(inputs, **{field: v}), 40, NONE).rows.tolist()) for v in (0.0, 1.0))
@@ -108,16 +108,16 @@ def test_sliders_that_are_said_to_matter_do(selector: Selector, inputs: Selectio
 
 def test_quality_raises_the_trust_of_what_is_chosen(selector: Selector, inputs: SelectionInputs) -> None:
     if "quality" not in selector.uses:
-        pytest.skip("it does not heed quality")
+        pytest.skip("it does not use the quality slider")
     assert inputs.quality is not None
     low, high = (inputs.quality[selector(replace(inputs, quality_weight=v), 60, NONE).rows].mean() for v in (0.0, 1.0))
     assert high > low + 0.02
 
 
-def test_the_docstring_says_what_it_does_and_where_from(selector: Selector) -> None:
+def test_the_docstring_has_the_formula_and_its_references(selector: Selector) -> None:
     text = type(selector).__doc__ or ""
     assert "Formula:" in text
-    assert "Source:" in text
+    assert "References\n" in text
     assert selector.title
     assert selector.explain.endswith(".")
     assert selector.version >= 1
@@ -162,7 +162,7 @@ def test_a_duplicate_group_whose_keeper_is_gone_keeps_one(inputs: SelectionInput
     assert sorted(found.rows.tolist()) == [20, 30]
 
 
-def test_more_guarded_than_the_budget_is_said(inputs: SelectionInputs) -> None:
+def test_more_guarded_samples_than_the_budget_give_a_notice(inputs: SelectionInputs) -> None:
     found = choose("k_center", inputs, "5", Constraints(guarded=np.ones(N, bool)))
     assert len(found.rows) == 5
     assert "guarded" in found.notices[0]
@@ -174,12 +174,12 @@ def test_budgets(text: str | int, n: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "0", "-3", "101%", "0%", "lots", "1e9%", "nan%"])
-def test_what_is_no_budget(text: str) -> None:
+def test_an_invalid_budget_is_refused(text: str) -> None:
     with pytest.raises(QueryError, match="is no budget"):
         budget_of(text, 200)
 
 
-def test_what_is_missing_is_said(inputs: SelectionInputs) -> None:
+def test_a_missing_input_is_named(inputs: SelectionInputs) -> None:
     with pytest.raises(QueryError, match="needs embeddings"):
         choose("k_center", replace(inputs, vectors=None), "10")
     with pytest.raises(QueryError, match=r"There are: .*random"):

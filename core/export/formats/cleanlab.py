@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 import numpy as np
 import pyarrow as pa
 
-from ._media import told
 from .base import FOLDERS, Item, Supplies
 from .csv import neutralise
 
@@ -36,7 +35,7 @@ class Cleanlab:
         table: list[list[Any]] = []
         left = 0
         names = {name: i for i, name in enumerate(supplies.classes)}
-        for item in told(items, supplies):
+        for item in items:
             if item.label is None:
                 left += 1
                 continue

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ...storage.artifacts import plain
-from ._media import need_images, put_image, safe_name, split_of, told
+from ._media import need_images, put_image, safe_name, split_of
 from .base import FOLDERS, Item, Supplies
 
 
@@ -33,7 +33,7 @@ class Coco:
         parts: dict[str, dict[str, list[dict[str, Any]]]] = {}
         files: dict[str, str] = {}
         left: Counter[str] = Counter()
-        for item in told(items, supplies):
+        for item in items:
             if item.label is None:
                 left["no label"] += 1
                 continue

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ._media import need_images, put_image, told
+from ._media import need_images, put_image
 from .base import FOLDERS, Item, Supplies
 
 
@@ -31,7 +31,7 @@ class FiftyOne:
         files: dict[str, str] = {}
         labels: dict[str, int | None] = {}
         left: Counter[str] = Counter()
-        for item in told(items, supplies):
+        for item in items:
             name = put_image(item, folder / "data", supplies)
             if name is None:
                 left["image cannot be read"] += 1

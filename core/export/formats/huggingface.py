@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...errors import SourceError
-from ._media import safe_name, split_of, suffix_of, told
+from ._media import safe_name, split_of, suffix_of
 from .base import FOLDERS, Item, Supplies
 
 _ROWS = 256
@@ -54,7 +54,7 @@ class HuggingFace:
             writers[split].write_table(pa.Table.from_pylist(waiting.pop(split, []), schema=schema))
 
         try:
-            for item in told(items, supplies):
+            for item in items:
                 row: dict[str, Any] = {
                     "sample_id": item.sample_id,
                     "text": item.text,

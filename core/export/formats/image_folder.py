@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ._media import need_images, put_image, safe_name, split_of, told
+from ._media import need_images, put_image, safe_name, split_of
 from .base import FOLDERS, Item, Supplies
 
 
@@ -32,7 +32,7 @@ def by_class(folder: Path, items: Iterator[Item], supplies: Supplies, place: Any
     files: dict[str, str] = {}
     left: Counter[str] = Counter()
     names: dict[str, str] = {}
-    for item in told(items, supplies):
+    for item in items:
         if item.label is None:
             left["no label"] += 1
             continue

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 from xml.sax.saxutils import quoteattr
 
-from ._media import put_image, told
+from ._media import put_image
 from .base import FOLDERS, Item, Supplies
 
 
@@ -34,7 +34,7 @@ class LabelStudio:
         kind = "image" if supplies.image is not None else "text"
         with (folder / "tasks.json").open("w", encoding="utf-8") as stream:
             stream.write("[")
-            for number, item in enumerate(told(items, supplies), 1):
+            for number, item in enumerate(items, 1):
                 data: dict[str, Any] = {"sample_id": item.sample_id, "label_given": item.given, "verdict": item.verdict}
                 if item.text is not None:
                     data["text"] = item.text

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar, TextIO
 
 from ...errors import ExportError
-from ._media import safe_name, told
+from ._media import safe_name
 from .base import FOLDERS, Item, Supplies
 
 
@@ -24,7 +24,7 @@ class SplitIds:
         counts: dict[str, int] = {}
         with ExitStack() as stack:
             streams: dict[str, TextIO] = {}
-            for item in told(items, supplies):
+            for item in items:
                 if "\n" in item.sample_id or "\r" in item.sample_id:
                     raise ExportError(f"The id {item.sample_id!r} has a line break: it fits no file of one id a line.")
                 name = safe_name(item.split or "all")

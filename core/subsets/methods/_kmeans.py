@@ -1,4 +1,4 @@
-"""k-means for methods that need parts of their own."""
+"""k-means for methods that need clusters of their own."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from ...features.kmeans import fit_kmeans
 from ...types import Float32, Int32
 
 
-def parts(x: Float32, k: int, seed: int) -> tuple[Int32, Float32]:
-    """Part of each row (m,) int32 and the unit centres (k', d): spherical k-means, k' = min(k, m)."""
+def kmeans(x: Float32, k: int, seed: int) -> tuple[Int32, Float32]:
+    """Spherical k-means: (m,) int32 cluster of each row, and (k', d) unit centres with k' = min(k, m)."""
     m = len(x)
     k = max(1, min(k, m))
     if k == m:

@@ -1,4 +1,4 @@
-"""What a subset method takes and gives: arrays in, rows (and weights) out."""
+"""Interface of a subset method: arrays in, rows (and weights) out."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ...types import Bool, Float32, Int32, Int64, Neighbors
 
 
 class Need(StrEnum):
-    """What a method can require. A method whose needs are absent is answered with the reason."""
+    """Inputs that a method can require; where one is missing, the method cannot be used and the reason is given."""
 
     LABELS = "labels"
     VECTORS = "embeddings"
@@ -32,9 +32,11 @@ class SelectionInputs:
     Attributes
     ----------
     pool
-        (n,) bool: may be chosen.
+        (n,) bool, may be selected.
     labels
         (n,) int32 into ``n_classes`` classes, −1 = none.
+    n_classes
+        Number of classes.
     vectors
         (n, d) float32 unit rows (zeros where there is none).
     neighbors
@@ -44,17 +46,17 @@ class SelectionInputs:
     hardness
         (n,) float32 in [0, 1], 1 = hardest (EL2N).
     flagged
-        (n,) bool, the scan would rather leave it out.
+        (n,) bool, the scan suspects that it is noisy, out of distribution or broken.
     clusters, groups
         (n,) int32, −1 = none.
     target
-        (n,) bool, samples that the subset shall resemble.
+        (n,) bool, samples that the subset should resemble.
     quality_weight, diversity
-        In [0, 1], the sliders. A method that heeds them says so in ``uses``.
+        In [0, 1], the sliders. A method that uses them says so in ``uses``.
     seed
         Of everything random.
     options
-        a method's own settings (see its docstring).
+        The method's own settings (see its docstring).
     """
 
     pool: Bool
@@ -75,10 +77,11 @@ class SelectionInputs:
 
     @property
     def n(self) -> int:
+        """Number of samples."""
         return len(self.pool)
 
     def has(self, need: Need) -> bool:
-        """Whether an input is there."""
+        """Whether an input is present."""
         match need:
             case Need.LABELS:
                 return bool((self.pool & (self.labels >= 0)).any())
@@ -93,17 +96,22 @@ class SelectionInputs:
             case Need.TARGET:
                 return self.target is not None and bool(self.target.any())
 
+    def known_quality(self) -> NDArray[Any]:
+        """(n,) quality, 0.5 where it is NaN, 1 where there is none."""
+        return np.ones(self.n) if self.quality is None else np.nan_to_num(self.quality, nan=0.5)
+
     def trust(self) -> NDArray[np.float64]:
         """(n,) quality in [0.001, 1], raised to 4·quality_weight: all ones where the slider is at 0."""
-        q = np.ones(self.n) if self.quality is None else np.nan_to_num(self.quality.astype(np.float64), nan=0.5)
-        out: NDArray[np.float64] = np.clip(q, 1e-3, 1.0) ** (4.0 * self.quality_weight)
+        quality = self.known_quality().astype(np.float64)
+        out: NDArray[np.float64] = np.clip(quality, 1e-3, 1.0) ** (4.0 * self.quality_weight)
         return out
 
     def rng(self) -> np.random.Generator:
+        """A fresh generator from the seed."""
         return np.random.default_rng(self.seed)
 
     def within(self, rows: Int64) -> SelectionInputs:
-        """The same inputs about ``rows`` only, the graph re-numbered (neighbours outside are −1, at the end of each row)."""
+        """Restrict to ``rows``; the graph is renumbered (neighbours outside are −1, at the end of each row)."""
 
         def of(array: Any) -> Any:
             return None if array is None else array[rows]
@@ -137,8 +145,16 @@ class SelectionInputs:
 
 @dataclass(frozen=True)
 class SelectorResult:
-    """rows : (m ≤ budget,) int64, distinct, all in the pool and none of those already taken, in order of choice. weights :
-    (m,) float32 ≥ 0 or None (all the same). info : plain values to be kept with the subset.
+    """Rows that a method selected.
+
+    Attributes
+    ----------
+    rows
+        (m ≤ budget,) int64, distinct, in the pool and not among those already taken, in order of selection.
+    weights
+        (m,) float32 ≥ 0, None = all the same.
+    info
+        Plain values that are kept with the subset.
     """
 
     rows: Int64
@@ -148,22 +164,22 @@ class SelectorResult:
 
 @runtime_checkable
 class Selector(Protocol):
-    """One way to choose. Stateless, pure, deterministic for a seed.
+    """A subset method: stateless, pure, deterministic for a seed.
 
     Attributes
     ----------
     name
         Snake case.
     version
-        Raised when the choice changes.
+        Raised when the result changes.
     title, explain
-        Plain words for people.
+        Shown to people.
     requires
         Inputs without which it cannot work.
     uses
-        Which sliders it heeds ("quality", "diversity").
+        Which sliders it uses ("quality", "diversity").
     sizes_itself
-        Whether it can say by itself how many to take (budget = number in the pool).
+        Whether it stops by its own rule where the budget is the whole pool.
     """
 
     name: ClassVar[str]
@@ -175,11 +191,16 @@ class Selector(Protocol):
     sizes_itself: ClassVar[bool]
 
     def __call__(self, inputs: SelectionInputs, budget: int, taken: Int64) -> SelectorResult:
-        """Choose up to ``budget`` rows of the pool beside those of ``taken`` (m,), which are in the subset already."""
+        """Select up to ``budget`` rows of the pool beside those of ``taken`` (m,), which are in the subset already."""
         ...
 
 
 SELECTORS: Registry[Selector] = Registry("subset method")
+
+
+def missing_inputs(selector: Selector, inputs: SelectionInputs) -> list[str]:
+    """Names of the inputs that a method requires and that are missing, sorted."""
+    return sorted(str(need) for need in selector.requires if not inputs.has(need))
 
 
 def free_rows(inputs: SelectionInputs, taken: Int64) -> Int64:
@@ -190,16 +211,35 @@ def free_rows(inputs: SelectionInputs, taken: Int64) -> Int64:
 
 
 def shuffled_by(weight: NDArray[np.float64], rng: np.random.Generator) -> Int64:
-    """(m,) int64: an order drawn without replacement with probability ∝ weight.
+    """(m,) int64 order drawn without replacement with probability ∝ weight.
 
-    Formula: the order of −ln(U)/w (Efraimidis and Spirakis 2006, "Weighted random sampling with a reservoir").
+    Notes
+    -----
+    Sorts by −ln(U)/w with U uniform.
+
+    References
+    ----------
+    Efraimidis and Spirakis (2006), "Weighted random sampling with a reservoir", Information Processing Letters.
     """
     return np.argsort(rng.exponential(size=len(weight)) / np.maximum(weight, 1e-12), kind="stable")
 
 
 def shares(total: int, weight: NDArray[np.float64], room: Int64) -> Int64:
-    """(g,) int64: ``total`` divided in proportion to ``weight`` with at most ``room`` each; what one cannot take, the others
-    get. Largest remainders first; sums to min(total, Σ room of groups with weight).
+    """Divide ``total`` in proportion to weights, by largest remainders.
+
+    Parameters
+    ----------
+    total
+        What to divide.
+    weight
+        (g,) ≥ 0; a group of weight 0 gets nothing.
+    room
+        (g,) int64, the most that each group takes; the others get what it cannot take.
+
+    Returns
+    -------
+    Int64
+        (g,), sums to min(total, Σ room of groups with weight).
     """
     room = np.where(weight > 0, room, 0).astype(np.int64)
     total = int(min(total, room.sum()))

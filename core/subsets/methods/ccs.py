@@ -1,4 +1,4 @@
-"""CCS: drop the hardest, then cover every level of hardness."""
+"""CCS: drop the hardest samples, then cover every level of hardness."""
 
 from __future__ import annotations
 
@@ -11,15 +11,21 @@ from .base import SELECTORS, Need, SelectionInputs, SelectorResult, free_rows, s
 
 
 class CoverageCentric:
-    """EL2N with coverage-centric sampling.
+    """Coverage-centric sampling by EL2N.
 
-    Formula: the β hardest (EL2N = ‖p − onehot‖₂ in early epochs) are dropped; the range of what is left is cut into 50
-    strata of equal width; each gets an equal share of the budget, the smallest first, and what it cannot fill goes to the
-    others. Option ``beta`` in [0, 1): default the flagged share of the pool, since a wrong label is as hard as can be;
-    never so large that the budget cannot be filled.
+    Notes
+    -----
+    Formula: the share β of hardest samples (EL2N = ‖p − onehot‖₂ in early epochs) is dropped; the range of the rest is
+    divided into 50 strata of equal width; each gets an equal share of the budget, the smallest first, and the others
+    make up for what it cannot fill. Option ``beta`` in [0, 1), never so large that the budget cannot be filled.
 
-    Source: Zheng et al. (2023), "Coverage-centric coreset selection for high pruning rates", ICLR; EL2N: Paul, Ganguli
-    and Dziugaite (2021), "Deep learning on a data diet", NeurIPS.
+    As published: cut-off, strata and budgets. Not published: β defaults to the flagged share of the pool, since wrong
+    labels are the hardest (the paper tunes β by grid search), and the draw within a stratum is ∝ quality^(4·slider).
+
+    References
+    ----------
+    Zheng et al. (2023), "Coverage-centric coreset selection for high pruning rates", ICLR.
+    Paul, Ganguli and Dziugaite (2021), "Deep learning on a data diet", NeurIPS (EL2N).
     """
 
     name: ClassVar[str] = "ccs"
@@ -33,6 +39,7 @@ class CoverageCentric:
     _STRATA = 50
 
     def __call__(self, inputs: SelectionInputs, budget: int, taken: Int64) -> SelectorResult:
+        """Draw from each stratum its share."""
         assert inputs.hardness is not None
         rows = free_rows(inputs, taken)
         hard = np.nan_to_num(inputs.hardness[rows].astype(np.float64), nan=1.0)
@@ -49,10 +56,10 @@ class CoverageCentric:
         members = [order[stratum[order] == s] for s in range(self._STRATA)]
         members = sorted((m for m in members if len(m)), key=len)
         picked, left = [], budget
-        for i, mine in enumerate(members):
-            part = min(len(mine), left // (len(members) - i))
-            picked.append(mine[:part])
-            left -= part
+        for i, candidates in enumerate(members):
+            share = min(len(candidates), left // (len(members) - i))
+            picked.append(candidates[:share])
+            left -= share
         if left > 0:  # the remainder of the last division
             rest = np.setdiff1d(order, np.concatenate(picked), assume_unique=True)
             picked.append(rest[:left])

@@ -1,4 +1,4 @@
-"""Drop-flagged: leave out what the scan flagged, the most suspicious first."""
+"""Drop-flagged: leave out flagged samples, the most suspicious first."""
 
 from __future__ import annotations
 
@@ -13,8 +13,17 @@ from .base import SELECTORS, Need, SelectionInputs, SelectorResult, free_rows
 class DropFlagged:
     """Unflagged samples first, then by quality.
 
-    Formula: order by (flagged, −quality), ties in random order; without a smaller budget exactly the unflagged samples.
-    Source: pruning of suspected label errors, Northcutt, Jiang and Chuang (2021), "Confident learning", JAIR 70.
+    Notes
+    -----
+    Formula: order by (flagged, −quality), ties in random order; where the budget is the whole pool, exactly the
+    unflagged samples.
+
+    As published: suspected label errors are pruned before training. Not published: flags and quality are Winnow's
+    verdicts (noisy label, out of distribution, broken) instead of confident learning's counts.
+
+    References
+    ----------
+    Northcutt, Jiang and Chuang (2021), "Confident learning: estimating uncertainty in dataset labels", JAIR 70.
     """
 
     name: ClassVar[str] = "drop_flagged"
@@ -26,10 +35,10 @@ class DropFlagged:
     sizes_itself: ClassVar[bool] = True
 
     def __call__(self, inputs: SelectionInputs, budget: int, taken: Int64) -> SelectorResult:
+        """Take the first of the order."""
         rows = inputs.rng().permutation(free_rows(inputs, taken))
         flagged = np.zeros(inputs.n, bool) if inputs.flagged is None else inputs.flagged
-        quality = np.ones(inputs.n) if inputs.quality is None else np.nan_to_num(inputs.quality, nan=0.5)
-        order = np.lexsort((-quality[rows], flagged[rows]))
+        order = np.lexsort((-inputs.known_quality()[rows], flagged[rows]))
         clean = int((~flagged[rows]).sum())
         if budget >= len(rows):
             budget = clean

@@ -1,4 +1,4 @@
-"""Facility location: every sample close to a chosen one, on the whole rather than at worst."""
+"""Facility location: every sample is close to a selected one, on average rather than in the worst case."""
 
 from __future__ import annotations
 
@@ -17,14 +17,24 @@ if TYPE_CHECKING:
 class FacilityLocation:
     """Lazy greedy maximisation of facility location on the neighbour graph.
 
-    Formula: f(S) = λ·Σ_i max_{j∈S} s_ij + (1 − λ)·Σ_{j∈S} q_j, s_ij = max(cos(z_i, z_j), 0) for neighbours in the graph (either
-    way), s_ii = 1, else 0; q = quality^(4·slider), λ = the diversity slider. The sum over i runs over the pool. f is monotone
-    and submodular, so the greedy set reaches at least 1 − 1/e of the best, and a gain that was computed earlier bounds the
-    one now: only the top of a heap is computed again.
+    Notes
+    -----
+    Formula: f(S) = λ·Σ_i max_{j∈S} s_ij + (1 − λ)·Σ_{j∈S} q_j with s_ij = max(cos(z_i, z_j), 0) where i or j has the
+    other among its 30 nearest neighbours, s_ii = 1, else 0; q = quality^(4·slider), λ = the diversity slider; i runs
+    over the pool. f is monotone and submodular, so the greedy set reaches at least 1 − 1/e of the maximum, and an
+    earlier gain is an upper bound of the current one: only the top of a heap is computed again.
 
-    Source: Nemhauser, Wolsey and Fisher (1978); Minoux (1978), "Accelerated greedy algorithms"; Wei, Iyer and Bilmes (2015),
-    "Submodularity in data subset selection and active learning", ICML. Written here on the shared graph: the libraries that
-    offer it (apricot-select, submodlib) have had no release for years and build an n × n matrix or a graph of their own.
+    As published: objective and lazy greedy search. Not published: similarities only along the neighbour graph, and the
+    modular term of quality.
+
+    Implemented on the shared graph, since the libraries that offer it (apricot-select, submodlib) are unmaintained and
+    build an n × n matrix or a graph of their own.
+
+    References
+    ----------
+    Nemhauser, Wolsey and Fisher (1978), "An analysis of approximations for maximizing submodular set functions".
+    Minoux (1978), "Accelerated greedy algorithms for maximizing submodular set functions".
+    Wei, Iyer and Bilmes (2015), "Submodularity in data subset selection and active learning", ICML.
     """
 
     name: ClassVar[str] = "facility_location"
@@ -38,47 +48,48 @@ class FacilityLocation:
     _K = 30
 
     def __call__(self, inputs: SelectionInputs, budget: int, taken: Int64) -> SelectorResult:
+        """Pick greedily with a lazy heap."""
         assert inputs.neighbors is not None
-        stands = _similar(inputs, self._K)
-        start, who, how = stands.indptr, stands.indices, stands.data
+        similar = _similarity(inputs, self._K)
+        start, column, value_of = similar.indptr, similar.indices, similar.data
         lam = min(max(inputs.diversity, 0.01), 1.0)
         trust = (1.0 - lam) * inputs.trust()
-        counts = inputs.pool.astype(np.float64)
-        counts[taken] = 1.0
-        best = np.where(counts > 0, 0.0, np.inf)  # a sample outside of the pool is not to be stood for
+        counts = inputs.pool.copy()
+        counts[taken] = True
+        best = np.where(counts, 0.0, np.inf)  # samples outside of the pool need not be represented
         for j in taken:
-            mine = slice(start[j], start[j + 1])
-            np.maximum.at(best, who[mine], how[mine])
+            entries = slice(start[j], start[j + 1])
+            np.maximum.at(best, column[entries], value_of[entries])
 
         rows = free_rows(inputs, taken)
         gain = np.zeros(inputs.n)
-        np.add.at(gain, np.repeat(np.arange(inputs.n), np.diff(start)), np.maximum(how - best[who], 0.0))
+        np.add.at(gain, np.repeat(np.arange(inputs.n), np.diff(start)), np.maximum(value_of - best[column], 0.0))
         heap = [(-(lam * float(gain[i]) + float(trust[i])), int(i)) for i in rows]
         heapq.heapify(heap)
         picked: list[int] = []
         while heap and len(picked) < budget:
             value, i = heapq.heappop(heap)
-            mine = who[start[i] : start[i + 1]]
-            over = how[start[i] : start[i + 1]] - best[mine]
-            now = -(lam * float(over[over > 0].sum()) + float(trust[i]))
-            if now > value + 1e-12 and heap and now > heap[0][0]:
-                heapq.heappush(heap, (now, i))
+            similar_to = column[start[i] : start[i + 1]]
+            over = value_of[start[i] : start[i + 1]] - best[similar_to]
+            current = -(lam * float(over[over > 0].sum()) + float(trust[i]))
+            if current > value + 1e-12 and heap and current > heap[0][0]:
+                heapq.heappush(heap, (current, i))
                 continue
             picked.append(i)
-            best[mine] += np.maximum(over, 0.0)
+            best[similar_to] += np.maximum(over, 0.0)
         return SelectorResult(np.array(picked, np.int64))
 
 
-def _similar(inputs: SelectionInputs, k: int) -> sparse.csr_matrix:
+def _similarity(inputs: SelectionInputs, k: int) -> sparse.csr_matrix:
     """(n, n) sparse similarity in [0, 1], symmetric by maximum, with ones on the diagonal."""
     from scipy import sparse
 
     assert inputs.neighbors is not None
-    index, away = inputs.neighbors.indices[:, :k], inputs.neighbors.distances[:, :k]
-    there = index >= 0
-    row = np.repeat(np.arange(inputs.n), there.sum(1))
-    value = np.clip(1.0 - away[there].astype(np.float64), 0.0, 1.0)
-    graph = sparse.csr_matrix((value, (row, index[there])), shape=(inputs.n, inputs.n))
+    index, distance = inputs.neighbors.indices[:, :k], inputs.neighbors.distances[:, :k]
+    valid = index >= 0
+    row = np.repeat(np.arange(inputs.n), valid.sum(1))
+    value = np.clip(1.0 - distance[valid].astype(np.float64), 0.0, 1.0)
+    graph = sparse.csr_matrix((value, (row, index[valid])), shape=(inputs.n, inputs.n))
     return (graph.maximum(graph.T) + sparse.identity(inputs.n)).tocsr()
 
 

@@ -1,4 +1,4 @@
-"""k-center: no sample far from a chosen one."""
+"""k-center: no sample is far from a selected one."""
 
 from __future__ import annotations
 
@@ -16,14 +16,21 @@ _WORK, _DIM = 3e11, 128
 class KCenter:
     """Greedy farthest-first traversal.
 
-    Formula: repeatedly argmax_i q_i · min_{j∈S} (1 − cos(z_i, z_j)), q = quality^slider; the first is the sample nearest
-    to the mean. With q = 1 the largest distance left is at most twice the smallest possible. Distances are computed for
-    blocks of the farthest candidates at once; a block is left as soon as a sample outside of it is the farthest, so the
-    result is the exact greedy order. Where that would take more than 3·10¹¹ multiplications, distances are those on the 128
-    leading directions of the embeddings, and the subset's info says so.
+    Notes
+    -----
+    Formula: repeatedly argmax_i q_i · min_{j∈S} (1 − cos(z_i, z_j)), q = quality^slider; the first is the sample
+    nearest to the mean. With q = 1 the covering radius (of the metric) is at most twice the smallest possible.
+    Distances are computed for blocks of the farthest candidates at once; a block ends as soon as a sample outside of it
+    is the farthest, so the result is the exact greedy order. Where that would take more than 3·10¹¹ multiplications,
+    distances are those on the 128 leading directions of the embeddings, and the subset's info says so.
 
-    Source: Gonzalez (1985), "Clustering to minimize the maximum intercluster distance", TCS; Sener and Savarese (2018),
-    "Active learning for convolutional neural networks: a core-set approach", ICLR.
+    As published: the greedy rule. Not published: the factor of quality, the start at the mean, and the projection of
+    large problems. Sener and Savarese add a mixed-integer refinement, which is left out.
+
+    References
+    ----------
+    Gonzalez (1985), "Clustering to minimize the maximum intercluster distance", Theoretical Computer Science.
+    Sener and Savarese (2018), "Active learning for convolutional neural networks: a core-set approach", ICLR.
     """
 
     name: ClassVar[str] = "k_center"
@@ -35,6 +42,7 @@ class KCenter:
     sizes_itself: ClassVar[bool] = False
 
     def __call__(self, inputs: SelectionInputs, budget: int, taken: Int64) -> SelectorResult:
+        """Pick farthest first."""
         assert inputs.vectors is not None
         rows = free_rows(inputs, taken)
         if budget <= 0 or not len(rows):
@@ -45,17 +53,17 @@ class KCenter:
             space, info = _leading(space, rows), {"dimensions": _DIM}
         x = np.ascontiguousarray(space[rows], np.float32)
         trust = (inputs.trust()[rows] ** 0.25).astype(np.float32)
-        away = np.full(len(rows), np.inf, np.float32)
+        distance = np.full(len(rows), np.inf, np.float32)
         for start in range(0, len(taken), 256):
-            near = (x @ space[taken[start : start + 256]].T).max(1)
-            away = np.minimum(away, np.maximum(1.0 - near, 0.0))
+            cosine = (x @ space[taken[start : start + 256]].T).max(1)
+            distance = np.minimum(distance, np.maximum(1.0 - cosine, 0.0))
         picked: list[int] = []
         if not len(taken):
             first = int(np.argmax((x @ x.mean(0)) * trust))
             picked.append(first)
-            away = np.maximum(1.0 - x @ x[first], 0.0)
-            away[first] = -1.0
-        picked += _farthest(x, away, trust, min(budget, len(rows)) - len(picked))
+            distance = np.maximum(1.0 - x @ x[first], 0.0)
+            distance[first] = -1.0
+        picked += _farthest(x, distance, trust, min(budget, len(rows)) - len(picked))
         return SelectorResult(rows[np.array(picked, np.int64)], info=info)
 
 
@@ -68,29 +76,29 @@ def _leading(vectors: Float32, rows: Int64) -> Float32:
     return out
 
 
-def _farthest(x: Float32, away: NDArray[np.float32], trust: NDArray[np.float32], budget: int) -> list[int]:
-    """Greedy picks given the distances so far; −1 in ``away`` marks picked rows. Changes ``away``."""
+def _farthest(x: Float32, distance: NDArray[np.float32], trust: NDArray[np.float32], budget: int) -> list[int]:
+    """Greedy picks given the distances so far; −1 in ``distance`` marks picked rows. Changes ``distance``."""
     picked: list[int] = []
     block = 64
-    urge = away * trust
+    priority = distance * trust
     while len(picked) < budget:
         size = min(block, budget - len(picked), len(x))
-        top = np.argpartition(-urge, size - 1)[:size]
-        if (first := int(np.argmax(urge))) not in top:  # one of several that are equally far
+        top = np.argpartition(-priority, size - 1)[:size]
+        if (first := int(np.argmax(priority))) not in top:  # one of several that are equally far
             top[0] = first
-        apart = np.maximum(1.0 - x[top] @ x.T, 0.0)
+        to_all = np.maximum(1.0 - x[top] @ x.T, 0.0)
         place = {int(row): i for i, row in enumerate(top)}
         used = 0
         while len(picked) < budget:
-            best = int(np.argmax(urge))
+            best = int(np.argmax(priority))
             i = place.get(best)
-            if i is None or urge[best] < 0:
+            if i is None or priority[best] < 0:
                 break
             picked.append(best)
             used += 1
-            np.minimum(away, apart[i], out=away)
-            away[best] = -1.0
-            np.multiply(away, trust, out=urge)  # below zero for what is picked
+            np.minimum(distance, to_all[i], out=distance)
+            distance[best] = -1.0
+            np.multiply(distance, trust, out=priority)  # below zero for picked rows
         if used == 0:
             break
         block = int(np.clip(2 * used, 16, 512))

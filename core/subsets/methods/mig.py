@@ -1,4 +1,4 @@
-"""MIG: the most information gained on a graph of labels."""
+"""MIG: maximal information gain on a graph of tags."""
 
 from __future__ import annotations
 
@@ -11,16 +11,23 @@ from .base import SELECTORS, Need, SelectionInputs, SelectorResult, free_rows
 
 
 class InformationGain:
-    """Greedy gain of information over tags that share with related tags.
+    """Greedy information gain over tags, part of which spreads to related tags.
 
-    Formula: tags are the classes and the clusters; a sample's v has a one at its class and at its cluster. A = (T + I) with rows
-    summing to one, T_ab = max(cos(m_a, m_b), 0) between the mean vectors of tags a and b where it exceeds the median, else 0,
-    scaled by (1 − diversity slider). x = Aᵀ Σ_{i∈S} v_i q_i, so
-    that every sample brings the same amount; Φ(x) = Σ x^0.8; the next sample is argmax_i q_i · (Aᵀ v_i)ᵀ Φ′(x), the
-    first-order gain. q = quality^(4·slider). Samples with the same tags differ in q only, so their best is looked at.
+    Notes
+    -----
+    Formula: tags are the classes and the clusters; a sample's v has a one at its class and at its cluster. A = T + I
+    with rows normalised to sum one, T_ab = max(cos(m_a, m_b), 0) between the mean vectors of tags a and b where it
+    exceeds the median, else 0, scaled by (1 − diversity slider). x = Aᵀ Σ_{i∈S} v_i q_i, so that every sample
+    contributes the same amount; Φ(x) = Σ x^0.8; the next sample is argmax_i q_i · (Aᵀ v_i)ᵀ Φ′(x), the first-order
+    gain. q = quality^(4·slider). Samples with the same tags differ in q only, so only the best of them is evaluated.
 
-    Source: Chen et al. (2025), "MIG: automatic data selection for instruction tuning by maximizing information gain in
-    semantic space", ACL Findings.
+    As published: the objective on a label graph and the greedy first-order gain. Not published: tags are classes and
+    clusters instead of tags by a language model, the threshold is the median, and q is Winnow's quality.
+
+    References
+    ----------
+    Chen et al. (2025), "MIG: automatic data selection for instruction tuning by maximizing information gain in semantic
+    space", Findings of ACL.
     """
 
     name: ClassVar[str] = "mig"
@@ -34,6 +41,7 @@ class InformationGain:
     _POWER = 0.8
 
     def __call__(self, inputs: SelectionInputs, budget: int, taken: Int64) -> SelectorResult:
+        """Pick greedily, one queue per combination of tags."""
         assert inputs.vectors is not None
         assert inputs.clusters is not None
         rows = free_rows(inputs, taken)
@@ -49,9 +57,9 @@ class InformationGain:
         spread = tags @ _related(inputs, rows, label, n_labels, cluster, n_clusters)
 
         trust = inputs.trust()
-        mine = cell[: len(rows)]
-        order = np.lexsort((inputs.rng().permutation(len(rows)), -trust[rows], mine))
-        sizes = np.bincount(mine, minlength=len(cells))
+        free = cell[: len(rows)]
+        order = np.lexsort((inputs.rng().permutation(len(rows)), -trust[rows], free))
+        sizes = np.bincount(free, minlength=len(cells))
         start = np.cumsum(sizes) - sizes
         queue, quality = rows[order], trust[rows][order]
         used = np.zeros(len(cells), np.int64)
@@ -72,7 +80,7 @@ class InformationGain:
 def _related(
     inputs: SelectionInputs, rows: Int64, label: np.ndarray, n_labels: int, cluster: np.ndarray, n_clusters: int
 ) -> np.ndarray:
-    """(t, t) how much of a tag's information its relatives share; rows sum to one."""
+    """(t, t) share of a tag's information that spreads to each tag; rows sum to one."""
     assert inputs.vectors is not None
     x = inputs.vectors[rows].astype(np.float64)
     means = np.zeros((n_labels + n_clusters, x.shape[1]))

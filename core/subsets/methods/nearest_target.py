@@ -1,4 +1,4 @@
-"""Nearest to a target set, until what comes is no longer near (SimCore)."""
+"""Nearest to a target set, until the next candidates are no longer near (SimCore)."""
 
 from __future__ import annotations
 
@@ -7,19 +7,25 @@ from typing import ClassVar
 import numpy as np
 
 from ...types import Int64
-from ._kmeans import parts
+from ._kmeans import kmeans
 from .base import SELECTORS, Need, SelectionInputs, SelectorResult, free_rows
 
 
 class NearestTarget:
-    """Centroids of the target take turns with their nearest candidates.
+    """Centroids of the target take turns in taking their nearest candidates.
 
-    Formula: k-means of the target, k = min(100, √m); in each round every centroid takes its nearest candidate that is not
-    taken; the mean cosine of a round, over that of the first, is the yield. It stops when the yield falls below τ, or when
-    the budget is used up. Option ``tau`` (default 0.95); a budget of the whole pool means: stop by itself.
+    Notes
+    -----
+    Formula: k-means of the target, k = min(100, √m); in each round every centroid takes its nearest free candidate; the
+    ratio is the mean cosine of a round over that of the first. It stops when the ratio falls below τ (option ``tau``,
+    default 0.95), or when the budget is used up.
 
-    Source: Kim, Bae and Yun (2023), "Coreset sampling from open-set for fine-grained self-supervised learning" (SimCore),
-    CVPR.
+    As published: k = 100 centroids, rounds and stopping rule. Not published: fewer centroids for small targets, and
+    candidates ordered by cosine · quality^(4·slider).
+
+    References
+    ----------
+    Kim, Bae and Yun (2023), "Coreset sampling from open-set for fine-grained self-supervised learning", CVPR (SimCore).
     """
 
     name: ClassVar[str] = "nearest_target"
@@ -31,13 +37,14 @@ class NearestTarget:
     sizes_itself: ClassVar[bool] = True
 
     def __call__(self, inputs: SelectionInputs, budget: int, taken: Int64) -> SelectorResult:
+        """Take candidates in rounds."""
         assert inputs.vectors is not None
         assert inputs.target is not None
         rows = free_rows(inputs, taken)
         target = inputs.vectors[np.flatnonzero(inputs.target)]
         if not len(rows):
             return SelectorResult(rows)
-        _, centres = parts(target, int(min(100, max(1, np.sqrt(len(target))))), inputs.seed)
+        _, centres = kmeans(target, int(min(100, max(1, np.sqrt(len(target))))), inputs.seed)
         tau = float(inputs.options.get("tau", 0.95))
         cosine = np.asarray(inputs.vectors[rows] @ centres.T, np.float64)
         order = np.argsort(-cosine * inputs.trust()[rows][:, None], axis=0, kind="stable")
@@ -47,7 +54,7 @@ class NearestTarget:
         first = 0.0
         stopped = False
         while len(picked) < min(budget, len(rows)) and not stopped:
-            turn: list[tuple[int, float]] = []
+            round_: list[tuple[int, float]] = []
             for c in range(len(centres)):
                 while place[c] < len(rows) and not free[order[place[c], c]]:
                     place[c] += 1
@@ -55,12 +62,12 @@ class NearestTarget:
                     break
                 i = int(order[place[c], c])
                 free[i] = False
-                turn.append((i, float(cosine[i, c])))
-            mean = float(np.mean([v for _, v in turn]))
+                round_.append((i, float(cosine[i, c])))
+            mean = float(np.mean([v for _, v in round_]))
             first = first or mean
             stopped = bool(picked) and mean < tau * first
             if not stopped:
-                picked += [i for i, _ in turn]
+                picked += [i for i, _ in round_]
         chosen = np.array(picked[:budget], np.int64)
         return SelectorResult(rows[chosen], info={"stopped_by_itself": stopped, "centres": len(centres)})
 

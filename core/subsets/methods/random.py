@@ -1,4 +1,4 @@
-"""Random: the baseline that stands beside every other method."""
+"""Random: the baseline of every other method."""
 
 from __future__ import annotations
 
@@ -11,8 +11,14 @@ from .base import SELECTORS, Need, SelectionInputs, SelectorResult, free_rows
 class Random:
     """Samples drawn uniformly without replacement.
 
-    Formula: P(i) = 1/n. Source: the baseline of every comparison; many methods lose to it at strong pruning (Guo et al.
-    2022, "DeepCore", DEXA; Okanovic et al. 2024, "Repeated random sampling for minimizing the time-to-accuracy", ICLR).
+    Notes
+    -----
+    Formula: P(i) = 1/n. Many methods lose to it at high pruning rates.
+
+    References
+    ----------
+    Guo, Zhao and Bai (2022), "DeepCore: a comprehensive library for coreset selection in deep learning", DEXA.
+    Okanovic et al. (2024), "Repeated random sampling for minimizing the time-to-accuracy of learning", ICLR.
     """
 
     name: ClassVar[str] = "random"
@@ -24,6 +30,7 @@ class Random:
     sizes_itself: ClassVar[bool] = False
 
     def __call__(self, inputs: SelectionInputs, budget: int, taken: Int64) -> SelectorResult:
+        """Draw without replacement."""
         rows = free_rows(inputs, taken)
         return SelectorResult(inputs.rng().permutation(rows)[:budget])
 

@@ -13,8 +13,17 @@ from .base import SELECTORS, Need, SelectionInputs, SelectorResult, free_rows, s
 class Stratified:
     """A random draw within each class, each class keeping its share of the pool.
 
-    Formula: b_c ∝ n_c by largest remainders; within a class in an order drawn ∝ quality^(4·slider). Samples without a label
-    are a class of their own. Source: Neyman (1934), "On the two different aspects of the representative method", JRSS.
+    Notes
+    -----
+    Formula: b_c ∝ n_c by largest remainders; within a class, samples are drawn ∝ quality^(4·slider). Samples without a
+    label are a class of their own.
+
+    As published: proportional allocation. Not published: the draw by quality.
+
+    References
+    ----------
+    Neyman (1934), "On the two different aspects of the representative method", Journal of the Royal Statistical
+    Society.
     """
 
     name: ClassVar[str] = "stratified"
@@ -26,25 +35,20 @@ class Stratified:
     sizes_itself: ClassVar[bool] = False
 
     def __call__(self, inputs: SelectionInputs, budget: int, taken: Int64) -> SelectorResult:
+        """Draw from each class its quota."""
         rows = free_rows(inputs, taken)
         label = inputs.labels[rows] + 1
         room = np.bincount(label, minlength=inputs.n_classes + 1)
-        # what is taken counts towards its class's share
-        whole = shares(budget + len(taken), _pool(inputs, taken), _pool(inputs, taken).astype(np.int64))
         have = np.bincount(inputs.labels[taken] + 1, minlength=inputs.n_classes + 1)
-        quota = shares(budget, np.maximum(whole - have, 1e-9 * room), room)
+        # taken rows count towards the share of their class
+        wanted = shares(budget + len(taken), (room + have).astype(np.float64), room + have)
+        quota = shares(budget, np.maximum(wanted - have, 1e-9 * room), room)
         order = shuffled_by(inputs.trust()[rows], inputs.rng())
         return SelectorResult(rows[order[first_of(label[order], quota)]])
 
 
-def _pool(inputs: SelectionInputs, taken: Int64) -> np.ndarray:
-    there = inputs.pool.copy()
-    there[taken] = True
-    return np.bincount(inputs.labels[there] + 1, minlength=inputs.n_classes + 1).astype(np.float64)
-
-
 def first_of(group: np.ndarray, quota: Int64) -> np.ndarray:
-    """(m,) bool: the first ``quota[g]`` members of each group, in the order given."""
+    """(m,) bool mask of the first ``quota[g]`` members of each group, in the order given."""
     by = np.argsort(group, kind="stable")
     sizes = np.bincount(group, minlength=len(quota))
     place = np.arange(len(group)) - np.repeat(np.cumsum(sizes) - sizes, sizes)

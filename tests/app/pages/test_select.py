@@ -13,7 +13,7 @@ from tests.app.pages.test_pages import html_of, open_page
 from winnow.app.components.subset_cards import payoff_card, payoff_ended, payoff_waiting
 from winnow.app.server import state as states
 from winnow.app.session.exports import ExportJob
-from winnow.core import Cancelled, Comparisons, SubsetRequest, Workspace, comparison_mark
+from winnow.core import Cancelled, Comparisons, SubsetRequest, Workspace, comparison_fingerprint
 from winnow.core.types import Progress
 
 
@@ -60,7 +60,7 @@ def test_a_slider_changes_the_subset_and_a_name_keeps_it(real: Workspace) -> Non
 
 def comparison(ws: Workspace, best: str | None) -> dict[str, object]:
     chooser = ws.subsets
-    m = chooser.material()
+    m = chooser.context()
     low = 0.01 if best else -0.01
     row = {
         "method": "d2",
@@ -77,8 +77,8 @@ def comparison(ws: Workspace, best: str | None) -> dict[str, object]:
     }
     chance = {**row, "method": "random", "title": "Random", "against_random": None, "beats_random": None}
     return {
-        "fingerprint": comparison_mark(chooser, m, SubsetRequest()),
-        "data": chooser.state_mark(m),
+        "fingerprint": comparison_fingerprint(chooser, m, SubsetRequest()),
+        "data": chooser.state_fingerprint(m),
         "wish": SubsetRequest().to_json(),
         "rows": [row, chance],
         "left_out": {"ot_gain": "why <i>"},

@@ -343,9 +343,9 @@ def test_a_subset_is_kept_found_and_exported(ws: Workspace, tmp_path: Path) -> N
     assert not set(choice.ids) & set(ws.ids(Filter(state="exclude")))
     kept = chooser.save(choice, "a quarter", "ada")
     assert (kept.method, kept.params["budget"], kept.fingerprint) == ("facility_location", "25%", choice.fingerprint)
-    again = chooser.kept(chooser.find("A QUARTER"))
-    assert (again.ids, again.wish) == (choice.ids, choice.wish)
-    assert chooser.choose(again.wish).fingerprint == choice.fingerprint
+    again = chooser.restore(chooser.find("A QUARTER"))
+    assert (again.ids, again.request) == (choice.ids, choice.request)
+    assert chooser.choose(again.request).fingerprint == choice.fingerprint
     out = ws.exports.export(tmp_path / "q.parquet", only=chooser.members("a quarter"))
     assert set(pd.read_parquet(out.path)["id"]) == set(choice.ids)
     with pytest.raises(QueryError, match="There are: 'a quarter'"):
@@ -365,7 +365,7 @@ def test_a_decision_changes_the_fingerprint_and_the_trust(ws: Workspace) -> None
     before = ws.subsets.choose(SubsetRequest("random", "50%"))
     suspect = next(i for i in ws.ids(Filter(verdicts=("noisy_label",))) if i not in ws.current())
     ws.decide(suspect, "accept")
-    material = ws.subsets.material()
+    material = ws.subsets.context()
     assert material.inputs.quality[ws.row(suspect)] == 1
     assert not material.inputs.flagged[ws.row(suspect)]
     ws.decide(suspect, "relabel", label="digit 3" if ws.labels()[ws.row(suspect)] != "digit 3" else "digit 2")

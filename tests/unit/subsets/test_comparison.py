@@ -12,8 +12,8 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from winnow.core.cli import main
 from winnow.core.errors import Cancelled
-from winnow.core.subsets import selector as chooser_module
-from winnow.core.subsets.comparison import Comparisons, compare, comparison_mark, recommendation
+from winnow.core.subsets import selector as selector_module
+from winnow.core.subsets.comparison import Comparisons, compare, comparison_fingerprint, recommendation
 from winnow.core.subsets.evaluation import HoldoutGuard, epochs_of, payoff
 from winnow.core.subsets.methods import SELECTORS
 from winnow.core.subsets.selector import SubsetRequest
@@ -37,10 +37,10 @@ def test_only_what_beat_random_is_recommended() -> None:
 
 def test_every_method_is_measured_beside_random(tiny_ws: Path) -> None:
     with Workspace.open(tiny_ws, actor="ada") as ws:
-        chooser, wish = ws.subsets, SubsetRequest(budget="20%")
-        told: list[Progress] = []
-        m = chooser.material()
-        found = compare(chooser, wish, m, seeds=2, actor="ada", progress=told.append)
+        selector, request = ws.subsets, SubsetRequest(budget="20%")
+        progress_seen: list[Progress] = []
+        m = selector.context()
+        found = compare(selector, request, m, seeds=2, actor="ada", progress=progress_seen.append)
         by = {r["method"]: r for r in found["rows"]}
         assert set(by) | set(found["left_out"]) == set(SELECTORS.names())
         assert set(found["left_out"]) == {"nearest_target", "search_target", "ot_gain"}
@@ -51,19 +51,21 @@ def test_every_method_is_measured_beside_random(tiny_ws: Path) -> None:
         assert found["level"] == pytest.approx(1 - 0.05 / len(by))
         assert found["recommended"] == recommendation(found["rows"])
         assert ("Recommended" in found["verdict"]) == (found["recommended"] is not None)
-        assert [p.done for p in told] == sorted(p.done for p in told)
-        assert told[-1].done == told[-1].total
-        again = compare(chooser, wish, m, seeds=2, actor="ada")
+        assert [p.done for p in progress_seen] == sorted(p.done for p in progress_seen)
+        assert progress_seen[-1].done == progress_seen[-1].total
+        again = compare(selector, request, m, seeds=2, actor="ada")
         assert again["looks"] == found["looks"], "the same subsets are no new look"
         json.dumps(found)
 
         kept = Comparisons(tiny_ws / "selections")
         kept.keep(found)
-        assert kept.get(comparison_mark(chooser, m, replace(wish, method="ccs"))) == found, "whatever method is shown"
-        assert kept.get(comparison_mark(chooser, m, replace(wish, quality=0.9))) is None
-        assert kept.latest(chooser.state_mark(m)) == found
+        assert kept.get(comparison_fingerprint(selector, m, replace(request, method="ccs"))) == found, (
+            "whatever method is shown"
+        )
+        assert kept.get(comparison_fingerprint(selector, m, replace(request, quality=0.9))) is None
+        assert kept.latest(selector.state_fingerprint(m)) == found
         ws.decide(ws.ids()[0], "exclude")
-        assert kept.latest(chooser.state_mark(chooser.material())) is None, "it was measured on other data"
+        assert kept.latest(selector.state_fingerprint(selector.context())) is None, "it was measured on other data"
 
 
 def test_the_command_line_compares_and_keeps(tiny_ws: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -71,7 +73,7 @@ def test_the_command_line_compares_and_keeps(tiny_ws: Path, capsys: pytest.Captu
         main(["compare", str(tiny_ws), "--budget", "10%", "--seeds", "1", "--json"])
     found = json.loads(capsys.readouterr().out)
     with Workspace.open(tiny_ws) as ws:
-        mark = comparison_mark(ws.subsets, ws.subsets.material(), SubsetRequest(budget="10%"))
+        mark = comparison_fingerprint(ws.subsets, ws.subsets.context(), SubsetRequest(budget="10%"))
     assert Comparisons(tiny_ws / "selections").get(mark) == found
     with pytest.raises(SystemExit, match="0"):
         main(["compare", str(tiny_ws), "--budget", "10%", "--seeds", "1"])
@@ -83,7 +85,7 @@ def test_the_command_line_compares_and_keeps(tiny_ws: Path, capsys: pytest.Captu
 
 def test_a_target_that_does_not_judge_lets_its_methods_in(tiny_ws: Path) -> None:
     with Workspace.open(tiny_ws) as ws:
-        m = ws.subsets.material(target=np.array(ws.ids())[~ws.subsets.material().held][:30].tolist())
+        m = ws.subsets.context(target=np.array(ws.ids())[~ws.subsets.context().held_out][:30].tolist())
 
         def stop(p: Progress) -> None:
             if p.message.startswith("choosing"):
@@ -97,19 +99,19 @@ def test_a_target_that_does_not_judge_lets_its_methods_in(tiny_ws: Path) -> None
         assert len(names) == len(SELECTORS.names())
 
 
-def test_a_payoff_says_what_it_cannot_tell(tiny_ws: Path) -> None:
+def test_random_and_aimed_subsets_are_never_called_better(tiny_ws: Path) -> None:
     with Workspace.open(tiny_ws) as ws:
-        chooser = ws.subsets
+        selector = ws.subsets
         found = {
-            n: payoff(chooser, chooser.choose(SubsetRequest(n, "30%")), seeds=1, curve=False)
+            n: payoff(selector, selector.choose(SubsetRequest(n, "30%")), seeds=1, curve=False)
             for n in ("random", "ot_gain")
         }
-        held = np.flatnonzero(chooser.material().held)
-        aside = chooser.material(
+        held = np.flatnonzero(selector.context().held_out)
+        aside = selector.context(
             target=[str(i) for i in np.array(ws.ids())[np.setdiff1d(np.arange(len(ws.ids())), held)[:30]]]
         )
         other = payoff(
-            chooser, chooser.choose(SubsetRequest("ot_gain", "30%"), material=aside), aside, seeds=1, curve=False
+            selector, selector.choose(SubsetRequest("ot_gain", "30%"), context=aside), aside, seeds=1, curve=False
         )
     assert "yardstick" in found["random"]["verdict"]
     assert "aimed at the very samples" in found["ot_gain"]["verdict"]
@@ -126,8 +128,8 @@ def test_a_subset_is_the_same_on_any_number_of_cores(tiny_ws: Path, monkeypatch:
         seen.append({lib["num_threads"] for lib in threadpool_info() if lib["user_api"] in ("blas", "openmp")})
         return real(*given)  # type: ignore[arg-type]
 
-    real = chooser_module.choose
-    monkeypatch.setattr(chooser_module, "choose", spy)
+    real = selector_module.choose
+    monkeypatch.setattr(selector_module, "choose", spy)
     with threadpool_limits(2), Workspace.open(tiny_ws) as ws:
         ws.subsets.choose(SubsetRequest("cluster_budget"))
         assert {lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"} == {2}
@@ -137,7 +139,7 @@ def test_a_subset_is_the_same_on_any_number_of_cores(tiny_ws: Path, monkeypatch:
 def test_the_leading_directions_carry_the_most() -> None:
     rng = np.random.default_rng(0)
     x = (rng.normal(size=(300, 40)) * np.linspace(3, 0.1, 40)).astype(np.float16)
-    basis = chooser_module.leading_directions(x, 10)
+    basis = selector_module.leading_directions(x, 10)
     exact = np.linalg.svd(x.astype(np.float64), full_matrices=False)[1]
     np.testing.assert_allclose(basis.T @ basis, np.eye(10), atol=1e-5)
     assert ((x.astype(np.float64) @ basis) ** 2).sum() == pytest.approx((exact[:10] ** 2).sum(), rel=1e-4)
@@ -145,12 +147,12 @@ def test_the_leading_directions_carry_the_most() -> None:
 
 def test_each_epoch_keeps_to_the_constraints(tiny_ws: Path) -> None:
     with Workspace.open(tiny_ws) as ws:
-        m = ws.subsets.material()
+        m = ws.subsets.context()
         epochs = epochs_of(ws.subsets, m, SubsetRequest("rs2", "30%", per_class=5))()
         assert len({tuple(sorted(e.tolist())) for e in epochs}) == len(epochs)
         assert len({len(e) for e in epochs}) == 1
         for e in epochs:
-            assert not m.held[e].any()
+            assert not m.held_out[e].any()
             assert np.bincount(m.inputs.labels[e]).min() >= 5
-        pool = set(np.flatnonzero(m.inputs.pool & ~m.held & (m.keeper < 0)).tolist())
+        pool = set(np.flatnonzero(m.inputs.pool & ~m.held_out & (m.keeper < 0)).tolist())
         assert set(np.concatenate(epochs[:6]).tolist()) >= pool

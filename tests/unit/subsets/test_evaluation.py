@@ -1,4 +1,4 @@
-"""Measures, the tuned probe, payoffs, weights: against plain implementations, and on worlds where the answer is known."""
+"""Measures, the tuned probe, payoffs, weights: against plain implementations, and on data whose answer is known."""
 
 from __future__ import annotations
 
@@ -125,8 +125,8 @@ def test_training_on_clean_labels_pays_and_random_does_not() -> None:
         Arm("weighted", "w", lambda _: Training(train, wrong, (wrong == y).astype(np.float32)), ("clean",)),
         Arm("nothing", "nothing", lambda _: Training(train[:0], wrong)),
     ]
-    told: list[int] = []
-    found = measure(x, 3, arms, judge, y[judge], seeds=3, progress=lambda p: told.append(p.done))
+    progress_seen: list[int] = []
+    found = measure(x, 3, arms, judge, y[judge], seeds=3, progress=lambda p: progress_seen.append(p.done))
     better, against_chance = found.arm("clean").differences
     assert better.low > 0
     assert better.sure
@@ -134,7 +134,7 @@ def test_training_on_clean_labels_pays_and_random_does_not() -> None:
     assert not found.arm("chance").differences[0].low > 0
     assert abs(found.arm("weighted").differences[0].value) < 0.02, "a weight of 0 is as good as leaving it out"
     assert found.arm("nothing").size == 0
-    assert told == [*range(15), 15]
+    assert progress_seen == [*range(15), 15]
     again = measure(x, 3, arms[:2], judge, y[judge], seeds=3)
     assert again.arm("clean").by_seed == found.arm("clean").by_seed
 
@@ -164,7 +164,7 @@ def test_the_guard_counts_different_subsets(tmp_path: Path) -> None:
     assert [look["subset"] for look in HoldoutGuard(tmp_path / "selections").looks()] == ["a", "b", "c"]
 
 
-def test_what_is_held_out() -> None:
+def test_held_out_samples_are_a_named_split_or_a_share_by_hash() -> None:
     labels = np.repeat([0, 1], [80, 20]).astype(np.int32)
     ids = [f"s{i}" for i in range(100)]
     pool = np.ones(100, bool)
@@ -255,7 +255,7 @@ def test_the_baseline_has_the_same_weights_class_by_class() -> None:
         assert sorted(made.stage[made.shuffled][mine]) == sorted(made.stage[mine])
 
 
-def test_tuning_takes_the_penalty_that_noise_asks_for() -> None:
+def test_tuning_chooses_a_larger_penalty_on_noisy_labels() -> None:
     x, _, wrong = blobs(300, noise=0.3)
     wide = np.concatenate([x, np.random.default_rng(2).normal(size=(300, 120)).astype(np.float32)], axis=1)
     assert fit_tuned(wide, wrong, 3, seed=0).penalty > fit_tuned(x * 5, blobs(300)[1], 3, seed=0).penalty
