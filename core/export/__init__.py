@@ -1,4 +1,4 @@
-"""Every way out of a workspace.
+"""Exports of a workspace.
 
 In: the dataset with the decisions in force. Out: curated files and folders with manifest, patch and datasheet.
 """

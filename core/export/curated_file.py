@@ -1,28 +1,20 @@
-"""Ways out: the curated dataset as a file, with a manifest and a patch file beside it.
-
-One file per format; each registers itself. :func:`export` makes any of them all-or-nothing.
-"""
+"""The curated dataset as a file, with a manifest and a patch file beside it: all of them, or nothing."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-import pyarrow as pa
-
 from ..errors import ExportError, ReadOnly, WorkspaceError, choices
-from ..storage.artifacts import plain
 from ..storage.atomic import atomic_file
-from ..storage.decision_log.store import DecisionStore, iso, utc_now
+from ..storage.decision_log.store import DecisionStore
 from ..storage.layout import Layout
-from ..types import Progress, ProgressFn, quiet
-from ..version import __version__
+from ..types import ProgressFn, quiet
 from .curated_rows import CuratedRows
-from .folders import MANIFEST_FORMAT, export_folder
+from .folders import export_folder, manifest_bytes, manifest_head
 from .formats import EXPORTERS, FOLDERS, Exporter, ExportResult, FolderExporter, Rows, Supplies
 from .patch import ReplayReport, Skipped, patch_lines, replay_patch
 
@@ -45,7 +37,13 @@ __all__ = [
 
 
 def exporter_for(path: str | Path) -> Exporter:
-    """The exporter for a file's suffix. Raises ExportError naming the suffixes there are."""
+    """Find the exporter for a file's suffix.
+
+    Raises
+    ------
+    ExportError
+        No format has that suffix; the message lists those that exist.
+    """
     suffix = Path(path).suffix.lower()
     for exporter in EXPORTERS:
         if suffix in exporter.suffixes:
@@ -69,11 +67,15 @@ def export(
     Parameters
     ----------
     path
-        Its suffix chooses the format.
+        Its suffix determines the format.
+    rows
+        What to write.
     manifest
-        What to say about where the rows come from; counts, columns and the file's checksum are added.
+        Where the rows come from; counts, columns and the file's checksum are added.
     patch
         Lines, read after the last row.
+    created
+        Time for the manifest (ISO 8601), None = now.
 
     Raises
     ------
@@ -94,28 +96,23 @@ def export(
             atomic_file(patch_path, "the patch file") as patch_file,
             atomic_file(path, "the export") as data_file,
         ):
-            written, said = exporter.write(cast(BinaryIO, data_file), rows)
+            written, entries = exporter.write(cast(BinaryIO, data_file), rows)
             for line in patch:
                 patch_file.write(line)
             data_file.flush()
             summary = dict(rows.summary())
             whole = {
-                "format": MANIFEST_FORMAT,
-                "file": path.name,
-                "file_format": exporter.name,
-                "created": created or iso(utc_now()),
-                "winnow_version": __version__,
+                **manifest_head(path, exporter.name, created),
                 "rows": written,
                 **summary,
                 "columns": [{"name": f.name, "type": str(f.type)} for f in rows.schema],
                 "bytes": data_file.tell(),
                 "checksum": data_file.checksum(),
-                **said,
+                **entries,
                 "patch": patch_path.name,
                 **manifest,
             }
-            text = json.dumps(plain(whole), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
-            manifest_file.write(text.encode("utf-8", "surrogatepass"))
+            manifest_file.write(manifest_bytes(whole))
     except (ReadOnly, WorkspaceError) as error:
         if isinstance(error.__cause__, OSError):
             reason = os.strerror(error.__cause__.errno or 0).lower()
@@ -142,16 +139,31 @@ def export_workspace(
 
     Parameters
     ----------
+    path
+        The file or folder.
+    layout, store
+        The workspace's files and its decision log.
     columns
-        Which original column is what (only "id" is looked at).
+        Roles of the original columns (only "id" is used).
     manifest
         Of the scan.
+    include_excluded
+        Whether excluded samples are kept, marked as such.
     only
         Ids to write, None = all.
     about
         Where they come from, for the manifest.
     folder
-        a layout of ``FOLDERS``, with its ``supplies``, instead of a file.
+        A layout of ``FOLDERS`` instead of a file.
+    supplies
+        What the folder needs beside the samples.
+    progress
+        Called while rows are written.
+
+    Raises
+    ------
+    ExportError
+        The path is part of the workspace or of its source, or cannot be written to.
     """
     manifest = manifest or {}
     _protect(Path(path).expanduser(), layout, str(manifest.get("params", {}).get("source") or ""))
@@ -165,12 +177,10 @@ def export_workspace(
         include_excluded=include_excluded,
         signals=layout.signals if layout.signals.exists() else None,
         only=only,
+        progress=progress,
     )
-
-    def patch() -> Iterable[bytes]:
-        yield from patch_lines(snapshot.decisions, rows.content_hashes, snapshot.class_events)
-
-    whole = {
+    patch = patch_lines(snapshot.decisions, rows.content_hashes, snapshot.class_events)
+    entries = {
         **(about or {}),
         "include_excluded": include_excluded,
         "id_column": rows.id_column,
@@ -186,28 +196,12 @@ def export_workspace(
         "scan": dict(manifest),
     }
     if folder is not None:
-        return export_folder(path, folder, rows, supplies or Supplies((), ""), whole, patch())
-    return export(path, _Told(rows, progress), whole, patch())
-
-
-class _Told:
-    """Rows that tell of their progress."""
-
-    def __init__(self, rows: CuratedRows, progress: ProgressFn) -> None:
-        self._rows, self._progress = rows, progress
-        self.schema, self.summary = rows.schema, rows.summary
-
-    def __iter__(self) -> Iterator[pa.Table]:
-        done = 0
-        for table in self._rows:
-            self._progress(Progress("export", done, 0, "rows"))
-            done += table.num_rows
-            yield table
-        self._progress(Progress("export", done, done, "rows"))
+        return export_folder(path, folder, rows, supplies or Supplies((), ""), entries, patch)
+    return export(path, rows, entries, patch)
 
 
 def _protect(path: Path, layout: Layout, source: str) -> None:
-    """Refuse to write over what the export is made from."""
+    """Refuse to overwrite the workspace's files or the source."""
     root, target = Path(os.path.realpath(layout.root)), Path(os.path.realpath(path))
     if target.is_relative_to(root) and target.parent != root:
         raise ExportError(f"{str(path)!r} lies among the workspace's own files. Choose another folder.")

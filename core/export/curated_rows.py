@@ -1,4 +1,4 @@
-"""The curated dataset: the original columns with what was found and decided, in batches."""
+"""The curated dataset in batches: the original columns, verdicts, and decisions."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from ..errors import WorkspaceError
 from ..storage.decision_log.store import Snapshot
+from ..types import Progress, ProgressFn, quiet
 from .formats.base import Item
 
 BATCH = 16_384
@@ -28,7 +29,7 @@ ADDED = {
     "actor": pa.string(),
     "decided_at": pa.string(),
 }
-"""What an export adds after the original columns; a name that is taken gets the prefix ``winnow_``."""
+"""Columns that an export adds after the original ones; a name that is taken gets the prefix ``winnow_``."""
 
 _PREFIX = "winnow_"
 _DISTRUST = "label_trust"
@@ -38,11 +39,11 @@ _DISTRUST = "label_trust"
 class CuratedRows:
     """The rows of a workspace as they are exported, in the original order, ``BATCH`` at a time.
 
-    ``label_original`` is the given label as the dataset has it. ``label_final`` is the new label of a relabelled sample, else
-    the given one, both by the class registry (merged, renamed, deleted classes); people who disagree leave it as it was
-    given (decision = disputed). Excluded samples are left out, or kept with decision = exclude. Where no original
-    column holds the sample's id, ``sample_id`` is added. ``sample_weight`` in [0, 1] is how much ``label_final`` deserves to
-    weigh in training: 1 − the label_trust signal; 1 where that did not score and where a person accepted or relabelled.
+    ``label_original`` is the given label. ``label_final`` is the new label of a relabelled sample, else the given one,
+    both mapped by the class registry (merged, renamed, deleted classes); where people disagree it stays as given
+    (decision = disputed). Excluded samples are left out, or kept with decision = exclude. Where no original column
+    holds the sample's id, ``sample_id`` is added. ``sample_weight`` in [0, 1] is the weight of ``label_final`` in
+    training: 1 − the label_trust signal; 1 where that did not score and where a person accepted or relabelled.
 
     Parameters
     ----------
@@ -54,10 +55,14 @@ class CuratedRows:
         The decisions in force.
     id_column
         The original column that is the sample's id, if any.
+    include_excluded
+        Whether excluded samples are kept.
     signals
         Parquet file with the signals' scores, in the same order; None = all weights are 1.
     only
-        Ids to be exported, None = all.
+        Ids to export, None = all.
+    progress
+        Called as rows are produced.
     """
 
     def __init__(
@@ -70,7 +75,9 @@ class CuratedRows:
         include_excluded: bool = False,
         signals: Path | None = None,
         only: Collection[str] | None = None,
+        progress: ProgressFn = quiet,
     ) -> None:
+        self._progress = progress
         self._paths = (dataset, verdicts, meta)
         self._signals = signals if signals is not None and _DISTRUST in pq.read_schema(signals).names else None
         self._registry = snapshot.registry
@@ -92,18 +99,20 @@ class CuratedRows:
         self._changed = 0
         self._left_out = 0
         self.content_hashes: dict[str, str] = {}
-        """Content hash of each decided sample, once the rows were read."""
+        """Content hash of each decided sample, complete after the rows were read."""
 
     @property
     def schema(self) -> pa.Schema:
+        """Columns of the export."""
         return self._schema
 
     @property
     def added_columns(self) -> dict[str, str]:
-        """What was added → the name that it has in the export."""
+        """Added column → its name in the export."""
         return dict(self._names)
 
     def summary(self) -> Mapping[str, Any]:
+        """Counts for the manifest, complete after the rows were read."""
         decided = dict(sorted(self._decided.items()))
         return {
             "excluded": decided.get("exclude", 0),
@@ -114,45 +123,57 @@ class CuratedRows:
         }
 
     def __iter__(self) -> Iterator[pa.Table]:
-        return (table for table, _ in self._pieces(["sample_id", "label", "content_hash"]))
+        done = 0
+        for table, _ in self._batches(["sample_id", "label", "content_hash"]):
+            self._progress(Progress("export", done, 0, "rows"))
+            done += table.num_rows
+            yield table
+        self._progress(Progress("export", done, done, "rows"))
 
     def items(self) -> Iterator[Item]:
-        """The same rows one by one, for folders. Reads the tables anew."""
-        for table, samples in self._pieces(
+        """The same rows one by one, for folders. Reads the tables again."""
+        done = 0
+        for table, samples in self._batches(
             ["row", "sample_id", "label", "content_hash", "split", "text", "width", "height"]
         ):
-            mine = {name: table.column(self._names[name]).to_pylist() for name in ADDED}
-            about = {name: samples.column(name).to_pylist() for name in samples.column_names}
+            added = {name: table.column(self._names[name]).to_pylist() for name in ADDED}
+            sample = {name: samples.column(name).to_pylist() for name in samples.column_names}
             for i in range(table.num_rows):
+                if done % 100 == 0:
+                    self._progress(Progress("export", done, 0, "samples"))
+                done += 1
                 yield Item(
-                    row=about["row"][i],
-                    sample_id=about["sample_id"][i],
-                    label=mine["label_final"][i],
-                    given=mine["label_original"][i],
-                    weight=float(mine["sample_weight"][i]),
-                    verdict=mine["verdict"][i] or "",
-                    decision=mine["decision"][i],
-                    split=about["split"][i] or "",
-                    text=about["text"][i],
-                    width=about["width"][i] or 0,
-                    height=about["height"][i] or 0,
+                    row=sample["row"][i],
+                    sample_id=sample["sample_id"][i],
+                    label=added["label_final"][i],
+                    given=added["label_original"][i],
+                    weight=float(added["sample_weight"][i]),
+                    verdict=added["verdict"][i] or "",
+                    decision=added["decision"][i],
+                    split=sample["split"][i] or "",
+                    text=sample["text"][i],
+                    width=sample["width"][i] or 0,
+                    height=sample["height"][i] or 0,
                 )
+        self._progress(Progress("export", done, done, "samples"))
 
-    def _pieces(self, columns_read: list[str]) -> Iterator[tuple[pa.Table, pa.Table]]:
-        """Pieces of the export, each with the same rows and ``columns_read`` of the dataset table."""
+    def _batches(self, columns_read: list[str]) -> Iterator[tuple[pa.Table, pa.Table]]:
+        """Batches of the export, each with the same rows and ``columns_read`` of the dataset table."""
         dataset, verdicts, meta = self._paths
-        self._decided, self._changed, self._left_out, self.content_hashes = Counter(), 0, 0, {}
-        who = _Reader(dataset, columns_read)
-        found = _Reader(verdicts, ["sample_id", "verdict", "confidence", "reasons"])
+        # the same dictionary, cleared: whoever writes the patch holds it already
+        self._decided, self._changed, self._left_out = Counter(), 0, 0
+        self.content_hashes.clear()
+        dataset_reader = _Reader(dataset, columns_read)
+        verdict_reader = _Reader(verdicts, ["sample_id", "verdict", "confidence", "reasons"])
         original = _Reader(meta) if meta is not None else None
         distrust = _Reader(self._signals, [_DISTRUST]) if self._signals is not None else None
         first = True
         while True:
-            samples, answers = who.read(BATCH), found.read(BATCH)
+            samples, found = dataset_reader.read(BATCH), verdict_reader.read(BATCH)
             columns = original.read(BATCH) if original is not None else None
             doubt = distrust.read(BATCH).column(0) if distrust is not None else None
             ids = samples.column("sample_id")
-            for name, other in (("verdicts", answers.column(0)), ("meta", columns.column(0) if columns else ids)):
+            for name, other in (("verdicts", found.column(0)), ("meta", columns.column(0) if columns else ids)):
                 if not ids.equals(other.cast(pa.string())):
                     raise WorkspaceError(
                         f"The tables of the workspace do not fit together ({name}.parquet holds other samples than "
@@ -164,13 +185,13 @@ class CuratedRows:
                     "dataset.parquet). Run the scan again: it rebuilds what does not fit."
                 )
             if samples.num_rows or first:
-                yield self._table(samples, answers, columns, doubt)
+                yield self._table(samples, found, columns, doubt)
             first = False
             if samples.num_rows < BATCH:
                 return
 
     def _table(
-        self, samples: pa.Table, answers: pa.Table, columns: pa.Table | None, doubt: Any
+        self, samples: pa.Table, verdicts: pa.Table, columns: pa.Table | None, doubt: Any
     ) -> tuple[pa.Table, pa.Table]:
         ids = samples.column("sample_id").to_pylist()
         places = [self._place.get(sample_id) for sample_id in ids]
@@ -183,9 +204,9 @@ class CuratedRows:
             "sample_id": samples.column("sample_id"),
             "label_original": label,
             "label_final": final,
-            "verdict": answers.column("verdict"),
-            "confidence": answers.column("confidence"),
-            "reasons": answers.column("reasons"),
+            "verdict": verdicts.column("verdict"),
+            "confidence": verdicts.column("confidence"),
+            "reasons": verdicts.column("reasons"),
             "sample_weight": _weight(doubt, decision),
             "decision": decision,
             "actor": state.column("actor"),
@@ -217,7 +238,7 @@ class CuratedRows:
 
 
 class _Reader:
-    """Reads a Parquet file in pieces of any number of rows."""
+    """Reads a Parquet file in batches of any number of rows."""
 
     def __init__(self, path: Path, columns: list[str] | None = None) -> None:
         self._batches = pq.ParquetFile(path, memory_map=True).iter_batches(BATCH, columns=columns)
@@ -241,7 +262,7 @@ class _Reader:
 
 
 def _weight(doubt: Any, decision: Any) -> Any:
-    """1 − doubt; 1 where there is none (null or NaN) and where a person stands for the label."""
+    """1 − doubt; 1 where there is no doubt (null or NaN) and where a person confirmed or gave the label."""
     one = pa.scalar(1.0, pa.float32())
     sure = pc.fill_null(pc.is_in(decision, value_set=pa.array(["accept", "relabel"], decision.type)), False)
     if doubt is None:

@@ -1,4 +1,4 @@
-"""What a workspace's datasheet is made of."""
+"""Collecting the content of a workspace's datasheet."""
 
 from __future__ import annotations
 
@@ -21,34 +21,54 @@ from .datasheet import DatasheetFacts
 
 
 class DatasheetSource(Protocol):
-    """The questions that a datasheet asks of a workspace."""
+    """The part of a workspace that a datasheet needs."""
 
     path: Path
 
-    def info(self) -> WorkspaceInfo: ...
-    def counts(self, filter: Filter | None = None) -> Counts: ...
-    def ids(self, filter: Filter | None = None, sort: str = "row", group: str = "") -> list[str]: ...
-    def current(self, ids: Sequence[str] | None = None) -> dict[str, dict[str, Decision]]: ...
-    def signals(self) -> list[SignalMeta]: ...
+    def info(self) -> WorkspaceInfo:
+        """Name, size, encoder and manifest."""
+        ...
+
+    def counts(self, filter: Filter | None = None) -> Counts:
+        """Counts by state, split and source."""
+        ...
+
+    def ids(self, filter: Filter | None = None, sort: str = "row", group: str = "") -> list[str]:
+        """Ids of the matching samples."""
+        ...
+
+    def current(self, ids: Sequence[str] | None = None) -> dict[str, dict[str, Decision]]:
+        """Decisions in force by sample and person."""
+        ...
+
+    def signals(self) -> list[SignalMeta]:
+        """Every signal, and whether it ran."""
+        ...
+
     @property
-    def subsets(self) -> SubsetSelector: ...
+    def subsets(self) -> SubsetSelector:
+        """Class names and labels in force."""
+        ...
+
     @property
-    def saved_selections(self) -> SavedSelections: ...
+    def saved_selections(self) -> SavedSelections:
+        """SavedSelections that people saved."""
+        ...
 
 
 def facts_of(ws: DatasheetSource) -> DatasheetFacts:
-    """The facts as they are now."""
+    """Collect the current facts."""
     info, counts = ws.info(), ws.counts()
     excluded = set(ws.ids(Filter(state="exclude")))
-    material = ws.subsets.context()
-    names = material.classes
-    ids = ws.ids()
-    given = Counter(names[c] for c in material.given.tolist() if c >= 0)
-    kept: Counter[str] = Counter()
-    for sample_id, code in zip(ids, material.inputs.labels.tolist(), strict=True):
-        if code >= 0 and sample_id not in excluded:
-            kept[names[code]] += 1
-    people = Counter(person for who in ws.current().values() for person in who)
+    context = ws.subsets.context()
+    names = context.classes
+    given = Counter(names[c] for c in context.given.tolist() if c >= 0)
+    kept = Counter(
+        names[code]
+        for sample_id, code in zip(ws.ids(), context.inputs.labels.tolist(), strict=True)
+        if code >= 0 and sample_id not in excluded
+    )
+    people = Counter(person for decisions in ws.current().values() for person in decisions)
     return DatasheetFacts(
         name=info.name,
         n=info.n,

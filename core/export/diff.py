@@ -1,4 +1,4 @@
-"""What changed between two exports."""
+"""The differences between two exports."""
 
 from __future__ import annotations
 
@@ -17,9 +17,22 @@ from ..errors import ExportError
 
 @dataclass(frozen=True)
 class ExportDiff:
-    """added, removed : sample ids, sorted. relabelled : (id, label before, label after), by id. weights : how many samples that are
-    in both have another weight (by more than 0.0001). before, after : rows. labels : label → (count before, count after),
-    for labels whose count changed. settings : what the manifests say otherwise (name → before, after).
+    """Differences between two exports.
+
+    Attributes
+    ----------
+    before, after
+        Numbers of rows.
+    added, removed
+        Sample ids, sorted.
+    relabelled
+        (id, label before, label after), by id.
+    weights
+        Number of common samples whose weight changed by more than 0.0001.
+    labels
+        Label → (count before, count after), for labels whose count changed.
+    settings
+        Name → (before, after), for settings in which the manifests differ.
     """
 
     before: int
@@ -41,7 +54,13 @@ _SETTINGS = ("file_format", "winnow_version", "selection", "filter", "queue", "i
 
 
 def diff(before: str | Path, after: str | Path) -> ExportDiff:
-    """Compare two exports, of any formats, by sample id. Raises ExportError where one is no export, or has no ids."""
+    """Compare two exports, of any formats, by sample id.
+
+    Raises
+    ------
+    ExportError
+        One of them is no export of Winnow's, or has no ids.
+    """
     old_manifest, new_manifest = read_manifest(before), read_manifest(after)
     old, new = rows_of(before, old_manifest), rows_of(after, new_manifest)
     both = sorted(old.keys() & new.keys())
@@ -66,19 +85,30 @@ def diff(before: str | Path, after: str | Path) -> ExportDiff:
 
 
 def read_manifest(path: str | Path) -> dict[str, Any]:
-    """The manifest of an export. Raises ExportError where there is none."""
+    """Read the manifest of an export.
+
+    Raises
+    ------
+    ExportError
+        It is missing or cannot be read.
+    """
     path = Path(path).expanduser()
     try:
-        found = json.loads(path.with_name(f"{path.name}.manifest.json").read_text(encoding="utf-8"))
+        return dict(json.loads(path.with_name(f"{path.name}.manifest.json").read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         raise ExportError(
             f"{str(path)!r} is no export of Winnow's: {path.name}.manifest.json is not beside it, or cannot be read."
         ) from error
-    return dict(found)
 
 
 def rows_of(path: str | Path, manifest: Mapping[str, Any]) -> dict[str, tuple[str | None, float]]:
-    """Sample id → label in force and weight, of an export of any format."""
+    """Read an export of any format: sample id → label in force and weight.
+
+    Raises
+    ------
+    ExportError
+        The export has no ids, or does not match its manifest.
+    """
     path = Path(path).expanduser()
     names = manifest.get("added_columns", {})
     columns = [manifest.get("id_column"), names.get("label_final"), names.get("sample_weight")]

@@ -1,4 +1,4 @@
-"""Every way out of a workspace: formats, parts of it, a datasheet, and what came of it later."""
+"""Exports of a workspace: files and folders of all formats, parts of the data, and the datasheet."""
 
 from __future__ import annotations
 
@@ -17,12 +17,24 @@ from ..storage.scan_context import ScanContext
 from ..types import ProgressFn, quiet
 from . import curated_file as exporters
 from .curated_file import EXPORTERS, FOLDERS, ExportResult, Supplies
-from .datasheet import DatasheetFacts, as_body, as_html, as_markdown
+from .datasheet import DatasheetFacts, as_html, as_markdown
 
 
 @dataclass(frozen=True)
 class ExportFormat:
-    """One way to write. name : what is asked for. suffix : of a file, "" = a folder. why_not : "" = it fits this dataset."""
+    """A format of an export.
+
+    Attributes
+    ----------
+    name
+        As registered.
+    title, explain
+        Shown to people.
+    suffix
+        Of a file, "" = a folder.
+    why_not
+        Why it cannot be used for this dataset, "" = it can.
+    """
 
     name: str
     title: str
@@ -48,7 +60,7 @@ class DatasetExports:
     media
         Called for the reader of original images.
     facts
-        Called for what the datasheet is made of.
+        Called for the content of the datasheet.
     """
 
     def __init__(
@@ -58,7 +70,7 @@ class DatasetExports:
         self._layout, self._store, self._results = scan.layout, scan.store, scan.results
 
     def formats(self) -> list[ExportFormat]:
-        """Every format, files first, and why it does not fit this dataset where it does not."""
+        """List every format, files first, and why it cannot be used for this dataset."""
         out = [ExportFormat(e.name, *_FILES.get(e.name, (e.name, "")), e.suffixes[0]) for e in EXPORTERS]
         has = {
             "images": self._results["media"]["kind"] != "none",
@@ -82,27 +94,33 @@ class DatasetExports:
         about: Mapping[str, Any] | None = None,
         progress: ProgressFn = quiet,
     ) -> ExportResult:
-        """Write the curated dataset, or a part of it.
+        """Write the curated dataset, or a part of it: all of it, or nothing.
 
         Parameters
         ----------
+        path
+            The file or folder.
         format
             One of :meth:`formats`; None = by the suffix of ``path``.
         only
-            Ids to write.
+            Ids to write, None = all.
         links
-            Link to the original images instead of copying them, where they are files.
+            Whether to link to the original images instead of copying them, where they are files.
+        include_excluded
+            Whether excluded samples are kept, marked as such.
         about
             Where ``only`` comes from, for the manifest.
+        progress
+            Called while samples are written.
 
         Raises
         ------
         ExportError
-            Nothing is left of it then.
+            An unknown format, or a place that cannot be written to.
         DiskFull
-            Nothing is left of it then.
+            An earlier export is intact.
         Cancelled
-            Nothing is left of it then.
+            As ``progress`` raises it.
         """
         path = Path(path).expanduser()
         if format in EXPORTERS and path.suffix.lower() not in EXPORTERS.get(str(format)).suffixes:
@@ -121,11 +139,11 @@ class DatasetExports:
             only=only,
             about=about,
             folder=folder,
-            supplies=self._supplies(links, progress) if folder else None,
+            supplies=self._supplies(links) if folder else None,
             progress=progress,
         )
 
-    def _supplies(self, links: bool, progress: ProgressFn) -> Supplies:
+    def _supplies(self, links: bool) -> Supplies:
         media = self._results["media"]
         has_images = media["kind"] != "none"
         if links and media["kind"] != "files":
@@ -147,32 +165,38 @@ class DatasetExports:
             probs=None if probs is None else np.asarray(probs, np.float32),
             own=tuple(self._results["class_names"]),
             links=links,
-            progress=progress,
         )
 
     def facts(self) -> DatasheetFacts:
-        """What the datasheet says, as it is now."""
+        """Current content of the datasheet."""
         events = [e for e in self._store.registry().events if e.event != "add"]
         changes = [(e.event, e.name, e.target or "", e.actor, e.at[:19]) for e in events]
         return replace(self._facts(), class_changes=changes)
 
     def sheet(self, about: Mapping[str, Any] | None = None) -> str:
-        """The datasheet as HTML to be shown in a page."""
-        return as_body(self.facts(), about or {})
+        """Render the datasheet as HTML to be shown in a page."""
+        return as_html(self.facts(), about or {}, page=False)
 
     def datasheet(self, path: str | Path, *, about: Mapping[str, Any] | None = None) -> tuple[Path, Path]:
-        """Write a datasheet as PATH.html and PATH.md (a suffix of PATH's own is replaced). Returns both paths.
+        """Write a datasheet as PATH.html and PATH.md.
 
         Parameters
         ----------
+        path
+            Its suffix, if .html or .md, is replaced.
         about
-            What else to say (the selection that was exported, its payoff).
+            Further entries (the selection that was exported, its payoff).
+
+        Returns
+        -------
+        tuple of Path
+            Both files.
         """
         path = Path(path).expanduser()
         stem = path.with_suffix("") if path.suffix.lower() in (".html", ".md") else path
         facts = self.facts()
-        made = stem.with_name(stem.name + ".html"), stem.with_name(stem.name + ".md")
-        for target, text in zip(made, (as_html(facts, about or {}), as_markdown(facts, about or {})), strict=True):
-            with atomic_file(target, "the datasheet") as stream:
-                stream.write(text.encode("utf-8", "replace"))
-        return made
+        paths = stem.with_name(stem.name + ".html"), stem.with_name(stem.name + ".md")
+        for path, render in zip(paths, (as_html, as_markdown), strict=True):
+            with atomic_file(path, "the datasheet") as stream:
+                stream.write(render(facts, about or {}).encode("utf-8", "replace"))
+        return paths

@@ -1,4 +1,4 @@
-"""Making a folder export appear all at once, with its manifest, its patch file and a table of what is in it."""
+"""Writing a folder export all at once, with its manifest, its patch file and a table of its samples."""
 
 from __future__ import annotations
 
@@ -24,6 +24,23 @@ from .formats.base import FOLDERS, ExportResult, Item, Supplies
 MANIFEST_FORMAT = "winnow-export/1"
 
 
+def manifest_head(path: Path, file_format: str, created: str | None = None) -> dict[str, Any]:
+    """First entries of every manifest. ``created`` is ISO 8601, None = now."""
+    return {
+        "format": MANIFEST_FORMAT,
+        "file": path.name,
+        "file_format": file_format,
+        "created": created or iso(utc_now()),
+        "winnow_version": __version__,
+    }
+
+
+def manifest_bytes(manifest: Mapping[str, Any]) -> bytes:
+    """Encode a manifest as JSON."""
+    text = json.dumps(plain(manifest), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+    return text.encode("utf-8", "surrogatepass")
+
+
 def export_folder(
     path: str | Path,
     name: str,
@@ -32,17 +49,35 @@ def export_folder(
     manifest: Mapping[str, Any],
     patch: Iterable[bytes] = (),
 ) -> ExportResult:
-    """Write a folder in one of the layouts of ``FOLDERS``; beside it PATH.manifest.json, PATH.patch.jsonl and PATH.rows.parquet
-    (sample_id, label, split, weight and file of everything in it).
+    """Write a folder in one of the layouts of ``FOLDERS``, with its files beside it.
 
-    All of it or nothing: it is written under another name first. An earlier export of Winnow's at the same place is
-    replaced; any other folder that holds something is not touched.
+    These are PATH.manifest.json, PATH.patch.jsonl and PATH.rows.parquet (sample_id, label, split, weight, decision and
+    file of every sample in it). All of it or nothing: it is written under another name first. An earlier export of
+    Winnow's at the same place is replaced; any other folder that is not empty is not touched.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    name
+        Of the layout.
+    rows
+        The samples.
+    supplies
+        What the layout needs beside the samples.
+    manifest
+        Where the samples come from; counts are added.
+    patch
+        Lines, read after the last sample.
 
     Raises
     ------
     ExportError
-        a layout that does not fit this dataset, or a place that cannot be written to. DiskFull. Cancelled, as the
-        progress function raises it.
+        A layout that does not fit this dataset, or a place that cannot be written to.
+    DiskFull
+        An earlier export is intact.
+    Cancelled
+        As the progress function raises it.
     """
     exporter = FOLDERS.get(name)
     path = Path(path).expanduser()
@@ -51,18 +86,18 @@ def export_folder(
         raise ExportError(f"{str(path)!r} is a file. {exporter.title} is a folder: give another name.")
     if path.is_dir() and any(path.iterdir()) and not beside["manifest.json"].exists():
         raise ExportError(f"{str(path)!r} holds something already, and Winnow did not write it. Give another name.")
-    making = path.with_name(f".{path.name[:180]}.{secrets.token_hex(6)}.tmp")
+    temporary = path.with_name(f".{path.name[:180]}.{secrets.token_hex(6)}.tmp")
     table: list[Item] = []
 
-    def seen(items: Iterator[Item]) -> Iterator[Item]:
+    def recorded(items: Iterator[Item]) -> Iterator[Item]:
         for item in items:
             table.append(replace(item, text=None))
             yield item
 
     try:
-        making.mkdir(parents=True)
-        said = dict(exporter.write(making, seen(rows.items()), supplies))
-        files: Mapping[str, str] = said.pop("files", {})
+        temporary.mkdir(parents=True)
+        entries = dict(exporter.write(temporary, recorded(rows.items()), supplies))
+        files: Mapping[str, str] = entries.pop("files", {})
         out = [item for item in table if not files or item.sample_id in files]
         index = pa.table(
             {
@@ -76,14 +111,10 @@ def export_folder(
         )
         summary = dict(rows.summary())
         whole = {
-            "format": MANIFEST_FORMAT,
-            "file": path.name,
-            "file_format": name,
-            "created": iso(utc_now()),
-            "winnow_version": __version__,
+            **manifest_head(path, name),
             "rows": len(out),
             **summary,
-            **said,
+            **entries,
             "table": beside["rows.parquet"].name,
             "patch": beside["patch.jsonl"].name,
             **manifest,
@@ -94,29 +125,28 @@ def export_folder(
         ):
             for line in patch:
                 p.write(line)
-            text = json.dumps(plain(whole), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
-            m.write(text.encode("utf-8", "surrogatepass"))
+            m.write(manifest_bytes(whole))
             save_table(beside["rows.parquet"], index)
-            _swap(making, path)
+            _swap(temporary, path)
     except OSError as error:
         if error.errno == 28:
             raise DiskFull(f"The disk is full: {str(path)!r} was not written. Make room and export again.") from error
         why = os.strerror(error.errno or 0).lower()
         raise ExportError(f"{str(path)!r} cannot be written: {why}. Choose another folder.") from error
     finally:
-        shutil.rmtree(making, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
     return ExportResult(
         path, len(out), int(summary.get("excluded", 0)), beside["manifest.json"], beside["patch.jsonl"], whole
     )
 
 
-def _swap(made: Path, path: Path) -> None:
-    """Put a finished folder in the place of an earlier one."""
+def _swap(finished: Path, path: Path) -> None:
+    """Replace an earlier folder by a finished one."""
     old = path.with_name(f".{path.name[:180]}.{secrets.token_hex(6)}.old")
     if path.exists():
         os.replace(path, old)
     try:
-        os.replace(made, path)
+        os.replace(finished, path)
     except OSError:
         if old.exists():
             os.replace(old, path)

@@ -45,13 +45,14 @@ def write_log(store: DecisionStore, path: str | Path, **where: Any) -> int:
 
 
 class _LogRows:
-    """The log as the rows of an export. Rows that are added meanwhile come after the last one and are left out."""
+    """The log as the rows of an export. Rows added while it is written come after the last one and are left out."""
 
     def __init__(self, store: DecisionStore, where: dict[str, Any]) -> None:
         self._store, self._where = store, where
 
     @property
     def schema(self) -> pa.Schema:
+        """Columns of the log."""
         return pa.schema([pa.field(name, pa.int64() if name == "place" else pa.string()) for name in FIELDS])
 
     def __iter__(self) -> Iterator[pa.Table]:
@@ -63,4 +64,5 @@ class _LogRows:
             yield pa.Table.from_pylist([as_row(item) for item in part], self.schema)
 
     def summary(self) -> Mapping[str, Any]:
+        """No sample is excluded."""
         return {"excluded": 0}

@@ -1,7 +1,7 @@
-"""Patch files: changes of classes and the decisions in force as JSON Lines, to be replayed on a fresh scan of the same data.
+"""Patch files: changes of classes and the decisions in force as JSON Lines, to be replayed on a new scan of the data.
 
-First a line for each row of the class registry, then one per decision and person, so that a disagreement stays one.
-Replaying keeps ids, people and times; doing it twice changes nothing.
+First a line for each row of the class registry, then one per decision and person, so that disagreements are kept.
+Replaying keeps ids, people and times; replaying twice changes nothing.
 """
 
 from __future__ import annotations
@@ -32,9 +32,20 @@ class Skipped:
 
 @dataclass(frozen=True)
 class ReplayReport:
-    """applied : decisions that are in the log now because of this replay. repeated : were there before. class_changes :
-    changes of classes that are there now because of this replay. renamed : of the applied or repeated, decisions about a
-    sample that has another id now and was known by its content.
+    """Result of a replay.
+
+    Attributes
+    ----------
+    applied
+        Number of decisions that the replay added to the log.
+    repeated
+        Number of decisions that were in the log before.
+    skipped
+        Lines that were not applied.
+    class_changes
+        Number of changes of classes that the replay added.
+    renamed
+        Number of decisions (applied or repeated) about a sample that has another id now, identified by its content.
     """
 
     applied: int
@@ -50,7 +61,17 @@ _CLASS_FIELDS = ("event_id", "name", "target", "undoes", "actor", "at", "reason"
 def patch_lines(
     decisions: Iterable[Decision], content_hashes: Mapping[str, str], class_events: Iterable[ClassEvent] = ()
 ) -> Iterator[bytes]:
-    """The lines of a patch file. ``class_events``: all rows of the registry, in order."""
+    """Lines of a patch file.
+
+    Parameters
+    ----------
+    decisions
+        In force, in order.
+    content_hashes
+        Sample id → content hash; read while lines are produced.
+    class_events
+        All rows of the class registry, in order.
+    """
     for e in class_events:
         change = {"winnow_patch": FORMAT, "class_event": e.event, **{name: getattr(e, name) for name in _CLASS_FIELDS}}
         yield (json.dumps({**change, "detail": dict(e.detail)}, ensure_ascii=False) + "\n").encode()
@@ -81,14 +102,20 @@ def replay_patch(
 ) -> ReplayReport:
     """Record the decisions of a patch file that fit this scan.
 
-    A sample that is not in this scan under its id is found by its content, where exactly one sample has that content. Left
-    out, each with its reason: samples that are not in this scan, samples whose content has changed since, lines
-    that are no decision, and decisions of people who have decided otherwise about that sample meanwhile.
+    A sample that is not in this scan under its id is identified by its content, where exactly one sample has that
+    content. Skipped, each with its reason: samples that are not in this scan, samples whose content has changed since,
+    lines that are no decision, and decisions of people who have decided otherwise about that sample meanwhile.
 
     Parameters
     ----------
+    store
+        The log to write to.
+    path
+        The patch file.
     known
         Sample id → content hash ("" = unknown) of this scan; or the ids, with ``content_hashes`` beside them.
+    content_hashes
+        Beside ids in ``known``.
     classes
         Class names of the dataset; a relabel to another one adds it to the class registry.
 
@@ -124,16 +151,16 @@ def replay_patch(
     for number, line in enumerate(_lines(path), 1):
         lines += 1
         try:
-            found: Any = json.loads(line)
-            if isinstance(found, dict) and "class_event" in found:
+            entry: Any = json.loads(line)
+            if isinstance(entry, dict) and "class_event" in entry:
                 before = store.registry().version
-                _change_class(store, found, classes)
+                _change_class(store, entry, classes)
                 good, changed = good + 1, changed + (store.registry().version > before)
                 continue
-            request, content = _request(found, path.name)
+            request, content = _request(entry, path.name)
         except DecisionError as error:
             good += 1
-            skipped.append(Skipped(str(found.get("name")), str(error)))
+            skipped.append(Skipped(str(entry.get("name")), str(error)))
             continue
         except (ValueError, KeyError, TypeError) as error:
             skipped.append(Skipped(f"line {number}", f"it is no decision ({error})"))
@@ -159,7 +186,7 @@ def replay_patch(
 
 
 def _unique(known: Mapping[str, str]) -> dict[str, str]:
-    """Content hash → sample id, for contents that one sample has."""
+    """Content hash → sample id, for contents that exactly one sample has."""
     out: dict[str, str] = {}
     twice: set[str] = set()
     for sample_id, content in known.items():
@@ -180,47 +207,64 @@ def _lines(path: Path) -> Iterator[bytes]:
         ) from error
 
 
-def _change_class(store: DecisionStore, found: dict[str, Any], given: list[str]) -> None:
-    """Repeat a change of classes. Raises DecisionError where it does not fit, ValueError or KeyError where it is none."""
-    if found.get("winnow_patch") != FORMAT:
-        raise ValueError(f"patch format {found.get('winnow_patch')!r}; this release reads {FORMAT}")
-    event, event_id, name, actor = (str(found[key]) for key in ("class_event", "event_id", "name", "actor"))
+def _check_format(entry: Mapping[str, Any]) -> None:
+    if entry.get("winnow_patch") != FORMAT:
+        raise ValueError(f"patch format {entry.get('winnow_patch')!r}; this release reads {FORMAT}")
+
+
+def _change_class(store: DecisionStore, entry: dict[str, Any], given: list[str]) -> None:
+    """Repeat a change of classes.
+
+    Raises
+    ------
+    DecisionError
+        It does not fit.
+    ValueError, KeyError
+        The line is no change of classes.
+    """
+    _check_format(entry)
+    event, event_id, name, actor = (str(entry[key]) for key in ("class_event", "event_id", "name", "actor"))
     if event == "undo":
-        store.undo_class(str(found["undoes"]), actor, event_id, found.get("at"))
+        store.undo_class(str(entry["undoes"]), actor, event_id, entry.get("at"))
     elif event != "add" or name not in given:
         store.change_class(
             event,
             name,
             actor,
-            target=found.get("target"),
-            reason=found.get("reason"),
+            target=entry.get("target"),
+            reason=entry.get("reason"),
             event_id=event_id,
             given=given,
-            at=found.get("at"),
-            detail=dict(found.get("detail") or {}),
+            at=entry.get("at"),
+            detail=dict(entry.get("detail") or {}),
         )
 
 
-def _request(found: Any, name: str) -> tuple[DecisionRequest, str]:
-    """The decision of a line, and the content hash it was made about. Raises ValueError, KeyError or TypeError."""
-    if not isinstance(found, dict):
+def _request(entry: Any, name: str) -> tuple[DecisionRequest, str]:
+    """Decision of a line, and the content hash that it is about.
+
+    Raises
+    ------
+    ValueError, KeyError, TypeError
+        The line is no decision.
+    """
+    if not isinstance(entry, dict):
         raise ValueError("not a JSON object")
-    if found.get("winnow_patch") != FORMAT:
-        raise ValueError(f"patch format {found.get('winnow_patch')!r}; this release reads {FORMAT}")
-    action = Action(found["action"])
+    _check_format(entry)
+    action = Action(entry["action"])
     if action is Action.UNDO:
         raise ValueError("a patch holds decisions in force, never an undo")
-    texts = {key: found.get(key) for key in ("label", "reason", "batch_id", "at")}
+    texts = {key: entry.get(key) for key in ("label", "reason", "batch_id", "at")}
     if not all(v is None or isinstance(v, str) for v in texts.values()):
         raise ValueError("label, reason, batch_id and at are texts")
-    settles = found.get("settles") or []
+    settles = entry.get("settles") or []
     request = DecisionRequest(
-        str(found["sample_id"]),
+        str(entry["sample_id"]),
         action,
-        str(found["actor"]),
-        decision_id=str(found["decision_id"]),
+        str(entry["actor"]),
+        decision_id=str(entry["decision_id"]),
         supersedes=None,
         evidence={"patch": name, **({"settles": [str(i) for i in settles]} if settles else {})},
         **texts,
     )
-    return request, str(found.get("content_hash") or "")
+    return request, str(entry.get("content_hash") or "")

@@ -93,8 +93,8 @@ def budget_of(text: str | int | float, pool: int) -> int:
     except ValueError:
         pass
     raise QueryError(
-        f"{text!r} is no budget. Give a number of samples (500), a share of what there is to choose from (30%), or auto "
-        "for methods that size themselves."
+        f"{text!r} is no budget. Give a number of samples (500), a share of what there is to choose from (30%), or "
+        "auto for methods that size themselves."
     )
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from pathlib import Path
 from urllib.parse import quote
 from zlib import crc32
 
 from ...errors import ExportError, SourceError
-from ...types import Progress
 from .base import Item, Supplies
 
 _LONGEST = 150
@@ -37,7 +35,8 @@ _SPLITS = {
 
 
 def safe_name(text: str) -> str:
-    """A text as one file name that every file system takes: other characters as ``%XX``, long ones cut with a digest.
+    """Make a text a file name for every file system: other characters as ``%XX``, long ones cut with a digest.
+
     Different texts get different names.
 
     >>> safe_name("a/b c.png"), safe_name(".."), safe_name("reh")
@@ -59,7 +58,7 @@ def suffix_of(data: bytes) -> str:
 
 
 def put_image(item: Item, folder: Path, supplies: Supplies) -> str | None:
-    """Write (or link) the image of an item into ``folder``; returns the file's name, None where it cannot be read."""
+    """Write (or link) the image of an item into ``folder``. Returns the file's name, None where it cannot be read."""
     assert supplies.image is not None
     stem = safe_name(item.sample_id)
     original = supplies.path(item.row) if supplies.links else None
@@ -78,29 +77,24 @@ def put_image(item: Item, folder: Path, supplies: Supplies) -> str | None:
     return name
 
 
-def told(items: Iterable[Item], supplies: Supplies, every: int = 100) -> Iterator[Item]:
-    """The items, with progress; where the person cancels, it is raised here."""
-    done = 0
-    for item in items:
-        if done % every == 0:
-            supplies.progress(Progress("export", done, 0, "samples"))
-        done += 1
-        yield item
-    supplies.progress(Progress("export", done, done, "samples"))
-
-
 def split_of(item: Item) -> str:
-    """train, val or test by the usual names; another name as it is; "" = none."""
+    """Return train, val or test for their usual names, any other name unchanged, "" = none."""
     return _SPLITS.get(item.split.casefold(), item.split)
 
 
 def drawn_split(item: Item, share: float = 0.2) -> str:
-    """Val for a fixed fifth of all ids, else train: for layouts that must have both."""
+    """Assign val to a fixed fifth of all ids, else train: for layouts that must have both."""
     return "val" if crc32(item.sample_id.encode("utf-8", "surrogatepass")) % 1000 < 1000 * share else "train"
 
 
 def need_images(supplies: Supplies, title: str) -> None:
-    """Raise ExportError where there are no images to write."""
+    """Check that there are images to write.
+
+    Raises
+    ------
+    ExportError
+        The dataset has none.
+    """
     if supplies.image is None:
         raise ExportError(
             f"{title} holds images, and this dataset has none. Choose Parquet, JSON Lines or Hugging Face."

@@ -1,4 +1,4 @@
-"""What an exporter is: it writes tables, one after the other, as one file format."""
+"""Interfaces of exporters: tables written one after the other as a file, or samples as a folder."""
 
 from __future__ import annotations
 
@@ -15,35 +15,52 @@ import pyarrow as pa
 
 from ...registry import Registry
 from ...storage.artifacts import plain
-from ...types import Float32, ProgressFn, quiet
+from ...types import Float32
 
 
 @runtime_checkable
 class Rows(Protocol):
-    """The rows of an export: tables of one schema, made while they are written, and a summary for the manifest.
-
-    ``summary`` is asked after the last table; it holds at least ``excluded``, how many samples were excluded.
-    """
+    """Rows of an export: tables of one schema, produced while they are written, and a summary for the manifest."""
 
     @property
-    def schema(self) -> pa.Schema: ...
+    def schema(self) -> pa.Schema:
+        """Schema of all tables."""
+        ...
 
     def __iter__(self) -> Iterator[pa.Table]: ...
 
-    def summary(self) -> Mapping[str, Any]: ...
+    def summary(self) -> Mapping[str, Any]:
+        """Counts, complete after the last table; at least ``excluded``, the number of excluded samples."""
+        ...
 
 
 @runtime_checkable
 class Exporter(Protocol):
-    """One file format. name : as registered. suffixes : lower case, with the dot; the first is the usual one."""
+    """One file format.
+
+    Attributes
+    ----------
+    name
+        As registered.
+    suffixes
+        Lower case, with the dot; the first is the usual one.
+    """
 
     name: ClassVar[str]
     suffixes: ClassVar[tuple[str, ...]]
 
     def write(self, stream: BinaryIO, rows: Rows) -> tuple[int, Mapping[str, Any]]:
-        """Write all tables, holding one at a time. Returns the number of rows, and what the manifest should say of
-        the format (for CSV: which cells were neutralised). Keeps column order, text (any Unicode, newlines, quotes)
-        and numbers; null stays null where the format knows it. The caller makes the file atomic.
+        """Write all tables, holding one at a time in memory.
+
+        Keeps column order, text (any Unicode, newlines, quotes) and numbers; null stays null where the format has it.
+        The caller makes the file atomic.
+
+        Returns
+        -------
+        int
+            Number of rows.
+        Mapping
+            Entries of the manifest about the format (for CSV: which cells were neutralised).
         """
         ...
 
@@ -53,8 +70,30 @@ EXPORTERS: Registry[Exporter] = Registry("export format")
 
 @dataclass(frozen=True)
 class Item:
-    """One sample as it leaves: row in the scan, and what is true of it now. label : the label in force, None = none. given :
-    as it came. weight : in [0, 1]. decision : accept, relabel, disputed, exclude or None.
+    """One sample of an export.
+
+    Attributes
+    ----------
+    row
+        Its row in the scan.
+    sample_id
+        Its id.
+    label
+        The label in force, None = none.
+    given
+        The given label, None = none.
+    weight
+        In [0, 1].
+    verdict
+        Of the scan, "" = none.
+    decision
+        accept, relabel, disputed, exclude or None.
+    split
+        "" = none.
+    text
+        Of texts and pairs.
+    width, height
+        Of images, in pixels; 0 = unknown.
     """
 
     row: int
@@ -72,9 +111,24 @@ class Item:
 
 @dataclass(frozen=True)
 class Supplies:
-    """What a folder export may draw on. classes : every class name, in order. modality : image, text, pair or vector. image :
-    row → the original bytes (raises SourceError). path : row → the original file, None where images lie in a table. probs :
-    (n, C) out-of-sample beliefs over ``own`` classes, or None. links : link to original files instead of copying them.
+    """What a folder export needs beside the samples.
+
+    Attributes
+    ----------
+    classes
+        Every class name, in order.
+    modality
+        image, text, pair or vector.
+    image
+        Row → the original bytes (raises SourceError); None = there are no images.
+    path
+        Row → the original file, None where images lie in a table.
+    probs
+        (n, C) float32 out-of-sample beliefs over the classes of ``own``, None = no probe run.
+    own
+        The dataset's own classes.
+    links
+        Whether to link to original files instead of copying them.
     """
 
     classes: tuple[str, ...]
@@ -84,13 +138,20 @@ class Supplies:
     probs: Float32 | None = None
     own: tuple[str, ...] = ()
     links: bool = False
-    progress: ProgressFn = quiet
 
 
 @runtime_checkable
 class FolderExporter(Protocol):
-    """One layout of a folder. name : as registered. title, explain : for people. needs : "images", "texts" or "labels", what
-    a dataset must have for it.
+    """One layout of a folder.
+
+    Attributes
+    ----------
+    name
+        As registered.
+    title, explain
+        Shown to people.
+    needs
+        "images", "texts" or "labels": what a dataset must have.
     """
 
     name: ClassVar[str]
@@ -99,9 +160,15 @@ class FolderExporter(Protocol):
     needs: ClassVar[frozenset[str]]
 
     def write(self, folder: Path, items: Iterator[Item], supplies: Supplies) -> Mapping[str, Any]:
-        """Write all items below an empty folder, holding few at a time. Returns what the manifest should say; under "files" a
-        mapping sample id → path within the folder (or nothing), under "left_out" reason → how many. The caller makes the
-        folder appear all at once.
+        """Write all items below an empty folder, holding few at a time in memory.
+
+        The caller makes the folder appear all at once.
+
+        Returns
+        -------
+        Mapping
+            Entries of the manifest; "files" maps sample id → path within the folder (empty = everything is in shared
+            files), "left_out" maps reason → count.
         """
         ...
 
@@ -111,7 +178,21 @@ FOLDERS: Registry[FolderExporter] = Registry("folder format")
 
 @dataclass(frozen=True)
 class ExportResult:
-    """What an export wrote. ``excluded``: samples with the decision exclude (left out, unless asked to be kept)."""
+    """What an export wrote.
+
+    Attributes
+    ----------
+    path
+        The file or folder.
+    rows
+        Number of samples in it.
+    excluded
+        Number of samples with the decision exclude (left out, unless asked for).
+    manifest_path, patch_path
+        The files beside it.
+    manifest
+        Content of the manifest.
+    """
 
     path: Path
     rows: int
@@ -122,13 +203,15 @@ class ExportResult:
 
 
 def as_text(value: Any) -> str | None:
-    """A value as one cell of text: nested ones as JSON, bytes as base64, null as null."""
-    found = jsonable(value)
-    return found if found is None or isinstance(found, str) else json.dumps(found, ensure_ascii=False)
+    """Convert a value to one cell of text: nested ones as JSON, bytes as base64, null as null."""
+    plain_value = jsonable(value)
+    if plain_value is None or isinstance(plain_value, str):
+        return plain_value
+    return json.dumps(plain_value, ensure_ascii=False)
 
 
 def jsonable(value: Any) -> Any:
-    """An Arrow value (of ``to_pylist``) as what JSON can hold: times in ISO 8601, bytes in base64, NaN as null."""
+    """Convert an Arrow value (of ``to_pylist``) to JSON values: times in ISO 8601, bytes in base64, NaN as null."""
     if isinstance(value, bytes):
         return base64.b64encode(value).decode("ascii")
     if isinstance(value, (datetime, date, time)):

@@ -1,4 +1,4 @@
-"""Arrays for cleanlab: labels, predicted probabilities and what Winnow found."""
+"""Arrays for cleanlab: labels, predicted probabilities and Winnow's label issues."""
 
 from __future__ import annotations
 
@@ -16,11 +16,15 @@ from .csv import neutralise
 
 
 class Cleanlab:
-    """``labels.npy`` (m,) int64, ``pred_probs.npy`` (m, C) float32 in the same order (where a probe ran), ``classes.json`` (C
-    names) and ``label_issues.csv`` with sample_id, is_label_issue, label_quality, given_label and predicted_label.
+    """Arrays for ``cleanlab.Datalab({"y": labels}, label_name="y").find_issues(pred_probs=pred_probs)``.
 
-    ``cleanlab.Datalab({"y": labels}, label_name="y").find_issues(pred_probs=pred_probs)`` takes them as they are. Samples without a
-    label are left out. Classes made by people have probability 0 throughout. Source: cleanlab documentation, Datalab.
+    Files: ``labels.npy`` (m,) int64, ``pred_probs.npy`` (m, C) float32 in the same order (where a probe ran),
+    ``classes.json`` (C names) and ``label_issues.csv`` with sample_id, is_label_issue, label_quality, given_label and
+    predicted_label. Samples without a label are left out. Classes added by people have probability 0 for every sample.
+
+    References
+    ----------
+    cleanlab documentation, Datalab.
     """
 
     name: ClassVar[str] = "cleanlab"
@@ -29,15 +33,16 @@ class Cleanlab:
     needs: ClassVar[frozenset[str]] = frozenset({"labels"})
 
     def write(self, folder: Path, items: Iterator[Item], supplies: Supplies) -> Mapping[str, Any]:
+        """Write the four files."""
         used: dict[str, int] = {}
         rows: list[int] = []
         codes: list[int] = []
         table: list[list[Any]] = []
-        left = 0
+        unlabelled = 0
         names = {name: i for i, name in enumerate(supplies.classes)}
         for item in items:
             if item.label is None:
-                left += 1
+                unlabelled += 1
                 continue
             used.setdefault(item.label, names[item.label])
             rows.append(item.row)
@@ -59,12 +64,12 @@ class Cleanlab:
             np.save(folder / "pred_probs.npy", probs, allow_pickle=False)
             predicted = [classes[j] for j in probs.argmax(1)] if len(classes) else predicted
         with (folder / "label_issues.csv").open("w", encoding="utf-8", newline="") as stream:
-            out = csv.writer(stream)
-            out.writerow(["sample_id", "is_label_issue", "label_quality", "given_label", "predicted_label"])
+            writer = csv.writer(stream)
+            writer.writerow(["sample_id", "is_label_issue", "label_quality", "given_label", "predicted_label"])
             for (sample_id, issue, weight, given), guess in zip(table, predicted, strict=True):
                 texts, _ = neutralise(pa.array([sample_id, given or "", guess]))
-                out.writerow([str(texts[0]), issue, round(weight, 6), str(texts[1]), str(texts[2])])
-        return {"files": {}, "left_out": {"no label": left} if left else {}}
+                writer.writerow([str(texts[0]), issue, round(weight, 6), str(texts[1]), str(texts[2])])
+        return {"files": {}, "left_out": {"no label": unlabelled} if unlabelled else {}}
 
 
 FOLDERS.register(Cleanlab.name)(Cleanlab())

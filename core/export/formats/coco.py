@@ -14,10 +14,13 @@ from .base import FOLDERS, Item, Supplies
 
 
 class Coco:
-    """``images/file`` and ``annotations/instances_<split>.json``, one annotation per image whose box is the whole image.
+    """``images/file`` and ``annotations/instances_<split>.json`` with one box per image: the whole image.
 
     Category ids begin at 1. Each image carries ``sample_id``, each annotation ``weight`` beside COCO's own fields.
-    Source: "COCO data format", object detection; read by pycocotools.
+
+    References
+    ----------
+    "COCO data format", object detection; read by pycocotools.
     """
 
     name: ClassVar[str] = "coco"
@@ -26,6 +29,7 @@ class Coco:
     needs: ClassVar[frozenset[str]] = frozenset({"images", "labels"})
 
     def write(self, folder: Path, items: Iterator[Item], supplies: Supplies) -> Mapping[str, Any]:
+        """Write images and annotations."""
         need_images(supplies, self.title)
         (folder / "images").mkdir()
         (folder / "annotations").mkdir()

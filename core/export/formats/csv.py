@@ -12,14 +12,15 @@ import pyarrow.csv as pcsv
 from .base import EXPORTERS, Rows, as_text
 
 _FORMULA = r"^[=+\-@\t\r\n＝＋－＠]"
-"""What a spreadsheet may take for a formula (OWASP, "CSV Injection")."""
+"""Texts that a spreadsheet may run as a formula (OWASP, "CSV Injection")."""
 
 _PLAIN_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 
 
 def neutralise(texts: pa.Array | pa.ChunkedArray) -> tuple[Any, int]:
-    """Put ``'`` before every text that a spreadsheet could run, unless it is a plain number. Returns the texts and how
-    many were changed.
+    """Put ``'`` before every text that a spreadsheet could run, unless it is a plain number.
+
+    Returns the texts, and how many were changed.
 
     >>> neutralise(pa.array(["=1+1", "-3.5", "-x", "fine"]))[0].to_pylist()
     ["'=1+1", '-3.5', "'-x", 'fine']
@@ -34,7 +35,7 @@ def neutralise(texts: pa.Array | pa.ChunkedArray) -> tuple[Any, int]:
 
 
 def _flat(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """A column as text or a number: nested values as JSON, bytes as base64, categories as their names."""
+    """Convert a column to text or numbers: nested values as JSON, bytes as base64, categories as their names."""
     kind = column.type
     if pa.types.is_dictionary(kind):
         return _flat(column.cast(kind.value_type))
@@ -55,6 +56,7 @@ class CsvExporter:
     suffixes: ClassVar[tuple[str, ...]] = (".csv",)
 
     def write(self, stream: BinaryIO, rows: Rows) -> tuple[int, Mapping[str, Any]]:
+        """Write header and rows."""
         header, changed_names = neutralise(pa.array(rows.schema.names, pa.string()))
         stream.write((",".join('"' + str(name).replace('"', '""') + '"' for name in header) + "\n").encode())
         options = pcsv.WriteOptions(include_header=False)

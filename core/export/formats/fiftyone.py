@@ -1,4 +1,4 @@
-"""FiftyOne's own layout of an image classification dataset."""
+"""FiftyOne's layout of an image classification dataset."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ from .base import FOLDERS, Item, Supplies
 class FiftyOne:
     """``data/file`` and ``labels.json``: {"classes": [name, …], "labels": {file without suffix: index, …}}.
 
-    ``fo.Dataset.from_dir(folder, fo.types.FiftyOneImageClassificationDataset)`` opens it. A sample without a label is null.
-    Source: FiftyOne documentation, "FiftyOneImageClassificationDataset".
+    ``fo.Dataset.from_dir(folder, fo.types.FiftyOneImageClassificationDataset)`` opens it. A missing label is null.
+
+    References
+    ----------
+    FiftyOne documentation, "FiftyOneImageClassificationDataset".
     """
 
     name: ClassVar[str] = "fiftyone"
@@ -25,6 +28,7 @@ class FiftyOne:
     needs: ClassVar[frozenset[str]] = frozenset({"images"})
 
     def write(self, folder: Path, items: Iterator[Item], supplies: Supplies) -> Mapping[str, Any]:
+        """Write images and labels."""
         need_images(supplies, self.title)
         (folder / "data").mkdir()
         code = {name: i for i, name in enumerate(supplies.classes)}

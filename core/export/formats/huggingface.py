@@ -18,10 +18,14 @@ _PLAIN = {"train": "train", "val": "validation", "test": "test"}
 
 
 class HuggingFace:
-    """``data/<split>-00000.parquet`` with the columns sample_id, image and text (where there are), label (a ClassLabel, −1 = none),
-    label_given, weight and verdict; the features lie in the files' own schema.
+    """``data/<split>-00000.parquet``, with the features in the schema of the files.
 
-    Source: Hugging Face datasets documentation, "Repository structure"; `datasets.Features.arrow_schema`.
+    Columns: sample_id, image and text (where the dataset has them), label (a ClassLabel, −1 = none), label_given,
+    weight and verdict.
+
+    References
+    ----------
+    Hugging Face datasets documentation, "Repository structure"; `datasets.Features.arrow_schema`.
     """
 
     name: ClassVar[str] = "huggingface"
@@ -30,6 +34,7 @@ class HuggingFace:
     needs: ClassVar[frozenset[str]] = frozenset()
 
     def write(self, folder: Path, items: Iterator[Item], supplies: Supplies) -> Mapping[str, Any]:
+        """Write one Parquet file per split."""
         from datasets import ClassLabel, Features, Image, Value
 
         columns: dict[str, Any] = {"sample_id": Value("string")}

@@ -14,7 +14,11 @@ from .base import FOLDERS, Item, Supplies
 class ImageFolder:
     """``class/file``, or ``split/class/file`` where the dataset has splits. Copies, or links to the original files.
 
-    Source: torchvision.datasets.ImageFolder. Class names that no folder can have are written as ``%XX``.
+    Characters that a folder's name cannot have are written as ``%XX``.
+
+    References
+    ----------
+    torchvision.datasets.ImageFolder.
     """
 
     name: ClassVar[str] = "image_folder"
@@ -23,12 +27,13 @@ class ImageFolder:
     needs: ClassVar[frozenset[str]] = frozenset({"images", "labels"})
 
     def write(self, folder: Path, items: Iterator[Item], supplies: Supplies) -> Mapping[str, Any]:
+        """Write images by split and class."""
         need_images(supplies, self.title)
         return by_class(folder, items, supplies, split_of)
 
 
 def by_class(folder: Path, items: Iterator[Item], supplies: Supplies, place: Any) -> Mapping[str, Any]:
-    """Write ``place(item)/class/file`` for every item; an empty place is left away."""
+    """Write ``place(item)/class/file`` for every item; without the first level where the place is empty."""
     files: dict[str, str] = {}
     left: Counter[str] = Counter()
     names: dict[str, str] = {}

@@ -16,6 +16,7 @@ class JsonLinesExporter:
     suffixes: ClassVar[tuple[str, ...]] = (".jsonl", ".ndjson")
 
     def write(self, stream: BinaryIO, rows: Rows) -> tuple[int, Mapping[str, Any]]:
+        """Write one line per row."""
         written = 0
         for table in rows:
             stream.writelines(_line(row) for row in table.to_pylist())

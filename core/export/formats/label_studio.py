@@ -1,4 +1,4 @@
-"""Label Studio: tasks with what people decided as annotations and the rest as predictions."""
+"""Label Studio: tasks with people's decisions as annotations and all other labels as predictions."""
 
 from __future__ import annotations
 
@@ -16,9 +16,12 @@ class LabelStudio:
     """``tasks.json`` to be imported, ``labeling_config.xml`` to be pasted, and ``images/`` for local file storage.
 
     A label that a person gave or confirmed is an annotation; any other is a prediction with the sample's weight as its
-    score, so that it is shown and can be changed. Images are named ``/data/local-files/?d=images/…``: start Label Studio with
-    LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and the export as its document root.
-    Source: Label Studio documentation, "Basic Label Studio JSON format".
+    score, so that it is shown and can be changed. Images are named ``/data/local-files/?d=images/…``: start Label
+    Studio with LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and the export as its document root.
+
+    References
+    ----------
+    Label Studio documentation, "Basic Label Studio JSON format".
     """
 
     name: ClassVar[str] = "label_studio"
@@ -27,8 +30,9 @@ class LabelStudio:
     needs: ClassVar[frozenset[str]] = frozenset()
 
     def write(self, folder: Path, items: Iterator[Item], supplies: Supplies) -> Mapping[str, Any]:
+        """Write tasks, labelling config and images."""
         files: dict[str, str] = {}
-        left = 0
+        unreadable = 0
         if supplies.image is not None:
             (folder / "images").mkdir()
         kind = "image" if supplies.image is not None else "text"
@@ -40,7 +44,7 @@ class LabelStudio:
                     data["text"] = item.text
                 if supplies.image is not None:
                     name = put_image(item, folder / "images", supplies)
-                    left += name is None
+                    unreadable += name is None
                     data["image"] = f"/data/local-files/?d=images/{name}" if name else None
                     if name:
                         files[item.sample_id] = f"images/{name}"
@@ -64,13 +68,14 @@ class LabelStudio:
                 stream.write(("\n" if number == 1 else ",\n") + json.dumps(task, ensure_ascii=False))
             stream.write("\n]\n")
         (folder / "labeling_config.xml").write_text(_config(kind, supplies.classes), encoding="utf-8")
-        return {"files": files, "left_out": {}, "images_unreadable": left}
+        return {"files": files, "left_out": {}, "images_unreadable": unreadable}
 
 
 def _config(kind: str, classes: tuple[str, ...]) -> str:
     choices = "\n".join(f"    <Choice value={quoteattr(name)}/>" for name in classes)
-    shown = '<Image name="image" value="$image"/>' if kind == "image" else '<Text name="text" value="$text"/>'
-    return f'<View>\n  {shown}\n  <Choices name="label" toName="{kind}" choice="single">\n{choices}\n  </Choices>\n</View>\n'
+    tag = '<Image name="image" value="$image"/>' if kind == "image" else '<Text name="text" value="$text"/>'
+    control = f'<Choices name="label" toName="{kind}" choice="single">\n{choices}\n  </Choices>'
+    return f"<View>\n  {tag}\n  {control}\n</View>\n"
 
 
 FOLDERS.register(LabelStudio.name)(LabelStudio())

@@ -17,6 +17,7 @@ class ParquetExporter:
     suffixes: ClassVar[tuple[str, ...]] = (".parquet", ".pq")
 
     def write(self, stream: BinaryIO, rows: Rows) -> tuple[int, Mapping[str, Any]]:
+        """Write one row group per table."""
         written = 0
         with pq.ParquetWriter(stream, rows.schema, compression="zstd") as writer:
             for table in rows:

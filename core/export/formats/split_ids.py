@@ -1,4 +1,4 @@
-"""Ids, one a line, a file per split."""
+"""Sample ids, one per line, one file per split."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .base import FOLDERS, Item, Supplies
 
 
 class SplitIds:
-    """``<split>.txt`` with one sample id a line, UTF-8; ``all.txt`` for samples of no split."""
+    """``<split>.txt`` with one sample id per line, UTF-8; ``all.txt`` for samples without a split."""
 
     name: ClassVar[str] = "split_ids"
     title: ClassVar[str] = "Split files of ids"
@@ -21,6 +21,7 @@ class SplitIds:
     needs: ClassVar[frozenset[str]] = frozenset()
 
     def write(self, folder: Path, items: Iterator[Item], supplies: Supplies) -> Mapping[str, Any]:
+        """Write one file per split."""
         counts: dict[str, int] = {}
         with ExitStack() as stack:
             streams: dict[str, TextIO] = {}

@@ -1,4 +1,4 @@
-"""The layout that Ultralytics' YOLO classifiers train on."""
+"""The folder layout of Ultralytics' YOLO classifiers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ class Yolo:
     """``train/class/file``, ``val/class/file`` and ``test/class/file``.
 
     Training needs train and val: where the dataset has no splits of these names, a fixed fifth of the ids becomes val.
-    Source: Ultralytics documentation, "Image classification datasets overview".
+
+    References
+    ----------
+    Ultralytics documentation, "Image classification datasets overview".
     """
 
     name: ClassVar[str] = "yolo"
@@ -24,19 +27,20 @@ class Yolo:
     needs: ClassVar[frozenset[str]] = frozenset({"images", "labels"})
 
     def write(self, folder: Path, items: Iterator[Item], supplies: Supplies) -> Mapping[str, Any]:
+        """Write images by split and class."""
         need_images(supplies, self.title)
         drawn = 0
 
         def place(item: Item) -> str:
             nonlocal drawn
-            found = split_of(item)
-            if found in ("train", "val", "test"):
-                return found
+            split = split_of(item)
+            if split in ("train", "val", "test"):
+                return split
             drawn += 1
             return drawn_split(item)
 
-        said = dict(by_class(folder, items, supplies, place))
-        return {**said, "split_drawn_for": drawn, "splits": sorted(p.name for p in folder.iterdir() if p.is_dir())}
+        entries = by_class(folder, items, supplies, place)
+        return {**entries, "split_drawn_for": drawn, "splits": sorted(p.name for p in folder.iterdir() if p.is_dir())}
 
 
 FOLDERS.register(Yolo.name)(Yolo())
