@@ -45,6 +45,8 @@ from .review.roles import default_actor as default_actor
 from .review.saved_selections import PREFIX as PREFIX
 from .storage.id_set import IdSet as IdSet
 from .storage.job_files import STAGE_TITLES as STAGE_TITLES
+from .export.job import export_job as export_job
+from .export.job import start_export as start_export
 from .subsets.comparison import Comparisons as Comparisons
 from .subsets.comparison import comparison_fingerprint as comparison_fingerprint
 from .subsets.evaluation import HoldoutGuard as HoldoutGuard

@@ -15,8 +15,7 @@ from winnow.app.components.html import render
 from winnow.app.components.html_component import live
 from winnow.app.components.page_frame import Page, page_frame
 from winnow.app.session import cache, state
-from winnow.app.session.exports import ExportJob
-from winnow.core import ExportResult, Filter, Right
+from winnow.core import Filter, Right, WinnowError, export_job, start_export
 
 SHOWN = 40
 
@@ -63,11 +62,13 @@ def _download(page: Page, suffix: str, include_excluded: bool, only: list[str] |
     return read
 
 
-def _written(result: ExportResult) -> str:
-    left = result.manifest.get("left_out")
+def _written(status: dict[str, Any]) -> str:
+    """What a finished export wrote."""
+    manifest = json.loads(Path(status["manifest_path"]).read_text(encoding="utf-8", errors="surrogatepass"))
+    left = manifest.get("left_out")
     left_out = ", ".join(f"{why}: {n:,}" for why, n in left.items()) if isinstance(left, dict) else ""
-    manifest = json.dumps(dict(result.manifest), indent=2, ensure_ascii=False, default=str)
-    return render("export", "written", result, left_out, manifest)
+    text = json.dumps(manifest, indent=2, ensure_ascii=False)
+    return render("export", "written", status, Path(status["patch_path"]).name, left_out, text)
 
 
 def _part(page: Page) -> tuple[list[str] | None, dict[str, Any], str]:
@@ -118,21 +119,17 @@ def _form(page: Page) -> bool:
         name = f"{Path(page.info.path).stem}.{safe}{suffix or '.' + chosen}"
         path = st.text_input("Write to", value=str(Path(page.info.path).parent / name), key=f"w-out-{name}")
         left, right = st.columns(2)
+        busy = export_job(page.info.path, page.actor).status()["state"] == "running"
         if left.button(
-            "Write it", type="primary", width="stretch", icon=":material/save:", key="w-write", disabled=_busy()
+            "Write it", type="primary", width="stretch", icon=":material/save:", key="w-write", disabled=busy
         ):
-            exports = page.workspace.exports
-            st.session_state["w-exporting"] = ExportJob(
-                lambda progress: exports.export(
-                    path,
-                    format=chosen,
-                    only=only,
-                    links=links,
-                    include_excluded=include,
-                    about=about,
-                    progress=progress,
-                )
-            ).start()
+            options = {"format": chosen, "only": only, "links": links, "include_excluded": include, "about": about}
+            try:
+                start_export(page.info.path, page.actor, path, **options)
+                st.session_state["w-exporting"] = True
+            except (WinnowError, OSError) as error:
+                state.session().notice = str(error)
+                st.rerun()
         if suffix:
             right.download_button(
                 "Download",
@@ -144,36 +141,33 @@ def _form(page: Page) -> bool:
             )
         elif page.may(Right.DECIDE):
             right.caption("A folder is written where the server runs.")
-        _working()
+        _working(page.info.path, page.actor)
         live(render("export", "added", ADDED), "w-added")
         if st.toggle("Show the datasheet", key="w-sheet"):
             _sheet_files(page, about)
     return include
 
 
-def _busy() -> bool:
-    job = st.session_state.get("w-exporting")
-    return job is not None and bool(job.running())
-
-
 @st.fragment(run_every=1.0)
-def _working() -> None:
-    """The export at work: its progress, a way to stop it, and what came of it."""
-    job = st.session_state.get("w-exporting")
-    if job is None:
-        return
-    if job.running(0.3):
-        text = f"{job.done:,} of {job.total:,} written" if job.total else f"{job.done:,} written"
-        st.progress(job.done / job.total if job.total else 0.0, text=text)
+def _working(root: str, actor: str) -> None:
+    """Progress of the person's export, a button to cancel it, and its outcome; also after a reload."""
+    job = export_job(root, actor)
+    status = job.status()
+    if status["state"] == "running":
+        st.session_state["w-exporting"] = True
+        done, total = status["done"], status["total"]
+        text = f"{done:,} of {total:,} written" if total else f"{done:,} written"
+        st.progress(done / total if total else 0.0, text=text)
         if st.button("Cancel the export", key="w-export-cancel"):
             job.cancel()
         return
-    del st.session_state["w-exporting"]
-    st.session_state.pop("w-written", None)
-    if job.result is not None:
-        st.session_state["w-written"] = job.result
+    if not st.session_state.pop("w-exporting", False):
+        return
+    if status["state"] == "done":
+        st.session_state["w-written"] = status
     else:
-        state.session().notice = job.error or "The export was cancelled. Nothing was written."
+        st.session_state.pop("w-written", None)
+        state.session().notice = status["message"]
     st.rerun(scope="app")
 
 
@@ -202,8 +196,8 @@ def draw() -> None:
     by_state = dict(cache.counts(page.key, page.workspace, Filter()).by_state)
     with right:
         live(summary(by_state, page.info.n, include), "w-summary", dispatch)
-    if (result := st.session_state.get("w-written")) is not None and Path(result.path).exists():
-        live(_written(result), "w-written-card", dispatch)
+    if (status := st.session_state.get("w-written")) is not None and Path(status["manifest_path"]).exists():
+        live(_written(status), "w-written-card", dispatch)
     if st.session_state.get("w-sheet"):
         live(render("export", "sheet", page.workspace.exports.sheet()), "w-sheet-body", dispatch)
         return

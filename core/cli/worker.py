@@ -1,12 +1,14 @@
-"""Jobs in a process of their own: ``python -m winnow.core.cli.worker scan WORKSPACE`` and ``… payoff WORKSPACE MARK``.
+"""Worker processes: ``python -m winnow.core.cli.worker KIND WORKSPACE …``.
 
-:mod:`winnow.core.pipeline.job` and :mod:`winnow.core.subsets.job` start them, and read progress from the job's files.
+KINDs are ``scan WORKSPACE``, ``payoff WORKSPACE FINGERPRINT`` and ``export WORKSPACE ACTOR``.
+They are started by the ``job`` modules of the pipeline, subsets and export rooms, and report in the job's files.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import WinnowError, WorkspaceBusy
@@ -20,28 +22,36 @@ def _scan(root: Path) -> None:
     scan(job.requested(root), root)
 
 
-def _payoff(root: Path, mark: str) -> None:
+def _payoff(root: Path, fingerprint: str) -> None:
     from ..subsets import job
     from ..workspace import Workspace
 
     if hasattr(os, "nice"):
         os.nice(10)  # the app must stay responsive while this runs
-    with Workspace.open(root, actor=job.requested(root, mark)["actor"]) as workspace:
+    with Workspace.open(root, actor=job.requested(root, fingerprint)["actor"]) as workspace:
         try:
-            job.measure(root, mark, workspace.subsets)
+            job.measure(root, fingerprint, workspace.subsets)
         except WorkspaceBusy:
             return  # another process is measuring the same
 
 
+def _export(root: Path, actor: str) -> None:
+    from ..export import job
+    from ..workspace import Workspace
+
+    with Workspace.open(root, actor=actor) as workspace:
+        job.write(root, actor, workspace.exports)
+
+
+JOBS: dict[str, Callable[..., None]] = {"scan": _scan, "payoff": _payoff, "export": _export}
+
+
 def main(argv: list[str]) -> int:
-    """Do one job; returns the exit status."""
+    """Run one job. Returns the exit status."""
     share_cores()
     kind, root, *more = argv
     try:
-        if kind == "scan":
-            _scan(Path(root))
-        else:
-            _payoff(Path(root), *more)
+        JOBS[kind](Path(root), *more)
     except WinnowError as error:
         print(f"{type(error).__name__}: {error}", flush=True)
         return error.exit_code

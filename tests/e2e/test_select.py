@@ -54,7 +54,7 @@ def test_from_a_method_to_the_exported_subset(page: Page, server: Server) -> Non
     page.get_by_label("Write to").fill(str(out))
     page.get_by_label("Write to").press("Enter")
     page.get_by_role("button", name="Write it").click()
-    expect(page.get_by_text(f"Wrote {chosen:,} rows")).to_be_visible(timeout=15_000)
+    expect(page.get_by_text(f"Wrote {chosen:,} rows")).to_be_visible(timeout=60_000)
 
     page.get_by_text("Show the datasheet").click()
     sheet = page.locator(".w-sheet")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import streamlit as st
@@ -12,9 +13,9 @@ import streamlit as st
 from tests.app.pages.test_pages import html_of, open_page
 from winnow.app.components.subset_cards import payoff_card, payoff_ended, payoff_waiting
 from winnow.app.server import state as states
-from winnow.app.session.exports import ExportJob
-from winnow.core import Cancelled, Comparisons, SubsetRequest, Workspace, comparison_fingerprint
-from winnow.core.types import Progress
+from winnow.core import Comparisons, SubsetRequest, Workspace, comparison_fingerprint
+from winnow.core.cli import worker
+from winnow.core.storage import job_files
 
 
 @pytest.fixture
@@ -31,6 +32,12 @@ def real(tiny_ws: Path, tmp_path: Path) -> Iterator[Workspace]:
         yield ws
         st.cache_data.clear()
         st.cache_resource.clear()
+
+
+def run_worker_here(command: list[str], **_: object) -> SimpleNamespace:
+    """Stands in for ``subprocess.Popen``: the job is done when it returns."""
+    worker.main(command[3:])
+    return SimpleNamespace(pid=1)
 
 
 def chosen(text: str) -> int:
@@ -133,31 +140,20 @@ def test_a_comparison_in_its_own_process_is_followed(real: Workspace, monkeypatc
     assert not begun, "only a person starts it"
 
 
-def test_an_export_says_how_far_it_is_and_can_be_stopped() -> None:
-    go: list[Progress] = []
-
-    def work(tell):  # type: ignore[no-untyped-def]
-        while True:
-            go.append(Progress("export", len(go), 100))
-            tell(go[-1])
-
-    job = ExportJob(work).start()
-    while job.done < 3:
-        pass
-    assert job.running()
-    job.cancel()
-    assert not job.running(10)
-    assert job.cancelled
-    assert job.result is None
-    assert job.error is None
-
-    def fail(tell):  # type: ignore[no-untyped-def]
-        raise ValueError("odd")
-
-    broken = ExportJob(fail).start()
-    assert not broken.running(10)
-    assert broken.error == "The export failed: odd"
-    assert issubclass(Cancelled, Exception)
+def test_an_export_runs_as_a_job_and_its_outcome_is_shown(real: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job_files.subprocess, "Popen", run_worker_here)
+    at = open_page("export")
+    out = real.path.parent / "curated.csv"
+    next(t for t in at.text_input if t.label == "Write to").set_value(str(out)).run()
+    at.selectbox(key="w-format").set_value("csv").run()
+    next(t for t in at.text_input if t.label == "Write to").set_value(str(out)).run()
+    at.button(key="w-write").click().run()
+    assert not at.exception
+    assert f"Wrote {len(real.ids())} rows" in html_of(at)
+    assert out.exists()
+    next(t for t in at.text_input if t.label == "Write to").set_value(str(real.path / "verdicts.parquet")).run()
+    at.button(key="w-write").click().run()
+    assert "belongs to the workspace" in html_of(at) or "does not end in" in html_of(at)
 
 
 def test_the_payoff_in_words() -> None:

@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import time
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
@@ -14,12 +15,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from winnow.core.cli import worker
 from winnow.core.errors import Cancelled, ExportError, QueryError
 from winnow.core.explore.query import Filter
 from winnow.core.export.curated_file import FOLDERS
 from winnow.core.export.diff import diff
 from winnow.core.export.exports import DatasetExports
 from winnow.core.export.formats._media import safe_name
+from winnow.core.export.job import export_job, start_export
+from winnow.core.storage import job_files
 from winnow.core.types import Progress
 from winnow.core.workspace import Workspace
 
@@ -315,6 +319,38 @@ def report_skips(report: object, sample_id: str) -> bool:
     return sample_id in {s.sample_id for s in report.skipped}  # type: ignore[attr-defined]
 
 
+def test_an_export_in_its_own_process(ws: Workspace, tmp_path: Path) -> None:
+    assert export_job(ws.path, "ada").status()["state"] == "none"
+    start_export(ws.path, "ada", tmp_path / "x.csv", only=ws.ids()[:7], about={"selection": "few"})
+    end = time.monotonic() + 240
+    while (status := export_job(ws.path, "ada").status())["state"] == "running" and time.monotonic() < end:
+        time.sleep(0.1)
+    assert status["state"] == "done", status
+    assert (status["path"], status["rows"], status["excluded"]) == (str(tmp_path / "x.csv"), 7, 1)
+    assert json.loads(Path(status["manifest_path"]).read_text())["selection"] == "few"
+    assert export_job(ws.path, "bob").status()["state"] == "none"
+
+
+def test_a_cancelled_and_a_failed_export_job_say_so(
+    ws: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run_here(command: list[str], **_: object) -> object:
+        if path.parent == tmp_path:
+            export_job(ws.path, "ada").cancel()
+        assert worker.main(command[3:]) != 0
+        return type("P", (), {"pid": 1})()
+
+    monkeypatch.setattr(job_files.subprocess, "Popen", run_here)
+    for path, state, message in (
+        (tmp_path / "x.csv", "cancelled", "Nothing was written"),
+        (ws.path / "verdicts.parquet", "failed", "belongs to the workspace"),
+    ):
+        start_export(ws.path, "ada", path)
+        status = export_job(ws.path, "ada").status()
+        assert (status["state"], message in status["message"]) == (state, True), status
+    assert not list(tmp_path.glob("x.csv*"))
+
+
 def test_the_datasheet_shows_data_as_text(ws: Workspace, tmp_path: Path) -> None:
     ws.saved_selections.save("<script>alert(1)</script> | `x`", ws.ids()[:3], actor="a<b>")
     html, markdown = ws.exports.datasheet(tmp_path / "sheet.html", about={"selection": "<i>mine</i>"})
@@ -334,27 +370,27 @@ def test_the_datasheet_shows_data_as_text(ws: Workspace, tmp_path: Path) -> None
 def test_a_subset_is_kept_found_and_exported(ws: Workspace, tmp_path: Path) -> None:
     from winnow.core.subsets.selector import CurriculumConfig, SubsetRequest
 
-    chooser = ws.subsets
-    choice = chooser.choose(SubsetRequest("facility_location", "25%", per_class=2))
-    report = chooser.report(choice)
+    selector = ws.subsets
+    choice = selector.choose(SubsetRequest("facility_location", "25%", per_class=2))
+    report = selector.report(choice)
     assert report.subset.size == len(choice.ids) == round(0.25 * choice.pool)
     assert report.subset.coverage.radius >= report.pool.coverage.radius == 0
     assert not set(choice.ids) & set(ws.ids(Filter(splits=("test",)))), "held-out samples are not chosen"
     assert not set(choice.ids) & set(ws.ids(Filter(state="exclude")))
-    kept = chooser.save(choice, "a quarter", "ada")
+    kept = selector.save(choice, "a quarter", "ada")
     assert (kept.method, kept.params["budget"], kept.fingerprint) == ("facility_location", "25%", choice.fingerprint)
-    again = chooser.restore(chooser.find("A QUARTER"))
+    again = selector.restore(selector.find("A QUARTER"))
     assert (again.ids, again.request) == (choice.ids, choice.request)
-    assert chooser.choose(again.request).fingerprint == choice.fingerprint
-    out = ws.exports.export(tmp_path / "q.parquet", only=chooser.members("a quarter"))
+    assert selector.choose(again.request).fingerprint == choice.fingerprint
+    out = ws.exports.export(tmp_path / "q.parquet", only=selector.members("a quarter"))
     assert set(pd.read_parquet(out.path)["id"]) == set(choice.ids)
     with pytest.raises(QueryError, match="There are: 'a quarter'"):
-        chooser.find("half")
-    said = chooser.write_curriculum(
+        selector.find("half")
+    settings = selector.write_curriculum(
         tmp_path / "w.parquet", CurriculumConfig(((0, 1), (1, 0)), True, 0.5, 5, 0.4), choice.rows
     )
     table = pd.read_parquet(tmp_path / "w.parquet")
-    assert said["rows"] == len(table)
+    assert settings["rows"] == len(table)
     by_class = table.groupby("label")[["sample_weight", "sample_weight_shuffled"]].sum()
     np.testing.assert_allclose(by_class["sample_weight"], by_class["sample_weight_shuffled"], rtol=1e-5)
 
@@ -365,16 +401,14 @@ def test_a_decision_changes_the_fingerprint_and_the_trust(ws: Workspace) -> None
     before = ws.subsets.choose(SubsetRequest("random", "50%"))
     suspect = next(i for i in ws.ids(Filter(verdicts=("noisy_label",))) if i not in ws.current())
     ws.decide(suspect, "accept")
-    material = ws.subsets.context()
-    assert material.inputs.quality[ws.row(suspect)] == 1
-    assert not material.inputs.flagged[ws.row(suspect)]
+    context = ws.subsets.context()
+    assert context.inputs.quality[ws.row(suspect)] == 1
+    assert not context.inputs.flagged[ws.row(suspect)]
     ws.decide(suspect, "relabel", label="digit 3" if ws.labels()[ws.row(suspect)] != "digit 3" else "digit 2")
     assert ws.subsets.choose(SubsetRequest("random", "50%")).fingerprint != before.fingerprint
 
 
 def test_a_payoff_in_its_own_process(tiny_ws: Path) -> None:
-    import time
-
     from winnow.core.subsets.evaluation import HoldoutGuard, Payoffs
     from winnow.core.subsets.job import payoff_status, start_payoff
     from winnow.core.subsets.selector import SubsetRequest
@@ -395,8 +429,6 @@ def test_a_payoff_in_its_own_process(tiny_ws: Path) -> None:
 
 
 def test_a_comparison_and_a_cancelled_payoff_as_jobs(tiny_ws: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from winnow.core.cli import worker
-    from winnow.core.storage import job_files
     from winnow.core.subsets import job as payoff_job
     from winnow.core.subsets.comparison import Comparisons
     from winnow.core.subsets.evaluation import Payoffs
