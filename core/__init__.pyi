@@ -25,6 +25,8 @@ from .explore.verdict_style import STYLES as STYLES
 from .explore.verdict_style import VerdictStyle as VerdictStyle
 from .explore.zero_shot import NewClass as NewClass
 from .export.formats.base import ExportResult as ExportResult
+from .export.job import export_job as export_job
+from .export.job import start_export as start_export
 from .features.encoders import EncoderInfo as EncoderInfo
 from .features.encoders import catalogue as catalogue
 from .features.prompts import ClassFit as ClassFit
@@ -45,8 +47,6 @@ from .review.roles import default_actor as default_actor
 from .review.saved_selections import PREFIX as PREFIX
 from .storage.id_set import IdSet as IdSet
 from .storage.job_files import STAGE_TITLES as STAGE_TITLES
-from .export.job import export_job as export_job
-from .export.job import start_export as start_export
 from .subsets.comparison import Comparisons as Comparisons
 from .subsets.comparison import comparison_fingerprint as comparison_fingerprint
 from .subsets.evaluation import HoldoutGuard as HoldoutGuard

@@ -52,7 +52,7 @@ class DatasheetSource(Protocol):
 
     @property
     def saved_selections(self) -> SavedSelections:
-        """SavedSelections that people saved."""
+        """Selections that people saved."""
         ...
 
 
