@@ -124,9 +124,9 @@ def _top(similarity: torch.Tensor, m: int) -> torch.Tensor:
 def search_all(queries: torch.Tensor, keys: torch.Tensor, m: int, tick: Tick = lambda _: None) -> Int64:
     """Compare every query (q, e) with every key (n, e): (q, min(m, n)) int64 rows of ``keys``, unordered."""
     n = len(keys)
-    on_cpu = keys.device.type == "cpu"
-    step = int(max(64, min(2048, _BLOCK_BYTES // (n * keys.element_size()))))
-    if not on_cpu:
+    if keys.device.type == "cpu":
+        step = int(max(64, min(2048, _BLOCK_BYTES // (n * keys.element_size()))))
+    else:
         step = int(max(256, min(8192, (1 << 31) // (n * 4))))
     out = np.empty((len(queries), min(m, n)), np.int64)
 

@@ -87,8 +87,7 @@ def make_graphs(
     tuple
         The files, and what graphs.json says.
     """
-    ok = np.asarray(embedding.ok, bool)
-    vectors = embedding.vectors
+    vectors, ok = embedding.vectors, np.asarray(embedding.ok, bool)
     previous = None if row_match is None else _load_previous(folder, row_match, ks)
     progress(Progress("graphs", 0, 3, "graphs", "half-whitening"))
     space = whitening(vectors, ok, seed=seed) if previous is None else previous.space

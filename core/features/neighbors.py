@@ -176,9 +176,12 @@ def build_with_centres(
     good = np.flatnonzero(ok).astype(np.int64)
     if len(good) < 2:
         return Neighbors(indices, distances), None
-    rows = _load(vectors, good)
     graph, centres = search(
-        rows, k, device, seed, lambda done: progress(Progress("graphs", done, len(good), "samples", message))
+        _load(vectors, good),
+        k,
+        device,
+        seed,
+        report=lambda done: progress(Progress("graphs", done, len(good), "samples", message)),
     )
     indices[good], distances[good] = np.where(graph.indices >= 0, good[graph.indices], -1), graph.distances
     return replace(graph, indices=indices, distances=distances), centres

@@ -126,11 +126,8 @@ class SearchIndex:
             options["sel"] = faiss.IDSelectorBitmap(bits)  # type: ignore[call-arg, arg-type]
         if self.cells:
             options["nprobe"] = min(probes or self.cells, self.cells)
-            cosines, rows = self._index.search(query, k, params=faiss.SearchParametersIVF(**options))
-        elif options:
-            cosines, rows = self._index.search(query, k, params=faiss.SearchParameters(**options))
-        else:
-            cosines, rows = self._index.search(query, k)
+        kind = faiss.SearchParametersIVF if self.cells else faiss.SearchParameters
+        cosines, rows = self._index.search(query, k, params=kind(**options) if options else None)
         return rows.astype(np.int64), np.where(rows >= 0, cosines, -np.inf).astype(np.float32)
 
 

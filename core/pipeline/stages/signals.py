@@ -137,13 +137,13 @@ def run(scan: Run, inputs: SignalInputs, feedback: str, plugins: Plugins) -> dic
             except Exception as error:  # noqa: BLE001 - a failing signal must not cost the others
                 return None, f"{type(error).__name__}: {error}", time.perf_counter() - started
 
-        # signals run side by side, each on one core; of a million rows their working memory would be too large
-        at_once = 2 if inputs.n <= SIDE_BY_SIDE else 1
+        # signals run side by side, each on one core; with a million rows their working memory would be too large
+        side_by_side = inputs.n <= SIDE_BY_SIDE
         # shared fits first, then independent signals, then their dependants
         order = sorted(signals, key=lambda s: 0 if getattr(s, "leads", False) else 1 + (s.kind == Kind.OOD))
-        with single_threaded_pool() if at_once > 1 else ThreadPoolExecutor(1) as pool:
+        with single_threaded_pool() if side_by_side else ThreadPoolExecutor(1) as pool:
             for i, (signal, (result, reason, elapsed)) in enumerate(
-                zip(order, ordered_map(pool, score, order, len(order) if at_once > 1 else 1), strict=True)
+                zip(order, ordered_map(pool, score, order, len(order) if side_by_side else 1), strict=True)
             ):
                 scan.report(Progress("signals", i, len(signals), "signals", signal.title))
                 if result is not None:
