@@ -60,10 +60,10 @@ types: $(STAMP)
 imports: $(STAMP)
 	$(BIN)/lint-imports --no-cache
 
-# where there is no node, the browser's tests are all there is
+# where there is no node, the browser's tests are all there is; the linters come from npm, for development only
 js:
-	@if [ -d tests/js ] && command -v node >/dev/null; then node --test tests/js; \
-	else echo "js: skipped (no node, or no tests/js)"; fi
+	@if ! command -v npm >/dev/null; then echo "js: skipped (no node)"; else \
+	cd tests/js && { [ -d node_modules ] || npm install --no-package-lock --no-audit --no-fund --silent; } && npm run --silent lint && npm run --silent test; fi
 
 # the browser's journeys have the two cores to themselves: they measure time
 pytest: $(BROWSER)

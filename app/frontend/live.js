@@ -19,7 +19,10 @@ export default function (component) {
   root.__wired = true;
   if (data.cookie && root.__cookie !== data.cookie) document.cookie = root.__cookie = data.cookie;
   if (data.watch) watch(root, data.watch);
-  if (data.search) import(new URL(data.search.module, document.baseURI).href).then((m) => m.default(root, data.search, (value) => root.__go(value)));
+  if (data.search)
+    import(new URL(data.search.module, document.baseURI).href).then((m) =>
+      m.default(root, data.search, (value) => root.__go(value)),
+    );
   return () => {};
 }
 
@@ -42,7 +45,9 @@ function watch(root, { url, token, since, classes, actor }) {
     if (!root.isConnected) return;
     if (!document.hidden) {
       try {
-        const answer = await fetch(new URL(`${url}?since=${state.since}`, document.baseURI), { headers: { Authorization: `Bearer ${state.token}` } });
+        const answer = await fetch(new URL(`${url}?since=${state.since}`, document.baseURI), {
+          headers: { Authorization: `Bearer ${state.token}` },
+        });
         state.token = answer.headers.get("X-Winnow-Token") ?? state.token;
         if (answer.ok) {
           const { head, decisions, classes: now } = await answer.json();
@@ -53,7 +58,9 @@ function watch(root, { url, token, since, classes, actor }) {
           if (theirs.length) window.dispatchEvent(new CustomEvent("winnow:changes", { detail: { decisions: theirs } }));
           say();
         }
-      } catch { /* the connection is away: the next look tries again */ }
+      } catch {
+        /* the connection is away: the next look tries again */
+      }
     }
     root.__looking = setTimeout(look, LOOK_EVERY);
   };
@@ -71,19 +78,25 @@ function render(root, html) {
   const typed = new Map([...keyed(root, "input[data-find][data-k]")].map(([k, el]) => [k, el.value]));
   const active = root.contains(document.activeElement) ? document.activeElement : null;
   const focused = active?.dataset.k ?? null;
-  const place = active?.closest("[data-card]") ? [...root.querySelectorAll("[data-card]")].indexOf(active.closest("[data-card]")) : -1;
+  const place = active?.closest("[data-card]")
+    ? [...root.querySelectorAll("[data-card]")].indexOf(active.closest("[data-card]"))
+    : -1;
   // rendered by the server's templates, which escape everything that comes from data; scripts in it do not run
   root.replaceChildren(...new DOMParser().parseFromString(html, "text/html").body.childNodes);
   root.__html = html;
   for (const [k, el] of keyed(root, "details[data-k]")) if (open.has(k)) el.open = open.get(k);
   for (const [k, el] of keyed(root, "[data-scroll][data-k]")) el.scrollTop = scroll.get(k) ?? 0;
   for (const [k, el] of keyed(root, "input[data-find][data-k]")) {
-    if (typed.get(k)) { el.value = typed.get(k); find(el); }
+    if (typed.get(k)) {
+      el.value = typed.get(k);
+      find(el);
+    }
   }
   if (!active) return;
   const cards = [...root.querySelectorAll("[data-card]")];
   const same = [...root.querySelectorAll("[data-k]")].find((el) => el.dataset.k === focused);
-  (same ?? cards[Math.min(place, cards.length - 1)])?.focus({ preventScroll: true }); // a decided card leaves: go on with the next
+  // a decided card leaves: go on with the next
+  (same ?? cards[Math.min(place, cards.length - 1)])?.focus({ preventScroll: true });
 }
 
 function find(input) {
@@ -97,7 +110,10 @@ function send(root, el, extra = {}) {
   root.__go({ ...JSON.parse(el.dataset.go), ...picked, ...extra });
 }
 
-/** Rows with a ticked box (`input[data-pick]`); a button with `data-picked` acts on them and names how many they are. */
+/**
+ * Rows with a ticked box (`input[data-pick]`); a button with `data-picked` acts on them and names how many they
+ * are.
+ */
 function ticked(root) {
   return [...root.querySelectorAll("input[data-pick]:checked")];
 }
@@ -108,7 +124,8 @@ function recount(root) {
   for (const el of root.querySelectorAll("[data-picked]")) {
     el.disabled = boxes.length === 0;
     const text = el.querySelector("[data-said]");
-    if (text) text.textContent = boxes.length ? el.dataset.picked.replace("{n}", n.toLocaleString("en-US")) : el.dataset.none;
+    if (text)
+      text.textContent = boxes.length ? el.dataset.picked.replace("{n}", n.toLocaleString("en-US")) : el.dataset.none;
   }
 }
 
@@ -118,10 +135,13 @@ async function copyAddress(button) {
   try {
     await navigator.clipboard.writeText(window.location.href);
     said.textContent = "Link copied";
-  } catch { // without HTTPS a browser gives no clipboard to pages of other computers
+  } catch {
+    // without HTTPS a browser gives no clipboard to pages of other computers
     said.textContent = "Copy it from the address bar";
   }
-  setTimeout(() => { said.textContent = ""; }, 2500);
+  setTimeout(() => {
+    said.textContent = "";
+  }, 2500);
 }
 
 function wire(root) {
@@ -162,23 +182,39 @@ function wire(root) {
   });
   root.addEventListener("keydown", (event) => {
     const card = event.target.closest?.("[data-card]");
-    if (!card || event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, select, textarea")) return;
+    if (!card || event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, select, textarea"))
+      return;
     const key = event.key.toLowerCase();
     const step = { j: 1, arrowdown: 1, k: -1, arrowup: -1 }[key];
     if (step) {
       const cards = [...root.querySelectorAll("[data-card]")];
       const next = cards[cards.indexOf(card) + step];
-      if (next) { next.focus(); next.scrollIntoView({ block: "nearest" }); }
+      if (next) {
+        next.focus();
+        next.scrollIntoView({ block: "nearest" });
+      }
       return event.preventDefault();
     }
     const target = [...card.querySelectorAll("[data-key]")].find((el) => el.dataset.key === key);
-    if (target && !target.disabled) { event.preventDefault(); target.click(); }
+    if (target && !target.disabled) {
+      event.preventDefault();
+      target.click();
+    }
   });
   const page = (event) => {
     if (!root.isConnected) return document.removeEventListener("keydown", page);
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("input, textarea, select, [contenteditable]")) return;
+    if (
+      event.ctrlKey ||
+      event.metaKey ||
+      event.altKey ||
+      event.target.closest?.("input, textarea, select, [contenteditable]")
+    )
+      return;
     if (event.key === "?") root.querySelector("[data-help]")?.click();
-    else if (/^[a-ilm-z]$/i.test(event.key)) [...root.querySelectorAll("[data-page-key]")].find((el) => el.dataset.pageKey === event.key.toLowerCase() && !el.disabled)?.click();
+    else if (/^[a-ilm-z]$/i.test(event.key))
+      [...root.querySelectorAll("[data-page-key]")]
+        .find((el) => el.dataset.pageKey === event.key.toLowerCase() && !el.disabled)
+        ?.click();
     else if (/^[jk]$/i.test(event.key) && event.target === document.body) root.querySelector("[data-card]")?.focus();
   };
   document.addEventListener("keydown", page);

@@ -9,6 +9,7 @@ export default [
     languageOptions: { ecmaVersion: 2024, sourceType: "module", globals: { ...globals.browser, Plotly: "readonly" } },
     rules: {
       eqeqeq: ["error", "always", { null: "ignore" }],
+      "max-len": ["error", { code: 120, ignoreStrings: true, ignoreTemplateLiterals: true }],
       "no-eval": "error",
       "no-implied-eval": "error",
       "no-new-func": "error",

@@ -116,7 +116,10 @@ test("every tile has one place, and sections follow each other without a gap", (
   const places = Array.from({ length: 20 }, (_, i) => shelves.place(i));
   assert.equal(new Set(places.map(({ column, y }) => `${column}:${y}`)).size, 20);
   assert.deepEqual([places[0].y, places[7].y, places[8].y], [38, 368, 498]);
-  assert.deepEqual([0, 6, 7, 8, 19].map((i) => shelves.sectionOf(i)), [0, 0, 1, 2, 2]);
+  assert.deepEqual(
+    [0, 6, 7, 8, 19].map((i) => shelves.sectionOf(i)),
+    [0, 0, 1, 2, 2],
+  );
 });
 
 test("numbers and times are written as everywhere in the app", () => {

@@ -18,7 +18,10 @@ export class Shelves {
 
   #number() {
     let first = 0;
-    for (const s of this.sections) { s.first = first; first += s.count; }
+    for (const s of this.sections) {
+      s.first = first;
+      first += s.count;
+    }
     this.total = first;
   }
 
@@ -46,7 +49,9 @@ export class Shelves {
   }
 
   /** The number of the section that tile i is in. */
-  sectionOf(i) { return this.#last("first", i); }
+  sectionOf(i) {
+    return this.#last("first", i);
+  }
 
   /** {column, y} of tile i. */
   place(i) {
@@ -67,9 +72,14 @@ export class Shelves {
     const first = this.firstAt(Math.max(0, from));
     const lastSection = this.sections[this.#last("top", to)];
     const lines = Math.ceil((to - lastSection.top - this.head) / this.line);
-    const last = Math.min(this.total, lastSection.first + Math.max(0, Math.min(lastSection.count, lines * this.columns)));
+    const last = Math.min(
+      this.total,
+      lastSection.first + Math.max(0, Math.min(lastSection.count, lines * this.columns)),
+    );
     const heads = [];
-    if (this.headed) for (let k = this.#last("top", Math.max(0, from)); k < this.sections.length && this.sections[k].top < to; k += 1) heads.push(k);
+    if (this.headed)
+      for (let k = this.#last("top", Math.max(0, from)); k < this.sections.length && this.sections[k].top < to; k += 1)
+        heads.push(k);
     return { first, last: Math.max(first, last), heads };
   }
 

@@ -14,13 +14,18 @@ export class Rows {
   }
 
   /** The row at an index, or undefined while it is on its way. */
-  at(index) { return this.pages.get(Math.floor(index / PAGE))?.[index % PAGE]; }
+  at(index) {
+    return this.pages.get(Math.floor(index / PAGE))?.[index % PAGE];
+  }
 
   /** Make sure that rows [first, last) are there or asked for. Resolves when they are. */
   need(first, last) {
     const waits = [];
     for (let page = Math.floor(first / PAGE); page * PAGE < last; page += 1) {
-      if (this.pages.has(page)) { this.#touch(page); continue; }
+      if (this.pages.has(page)) {
+        this.#touch(page);
+        continue;
+      }
       if (this.total !== null && page * PAGE >= this.total && page > 0) continue;
       if (!this.asked.has(page)) this.asked.set(page, this.#fetch(page));
       waits.push(this.asked.get(page));
@@ -35,7 +40,11 @@ export class Rows {
     }
   }
 
-  #touch(page) { const rows = this.pages.get(page); this.pages.delete(page); this.pages.set(page, rows); }
+  #touch(page) {
+    const rows = this.pages.get(page);
+    this.pages.delete(page);
+    this.pages.set(page, rows);
+  }
 
   async #fetch(page) {
     const query = new URLSearchParams(this.query);
@@ -58,9 +67,11 @@ export class Rows {
   }
 
   /** Every row that is held now, with its index. */
-  * held() {
+  *held() {
     for (const [page, rows] of this.pages) for (let i = 0; i < rows.length; i += 1) yield [page * PAGE + i, rows[i]];
   }
 
-  close() { this.closed = true; }
+  close() {
+    this.closed = true;
+  }
 }

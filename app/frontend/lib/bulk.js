@@ -13,17 +13,33 @@ export class BulkBar {
    */
   constructor(root, api, picker, on, hint) {
     Object.assign(this, { root, api, picker, on, hint });
-    const button = (cls, key, does) => h(`button${cls}`, { type: "button", onclick: does }, h("kbd", { textContent: key }), h("span", {}));
+    const button = (cls, key, does) =>
+      h(`button${cls}`, { type: "button", onclick: does }, h("kbd", { textContent: key }), h("span", {}));
     this.what = h("span.what", { role: "status", "aria-live": "polite" });
     this.hintText = h("span.hint", { textContent: hint });
     this.accept = button(".accept", "A", () => this.run("accept"));
     this.relabel = button(".relabel", "/", () => this.pick());
     this.exclude = button(".exclude", "X", () => this.run("exclude"));
-    this.clear = h("button.quiet", { type: "button", onclick: () => this.on.clear() }, "Clear ", h("kbd", { textContent: "Esc" }));
+    this.clear = h(
+      "button.quiet",
+      { type: "button", onclick: () => this.on.clear() },
+      "Clear ",
+      h("kbd", { textContent: "Esc" }),
+    );
     this.undoButton = button(".undo", "U", () => this.undo());
     setText(this.undoButton.lastChild, "Undo");
-    this.bar = h("div.bulk", { role: "toolbar", "aria-label": "Decide about the selection" },
-      this.what, this.accept, this.relabel, this.exclude, this.undoButton, this.clear, h("span.gap", {}), this.hintText);
+    this.bar = h(
+      "div.bulk",
+      { role: "toolbar", "aria-label": "Decide about the selection" },
+      this.what,
+      this.accept,
+      this.relabel,
+      this.exclude,
+      this.undoButton,
+      this.clear,
+      h("span.gap", {}),
+      this.hintText,
+    );
     this.n = 0;
     this.last = null;
     this.busy = false;
@@ -43,9 +59,13 @@ export class BulkBar {
     const state = this.message ? this.message.tone : n ? "selected" : "idle";
     this.bar.dataset.state = state;
     this.bar.dataset.count = n ?? "";
-    if (this.message) this.what.replaceChildren(...(this.message.tone === "done" ? [icon("cloud_done")] : []), this.message.text);
+    if (this.message)
+      this.what.replaceChildren(...(this.message.tone === "done" ? [icon("cloud_done")] : []), this.message.text);
     else setText(this.what, n === null ? "Counting…" : n ? `${count(n)} selected` : "");
-    for (const b of [this.accept, this.relabel, this.exclude, this.clear]) { show(b, (Boolean(n) || n === null) && (this.api.decides || b === this.clear)); b.disabled = busy || !n; }
+    for (const b of [this.accept, this.relabel, this.exclude, this.clear]) {
+      show(b, (Boolean(n) || n === null) && (this.api.decides || b === this.clear));
+      b.disabled = busy || !n;
+    }
     show(this.undoButton, Boolean(this.last) && !n);
     this.undoButton.disabled = busy;
     show(this.hintText, !n && !this.message);
@@ -54,7 +74,10 @@ export class BulkBar {
     setText(this.exclude.lastChild, `Exclude ${plural(n || 0, "sample")}`);
   }
 
-  say(tone, text) { this.message = { tone, text }; this.draw(); }
+  say(tone, text) {
+    this.message = { tone, text };
+    this.draw();
+  }
 
   pick() {
     if (!this.n || this.busy || !this.api.decides) return;
@@ -68,14 +91,20 @@ export class BulkBar {
     const target = this.on.target();
     const batch = newId();
     this.busy = true;
-    this.message = { tone: "busy", text: `${ACTIONS[action].does === "Accept" ? "Accepting" : action === "relabel" ? "Relabelling" : "Excluding"} ${plural(n, "sample")}…` };
+    this.message = {
+      tone: "busy",
+      text: `${ACTIONS[action].does === "Accept" ? "Accepting" : action === "relabel" ? "Relabelling" : "Excluding"} ${plural(n, "sample")}…`,
+    };
     this.draw();
     const started = performance.now();
     try {
       const body = { action, label, batch_id: batch, expect: n, target };
       const answer = await this.#twice(() => this.api.post("bulk", body, { timeout: 60000 }));
       this.last = { batch, n: answer.count };
-      this.message = { tone: "done", text: `${ACTIONS[action].past} ${plural(answer.count, "sample")}${label ? ` to ${label}` : ""}. Saved ✓` };
+      this.message = {
+        tone: "done",
+        text: `${ACTIONS[action].past} ${plural(answer.count, "sample")}${label ? ` to ${label}` : ""}. Saved ✓`,
+      };
       this.on.done(action, label);
       performance.measure("winnow:bulk", { start: started, end: performance.now() });
     } catch (error) {
@@ -89,7 +118,9 @@ export class BulkBar {
 
   /** The batch has an id of its own, so a request whose answer was lost can be sent again. */
   async #twice(send) {
-    try { return await send(); } catch (error) {
+    try {
+      return await send();
+    } catch (error) {
       if (!error.temporary) throw error;
       await new Promise((resolve) => setTimeout(resolve, 600));
       return send();
@@ -106,7 +137,10 @@ export class BulkBar {
       // not sent twice: whether a lost answer had been carried out cannot be seen from here
       const answer = await this.api.post("undo", body, { timeout: 60000 });
       this.last = null;
-      this.message = { tone: "done", text: answer.count ? `Undone: ${plural(answer.count, "decision")}. Saved ✓` : "There was nothing left to undo." };
+      this.message = {
+        tone: "done",
+        text: answer.count ? `Undone: ${plural(answer.count, "decision")}. Saved ✓` : "There was nothing left to undo.",
+      };
       this.on.undone();
     } catch (error) {
       this.message = { tone: "failed", text: error.message };

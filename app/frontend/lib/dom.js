@@ -22,7 +22,8 @@ export function h(tag, props = {}, ...children) {
 }
 
 /** A Material symbol from the icon font that Streamlit ships. Decorative: hidden from screen readers. */
-export const icon = (name, cls = "") => h(`span.icon${cls ? "." + cls : ""}`, { "aria-hidden": "true", textContent: name });
+export const icon = (name, cls = "") =>
+  h(`span.icon${cls ? "." + cls : ""}`, { "aria-hidden": "true", textContent: name });
 
 /** A sentence whose *words between stars* stand out. */
 export function setRich(node, text) {
@@ -37,7 +38,9 @@ export function setText(node, text) {
   if (node.textContent !== value) node.textContent = value;
 }
 
-export const show = (node, on) => { if (node.hidden === Boolean(on)) node.hidden = !on; };
+export const show = (node, on) => {
+  if (node.hidden === Boolean(on)) node.hidden = !on;
+};
 
 const thousands = new Intl.NumberFormat("en-US");
 export const count = (n) => thousands.format(Math.round(n));
@@ -47,7 +50,9 @@ export const score = (x) => (x === null || x === undefined || Number.isNaN(x) ? 
 
 let relativeTimes = [];
 /** Take over the server's table of relative times: [below how many seconds, unit, words][]. */
-export const setRelativeTimes = (table) => { relativeTimes = table; };
+export const setRelativeTimes = (table) => {
+  relativeTimes = table;
+};
 
 /** "2 min ago"; the full UTC time belongs into the title. */
 export function ago(iso, now = Date.now()) {
@@ -78,13 +83,18 @@ export function isTyping(event) {
   const tag = target.tagName;
   if (tag === "TEXTAREA" || tag === "SELECT") return true;
   if (tag === "INPUT") return !["checkbox", "radio", "button", "range"].includes(target.type);
-  return path.some((n) => n instanceof Element && n.matches?.("[data-baseweb=popover],[data-baseweb=menu],[data-testid=stDialog]"));
+  return path.some(
+    (n) => n instanceof Element && n.matches?.("[data-baseweb=popover],[data-baseweb=menu],[data-testid=stDialog]"),
+  );
 }
 
 /** Whether the focused element would itself answer to Space, Enter or the arrows. */
 export function isInteractive(event) {
   const target = event.composedPath()[0];
-  return target instanceof Element && target.matches("button,a[href],input,select,summary,[role=button],[role=slider],[role=tab],[role=option]");
+  return (
+    target instanceof Element &&
+    target.matches("button,a[href],input,select,summary,[role=button],[role=slider],[role=tab],[role=option]")
+  );
 }
 
 /**
@@ -108,14 +118,18 @@ export function fillHeight(node, { bottom = 12, min = 420 } = {}) {
   const block = node.getRootNode().host?.closest("[data-testid=stMainBlockContainer]");
   if (block) observer.observe(block);
   window.addEventListener("resize", fit);
-  return () => { observer.disconnect(); window.removeEventListener("resize", fit); };
+  return () => {
+    observer.disconnect();
+    window.removeEventListener("resize", fit);
+  };
 }
 
 /** Buttons pressed with the mouse keep the focus where it was, so that Space stays the page's key. */
 export function keepFocus(root) {
   root.addEventListener("mousedown", (event) => {
     const target = event.composedPath()[0];
-    if (target instanceof Element && target.closest("button") && !target.closest("input,textarea,select")) event.preventDefault();
+    if (target instanceof Element && target.closest("button") && !target.closest("input,textarea,select"))
+      event.preventDefault();
   });
 }
 
@@ -126,18 +140,62 @@ export function takeFocus(root) {
 
 /** A dialog over the surface that lists keys. `groups`: [[title, [[keys, text], …]], …]. */
 export function helpDialog(root, title, groups) {
-  const close = () => { box.hidden = true; box.returnTo?.focus?.(); };
+  const close = () => {
+    box.hidden = true;
+    box.returnTo?.focus?.();
+  };
   const button = h("button.quiet", { type: "button", onclick: close, "aria-label": "Close" }, icon("close"));
-  const box = h("div.overlay", { hidden: true, role: "dialog", "aria-modal": "true", "aria-label": title, onclick: (e) => { if (e.target === box) close(); } },
-    h("div.sheet", {},
+  const box = h(
+    "div.overlay",
+    {
+      hidden: true,
+      role: "dialog",
+      "aria-modal": "true",
+      "aria-label": title,
+      onclick: (e) => {
+        if (e.target === box) close();
+      },
+    },
+    h(
+      "div.sheet",
+      {},
       h("header", {}, h("h2", { textContent: title }), button),
-      h("div.keylist", {}, groups.map(([name, rows]) => h("section", {}, h("h3", { textContent: name }),
-        h("dl", {}, rows.map(([keys, text]) => [
-          h("dt", {}, keys.split(" ").map((k) => h("kbd", { textContent: k }))), h("dd", { textContent: text })])))))));
+      h(
+        "div.keylist",
+        {},
+        groups.map(([name, rows]) =>
+          h(
+            "section",
+            {},
+            h("h3", { textContent: name }),
+            h(
+              "dl",
+              {},
+              rows.map(([keys, text]) => [
+                h(
+                  "dt",
+                  {},
+                  keys.split(" ").map((k) => h("kbd", { textContent: k })),
+                ),
+                h("dd", { textContent: text }),
+              ]),
+            ),
+          ),
+        ),
+      ),
+    ),
+  );
   root.append(box);
   return {
-    get open() { return !box.hidden; },
-    toggle() { if (box.hidden) { box.hidden = false; button.focus(); } else close(); },
+    get open() {
+      return !box.hidden;
+    },
+    toggle() {
+      if (box.hidden) {
+        box.hidden = false;
+        button.focus();
+      } else close();
+    },
     close,
   };
 }

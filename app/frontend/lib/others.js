@@ -1,7 +1,8 @@
 /** What other people decide while a page is open: the head asks the server every few seconds and tells the surfaces. */
 
 /**
- * @param {(decisions: {sample_id: string, action: string, label: string|null, actor: string, at: string}[]) => void} then
+ * @param {(decisions: {sample_id: string, action: string, label: string|null, actor: string, at: string}[]) =>
+ *   void} then
  * @returns {() => void} stop hearing
  */
 export function hearOthers(then) {

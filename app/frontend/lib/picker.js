@@ -31,10 +31,13 @@ export function rank(labels, query, likely = []) {
     const hit = match(label.name, q);
     if (hit) found.push([label, hit]);
   }
-  found.sort(([a, [x]], [b, [y]]) => x - y
-    || (order.get(a.name) ?? 999) - (order.get(b.name) ?? 999)
-    || (b.count || 0) - (a.count || 0)
-    || a.name.localeCompare(b.name));
+  found.sort(
+    ([a, [x]], [b, [y]]) =>
+      x - y ||
+      (order.get(a.name) ?? 999) - (order.get(b.name) ?? 999) ||
+      (b.count || 0) - (a.count || 0) ||
+      a.name.localeCompare(b.name),
+  );
   return found;
 }
 
@@ -57,18 +60,40 @@ export class LabelPicker {
     this.labels = [];
     const listId = "labels";
     this.input = h("input", {
-      type: "text", placeholder: "Type a label", autocomplete: "off", spellcheck: false, role: "combobox",
-      "aria-expanded": "true", "aria-controls": listId, "aria-label": "Label", oninput: () => this.#draw(0), onkeydown: (e) => this.#key(e),
+      type: "text",
+      placeholder: "Type a label",
+      autocomplete: "off",
+      spellcheck: false,
+      role: "combobox",
+      "aria-expanded": "true",
+      "aria-controls": listId,
+      "aria-label": "Label",
+      oninput: () => this.#draw(0),
+      onkeydown: (e) => this.#key(e),
     });
     this.list = h("ul", { id: listId, role: "listbox", "aria-label": "Labels" });
     this.foot = h("span", {});
-    this.box = h("div.picker", { hidden: true, role: "dialog", "aria-label": "Choose a label" }, this.input, this.list,
-      h("footer", {}, this.foot, h("span", {}, h("kbd", { textContent: "Enter" }), " picks · ", h("kbd", { textContent: "Esc" }), " closes")));
-    this.box.addEventListener("focusout", (e) => { if (!this.box.hidden && e.relatedTarget && !this.box.contains(e.relatedTarget)) this.close(); });
+    this.box = h(
+      "div.picker",
+      { hidden: true, role: "dialog", "aria-label": "Choose a label" },
+      this.input,
+      this.list,
+      h(
+        "footer",
+        {},
+        this.foot,
+        h("span", {}, h("kbd", { textContent: "Enter" }), " picks · ", h("kbd", { textContent: "Esc" }), " closes"),
+      ),
+    );
+    this.box.addEventListener("focusout", (e) => {
+      if (!this.box.hidden && e.relatedTarget && !this.box.contains(e.relatedTarget)) this.close();
+    });
     root.append(this.box);
   }
 
-  get open() { return !this.box.hidden; }
+  get open() {
+    return !this.box.hidden;
+  }
 
   /** Show at (left, bottom or top) and call `pick(name, isNew)` once. */
   show({ pick, likely = [], anchor, labels }) {
@@ -82,8 +107,10 @@ export class LabelPicker {
     const left = Math.max(8, Math.min(at.left - root.left, root.width - this.box.offsetWidth - 8));
     const below = root.bottom - at.bottom;
     this.box.style.left = `${left}px`;
-    this.box.style.top = below > this.box.offsetHeight + 8
-      ? `${at.bottom - root.top + 4}px` : `${Math.max(4, at.top - root.top - this.box.offsetHeight - 4)}px`;
+    this.box.style.top =
+      below > this.box.offsetHeight + 8
+        ? `${at.bottom - root.top + 4}px`
+        : `${Math.max(4, at.top - root.top - this.box.offsetHeight - 4)}px`;
     this.#draw(0);
     this.input.focus();
   }
@@ -99,7 +126,9 @@ export class LabelPicker {
     const found = rank(this.labels, query, this.likely);
     const exact = this.labels.some((l) => l.name.toLowerCase() === query.toLowerCase());
     this.options = found.slice(0, SHOWN).map(([label]) => ({ name: label.name, fresh: false }));
-    const rows = found.slice(0, SHOWN).map(([label, [, spans]], i) => this.#row(i, marked(label.name, spans), label.count));
+    const rows = found
+      .slice(0, SHOWN)
+      .map(([label, [, spans]], i) => this.#row(i, marked(label.name, spans), label.count));
     if (query && !exact) {
       this.options.push({ name: query, fresh: true });
       rows.push(this.#row(rows.length, h("span.ellipsis", {}, icon("add"), ` New label “${query}”`)));
@@ -107,12 +136,32 @@ export class LabelPicker {
     this.list.replaceChildren(...rows);
     this.selected = Math.min(selected, rows.length - 1);
     this.#mark();
-    setText(this.foot, found.length > SHOWN ? `${count(SHOWN)} of ${count(found.length)}` : `${count(found.length)} of ${count(this.labels.length)}`);
+    setText(
+      this.foot,
+      found.length > SHOWN
+        ? `${count(SHOWN)} of ${count(found.length)}`
+        : `${count(found.length)} of ${count(this.labels.length)}`,
+    );
   }
 
   #row(i, what, n) {
-    return h("li", { id: `option-${i}`, role: "option", onmousedown: (e) => e.preventDefault(), onclick: () => this.#take(i), onmousemove: () => { if (this.selected !== i) { this.selected = i; this.#mark(); } } },
-      what, n ? h("span.n", { textContent: count(n) }) : null);
+    return h(
+      "li",
+      {
+        id: `option-${i}`,
+        role: "option",
+        onmousedown: (e) => e.preventDefault(),
+        onclick: () => this.#take(i),
+        onmousemove: () => {
+          if (this.selected !== i) {
+            this.selected = i;
+            this.#mark();
+          }
+        },
+      },
+      what,
+      n ? h("span.n", { textContent: count(n) }) : null,
+    );
   }
 
   #mark() {

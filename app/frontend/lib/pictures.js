@@ -44,11 +44,16 @@ export class Pictures {
       let at = 0;
       const images = [];
       head.sizes.forEach((size, k) => {
-        if (size) images.push(this.#keep(ids[k], new Blob([array.subarray(at, at + size)], { type: head.names[head.types[k]] })));
+        if (size)
+          images.push(
+            this.#keep(ids[k], new Blob([array.subarray(at, at + size)], { type: head.names[head.types[k]] })),
+          );
         at += size;
       });
       await Promise.allSettled(images);
-    } catch { for (const id of ids) this.known.delete(id); } // the links still work; asked for again with the next cards
+    } catch {
+      for (const id of ids) this.known.delete(id);
+    } // the links still work; asked for again with the next cards
     this.busy = false;
     this.#forget();
     if (this.waiting.length >= WORTH) this.#pump();
@@ -77,4 +82,6 @@ export class Pictures {
   }
 }
 
-function release(kept) { setTimeout(() => URL.revokeObjectURL(kept.url), GRACE); }
+function release(kept) {
+  setTimeout(() => URL.revokeObjectURL(kept.url), GRACE);
+}

@@ -22,7 +22,8 @@ export class Saver {
   /**
    * @param {import("./api.js").Api} api
    * @param {string} actor
-   * @param {(state: {pending: number, failing: string|null, since: number, refused: string[], saved: number}) => void} onChange
+   * @param {(state: {pending: number, failing: string|null, since: number, refused: string[], saved: number}) =>
+   *   void} onChange
    * @param {(results: object[], batch: object[]) => void} [onSaved]
    */
   constructor(api, actor, onChange, onSaved = () => {}) {
@@ -38,8 +39,15 @@ export class Saver {
     this.sending = null;
     this.timer = null;
     this.onHide = () => this.sendOnClose();
-    this.onOnline = () => { if (this.queue.length) this.retryNow(); };
-    this.onLeave = (event) => { if (this.queue.length && this.failing) { event.preventDefault(); event.returnValue = ""; } };
+    this.onOnline = () => {
+      if (this.queue.length) this.retryNow();
+    };
+    this.onLeave = (event) => {
+      if (this.queue.length && this.failing) {
+        event.preventDefault();
+        event.returnValue = "";
+      }
+    };
     window.addEventListener("pagehide", this.onHide);
     window.addEventListener("online", this.onOnline);
     window.addEventListener("beforeunload", this.onLeave);
@@ -54,11 +62,16 @@ export class Saver {
         found.push(...JSON.parse(localStorage.getItem(key) || "[]"));
         localStorage.removeItem(key);
       }
-    } catch { return 0; } // storage is off or damaged: nothing to take over
+    } catch {
+      return 0;
+    } // storage is off or damaged: nothing to take over
     found.sort((a, b) => (a.minted || 0) - (b.minted || 0));
     this.queue.unshift(...found);
     this.adopted = found.length;
-    if (found.length) { this.#keep(); this.#schedule(0); }
+    if (found.length) {
+      this.#keep();
+      this.#schedule(0);
+    }
     return found.length;
   }
 
@@ -81,36 +94,60 @@ export class Saver {
     }
   }
 
-  retryNow() { this.wait = FIRST_WAIT; this.#schedule(0); }
+  retryNow() {
+    this.wait = FIRST_WAIT;
+    this.#schedule(0);
+  }
 
-  get pending() { return this.queue.length; }
+  get pending() {
+    return this.queue.length;
+  }
 
   #keep() {
     try {
       if (this.queue.length) localStorage.setItem(this.key, JSON.stringify(this.queue));
       else localStorage.removeItem(this.key);
-    } catch { /* storage is full or off: the queue in memory still sends */ }
+    } catch {
+      /* storage is full or off: the queue in memory still sends */
+    }
   }
 
   #tell() {
-    this.onChange({ pending: this.queue.length, failing: this.failing, since: this.failingSince, refused: this.refused, saved: this.saved });
+    this.onChange({
+      pending: this.queue.length,
+      failing: this.failing,
+      since: this.failingSince,
+      refused: this.refused,
+      saved: this.saved,
+    });
   }
 
   #schedule(ms) {
     if (this.sending || (this.timer && ms > 0)) return;
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => { this.timer = null; this.#send(); }, ms);
+    this.timer = setTimeout(() => {
+      this.timer = null;
+      this.#send();
+    }, ms);
   }
 
   #send(size = BATCH) {
     if (this.sending || !this.queue.length) return this.sending;
     const undo = this.queue.findIndex((d) => d.undo);
     const batch = undo === 0 ? this.queue.slice(0, 1) : this.queue.slice(0, undo > 0 ? Math.min(undo, size) : size);
-    const request = undo === 0 ? this.#takeBack(batch[0])
-      : this.api.post("decisions", { decisions: batch.map(({ minted, ...d }) => d) }, { timeout: 15000 });
+    const request =
+      undo === 0
+        ? this.#takeBack(batch[0])
+        : this.api.post("decisions", { decisions: batch.map(({ minted, ...d }) => d) }, { timeout: 15000 });
     this.sending = request
-      .then((answer) => this.#done(batch, answer), (error) => this.#failed(batch, error))
-      .finally(() => { this.sending = null; if (this.queue.length && !this.timer) this.#schedule(this.failing ? this.wait : 0); });
+      .then(
+        (answer) => this.#done(batch, answer),
+        (error) => this.#failed(batch, error),
+      )
+      .finally(() => {
+        this.sending = null;
+        if (this.queue.length && !this.timer) this.#schedule(this.failing ? this.wait : 0);
+      });
     return this.sending;
   }
 
@@ -142,8 +179,14 @@ export class Saver {
     if (!(error instanceof ApiError)) throw error;
     if (!error.temporary && error.status !== 401 && error.status !== 403) {
       // the server will never take this batch as it is: find the one that it refuses, keep the others
-      if (batch.length > 1) { this.#splitNext = true; }
-      else { this.#drop(batch); this.refused.push(error.message); this.#tell(); return; }
+      if (batch.length > 1) {
+        this.#splitNext = true;
+      } else {
+        this.#drop(batch);
+        this.refused.push(error.message);
+        this.#tell();
+        return;
+      }
     }
     this.failing = error.status === 401 || error.status === 403 ? "Your sign-in has expired." : error.message;
     this.expired = error.status === 401 || error.status === 403;

@@ -1,5 +1,6 @@
 /**
- * A map of more points than can be drawn one by one: all of them as a picture of their density, in their colours, and of
+ * A map of more points than can be drawn one by one: all of them as a picture of their density, in their colours,
+ * and of
  * these a bounded sample of points, those with problems first. Both follow the view, so zooming in reaches every point.
  */
 
@@ -23,10 +24,12 @@ export function widened({ x0, x1, y0, y1 }) {
   return { x0: x0 - mx, x1: x1 + mx, y0: y0 - my, y1: y1 + my };
 }
 
-export const holds = (outer, inner) => outer.x0 <= inner.x0 && outer.x1 >= inner.x1 && outer.y0 <= inner.y0 && outer.y1 >= inner.y1;
+export const holds = (outer, inner) =>
+  outer.x0 <= inner.x0 && outer.x1 >= inner.x1 && outer.y0 <= inner.y0 && outer.y1 >= inner.y1;
 
 /**
- * The points of a window to draw, at most `most`: all of them, else `few` of those that are lit, the highest rank first.
+ * The points of a window to draw, at most `most`: all of them, else `few` of those that are lit, the highest rank
+ * first.
  * @param {PointGrid} grid
  * @param {Uint8Array} state  of each point
  * @param {Uint8Array} rank  of each point: 2 = a problem, 1 = worth a look, 0 = fine
@@ -69,7 +72,8 @@ function thin(rows, room) {
 /**
  * How many points lie in each cell of a view, and the mean of their colours.
  * @param {{x0, x1, y0, y1}} view  map coordinates
- * @param {{slots: Uint8Array, table: Uint8Array, grey: number[]}} paint  slots: the row of `table` (r, g, b) of each point
+ * @param {{slots: Uint8Array, table: Uint8Array, grey: number[]}} paint  slots: the row of `table` (r, g, b) of
+ *   each point
  * @returns {{counts: Float32Array, rgba: Uint8ClampedArray}} of `wide` × `high` cells, the highest y first
  */
 export function picture(grid, view, wide, high, state, { slots, table, grey }) {
@@ -88,9 +92,15 @@ export function picture(grid, view, wide, high, state, { slots, table, grey }) {
     counts[c] += 1;
     if (s === LIT) {
       const t = 3 * slots[i];
-      red[c] += table[t]; green[c] += table[t + 1]; blue[c] += table[t + 2]; weight[c] += 1;
+      red[c] += table[t];
+      green[c] += table[t + 1];
+      blue[c] += table[t + 2];
+      weight[c] += 1;
     } else {
-      red[c] += grey[0] * GREY_WEIGHT; green[c] += grey[1] * GREY_WEIGHT; blue[c] += grey[2] * GREY_WEIGHT; weight[c] += GREY_WEIGHT;
+      red[c] += grey[0] * GREY_WEIGHT;
+      green[c] += grey[1] * GREY_WEIGHT;
+      blue[c] += grey[2] * GREY_WEIGHT;
+      weight[c] += GREY_WEIGHT;
     }
   });
   let most = 1;

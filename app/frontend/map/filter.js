@@ -15,7 +15,10 @@ export function without(query, name) {
   return params.toString();
 }
 
-/** Lists in a query are joined by commas; a comma or backslash inside a value carries a backslash: see `join` in core/explore/filter_schema.py. */
+/**
+ * Lists in a query are joined by commas; a comma or backslash inside a value carries a backslash: see `join` in
+ * core/explore/filter_schema.py.
+ */
 export const join = (items) => items.map((i) => String(i).replace(/[\\,]/g, "\\$&")).join(",");
 
 export function split(text) {
@@ -74,7 +77,8 @@ function coded({ head, array }, passes, missing) {
  * @param {string} query  the page's filter
  * @param {Float32Array} xy  places, interleaved
  * @param {(name: string) => Promise<{head: object, array: ArrayLike<number>}>} colours
- * @param {() => Promise<{array: Int32Array}>} members  asks the server for the rows that match, where the colours do not say
+ * @param {() => Promise<{array: Int32Array}>} members  asks the server for the rows that match, where the colours
+ *   do not say
  * @returns {Promise<{mask: Uint8Array}>}
  */
 export async function mask(schema, query, xy, colours, members) {

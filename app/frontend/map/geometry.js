@@ -6,7 +6,7 @@ export function inRing(x, y, ring) {
   for (let i = 0, j = ring.length - 1; i < ring.length; j = i, i += 1) {
     const [xi, yi] = ring[i];
     const [xj, yj] = ring[j];
-    if ((yi > y) !== (yj > y) && x < ((xj - xi) * (y - yi)) / (yj - yi) + xi) inside = !inside;
+    if (yi > y !== yj > y && x < ((xj - xi) * (y - yi)) / (yj - yi) + xi) inside = !inside;
   }
   return inside;
 }
@@ -26,10 +26,17 @@ export function simplify(ring, tolerance) {
     let at = -1;
     for (let i = a + 1; i < b; i += 1) {
       const [x, y] = ring[i];
-      const d = length > 0 ? Math.abs((by - ay) * x - (bx - ax) * y + bx * ay - by * ax) / length : Math.hypot(x - ax, y - ay);
-      if (d > worst) { worst = d; at = i; }
+      const d =
+        length > 0 ? Math.abs((by - ay) * x - (bx - ax) * y + bx * ay - by * ax) / length : Math.hypot(x - ax, y - ay);
+      if (d > worst) {
+        worst = d;
+        at = i;
+      }
     }
-    if (at >= 0) { keep[at] = 1; todo.push([a, at], [at, b]); }
+    if (at >= 0) {
+      keep[at] = 1;
+      todo.push([a, at], [at, b]);
+    }
   }
   return ring.filter((_, i) => keep[i]);
 }
@@ -58,21 +65,34 @@ export class PointGrid {
     this.ky = this.side / (y1 - y0 || 1);
     const cells = this.side * this.side;
     const start = new Uint32Array(cells + 1);
-    for (let i = 0; i < this.n; i += 1) { const c = this.#cell(i); if (c >= 0) start[c + 1] += 1; }
+    for (let i = 0; i < this.n; i += 1) {
+      const c = this.#cell(i);
+      if (c >= 0) start[c + 1] += 1;
+    }
     for (let c = 0; c < cells; c += 1) start[c + 1] += start[c];
     const fill = start.slice(0, cells);
     const order = new Uint32Array(placed);
-    for (let i = 0; i < this.n; i += 1) { const c = this.#cell(i); if (c >= 0) { order[fill[c]] = i; fill[c] += 1; } }
+    for (let i = 0; i < this.n; i += 1) {
+      const c = this.#cell(i);
+      if (c >= 0) {
+        order[fill[c]] = i;
+        fill[c] += 1;
+      }
+    }
     this.start = start;
     this.order = order;
   }
 
-  #clamp(v) { return Math.max(0, Math.min(this.side - 1, Math.floor(v))); }
+  #clamp(v) {
+    return Math.max(0, Math.min(this.side - 1, Math.floor(v)));
+  }
 
   #cell(i) {
     const x = this.xy[2 * i];
     const y = this.xy[2 * i + 1];
-    return x === x && y === y ? this.#clamp((x - this.x0) * this.kx) + this.side * this.#clamp((y - this.y0) * this.ky) : -1;
+    return x === x && y === y
+      ? this.#clamp((x - this.x0) * this.kx) + this.side * this.#clamp((y - this.y0) * this.ky)
+      : -1;
   }
 
   /** Call `each` with every point within {x0, x1, y0, y1}, cell by cell. */
@@ -96,7 +116,12 @@ export class PointGrid {
   inside(ring, each) {
     const { xy, side } = this;
     let [x0, x1, y0, y1] = [Infinity, -Infinity, Infinity, -Infinity];
-    for (const [x, y] of ring) { if (x < x0) x0 = x; if (x > x1) x1 = x; if (y < y0) y0 = y; if (y > y1) y1 = y; }
+    for (const [x, y] of ring) {
+      if (x < x0) x0 = x;
+      if (x > x1) x1 = x;
+      if (y < y0) y0 = y;
+      if (y > y1) y1 = y;
+    }
     if (x1 < this.x0 || x0 > this.x1 || y1 < this.y0 || y0 > this.y1) return;
     const column = (x) => this.#clamp((x - this.x0) * this.kx);
     const row = (y) => this.#clamp((y - this.y0) * this.ky);
@@ -109,7 +134,8 @@ export class PointGrid {
         const high = r === side - 1 ? Infinity : this.y0 + (r + 1) / this.ky;
         const at = (y) => (by > ay ? ax + ((Math.max(ay, Math.min(by, y)) - ay) / (by - ay)) * (bx - ax) : ax);
         const [from, to] = by > ay ? [at(low), at(high)] : [ax, bx];
-        for (let c = column(Math.min(from, to) - slack); c <= column(Math.max(from, to) + slack); c += 1) touched[c + side * r] = 1;
+        for (let c = column(Math.min(from, to) - slack); c <= column(Math.max(from, to) + slack); c += 1)
+          touched[c + side * r] = 1;
       }
     }
     for (let r = row(y0); r <= row(y1); r += 1) {
@@ -118,7 +144,10 @@ export class PointGrid {
         const [from, to] = [this.start[cell], this.start[cell + 1]];
         if (from === to) continue;
         if (touched[cell]) {
-          for (let k = from; k < to; k += 1) { const i = this.order[k]; if (inRing(xy[2 * i], xy[2 * i + 1], ring)) each(i); }
+          for (let k = from; k < to; k += 1) {
+            const i = this.order[k];
+            if (inRing(xy[2 * i], xy[2 * i + 1], ring)) each(i);
+          }
         } else if (inRing(xy[2 * this.order[from]], xy[2 * this.order[from] + 1], ring)) {
           for (let k = from; k < to; k += 1) each(this.order[k]);
         }
@@ -131,13 +160,20 @@ export class PointGrid {
     let best = 1;
     let found = -1;
     for (let cy = this.#clamp((y - ry - this.y0) * this.ky); cy <= this.#clamp((y + ry - this.y0) * this.ky); cy += 1) {
-      for (let cx = this.#clamp((x - rx - this.x0) * this.kx); cx <= this.#clamp((x + rx - this.x0) * this.kx); cx += 1) {
+      for (
+        let cx = this.#clamp((x - rx - this.x0) * this.kx);
+        cx <= this.#clamp((x + rx - this.x0) * this.kx);
+        cx += 1
+      ) {
         const c = cx + this.side * cy;
         for (let k = this.start[c]; k < this.start[c + 1]; k += 1) {
           const i = this.order[k];
           if (!allowed[i]) continue;
           const d = ((this.xy[2 * i] - x) / rx) ** 2 + ((this.xy[2 * i + 1] - y) / ry) ** 2;
-          if (d < best) { best = d; found = i; }
+          if (d < best) {
+            best = d;
+            found = i;
+          }
         }
       }
     }

@@ -18,26 +18,51 @@ export class Legend {
     this.painted = painted;
     this.hidden = hidden;
     if (painted.kind === "score") {
-      this.node.replaceChildren(h("div.gradient", { style: { background: `linear-gradient(90deg, ${painted.gradient})` } }),
-        h("div.ends", {}, h("span", { textContent: "0.00" }), h("span", { textContent: title }), h("span", { textContent: "1.00" })));
+      this.node.replaceChildren(
+        h("div.gradient", { style: { background: `linear-gradient(90deg, ${painted.gradient})` } }),
+        h(
+          "div.ends",
+          {},
+          h("span", { textContent: "0.00" }),
+          h("span", { textContent: title }),
+          h("span", { textContent: "1.00" }),
+        ),
+      );
       return;
     }
     this.#tally(mask);
     const { entries } = painted;
-    this.shown = order ? [...entries].sort((a, b) => order.indexOf(a.key) - order.indexOf(b.key))
-      : entries.length > MOST ? [...entries].sort((a, b) => b.count - a.count).slice(0, MOST) : entries;
-    this.node.replaceChildren(...this.shown.map((e) => h("button.entry", {
-      type: "button", title: `${e.name}: ${count(e.count)}. Click hides, double-click shows only this.`,
-      onclick: () => this.#toggle(e.code), ondblclick: () => this.#isolate(e.code),
-    }, h("span.dot", { vars: { c: e.colour } }), h("span.ellipsis", { textContent: e.name }), h("span.muted", { textContent: count(e.count) }))),
-    entries.length > MOST ? h("span.muted.more", { textContent: `and ${count(entries.length - MOST)} more` }) : "");
+    this.shown = order
+      ? [...entries].sort((a, b) => order.indexOf(a.key) - order.indexOf(b.key))
+      : entries.length > MOST
+        ? [...entries].sort((a, b) => b.count - a.count).slice(0, MOST)
+        : entries;
+    this.node.replaceChildren(
+      ...this.shown.map((e) =>
+        h(
+          "button.entry",
+          {
+            type: "button",
+            title: `${e.name}: ${count(e.count)}. Click hides, double-click shows only this.`,
+            onclick: () => this.#toggle(e.code),
+            ondblclick: () => this.#isolate(e.code),
+          },
+          h("span.dot", { vars: { c: e.colour } }),
+          h("span.ellipsis", { textContent: e.name }),
+          h("span.muted", { textContent: count(e.count) }),
+        ),
+      ),
+      entries.length > MOST ? h("span.muted.more", { textContent: `and ${count(entries.length - MOST)} more` }) : "",
+    );
     this.press(hidden);
   }
 
   /** Show which entries are hidden. */
   press(hidden) {
     this.hidden = hidden;
-    [...this.node.querySelectorAll(".entry")].forEach((b, i) => b.setAttribute("aria-pressed", String(!hidden.has(this.shown[i].code))));
+    [...this.node.querySelectorAll(".entry")].forEach((b, i) =>
+      b.setAttribute("aria-pressed", String(!hidden.has(this.shown[i].code))),
+    );
   }
 
   /** Counts of the points that match the filter, per entry. */
@@ -49,7 +74,8 @@ export class Legend {
 
   #toggle(code) {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => { // a double click isolates instead
+    this.timer = setTimeout(() => {
+      // a double click isolates instead
       if (!this.hidden.delete(code)) this.hidden.add(code);
       this.onHide(this.hidden);
     }, DOUBLE);

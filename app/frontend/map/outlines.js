@@ -7,7 +7,8 @@ const CLICK_SLOP = 5; // pixels that a click may move
 export class Outlines {
   /**
    * @param {HTMLElement} stage  where the pointer draws
-   * @param {object} on  ready(), view(), tool(), mode(event) → "new" | "add" | "subtract"; hover(at), leave(), press(), click(at),
+   * @param {object} on  ready(), view(), tool(), mode(event) → "new" | "add" | "subtract"; hover(at), leave(),
+   *   press(), click(at),
    *   drawn(): an outline was closed
    */
   constructor(stage, on) {
@@ -19,24 +20,46 @@ export class Outlines {
     this.#listen();
   }
 
-  clear() { this.ops = []; this.draw(); }
+  clear() {
+    this.ops = [];
+    this.draw();
+  }
 
   #listen() {
     const { stage } = this;
-    const place = (e) => { const box = stage.getBoundingClientRect(); return [e.clientX - box.left, e.clientY - box.top]; };
+    const place = (e) => {
+      const box = stage.getBoundingClientRect();
+      return [e.clientX - box.left, e.clientY - box.top];
+    };
     // plotly listens for mousedown; while an outline is drawn it must not hear it
-    stage.addEventListener("mousedown", (e) => { if (this.on.tool() !== "pan" && e.button === 0) { e.stopPropagation(); e.preventDefault(); } }, true);
-    stage.addEventListener("pointerdown", (e) => {
-      if (e.button !== 0 || !this.on.ready()) return;
-      this.pressed = place(e);
-      this.on.press();
-      if (this.on.tool() === "pan") return;
-      stage.setPointerCapture(e.pointerId);
-      this.drag = { mode: this.on.mode(e), path: [this.pressed] };
-    }, true);
+    stage.addEventListener(
+      "mousedown",
+      (e) => {
+        if (this.on.tool() !== "pan" && e.button === 0) {
+          e.stopPropagation();
+          e.preventDefault();
+        }
+      },
+      true,
+    );
+    stage.addEventListener(
+      "pointerdown",
+      (e) => {
+        if (e.button !== 0 || !this.on.ready()) return;
+        this.pressed = place(e);
+        this.on.press();
+        if (this.on.tool() === "pan") return;
+        stage.setPointerCapture(e.pointerId);
+        this.drag = { mode: this.on.mode(e), path: [this.pressed] };
+      },
+      true,
+    );
     stage.addEventListener("pointermove", (e) => {
       const at = place(e);
-      if (!this.drag) { if (!e.buttons) this.on.hover(at); return; }
+      if (!this.drag) {
+        if (!e.buttons) this.on.hover(at);
+        return;
+      }
       for (const one of e.getCoalescedEvents?.() || [e]) this.drag.path.push(place(one));
       this.draw();
     });
@@ -52,13 +75,22 @@ export class Outlines {
     stage.addEventListener("pointerleave", () => this.on.leave());
   }
 
-  #drop() { this.drag = null; this.pressed = null; this.draw(); }
+  #drop() {
+    this.drag = null;
+    this.pressed = null;
+    this.draw();
+  }
 
   #shape(path) {
     if (this.on.tool() !== "box") return path;
     const [x0, y0] = path[0];
     const [x1, y1] = path[path.length - 1];
-    return [[x0, y0], [x1, y0], [x1, y1], [x0, y1]];
+    return [
+      [x0, y0],
+      [x1, y0],
+      [x1, y1],
+      [x0, y1],
+    ];
   }
 
   #close({ mode, path }) {
@@ -72,12 +104,14 @@ export class Outlines {
     if (!view) return;
     const shapes = this.ops.map((o) => [o.op, o.points.map(([x, y]) => view.toPixel(x, y))]);
     if (this.drag) shapes.push([this.drag.mode === "subtract" ? "subtract" : "add", this.#shape(this.drag.path)]);
-    this.node.replaceChildren(...shapes.map(([op, ring]) => {
-      const node = document.createElementNS("http://www.w3.org/2000/svg", "polygon");
-      node.setAttribute("points", ring.map(([x, y]) => `${x.toFixed(1)},${y.toFixed(1)}`).join(" "));
-      node.setAttribute("class", op);
-      return node;
-    }));
+    this.node.replaceChildren(
+      ...shapes.map(([op, ring]) => {
+        const node = document.createElementNS("http://www.w3.org/2000/svg", "polygon");
+        node.setAttribute("points", ring.map(([x, y]) => `${x.toFixed(1)},${y.toFixed(1)}`).join(" "));
+        node.setAttribute("class", op);
+        return node;
+      }),
+    );
   }
 
   /**
@@ -88,7 +122,9 @@ export class Outlines {
     const chosen = base ? base.slice() : new Uint8Array(grid.n);
     for (const { op, points } of this.ops) {
       const mark = op === "add" ? 1 : 0;
-      grid.inside(points, (i) => { if (allowed(i)) chosen[i] = mark; });
+      grid.inside(points, (i) => {
+        if (allowed(i)) chosen[i] = mark;
+      });
     }
     return chosen;
   }

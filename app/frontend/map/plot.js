@@ -1,5 +1,6 @@
 /**
- * The points themselves: Plotly draws two layers (those that count now, and the others in grey) and moves the view. Where
+ * The points themselves: Plotly draws two layers (those that count now, and the others in grey) and moves the view.
+ * Where
  * there are too many, the density of all of them lies behind a sample (see density.js).
  */
 
@@ -17,11 +18,17 @@ let ready = null;
 /** Plotly, once for the page. */
 export function loadPlotly(url) {
   ready ||= new Promise((resolve, reject) => {
-    if (window.Plotly) { resolve(window.Plotly); return; }
+    if (window.Plotly) {
+      resolve(window.Plotly);
+      return;
+    }
     const script = document.createElement("script");
     script.src = url;
     script.onload = () => resolve(window.Plotly);
-    script.onerror = () => { ready = null; reject(new Error("plotly.js could not be loaded.")); };
+    script.onerror = () => {
+      ready = null;
+      reject(new Error("plotly.js could not be loaded."));
+    };
     document.head.append(script);
   });
   return ready;
@@ -30,7 +37,8 @@ export function loadPlotly(url) {
 export class Plot {
   /**
    * @param {HTMLElement} root  the surface, for its colours and fonts
-   * @param {object} on  moved(): the view has changed; sampled(): other points are drawn; shown(i), lit(i): whether a point is drawn, and in colour
+   * @param {object} on  moved(): the view has changed; sampled(): other points are drawn; shown(i), lit(i): whether
+   *   a point is drawn, and in colour
    */
   constructor(root, stage, on) {
     Object.assign(this, { root, stage, on });
@@ -84,7 +92,11 @@ export class Plot {
     const { view } = this;
     const { node } = this.density;
     node.hidden = !view || (this.all && holds(this.covered, view));
-    if (!node.hidden) this.density.draw(this.grid, view, this.state, { ...this.painted.tones(), grey: this.#grey.match(/\d+/g).map(Number) });
+    if (!node.hidden)
+      this.density.draw(this.grid, view, this.state, {
+        ...this.painted.tones(),
+        grey: this.#grey.match(/\d+/g).map(Number),
+      });
   }
 
   /** The view has moved: its names and its density follow at once, its points once it rests. */
@@ -116,12 +128,19 @@ export class Plot {
   #xy(rows) {
     const x = new Float32Array(rows.length);
     const y = new Float32Array(rows.length);
-    rows.forEach((row, k) => { x[k] = this.xy[2 * row]; y[k] = this.xy[2 * row + 1]; });
+    rows.forEach((row, k) => {
+      x[k] = this.xy[2 * row];
+      y[k] = this.xy[2 * row + 1];
+    });
     return [x, y];
   }
 
-  get #size() { return !this.all ? 3 : this.rows.length > 40000 ? 3 : this.rows.length > 8000 ? 4 : 5; }
-  get #grey() { return this.dark ? "rgb(64,64,74)" : "rgb(206,206,214)"; }
+  get #size() {
+    return !this.all ? 3 : this.rows.length > 40000 ? 3 : this.rows.length > 8000 ? 4 : 5;
+  }
+  get #grey() {
+    return this.dark ? "rgb(64,64,74)" : "rgb(206,206,214)";
+  }
 
   async draw(painted) {
     this.painted = painted;
@@ -133,17 +152,40 @@ export class Plot {
     const common = { type: "scattergl", mode: "markers", hoverinfo: "skip", showlegend: false };
     const traces = [
       { ...common, x: gx, y: gy, marker: { size, color: this.#grey, opacity: 0.6 } },
-      { ...common, x, y, marker: { size, opacity: 0.75, color: Float32Array.from(lit, painted.value), ...painted.marker } },
+      {
+        ...common,
+        x,
+        y,
+        marker: { size, opacity: 0.75, color: Float32Array.from(lit, painted.value), ...painted.marker },
+      },
     ];
     const axis = { visible: false, showgrid: false, zeroline: false, fixedrange: false };
     const fit = this.fit();
     const layout = {
-      xaxis: { ...axis, ...fit.x }, yaxis: { ...axis, ...fit.y, scaleanchor: "x" }, margin: { l: 0, r: 0, t: 0, b: 0 }, hovermode: false, dragmode: "pan",
-      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", showlegend: false, annotations: this.#names(), uirevision: "keep",
+      xaxis: { ...axis, ...fit.x },
+      yaxis: { ...axis, ...fit.y, scaleanchor: "x" },
+      margin: { l: 0, r: 0, t: 0, b: 0 },
+      hovermode: false,
+      dragmode: "pan",
+      paper_bgcolor: "rgba(0,0,0,0)",
+      plot_bgcolor: "rgba(0,0,0,0)",
+      showlegend: false,
+      annotations: this.#names(),
+      uirevision: "keep",
     };
-    await window.Plotly.react(this.node, traces, layout, { displayModeBar: false, scrollZoom: true, doubleClick: false, responsive: false });
+    await window.Plotly.react(this.node, traces, layout, {
+      displayModeBar: false,
+      scrollZoom: true,
+      doubleClick: false,
+      responsive: false,
+    });
     this.#styles();
-    this.sizes ||= new ResizeObserver(() => { if (this.node.offsetWidth) { window.Plotly.Plots.resize(this.node); this.#moved(); } });
+    this.sizes ||= new ResizeObserver(() => {
+      if (this.node.offsetWidth) {
+        window.Plotly.Plots.resize(this.node);
+        this.#moved();
+      }
+    });
     this.sizes.observe(this.stage);
     for (const event of ["plotly_relayout", "plotly_relayouting"]) {
       this.node.removeAllListeners?.(event);
@@ -156,7 +198,9 @@ export class Plot {
   #styles() {
     const root = this.root.getRootNode();
     if (this.styled || !(root instanceof ShadowRoot)) return;
-    const rules = [...document.querySelectorAll("style[id^='plotly.js-style']")].flatMap((s) => [...(s.sheet?.cssRules || [])].map((r) => r.cssText));
+    const rules = [...document.querySelectorAll("style[id^='plotly.js-style']")].flatMap((s) =>
+      [...(s.sheet?.cssRules || [])].map((r) => r.cssText),
+    );
     root.append(h("style", { textContent: rules.join("\n") }));
     this.styled = true;
   }
@@ -170,13 +214,21 @@ export class Plot {
     return { x: { range: [x0 - px, x1 + px] }, y: { range: [y0 - py, y1 + py] } };
   }
 
-  home() { const { x, y } = this.fit(); window.Plotly.relayout(this.node, { "xaxis.range": x.range, "yaxis.range": y.range }); }
+  home() {
+    const { x, y } = this.fit();
+    window.Plotly.relayout(this.node, { "xaxis.range": x.range, "yaxis.range": y.range });
+  }
 
   /** Close by, the finer clusters within the view are named instead of the coarse ones. */
   get #close() {
     const { view } = this;
     const { x0, x1, y0, y1 } = this.grid;
-    return Boolean(view && this.fine.length && view.x1 - view.x0 < (x1 - x0) / CLOSE && Math.abs(view.y1 - view.y0) < (y1 - y0) / CLOSE);
+    return Boolean(
+      view &&
+      this.fine.length &&
+      view.x1 - view.x0 < (x1 - x0) / CLOSE &&
+      Math.abs(view.y1 - view.y0) < (y1 - y0) / CLOSE,
+    );
   }
 
   /** Other names where the view has come closer, gone away, or moved among the finer clusters. */
@@ -195,32 +247,51 @@ export class Plot {
   #apart(sorted) {
     const { view } = this;
     const { x, y } = this.fit();
-    const [ux, uy] = view ? [Math.abs(view.ux), Math.abs(view.uy)] : [(x.range[1] - x.range[0]) / (this.node.clientWidth || 800), (y.range[1] - y.range[0]) / (this.node.clientHeight || 700)];
+    const [ux, uy] = view
+      ? [Math.abs(view.ux), Math.abs(view.uy)]
+      : [
+          (x.range[1] - x.range[0]) / (this.node.clientWidth || 800),
+          (y.range[1] - y.range[0]) / (this.node.clientHeight || 700),
+        ];
     const kept = [];
     for (const c of sorted) {
       const half = String(c.name).length * 3.6 + 4;
-      if (kept.every((k) => Math.abs(k.c.x - c.x) / ux > half + k.half || Math.abs(k.c.y - c.y) / uy > 18)) kept.push({ c, half });
+      if (kept.every((k) => Math.abs(k.c.x - c.x) / ux > half + k.half || Math.abs(k.c.y - c.y) / uy > 18))
+        kept.push({ c, half });
     }
     return kept.map((k) => k.c);
   }
 
   #names() {
     const { view } = this;
-    const within = (c) => c.x >= view.x0 && c.x <= view.x1 && c.y >= Math.min(view.y0, view.y1) && c.y <= Math.max(view.y0, view.y1);
+    const within = (c) =>
+      c.x >= view.x0 && c.x <= view.x1 && c.y >= Math.min(view.y0, view.y1) && c.y <= Math.max(view.y0, view.y1);
     const named = this.#close ? this.fine.filter(within) : this.clusters;
     const safe = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
     const style = getComputedStyle(this.root);
-    return this.#apart([...named].sort((a, b) => b.size - a.size)).slice(0, NAMES).map((c) => ({
-      x: c.x, y: c.y, text: safe(String(c.name)), showarrow: false, captureevents: false,
-      font: { size: 12, color: style.color, family: style.fontFamily, weight: 600 }, bgcolor: this.dark ? "rgba(19,19,22,.62)" : "rgba(255,255,255,.68)", borderpad: 2,
-    }));
+    return this.#apart([...named].sort((a, b) => b.size - a.size))
+      .slice(0, NAMES)
+      .map((c) => ({
+        x: c.x,
+        y: c.y,
+        text: safe(String(c.name)),
+        showarrow: false,
+        captureevents: false,
+        font: { size: 12, color: style.color, family: style.fontFamily, weight: 600 },
+        bgcolor: this.dark ? "rgba(19,19,22,.62)" : "rgba(255,255,255,.68)",
+        borderpad: 2,
+      }));
   }
 
   /** Another colour on the same places: only the marker values of the lit layer travel to the graphics card. */
   async recolour(painted) {
     this.painted = painted;
     const { lit } = this.#layers();
-    await window.Plotly.restyle(this.node, { "marker.color": [Float32Array.from(lit, painted.value)], ...this.#scale() }, [1]);
+    await window.Plotly.restyle(
+      this.node,
+      { "marker.color": [Float32Array.from(lit, painted.value)], ...this.#scale() },
+      [1],
+    );
     this.#cloud();
   }
 
@@ -238,13 +309,26 @@ export class Plot {
     const [x, y] = this.#xy(lit);
     const size = this.dense ? { "marker.size": this.#size } : {};
     this.#cloud();
-    await window.Plotly.restyle(this.node, { x: [gx, x], y: [gy, y], "marker.color": [this.#grey, Float32Array.from(lit, painted.value)], ...size }, [0, 1]);
+    await window.Plotly.restyle(
+      this.node,
+      { x: [gx, x], y: [gy, y], "marker.color": [this.#grey, Float32Array.from(lit, painted.value)], ...size },
+      [0, 1],
+    );
     if (painted.marker.cmax !== undefined) await window.Plotly.restyle(this.node, this.#scale(), [1]);
   }
 
-  #scale() { return { "marker.colorscale": [this.painted.marker.colorscale], "marker.cmin": 0, "marker.cmax": this.painted.marker.cmax }; }
+  #scale() {
+    return {
+      "marker.colorscale": [this.painted.marker.colorscale],
+      "marker.cmin": 0,
+      "marker.cmax": this.painted.marker.cmax,
+    };
+  }
 
-  /** Pixel in the stage ↔ map coordinates; x0 … y1: its edges; ux, uy: map units per pixel. Null before the first drawing. */
+  /**
+   * Pixel in the stage ↔ map coordinates; x0 … y1: its edges; ux, uy: map units per pixel. Null before the first
+   * drawing.
+   */
   get view() {
     const { _fullLayout: full } = this.node;
     if (!full?.xaxis) return null;
@@ -254,7 +338,12 @@ export class Plot {
     return {
       toMap: (px, py) => [x0 + ((px - l) / w) * (x1 - x0), y1 - ((py - t) / high) * (y1 - y0)],
       toPixel: (x, y) => [l + ((x - x0) / (x1 - x0)) * w, t + ((y1 - y) / (y1 - y0)) * high],
-      x0, x1, y0, y1, ux: (x1 - x0) / w, uy: (y1 - y0) / high,
+      x0,
+      x1,
+      y0,
+      y1,
+      ux: (x1 - x0) / w,
+      uy: (y1 - y0) / high,
     };
   }
 }

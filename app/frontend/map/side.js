@@ -12,36 +12,70 @@ function pictureOf(card, alt, words) {
   return h("img", { src: card.thumb, alt, className: Math.max(card.width, card.height) < SMALL ? "pixelated" : "" });
 }
 
-export const hint = () => h("div.hintbox", {}, icon("lasso_select"), h("p", { textContent: "Drag an outline around points to see them here and decide about all of them at once." }));
+export const hint = () =>
+  h(
+    "div.hintbox",
+    {},
+    icon("lasso_select"),
+    h("p", { textContent: "Drag an outline around points to see them here and decide about all of them at once." }),
+  );
 
 /** How the selection spreads over the verdicts, as one bar. */
 export function mixOf(counts, verdicts) {
-  const parts = Object.entries(counts).filter(([, n]) => n).sort((a, b) => b[1] - a[1]).map(([kind, n]) => [verdictOf(verdicts, kind), n]);
-  return h("div.mix", { role: "img", "aria-label": parts.map(([v, n]) => `${v.name}: ${count(n)}`).join(", ") },
-    parts.map(([v, n]) => h("span", { title: `${v.name}: ${count(n)}`, style: { flexGrow: n, background: v.colour } })));
+  const parts = Object.entries(counts)
+    .filter(([, n]) => n)
+    .sort((a, b) => b[1] - a[1])
+    .map(([kind, n]) => [verdictOf(verdicts, kind), n]);
+  return h(
+    "div.mix",
+    { role: "img", "aria-label": parts.map(([v, n]) => `${v.name}: ${count(n)}`).join(", ") },
+    parts.map(([v, n]) => h("span", { title: `${v.name}: ${count(n)}`, style: { flexGrow: n, background: v.colour } })),
+  );
 }
 
 export function tileOf(row, verdicts, modality, open) {
   const v = verdictOf(verdicts, row.verdict);
   const words = ["text", "vector"].includes(modality) ? row.text || row.id : row.width === 0 ? "cannot be read" : null;
   const label = row.label ?? "no label";
-  return h("button.tile", { type: "button", title: `${label} · ${v.name} ${score(row.confidence)} · ${row.id}`, "aria-label": `${label}, ${v.name}. Open in Review.`, onclick: open },
+  return h(
+    "button.tile",
+    {
+      type: "button",
+      title: `${label} · ${v.name} ${score(row.confidence)} · ${row.id}`,
+      "aria-label": `${label}, ${v.name}. Open in Review.`,
+      onclick: open,
+    },
     words ? h("span.snippet", { textContent: words }) : h("img", { src: row.thumb, alt: "" }),
-    h("span.line", {}, dotOf(v), h("span.ellipsis", { textContent: label })));
+    h("span.line", {}, dotOf(v), h("span.ellipsis", { textContent: label })),
+  );
 }
 
 /** The sample of a point that was clicked. */
 export function pinnedOf(card, verdicts, open) {
   const v = verdictOf(verdicts, card.verdict);
-  return h("div.pinned", {}, pictureOf(card, `Sample ${card.id}`), h("b", { textContent: card.label ?? "no label" }), h("span", {}, dotOf(v), ` ${v.name} ${score(card.confidence)}`),
-    h("p.muted", { textContent: (card.reason || "").replaceAll("*", "") }), h("button", { type: "button", onclick: open }, icon("rate_review"), "Open in Review"));
+  return h(
+    "div.pinned",
+    {},
+    pictureOf(card, `Sample ${card.id}`),
+    h("b", { textContent: card.label ?? "no label" }),
+    h("span", {}, dotOf(v), ` ${v.name} ${score(card.confidence)}`),
+    h("p.muted", { textContent: (card.reason || "").replaceAll("*", "") }),
+    h("button", { type: "button", onclick: open }, icon("rate_review"), "Open in Review"),
+  );
 }
 
 /** What is shown beside the pointer. */
 export function tipOf(card, verdicts) {
   const v = verdictOf(verdicts, card.verdict);
   const best = card.suggestions?.[0];
-  return [pictureOf(card, "", 160),
-    h("div", {}, h("b.ellipsis", { textContent: card.label ?? "no label" }), h("span", {}, dotOf(v), ` ${v.name} ${score(card.confidence)}`),
-      card.verdict === "noisy_label" && best ? h("span.muted", { textContent: `${best[0]}? ${score(best[1])}` }) : "")];
+  return [
+    pictureOf(card, "", 160),
+    h(
+      "div",
+      {},
+      h("b.ellipsis", { textContent: card.label ?? "no label" }),
+      h("span", {}, dotOf(v), ` ${v.name} ${score(card.confidence)}`),
+      card.verdict === "noisy_label" && best ? h("span.muted", { textContent: `${best[0]}? ${score(best[1])}` }) : "",
+    ),
+  ];
 }

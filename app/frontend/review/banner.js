@@ -22,10 +22,15 @@ export class Banner {
     setText(this.icon, symbol);
     setText(this.text, text);
     show(this.button, Boolean(button));
-    if (button) { setText(this.button, button[0]); this.button.onclick = button[1]; }
+    if (button) {
+      setText(this.button, button[0]);
+      this.button.onclick = button[1];
+    }
     this.node.hidden = false;
     if (ms) this.timer = setTimeout(() => this.hide(), ms);
   }
 
-  hide() { this.node.hidden = true; }
+  hide() {
+    this.node.hidden = true;
+  }
 }

@@ -18,18 +18,27 @@ export function suggestion(card) {
 }
 
 /** Whether a picture of a sample can be asked for: an unreadable one has no size. */
-export const hasPicture = (card) => Boolean(card.thumb) && card.modality !== "text" && card.modality !== "vector" && card.width !== 0;
+export const hasPicture = (card) =>
+  Boolean(card.thumb) && card.modality !== "text" && card.modality !== "vector" && card.width !== 0;
 
 /** The labels behind the keys 1–9: suggestions by probability, then neighbours' labels by count, then the rest. */
 export function likelyLabels(card, labels) {
   const seen = new Set([card.label]);
   const out = [];
-  const add = (name, p) => { if (name !== null && name !== undefined && name !== "" && !seen.has(name)) { seen.add(name); out.push([name, p]); } };
+  const add = (name, p) => {
+    if (name !== null && name !== undefined && name !== "" && !seen.has(name)) {
+      seen.add(name);
+      out.push([name, p]);
+    }
+  };
   for (const [name, p] of card.suggestions || []) add(name, p);
   const votes = new Map();
   for (const n of card.neighbors || []) if (n.label) votes.set(n.label, (votes.get(n.label) || 0) + 1);
   for (const [name] of [...votes].sort((a, b) => b[1] - a[1])) add(name, null);
-  for (const label of labels) { if (out.length >= OPTIONS) break; add(label.name, null); }
+  for (const label of labels) {
+    if (out.length >= OPTIONS) break;
+    add(label.name, null);
+  }
   return out.slice(0, OPTIONS);
 }
 
@@ -46,31 +55,101 @@ export class CardView {
   #stage() {
     this.image = h("img", { alt: "", decoding: "sync", draggable: false });
     this.image.addEventListener("error", () => this.#noImage("This image cannot be read."));
-    this.text = h("div.text", { hidden: true, tabIndex: 0, role: "document", "aria-label": "The sample's text" }, this.words = h("p", {}));
+    this.text = h(
+      "div.text",
+      { hidden: true, tabIndex: 0, role: "document", "aria-label": "The sample's text" },
+      (this.words = h("p", {})),
+    );
     this.missing = h("div.missing", { hidden: true }, icon("broken_image"), h("p", {}));
     this.caption = h("span.ellipsis", {});
     this.keyFor = h("b.ellipsis", {});
     this.keyAgainst = h("b.ellipsis", {});
-    this.keyDiffers = h("span", { hidden: true }, h("mark.differs", { textContent: "words" }), " differ from the one it repeats");
+    this.keyDiffers = h(
+      "span",
+      { hidden: true },
+      h("mark.differs", { textContent: "words" }),
+      " differ from the one it repeats",
+    );
     this.keySame = h("span", { hidden: true, textContent: "the same words as the one it repeats" });
-    this.key = h("span.marks", { hidden: true, title: "Words that are used more in one class than in the other, over the whole dataset (log-odds, |z| ≥ 1.96)" },
-      h("span", {}, h("mark.for", { textContent: "words" }), " speak for ", this.keyFor), h("span", {}, h("mark.against", { textContent: "words" }), " for ", this.keyAgainst), this.keyDiffers, this.keySame);
+    this.key = h(
+      "span.marks",
+      {
+        hidden: true,
+        title: "Words that are used more in one class than in the other, over the whole dataset (log-odds, |z| ≥ 1.96)",
+      },
+      h("span", {}, h("mark.for", { textContent: "words" }), " speak for ", this.keyFor),
+      h("span", {}, h("mark.against", { textContent: "words" }), " for ", this.keyAgainst),
+      this.keyDiffers,
+      this.keySame,
+    );
     this.peekNote = h("div.peeknote", { hidden: true });
     this.flash = h("div.flash", { "aria-hidden": "true", hidden: true }, icon("check"));
-    this.stage = h("figure.stage", {}, h("div.picture", { onclick: () => this.on.zoom() }, this.image, this.text, this.missing), this.peekNote, this.flash, h("figcaption", {}, this.caption, this.key, this.on.words.key, h("button.quiet.similar", { type: "button", title: "In words: which words carry the belief, what it is by class names alone (I)", onclick: () => this.on.inWords() }, icon("translate"), "Words"), h("button.quiet.similar", { type: "button", title: "Similar samples in the Gallery (F)", onclick: () => this.on.similar() }, icon("image_search"), "Similar")));
+    this.stage = h(
+      "figure.stage",
+      {},
+      h("div.picture", { onclick: () => this.on.zoom() }, this.image, this.text, this.missing),
+      this.peekNote,
+      this.flash,
+      h(
+        "figcaption",
+        {},
+        this.caption,
+        this.key,
+        this.on.words.key,
+        h(
+          "button.quiet.similar",
+          {
+            type: "button",
+            title: "In words: which words carry the belief, what it is by class names alone (I)",
+            onclick: () => this.on.inWords(),
+          },
+          icon("translate"),
+          "Words",
+        ),
+        h(
+          "button.quiet.similar",
+          { type: "button", title: "Similar samples in the Gallery (F)", onclick: () => this.on.similar() },
+          icon("image_search"),
+          "Similar",
+        ),
+      ),
+    );
   }
 
   #panel() {
-    this.verdict = h("span.chip.verdict", {}, this.verdictIcon = icon("help"), this.verdictText = h("span.ellipsis", {}));
+    this.verdict = h(
+      "span.chip.verdict",
+      {},
+      (this.verdictIcon = icon("help")),
+      (this.verdictText = h("span.ellipsis", {})),
+    );
     this.confidence = h("span.muted", {});
     this.others = h("span.others", {});
-    this.given = h("div.label.given", {}, h("small", { textContent: "Given" }), this.givenName = h("b.ellipsis", {}), this.givenP = h("span.muted", {}));
-    this.suggested = h("div.label.suggested", {}, h("small", { textContent: "Suggested" }), this.suggestedName = h("b.ellipsis", {}), this.suggestedP = h("span.muted", {}));
+    this.given = h(
+      "div.label.given",
+      {},
+      h("small", { textContent: "Given" }),
+      (this.givenName = h("b.ellipsis", {})),
+      (this.givenP = h("span.muted", {})),
+    );
+    this.suggested = h(
+      "div.label.suggested",
+      {},
+      h("small", { textContent: "Suggested" }),
+      (this.suggestedName = h("b.ellipsis", {})),
+      (this.suggestedP = h("span.muted", {})),
+    );
     this.reason = h("p.reason", { tabIndex: 0 });
     this.options = Array.from({ length: OPTIONS }, (_, i) => {
       const parts = { name: h("span.ellipsis", {}), p: h("span.muted", {}), bar: h("i", {}) };
-      const button = h("button.option", { type: "button", onclick: () => this.on.relabel(i) },
-        h("kbd", { textContent: String(i + 1) }), parts.name, parts.p, h("span.bar", {}, parts.bar));
+      const button = h(
+        "button.option",
+        { type: "button", onclick: () => this.on.relabel(i) },
+        h("kbd", { textContent: String(i + 1) }),
+        parts.name,
+        parts.p,
+        h("span.bar", {}, parts.bar),
+      );
       return { button, ...parts };
     });
     this.canvas = h("canvas.mini", { role: "img", "aria-label": "Where this sample lies on the map" });
@@ -81,13 +160,32 @@ export class CardView {
     });
     this.history = h("div.history.ellipsis", {});
     this.facts = h("dl.facts", { "aria-label": "Columns of this sample" });
-    this.panel = h("div.panel", { role: "group", "aria-label": "What Winnow thinks" },
+    this.panel = h(
+      "div.panel",
+      { role: "group", "aria-label": "What Winnow thinks" },
       h("div.row", {}, this.verdict, this.confidence, this.others),
       h("div.labels", {}, this.given, icon("arrow_forward", "muted"), this.suggested),
-      this.reason, this.on.words.line, this.on.words.offers,
-      this.choices = h("div.options", { role: "group", "aria-label": "Relabel" }, this.options.map((o) => o.button)),
-      h("div.where", {}, this.canvas, h("div.scores", {}, this.bars.map((b) => b.row))),
-      this.history, this.facts);
+      this.reason,
+      this.on.words.line,
+      this.on.words.offers,
+      (this.choices = h(
+        "div.options",
+        { role: "group", "aria-label": "Relabel" },
+        this.options.map((o) => o.button),
+      )),
+      h(
+        "div.where",
+        {},
+        this.canvas,
+        h(
+          "div.scores",
+          {},
+          this.bars.map((b) => b.row),
+        ),
+      ),
+      this.history,
+      this.facts,
+    );
   }
 
   #strip() {
@@ -95,12 +193,25 @@ export class CardView {
       const image = h("img", { alt: "", draggable: false });
       const text = h("span.snippet", { hidden: true });
       const label = h("span.name.ellipsis", {});
-      const button = h("button.neighbour", { type: "button", onclick: () => this.on.peek(i) }, h("span.pic", {}, image, text), label);
+      const button = h(
+        "button.neighbour",
+        { type: "button", onclick: () => this.on.peek(i) },
+        h("span.pic", {}, image, text),
+        label,
+      );
       image.addEventListener("error", () => image.removeAttribute("src"));
       return { button, image, text, label };
     });
-    this.strip = h("section.strip", { "aria-label": "Nearest neighbours" },
-      h("span.title", {}, "Nearest", h("br"), "samples"), h("div.tiles", {}, this.neighbours.map((n) => n.button)));
+    this.strip = h(
+      "section.strip",
+      { "aria-label": "Nearest neighbours" },
+      h("span.title", {}, "Nearest", h("br"), "samples"),
+      h(
+        "div.tiles",
+        {},
+        this.neighbours.map((n) => n.button),
+      ),
+    );
   }
 
   #noImage(message) {
@@ -113,7 +224,10 @@ export class CardView {
   #show(card) {
     const picture = hasPicture(card) ? this.on.src(card) || card.image : null;
     show(this.text, Boolean(card.text) && !picture);
-    if (picture || !card.text) { show(this.key, false); show(this.on.words.key, false); }
+    if (picture || !card.text) {
+      show(this.key, false);
+      show(this.on.words.key, false);
+    }
     show(this.missing, !card.text && !picture);
     show(this.image, Boolean(picture));
     if (picture) {
@@ -130,7 +244,14 @@ export class CardView {
       this.text.dataset.length = card.text.length < 90 ? "short" : card.text.length < 400 ? "medium" : "long";
       this.text.scrollTop = 0;
     } else {
-      setText(this.missing.lastChild, card.verdict === "broken" ? (card.reason || "This sample cannot be read.").replaceAll("*", "") : card.modality === "vector" ? "Only embeddings were brought: there is no picture or text to show." : "This sample cannot be read.");
+      setText(
+        this.missing.lastChild,
+        card.verdict === "broken"
+          ? (card.reason || "This sample cannot be read.").replaceAll("*", "")
+          : card.modality === "vector"
+            ? "Only embeddings were brought: there is no picture or text to show."
+            : "This sample cannot be read.",
+      );
     }
     this.shown = card.id;
   }
@@ -146,15 +267,23 @@ export class CardView {
     const said = marks?.words || [];
     setText(this.keyFor, marks?.toward);
     setText(this.keyAgainst, marks?.given);
-    show(this.keyFor.parentElement, said.some(([, z]) => z > 0));
-    show(this.keyAgainst.parentElement, said.some(([, z]) => z < 0));
+    show(
+      this.keyFor.parentElement,
+      said.some(([, z]) => z > 0),
+    );
+    show(
+      this.keyAgainst.parentElement,
+      said.some(([, z]) => z < 0),
+    );
     show(this.keyDiffers, apart);
     show(this.keySame, Boolean(marks?.differs) && !apart);
     show(this.key, !shaded && Boolean(said.length || marks?.differs));
   }
 
   /** The marks of a sample have come. */
-  remark(id) { if (this.shown === id && this.written?.id === id) this.#write(this.written); }
+  remark(id) {
+    if (this.shown === id && this.written?.id === id) this.#write(this.written);
+  }
 
   /** What words make of a sample has come, or is wanted now. */
   reword(id) {
@@ -167,7 +296,12 @@ export class CardView {
   #sharpen(id, url) {
     const full = new Image();
     full.src = url;
-    full.decode().then(() => { if (this.shown === id) this.image.src = url; }, () => {});
+    full.decode().then(
+      () => {
+        if (this.shown === id) this.image.src = url;
+      },
+      () => {},
+    );
   }
 
   /** @param {object} card  @param {object[]} labels  @param {object|null} decided  this person's decision so far */
@@ -177,11 +311,34 @@ export class CardView {
     this.#show(card);
     show(this.peekNote, false);
     const facts = [card.width ? `${card.width} × ${card.height}` : null, card.split, card.source].filter(Boolean);
-    setText(this.caption, [card.modality === "pair" && card.text ? `“${card.text}”` : null, card.id, ...facts].filter(Boolean).join(" · "));
-    const known = new Set([card.id, card.label, card.split, card.source, card.text].map(String)); // these are on the card already
-    this.facts.replaceChildren(...Object.entries(card.meta || {}).filter(([, x]) => x !== null && x !== "" && !known.has(String(x)) && !(card.text && card.text.startsWith(String(x).slice(0, 80)))).slice(0, 12)
-      .flatMap(([k, x]) => [h("dt.ellipsis", { textContent: k, title: k }), h("dd.ellipsis", { textContent: x, title: String(x) })]));
-    this.caption.title = [card.modality === "pair" ? card.text : null, card.id, ...Object.entries(card.meta || {}).map(([k, x]) => `${k}: ${x}`)].filter(Boolean).join("\n");
+    setText(
+      this.caption,
+      [card.modality === "pair" && card.text ? `“${card.text}”` : null, card.id, ...facts].filter(Boolean).join(" · "),
+    );
+    // these are on the card already
+    const known = new Set([card.id, card.label, card.split, card.source, card.text].map(String));
+    this.facts.replaceChildren(
+      ...Object.entries(card.meta || {})
+        .filter(
+          ([, x]) =>
+            x !== null &&
+            x !== "" &&
+            !known.has(String(x)) &&
+            !(card.text && card.text.startsWith(String(x).slice(0, 80))),
+        )
+        .slice(0, 12)
+        .flatMap(([k, x]) => [
+          h("dt.ellipsis", { textContent: k, title: k }),
+          h("dd.ellipsis", { textContent: x, title: String(x) }),
+        ]),
+    );
+    this.caption.title = [
+      card.modality === "pair" ? card.text : null,
+      card.id,
+      ...Object.entries(card.meta || {}).map(([k, x]) => `${k}: ${x}`),
+    ]
+      .filter(Boolean)
+      .join("\n");
 
     this.verdict.style.setProperty("--c", v.colour);
     this.verdict.title = v.means ? `${v.means} (${score(card.confidence)})` : "";
@@ -196,7 +353,7 @@ export class CardView {
     const best = suggestion(card);
     const caption = card.modality === "pair" && !card.label ? card.text : null; // a pair without a label is about its caption
     setText(this.given.firstChild, caption ? "Caption" : "Given");
-    setText(this.givenName, caption ? `“${caption}”` : card.label ?? "no label");
+    setText(this.givenName, caption ? `“${caption}”` : (card.label ?? "no label"));
     setText(this.givenP, card.label_p === undefined || card.label_p === null ? "" : score(card.label_p));
     setText(this.suggestedName, best ? best[0] : "–");
     setText(this.suggestedP, best ? score(best[1]) : "");
@@ -217,7 +374,10 @@ export class CardView {
       setText(o.p, p === null || p === undefined ? "" : score(p));
       o.bar.style.setProperty("--v", p ?? 0);
       o.button.title = name ?? "";
-      o.button.setAttribute("aria-pressed", String(Boolean(name !== null && decided?.action === "relabel" && decided.label === name)));
+      o.button.setAttribute(
+        "aria-pressed",
+        String(Boolean(name !== null && decided?.action === "relabel" && decided.label === name)),
+      );
     });
     this.#fillStrip(card);
     this.#fillBars(card);
@@ -228,10 +388,21 @@ export class CardView {
 
   #otherKinds(card) {
     const flagged = Object.entries(card.kinds || {}).filter(([kind, k]) => k.flag && kind !== card.verdict);
-    this.others.replaceChildren(...flagged.map(([kind, k]) => {
-      const v = verdictOf(this.verdicts, kind);
-      return h("span.also", { title: `Also: ${v.name} (${score(k.p)}). ${k.reason || ""}`, vars: { c: v.colour }, role: "img", "aria-label": `Also: ${v.name}` }, icon(v.icon));
-    }));
+    this.others.replaceChildren(
+      ...flagged.map(([kind, k]) => {
+        const v = verdictOf(this.verdicts, kind);
+        return h(
+          "span.also",
+          {
+            title: `Also: ${v.name} (${score(k.p)}). ${k.reason || ""}`,
+            vars: { c: v.colour },
+            role: "img",
+            "aria-label": `Also: ${v.name}`,
+          },
+          icon(v.icon),
+        );
+      }),
+    );
   }
 
   #fillStrip(card) {
@@ -239,7 +410,10 @@ export class CardView {
     this.neighbours.forEach((tile, i) => {
       const n = near[i];
       tile.button.style.visibility = n ? "" : "hidden";
-      if (!n) { tile.image.removeAttribute("src"); return; }
+      if (!n) {
+        tile.image.removeAttribute("src");
+        return;
+      }
       const agrees = n.agrees ?? n.label === card.label;
       tile.button.classList.toggle("disagrees", !agrees);
       const picture = n.thumb && card.modality !== "text" && card.modality !== "vector";
@@ -247,17 +421,26 @@ export class CardView {
       show(tile.text, !picture);
       const source = picture ? this.on.src(n) : "";
       if (picture && tile.image.getAttribute("src") !== source) tile.image.src = source;
-      tile.image.classList.toggle("pixelated", (n.width || card.width) > 0 && Math.max(n.width || card.width, n.height || card.height) < 64);
+      tile.image.classList.toggle(
+        "pixelated",
+        (n.width || card.width) > 0 && Math.max(n.width || card.width, n.height || card.height) < 64,
+      );
       if (!picture) setText(tile.text, n.text || n.id);
       tile.image.alt = "";
       setText(tile.label, n.label ?? ((card.modality === "pair" && n.text) || "no label"));
       tile.button.title = `${n.label ?? "no label"} · distance ${score(n.distance)} · ${n.id}`;
-      tile.button.setAttribute("aria-label", `Neighbour ${i + 1}: ${n.label ?? "no label"}${agrees ? "" : ", disagrees"}`);
+      tile.button.setAttribute(
+        "aria-label",
+        `Neighbour ${i + 1}: ${n.label ?? "no label"}${agrees ? "" : ", disagrees"}`,
+      );
     });
   }
 
   #fillBars(card) {
-    const kinds = Object.entries(card.kinds || {}).map(([kind, k]) => [kind, k.p]).sort((a, b) => b[1] - a[1]).slice(0, BARS);
+    const kinds = Object.entries(card.kinds || {})
+      .map(([kind, k]) => [kind, k.p])
+      .sort((a, b) => b[1] - a[1])
+      .slice(0, BARS);
     this.bars.forEach((bar, i) => {
       const [kind, p] = kinds[i] || [null, 0];
       bar.row.style.visibility = kind ? "" : "hidden";
@@ -274,25 +457,48 @@ export class CardView {
   #fillHistory(card, decided) {
     const past = card.decisions || [];
     const last = decided ? { ...decided, actor: "you", at: decided.at } : past[past.length - 1];
-    if (!last) { setText(this.history, "No decision yet"); this.history.title = ""; return; }
-    const say = (d) => `${ACTIONS[d.action]?.past ?? d.action}${d.label && d.action === "relabel" ? ` to ${d.label}` : ""} by ${d.actor}, ${ago(d.at)}`;
+    if (!last) {
+      setText(this.history, "No decision yet");
+      this.history.title = "";
+      return;
+    }
+    const say = (d) =>
+      `${ACTIONS[d.action]?.past ?? d.action}${d.label && d.action === "relabel" ? ` to ${d.label}` : ""} by ${d.actor}, ${ago(d.at)}`;
     const others = past.length + (decided ? 1 : 0) - 1;
     setText(this.history, say(last) + (others > 0 ? ` · ${others} earlier` : ""));
     this.history.title = past.map((d) => `${say(d)} (${d.at})`).join("\n");
   }
 
   /** Somebody else has decided about the card on the screen. */
-  tell(decided) { this.#fillHistory(this.card, decided); }
+  tell(decided) {
+    this.#fillHistory(this.card, decided);
+  }
 
   /** Look at a neighbour on the stage without leaving the card. */
   peek(neighbour) {
-    this.#show({ id: neighbour.id, thumb: neighbour.thumb, image: neighbour.image, text: neighbour.text, width: neighbour.width || this.card.width, height: neighbour.height || this.card.height, label: neighbour.label });
+    this.#show({
+      id: neighbour.id,
+      thumb: neighbour.thumb,
+      image: neighbour.image,
+      text: neighbour.text,
+      width: neighbour.width || this.card.width,
+      height: neighbour.height || this.card.height,
+      label: neighbour.label,
+    });
     show(this.peekNote, true);
-    this.peekNote.replaceChildren(icon("visibility"), h("span.ellipsis", { textContent: `Neighbour: ${neighbour.label ?? "no label"} · distance ${score(neighbour.distance)}` }),
-      h("button.quiet", { type: "button", onclick: () => this.on.open(neighbour) }, "Open it"), h("button.quiet", { type: "button", onclick: () => this.unpeek() }, "Back ", h("kbd", { textContent: "Esc" })));
+    this.peekNote.replaceChildren(
+      icon("visibility"),
+      h("span.ellipsis", {
+        textContent: `Neighbour: ${neighbour.label ?? "no label"} · distance ${score(neighbour.distance)}`,
+      }),
+      h("button.quiet", { type: "button", onclick: () => this.on.open(neighbour) }, "Open it"),
+      h("button.quiet", { type: "button", onclick: () => this.unpeek() }, "Back ", h("kbd", { textContent: "Esc" })),
+    );
   }
 
-  get peeking() { return !this.peekNote.hidden; }
+  get peeking() {
+    return !this.peekNote.hidden;
+  }
 
   unpeek() {
     if (!this.peeking) return;

@@ -9,8 +9,10 @@ const percent = (x) => `${Math.round(x * 100)}%`;
 
 /** How often one kind of flag was right, in words; `says` names the verdict. */
 export function precisionWords(p, says) {
-  return `“${says}” was right for ${percent(p.share)} of the ${count(p.decided)} decided (95% interval ${percent(p.low)} to ${percent(p.high)}). `
-    + "These are the most suspicious ones, not a random sample: what is left is right less often.";
+  return (
+    `“${says}” was right for ${percent(p.share)} of the ${count(p.decided)} decided (95% interval ${percent(p.low)} to ${percent(p.high)}). ` +
+    "These are the most suspicious ones, not a random sample: what is left is right less often."
+  );
 }
 
 /** The share of wrong labels in the whole dataset, as the scan estimated it and as the decisions correct it. */
@@ -36,9 +38,22 @@ export class Learnt {
     this.right = h("span.right", {});
     this.ahead = h("span.ahead", {});
     this.offerText = h("span.ellipsis", {});
-    this.button = h("button.offer", { type: "button", hidden: true, onclick: onOffer, title: "See them before anything is decided" }, h("kbd", { textContent: "S" }), this.offerText);
+    this.button = h(
+      "button.offer",
+      { type: "button", hidden: true, onclick: onOffer, title: "See them before anything is decided" },
+      h("kbd", { textContent: "S" }),
+      this.offerText,
+    );
     this.symbol = icon("low_priority");
-    this.row = h("div.learnt", { role: "group", "aria-label": "What your decisions have taught" }, this.symbol, this.words, this.right, this.ahead, this.button);
+    this.row = h(
+      "div.learnt",
+      { role: "group", "aria-label": "What your decisions have taught" },
+      this.symbol,
+      this.words,
+      this.right,
+      this.ahead,
+      this.button,
+    );
     this.reset();
   }
 
@@ -56,16 +71,27 @@ export class Learnt {
   update(round) {
     const { advice } = round;
     setText(this.symbol, advice.stop ? "flag" : "low_priority");
-    setText(this.words, advice.stop ? `Stopping here is sensible: about ${plural(advice.issues.value, "issue")} left in ${plural(advice.left, "sample")}.`
-      : round.words ? `${round.words}.` : "The order of what is left stays as it was.");
+    setText(
+      this.words,
+      advice.stop
+        ? `Stopping here is sensible: about ${plural(advice.issues.value, "issue")} left in ${plural(advice.left, "sample")}.`
+        : round.words
+          ? `${round.words}.`
+          : "The order of what is left stays as it was.",
+    );
     this.words.title = advice.words;
     this.row.dataset.stop = advice.stop ? "1" : "";
     const most = round.precision.reduce((a, b) => (a && a.decided >= b.decided ? a : b), null);
     setText(this.right, most ? `${percent(most.share)} right so far (${percent(most.low)}–${percent(most.high)})` : "");
-    this.lines = [...round.precision.map((p) => precisionWords(p, this.verdicts[p.kind]?.name || p.kind)),
-      ...(round.precision.some((p) => p.kind === "noisy_label") ? [noiseWords(round.noise)] : [])];
+    this.lines = [
+      ...round.precision.map((p) => precisionWords(p, this.verdicts[p.kind]?.name || p.kind)),
+      ...(round.precision.some((p) => p.kind === "noisy_label") ? [noiseWords(round.noise)] : []),
+    ];
     this.right.title = this.lines.join("\n\n");
-    setText(this.ahead, advice.ahead && advice.words ? `≈ ${Math.round(advice.next.value)} of the next ${advice.ahead}` : "");
+    setText(
+      this.ahead,
+      advice.ahead && advice.words ? `≈ ${Math.round(advice.next.value)} of the next ${advice.ahead}` : "",
+    );
     this.ahead.title = advice.words;
     this.set(round.offer);
   }

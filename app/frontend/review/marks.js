@@ -1,4 +1,7 @@
-/** What to mark in a text: words that tell the suggested class from the given one, and words that differ from its original. */
+/**
+ * What to mark in a text: words that tell the suggested class from the given one, and words that differ from its
+ * original.
+ */
 
 import { h } from "../lib/dom.js";
 
@@ -13,7 +16,10 @@ export class Marks {
     this.known = new Map();
   }
 
-  /** {words: [[word, z], …], differs: [place, …] | null, given, toward} of a card, or null while they are on their way. */
+  /**
+   * {words: [[word, z], …], differs: [place, …] | null, given, toward} of a card, or null while they are on their
+   * way.
+   */
   of(card, ahead) {
     if (!card.text) return null;
     const found = this.known.get(card.id);
@@ -26,8 +32,13 @@ export class Marks {
     for (const id of ids) this.known.set(id, null);
     try {
       const { marks } = await this.api.get("marks", new URLSearchParams(ids.map((id) => ["id", id])));
-      for (const [id, found] of Object.entries(marks)) { this.known.set(id, found); this.arrived(id); }
-    } catch { for (const id of ids) this.known.delete(id); } // the text reads as well without; asked for again when it is shown again
+      for (const [id, found] of Object.entries(marks)) {
+        this.known.set(id, found);
+        this.arrived(id);
+      }
+    } catch {
+      for (const id of ids) this.known.delete(id);
+    } // the text reads as well without; asked for again when it is shown again
   }
 }
 

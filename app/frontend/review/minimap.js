@@ -11,9 +11,12 @@ export class MiniMap {
   setPoints(xy) {
     let [x0, x1, y0, y1] = [Infinity, -Infinity, Infinity, -Infinity];
     for (let i = 0; i < xy.length; i += 2) {
-      const x = xy[i]; const y = xy[i + 1];
-      if (x < x0) x0 = x; if (x > x1) x1 = x;
-      if (y < y0) y0 = y; if (y > y1) y1 = y;
+      const x = xy[i];
+      const y = xy[i + 1];
+      if (x < x0) x0 = x;
+      if (x > x1) x1 = x;
+      if (y < y0) y0 = y;
+      if (y > y1) y1 = y;
     }
     if (!(x1 > x0) || !(y1 > y0)) return;
     this.xy = xy;
@@ -50,13 +53,15 @@ export class MiniMap {
     this.at = at;
     this.near = near;
     const { canvas } = this;
-    const w = canvas.clientWidth; const hgt = canvas.clientHeight;
+    const w = canvas.clientWidth;
+    const hgt = canvas.clientHeight;
     if (!this.bounds || !w || !hgt) return;
     const ratio = window.devicePixelRatio || 1;
     const style = getComputedStyle(canvas);
     const colour = style.color;
     if (!this.cloud || this.cloudKey !== `${w}x${hgt}x${ratio}${colour}`) {
-      canvas.width = w * ratio; canvas.height = hgt * ratio;
+      canvas.width = w * ratio;
+      canvas.height = hgt * ratio;
       this.#drawCloud(w, hgt, ratio, colour);
     }
     const pen = canvas.getContext("2d");
@@ -67,12 +72,18 @@ export class MiniMap {
     pen.fillStyle = style.getPropertyValue("--near");
     for (const [nx, ny] of near) {
       const [x, y] = this.#place(nx, ny, w, hgt);
-      pen.beginPath(); pen.arc(x, y, 2.2, 0, 7); pen.fill();
+      pen.beginPath();
+      pen.arc(x, y, 2.2, 0, 7);
+      pen.fill();
     }
     if (!at) return;
     const [x, y] = this.#place(at[0], at[1], w, hgt);
-    pen.beginPath(); pen.arc(x, y, 5, 0, 7);
-    pen.fillStyle = style.getPropertyValue("--here"); pen.fill();
-    pen.lineWidth = 2; pen.strokeStyle = style.getPropertyValue("--ring"); pen.stroke();
+    pen.beginPath();
+    pen.arc(x, y, 5, 0, 7);
+    pen.fillStyle = style.getPropertyValue("--here");
+    pen.fill();
+    pen.lineWidth = 2;
+    pen.strokeStyle = style.getPropertyValue("--ring");
+    pen.stroke();
   }
 }

@@ -8,8 +8,19 @@ export class Note {
     this.onClosed = onClosed;
     this.text = "";
     this.label = h("span.ellipsis", { textContent: "Note" });
-    this.button = h("button.note", { type: "button", onclick: () => this.open(), title: "A note that is kept with the decision" }, h("kbd", { textContent: "N" }), this.label);
-    this.input = h("input", { type: "text", maxLength: 500, placeholder: "Why? Kept with the decision. Enter closes.", "aria-label": "Note for this decision", onkeydown: (e) => this.#key(e) });
+    this.button = h(
+      "button.note",
+      { type: "button", onclick: () => this.open(), title: "A note that is kept with the decision" },
+      h("kbd", { textContent: "N" }),
+      this.label,
+    );
+    this.input = h("input", {
+      type: "text",
+      maxLength: 500,
+      placeholder: "Why? Kept with the decision. Enter closes.",
+      "aria-label": "Note for this decision",
+      onkeydown: (e) => this.#key(e),
+    });
     this.box = h("div.notebox", { hidden: true }, icon("edit_note"), this.input);
   }
 

@@ -1,5 +1,6 @@
 /**
- * "Accept the same for 212 like these": the samples are shown before anything is decided, each can be taken out, and the
+ * "Accept the same for 212 like these": the samples are shown before anything is decided, each can be taken out,
+ * and the
  * button names the count. One batch in the log, which one undo takes back.
  */
 
@@ -12,7 +13,8 @@ export class OfferSheet {
   /**
    * @param {HTMLElement} root
    * @param {import("../lib/api.js").Api} api
-   * @param {(done: {batch_id: string, ids: string[], action: string, label: string|null, sample_id: string}) => void} onDone
+   * @param {(done: {batch_id: string, ids: string[], action: string, label: string|null, sample_id: string}) =>
+   *   void} onDone
    */
   constructor(root, api, onDone) {
     Object.assign(this, { root, api, onDone });
@@ -22,16 +24,50 @@ export class OfferSheet {
     this.more = h("p.muted.more", { hidden: true });
     this.error = h("p.error", { role: "alert", hidden: true });
     this.goText = h("span", {});
-    this.go = h("button.primary", { type: "button", onclick: () => this.apply() }, this.goText, h("kbd", { textContent: "Enter" }));
-    this.box = h("div.overlay.offers", { hidden: true, role: "dialog", "aria-modal": "true", "aria-labelledby": "offer-title", onclick: (e) => { if (e.target === this.box) this.close(); } },
-      h("div.sheet", {},
-        h("header", {}, this.title, h("button.quiet", { type: "button", "aria-label": "Close", onclick: () => this.close() }, icon("close"))),
-        this.why, this.tiles, this.more, this.error,
-        h("footer", {}, this.go, h("button", { type: "button", onclick: () => this.close() }, "Not now ", h("kbd", { textContent: "Esc" })))));
+    this.go = h(
+      "button.primary",
+      { type: "button", onclick: () => this.apply() },
+      this.goText,
+      h("kbd", { textContent: "Enter" }),
+    );
+    this.box = h(
+      "div.overlay.offers",
+      {
+        hidden: true,
+        role: "dialog",
+        "aria-modal": "true",
+        "aria-labelledby": "offer-title",
+        onclick: (e) => {
+          if (e.target === this.box) this.close();
+        },
+      },
+      h(
+        "div.sheet",
+        {},
+        h(
+          "header",
+          {},
+          this.title,
+          h("button.quiet", { type: "button", "aria-label": "Close", onclick: () => this.close() }, icon("close")),
+        ),
+        this.why,
+        this.tiles,
+        this.more,
+        this.error,
+        h(
+          "footer",
+          {},
+          this.go,
+          h("button", { type: "button", onclick: () => this.close() }, "Not now ", h("kbd", { textContent: "Esc" })),
+        ),
+      ),
+    );
     root.append(this.box);
   }
 
-  get open() { return !this.box.hidden; }
+  get open() {
+    return !this.box.hidden;
+  }
 
   close() {
     this.box.hidden = true;
@@ -51,7 +87,10 @@ export class OfferSheet {
     const rest = offer.ids.length - offer.tiles.length;
     show(this.more, rest > 0);
     setText(this.more, rest > 0 ? `and ${plural(rest, "sample")} more, less sure than these.` : "");
-    setText(this.why, `You decided so for ${offer.said} of ${offer.of} samples like these; about ${count(offer.expected)} of ${count(offer.ids.length)} are expected to be the same. Press one to leave it out.`);
+    setText(
+      this.why,
+      `You decided so for ${offer.said} of ${offer.of} samples like these; about ${count(offer.expected)} of ${count(offer.ids.length)} are expected to be the same. Press one to leave it out.`,
+    );
     this.#draw();
     this.box.hidden = false;
     this.go.focus();
@@ -59,22 +98,43 @@ export class OfferSheet {
   }
 
   #tile(t) {
-    const tile = h("button.tile", {
-      type: "button", "aria-pressed": "true", "aria-label": `${t.label || "no label"}: sample ${t.id}. Decide it with the others.`, title: t.id,
-      onclick: () => { if (!this.out.delete(t.id)) this.out.add(t.id); tile.setAttribute("aria-pressed", String(!this.out.has(t.id))); this.#draw(); },
-    }, t.text ? h("span.snippet", { textContent: t.text.slice(0, TEXT) }) : h("img", { src: t.thumb, alt: "" }),
-    h("span.name", {}, h("span.ellipsis", { textContent: t.label || "" }), h("span.muted", { textContent: t.p.toFixed(2) })));
+    const tile = h(
+      "button.tile",
+      {
+        type: "button",
+        "aria-pressed": "true",
+        "aria-label": `${t.label || "no label"}: sample ${t.id}. Decide it with the others.`,
+        title: t.id,
+        onclick: () => {
+          if (!this.out.delete(t.id)) this.out.add(t.id);
+          tile.setAttribute("aria-pressed", String(!this.out.has(t.id)));
+          this.#draw();
+        },
+      },
+      t.text ? h("span.snippet", { textContent: t.text.slice(0, TEXT) }) : h("img", { src: t.thumb, alt: "" }),
+      h(
+        "span.name",
+        {},
+        h("span.ellipsis", { textContent: t.label || "" }),
+        h("span.muted", { textContent: t.p.toFixed(2) }),
+      ),
+    );
     return tile;
   }
 
-  get ids() { return this.offer.ids.filter((id) => !this.out.has(id)); }
+  get ids() {
+    return this.offer.ids.filter((id) => !this.out.has(id));
+  }
 
   #draw() {
     const n = this.ids.length;
     const { action, label, what } = this.offer;
     const does = { accept: "Accept the labels of", relabel: "Relabel", exclude: "Exclude" }[action];
     setText(this.title, `${does} ${plural(n, "sample")} like these${action === "exclude" ? "" : `: ${what}`}?`);
-    setText(this.goText, `${action === "accept" ? "Accept" : does} ${plural(n, "sample")}${label ? ` to ${label}` : ""}`);
+    setText(
+      this.goText,
+      `${action === "accept" ? "Accept" : does} ${plural(n, "sample")}${label ? ` to ${label}` : ""}`,
+    );
     this.go.disabled = this.busy || !n;
   }
 
@@ -85,7 +145,11 @@ export class OfferSheet {
     const { action, label, sample_id } = this.offer;
     const done = { batch_id: newId(), ids: this.ids, action, label, sample_id };
     try {
-      await this.api.post("bulk", { action, label, batch_id: done.batch_id, expect: done.ids.length, target: { ids: done.ids } }, { timeout: 60000 });
+      await this.api.post(
+        "bulk",
+        { action, label, batch_id: done.batch_id, expect: done.ids.length, target: { ids: done.ids } },
+        { timeout: 60000 },
+      );
       this.close();
       this.onDone(done);
     } catch (error) {
@@ -98,9 +162,15 @@ export class OfferSheet {
 
   /** Keys while the sheet is open. Answers whether the key was its own. */
   key(event) {
-    if (event.key === "Escape") { this.close(); return true; }
+    if (event.key === "Escape") {
+      this.close();
+      return true;
+    }
     const inTile = event.composedPath()[0]?.closest?.(".tile, header button, footer button");
-    if (event.key === "Enter" && !inTile) { this.apply(); return true; }
+    if (event.key === "Enter" && !inTile) {
+      this.apply();
+      return true;
+    }
     if (event.key === "Tab") return this.#trap(event);
     return false;
   }

@@ -39,10 +39,16 @@ export class Queue {
     this.last = [];
   }
 
-  get current() { return this.cards[this.cursor] || null; }
+  get current() {
+    return this.cards[this.cursor] || null;
+  }
   /** The card of a sample, if this page holds it. */
-  held(id) { return this.byId.get(id) || this.spare.get(id) || null; }
-  get ahead() { return this.cards.length - this.cursor; }
+  held(id) {
+    return this.byId.get(id) || this.spare.get(id) || null;
+  }
+  get ahead() {
+    return this.cards.length - this.cursor;
+  }
 
   /** Fetch the next cards when few lie ahead. One request at a time; a failed one is repeated. */
   fill() {
@@ -54,14 +60,20 @@ export class Queue {
     this.loading = work().finally(() => {
       this.loading = null;
       if (!this.closed) this.onMore();
-      if (!this.error) { this.fill(); this.#reorderWhenDue(); }
+      if (!this.error) {
+        this.fill();
+        this.#reorderWhenDue();
+      }
     });
   }
 
   async #fetch() {
     const query = new URLSearchParams(this.filter);
     query.set("limit", this.cards.length ? PAGE : FIRST);
-    if (this.handle) { query.set("queue", this.handle); query.set("cursor", this.handed); }
+    if (this.handle) {
+      query.set("queue", this.handle);
+      query.set("cursor", this.handed);
+    }
     try {
       const answer = await this.api.get("cards", query);
       this.error = null;
@@ -71,8 +83,13 @@ export class Queue {
       if (this.total === null) this.total = answer.total;
       const fresh = answer.cards.filter((c) => !this.byId.has(c.id));
       if (answer.restarted) this.total = this.cards.length + answer.total - (answer.cards.length - fresh.length);
-      answer.cards.forEach((card, i) => { (this.byId.get(card.id) || card).place = answer.cursor - answer.cards.length + i; });
-      for (const card of fresh) { this.byId.set(card.id, card); this.cards.push(card); }
+      answer.cards.forEach((card, i) => {
+        (this.byId.get(card.id) || card).place = answer.cursor - answer.cards.length + i;
+      });
+      for (const card of fresh) {
+        this.byId.set(card.id, card);
+        this.cards.push(card);
+      }
       this.finished = this.handed >= answer.total;
     } catch (error) {
       this.error = error;
@@ -93,7 +110,10 @@ export class Queue {
     if (this.since < EVERY || this.fixedOrder || this.loading || this.closed || !this.handle || this.waiting) return;
     const wait = this.orderedAt + CALM - performance.now();
     if (wait > 0) {
-      this.waiting = setTimeout(() => { this.waiting = null; this.#reorderWhenDue(); }, wait);
+      this.waiting = setTimeout(() => {
+        this.waiting = null;
+        this.#reorderWhenDue();
+      }, wait);
       return;
     }
     this.reorder();
@@ -111,19 +131,28 @@ export class Queue {
     const fixed = this.cards.slice(0, this.cursor + FIXED);
     const first = fixed.reduce((most, c) => (c.place === undefined ? most : Math.max(most, c.place + 1)), 0);
     const query = new URLSearchParams(this.filter);
-    for (const [k, v] of Object.entries({ queue: this.handle, cursor: first, sent: this.handed, reorder: 1, limit: PAGE })) query.set(k, v);
+    for (const [k, v] of Object.entries({
+      queue: this.handle,
+      cursor: first,
+      sent: this.handed,
+      reorder: 1,
+      limit: PAGE,
+    }))
+      query.set(k, v);
     for (const id of this.last) query.append("last", id);
     try {
       const answer = await this.api.get("cards", query);
       this.error = null;
-      if (this.closed || answer.restarted || !answer.order) return; // the server has no such queue any more: the next page makes one
+      // the server has no such queue any more: the next page makes one
+      if (this.closed || answer.restarted || !answer.order) return;
       this.fixedOrder = answer.round === null;
       for (const card of answer.cards) if (!this.byId.has(card.id)) this.spare.set(card.id, card);
       await this.#fetchMissing(answer.order);
       this.#take(answer, first);
       if (answer.round) this.onRound(answer.round);
     } catch (error) {
-      if (!(error instanceof ApiError)) throw error; // a new order is a help, not a need: it is asked for again after the next batch
+      // a new order is a help, not a need: it is asked for again after the next batch
+      if (!(error instanceof ApiError)) throw error;
     }
   }
 
@@ -140,9 +169,14 @@ export class Queue {
     const stays = this.cards.slice(0, until);
     const tail = this.cards.slice(until);
     const kept = new Set(stays.map((c) => c.id));
-    const own = tail.filter((c) => c.extra || c.place === undefined || c.place < first); // opened or put back by the person
+    // opened or put back by the person
+    const own = tail.filter((c) => c.extra || c.place === undefined || c.place < first);
     for (const card of own) kept.add(card.id);
-    for (const card of tail) if (!kept.has(card.id)) { this.byId.delete(card.id); this.spare.set(card.id, card); }
+    for (const card of tail)
+      if (!kept.has(card.id)) {
+        this.byId.delete(card.id);
+        this.spare.set(card.id, card);
+      }
     const next = [];
     answer.order.forEach((id, i) => {
       const card = this.byId.get(id) || this.spare.get(id);
@@ -192,5 +226,8 @@ export class Queue {
     return true;
   }
 
-  close() { this.closed = true; clearTimeout(this.waiting); }
+  close() {
+    this.closed = true;
+    clearTimeout(this.waiting);
+  }
 }

@@ -5,7 +5,21 @@
  * saving to `Saver`. Streamlit is not involved until the person leaves the page.
  */
 
-import { ACTIONS, count, fillHeight, h, helpDialog, icon, isInteractive, isTyping, keepFocus, plural, setRelativeTimes, setText, takeFocus } from "../lib/dom.js";
+import {
+  ACTIONS,
+  count,
+  fillHeight,
+  h,
+  helpDialog,
+  icon,
+  isInteractive,
+  isTyping,
+  keepFocus,
+  plural,
+  setRelativeTimes,
+  setText,
+  takeFocus,
+} from "../lib/dom.js";
 import { Api } from "../lib/api.js";
 import { Pictures } from "../lib/pictures.js";
 import { hearOthers, withTheirs } from "../lib/others.js";
@@ -26,9 +40,37 @@ const MARKED = 40; // texts whose telling words are asked for at once
 const PACE_WINDOW = 120000;
 
 const KEYS = [
-  ["Decide", [["A", "Accept: the given label is right"], ["W", "Take the suggested label"], ["1 … 9", "Relabel to the n-th likeliest label"], ["/", "Any label, or a new one"], ["X", "Exclude the sample"], ["S", "The same for others like these: see them first"], ["N", "Write a note for this decision"]]],
-  ["Move", [["Space", "Skip for now"], ["J →", "Next, without deciding"], ["K ←", "Back"], ["U", "Undo the last decision"]]],
-  ["Look", [["Z", "Zoom"], ["F", "Find similar samples"], ["I", "In words: what carries the belief, by class names alone"], ["?", "These keys"], ["Esc", "Close what is open"]]],
+  [
+    "Decide",
+    [
+      ["A", "Accept: the given label is right"],
+      ["W", "Take the suggested label"],
+      ["1 … 9", "Relabel to the n-th likeliest label"],
+      ["/", "Any label, or a new one"],
+      ["X", "Exclude the sample"],
+      ["S", "The same for others like these: see them first"],
+      ["N", "Write a note for this decision"],
+    ],
+  ],
+  [
+    "Move",
+    [
+      ["Space", "Skip for now"],
+      ["J →", "Next, without deciding"],
+      ["K ←", "Back"],
+      ["U", "Undo the last decision"],
+    ],
+  ],
+  [
+    "Look",
+    [
+      ["Z", "Zoom"],
+      ["F", "Find similar samples"],
+      ["I", "In words: what carries the belief, by class names alone"],
+      ["?", "These keys"],
+      ["Esc", "Close what is open"],
+    ],
+  ],
 ];
 
 const live = new WeakMap();
@@ -39,7 +81,10 @@ export default function mount(component) {
   const there = live.get(parentElement);
   if (there) there.update(component);
   else live.set(parentElement, new Review(component));
-  return () => { live.get(parentElement)?.destroy(); live.delete(parentElement); };
+  return () => {
+    live.get(parentElement)?.destroy();
+    live.delete(parentElement);
+  };
 }
 
 class Review {
@@ -57,8 +102,19 @@ class Review {
     this.skipped = new Set();
     this.stamps = [];
     this.#build(component.parentElement);
-    this.saver = new Saver(this.api, this.data.actor, (s) => this.#drawSaved(s), (r, b) => this.#onSaved(r, b));
-    if (this.saver.adopted) this.banner.say("good", "cloud_done", `${plural(this.saver.adopted, "decision")} from your last visit ${this.saver.adopted === 1 ? "is" : "are"} being saved.`, 5000);
+    this.saver = new Saver(
+      this.api,
+      this.data.actor,
+      (s) => this.#drawSaved(s),
+      (r, b) => this.#onSaved(r, b),
+    );
+    if (this.saver.adopted)
+      this.banner.say(
+        "good",
+        "cloud_done",
+        `${plural(this.saver.adopted, "decision")} from your last visit ${this.saver.adopted === 1 ? "is" : "are"} being saved.`,
+        5000,
+      );
     this.#start();
     this.#loadLabels();
     this.#loadMap();
@@ -93,7 +149,8 @@ class Review {
   // ── frame ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #build(parent) {
-    const button = (cls, key, text, does, title) => h(`button${cls}`, { type: "button", onclick: does, title }, h("kbd", { textContent: key }), text);
+    const button = (cls, key, text, does, title) =>
+      h(`button${cls}`, { type: "button", onclick: does, title }, h("kbd", { textContent: key }), text);
     this.card = new CardView(this.data.verdicts, {
       relabel: (i) => this.#relabelTo(i),
       peek: (i) => this.#peek(i),
@@ -110,29 +167,66 @@ class Review {
     this.paceText = h("span.muted.pace", {});
     this.meter = h("i", {});
     this.savedState = h("span.saved", { role: "status", "aria-live": "polite" });
-    this.head = h("header.head", {}, this.progressText,
-      h("span.bar.meter", { role: "progressbar", "aria-label": "Decided in this queue", "aria-valuemin": "0", "aria-valuemax": "100" }, this.meter),
-      this.paceText, this.savedState,
-      h("button.quiet", { type: "button", title: "Keys of this page (?)", "aria-label": "Keys of this page", onclick: () => this.help.toggle() }, h("kbd", { textContent: "?" })));
+    this.head = h(
+      "header.head",
+      {},
+      this.progressText,
+      h(
+        "span.bar.meter",
+        { role: "progressbar", "aria-label": "Decided in this queue", "aria-valuemin": "0", "aria-valuemax": "100" },
+        this.meter,
+      ),
+      this.paceText,
+      this.savedState,
+      h(
+        "button.quiet",
+        {
+          type: "button",
+          title: "Keys of this page (?)",
+          "aria-label": "Keys of this page",
+          onclick: () => this.help.toggle(),
+        },
+        h("kbd", { textContent: "?" }),
+      ),
+    );
     this.takeText = h("span.ellipsis", {});
     this.take = button(".take", "W", this.takeText, () => this.#take(), "Take the suggested label");
     this.note = new Note(() => this.root.focus({ preventScroll: true }));
     this.anyLabel = button(".any", "/", "Label…", () => this.#pick(), "Any label, or a new one");
-    this.actions = h("nav.actions", { "aria-label": "Decide" },
-      button(".accept", "A", "Accept", () => this.#decide("accept"), "The given label is right: keep it"), this.take,
-      button(".exclude", "X", "Exclude", () => this.#decide("exclude"), "Leave this sample out of the dataset"), this.anyLabel,
+    this.actions = h(
+      "nav.actions",
+      { "aria-label": "Decide" },
+      button(".accept", "A", "Accept", () => this.#decide("accept"), "The given label is right: keep it"),
+      this.take,
+      button(".exclude", "X", "Exclude", () => this.#decide("exclude"), "Leave this sample out of the dataset"),
+      this.anyLabel,
       h("span.gap", {}),
-      button("", "Space", "Skip", () => this.#skip(), "Decide later"), button("", "U", "Undo", () => this.#undo(), "Take back the last decision"),
-      this.note.button);
-    for (const b of this.actions.querySelectorAll("button")) if (!this.api.decides && !/Skip/.test(b.textContent)) b.disabled = true;
+      button("", "Space", "Skip", () => this.#skip(), "Decide later"),
+      button("", "U", "Undo", () => this.#undo(), "Take back the last decision"),
+      this.note.button,
+    );
+    for (const b of this.actions.querySelectorAll("button"))
+      if (!this.api.decides && !/Skip/.test(b.textContent)) b.disabled = true;
     this.recent = new Recent((id) => this.#bring(id));
     this.banner = new Banner();
     this.body = h("div.body", {}, this.card.stage, this.card.panel);
     this.live = h("div.sr", { "aria-live": "polite" });
     this.empty = h("div.empty", { hidden: true });
     this.learnt = new Learnt(this.data.verdicts, () => this.#showOffer());
-    this.root = h("section.wn.review", { tabIndex: -1, role: "region", "aria-label": "Review" },
-      this.head, this.learnt.row, this.body, this.card.strip, this.actions, this.recent.row, this.note.box, this.banner.node, this.empty, this.live);
+    this.root = h(
+      "section.wn.review",
+      { tabIndex: -1, role: "region", "aria-label": "Review" },
+      this.head,
+      this.learnt.row,
+      this.body,
+      this.card.strip,
+      this.actions,
+      this.recent.row,
+      this.note.box,
+      this.banner.node,
+      this.empty,
+      this.live,
+    );
     parent.append(this.root);
     this.picker = new LabelPicker(this.root);
     this.offer = new OfferSheet(this.root, this.api, (done) => this.#tookOffer(done));
@@ -145,7 +239,12 @@ class Review {
 
   #start() {
     this.queue?.close();
-    this.queue = new Queue(this.api, this.data.queue, () => this.#arrived(), (round) => this.#learned(round));
+    this.queue = new Queue(
+      this.api,
+      this.data.queue,
+      () => this.#arrived(),
+      (round) => this.#learned(round),
+    );
     this.learnt.reset();
     this.counted = new Set();
     this.shownId = null;
@@ -168,7 +267,9 @@ class Review {
       const { labels } = await this.api.get("labels");
       this.labels = labels.map((l) => (typeof l === "string" ? { name: l } : l));
       if (this.queue.current) this.#render();
-    } catch { /* the picker still offers what the cards suggest */ }
+    } catch {
+      /* the picker still offers what the cards suggest */
+    }
   }
 
   async #loadMap() {
@@ -176,15 +277,24 @@ class Review {
       const { array } = await this.api.framed("points");
       this.xy = array;
       this.card.map.setPoints(array);
-    } catch { /* no map in this workspace: the card shows none */ }
+    } catch {
+      /* no map in this workspace: the card shows none */
+    }
   }
 
   #arrived() {
     const { queue } = this;
-    if (queue.total !== null) window.dispatchEvent(new CustomEvent("winnow:count", { detail: { text: `${count(queue.total)} of ${count(this.data.total ?? queue.total)}` } }));
+    if (queue.total !== null)
+      window.dispatchEvent(
+        new CustomEvent("winnow:count", {
+          detail: { text: `${count(queue.total)} of ${count(this.data.total ?? queue.total)}` },
+        }),
+      );
     if (queue.error && !queue.cards.length) return this.#showError(queue.error);
-    if (this.root.dataset.state !== "ready" && queue.current) { this.#render(); takeFocus(this.root); }
-    else if (!queue.current && queue.finished) this.#render();
+    if (this.root.dataset.state !== "ready" && queue.current) {
+      this.#render();
+      takeFocus(this.root);
+    } else if (!queue.current && queue.finished) this.#render();
     this.#drawProgress();
     this.#load();
   }
@@ -193,12 +303,19 @@ class Review {
 
   #render() {
     const card = this.queue.current;
-    if (!card) { this.#showEnd(); return; }
+    if (!card) {
+      this.#showEnd();
+      return;
+    }
     this.root.dataset.state = "ready";
     this.empty.hidden = true;
     const before = this.#decisionOf(card);
     // the decision's id belongs to this showing of this card: a second key press on it cannot decide twice
-    this.mint = { id: card.id, decision_id: newId(), supersedes: before?.batch ? undefined : before?.decision_id ?? null }; // of a batch only the server knows each row's id
+    this.mint = {
+      id: card.id,
+      decision_id: newId(),
+      supersedes: before?.batch ? undefined : (before?.decision_id ?? null),
+    }; // of a batch only the server knows each row's id
     this.shownId = card.id;
     this.root.dataset.sample = card.id;
     this.card.fill(card, this.labels, before?.mine ? before : null);
@@ -213,7 +330,10 @@ class Review {
 
   /** What this person decided about a card: in this session, else as the server told. */
   #decisionOf(card) {
-    if (this.mine.has(card.id)) { const d = this.mine.get(card.id); return d ? { ...d, mine: true } : null; }
+    if (this.mine.has(card.id)) {
+      const d = this.mine.get(card.id);
+      return d ? { ...d, mine: true } : null;
+    }
     return (card.decisions || []).find((d) => d.actor === this.data.actor) || null;
   }
 
@@ -226,7 +346,10 @@ class Review {
       if (card.id !== this.shownId) continue;
       const mine = this.#decisionOf(card);
       this.card.tell(mine?.mine ? mine : null);
-      const said = theirs.action === "undo" ? "undid a decision" : `decided: ${ACTIONS[theirs.action].past}${theirs.label ? ` to ${theirs.label}` : ""}`;
+      const said =
+        theirs.action === "undo"
+          ? "undid a decision"
+          : `decided: ${ACTIONS[theirs.action].past}${theirs.label ? ` to ${theirs.label}` : ""}`;
       this.banner.say("warn", "group", `${theirs.actor} has just looked at this sample and ${said}.`, 6000);
     }
   }
@@ -234,7 +357,8 @@ class Review {
   #load() {
     const { cards, cursor } = this.queue;
     const near = cards.slice(cursor, cursor + AHEAD);
-    if (near[0]?.modality !== "text" && near[0]?.modality !== "vector") this.pictures.want([...near.filter(hasPicture), ...near.flatMap((c) => c.neighbors || [])]);
+    if (near[0]?.modality !== "text" && near[0]?.modality !== "vector")
+      this.pictures.want([...near.filter(hasPicture), ...near.flatMap((c) => c.neighbors || [])]);
   }
 
   #step(by) {
@@ -250,18 +374,21 @@ class Review {
   #later() {
     if (this.laterAsked) return;
     this.laterAsked = true;
-    requestAnimationFrame(() => setTimeout(() => {
-      this.laterAsked = false;
-      this.recent.draw(this.done);
-      this.#drawProgress();
-      this.#load();
-    }));
+    requestAnimationFrame(() =>
+      setTimeout(() => {
+        this.laterAsked = false;
+        this.recent.draw(this.done);
+        this.#drawProgress();
+        this.#load();
+      }),
+    );
   }
 
   // ── deciding ─────────────────────────────────────────────────────────────────────────────────────────────────
 
   #decide(action, label = null) {
-    if (!this.api.decides) return this.banner.say("warn", "lock", "You may look here, but not decide: your role is viewer.", 4000);
+    if (!this.api.decides)
+      return this.banner.say("warn", "lock", "You may look here, but not decide: your role is viewer.", 4000);
     const card = this.queue.current;
     if (!card || !this.mint || this.mint.id !== card.id) return;
     const started = performance.now();
@@ -270,7 +397,13 @@ class Review {
     const at = new Date().toISOString();
     const decision = { decision_id, sample_id: card.id, action, label, supersedes, reason: this.note.text || null };
     if (new URLSearchParams(this.data.queue).get("state") === "disputed") decision.settles = true; // it was asked: who is right?
-    this.done.push({ ...decision, at, before: this.#decisionOf(card), thumb: hasPicture(card) ? this.pictures.src(card) : null, text: card.text });
+    this.done.push({
+      ...decision,
+      at,
+      before: this.#decisionOf(card),
+      thumb: hasPicture(card) ? this.pictures.src(card) : null,
+      text: card.text,
+    });
     this.mine.set(card.id, { decision_id, action, label, at });
     this.skipped.delete(card.id);
     this.stamps.push(Date.now());
@@ -281,7 +414,9 @@ class Review {
     const start = this.keyAt ?? started;
     void this.root.offsetHeight; // layout is part of showing
     performance.measure("winnow:key-to-card", { start, end: performance.now() });
-    requestAnimationFrame(() => setTimeout(() => performance.measure("winnow:key-to-frame", { start, end: performance.now() })));
+    requestAnimationFrame(() =>
+      setTimeout(() => performance.measure("winnow:key-to-frame", { start, end: performance.now() })),
+    );
   }
 
   /** A still mark for a moment: an animation would keep the compositor busy at ten cards a second. */
@@ -290,7 +425,9 @@ class Review {
     setText(flash.firstChild, ACTIONS[action].icon);
     flash.hidden = false;
     clearTimeout(this.flashTimer);
-    this.flashTimer = setTimeout(() => { flash.hidden = true; }, 220);
+    this.flashTimer = setTimeout(() => {
+      flash.hidden = true;
+    }, 220);
   }
 
   #take() {
@@ -309,9 +446,14 @@ class Review {
     const card = this.queue.current;
     if (!card) return;
     this.picker.show({
-      anchor: this.anyLabel, labels: this.labels, likely: [...(this.card.likely || []), card.label].filter(Boolean),
+      anchor: this.anyLabel,
+      labels: this.labels,
+      likely: [...(this.card.likely || []), card.label].filter(Boolean),
       pick: (name, fresh) => {
-        if (fresh) { this.labels = [...this.labels, { name }]; this.picker.labels = this.labels; }
+        if (fresh) {
+          this.labels = [...this.labels, { name }];
+          this.picker.labels = this.labels;
+        }
         if (name === card.label) this.#decide("accept");
         else this.#decide("relabel", name);
       },
@@ -353,18 +495,43 @@ class Review {
     this.offering = true;
     try {
       await this.saver.flush();
-      if (!(await this.offer.show(offer.sample_id))) { this.learnt.set(null); this.banner.say("warn", "info", "No samples are like these any more.", 2500); }
-    } catch (error) { this.banner.say("bad", "error", error.message, 5000); } finally { this.offering = false; }
+      if (!(await this.offer.show(offer.sample_id))) {
+        this.learnt.set(null);
+        this.banner.say("warn", "info", "No samples are like these any more.", 2500);
+      }
+    } catch (error) {
+      this.banner.say("bad", "error", error.message, 5000);
+    } finally {
+      this.offering = false;
+    }
   }
 
   /** The person has decided the same for others: they leave what lies ahead. */
   #tookOffer({ batch_id, ids, action, label, sample_id }) {
     const at = new Date().toISOString();
-    for (const id of ids) { this.mine.set(id, { decision_id: batch_id, action, label, at, batch: true }); this.skipped.delete(id); }
-    this.done.push({ decision_id: batch_id, batch_id, ids, sample_id, action, label, at, thumb: null, text: `${count(ids.length)} like these` });
+    for (const id of ids) {
+      this.mine.set(id, { decision_id: batch_id, action, label, at, batch: true });
+      this.skipped.delete(id);
+    }
+    this.done.push({
+      decision_id: batch_id,
+      batch_id,
+      ids,
+      sample_id,
+      action,
+      label,
+      at,
+      thumb: null,
+      text: `${count(ids.length)} like these`,
+    });
     this.queue.drop(ids);
     this.learnt.set(null);
-    this.banner.say("good", "done_all", `${ACTIONS[action].past} ${plural(ids.length, "sample")}${label ? ` to ${label}` : ""}. U takes them all back.`, 5000);
+    this.banner.say(
+      "good",
+      "done_all",
+      `${ACTIONS[action].past} ${plural(ids.length, "sample")}${label ? ` to ${label}` : ""}. U takes them all back.`,
+      5000,
+    );
     this.#render();
     this.#later();
     this.queue.fill();
@@ -374,7 +541,10 @@ class Review {
   async #undoBatch(last) {
     try {
       const answer = await this.api.post("undo", { undo_id: `undo-${last.batch_id}`, batch_id: last.batch_id });
-      for (const id of last.ids) { this.mine.delete(id); this.#forget(id); }
+      for (const id of last.ids) {
+        this.mine.delete(id);
+        this.#forget(id);
+      }
       this.banner.say("good", "undo", `Undone: ${plural(answer.count, "decision")} that were made together.`, 4000);
       this.queue.finished = false;
       this.queue.reorder();
@@ -394,13 +564,25 @@ class Review {
       const answer = await this.api.post("undo", {});
       if (!answer.count) this.banner.say("warn", "info", "There is nothing left to undo.", 2500);
       else {
-        for (const id of answer.undone) { this.mine.set(id, null); this.#forget(id); }
-        this.banner.say("good", "undo", answer.count === 1 ? "Undone: your last decision from an earlier visit." : `Undone: ${plural(answer.count, "decision")} that were made together.`, 4000);
+        for (const id of answer.undone) {
+          this.mine.set(id, null);
+          this.#forget(id);
+        }
+        this.banner.say(
+          "good",
+          "undo",
+          answer.count === 1
+            ? "Undone: your last decision from an earlier visit."
+            : `Undone: ${plural(answer.count, "decision")} that were made together.`,
+          4000,
+        );
         await this.#open(answer.undone.slice(0, 1));
       }
     } catch (error) {
       this.banner.say("bad", "error", error.message, 5000);
-    } finally { this.undoing = false; }
+    } finally {
+      this.undoing = false;
+    }
   }
 
   #forget(id) {
@@ -415,7 +597,10 @@ class Review {
     if (!refused.length) return;
     for (const r of refused) {
       const lost = batch.find((d) => d.decision_id === r.decision_id);
-      if (lost) { this.mine.delete(lost.sample_id); this.done = this.done.filter((d) => d.decision_id !== r.decision_id); }
+      if (lost) {
+        this.mine.delete(lost.sample_id);
+        this.done = this.done.filter((d) => d.decision_id !== r.decision_id);
+      }
     }
     this.#later();
   }
@@ -446,7 +631,9 @@ class Review {
       this.root.classList.remove("zoomed");
       this.#render();
       this.#later();
-    } catch (error) { this.banner.say("bad", "error", error.message, 5000); }
+    } catch (error) {
+      this.banner.say("bad", "error", error.message, 5000);
+    }
   }
 
   // ── keys ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -463,15 +650,35 @@ class Review {
       return;
     }
     if (this.help.open) {
-      if (key === "Escape" || key === "?") { this.#take_(event); this.help.close(); }
+      if (key === "Escape" || key === "?") {
+        this.#take_(event);
+        this.help.close();
+      }
       return;
     }
     const move = { j: 1, ArrowRight: 1, ArrowDown: 1, k: -1, ArrowLeft: -1, ArrowUp: -1 }[key];
-    if (move) { this.#take_(event); this.keyAt = event.timeStamp; this.#step(move); return; }
-    const does = {
-      a: () => this.#decide("accept"), w: () => this.#take(), x: () => this.#decide("exclude"), " ": () => this.#skip(), u: () => this.#undo(),
-      "/": () => this.#pick(), n: () => this.note.open(), z: () => this.#zoom(), f: () => this.#similar(), i: () => this.#inWords(), s: () => this.#showOffer(), "?": () => this.help.toggle(), Escape: () => this.#escape(),
-    }[key] || (/^[1-9]$/.test(key) ? () => this.#relabelTo(Number(key) - 1) : null);
+    if (move) {
+      this.#take_(event);
+      this.keyAt = event.timeStamp;
+      this.#step(move);
+      return;
+    }
+    const does =
+      {
+        a: () => this.#decide("accept"),
+        w: () => this.#take(),
+        x: () => this.#decide("exclude"),
+        " ": () => this.#skip(),
+        u: () => this.#undo(),
+        "/": () => this.#pick(),
+        n: () => this.note.open(),
+        z: () => this.#zoom(),
+        f: () => this.#similar(),
+        i: () => this.#inWords(),
+        s: () => this.#showOffer(),
+        "?": () => this.help.toggle(),
+        Escape: () => this.#escape(),
+      }[key] || (/^[1-9]$/.test(key) ? () => this.#relabelTo(Number(key) - 1) : null);
     if (!does) return;
     this.#take_(event);
     if (event.repeat) return; // a held key decides once
@@ -480,7 +687,9 @@ class Review {
   }
 
   /** Everything like this sample, in the Gallery. */
-  #similar() { if (this.shownId) this.#go("gallery", { like: this.shownId }); }
+  #similar() {
+    if (this.shownId) this.#go("gallery", { like: this.shownId });
+  }
 
   /** Show what words make of the samples, or no longer. */
   #inWords() {
@@ -488,7 +697,10 @@ class Review {
     if (this.shownId) this.card.reword(this.shownId);
   }
 
-  #take_(event) { event.preventDefault(); event.stopPropagation(); }
+  #take_(event) {
+    event.preventDefault();
+    event.stopPropagation();
+  }
 
   #escape() {
     if (this.card.peeking) this.card.unpeek();
@@ -503,7 +715,12 @@ class Review {
     const decided = [...this.mine].filter(([id, d]) => d && !queue.byId.get(id)?.extra).length;
     const total = queue.total;
     const left = total === null ? null : Math.max(0, total - decided);
-    setText(this.progressText, total === null ? "" : `${count(decided)} done · ${count(left)}${this.data.holds ? ` ${this.data.holds}` : ""} left`);
+    setText(
+      this.progressText,
+      total === null
+        ? ""
+        : `${count(decided)} done · ${count(left)}${this.data.holds ? ` ${this.data.holds}` : ""} left`,
+    );
     const share = total ? decided / total : 0;
     this.meter.style.setProperty("--v", share);
     this.meter.parentElement.setAttribute("aria-valuenow", String(Math.round(share * 100)));
@@ -512,35 +729,64 @@ class Review {
     const span = this.stamps.length > 3 ? Math.max(now - this.stamps[0], 5000) : 0;
     const pace = span ? (this.stamps.length * 60000) / span : 0;
     const minutes = pace && left ? left / pace : 0;
-    setText(this.paceText, pace ? `${Math.round(pace)} a minute${minutes ? ` · ${minutes < 1.5 ? "1 min" : minutes < 90 ? `${Math.round(minutes)} min` : `${(minutes / 60).toFixed(1)} h`} to go` : ""}` : "");
+    setText(
+      this.paceText,
+      pace
+        ? `${Math.round(pace)} a minute${minutes ? ` · ${minutes < 1.5 ? "1 min" : minutes < 90 ? `${Math.round(minutes)} min` : `${(minutes / 60).toFixed(1)} h`} to go` : ""}`
+        : "",
+    );
   }
 
   #drawSaved({ pending, failing, since, refused, saved }) {
-    const stuck = failing && (since && Date.now() - since > 2500);
+    const stuck = failing && since && Date.now() - since > 2500;
     const state = failing ? "failing" : pending ? "saving" : saved || this.saver?.saved ? "saved" : "idle";
     this.savedState.dataset.state = state;
     this.savedState.dataset.pending = pending;
-    window.dispatchEvent(new CustomEvent("winnow:saved", { detail: { state: state === "failing" ? "failed" : state === "saving" ? "saving" : "saved", text: state === "failing" ? `${count(pending)} not saved yet` : state === "saving" ? "Saving…" : "Saved" } }));
-    this.savedState.replaceChildren(...(state === "idle" ? [] : [icon({ saving: "sync", saved: "cloud_done", failing: "cloud_off" }[state]),
-      { saving: "Saving…", saved: "Saved ✓", failing: `${count(pending)} not saved yet` }[state]]));
+    window.dispatchEvent(
+      new CustomEvent("winnow:saved", {
+        detail: {
+          state: state === "failing" ? "failed" : state === "saving" ? "saving" : "saved",
+          text: state === "failing" ? `${count(pending)} not saved yet` : state === "saving" ? "Saving…" : "Saved",
+        },
+      }),
+    );
+    this.savedState.replaceChildren(
+      ...(state === "idle"
+        ? []
+        : [
+            icon({ saving: "sync", saved: "cloud_done", failing: "cloud_off" }[state]),
+            { saving: "Saving…", saved: "Saved ✓", failing: `${count(pending)} not saved yet` }[state],
+          ]),
+    );
     if (refused.length) {
       const [why] = refused.splice(0);
       this.banner.say("bad", "error", `A decision was refused: ${why}`, 9000);
     } else if (stuck && !this.warned) {
       this.warned = true;
-      this.banner.say("bad", "cloud_off", `${failing} ${plural(pending, "decision")} ${pending === 1 ? "is" : "are"} kept in this browser and will be sent as soon as it works. You can go on.`, 0,
-        this.saver.expired ? ["Reload", () => window.location.reload()] : ["Try now", () => this.saver.retryNow()]);
+      this.banner.say(
+        "bad",
+        "cloud_off",
+        `${failing} ${plural(pending, "decision")} ${pending === 1 ? "is" : "are"} kept in this browser and will be sent as soon as it works. You can go on.`,
+        0,
+        this.saver.expired ? ["Reload", () => window.location.reload()] : ["Try now", () => this.saver.retryNow()],
+      );
     } else if (!failing && this.warned) {
       this.warned = false;
       this.banner.say("good", "cloud_done", "Connected again. Everything is saved.", 3000);
     }
   }
 
-  #go(page, extra = {}) { this.component.setTriggerValue("go", { page, ...extra }); }
+  #go(page, extra = {}) {
+    this.component.setTriggerValue("go", { page, ...extra });
+  }
 
   #showEnd() {
     const { queue } = this;
-    if (!queue.finished) { this.root.dataset.state = "loading"; queue.fill(); return; }
+    if (!queue.finished) {
+      this.root.dataset.state = "loading";
+      queue.fill();
+      return;
+    }
     this.mint = null;
     this.root.dataset.state = "end";
     this.root.dataset.sample = "";
@@ -548,17 +794,32 @@ class Review {
     const skipped = [...this.skipped];
     const choice = (text, does, cls = "") => h(`button${cls}`, { type: "button", onclick: does }, text);
     const none = !queue.cards.length;
-    this.empty.replaceChildren(icon(none ? "inbox" : "task_alt"),
-      h("h2", { textContent: none ? "Nothing is waiting here" : skipped.length ? "You have seen them all" : "This queue is done" }),
-      h("p", { textContent: none
-        ? "No sample matches these filters, or all of them are decided. Choose another queue, or take a filter away."
-        : `${plural(decided, "decision")} in this session${skipped.length ? `, ${count(skipped.length)} skipped` : ""}. ${skipped.length ? "Skipped samples stay undecided." : "Everything you decided is in the log and can be undone."}` }),
+    this.empty.replaceChildren(
+      icon(none ? "inbox" : "task_alt"),
+      h("h2", {
+        textContent: none
+          ? "Nothing is waiting here"
+          : skipped.length
+            ? "You have seen them all"
+            : "This queue is done",
+      }),
+      h("p", {
+        textContent: none
+          ? "No sample matches these filters, or all of them are decided. Choose another queue, or take a filter away."
+          : `${plural(decided, "decision")} in this session${skipped.length ? `, ${count(skipped.length)} skipped` : ""}. ${skipped.length ? "Skipped samples stay undecided." : "Everything you decided is in the log and can be undone."}`,
+      }),
       ...this.learnt.lines.map((line) => h("p", { textContent: line })),
-      h("div.row", {},
-        skipped.length ? choice(`Go through ${plural(skipped.length, "skipped sample")}`, () => this.#again(skipped), ".primary") : null,
+      h(
+        "div.row",
+        {},
+        skipped.length
+          ? choice(`Go through ${plural(skipped.length, "skipped sample")}`, () => this.#again(skipped), ".primary")
+          : null,
         choice("Choose another queue", () => this.#go("queues"), skipped.length ? "" : ".primary"),
         none ? null : choice("Export", () => this.#go("export")),
-        none ? null : choice("Undo the last", () => this.#undo())));
+        none ? null : choice("Undo the last", () => this.#undo()),
+      ),
+    );
     this.empty.hidden = false;
     this.#later();
   }
@@ -575,8 +836,26 @@ class Review {
 
   #showError(error) {
     this.root.dataset.state = "error";
-    this.empty.replaceChildren(icon("cloud_off"), h("h2", { textContent: "The queue could not be loaded" }), h("p", { textContent: error.message }),
-      h("div.row", {}, h("button.primary", { type: "button", onclick: () => { this.queue.error = null; this.queue.fill(); } }, "Try again")));
+    this.empty.replaceChildren(
+      icon("cloud_off"),
+      h("h2", { textContent: "The queue could not be loaded" }),
+      h("p", { textContent: error.message }),
+      h(
+        "div.row",
+        {},
+        h(
+          "button.primary",
+          {
+            type: "button",
+            onclick: () => {
+              this.queue.error = null;
+              this.queue.fill();
+            },
+          },
+          "Try again",
+        ),
+      ),
+    );
     this.empty.hidden = false;
   }
 }

@@ -9,9 +9,15 @@ import { Api } from "../lib/api.js";
 const SIDE = 640; // pixels of the longer side that a picture is sent with: more than any encoder looks at
 const TEXT = 20000; // characters of a text that count
 
-/** @param {HTMLElement} root  the sidebar  @param {object} data  {api, ws, token, takes}  @param {(value: object) => void} go */
+/**
+ * @param {HTMLElement} root  the sidebar  @param {object} data  {api, ws, token, takes}  @param {(value: object) =>
+ * void} go
+ */
 export default function wire(root, data, go) {
-  if (root.searching) { root.searching.update(data); return; }
+  if (root.searching) {
+    root.searching.update(data);
+    return;
+  }
   root.searching = new SearchBox(root, data, go);
 }
 
@@ -21,26 +27,58 @@ class SearchBox {
     this.api = new Api(data);
     this.update(data);
     root.addEventListener("submit", (event) => this.#submit(event));
-    root.addEventListener("click", (event) => { if (event.target.closest("[data-bring]")) this.root.querySelector("[data-file]").click(); });
-    root.addEventListener("change", (event) => { if (event.target.matches("[data-file]")) { this.#bring(event.target.files[0]); event.target.value = ""; } });
-    root.addEventListener("paste", (event) => { if (this.#isBox(event) && event.clipboardData.files[0]) { event.preventDefault(); this.#bring(event.clipboardData.files[0]); } });
-    root.addEventListener("dragover", (event) => { if (this.#isBox(event) && this.data.takes) event.preventDefault(); });
-    root.addEventListener("drop", (event) => { if (this.#isBox(event) && event.dataTransfer.files[0]) { event.preventDefault(); this.#bring(event.dataTransfer.files[0]); } });
-    root.addEventListener("focusin", (event) => { if (event.target === this.box) this.#warm(); });
+    root.addEventListener("click", (event) => {
+      if (event.target.closest("[data-bring]")) this.root.querySelector("[data-file]").click();
+    });
+    root.addEventListener("change", (event) => {
+      if (event.target.matches("[data-file]")) {
+        this.#bring(event.target.files[0]);
+        event.target.value = "";
+      }
+    });
+    root.addEventListener("paste", (event) => {
+      if (this.#isBox(event) && event.clipboardData.files[0]) {
+        event.preventDefault();
+        this.#bring(event.clipboardData.files[0]);
+      }
+    });
+    root.addEventListener("dragover", (event) => {
+      if (this.#isBox(event) && this.data.takes) event.preventDefault();
+    });
+    root.addEventListener("drop", (event) => {
+      if (this.#isBox(event) && event.dataTransfer.files[0]) {
+        event.preventDefault();
+        this.#bring(event.dataTransfer.files[0]);
+      }
+    });
+    root.addEventListener("focusin", (event) => {
+      if (event.target === this.box) this.#warm();
+    });
     this.onKey = (event) => this.#key(event);
     window.addEventListener("keydown", this.onKey);
     root.dataset.searching = "ready";
   }
 
-  update(data) { this.data = data; this.api.update(data); }
+  update(data) {
+    this.data = data;
+    this.api.update(data);
+  }
 
-  get box() { return this.root.querySelector("[data-search] input[name=find]"); }
+  get box() {
+    return this.root.querySelector("[data-search] input[name=find]");
+  }
 
-  #isBox(event) { return Boolean(event.target.closest?.("[data-search]")); }
+  #isBox(event) {
+    return Boolean(event.target.closest?.("[data-search]"));
+  }
 
   #key(event) {
-    if (!this.root.isConnected) { window.removeEventListener("keydown", this.onKey); return; }
-    const ctrlK = (event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey && event.key.toLowerCase() === "k";
+    if (!this.root.isConnected) {
+      window.removeEventListener("keydown", this.onKey);
+      return;
+    }
+    const ctrlK =
+      (event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey && event.key.toLowerCase() === "k";
     const slash = event.key === "/" && !event.ctrlKey && !event.metaKey && !event.altKey && !isTyping(event);
     if (!this.box || event.defaultPrevented || !(ctrlK || slash)) return;
     event.preventDefault();
@@ -52,10 +90,14 @@ class SearchBox {
   #warm() {
     if (this.warmed === this.data.ws) return;
     this.warmed = this.data.ws;
-    this.api.get("warm", null, { timeout: 120000 }).catch(() => { this.warmed = null; }); // the search itself says what is wrong
+    this.api.get("warm", null, { timeout: 120000 }).catch(() => {
+      this.warmed = null;
+    }); // the search itself says what is wrong
   }
 
-  #say(text) { setText(this.root.querySelector("[data-search-said]"), text); }
+  #say(text) {
+    setText(this.root.querySelector("[data-search-said]"), text);
+  }
 
   #submit(event) {
     if (!this.#isBox(event)) return;
@@ -63,7 +105,10 @@ class SearchBox {
     this.#send({ do: "search", words: this.box.value });
   }
 
-  /** Ask the page. What is sent while the page is still being drawn can get lost: it is sent again until it was heard. */
+  /**
+   * Ask the page. What is sent while the page is still being drawn can get lost: it is sent again until it was
+   * heard.
+   */
   #send(value, tries = 4) {
     clearTimeout(this.again);
     const html = this.root.__html; // what was drawn when it was asked: an answer draws it anew
@@ -80,7 +125,8 @@ class SearchBox {
     if (!file || !this.data.takes) return;
     this.#say(`Reading ${file.name}…`);
     try {
-      const bytes = this.data.takes === "image" ? await small(file) : new TextEncoder().encode((await file.text()).slice(0, TEXT));
+      const bytes =
+        this.data.takes === "image" ? await small(file) : new TextEncoder().encode((await file.text()).slice(0, TEXT));
       const { file: handle } = await this.api.post("bring", { data: base64(bytes) }, { timeout: 120000 });
       this.#send({ do: "search", file: handle });
     } catch (error) {
@@ -98,7 +144,10 @@ async function small(file) {
     throw new Error("The browser cannot read this file as a picture.");
   }
   const scale = Math.min(1, SIDE / Math.max(picture.width, picture.height));
-  const canvas = new OffscreenCanvas(Math.max(1, Math.round(picture.width * scale)), Math.max(1, Math.round(picture.height * scale)));
+  const canvas = new OffscreenCanvas(
+    Math.max(1, Math.round(picture.width * scale)),
+    Math.max(1, Math.round(picture.height * scale)),
+  );
   const pen = canvas.getContext("2d");
   pen.imageSmoothingQuality = "high";
   pen.drawImage(picture, 0, 0, canvas.width, canvas.height);
