@@ -10,7 +10,7 @@ confidence) card by card: what has no true label (out of distribution, broken) a
 is relabelled to the true one, a right one accepted. **Corrected** = the given label was wrong and he set the true one;
 exclusions do not count. Every decision goes through the log of a real workspace, and each new order comes from
 ``Workspace.rounds``, as in the product: asked for after every batch, it never moves the cards that lie next in the browser
-(``FIXED`` and ``EVERY`` of app/widgets/review/queue.js). Static is the same walk without re-ordering.
+(``FIXED`` and ``EVERY`` of app/frontend/review/queue.js). Static is the same walk without re-ordering.
 
 Offers ("the same for 212 like these") stand in a line of their own: they are taken after a look at the samples that they
 show, cost one decision and one more for every sample unticked, and what they decide wrongly unseen is counted.
@@ -38,7 +38,7 @@ import pandas as pd
 from winnow.core import ColumnMap, Workspace
 from winnow.core.explore.query import Filter
 
-QUEUE_JS = Path(__file__).parents[1] / "app/widgets/review/queue.js"
+QUEUE_JS = Path(__file__).parents[1] / "app/frontend/review/queue.js"
 QUEUE_PY = Path(__file__).parents[1] / "app/api/queue.py"
 SORT = "-noisy_label"
 AIM, RATIO = 850, 1.05
