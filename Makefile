@@ -21,8 +21,9 @@ STAMP := $(VENV)/.installed
 BROWSER := $(VENV)/.browser
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 PYTEST ?= -q -n 2 --dist loadfile
-FAST := tests/unit/storage tests/unit/export tests/unit/features tests/unit/test_portability.py tests/unit/test_documentation.py \
-	tests/unit/test_parallel.py tests/contract/test_signals.py
+FAST := tests/unit/storage tests/unit/features tests/unit/export/test_curated_rows.py tests/unit/test_documentation.py \
+	tests/unit/test_foundation.py tests/unit/test_parallel.py tests/unit/test_portability.py tests/contract/test_signals.py \
+	--ignore=tests/unit/features/test_incremental.py --ignore=tests/unit/storage/test_old_workspaces.py
 
 .PHONY: help demo test test-fast check lint types imports js pytest format coverage docs build bench bench-app \
 	bench-quality soak faults audit fuzz screenshots clean
