@@ -1,11 +1,12 @@
 """Kill, fill the disk and get in the way, at many random points, and look whether anything was lost.
 
-    python -m benchmarks.faults                   20 kills of a scan, 20 of decisions, 10 of exports, full disks, 16 writers
+    python -m benchmarks.faults                   20 kills of a scan, of decisions, of exports; full disks, 16 writers
     python -m benchmarks.faults --kills 3         the same, fewer
     python -m benchmarks.faults --only writers    one of: scan, decisions, export, full, read-only, writers
 
-Each child is a real process that is killed with SIGKILL at a random moment of its life; the same command is run again, and
-what it ends with is compared with a run that nobody disturbed. Prints one JSON object; exits 1 where anything was lost.
+Each child is a real process that is killed with SIGKILL at a random moment of its life; the same command is run
+again, and what it ends with is compared with a run that nobody disturbed. Prints one JSON object; exits 1 where
+anything was lost.
 """
 
 from __future__ import annotations

@@ -1,16 +1,20 @@
 """What curating and choosing gain, judged on true labels.
 
-``python -m benchmarks.payoff --out selection.json [WS TRUTH]...`` writes selection.json and, beside it, selection.md. What the file
-holds of other workspaces and parts stays, so that one dataset can be run again.
+``python -m benchmarks.payoff --out selection.json [WS TRUTH]...`` writes selection.json and, beside it, selection.md.
+What the file holds of other workspaces and parts stays, so that one dataset can be run again.
 
-1. Curation: a probe trained on the raw set, the auto-curated set, the set after simulated truthful decisions, the raw set without
-   exactly its truly bad rows, the set with every label fixed, and random sets of the same size; five seeds, regularisation tuned for
-   each arm on an inner split, judged on the true labels of held-out rows, with paired bootstrap intervals.
-2. Methods: every subset method at 10, 30 and 50%, as published (quality slider at 0) and at the usual setting, beside random:
+1. Curation: a probe trained on the raw set, the auto-curated set, the set after simulated truthful decisions, the raw
+set without
+   exactly its truly bad rows, the set with every label fixed, and random sets of the same size; five seeds,
+   regularisation tuned for each arm on an inner split, judged on the true labels of held-out rows, with paired
+   bootstrap intervals.
+2. Methods: every subset method at 10, 30 and 50%, as published (quality slider at 0) and at the usual setting, beside
+random:
    accuracy with its interval, coverage radius, diversity, seconds. Each seed draws its own subset.
 3. Timing (``--part timing``, needs no workspace): seconds of every method on 50,000 samples of 512 numbers.
 
-TRUTH is a table with id, kind and true_label; it is read for judging and for the simulated decisions only. WS is copied first.
+TRUTH is a table with id, kind and true_label; it is read for judging and for the simulated decisions only. WS is
+copied first.
 """
 
 from __future__ import annotations
@@ -49,8 +53,11 @@ def truth_of(ws: Workspace, path: Path) -> pd.DataFrame:
 
 
 def decide_truthfully(ws: Workspace, truth: pd.DataFrame, given: dict[str, str | None], held: set[str], n: int) -> int:
-    """The first ``n`` of the queue of what asks for an answer, the surest first, answered by the truth: relabel where the label is
-    wrong, exclude what does not belong, accept the rest. Returns how many changed something."""
+    """The first ``n`` of the queue of what asks for an answer, the surest first, answered by the truth.
+
+    Relabel where the label is wrong, exclude what does not belong, accept the rest. Returns how many changed
+    something.
+    """
     known = set(ws.classes())
     queue = [i for i in ws.ids(Filter(verdicts=ASKED), "-confidence") if i not in held][:n]
     changed = 0

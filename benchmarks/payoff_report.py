@@ -15,8 +15,10 @@ def report(found: Mapping[str, Any]) -> str:
     lines = [
         "# What curating and choosing gain",
         "",
-        "Written by `benchmarks/payoff.py`. A multinomial logistic probe on the embeddings, its penalty tuned for each training set on an",
-        "inner split of that set, judged on the true labels of held-out samples that no training set holds. Truth is used for",
+        "Written by `benchmarks/payoff.py`. A multinomial logistic probe on the embeddings, its penalty tuned for "
+        "each training set on an",
+        "inner split of that set, judged on the true labels of held-out samples that no training set holds. Truth "
+        "is used for",
         "judging and for simulated decisions alone.",
         "",
     ]
@@ -81,10 +83,14 @@ def _methods(found: Mapping[str, Any]) -> list[str]:
     lines = [
         "### Methods",
         "",
-        f"{found['judged']:,} samples judge, {found['seeds']} seeds, each with its own subset; labels as they came. ± is a 95% interval.",
-        f"The difference to random has a paired bootstrap interval, widened for the {many} comparisons of each table. q: the quality slider",
-        "(0: as published). Radius: the largest cosine distance from any sample to the nearest chosen one, mean over seeds, and in how many",
-        "seeds it is smaller than random's. RS2 is trained on another subset in each epoch; its radius and diversity are those of one epoch.",
+        f"{found['judged']:,} samples judge, {found['seeds']} seeds, each with its own subset; labels as they "
+        f"came. ± is a 95% interval.",
+        f"The difference to random has a paired bootstrap interval, widened for the {many} comparisons of each "
+        f"table. q: the quality slider",
+        "(0: as published). Radius: the largest cosine distance from any sample to the nearest chosen one, mean "
+        "over seeds, and in how many",
+        "seeds it is smaller than random's. RS2 is trained on another subset in each epoch; its radius and "
+        "diversity are those of one epoch.",
         "Methods with a target are given the held-out samples without their labels.",
         "",
     ]
@@ -162,7 +168,8 @@ def _summary(datasets: Mapping[str, Any]) -> list[str]:
         for title, by in cells
     ]
     lines += [
-        "Both as published (q 0). At the usual setting (q 0.5) what the scan doubts is left out on purpose: the farthest samples are",
+        "Both as published (q 0). At the usual setting (q 0.5) what the scan doubts is left out on purpose: the "
+        "farthest samples are",
         "mostly strangers and broken ones, so the largest radius hardly falls there, while accuracy gains.",
         "",
     ]

@@ -3,9 +3,9 @@
     python -m benchmarks.quality                          # generated worlds and handwritten digits
     python -m benchmarks.quality path/to/folder …         # and folders of samples, embeddings and truth
 
-Each case (see quality_cases.py) is scanned as a person would, with default settings, and judged against its truth. Written
-to ``assets/benchmarks``: ``quality.md`` (the verdicts beside the peer, every signal, and what each view and signal adds)
-and ``quality.html`` (plot; loads plotly's script from the web).
+Each case (see quality_cases.py) is scanned as a person would, with default settings, and judged against its truth.
+Written to ``assets/benchmarks``: ``quality.md`` (the verdicts beside the peer, every signal, and what each view and
+signal adds) and ``quality.html`` (plot; loads plotly's script from the web).
 """
 
 from __future__ import annotations
@@ -237,8 +237,10 @@ def write(out: Path, verdicts: list[Row], signals: list[Row], ablations: list[Ro
 
     out.mkdir(parents=True, exist_ok=True)
     text = (
-        "# Quality\n\nMade by `benchmarks/quality.py`: each dataset scanned with default settings. Wrong labels: among samples "
-        "with a true label; *against hard*: AUROC of wrong labels against the hardest tenth of the right ones. Duplicates: "
+        "# Quality\n\nMade by `benchmarks/quality.py`: each dataset scanned with default settings. Wrong labels: "
+        "among samples "
+        "with a true label; *against hard*: AUROC of wrong labels against the hardest tenth of the right ones. "
+        "Duplicates: "
         "recall = pairs of which one is flagged. Datalab runs in the same process on the same embeddings, with "
         "cross-validated logistic regression and its defaults; seconds are the whole scan's and the peer's.\n\n"
         f"## Verdicts beside the peer\n\n{markdown(verdicts)}\n\n## Every signal\n\n{markdown(signals)}\n\n"

@@ -1,7 +1,11 @@
-"""Datasets with known truth for quality.py: generated worlds and handwritten digits, written as a person would bring them.
+"""Datasets with known truth for quality.py.
 
-Every case is a folder with ``samples.parquet`` or ``samples.csv`` (id, label, and image bytes or text), where there are any
-``embeddings.parquet`` (id, embedding), and ``truth.parquet`` or ``truth.csv`` (id, kind, true_label, dup_of, and cscore:
+Generated worlds and handwritten digits, written as a person would bring them.
+
+Every case is a folder with ``samples.parquet`` or ``samples.csv`` (id, label, and image bytes or text), where there
+are any ``embeddings.parquet`` (id, embedding), and ``truth.parquet`` or ``truth.csv`` (id, kind, true_label, dup_of,
+and
+cscore:
 the larger, the easier). Truth is read by the judge only.
 """
 

@@ -2,22 +2,24 @@
 
     python -m benchmarks.reviewer FOLDER [--workspace SCANNED] [--decisions 1000]
 
-FOLDER holds samples (.parquet or .csv), embeddings.parquet and truth (.parquet or .csv: id, kind, true_label); the truth
-is read by the reviewer only. SCANNED is a scanned workspace of FOLDER; it is copied, and without it one is made.
+FOLDER holds samples (.parquet or .csv), embeddings.parquet and truth (.parquet or .csv: id, kind, true_label); the
+truth is read by the reviewer only. SCANNED is a scanned workspace of FOLDER; it is copied, and without it one is
+made.
 
 The reviewer works the noisy queue (undecided samples whose verdict is noisy_label, ``-noisy_label``, the order by
 confidence) card by card: what has no true label (out of distribution, broken) and copies are excluded, a wrong label
 is relabelled to the true one, a right one accepted. **Corrected** = the given label was wrong and he set the true one;
 exclusions do not count. Every decision goes through the log of a real workspace, and each new order comes from
-``Workspace.rounds``, as in the product: asked for after every batch, it never moves the cards that lie next in the browser
-(``FIXED`` and ``EVERY`` of app/frontend/review/queue.js). Static is the same walk without re-ordering.
+``Workspace.rounds``, as in the product: asked for after every batch, it never moves the cards that lie next in the
+browser (``FIXED`` and ``EVERY`` of app/frontend/review/queue.js). Static is the same walk without re-ordering.
 
-Offers ("the same for 212 like these") stand in a line of their own: they are taken after a look at the samples that they
-show, cost one decision and one more for every sample unticked, and what they decide wrongly unseen is counted.
+Offers ("the same for 212 like these") stand in a line of their own: they are taken after a look at the samples that
+they show, cost one decision and one more for every sample unticked, and what they decide wrongly unseen is counted.
 
-Printed: corrected labels by batch size, the ratio to static, the slowest round, and a ceiling: the most that ranking the
-same queue by the same signals reaches where a model is fitted to the truth of nine tenths of **all** its samples (10-fold
-cross-validation). What was tried, with figures: assets/decisions/0008-reordering.md. Exit status 1 below the aims.
+Printed: corrected labels by batch size, the ratio to static, the slowest round, and a ceiling: the most that ranking
+the same queue by the same signals reaches where a model is fitted to the truth of nine tenths of **all** its samples
+(10-fold cross-validation). What was tried, with figures: assets/decisions/0008-reordering.md. Exit status 1 below the
+aims.
 """
 
 from __future__ import annotations
@@ -211,7 +213,8 @@ def main() -> int:
             print(f"{name:34}{found.corrected:>10}{found.excluded:>10}{ratio:>8.3f}{found.slowest:>14.2f} s")
         found = walk(scanned, reviewer, args.decisions, every, fixed, True, offers=product("MAX_TILES", QUEUE_PY))
         print(
-            f"{'… and offers taken':34}{found.corrected:>10}{found.excluded:>10}{found.corrected / max(static.corrected, 1):>8.3f}"
+            f"{'… and offers taken':34}{found.corrected:>10}{found.excluded:>10}"
+            f"{found.corrected / max(static.corrected, 1):>8.3f}"
             f"   {found.spread} decided with others, {found.wrong} of them wrongly"
         )
         top = ceiling(scanned, reviewer, args.decisions)

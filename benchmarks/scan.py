@@ -63,7 +63,7 @@ def peer(folder: Path, images: Path) -> dict[str, float]:
 
 
 def unpack(folder: Path, images: Path) -> None:
-    """Write the images that can be read as files: cleanvision takes files, and stops at the first broken one. Not timed."""
+    """Write the readable images as files: cleanvision takes files and stops at the first broken one. Not timed."""
     import pandas as pd
     from PIL import Image
 

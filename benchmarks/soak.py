@@ -3,10 +3,10 @@
     python -m benchmarks.soak                    20 people, one decision a second each, 10 minutes, 100,000 samples
     python -m benchmarks.soak --minutes 1        the same, shorter
 
-Each client comes in through the door with a token of its own, holds a Streamlit session over its WebSocket (from which it
-takes the bearer token, as a browser does), looks at what others decide every three seconds, fetches cards, and has the rest
-of its queue put into a new order every ten decisions. At the end the log is read: what was acknowledged must be there,
-once, by that person. Prints one JSON object; exits 1 where a budget is missed.
+Each client comes in through the door with a token of its own, holds a Streamlit session over its WebSocket (from
+which it takes the bearer token, as a browser does), looks at what others decide every three seconds, fetches cards,
+and has the rest of its queue put into a new order every ten decisions. At the end the log is read: what was
+acknowledged must be there, once, by that person. Prints one JSON object; exits 1 where a budget is missed.
 """
 
 from __future__ import annotations
@@ -44,8 +44,10 @@ _TOKEN = re.compile(rb'"token":\s*"([\w.\-]+)"')
 
 
 class _Again(httpx.AsyncBaseTransport):
-    """Asks again, once, where the server closed an idle connection just as it was taken up: what a browser does by itself,
-    and what a decision's id makes safe."""
+    """Asks again, once, where the server closed an idle connection just as it was taken up.
+
+    What a browser does by itself, and what a decision's id makes safe.
+    """
 
     def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
         self._inner = inner

@@ -182,7 +182,8 @@ def table(report: dict[str, Any]) -> str:
         for row in report["parts"].get(part, {}).get("rows", []):
             met = "yes" if row["met"] else "**no**"
             lines.append(
-                f"| {row['what']} | {row['against']} | {row['ours']} | {row['peer']} | {row['ratio']:.3g} | {row['budget']} | {met} |"
+                f"| {row['what']} | {row['against']} | {row['ours']} | {row['peer']} | {row['ratio']:.3g} | "
+                f"{row['budget']} | {met} |"
             )
     loads = ", ".join(f"{part} {found['load']:.1f}" for part, found in report["parts"].items() if "load" in found)
     if loads:
@@ -197,7 +198,8 @@ def machine() -> str:
         platform.processor() or platform.machine(),
     )
     memory = next((int(line.split()[1]) / 2**20 for line in _lines("/proc/meminfo") if line.startswith("MemTotal")), 0)
-    return f"{len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()} cores of {name}, {memory:.0f} GiB"
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{cores} cores of {name}, {memory:.0f} GiB"
 
 
 def _lines(path: str) -> list[str]:

@@ -4,8 +4,9 @@
     python -m benchmarks.speed_app --large DIR.winnow         the same, kept there for the next run
     python -m benchmarks.speed_app --n 100000 --small DEMO    another size; DEMO: a scanned workspace to make it from
 
-Prints a table of budgets against measured figures and writes it to assets/benchmarks/app.md. Beside each wall time stands
-the processor time that the server took for it: on a busy machine only the latter can be compared. Needs Chromium
+Prints a table of budgets against measured figures and writes it to assets/benchmarks/app.md. Beside each wall time
+stands the processor time that the server took for it: on a busy machine only the latter can be compared. Needs
+Chromium
 (Playwright).
 """
 
@@ -38,7 +39,8 @@ ROOT = Path(__file__).resolve().parent.parent
 WAIT = 180_000
 """Milliseconds after which a step has failed."""
 
-PICTURE = """name => { const inside = r => [...r.querySelectorAll('*')].flatMap(e => [e, ...(e.shadowRoot ? inside(e.shadowRoot) : [])]);
+PICTURE = """name => { const inside = r => [...r.querySelectorAll('*')]
+  .flatMap(e => [e, ...(e.shadowRoot ? inside(e.shadowRoot) : [])]);
   return inside(document).some(e => e.matches(name) && !e.closest('[hidden]') && e.complete && e.naturalWidth); }"""
 HEAD = "| what | budget | measured | server's processor | met |\n|---|---|---|---|---|"
 BULK = 10_000
@@ -125,7 +127,8 @@ def browse(bench: Bench, page: Page, opened: float) -> None:
     with bench.step("filter to first tiles", 1):
         page.locator("[data-testid=stSidebar]").get_by_text("Out of distribution").first.click()
         page.wait_for_function(
-            "b => { const e = [...document.querySelectorAll('*')].flatMap(x => [x, ...(x.shadowRoot?.querySelectorAll('.gallery .count') ?? [])])"
+            "b => { const e = [...document.querySelectorAll('*')].flatMap(x => [x, "
+            "...(x.shadowRoot?.querySelectorAll('.gallery .count') ?? [])])"
             ".find(x => x.matches('.gallery .count')); return e && e.innerText !== b; }",
             arg=before,
             timeout=WAIT,
@@ -188,7 +191,8 @@ def report(rows: list[Row], n: int, load: float) -> str:
     """The table as Markdown, with what it was measured on."""
     return (
         f"Measured {datetime.now(UTC).isoformat(timespec='minutes')} on {machine()}, "
-        f"load average {load:.1f} when it began (0 = nothing else ran), by `python -m benchmarks.speed_app`. {n:,} samples made out "
+        f"load average {load:.1f} when it began (0 = nothing else ran), by `python -m benchmarks.speed_app`. {n:,} "
+        f"samples made out "
         "of the demo; Chromium without a graphics card, which draws on the same cores as the server.\n\n"
         + "\n".join([HEAD, *map(line, rows)])
         + "\n"

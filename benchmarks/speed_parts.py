@@ -43,7 +43,7 @@ def in_turns(ours: Callable[[], Any], peer: Callable[[], Any], rounds: int) -> t
 
 
 def exponents(stages: dict[int, dict[str, float]], least: float = 1.0) -> dict[str, float]:
-    """α of seconds ~ nᵅ per stage, by least squares on logarithms; stages that never took ``least`` seconds are left out."""
+    """α of seconds ~ nᵅ per stage, by least squares on logarithms, for stages that took ``least`` seconds."""
     sizes = sorted(stages)
     names = [s for s in stages[sizes[-1]] if all(s in stages[n] for n in sizes) and stages[sizes[-1]][s] >= least]
     logs = np.log(sizes)

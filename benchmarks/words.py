@@ -33,7 +33,7 @@ QUERIES = 500
 
 
 def judge(truth: pd.DataFrame, scores: pd.DataFrame, noise: str, outlier: str) -> dict[str, float]:
-    """AP and AUROC of wrong labels among labelled samples, AUROC and AP of outliers among all. Scores rise with suspicion."""
+    """AP and AUROC of wrong labels among labelled samples, and of outliers among all samples."""
     table = truth.merge(scores, on="id", validate="one_to_one")
     kind = table["kind"].to_numpy()
     labelled = np.isin(kind, ["clean", "noisy_label"])

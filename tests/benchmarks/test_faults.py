@@ -1,4 +1,4 @@
-"""A few of the faults of ``make faults``, at every run of the tests: killed decisions, exports, and disks that fill up."""
+"""A few of the faults of ``make faults`` in every test run: killed decisions, killed exports, full disks."""
 
 from __future__ import annotations
 

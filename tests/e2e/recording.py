@@ -1,7 +1,9 @@
 """Make the short film of README: from the queues through Review and the Gallery to the map, on the demo, as a GIF.
 
-Run ``python -m tests.e2e.recording [FILE]`` (default assets/screenshots/review.gif). WINNOW_E2E_DEMO names a scanned demo
-workspace to copy; without it the demo is scanned first. Each frame is a picture of the page as it is; the keys that were
+Run ``python -m tests.e2e.recording [FILE]`` (default assets/screenshots/review.gif). WINNOW_E2E_DEMO names a scanned
+demo workspace to copy; without it the demo is scanned first. Each frame is a picture of the page as it is; the keys
+that
+were
 pressed are shown in a corner.
 """
 
@@ -34,8 +36,10 @@ KEYCAP = """key => {
   if (!cap) {
     cap = document.createElement('div');
     cap.id = 'film-key';
-    cap.style.cssText = 'position:fixed;z-index:99999;right:26px;bottom:96px;min-width:46px;padding:9px 15px;border-radius:10px;'
-      + 'background:#1f2430;color:#fff;font:600 21px system-ui,sans-serif;text-align:center;box-shadow:0 3px 12px rgb(0 0 0/.3)';
+    cap.style.cssText = 'position:fixed;z-index:99999;right:26px;bottom:96px;min-width:46px;padding:9px
+    15px;border-radius:10px;'
+      + 'background:#1f2430;color:#fff;font:600 21px system-ui,sans-serif;text-align:center;box-shadow:0 3px 12px
+      rgb(0 0 0/.3)';
     document.body.append(cap);
   }
   cap.textContent = key;

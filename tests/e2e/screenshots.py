@@ -25,8 +25,8 @@ LIMIT = 400_000
 """Bytes of one picture."""
 
 PICTURES = """() => {
-  const inside = root => [...root.querySelectorAll('*')].flatMap(e => [e, ...(e.shadowRoot ? inside(e.shadowRoot) : [])]);
-  return inside(document).every(e => e.tagName !== 'IMG' || !e.src || e.complete);
+  const inside = root => [...root.querySelectorAll('*')].flatMap(e => [e, ...(e.shadowRoot ? inside(e.shadowRoot) :
+  [])]); return inside(document).every(e => e.tagName !== 'IMG' || !e.src || e.complete);
 }"""
 READY = "[data-testid=stApp][data-test-script-state=notRunning]"
 

@@ -1,4 +1,4 @@
-"""A workspace whose every text is an attack, in a real browser: nothing of it runs, and the policy holds where it is let in."""
+"""A workspace whose every text is an attack, in a real browser: nothing runs, and the policy would stop it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ from winnow.core.workspace import Workspace
 
 pytestmark = pytest.mark.e2e
 
-ATTACK = '"><img src=x onerror="window.__xss=1"><script>window.__xss=1</script><svg onload="window.__xss=1">{{7*7}}</textarea>'
+ATTACK = (
+    '"><img src=x onerror="window.__xss=1"><script>window.__xss=1</script>'
+    '<svg onload="window.__xss=1">{{7*7}}</textarea>'
+)
 PAGES = ("overview", "map", "queues", "review", "gallery", "duplicates", "classes", "export", "history", "new")
 
 
@@ -77,8 +80,10 @@ FOREIGN = """() => {
   const found = [];
   const walk = (root) => { for (const el of root.querySelectorAll("*")) {
     if (el.shadowRoot) walk(el.shadowRoot);
-    if ((el.tagName === "IMG" && el.getAttribute("src") === "x") || (el.tagName === "SCRIPT" && el.textContent.includes("__xss"))
-        || [...el.attributes].some((a) => a.name.startsWith("on") && a.value.includes("__xss"))) found.push(el.outerHTML);
+    if ((el.tagName === "IMG" && el.getAttribute("src") === "x") || (el.tagName === "SCRIPT" &&
+    el.textContent.includes("__xss"))
+        || [...el.attributes].some((a) => a.name.startsWith("on") && a.value.includes("__xss")))
+        found.push(el.outerHTML);
   } };
   walk(document);
   return [found, window.__xss ?? null];

@@ -47,7 +47,10 @@ def test_the_mask_greys_what_the_engine_leaves_out(blank: Page) -> None:
         "ood": {"head": {"names": None}, "array": [0.9, 0.5, 0.9, 0.9, 0.4, 0.9]},
         "decision": {"head": {"names": ["accept"]}, "array": [65535, 65535, 65535, 65535, 65535, 0]},
     }
-    body = "async (m, x) => { const a = await m.mask(x.schema, x.query, new Float32Array(12), n => x.colours[n]); return [...a.mask]; }"
+    body = (
+        "async (m, x) => { const a = await m.mask(x.schema, x.query, new Float32Array(12), n => x.colours[n]); "
+        "return [...a.mask]; }"
+    )
     assert call(blank, "map/filter.js", body, {"schema": browser_schema(), "query": query, "colours": colours}) == [
         1,
         1,
@@ -56,7 +59,10 @@ def test_the_mask_greys_what_the_engine_leaves_out(blank: Page) -> None:
         0,
         0,
     ]
-    body = "async (m, x) => [...(await m.mask(x, 'kinds=hard', new Float32Array(6), null, async () => ({array: [0, 2]}))).mask]"
+    body = (
+        "async (m, x) => "
+        "[...(await m.mask(x, 'kinds=hard', new Float32Array(6), null, async () => ({array: [0, 2]}))).mask]"
+    )
     assert call(blank, "map/filter.js", body, browser_schema()) == [1, 0, 1]  # only the server can answer that
 
 
@@ -96,8 +102,8 @@ def test_cells_of_the_grid_hold_what_a_window_and_an_outline_hold(blank: Page) -
     points[5] = np.nan
     plain = [[None if v != v else float(v) for v in p] for p in points]
     body = """(m, x) => { const g = new m.PointGrid(Float32Array.from(x.points.flat().map(v => v ?? NaN)));
-        const held = (ring) => { const out = []; g.inside(ring, (i) => out.push(i)); return out.sort((a, b) => a - b); };
-        const within = []; g.within(x.window, (i) => within.push(i));
+        const held = (ring) => { const out = []; g.inside(ring, (i) => out.push(i)); return out.sort((a, b) => a - b);
+        }; const within = []; g.within(x.window, (i) => within.push(i));
         return [x.rings.map(held), within.sort((a, b) => a - b)]; }"""
     turn = np.linspace(0, 2 * np.pi, 60)
     rings = [
@@ -130,7 +136,8 @@ def test_of_too_many_points_those_with_problems_are_drawn_and_all_are_counted(bl
         const whole = { x0: 0, x1: 1, y0: 0, y1: 1 };
         const few = m.sample(g, whole, state, rank, 1000, 500), all = m.sample(g, whole, state, rank, 5000, 500);
         const table = new Uint8Array(768).fill(200);
-        const { counts, rgba } = m.picture(g, whole, 20, 10, state, { slots: new Uint8Array(state.length), table, grey: [0, 0, 0] });
+        const { counts, rgba } = m.picture(g, whole, 20, 10, state, { slots: new Uint8Array(state.length), table,
+        grey: [0, 0, 0] });
         return [[...few.rows], few.all, few.count, [...all.rows], all.all, [...counts], [...rgba]]; }"""
     asked = {
         "points": points.tolist(),
@@ -178,7 +185,8 @@ def test_every_tile_has_a_place_and_every_place_its_tile(blank: Page, sizes: lis
     body = """(m, sizes) => {
       const s = new m.Shelves(sizes.map((count, i) => ({name: String(i), count})));
       s.lay(3, 100, 30, 8);
-      const places = Array.from({length: s.total}, (_, i) => ({...s.place(i), section: s.sectionOf(i), down: s.beside(i, 1), up: s.beside(i, -1)}));
+      const places = Array.from({length: s.total}, (_, i) => ({...s.place(i), section: s.sectionOf(i), down:
+      s.beside(i, 1), up: s.beside(i, -1)}));
       const views = [];
       for (let y = -50; y < s.height; y += 37) views.push([y, s.window(y, y + 250)]);
       return {places, views, height: s.height};

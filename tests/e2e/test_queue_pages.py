@@ -1,4 +1,4 @@
-"""Queues, how strict, groups and saved selections as a person meets them, by keyboard, and as links in a fresh browser."""
+"""Queues, strictness, groups and saved selections as a person meets them, by keyboard and as links."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decisions that spread, in the browser: new orders behind the cards next in line, and the same for samples like these."""
+"""Active learning in the browser: the queue is reordered behind the next cards; similar samples are offered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one person sees of another: a copied link shows the same view, and decisions appear where they are being looked at."""
+"""What one person sees of another: a copied link shows the same page, and decisions appear as they are made."""
 
 from __future__ import annotations
 

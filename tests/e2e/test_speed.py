@@ -58,7 +58,7 @@ def log_of(server: Server) -> list[tuple[str, str]]:
 
 
 def drum(page: Page, n: int, at: dict[int, object] | None = None) -> list[tuple[str, str]]:
-    """Press ``n`` deciding keys, ten a second. ``at`` calls something before the n-th. Returns what should be decided."""
+    """Press ``n`` deciding keys, ten a second; ``at`` acts before the n-th. Returns what should be decided."""
     expected = []
     begun = time.monotonic()
     for i in range(n):

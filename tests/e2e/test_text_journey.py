@@ -1,4 +1,4 @@
-"""A text dataset from the first look to the export: search, similar texts, marked words, decisions, names on the map, and the file."""
+"""A text dataset from the first look to the export: search, similar texts, marked words, decisions, the map."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TOPICS = {
 
 
 def write_texts(path: Path, n: int = 240) -> Path:
-    """Short requests in three classes; every thirtieth label is another's, and one text is repeated with one other word."""
+    """Short requests in three classes; every thirtieth label is wrong, and one text is repeated with one word changed."""
     random = np.random.default_rng(0)
     names = list(TOPICS)
     with path.open("w", newline="") as file:
@@ -38,7 +38,11 @@ def write_texts(path: Path, n: int = 240) -> Path:
         for i in range(n):
             words = " ".join(random.choice(TOPICS[names[i % 3]], 5, replace=False))
             table.writerow([f"t{i:03d}", f"please {words} number {i}", names[(i + (i % 30 == 0)) % 3]])
-        told = "please freeze the blue card that somebody took from the desk in my office while we had our lunch with two old friends from the bank, and send another one to my new address before the end of next week, yesterday at"
+        told = (
+            "please freeze the blue card that somebody took from the desk in my office while we had our "
+            "lunch with two old friends from the bank, and send another one to my new address before the end"
+            " of next week, yesterday at"
+        )
         table.writerows([["twin1", f"{told} noon", names[0]], ["twin2", f"{told} night", names[0]]])
     return path
 

@@ -304,7 +304,8 @@ def _csvs() -> dict[str, bytes]:
 
 def _jsons() -> dict[str, bytes]:
     return {
-        "types.jsonl": b'{"id":1,"text":"a","label":1}\n{"id":"2","text":null,"label":"x"}\n{"id":3.5,"text":[1],"label":{"a":1}}\n',
+        "types.jsonl": b'{"id":1,"text":"a","label":1}\n{"id":"2","text":null,"label":"x"}\n'
+        b'{"id":3.5,"text":[1],"label":{"a":1}}\n',
         "deep.json": b"[" * 100_000 + b"]" * 100_000,
         "deep.jsonl": b'{"a":' * 50_000 + b"1" + b"}" * 50_000,
         "cut.jsonl": b'{"id":1,"text":"a"}\n{"id":',

@@ -22,7 +22,7 @@ def binaries() -> Path | None:
 
 
 def user() -> str | None:
-    """Whom to run it as: None = this user; the server refuses to run as root. Raises LookupError where nobody is left."""
+    """The user to run it as, None = this one; the server refuses root. Raises LookupError where there is nobody."""
     if os.getuid() != 0:
         return None
     known = {p.pw_name for p in pwd.getpwall()}

@@ -1,7 +1,7 @@
 """A tiny two-tower checkpoint whose joint space has a known geometry, and image–text pairs drawn from it.
 
-Every concept is a colour for pictures, a word for texts, and one unit vector in the joint space. The picture tower reads
-the colour and, from the texture, how far the sample lies from its concept; the text tower adds up its words.
+Every concept is a colour for pictures, a word for texts, and one unit vector in the joint space. The picture tower
+reads the colour and, from the texture, how far the sample lies from its concept; the text tower adds up its words.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def install() -> None:
 def make_pairs(
     folder: Path, n: int = 400, swaps: int = 40, seed: int = 0, labels: bool = False
 ) -> tuple[Path, set[str]]:
-    """A table of pictures with captions, ``swaps`` of which belong to another picture. Returns it and the swapped ids."""
+    """A table of pictures with captions, ``swaps`` of them of another picture. Returns it and the swapped ids."""
     random = np.random.default_rng(seed)
     concept = np.arange(n) % len(WORDS)
     colours = np.stack(np.meshgrid([40, 120, 200], [40, 120, 200], [40, 120, 200]), -1).reshape(-1, 3)[: len(WORDS)]

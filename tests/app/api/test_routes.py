@@ -29,7 +29,8 @@ def token(app_state: ServerState) -> dict[str, str]:
 
 def link(app_state: ServerState, kind: str, sample: str, version: str = "g1") -> str:
     segment = encode_id(sample)
-    return f"/api/{kind}/{app_state.first}/{segment}?{sign_link(app_state.secret, kind, str(app_state.first), segment, version)}"
+    query = sign_link(app_state.secret, kind, str(app_state.first), segment, version)
+    return f"/api/{kind}/{app_state.first}/{segment}?{query}"
 
 
 # -- who may ask ----------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What is there in the first moment: an outline of the page, and a server that has not loaded what it does not need yet."""
+"""The first moment: an outline of the page, and a server that has loaded nothing that it does not need yet."""
 
 from __future__ import annotations
 

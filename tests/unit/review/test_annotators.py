@@ -1,4 +1,4 @@
-"""Several people: agreement, quality, consensus, settling; the log in pages, taken back by filter, written to a file."""
+"""Several people: agreement, quality, consensus, settling; the log in pages, undone by filter, written to a file."""
 
 from __future__ import annotations
 
