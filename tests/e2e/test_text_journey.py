@@ -29,7 +29,7 @@ TOPICS = {
 
 
 def write_texts(path: Path, n: int = 240) -> Path:
-    """Short requests in three classes; every thirtieth label is wrong, and one text is repeated with one word changed."""
+    """Short requests in three classes; every thirtieth label is wrong, one text is repeated but for a word."""
     random = np.random.default_rng(0)
     names = list(TOPICS)
     with path.open("w", newline="") as file:
