@@ -28,7 +28,7 @@ import pyarrow as pa
 
 from .data.demo import planted_found
 from .data.media import Thumbnails
-from .data.media.reader import MediaReader
+from .data.sources import MediaReader
 from .detection.fdr import FlagList, check_kind, flag_list
 from .detection.plugins import described
 from .detection.signals import SIGNALS

@@ -1,41 +1,54 @@
-"""Raw image bytes by row, from wherever they are: files, Parquet, or a Hugging Face dataset on disk.
+"""Raw image bytes by row, read from files or from inside a table.
 
-Memory is bounded: files are read one at a time, Parquet and Arrow in batches of about 32 MiB. A whole dataset is
-never held.
+A source registers how the images of its kind of :class:`~winnow.core.types.MediaRef` are read (:data:`READERS`); image
+files are read here. Memory is bounded: files are read one at a time, tables in batches. A whole dataset is never held.
 """
 
 from __future__ import annotations
 
 import stat
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ...errors import SourceError
+from ...registry import Registry
 from ...types import Dataset, MediaRef, Strings
 
 MAX_FILE_BYTES = 1 << 30
 """A single image file above 1 GiB is refused: no decoder of ours would accept its pixels."""
 
-_BATCH_BYTES = 32 << 20
-_CACHE_BYTES = 256 << 20
-
 Cell = bytes | Exception
+"""The bytes of an image, or why they cannot be read."""
+
+
+class BytesReader(Protocol):
+    """Reads the image bytes of one dataset."""
+
+    def read(self, row: int) -> bytes:
+        """Read one row. Raises OSError with the reason."""
+        ...
+
+    def iter(self, rows: Iterable[int]) -> Iterator[tuple[int, Cell]]:
+        """Yield (row, bytes or exception) of rows, which are best ascending."""
+        ...
+
+
+READERS: Registry[Callable[[MediaRef, Strings | None], BytesReader]] = Registry("kind of image store")
+"""``MediaRef.kind`` → what opens such images, given the reference and ``Dataset.uris``."""
 
 
 def escape_path(path: str) -> str:
-    """A file name as text that UTF-8 can hold: undecodable bytes become ``\\xNN``."""
+    r"""Write a file name as text that UTF-8 can hold: undecodable bytes become ``\xNN``."""
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def find_file(root: Path, uri: str) -> Path:
-    """The file of a stored ``uri``; undoes :func:`escape_path` where the plain name is not there."""
+    """Find the file of a stored ``uri``; undoes :func:`escape_path` where there is no file of the plain name."""
     direct = root / uri
     if "\\x" in uri and not direct.exists():
         raw = uri.encode("utf-8")
@@ -46,7 +59,10 @@ def find_file(root: Path, uri: str) -> Path:
 
 
 def read_file(path: Path) -> bytes:
-    """A whole file. Raises OSError with a reason that a person can read; devices and pipes, which may never end, are refused."""
+    """Read a whole file. Raises OSError with the reason in words.
+
+    Devices and pipes are refused: they may never end.
+    """
     try:
         status = path.stat()
         if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
@@ -66,7 +82,7 @@ def read_file(path: Path) -> bytes:
 
 
 def cell_bytes(cell: Any, root: Path) -> Cell:
-    """The bytes of one image cell: binary, or Hugging Face's struct of ``bytes`` and ``path``."""
+    """Read one image cell: binary, or Hugging Face's struct of ``bytes`` and ``path`` (relative to ``root``)."""
     if isinstance(cell, dict):
         if cell.get("bytes") is not None:
             return bytes(cell["bytes"])
@@ -82,32 +98,11 @@ def cell_bytes(cell: Any, root: Path) -> Cell:
     return bytes(cell)
 
 
-def parquet_files(path: Path) -> list[Path]:
-    """The files of a Parquet dataset: the file itself, or a folder's ``*.parquet`` in order of their names."""
-    if path.is_dir():
-        return sorted(p for p in path.rglob("*.parquet") if not any(part.startswith(".") for part in p.parts[-2:]))
-    return [path]
-
-
-def load_splits(path: Path) -> list[tuple[str, Any]]:
-    """(split name, dataset) of a saved dataset; one unnamed split for a plain Dataset. Raises SourceError."""
-    import datasets
-
-    try:
-        loaded = datasets.load_from_disk(str(path))
-    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
-        raise SourceError(
-            f"{str(path)!r} looks like a saved Hugging Face dataset but cannot be read ({error}). "
-            "Save it again with save_to_disk."
-        ) from error
-    if isinstance(loaded, datasets.DatasetDict):
-        return [(str(key), part) for key, part in loaded.items()]
-    return [("", loaded)]
-
-
 class _Files:
-    def __init__(self, root: Path, uris: Strings) -> None:
-        self._root = root
+    def __init__(self, media: MediaRef, uris: Strings | None) -> None:
+        if uris is None:
+            raise SourceError("This dataset has no images to read.")
+        self._root = Path(media.root)
         self._uris = uris
 
     def read(self, row: int) -> bytes:
@@ -124,8 +119,19 @@ class _Files:
                 yield row, error
 
 
-class _Batched:
-    """Rows that come in groups, each read front to back; subclasses say where groups start and how they are read."""
+READERS.register("files")(_Files)
+
+
+class BatchedReader:
+    """Rows in groups, each read front to back; subclasses know where the groups start and how they are read.
+
+    Attributes
+    ----------
+    root
+        Folder that paths in image cells are relative to.
+    starts
+        First row of each group, ascending.
+    """
 
     root: Path
     starts: list[int]
@@ -134,13 +140,15 @@ class _Batched:
         self._cached: tuple[int, pa.ChunkedArray] | None = None
 
     def batches(self, group: int, rows: list[int]) -> Iterator[tuple[int, pa.Array]]:
-        """(first row, cells) pieces of a group, in order, at least those that hold ``rows``."""
+        """Yield (first row, cells) of the pieces of a group in order, at least those that hold ``rows``."""
         raise NotImplementedError
 
     def small(self, group: int) -> bool:
+        """Whether the whole group may be kept in memory."""
         raise NotImplementedError
 
     def read(self, row: int) -> bytes:
+        """Read one row. Raises OSError with the reason."""
         group = self._group(row)
         if not self.small(group):
             cell: Cell = next(self.iter([row]))[1]
@@ -155,128 +163,65 @@ class _Batched:
         return cell
 
     def iter(self, rows: Iterable[int]) -> Iterator[tuple[int, Cell]]:
+        """Yield (row, bytes or exception) of rows, which are best ascending."""
         for group, members in groupby(rows, key=self._group):
             wanted = sorted(members)
-            at = 0
+            done = 0
             try:
                 for first, cells in self.batches(group, wanted):
-                    while at < len(wanted) and wanted[at] < first + len(cells):
-                        yield wanted[at], cell_bytes(cells[wanted[at] - first].as_py(), self.root)
-                        at += 1
-                    if at == len(wanted):
+                    while done < len(wanted) and wanted[done] < first + len(cells):
+                        yield wanted[done], cell_bytes(cells[wanted[done] - first].as_py(), self.root)
+                        done += 1
+                    if done == len(wanted):
                         break
-            except (pa.ArrowException, OSError) as error:  # a damaged page: what lies before it was read
-                for row in wanted[at:]:
+            except (pa.ArrowException, OSError) as error:  # a damaged page: the rows before it were read
+                for row in wanted[done:]:
                     yield row, OSError(f"the table is damaged here ({str(error).splitlines()[0]})")
 
     def _group(self, row: int) -> int:
         return bisect_right(self.starts, row) - 1
 
 
-class _Parquet(_Batched):
-    def __init__(self, root: str, column: str) -> None:
-        super().__init__()
-        path = Path(root)
-        self.root = path if path.is_dir() else path.parent
-        self._column = column
-        self._groups: list[tuple[pq.ParquetFile, int]] = []
-        self.starts, self._sizes, self._rows = [], [], []
-        row = 0
-        for file in parquet_files(path):
-            opened = pq.ParquetFile(file, buffer_size=1 << 20, pre_buffer=False)
-            for group in range(opened.metadata.num_row_groups):
-                meta = opened.metadata.row_group(group)
-                columns = [meta.column(i) for i in range(meta.num_columns)]
-                mine = [c for c in columns if c.path_in_schema.split(".")[0] == column]
-                self._groups.append((opened, group))
-                self.starts.append(row)
-                self._sizes.append(sum(c.total_uncompressed_size for c in mine))
-                self._rows.append(meta.num_rows)
-                row += meta.num_rows
-
-    def small(self, group: int) -> bool:
-        return bool(self._sizes[group] <= _CACHE_BYTES)
-
-    def batches(self, group: int, rows: list[int]) -> Iterator[tuple[int, pa.Array]]:
-        file, number = self._groups[group]
-        mean = max(1, self._sizes[group] // max(1, self._rows[group]))
-        size = int(np.clip(_BATCH_BYTES // mean, 1, 4096))
-        first = self.starts[group]
-        for batch in file.iter_batches(size, row_groups=[number], columns=[self._column], use_threads=False):
-            yield first, batch.column(0)
-            first += batch.num_rows
-
-
-class _Arrow(_Batched):
-    """A Hugging Face dataset saved on disk; the groups are its splits."""
-
-    _STEP = 64
-
-    def __init__(self, root: str, column: str) -> None:
-        super().__init__()
-        self.root = Path(root)
-        self._column = column
-        self._parts = [part.select_columns([column]).with_format("arrow") for _, part in load_splits(Path(root))]
-        self.starts = [0, *np.cumsum([len(p) for p in self._parts]).tolist()][:-1]
-
-    def small(self, group: int) -> bool:
-        return False  # memory-mapped: any row is as near as another
-
-    def batches(self, group: int, rows: list[int]) -> Iterator[tuple[int, pa.Array]]:
-        part, base = self._parts[group], self.starts[group]
-        steps = sorted({(row - base) // self._STEP for row in rows})
-        for step in steps:
-            at = step * self._STEP
-            column = part[at : at + self._STEP].column(self._column)
-            kind = column.type
-            storage = column.cast(kind.storage_type) if isinstance(kind, pa.ExtensionType) else column
-            yield base + at, storage.combine_chunks() if isinstance(storage, pa.ChunkedArray) else storage
-
-
 class MediaReader:
     """Gives the raw bytes of a sample's image, by row. Picklable: it opens its files where it is used.
 
-    ``read(row)`` returns the bytes or raises OSError with the reason. ``iter(rows)`` yields ``(row, bytes)``, or
-    ``(row, exception)`` for a row that cannot be read, grouped by row group: sequential rows are read once, in
-    batches of bounded memory.
+    Parameters
+    ----------
+    dataset
+        With images; its source has registered how they are read.
     """
 
     def __init__(self, dataset: Dataset) -> None:
-        self._media: MediaRef = dataset.media
-        self._uris = dataset.uris
-        self._open: Any = None
+        self._media, self._uris = dataset.media, dataset.uris
+        self._open: BytesReader | None = None
 
     @classmethod
     def of(cls, media: MediaRef, uris: Strings | None = None) -> MediaReader:
-        """A reader without a dataset, as a stored workspace needs it."""
+        """Make a reader without a dataset, as a stored workspace needs it."""
         reader = cls.__new__(cls)
-        reader._media, reader._uris, reader._open = media, uris, None
+        reader.__setstate__({"_media": media, "_uris": uris})
         return reader
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_media": self._media, "_uris": self._uris, "_open": None}
+        return {"_media": self._media, "_uris": self._uris}
 
-    def _reader(self) -> Any:
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._media, self._uris, self._open = state["_media"], state["_uris"], None
+
+    def _reader(self) -> BytesReader:
         if self._open is None:
-            media = self._media
-            if media.kind == "files" and self._uris is not None:
-                self._open = _Files(Path(media.root), self._uris)
-            elif media.kind == "parquet":
-                self._open = _Parquet(media.root, media.column)
-            elif media.kind == "arrow":
-                self._open = _Arrow(media.root, media.column)
-            else:
+            if self._media.kind == "none":
                 raise SourceError("This dataset has no images to read.")
+            self._open = READERS.get(self._media.kind)(self._media, self._uris)
         return self._open
 
     def read(self, row: int) -> bytes:
-        """The bytes of row ``row``. Raises OSError when it cannot be read, SourceError when there are no images."""
+        """Read the bytes of a row. Raises OSError with the reason, SourceError when there are no images."""
         try:
-            data: bytes = self._reader().read(int(row))
+            return self._reader().read(int(row))
         except pa.ArrowException as error:
             raise OSError(f"the table could not be read ({error})") from error
-        return data
 
     def iter(self, rows: Iterable[int]) -> Iterator[tuple[int, Cell]]:
-        """(row, bytes or exception) for every row asked for; ascending rows are fastest."""
+        """Yield (row, bytes or exception) for every row; ascending rows are fastest, each group is read once."""
         yield from self._reader().iter(int(r) for r in rows)

@@ -1,9 +1,10 @@
-"""Everything that turns a person's input into a :class:`~winnow.core.types.Dataset`: one file per input format.
+"""From a person's input to a :class:`~winnow.core.types.Dataset`: one file per input format.
 
 In: a path, and which column holds what. Out: a dataset, or the first rows of one.
 
-``open_source`` reads a whole input, ``preview`` its first rows. A format is a module of this package that registers
-a :class:`~.base.Source`; the lowest in rank whose ``accepts`` says yes to a path reads it.
+``open_source`` reads a whole input, ``preview`` its first rows. A format is a module of this package that registers a
+:class:`~.base.Source` and, where it keeps image bytes, what reads them (:data:`winnow.core.data.media.reader.READERS`).
+The source of lowest rank that accepts a path reads it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from ...errors import SourceError
 from ...registry import load_siblings
 from ...types import ColumnMap, Dataset, ProgressFn, quiet
+from ..media.reader import MediaReader
 from .base import SOURCES, Column, Preview, RawTable, Source
 from .build import build_dataset, build_preview, content_fingerprint
 
@@ -21,6 +23,7 @@ load_siblings(__name__, __path__)
 __all__ = [
     "SOURCES",
     "Column",
+    "MediaReader",
     "Preview",
     "RawTable",
     "Source",
@@ -32,7 +35,7 @@ __all__ = [
 
 
 def find_source(path: Path | str) -> Source:
-    """The source that reads ``path``. Raises SourceError, with the formats there are, when none does."""
+    """Find the source that reads ``path``. Raises SourceError, naming the formats, when none does."""
     where = Path(path).expanduser()
     if not where.exists():
         raise SourceError(
@@ -54,21 +57,21 @@ def open_source(
     Parameters
     ----------
     path
-        a folder of images, a CSV/TSV, Parquet or JSON Lines table, a Hugging Face dataset saved on disk, or
-        embeddings alone (Parquet or .npy; the vectors are then read by ``sources.brought.open_embeddings``).
+        A folder of images, a CSV/TSV, Parquet or JSON Lines table, a Hugging Face dataset saved on disk, or
+        embeddings alone (Parquet or .npy; the vectors are then read by :func:`.precomputed.open_embeddings`).
     columns
         Which column holds what; what is not named is recognised by the usual names.
     progress
         Called while files are listed and content is hashed (stage "source").
     vectors_apart
-        Embeddings are brought in a file of their own, so that a table of ids and labels is enough.
+        Embeddings are given in a file of their own, so that a table of ids and labels is enough.
 
     Raises
     ------
     SourceError
         The path is missing, empty, unreadable, or holds nothing that can be curated.
     ColumnError
-        a named column is not there, or the id column holds duplicates.
+        A named column is not there, or the id column holds duplicates.
     """
     where = Path(path).expanduser()
     source = find_source(where)
@@ -76,8 +79,14 @@ def open_source(
 
 
 def preview(path: Path | str, columns: ColumnMap | None = None, rows: int = 20) -> Preview:
-    """The first ``rows`` rows of an input and what Winnow makes of its columns, without reading the rest where the
-    format allows it. Raises what :func:`open_source` raises.
+    """Read the first rows of an input and guess what its columns hold, without reading the rest where possible.
+
+    Parameters
+    ----------
+    path, columns
+        As for :func:`open_source`, which also says what is raised.
+    rows
+        How many rows, at least 1.
     """
     where = Path(path).expanduser()
     source = find_source(where)

@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from ...errors import SourceError
-from ...types import ColumnMap, MediaRef, Progress, ProgressFn
-from ..media.reader import load_splits
+from ...types import ColumnMap, MediaRef, Progress, ProgressFn, Strings
+from ..media.reader import READERS, BatchedReader
 from .base import SOURCES, RawTable
 from .columns import cell_note, is_binary, is_image_struct, is_vector
+
+
+def load_splits(path: Path) -> list[tuple[str, Any]]:
+    """Load (split name, dataset) of a saved dataset; one unnamed split for a plain Dataset. Raises SourceError."""
+    import datasets
+
+    try:
+        loaded = datasets.load_from_disk(str(path))
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+        raise SourceError(
+            f"{str(path)!r} looks like a saved Hugging Face dataset but cannot be read ({error}). "
+            "Save it again with save_to_disk."
+        ) from error
+    if isinstance(loaded, datasets.DatasetDict):
+        return [(str(key), part) for key, part in loaded.items()]
+    return [("", loaded)]
 
 
 class HuggingFaceSource:
@@ -98,4 +116,33 @@ def _head(part: Any, name: str, limit: int) -> list[Any]:
     return [cell_note(v) for v in column.to_pylist()]
 
 
+class ArrowImages(BatchedReader):
+    """Image bytes in a Hugging Face dataset saved on disk; the groups are its splits."""
+
+    _STEP = 64
+
+    def __init__(self, media: MediaRef, _: Strings | None) -> None:
+        super().__init__()
+        self.root = Path(media.root)
+        self._column = media.column
+        self._parts = [part.select_columns([media.column]).with_format("arrow") for _, part in load_splits(self.root)]
+        self.starts = [0, *np.cumsum([len(p) for p in self._parts]).tolist()][:-1]
+
+    def small(self, group: int) -> bool:
+        """No: the files are memory-mapped, and any row is read as quickly as another."""
+        return False
+
+    def batches(self, group: int, rows: list[int]) -> Iterator[tuple[int, pa.Array]]:
+        """Yield (first row, cells) of the pieces of the split that hold ``rows``."""
+        part, base = self._parts[group], self.starts[group]
+        steps = sorted({(row - base) // self._STEP for row in rows})
+        for step in steps:
+            at = step * self._STEP
+            column = part[at : at + self._STEP].column(self._column)
+            kind = column.type
+            storage = column.cast(kind.storage_type) if isinstance(kind, pa.ExtensionType) else column
+            yield base + at, storage.combine_chunks() if isinstance(storage, pa.ChunkedArray) else storage
+
+
 SOURCES.register(HuggingFaceSource.name)(HuggingFaceSource())
+READERS.register("arrow")(ArrowImages)

@@ -7,18 +7,30 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pyarrow.types as pt
 
 from ...errors import SourceError, choices
-from ...types import MediaRef, Progress, ProgressFn
-from ..media.reader import parquet_files
+from ...types import MediaRef, Progress, ProgressFn, Strings
+from ..media.reader import READERS, BatchedReader
 from .base import MAX_RATIO, MAX_UNPACKED, SOURCES, RawTable, check_width
 from .columns import cell_note, is_binary, is_image_struct, vector_columns
 
 _SUFFIXES = (".parquet", ".pq", ".parq")
+_BATCH_BYTES = 32 << 20
+"""Image bytes are read in batches of about this size."""
+_CACHE_BYTES = 256 << 20
+"""Row groups of image bytes up to this size are kept whole for reading single rows."""
+
+
+def parquet_files(path: Path) -> list[Path]:
+    """List the files of a Parquet dataset: the file itself, or a folder's ``*.parquet`` in order of their names."""
+    if path.is_dir():
+        return sorted(p for p in path.rglob("*.parquet") if not any(part.startswith(".") for part in p.parts[-2:]))
+    return [path]
 
 
 class ParquetSource:
@@ -162,4 +174,43 @@ def _cells(file: pq.ParquetFile, name: str, rows: int) -> Iterator[Any]:
         yield from batch.column(0).to_pylist()
 
 
+class ParquetImages(BatchedReader):
+    """Image bytes in a column of Parquet files; the groups are row groups."""
+
+    def __init__(self, media: MediaRef, _: Strings | None) -> None:
+        super().__init__()
+        path = Path(media.root)
+        self.root = path if path.is_dir() else path.parent
+        self._column = media.column
+        self._groups: list[tuple[pq.ParquetFile, int]] = []
+        self.starts, self._sizes, self._rows = [], [], []
+        row = 0
+        for file in parquet_files(path):
+            opened = pq.ParquetFile(file, buffer_size=1 << 20, pre_buffer=False)
+            for group in range(opened.metadata.num_row_groups):
+                meta = opened.metadata.row_group(group)
+                columns = [meta.column(i) for i in range(meta.num_columns)]
+                own = [c for c in columns if c.path_in_schema.split(".")[0] == media.column]
+                self._groups.append((opened, group))
+                self.starts.append(row)
+                self._sizes.append(sum(c.total_uncompressed_size for c in own))
+                self._rows.append(meta.num_rows)
+                row += meta.num_rows
+
+    def small(self, group: int) -> bool:
+        """Whether the row group may be kept in memory."""
+        return bool(self._sizes[group] <= _CACHE_BYTES)
+
+    def batches(self, group: int, rows: list[int]) -> Iterator[tuple[int, pa.Array]]:
+        """Yield (first row, cells) of the row group's batches."""
+        file, number = self._groups[group]
+        mean = max(1, self._sizes[group] // max(1, self._rows[group]))
+        size = int(np.clip(_BATCH_BYTES // mean, 1, 4096))
+        first = self.starts[group]
+        for batch in file.iter_batches(size, row_groups=[number], columns=[self._column], use_threads=False):
+            yield first, batch.column(0)
+            first += batch.num_rows
+
+
 SOURCES.register(ParquetSource.name)(ParquetSource())
+READERS.register("parquet")(ParquetImages)

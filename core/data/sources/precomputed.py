@@ -21,10 +21,10 @@ from ... import fingerprint as fp
 from ...errors import JoinError, SourceError
 from ...storage.atomic import checksum_of
 from ...types import Bool, Dataset, Int64
-from ..media.reader import parquet_files
 from .build import strings_of
 from .columns import is_list, vector_columns
 from .join import id_column, list_widths, lists_to_matrix, order_of, same_length, there
+from .parquet import parquet_files
 from .vectors import load_npy
 
 _BLOCK = 16_384
