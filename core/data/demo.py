@@ -1,8 +1,8 @@
-"""The demo dataset: scikit-learn's handwritten digits, enlarged, with problems planted in it and written down.
+"""The demo dataset: scikit-learn's handwritten digits, enlarged, with problems planted in it and recorded.
 
-The 1,797 scans of 8 × 8 pixels (Alpaydin and Kaynak 1998, shipped with scikit-learn) become 64 × 64 PNGs. Planted, each with
-its truth: wrong labels, foreign images from five different generators, copies of three kinds, and broken files. Made
-from one seed; no network; a few seconds.
+The 1,797 scans of 8 × 8 pixels (Alpaydin and Kaynak 1998, shipped with scikit-learn) become 64 × 64 PNGs. Planted, each
+with its truth: wrong labels, foreign images from five different generators, copies of three kinds, and broken files. It
+is generated from one seed, offline, in a few seconds.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ CONFUSABLE: dict[int, tuple[int, ...]] = {
     8: (3, 9, 1),
     9: (4, 8, 3),
 }
-"""Digits that people mix up: four planted wrong labels in five come from here, the rest are any digit."""
+"""Digits that people mix up: four in five of the planted wrong labels are from here, the rest are any digit."""
 
 Grey = NDArray[np.uint8]
 
@@ -65,7 +65,8 @@ def make_demo(out_dir: Path | str) -> Path:
 
     Returns
     -------
-    The path of ``samples.parquet``. The same bytes every time.
+    Path
+        Of ``samples.parquet``; the same bytes every time.
     """
     folder = Path(out_dir)
     rng = np.random.default_rng(SEED)
@@ -119,7 +120,7 @@ def _png(pixels: Grey | Image.Image, level: int = 6) -> bytes:
 
 
 def enlarge(scan: NDArray[Any]) -> Grey:
-    """An 8 × 8 scan of values 0–16 as a smooth 64 × 64 picture: dark ink on paper, with a margin."""
+    """Enlarge an 8 × 8 scan of values 0–16 to a smooth 64 × 64 image: dark ink on paper, with a margin."""
     ink = Image.fromarray(np.pad(np.asarray(np.clip(scan / 16.0, 0, 1) * 255, np.uint8), 1))
     page = ink.resize((SIDE, SIDE), Image.Resampling.BICUBIC).filter(ImageFilter.GaussianBlur(0.8))
     v = np.asarray(page, np.float32) / 255
@@ -273,13 +274,25 @@ def _broken(originals: list[_Sample], rng: np.random.Generator) -> list[_Sample]
 
 
 def planted_found(truth: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
-    """Kind by kind: how many problems were planted (``truth``: id, kind, dup_of), found, and flagged in all (``scores``)."""
+    """Count by kind how many problems were planted, found, and flagged in all.
+
+    Parameters
+    ----------
+    truth
+        Columns id, kind and dup_of, one row per sample.
+    scores
+        Column id and a column of flags for each kind, one row per sample.
+
+    Returns
+    -------
+    One row per kind: kind, planted, found, flagged.
+    """
     scores = scores.set_index("id")
     rows = []
     for kind in ("noisy_label", "ood", "duplicate", "broken"):
-        mine, flag = truth[truth["kind"] == kind], scores[f"{kind}_flag"]
-        found = flag.reindex(mine["id"], fill_value=False).to_numpy()
-        if kind == "duplicate":  # either of a pair may be the one that is offered; the other is its keeper
-            found = found | flag.reindex(mine["dup_of"], fill_value=False).to_numpy()
-        rows.append({"kind": kind, "planted": len(mine), "found": int(found.sum()), "flagged": int(flag.sum())})
+        planted, flag = truth[truth["kind"] == kind], scores[f"{kind}_flag"]
+        found = flag.reindex(planted["id"], fill_value=False).to_numpy()
+        if kind == "duplicate":  # either of a pair may be flagged; the other is its keeper
+            found = found | flag.reindex(planted["dup_of"], fill_value=False).to_numpy()
+        rows.append({"kind": kind, "planted": len(planted), "found": int(found.sum()), "flagged": int(flag.sum())})
     return pd.DataFrame(rows)

@@ -1,5 +1,6 @@
-"""Bytes to RGB pixels, or a reason why not. Used by the media pass and by every image encoder, so that all see the
-same picture.
+"""From bytes to RGB pixels, or a reason why not.
+
+Used by the media pass and by every image encoder, so that all see the same pixels.
 """
 
 from __future__ import annotations
@@ -44,22 +45,25 @@ class Undecodable(Exception):
     """The bytes are not an image that can be used. The message is the reason, for a person."""
 
 
-def decode(data: bytes, least: Callable[[int, int], tuple[int, int]] | None = None) -> Image.Image:
+def decode(data: bytes, min_size: Callable[[int, int], tuple[int, int]] | None = None) -> Image.Image:
     """Decode image bytes as an RGB image.
 
-    The first frame of an animation; turned as EXIF says; transparency laid on white; palettes, CMYK, grey and 16-bit
-    or floating-point images converted to 8-bit RGB.
+    The first frame of an animation; rotated as EXIF says; transparency over white; palettes, CMYK, grey and 16-bit or
+    floating-point images converted to 8-bit RGB.
 
     Parameters
     ----------
-    least
-        Width and height of the picture → the width and height that are still enough. A JPEG may then be decoded at a
-        half, a quarter or an eighth of its size (libjpeg's scaled inverse transform), which saves most of the time.
+    data
+        The bytes of an image file.
+    min_size
+        Width and height of the image → the width and height that are still enough, in pixels. A JPEG may then be
+        decoded at a half, a quarter or an eighth of its size (libjpeg's scaled inverse transform), which saves most of
+        the time.
 
     Raises
     ------
     Undecodable
-        Empty, unknown, truncated or damaged data, or 100 megapixels and more.
+        The data is empty, unknown, truncated or damaged, or has 100 megapixels or more.
     """
     if not data:
         raise Undecodable("the file is empty (0 bytes)")
@@ -70,12 +74,13 @@ def decode(data: bytes, least: Callable[[int, int], tuple[int, int]] | None = No
             width, height = image.size
             if width * height >= MAX_PIXELS:
                 raise Undecodable(
-                    f"the image has {width:,} × {height:,} pixels; from {MAX_PIXELS // 1_000_000} megapixels on it is refused"
+                    f"the image has {width:,} × {height:,} pixels; "
+                    f"from {MAX_PIXELS // 1_000_000} megapixels on it is refused"
                 )
             if width < 1 or height < 1:
                 raise Undecodable("the image has no pixels")
-            if least is not None and image.format == "JPEG":
-                image.draft(None, least(width, height))
+            if min_size is not None and image.format == "JPEG":
+                image.draft(None, min_size(width, height))
             image.load()
             return to_rgb(ImageOps.exif_transpose(image))
         except Image.DecompressionBombError:
@@ -89,30 +94,30 @@ def decode(data: bytes, least: Callable[[int, int], tuple[int, int]] | None = No
 
 
 def _reason(error: Exception) -> str:
-    said = str(error).strip() or type(error).__name__
-    if "truncated" in said.lower() or isinstance(error, EOFError):
+    reason = str(error).strip() or type(error).__name__
+    if "truncated" in reason.lower() or isinstance(error, EOFError):
         return "the image is cut short"
-    return f"the image is damaged ({said[:120]})"
+    return f"the image is damaged ({reason[:120]})"
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Any Pillow image as 8-bit RGB, without losing the sense of what is bright and what is transparent."""
+    """Convert any Pillow image to 8-bit RGB, keeping what is bright and what is transparent."""
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
     if image.mode in _NARROW_FORMATS:
         return Image.fromarray(_to_eight_bits(np.asarray(image))).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         layer = image.convert("RGBA")
-        ground = Image.new("RGB", layer.size, _BACKGROUND)
-        ground.paste(layer, mask=layer)  # in place: of 100 megapixels, three layers more would be a gigabyte
-        return ground
+        flat = Image.new("RGB", layer.size, _BACKGROUND)
+        flat.paste(layer, mask=layer)  # in place: at 100 megapixels three more layers would be a gigabyte
+        return flat
     return image.convert("RGB")
 
 
 def _to_eight_bits(
     values: np.ndarray[tuple[int, ...], np.dtype[np.generic]],
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    """16-bit, 32-bit and float grey values as 0–255: by their nominal range, or stretched where there is none."""
+    """Scale 16-bit, 32-bit and float grey values to 0–255: by their nominal range, or stretched where there is none."""
     rows = max(1, _AT_ONCE // max(1, values.shape[1]))
     blocks = [slice(start, start + rows) for start in range(0, values.shape[0], rows)]
     ends = [

@@ -1,6 +1,6 @@
-"""What one decoded image says of itself: hashes, cleanvision's properties, a tiny copy and a thumbnail.
+"""What is measured on one decoded image: hashes, cleanvision's properties, a tiny copy and a thumbnail.
 
-Hashes are of the fully decoded picture: a decoder's reduced-size mode (JPEG draft) is not used in this pass, because a
+Hashes are of the fully decoded image: a decoder's reduced-size mode (JPEG draft) is not used in this pass, because a
 re-encoded copy must give the same pixel hash.
 """
 
@@ -54,7 +54,23 @@ the largest channel's standard deviation in [0, 127.5]; flat 1 = one colour (std
 
 @dataclass(frozen=True)
 class Measured:
-    """error "" = decoded; then all else is set. Hashes are 64-bit and never 0."""
+    """What was measured on one image.
+
+    Attributes
+    ----------
+    error
+        Why it could not be decoded; "" = decoded, then all else is set.
+    file_hash, pixel_hash, perceptual_hash
+        64-bit, never 0: of the bytes, of the pixels, and the DCT hash.
+    width, height
+        In pixels.
+    tiny
+        32·32·3 bytes of RGB.
+    properties
+        Values of :data:`PROPERTIES`.
+    thumb
+        The thumbnail's file.
+    """
 
     error: str = ""
     file_hash: int = 0
@@ -68,7 +84,7 @@ class Measured:
 
 
 def hash64(*parts: bytes | memoryview) -> int:
-    """64-bit BLAKE2b as an integer, never 0: the same digest as :func:`winnow.core.fingerprint.of_bytes`."""
+    """Hash bytes to 64 bits (BLAKE2b), never 0: the same digest as :func:`winnow.core.fingerprint.of_bytes`."""
     h = hashlib.blake2b(digest_size=8)
     for part in parts:
         h.update(part)
@@ -77,8 +93,9 @@ def hash64(*parts: bytes | memoryview) -> int:
 
 @cache
 def _parts() -> tuple[Any, tuple[Any, ...]]:
-    """Cleanvision's measures: brightness, then entropy, blurriness, aspect ratio and size. Its import takes half a second
-    (matplotlib), so that what only looks at pictures does without.
+    """Cleanvision's measures: brightness, then entropy, blurriness, aspect ratio and size.
+
+    Imported here because it takes half a second (matplotlib), and code that only reads images does not need it.
     """
     from cleanvision.issue_managers import IssueType
     from cleanvision.issue_managers.image_property import (
@@ -126,20 +143,20 @@ def _properties(image: Image.Image, pixels: NDArray[np.uint8]) -> tuple[float, .
     factor = int(np.ceil(np.sqrt(pixels.shape[0] * pixels.shape[1] / _MEASURE_PIXELS)))
     small = image if factor <= 1 else image.reduce(factor)
     brightness, (entropy, blurriness, aspect, size) = _parts()
-    found: dict[str, Any] = {k.replace("_perc_", "_"): v for k, v in brightness.calculate(small).items()}
-    found |= entropy.calculate(small)
-    found |= blurriness.calculate(image)
-    found |= aspect.calculate(image)
-    found |= size.calculate(image)
+    values: dict[str, Any] = {k.replace("_perc_", "_"): v for k, v in brightness.calculate(small).items()}
+    values |= entropy.calculate(small)
+    values |= blurriness.calculate(image)
+    values |= aspect.calculate(image)
+    values |= size.calculate(image)
     r, g, b = (pixels[..., i] for i in range(3))
-    found["grayscale"] = float(np.array_equal(r, g) and np.array_equal(g, b))
-    found["std"] = float(max(ImageStat.Stat(small).stddev))
-    found["flat"] = float(found["std"] < 0.5)
-    return tuple(float(found[name]) for name in PROPERTIES)
+    values["grayscale"] = float(np.array_equal(r, g) and np.array_equal(g, b))
+    values["std"] = float(max(ImageStat.Stat(small).stddev))
+    values["flat"] = float(values["std"] < 0.5)
+    return tuple(float(values[name]) for name in PROPERTIES)
 
 
 def thumbnail(image: Image.Image) -> bytes:
-    """An image for the browser: lossless PNG up to 96 pixels a side, else WebP of at most 256 pixels a side."""
+    """Make an image for the browser: lossless PNG up to 96 pixels a side, else WebP of at most 256 pixels a side."""
     out = io.BytesIO()
     if max(image.size) <= LOSSLESS_SIDE:
         image.save(out, "PNG", compress_level=1)

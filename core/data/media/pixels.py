@@ -1,8 +1,8 @@
-"""Pixels as image encoders want them, made in worker processes with Pillow and NumPy only (importing torch in every worker
-would cost seconds and gigabytes).
+"""Pixels as image encoders need them, prepared in worker processes.
 
-The steps are those of open_clip's and torchvision's transforms on Pillow images, up to the conversion to floats, which the
-encoder does on its device.
+Pillow and NumPy only: importing torch in every worker would cost seconds and gigabytes. The steps are those of
+open_clip's and torchvision's transforms on Pillow images, up to the conversion to floats, which the encoder does on its
+device.
 """
 
 from __future__ import annotations
@@ -30,13 +30,17 @@ class Fit:
 
     Attributes
     ----------
+    height, width
+        Of the result, in pixels.
     mode
         "shortest" (resize the shorter side, crop the centre), "longest" (resize the longer side, pad with ``fill``)
         or "squash" (change the aspect).
     interpolation
         "bicubic", "bilinear" or "lanczos".
+    fill
+        Grey value of the padding, 0–255.
     reserve
-        a JPEG is decoded at a reduced size that is at least so many times the size wanted; 0 = always whole.
+        A JPEG is decoded at a reduced size that is at least this many times the size needed; 0 = always at full size.
     """
 
     height: int
@@ -47,26 +51,39 @@ class Fit:
     reserve: int = 2
 
     def __call__(self, cells: list[bytes | str]) -> tuple[NDArray[np.uint8], Bool]:
-        """Cells (bytes, or the reason why there are none) → (m, height, width, 3) uint8 and which rows are good."""
+        """Decode and fit a batch.
+
+        Parameters
+        ----------
+        cells
+            (m,) bytes of image files; a str is the reason why there are none.
+
+        Returns
+        -------
+        pixels
+            (m, height, width, 3) uint8, zeros where not decoded.
+        good
+            (m,) bool, which rows were decoded.
+        """
         out = np.zeros((len(cells), self.height, self.width, 3), np.uint8)
         good = np.zeros(len(cells), bool)
         for i, cell in enumerate(cells):
             if isinstance(cell, str):
                 continue
             try:
-                out[i] = np.asarray(self.image(decode(cell, self.least if self.reserve else None)))
+                out[i] = np.asarray(self.image(decode(cell, self.min_size if self.reserve else None)))
             except Undecodable:
                 continue
             good[i] = True
         return out, good
 
-    def least(self, width: int, height: int) -> tuple[int, int]:
-        """Width and height that are enough for a picture of this size."""
+    def min_size(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height to which an image of this size may be reduced while it is decoded."""
         w, h = (self.width, self.height) if self.mode == "squash" else self._size(width, height)
         return self.reserve * max(w, 1), self.reserve * max(h, 1)
 
     def image(self, image: Image.Image) -> Image.Image:
-        """One RGB image, resized and cropped or padded."""
+        """Resize one RGB image, and crop or pad it."""
         resample = _FILTERS[self.interpolation]
         if self.mode == "squash":
             return image.resize((self.width, self.height), resample)

@@ -1,5 +1,6 @@
-"""The media pass: every image is decoded once, in worker processes, and everything that needs pixels is kept. A later
-pass into the same folder can leave out what was there before.
+"""The media pass: every image is decoded once, in worker processes, and all that needs pixels is measured.
+
+A later pass into the same folder can skip images that were measured before.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ import numpy as np
 
 from ...errors import SourceError
 from ...types import Dataset, MediaFeatures, Progress, ProgressFn, quiet
-from .known import Known, Seen, earlier, measure_chunk
 from .measure import Measured
+from .reuse import EarlierPass, KnownImage, load_earlier_pass, measure_chunk
 from .store import MediaWriter, load_media_features
 from .workers import decode_stream
 
@@ -29,18 +30,21 @@ def scan_media(
     dataset
         With images (``dataset.media.kind`` not "none").
     out_dir
-        Receives one .npy per array, ``thumbs.bin`` with ``thumbs_index.npy``, and ``media.json`` last. What was there
-        is replaced only when the new pass is complete.
+        Receives one .npy per array, ``thumbs.bin`` with ``thumbs_index.npy``, and ``media.json`` last. Older files are
+        replaced only when the new pass is complete.
+    progress
+        Called after every chunk.
     workers
         Number of processes; None = one per core, 0 = in this process.
     reuse
-        Take over from what lies in ``out_dir`` (known to be whole) every picture of the same bytes, so that only new
-        and changed ones are decoded. How many were taken over is ``kept`` in ``media.json``.
+        Copy the measurements of images with the same bytes from ``out_dir`` (known to be whole), so that only new and
+        changed images are decoded. Their number is ``kept`` in ``media.json``.
 
     Returns
     -------
-    The features, memory-mapped. An image that cannot be read or decoded has its reason in ``error``, hashes 0 (but for
-    ``file_hash`` where bytes were read) and NaN properties.
+    MediaFeatures
+        Memory-mapped. An image that cannot be read or decoded has its reason in ``error``, hashes 0 (but for
+        ``file_hash`` where bytes were read) and NaN properties.
 
     Raises
     ------
@@ -53,18 +57,18 @@ def scan_media(
     """
     if dataset.media.kind == "none":
         raise SourceError("This dataset has no images to measure.")
-    known = earlier(Path(out_dir)) if reuse else None
+    earlier = load_earlier_pass(Path(out_dir)) if reuse else None
     writer = MediaWriter(Path(out_dir), dataset.n)
     try:
         progress(Progress(_STAGE, 0, dataset.n, "images"))
-        work = partial(measure_chunk, known=known.stamp if known else None)
+        work = partial(measure_chunk, known=earlier.stamp if earlier else None)
         done = kept = 0
         for rows, results in decode_stream(dataset, range(dataset.n), work, workers):
-            for row, found in zip(rows, results, strict=True):
-                kept += _keep(writer, row, found, known)
+            for row, result in zip(rows, results, strict=True):
+                kept += _write(writer, row, result, earlier)
             done += len(rows)
             progress(Progress(_STAGE, done, dataset.n, "images"))
-        known = None  # its files are replaced now
+        earlier = None  # its files are replaced now
         writer.finish({"kept": kept})
     except BaseException:
         writer.abandon()
@@ -72,21 +76,21 @@ def scan_media(
     return load_media_features(out_dir)
 
 
-def _keep(writer: MediaWriter, row: int, found: Measured | Seen, known: Known | None) -> bool:
-    """Write what is known of a row. Returns whether it was known before."""
-    if isinstance(found, Seen):
-        assert known is not None
-        known.copy(found.file_hash, writer, row)
+def _write(writer: MediaWriter, row: int, result: Measured | KnownImage, earlier: EarlierPass | None) -> bool:
+    """Write the measurements of a row. Returns whether they were copied from the earlier pass."""
+    if isinstance(result, KnownImage):
+        assert earlier is not None
+        earlier.copy(result.file_hash, writer, row)
         return True
     arrays = writer.arrays
-    arrays["file_hash"][row] = found.file_hash
-    if found.error:
-        writer.errors[row] = found.error
+    arrays["file_hash"][row] = result.file_hash
+    if result.error:
+        writer.errors[row] = result.error
         return False
-    arrays["pixel_hash"][row] = found.pixel_hash
-    arrays["perceptual_hash"][row] = found.perceptual_hash
-    arrays["width"][row], arrays["height"][row] = found.width, found.height
-    arrays["tiny"][row] = np.frombuffer(found.tiny, np.uint8)
-    arrays["properties"][row] = found.properties
-    writer.add_thumb(row, found.thumb)
+    arrays["pixel_hash"][row] = result.pixel_hash
+    arrays["perceptual_hash"][row] = result.perceptual_hash
+    arrays["width"][row], arrays["height"][row] = result.width, result.height
+    arrays["tiny"][row] = np.frombuffer(result.tiny, np.uint8)
+    arrays["properties"][row] = result.properties
+    writer.add_thumb(row, result.thumb)
     return False

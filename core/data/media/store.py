@@ -37,8 +37,9 @@ _TYPES = {b"\x89PNG": "image/png", b"RIFF": "image/webp", b"\xff\xd8\xff\xe0": "
 
 
 def reserve_array(path: Path, dtype: Any, shape: tuple[int, ...]) -> NDArray[Any]:
-    """A new memory-mapped .npy file whose room on disk is taken at once, so that a full disk is an error here and not
-    a crash at a later write.
+    """Create a memory-mapped .npy file and reserve its room on disk.
+
+    A full disk is thus an error here, and not a crash at a later write.
     """
     try:
         array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
@@ -52,7 +53,15 @@ def reserve_array(path: Path, dtype: Any, shape: tuple[int, ...]) -> NDArray[Any
 
 
 class MediaWriter:
-    """Fills the media folder row by row; nothing is visible under its final name before :meth:`finish`."""
+    """Fills the media folder row by row; nothing has its final name before :meth:`finish`.
+
+    Parameters
+    ----------
+    folder
+        The media folder.
+    n
+        Number of samples.
+    """
 
     def __init__(self, folder: Path, n: int) -> None:
         self.folder = folder
@@ -76,6 +85,7 @@ class MediaWriter:
         return self.folder / f".{name}{self._suffix}"
 
     def add_thumb(self, row: int, data: bytes) -> None:
+        """Append the thumbnail of a row."""
         try:
             self._thumbs.write(data)
         except OSError as error:
@@ -133,7 +143,7 @@ def load_media_features(out_dir: Path | str) -> MediaFeatures:
 
 
 def content_hashes(features: MediaFeatures) -> Strings:
-    """(n,) content hashes as in ``Dataset.content_hash``, from the media pass ("" where nothing could be read)."""
+    """Give (n,) content hashes as in ``Dataset.content_hash`` from the media pass ("" where unreadable)."""
     return np.array([f"{int(h):016x}" if h else "" for h in features.file_hash], object)
 
 
@@ -154,7 +164,7 @@ class Thumbnails:
         return len(self._index)
 
     def get(self, row: int) -> tuple[bytes, str] | None:
-        """(bytes, media type) of a row's thumbnail; None where the image could not be decoded or the row is not there."""
+        """Give (bytes, media type) of a row's thumbnail; None where the image was not decoded, or for no such row."""
         if self._data is None or not 0 <= row < len(self._index):
             return None
         offset, length = (int(v) for v in self._index[row])

@@ -2,7 +2,7 @@
 
 joblib's loky processes are used: they start clean (no fork of a process with threads or CUDA), need no
 ``if __name__ == "__main__"`` guard in the caller's script, and a dead worker is an error instead of a hang. Images in
-files are read by the workers; images inside a table are read once, in order, by this process and sent along.
+files are read by the workers; images inside a table are read once, in order, by this process and sent to them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Cell = bytes | str
 
 
 def read_cells(paths: list[str]) -> list[Cell]:
-    """Bytes of each file, or the reason why it cannot be read."""
+    """Read the bytes of each file, or the reason why it cannot be read."""
     cells: list[Cell] = []
     for path in paths:
         try:
@@ -56,8 +56,12 @@ def decode_stream(
 
     Parameters
     ----------
+    dataset
+        With images.
+    rows
+        Of the dataset, ascending.
     work
-        a picklable function of a list of cells (bytes, or the reason why there are none), run in a worker process.
+        A picklable function of a list of cells (bytes, or the reason why there are none), run in a worker process.
     workers
         Number of processes; None = one per core, 0 = in this process.
     polite
@@ -65,7 +69,7 @@ def decode_stream(
 
     Yields
     ------
-    (rows of the chunk, what ``work`` returned), in the order of ``rows``.
+    (rows of the chunk, result of ``work``), in the order of ``rows``.
     """
     processes = core_count() if workers is None else workers
     chunks = _chunks(dataset, rows)
@@ -85,12 +89,12 @@ def decode_stream(
     pool = Parallel(n_jobs=processes, return_as="generator", pre_dispatch="3*n_jobs", batch_size=1, max_nbytes=None)
     results = pool(jobs())
     try:
-        for at, result in enumerate(results):
-            chunk, sent[at] = sent[at], []
+        for number, result in enumerate(results):
+            chunk, sent[number] = sent[number], []
             yield chunk, result
     finally:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # joblib remarks on tasks that a cancelled scan no longer needs
+            warnings.simplefilter("ignore")  # joblib warns of tasks that a cancelled scan no longer needs
             results.close()
 
 
@@ -109,24 +113,24 @@ def _path(root: Path, uri: str) -> str:
 
 
 def _run_in_worker(work: Callable[[list[Cell]], R], job: _Job, parent: int, polite: bool) -> R:
-    _leave_with(parent)
+    _end_with(parent)
     if polite:
-        _step_back()
+        _lower_priority()
     return _run(work, job)
 
 
 @cache
-def _step_back() -> None:
+def _lower_priority() -> None:
     """Lower this worker's priority, once."""
     if hasattr(os, "nice"):
         os.nice(10)
 
 
 @cache
-def _leave_with(parent: int) -> None:
-    """End this worker soon after the process that started it is gone: one killed with -9 cannot tell its workers."""
+def _end_with(parent: int) -> None:
+    """End this worker soon after its parent process is gone: one that was killed cannot stop its workers."""
     if os.getppid() != parent:
-        return  # started through something in between: its end says nothing
+        return  # not the direct parent
 
     def watch() -> None:
         while os.getppid() == parent:

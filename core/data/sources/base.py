@@ -1,4 +1,4 @@
-"""What every source gives: a :class:`RawTable`, from which :mod:`.build` makes a Dataset or a Preview."""
+"""What every source returns: a :class:`RawTable`, from which :mod:`.build` makes a Dataset or a Preview."""
 
 from __future__ import annotations
 
@@ -13,29 +13,10 @@ from ...errors import SourceError
 from ...registry import Registry
 from ...types import ColumnMap, MediaRef, Modality, ProgressFn
 
-IMAGE_SUFFIXES = frozenset(
-    [
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".png",
-        ".webp",
-        ".gif",
-        ".bmp",
-        ".dib",
-        ".tif",
-        ".tiff",
-        ".ppm",
-        ".pgm",
-        ".pbm",
-        ".pnm",
-        ".jp2",
-        ".ico",
-        ".tga",
-        ".avif",
-    ]
-)
+IMAGE_SUFFIXES = frozenset([
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff",
+    ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".ico", ".tga", ".avif",
+])  # fmt: skip
 """File endings (lower case) that are taken for images in folders and path columns."""
 
 
@@ -45,21 +26,29 @@ packs to a tenth, highly repetitive text to a fiftieth."""
 
 
 MAX_COLUMNS = 20_000
-"""A table of samples has metadata and perhaps an embedding of some thousand numbers; its columns are handled one by one."""
+"""Enough for metadata and an embedding of some thousand numbers; columns are handled one by one."""
 
 
 def check_width(name: str, columns: int) -> None:
     """Raise SourceError for a table of too many columns."""
     if columns > MAX_COLUMNS:
         raise SourceError(
-            f"{name} has {columns:,} columns or more; a table may have {MAX_COLUMNS:,}. Keep long vectors in one column of lists "
-            "(Parquet), or bring them with --embeddings."
+            f"{name} has {columns:,} columns or more; a table may have {MAX_COLUMNS:,}. Keep long vectors in one "
+            "column of lists (Parquet), or give them with --embeddings."
         )
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column as a person sees it: ``type`` is "text", "number", "image", "vector", ..."""
+    """A column as a person sees it.
+
+    Attributes
+    ----------
+    name
+        Of the column.
+    type
+        "text", "number", "image", "vector", ...
+    """
 
     name: str
     type: str
@@ -73,16 +62,20 @@ class Preview:
     ----------
     kind
         Name of the source ("folder", "csv", ...).
+    path
+        As given.
     columns
         All columns in order.
     rows
         The first rows, column → plain value (image bytes as a short note).
     guessed
-        Which column is taken for what.
+        Which column is read as what.
     modality
-        None when no column could be used.
+        What a sample is; None when no column could be used.
     n
-        Number of rows, None when counting them would mean reading everything.
+        Number of rows; None when counting them would mean reading everything.
+    notices
+        Sentences for the person.
     """
 
     kind: str
@@ -97,16 +90,18 @@ class Preview:
 
 @dataclass
 class RawTable:
-    """A source's rows before anyone has said which column is what.
+    """A source's rows before it is decided which column is what.
 
     Attributes
     ----------
+    source, path
+        Name of the source, and what it read.
     n
         Number of rows read.
     table
         Every column but image bytes and embeddings, in the original order.
     full
-        Gives the table with the embedding columns, for inputs that are more than embeddings.
+        Reads the table with the embedding columns, for inputs that are more than embeddings.
     order
         Names of all columns, in the original order.
     types
@@ -114,13 +109,13 @@ class RawTable:
     image_columns
         Names of the columns that hold image bytes (binary, or a struct with ``bytes``).
     media
-        Gives the :class:`MediaRef` for a column of image bytes.
+        Makes the :class:`MediaRef` of a column of image bytes.
     vector_columns
         Names of the columns that hold embeddings (one list column, or many numbers).
     root
         Folder that image paths are relative to.
     roles
-        Columns that the source itself knows the meaning of (a folder's path and class).
+        Columns whose meaning the source itself knows (a folder's path and class).
     class_names
         column → names of its integer codes (Hugging Face ClassLabel).
     bytes_size
@@ -130,7 +125,9 @@ class RawTable:
     total
         Number of rows of the whole input; None when unknown.
     identity
-        Text that changes when the content does, cheaply ("size:mtime").
+        Text that changes when the content does and is cheap to get ("size:mtime").
+    notices
+        Sentences for the person.
     """
 
     source: str
@@ -157,18 +154,27 @@ class RawTable:
 class Source(Protocol):
     """Reads one input format.
 
-    ``name`` is shown in previews; ``title`` says in messages what it reads; the source of lowest ``rank`` that accepts
-    a path reads it (what is told by its own marks first, any folder last). ``read(path, limit, progress)`` gives all
-    rows, or the first ``limit``, and raises SourceError when the input is damaged or empty.
+    Attributes
+    ----------
+    name
+        Shown in previews.
+    title
+        What it reads, for messages.
+    rank
+        The source of lowest rank that accepts a path reads it: formats with marks of their own first, any folder last.
     """
 
     name: str
     title: str
     rank: int
 
-    def accepts(self, path: Path) -> bool: ...
+    def accepts(self, path: Path) -> bool:
+        """Whether this source reads ``path``."""
+        ...
 
-    def read(self, path: Path, limit: int | None, progress: ProgressFn) -> RawTable: ...
+    def read(self, path: Path, limit: int | None, progress: ProgressFn) -> RawTable:
+        """Read all rows, or the first ``limit``. Raises SourceError when the input is damaged or empty."""
+        ...
 
 
 SOURCES: Registry[Source] = Registry("source")

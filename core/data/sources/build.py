@@ -1,4 +1,4 @@
-"""From a source's raw rows to a Dataset or a Preview: roles, ids, labels, content hashes, fingerprints."""
+"""From a source's raw rows to a Dataset or a Preview: column roles, ids, labels, content hashes, fingerprints."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from .columns import nothing_usable, plain_type, resolve
 from .labels import duplicates, encode, summary, to_strings
 
 EAGER_HASH_BYTES = 1 << 30
-"""Images are hashed while the source is opened up to this size in all (1 GiB). Above it, files and tables are told
-apart by size and time of change, and ``content_hash`` stays "" (``core.media.content_hashes`` has them after the
-decoding pass). Inline images without an id column are always hashed: their ids are made of it."""
+"""Images are hashed while the source is opened up to this total size (1 GiB). Above it, size and time of change stand
+for the content, and ``content_hash`` stays "" (:func:`winnow.core.data.media.content_hashes` has the hashes after the
+decoding pass). Inline images without an id column are always hashed: their ids are the hashes."""
 
 
 @dataclass
 class _Content:
-    """What is known of the samples' content: hashes, why rows cannot be read, and a cheap identity."""
+    """What is known of the samples' content: hashes, rows that cannot be read and why, and a cheap identity."""
 
     hashes: Strings
     errors: dict[int, str] = field(default_factory=dict)
@@ -36,7 +36,7 @@ class _Content:
 
 
 def strings_of(column: pa.ChunkedArray) -> Strings:
-    """(n,) str objects, "" for null."""
+    """Turn a column into (n,) str objects, "" for null."""
     return np.asarray(to_strings(column).fill_null("").to_numpy(zero_copy_only=False), object)
 
 
@@ -91,7 +91,7 @@ def build_dataset(raw: RawTable, named: ColumnMap, progress: ProgressFn, vectors
 
 
 def content_fingerprint(dataset: Dataset) -> str:
-    """Fingerprint of what samples show, in order, labels apart: the key of the media pass and of embeddings."""
+    """Fingerprint of the samples' content in order, without labels: the key of the media pass and of embeddings."""
     texts = None if dataset.texts is None else fp.of_strings(dataset.texts)
     uris = None if dataset.uris is None else fp.of_strings(dataset.uris)
     identity = dataset.media.options.get("identity", "")
@@ -172,14 +172,14 @@ def _inline(media: MediaRef, n: int, progress: ProgressFn) -> _Content:
 
 def _stat(path: str) -> tuple[int, int] | None:
     try:
-        found = os.stat(path)
+        stat = os.stat(path)
     except (OSError, ValueError):
         return None
-    return found.st_size, found.st_mtime_ns
+    return stat.st_size, stat.st_mtime_ns
 
 
 def _files(raw: RawTable, media: MediaRef, uris: Strings, progress: ProgressFn) -> _Content:
-    """Look at every file: there or not, how large; and hash them when they are small together."""
+    """Stat every file, and hash them all unless they are too large together."""
     n = len(uris)
     root = raw.root.resolve()
     base = str(root)
@@ -201,11 +201,11 @@ def _files(raw: RawTable, media: MediaRef, uris: Strings, progress: ProgressFn) 
 
     rows = [i for i, s in enumerate(stats) if s is not None]
     with ThreadPoolExecutor(4) as pool:
-        for done, (row, found) in enumerate(zip(rows, pool.map(digest, rows, chunksize=64), strict=True)):
-            if isinstance(found, OSError):
-                errors[row] = str(found)
+        for done, (row, answer) in enumerate(zip(rows, pool.map(digest, rows, chunksize=64), strict=True)):
+            if isinstance(answer, OSError):
+                errors[row] = str(answer)
             else:
-                hashes[row] = found
+                hashes[row] = answer
             if done % 1000 == 0:
                 progress(Progress("source", done, n, "images", "reading"))
     return _Content(hashes, errors)
@@ -262,13 +262,13 @@ def _checked_ids(raw: RawTable, name: str) -> Strings:
     blank = [i for i, value in enumerate(ids) if not value.strip()]
     if blank:
         raise ColumnError(
-            f"Column {name!r} is used as the id, but {len(blank):,} of its cells are empty (first: row {blank[0] + 1}). "
-            "Fill them, or choose another column with --id."
+            f"Column {name!r} is used as the id, but {len(blank):,} of its cells are empty (first: row {blank[0] + 1})."
+            " Fill them, or choose another column with --id."
         )
-    twice = duplicates(ids)
-    if twice:
-        shown = ", ".join(f"{value!r} ({count}×)" for value, count in twice[:5])
-        more = f" and {len(twice) - 5:,} more" if len(twice) > 5 else ""
+    repeated = duplicates(ids)
+    if repeated:
+        shown = ", ".join(f"{value!r} ({count}×)" for value, count in repeated[:5])
+        more = f" and {len(repeated) - 5:,} more" if len(repeated) > 5 else ""
         raise ColumnError(
             f"Column {name!r} is used as the id, but some values occur more than once: {shown}{more}. "
             "Make them unique, or choose another column with --id."

@@ -1,4 +1,4 @@
-"""Which column holds what: by the names that people use, by type, and by what the first cells look like."""
+"""Which column holds what: by usual names, by type, and by what the first cells look like."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ...types import ColumnMap, Modality
 from .base import IMAGE_SUFFIXES, RawTable
 
 _MANY_FLOATS = 8
-"""This many float columns in a table without images and text are taken for an embedding."""
+"""This many float columns in a table without images and text are read as an embedding."""
 
 USUAL_NAMES: dict[str, tuple[str, ...]] = {
     "id": (
@@ -107,8 +107,8 @@ _ROLE_WORDS = {"source": "--source-col"}
 _PEEK = 100
 
 
-def normal(name: str) -> str:
-    """A column name as it is compared: lower case, runs of other signs as one underscore."""
+def normalized(name: str) -> str:
+    """Write a column name as it is compared: lower case, runs of other characters as one underscore."""
     return re.sub(r"[^0-9a-z]+", "_", name.strip().lower()).strip("_")
 
 
@@ -127,7 +127,7 @@ def is_binary(kind: pa.DataType) -> bool:
 
 
 def is_image_struct(kind: pa.DataType) -> bool:
-    """Hugging Face's ``Image`` storage: a struct with ``bytes`` and ``path``."""
+    """Whether a column is Hugging Face's ``Image`` storage: a struct with ``bytes`` and ``path``."""
     return bool(pt.is_struct(kind)) and any(f.name == "bytes" and is_binary(f.type) for f in kind)
 
 
@@ -137,17 +137,17 @@ def is_list(kind: pa.DataType) -> bool:
 
 
 def is_vector(kind: pa.DataType) -> bool:
-    """A list of floats: an embedding."""
+    """Whether a column holds lists of floats: an embedding."""
     return is_list(kind) and bool(pt.is_floating(kind.value_type))
 
 
 def is_nested(kind: pa.DataType) -> bool:
-    """Whether a column holds what no cell of a spreadsheet can."""
+    """Whether a column holds lists, structs or the like, which no cell of a spreadsheet can hold."""
     return is_list(kind) or bool(pt.is_nested(kind))
 
 
 def plain_type(kind: pa.DataType) -> str:
-    """An Arrow type in a person's words."""
+    """Name an Arrow type in plain words."""
     if is_binary(kind) or is_image_struct(kind):
         return "image"
     if is_text(kind):
@@ -166,7 +166,7 @@ def plain_type(kind: pa.DataType) -> str:
 
 
 def looks_like_paths(raw: RawTable, name: str) -> bool:
-    """Whether most of a text column's first cells end like image files, or are files beside the table."""
+    """Whether most of a text column's first cells end like image files."""
     if name not in raw.table.column_names:
         return False
     cells = [str(v) for v in raw.table.column(name).slice(0, _PEEK).to_pylist() if v not in (None, "")]
@@ -217,18 +217,31 @@ def resolve(
 ) -> tuple[ColumnMap, Modality | None, list[str]]:
     """Decide each role's column, and what a sample is.
 
-    Named columns come first, then what the source knows, then the usual names, then the look of the cells (images
-    only where embeddings are brought in a file of their own, ``vectors_apart``: a table of ids and labels is then
-    enough, and its longest text column is no sample).
+    Named columns come first, then what the source knows, then the usual names, then the look of the cells.
+
+    Parameters
+    ----------
+    raw
+        The source's rows.
+    columns
+        The columns that were named.
+    vectors_apart
+        Embeddings are given in a file of their own: a table of ids and labels is then enough, and its longest text
+        column is not taken for the samples.
 
     Returns
     -------
-    (columns, modality, notices). Modality is None when no column holds images, text or embeddings.
+    columns
+        Role → column.
+    modality
+        None when no column holds images, text or embeddings.
+    notices
+        Sentences for the person.
 
     Raises
     ------
     ColumnError
-        a named column is not there, has two roles, or is of a type that cannot play its role.
+        A named column is not there, has two roles, or is of a type that cannot play its role.
     """
     notices: list[str] = []
     found = _named(raw, columns)
@@ -246,25 +259,25 @@ def resolve(
     taken = set(found.values())
     by_name: dict[str, str] = {}
     for name in raw.order:
-        by_name.setdefault(normal(name), name)
+        by_name.setdefault(normalized(name), name)
     guess = {}
     for role, names in USUAL_NAMES.items():
         if role in found:
             continue
         for usual in names:
-            called = by_name.get(usual)
-            if called is not None and called not in taken and _usable(raw, role, called):
-                found[role] = guess[role] = called
-                taken.add(called)
+            name = by_name.get(usual, "")
+            if name and name not in taken and _usable(raw, role, name):
+                found[role] = guess[role] = name
+                taken.add(name)
                 break
     _by_look(raw, found, guess, taken, notices, vectors_apart)
     named_text = columns.text is not None
-    if "image" in found and "text" in found and not named_text and normal(found["text"]) not in _PAIRED:
+    if "image" in found and "text" in found and not named_text and normalized(found["text"]) not in _PAIRED:
         del found["text"]
         guess.pop("text", None)
     if guess:
-        said = ", ".join(f"{role} = {name!r}" for role, name in guess.items())
-        notices.insert(0, f"Columns recognised: {said}.")
+        shown = ", ".join(f"{role} = {name!r}" for role, name in guess.items())
+        notices.insert(0, f"Columns recognised: {shown}.")
     return ColumnMap(**found), _modality(raw, found, vectors_apart), notices
 
 
@@ -323,25 +336,25 @@ def _modality(raw: RawTable, found: dict[str, str], vectors_apart: bool) -> Moda
 
 
 def nothing_usable(raw: RawTable) -> SourceError:
-    """The error for a table in which no column is an image, a text or an embedding."""
+    """Make the error for a table in which no column is an image, a text or an embedding."""
     return SourceError(
         f"No column of {raw.path.name} holds images, text or embeddings. Its columns are: {choices(raw.order, 40)}. "
-        "Say which one does with --image or --text, or bring embeddings with --embeddings."
+        "Say which one does with --image or --text, or give embeddings with --embeddings."
     )
 
 
 def vector_columns(schema: pa.Schema) -> tuple[str, ...]:
-    """The columns that hold embeddings: one list of floats, or many float columns."""
+    """Find the columns that hold embeddings: one list of floats, or many float columns."""
     lists = [f.name for f in schema if is_vector(f.type)]
     if lists:
-        usual = [name for name in lists if normal(name) in ("embedding", "embeddings", "vector", "features", "emb")]
+        usual = [name for name in lists if normalized(name) in ("embedding", "embeddings", "vector", "features", "emb")]
         return tuple((usual or lists)[:1])
     floats = [f.name for f in schema if pt.is_floating(f.type)]
     return tuple(floats) if len(floats) >= _MANY_FLOATS and 2 * len(floats) > len(schema) else ()
 
 
 def cell_note(value: Any) -> str | None:
-    """A short note in place of image bytes or a vector."""
+    """Write a short note in place of image bytes or a vector."""
     if value is None:
         return None
     if isinstance(value, dict):

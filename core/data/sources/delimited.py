@@ -20,11 +20,11 @@ _DELIMITERS = ",;\t|"
 
 
 class DelimitedSource:
-    """CSV or TSV with a header line. Cells are read as the text they are ("NA" and "null" are text, not gaps).
+    """CSV or TSV with a header line. Cells are read as text ("NA" and "null" are text, not gaps).
 
-    Columns whose every cell is written as a whole number in its plain form become integers, which loses nothing:
-    "7" does, "007" does not. Encoding is UTF-8 (with or without a mark), UTF-16 with its mark, else Latin-1 with a
-    notice. The delimiter (comma, semicolon, tab or bar) is taken from the header.
+    A column becomes integers where that loses nothing: every cell is a whole number in its plain form ("7", not "007").
+    The encoding is UTF-8 (with or without a byte order mark), UTF-16 with its mark, else Latin-1 with a notice. The
+    delimiter (comma, semicolon, tab or bar) is taken from the header.
     """
 
     name = "csv"
@@ -32,9 +32,11 @@ class DelimitedSource:
     rank = 1
 
     def accepts(self, path: Path) -> bool:
+        """Whether this source reads ``path``."""
         return path.is_file() and path.name.lower().endswith(_SUFFIXES)
 
     def read(self, path: Path, limit: int | None, progress: ProgressFn) -> RawTable:
+        """Read the rows, or the first ``limit`` of them."""
         progress(Progress("source", message=f"reading {path.name}"))
         notices: list[str] = []
         frame = _read(path, limit, notices)
@@ -60,7 +62,7 @@ class DelimitedSource:
 
 
 def whole_numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Text cells as int64 if, and only if, they read back letter for letter (empty cells are null)."""
+    """Turn text cells into int64 if, and only if, they can be written back unchanged (empty cells are null)."""
     filled = pc.if_else(pc.equal(column, ""), None, column)
     if filled.null_count == len(filled):
         return column
@@ -92,9 +94,9 @@ def _read(path: Path, limit: int | None, notices: list[str]) -> pd.DataFrame:
     except pd.errors.EmptyDataError:
         raise SourceError(f"{path.name} is empty: a table needs a header line and rows.") from None
     except (pd.errors.ParserError, OSError, EOFError, csv.Error, ValueError) as error:
-        said = str(error).strip().removeprefix("Error tokenizing data. C error: ")
+        reason = str(error).strip().removeprefix("Error tokenizing data. C error: ")
         raise SourceError(
-            f"{path.name} cannot be read as a table: {said}. Repair that line, or save it again as CSV."
+            f"{path.name} cannot be read as a table: {reason}. Repair that line, or save it again as CSV."
         ) from error
     raise SourceError(f"{path.name} cannot be read as {' or '.join(encodings)} text. Save it as UTF-8.")
 
@@ -109,8 +111,8 @@ def _check_unpacked(path: Path) -> None:
                 size += len(block)
                 if size > most:
                     raise SourceError(
-                        f"{path.name} unpacks to more than {most >> 20:,} MiB, over {MAX_RATIO} times its size: no table does. "
-                        "If it is one, unpack it yourself and give the .csv."
+                        f"{path.name} unpacks to more than {most >> 20:,} MiB, over {MAX_RATIO} times its size: no "
+                        "table does. If it is one, unpack it yourself and give the .csv."
                     )
     except (OSError, EOFError, zlib.error) as error:
         raise SourceError(f"{path.name} cannot be unpacked ({error}). Write or copy it again.") from error
@@ -133,12 +135,12 @@ def _parse(path: Path, encoding: str, limit: int | None) -> pd.DataFrame:
 
 
 def _delimiter(path: Path, encoding: str) -> tuple[str, int]:
-    """(delimiter, number of columns) by the header line."""
+    """Guess (delimiter, number of columns) from the header line."""
     name = path.name.lower()
     opener = gzip.open if name.endswith(".gz") else open
     with opener(path, "rt", encoding=encoding, newline="") as stream:
         header = stream.readline(1 << 20)
-    plain = "".join(header.split('"')[::2])  # what stands outside quotes
+    plain = "".join(header.split('"')[::2])  # the part outside quotes
     choice = (
         "\t"
         if name.removesuffix(".gz").endswith(".tsv")

@@ -20,9 +20,9 @@ _NOT_DATA = frozenset({"__macosx", "thumbs.db", "desktop.ini", "__pycache__"})
 class FolderSource:
     """Every image below a folder. The class is the first-level folder; images directly in the root are unlabelled.
 
-    Where all first-level folders are called like splits (train, val, test, ...) and hold folders themselves, they
-    are the splits and the second level is the class. Hidden files, other files and folders already visited
-    (links that lead back) are left out, with a notice.
+    Where all first-level folders have names of splits (train, val, test, ...) and contain folders, they are the splits
+    and the second level is the class. Hidden files, other files and folders already visited (links that lead back) are
+    left out, with a notice.
     """
 
     name = "folder"
@@ -30,23 +30,25 @@ class FolderSource:
     rank = 9
 
     def accepts(self, path: Path) -> bool:
+        """Whether this source reads ``path``."""
         return path.is_dir()
 
     def read(self, path: Path, limit: int | None, progress: ProgressFn) -> RawTable:
-        found, notices = _walk(path, progress)
-        if not found:
+        """Read the rows, or the first ``limit`` of them."""
+        images, notices = _walk(path, progress)
+        if not images:
             others = "" if any(os.scandir(path)) else " (it is empty)"
             raise SourceError(
-                f"No images were found in {str(path)!r}{others}. Winnow looks for files ending in .jpg, .png, .webp and the "
-                "like, in the folder and in its subfolders. For a table, give the path of the table itself."
+                f"No images were found in {str(path)!r}{others}. Winnow looks for files ending in .jpg, .png, .webp "
+                "and the like, in the folder and in its subfolders. For a table, give the path of the table itself."
             )
-        shown = found if limit is None else found[:limit]
-        split_level = _has_splits(found)
-        columns: dict[str, list[str | None]] = {"path": [escape_path(p) for p in shown]}
-        columns["label"] = [_level(p, 1 if split_level else 0) for p in shown]
+        read = images if limit is None else images[:limit]
+        split_level = _has_splits(images)
+        columns: dict[str, list[str | None]] = {"path": [escape_path(p) for p in read]}
+        columns["label"] = [_level(p, 1 if split_level else 0) for p in read]
         roles = ColumnMap(id="path", image="path", label="label")
         if split_level:
-            columns["split"] = [_level(p, 0) for p in shown]
+            columns["split"] = [_level(p, 0) for p in read]
             roles = ColumnMap(id="path", image="path", label="label", split="split")
             notices.append(
                 "The first-level folders are called like splits: they are the split, the next level is the class."
@@ -63,7 +65,7 @@ class FolderSource:
             order=tuple(columns),
             types={f.name: f.type for f in table.schema},
             root=path,
-            total=len(found),
+            total=len(images),
             roles=roles,
             notices=notices,
         )
@@ -75,14 +77,14 @@ def _level(relative: str, level: int) -> str | None:
 
 
 def _has_splits(paths: list[str]) -> bool:
-    """All images lie under split folders, at least one of them two levels deep."""
+    """Whether all images are in folders with names of splits, at least one of them two levels deep."""
     parts = [p.split("/") for p in paths]
     return all(len(p) > 1 and p[0].lower() in _SPLITS for p in parts) and any(len(p) > 2 for p in parts)
 
 
 def _walk(root: Path, progress: ProgressFn) -> tuple[list[str], list[str]]:
-    """Relative paths (with ``/``) of all images, sorted, and notices about what was left out."""
-    found: list[str] = []
+    """List the relative paths (with ``/``) of all images, sorted, and notices about what was left out."""
+    images: list[str] = []
     left: Counter[str] = Counter()
     visited: set[tuple[int, int]] = set()
     pending = [("", str(root))]
@@ -105,12 +107,12 @@ def _walk(root: Path, progress: ProgressFn) -> tuple[list[str], list[str]]:
             if _is_folder(entry):
                 pending.append((f"{prefix}{entry.name}/", entry.path))
             elif os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES:
-                found.append(prefix + entry.name)
+                images.append(prefix + entry.name)
             else:
                 left["files that are not images"] += 1
-        progress(Progress("source", len(found), 0, "images", "listing files"))
+        progress(Progress("source", len(images), 0, "images", "listing files"))
     notices = [f"Left out: {count:,} {what}." for what, count in left.items()]
-    return sorted(found), notices
+    return sorted(images), notices
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

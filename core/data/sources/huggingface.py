@@ -40,9 +40,11 @@ class HuggingFaceSource:
     rank = 0
 
     def accepts(self, path: Path) -> bool:
+        """Whether this source reads ``path``."""
         return path.is_dir() and any((path / name).is_file() for name in ("dataset_dict.json", "state.json"))
 
     def read(self, path: Path, limit: int | None, progress: ProgressFn) -> RawTable:
+        """Read the rows, or the first ``limit`` of them."""
         progress(Progress("source", message=f"reading {path.name}"))
         splits = load_splits(path)
         total = sum(len(part) for _, part in splits)
@@ -87,7 +89,7 @@ class HuggingFaceSource:
 
 
 def _rows(splits: list[tuple[str, Any]], columns: list[str], limit: int | None, split: str | None) -> pa.Table:
-    """The first rows of some columns over all splits, with the split's name as a column of its own."""
+    """Read the first rows of some columns over all splits, with the split's name as a column of its own."""
     tables, left = [], limit if limit is not None else sum(len(part) for _, part in splits)
     for key, part in splits:
         rows = min(len(part), left)

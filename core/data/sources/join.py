@@ -1,4 +1,4 @@
-"""Predicted probabilities that a person brings, and how a brought table is joined to a dataset's rows: by id or by order."""
+"""Given probabilities, and how a given table is joined to a dataset's rows: by id or by order."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ...errors import JoinError, SourceError, choices
 from ...types import Dataset, Float32, Strings
 from .build import strings_of
-from .columns import USUAL_NAMES, is_list, is_vector, normal
+from .columns import USUAL_NAMES, is_list, is_vector, normalized
 
 _BLOCK = 65_536
 
@@ -48,7 +48,7 @@ def load_probabilities(path: Path | str, dataset: Dataset) -> tuple[dict[str, Fl
     SourceError
         The file is missing or cannot be read.
     """
-    where = there(path)
+    where = existing_file(path)
     if not dataset.n_classes:
         raise JoinError(f"{where.name} holds probabilities, but the dataset has no labels to compare them with.")
     if where.suffix.lower() == ".npy":
@@ -57,31 +57,31 @@ def load_probabilities(path: Path | str, dataset: Dataset) -> tuple[dict[str, Fl
         table, ids = _read(where, dataset)
         models = _table_models(table, where, dataset)
         if ids is not None:
-            order = order_of(ids, dataset, where)
+            order = matching_rows(ids, dataset, where)
             models = {name: matrix[order] for name, matrix in models.items()}
     notices: list[str] = []
     return {name: _renormalised(name, matrix, where, notices) for name, matrix in models.items()}, tuple(notices)
 
 
-def there(path: Path | str) -> Path:
-    """The path of a file that was brought. Raises SourceError when there is none."""
+def existing_file(path: Path | str) -> Path:
+    """Check that a given file is there, and return its path. Raises SourceError when it is not."""
     where = Path(path).expanduser()
     if not where.is_file():
         raise SourceError(f"{str(path)!r} is not a file. Give a Parquet file with an id column, or a .npy array.")
     return where
 
 
-def same_length(path: Path, rows: int, dataset: Dataset) -> None:
+def check_length(path: Path, rows: int, dataset: Dataset) -> None:
     """Raise JoinError unless a table without ids has as many rows as the dataset."""
     if rows != dataset.n:
         raise JoinError(
-            f"{path.name} has {rows:,} rows and the dataset has {dataset.n:,}. Without ids the rows must be the same, in the "
-            "same order; bring a Parquet file with an id column instead."
+            f"{path.name} has {rows:,} rows and the dataset has {dataset.n:,}. Without ids the rows must be the same, "
+            "in the same order; give a Parquet file with an id column instead."
         )
 
 
 def _read(path: Path, dataset: Dataset) -> tuple[pa.Table, Strings | None]:
-    """The table without its id column, and the ids (None = by row order)."""
+    """Read the table without its id column, and the ids (None = by row order)."""
     try:
         file = pq.ParquetFile(path)
         name = id_column(file.schema_arrow, dataset)
@@ -90,29 +90,45 @@ def _read(path: Path, dataset: Dataset) -> tuple[pa.Table, Strings | None]:
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise SourceError(f"{path.name} cannot be read as Parquet ({error}). Write or copy it again.") from error
     if name is None:
-        same_length(path, table.num_rows, dataset)
+        check_length(path, table.num_rows, dataset)
         return table, None
     return table.select(keep), strings_of(table.column(name))
 
 
 def id_column(schema: pa.Schema, dataset: Dataset) -> str | None:
-    """The column of a brought table that holds sample ids: the dataset's own, or a usual name; None = by row order."""
+    """Find the column of a given table with sample ids: the dataset's own, or a usual name; None = by row order."""
     own = dataset.columns.id
     if own is not None and own in schema.names and not is_list(schema.field(own).type):
         return own
-    by_name = {normal(f.name): f.name for f in schema if not is_list(f.type) and not pt.is_floating(f.type)}
+    by_name = {normalized(f.name): f.name for f in schema if not is_list(f.type) and not pt.is_floating(f.type)}
     return next((by_name[usual] for usual in (*USUAL_NAMES["id"], "path") if usual in by_name), None)
 
 
 def list_widths(column: pa.ChunkedArray | pa.Array) -> list[int]:
-    """The different lengths, above zero, of a column's lists, ascending."""
+    """List the different lengths of a column's lists, ascending, without zero."""
     return sorted(int(s) for s in pc.unique(pc.list_value_length(column).drop_null()).to_pylist() if s)
 
 
 def lists_to_matrix(column: pa.ChunkedArray, path: Path, width: int | None = None) -> NDArray[Any]:
-    """A column of equally long lists (``width``, or what the first has) as (rows, d); null lists are NaN.
+    """Turn a column of equally long lists into a matrix.
 
-    Raises JoinError for lists of several lengths.
+    Parameters
+    ----------
+    column
+        (rows,) lists of floats.
+    path
+        Of the file, for messages.
+    width
+        The length of the lists; None = of those that are there.
+
+    Returns
+    -------
+    (rows, width) float16 or float32; rows of null lists are NaN.
+
+    Raises
+    ------
+    JoinError
+        The lists have several lengths.
     """
     sizes = sorted({*list_widths(column), *([width] if width else [])})
     if len(sizes) != 1:
@@ -120,29 +136,29 @@ def lists_to_matrix(column: pa.ChunkedArray, path: Path, width: int | None = Non
     width = sizes[0]
     half = column.type.value_type == pa.float16()
     out = np.full((len(column), width), np.nan, np.float16 if half else np.float32)
-    at = 0
+    first = 0
     for chunk in column.chunks:
         for start in range(0, len(chunk), _BLOCK):
             part = chunk.slice(start, _BLOCK)
             size = pc.fill_null(pc.list_value_length(part), 0).to_numpy(zero_copy_only=False)
             flat = pc.list_flatten(part)
             values = flat.to_numpy(zero_copy_only=False).astype(out.dtype, copy=False).reshape(-1, width)
-            out[at + np.flatnonzero(size == width)] = values
-            at += len(part)
+            out[first + np.flatnonzero(size == width)] = values
+            first += len(part)
     return out
 
 
-def order_of(ids: Strings, dataset: Dataset, path: Path) -> NDArray[np.int64]:
-    """(n,) the row of the brought table for every sample. Raises JoinError when ids are missing, unknown or repeated."""
+def matching_rows(ids: Strings, dataset: Dataset, path: Path) -> NDArray[np.int64]:
+    """(n,) int64 row of the given table for every sample. Raises JoinError for missing, unknown or repeated ids."""
     place = {value: row for row, value in enumerate(ids)}
     if len(place) != len(ids):
         seen: set[str] = set()
-        twice = [v for v in ids if v in seen or seen.add(v)]  # type: ignore[func-returns-value]
+        repeated = [v for v in ids if v in seen or seen.add(v)]  # type: ignore[func-returns-value]
         raise JoinError(
-            f"{len(twice):,} ids occur more than once in {path.name} ({choices(twice, 5)}). Make them unique."
+            f"{len(repeated):,} ids occur more than once in {path.name} ({choices(repeated, 5)}). Make them unique."
         )
-    mine = set(dataset.sample_ids.tolist())
-    unknown = [v for v in place if v not in mine]
+    known = set(dataset.sample_ids.tolist())
+    unknown = [v for v in place if v not in known]
     missing = [v for v in dataset.sample_ids if v not in place]
     if unknown or missing:
         parts = []
@@ -162,10 +178,10 @@ def _npy_models(path: Path, dataset: Dataset) -> dict[str, Float32]:
     stack = array if array.ndim == 3 else array[None]
     if stack.ndim != 3 or stack.dtype.kind != "f" or stack.shape[2] != dataset.n_classes:
         raise JoinError(
-            f"{path.name} has shape {array.shape} and type {array.dtype}; (n, classes) = ({dataset.n}, {dataset.n_classes}) "
-            "floats are needed."
+            f"{path.name} has shape {array.shape} and type {array.dtype}; "
+            f"(n, classes) = ({dataset.n}, {dataset.n_classes}) floats are needed."
         )
-    same_length(path, stack.shape[1], dataset)
+    check_length(path, stack.shape[1], dataset)
     single = len(stack) == 1
     return {path.stem if single else f"{path.stem}/{i + 1}": np.array(m, np.float32) for i, m in enumerate(stack)}
 
@@ -184,8 +200,8 @@ def _table_models(table: pa.Table, path: Path, dataset: Dataset) -> dict[str, Fl
     prefixes = sorted({name.rpartition("/")[0] for name in table.column_names if _class_of(name, dataset)})
     if not prefixes:
         raise JoinError(
-            f"No column of {path.name} is called like a class. Its columns are {choices(table.column_names)}; the classes "
-            f"are {choices(dataset.class_names)}."
+            f"No column of {path.name} is called like a class. Its columns are {choices(table.column_names)}; "
+            f"the classes are {choices(dataset.class_names)}."
         )
     return {p or path.stem: _class_columns(table, p, path, dataset) for p in prefixes}
 

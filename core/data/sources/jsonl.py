@@ -24,9 +24,11 @@ class JsonLinesSource:
     rank = 1
 
     def accepts(self, path: Path) -> bool:
+        """Whether this source reads ``path``."""
         return path.is_file() and path.suffix.lower() in (".jsonl", ".ndjson", ".json")
 
     def read(self, path: Path, limit: int | None, progress: ProgressFn) -> RawTable:
+        """Read the rows, or the first ``limit`` of them."""
         progress(Progress("source", message=f"reading {path.name}"))
         notices: list[str] = []
         try:

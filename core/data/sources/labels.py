@@ -18,7 +18,17 @@ _MISSING_WORDS = frozenset({"null", "none", "na", "n/a"})
 
 @dataclass(frozen=True)
 class Encoded:
-    """codes : (n,) int32 into ``names``, NO_LABEL (−1) = none. notices : sentences for the person."""
+    """An encoded label column.
+
+    Attributes
+    ----------
+    codes
+        (n,) int32 into ``names``, NO_LABEL (−1) = none.
+    names
+        The classes.
+    notices
+        Sentences for the person.
+    """
 
     codes: Int32
     names: tuple[str, ...]
@@ -26,8 +36,10 @@ class Encoded:
 
 
 def to_strings(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Any scalar column as strings. Whole floats lose their ".0" (pandas makes floats of integers with gaps); NaN and
-    null are null; booleans are "True" and "False" as Python writes them.
+    """Turn any scalar column into strings.
+
+    Whole floats lose their ".0" (pandas makes floats of integers with gaps); NaN and null are null; booleans are "True"
+    and "False", as Python writes them.
     """
     kind = column.type
     if pt.is_dictionary(kind):
@@ -59,8 +71,17 @@ def _order(names: list[str]) -> list[str]:
 def encode(column: pa.ChunkedArray, name: str = "label", known: tuple[str, ...] | None = None) -> Encoded:
     """Encode a label column.
 
-    Null, NaN, "nan" and blank cells are unlabelled. Spellings that differ by case or space stay distinct classes,
-    with a notice. ``known`` gives the names of integer codes (ClassLabel), in their order, unused ones included.
+    Null, NaN, "nan" and blank cells are unlabelled. Spellings that differ by case or space stay different classes, with
+    a notice.
+
+    Parameters
+    ----------
+    column
+        (n,) labels of any type.
+    name
+        Of the column, for messages.
+    known
+        Names of integer codes (ClassLabel), in their order, with those that are not used.
 
     Raises
     ------
@@ -96,7 +117,7 @@ def _known(column: pa.ChunkedArray, name: str, known: tuple[str, ...]) -> Encode
 
 
 def _notices(names: list[str], codes: Int32, kind: pa.DataType, column: str) -> list[str]:
-    said = []
+    notices = []
     spellings: dict[str, list[str]] = {}
     for word in names:
         spellings.setdefault(" ".join(word.split()).casefold(), []).append(word)
@@ -104,37 +125,37 @@ def _notices(names: list[str], codes: Int32, kind: pa.DataType, column: str) -> 
     if alike:
         shown = "; ".join(" / ".join(repr(w) for w in group) for group in alike[:3])
         more = f" and {len(alike) - 3} more" if len(alike) > 3 else ""
-        said.append(f"Some labels differ only by case or spaces and are kept as different classes: {shown}{more}.")
+        notices.append(f"Some labels differ only by case or spaces and are kept as different classes: {shown}{more}.")
     words = [w for w in names if w.strip().casefold() in _MISSING_WORDS]
     if words:
-        said.append(f"{choices(words)} in column {column!r} is kept as a class; leave the cell empty for no label.")
+        notices.append(f"{choices(words)} in column {column!r} is kept as a class; leave the cell empty for no label.")
     labelled = int((codes >= 0).sum())
     if labelled >= 50 and len(names) > labelled // 2:
-        what = "numbers, not classes" if pt.is_floating(kind) else "nearly as many values as rows"
-        said.append(
-            f"Column {column!r} has {len(names):,} different labels for {labelled:,} samples ({what}?). "
+        guess = "numbers, not classes" if pt.is_floating(kind) else "nearly as many values as rows"
+        notices.append(
+            f"Column {column!r} has {len(names):,} different labels for {labelled:,} samples ({guess}?). "
             "Use --label to choose another column."
         )
-    return said
+    return notices
 
 
 def summary(codes: Int32, names: tuple[str, ...], has_column: bool) -> list[str]:
-    """What a person should know about how much is labelled."""
+    """Say how much is labelled, in sentences for the person."""
     n, labelled = len(codes), int((codes >= 0).sum())
     used = len(np.unique(codes[codes >= 0]))
     if not labelled:
         why = "The label column is empty" if has_column else "There are no labels"
         return [f"{why}: wrong labels cannot be looked for; everything else works."]
-    said = []
+    notices = []
     if labelled < n:
-        said.append(f"{n - labelled:,} of {n:,} samples have no label.")
+        notices.append(f"{n - labelled:,} of {n:,} samples have no label.")
     if used == 1:
-        said.append(
+        notices.append(
             f"There is only one class ({names[int(codes[codes >= 0][0])]!r}): wrong labels cannot be looked for."
         )
-    return said
+    return notices
 
 
 def duplicates(ids: Strings) -> list[tuple[str, int]]:
-    """The values that occur more than once, with their counts, most frequent first."""
+    """List the values that occur more than once, with their counts, most frequent first."""
     return [(value, count) for value, count in Counter(ids.tolist()).most_common() if count > 1]

@@ -34,13 +34,14 @@ def parquet_files(path: Path) -> list[Path]:
 
 
 class ParquetSource:
-    """A Parquet file, or a folder of ``*.parquet`` parts. Image bytes are never read whole: they stay in the file."""
+    """A Parquet file, or a folder of ``*.parquet`` parts. Image bytes stay in the file until they are decoded."""
 
     name = "parquet"
     title = "a Parquet table"
     rank = 1
 
     def accepts(self, path: Path) -> bool:
+        """Whether this source reads ``path``."""
         if path.is_dir():
             return path.suffix.lower() in _SUFFIXES or _only_parquet(path)
         if not path.is_file():
@@ -51,6 +52,7 @@ class ParquetSource:
             return stream.read(4) == b"PAR1"
 
     def read(self, path: Path, limit: int | None, progress: ProgressFn) -> RawTable:
+        """Read the rows, or the first ``limit`` of them."""
         progress(Progress("source", message=f"reading {path.name}"))
         try:
             paths = parquet_files(path)
@@ -102,8 +104,9 @@ class ParquetSource:
 
 
 def check_unpacked(file: pq.ParquetFile, path: Path) -> None:
-    """Raise SourceError for a file that unpacks to far more than any table does: rows without content, or a few long
-    texts repeated by a dictionary.
+    """Raise SourceError for a file that unpacks to far more than any table does.
+
+    Such a file has rows without content, or a few long texts repeated by a dictionary.
     """
     size, meta = path.stat().st_size, file.metadata
     most = max(MAX_UNPACKED, MAX_RATIO * size)
@@ -126,8 +129,8 @@ def check_unpacked(file: pq.ParquetFile, path: Path) -> None:
                 long += pc.sum(pc.take(lengths, chunk.indices).cast(pa.int64())).as_py() or 0
         if long > most:
             raise SourceError(
-                f"The column {field.name!r} of {path.name} unpacks to {long >> 20:,} MiB, over {MAX_RATIO} times the file: no "
-                "table does. If it is one, give it without that column."
+                f"The column {field.name!r} of {path.name} unpacks to {long >> 20:,} MiB, over {MAX_RATIO} times the "
+                "file: no table does. If it is one, give it without that column."
             )
 
 
@@ -137,7 +140,7 @@ def _only_parquet(folder: Path) -> bool:
 
 
 def _rows(files: list[pq.ParquetFile], columns: list[str], limit: int | None) -> pa.Table:
-    """The first rows of some columns over all files."""
+    """Read the first rows of some columns over all files."""
     tables, left = [], limit
     for file in files:
         table = file.read(columns=columns) if left is None else _head(file, columns, left)

@@ -1,4 +1,4 @@
-"""Embeddings that a person brings, joined to a dataset's rows by id or by order and read a block at a time.
+"""Given embeddings, joined to a dataset's rows by id or by order and read a block at a time.
 
 A million rows of 512 numbers are two gigabytes: they pass through in blocks and are never held.
 """
@@ -23,7 +23,7 @@ from ...storage.atomic import checksum_of
 from ...types import Bool, Dataset, Int64
 from .build import strings_of
 from .columns import is_list, vector_columns
-from .join import id_column, list_widths, lists_to_matrix, order_of, same_length, there
+from .join import check_length, existing_file, id_column, list_widths, lists_to_matrix, matching_rows
 from .parquet import parquet_files
 from .vectors import load_npy
 
@@ -41,11 +41,11 @@ class PrecomputedEmbeddings:
     n, dim
         Their shape.
     dtype
-        Float16 where the file holds float16, else float32.
+        float16 where the file holds float16, else float32.
     checksum
         Of the file's bytes.
     blocks
-        Gives (rows of the dataset (b,), vectors (b, dim) as brought), every row once; each call reads anew.
+        Yields (rows of the dataset (b,), vectors (b, dim) as given), every row once; each call reads the file again.
     """
 
     n: int
@@ -69,22 +69,29 @@ def open_embeddings(path: Path | str, dataset: Dataset) -> PrecomputedEmbeddings
     """Open embeddings for every sample of ``dataset``.
 
     A Parquet file (or a folder of its parts) is joined by its id column (the dataset's own id column, or a usual name):
-    one list column of floats, or many float columns. A ``.npy`` array, or a Parquet file without ids, is taken in row
+    one list column of floats, or many float columns. A ``.npy`` array, or a Parquet file without ids, is read in row
     order and must have as many rows as the dataset.
+
+    Parameters
+    ----------
+    path
+        The file or folder.
+    dataset
+        The n samples that it must fit.
 
     Raises
     ------
     JoinError
-        Other length, unknown or missing or repeated ids (with counts and examples), or no vectors in the file (also
+        Another length, unknown, missing or repeated ids (with counts and examples), or no vectors in the file (also
         while blocks are read: vectors of several lengths).
     SourceError
         The file is missing or unreadable.
     """
     where = Path(path).expanduser()
-    where = where if where.is_dir() else there(where)
+    where = where if where.is_dir() else existing_file(where)
     if where.suffix.lower() == ".npy":
         array = load_npy(where)
-        same_length(where, array.shape[0], dataset)
+        check_length(where, array.shape[0], dataset)
         kind = np.float16 if array.dtype == np.float16 else np.float32
         return PrecomputedEmbeddings(
             dataset.n, array.shape[1], kind, checksum_of(where), lambda: _of_array(where, kind)
@@ -96,7 +103,7 @@ def open_embeddings(path: Path | str, dataset: Dataset) -> PrecomputedEmbeddings
 
 
 def usable(block: NDArray[Any]) -> Bool:
-    """(b,) rows that are finite and not all zero."""
+    """(b,) bool, which rows are finite and not all zero."""
     return np.asarray(np.isfinite(block).all(axis=1) & (block != 0).any(axis=1), bool)
 
 
@@ -120,10 +127,10 @@ def _open_parquet(where: Path, dataset: Dataset) -> PrecomputedEmbeddings:
         )
     place: Int64 | None = None
     if name is None:
-        same_length(where, sum(pq.ParquetFile(f).metadata.num_rows for f in files), dataset)
+        check_length(where, sum(pq.ParquetFile(f).metadata.num_rows for f in files), dataset)
     else:
         ids = np.concatenate([strings_of(pq.read_table(f, columns=[name]).column(0)) for f in files])
-        place = np.argsort(order_of(ids, dataset, where), kind="stable").astype(np.int64)
+        place = np.argsort(matching_rows(ids, dataset, where), kind="stable").astype(np.int64)
     one_list = len(keep) == 1 and is_list(schema.field(keep[0]).type)
     kind: type[np.floating[Any]] = np.float32
     dim = len(keep)
@@ -132,7 +139,7 @@ def _open_parquet(where: Path, dataset: Dataset) -> PrecomputedEmbeddings:
         dim = _width(files, keep[0], where)
 
     def blocks() -> Blocks:
-        at = 0
+        first = 0
         for batch in _batches(files, keep):
             if one_list:
                 block = lists_to_matrix(pa.chunked_array([batch.column(0)]), where, dim)
@@ -140,23 +147,23 @@ def _open_parquet(where: Path, dataset: Dataset) -> PrecomputedEmbeddings:
                 block = np.column_stack(
                     [pc.cast(c, pa.float32()).to_numpy(zero_copy_only=False) for c in batch.columns]
                 )
-            rows = np.arange(at, at + len(block), dtype=np.int64)
-            at += len(block)
+            rows = np.arange(first, first + len(block), dtype=np.int64)
+            first += len(block)
             yield rows if place is None else place[rows], block
 
     return PrecomputedEmbeddings(dataset.n, dim, kind, fp.of([checksum_of(f) for f in files]), blocks)
 
 
 def _batches(files: list[Path], columns: list[str]) -> Iterator[pa.RecordBatch]:
-    """Record batches of some columns; a row group is not held whole."""
+    """Read record batches of some columns; a row group is never held whole."""
     for path in files:
         yield from pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20).iter_batches(_BLOCK, columns=columns)
 
 
 def _width(files: list[Path], column: str, where: Path) -> int:
-    """Length of the first vector there is."""
+    """Length of the first vector in the files."""
     for batch in _batches(files, [column]):
-        found = list_widths(batch.column(0))
-        if found:
-            return found[0]
+        widths = list_widths(batch.column(0))
+        if widths:
+            return widths[0]
     raise JoinError(f"{where.name} holds no embeddings: every cell of {column!r} is empty.")

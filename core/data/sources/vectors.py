@@ -1,4 +1,4 @@
-"""Embeddings alone, as a NumPy array. (Embeddings in Parquet are found by the Parquet source.)"""
+"""Embeddings alone, as a NumPy array; embeddings in Parquet are read by the Parquet source."""
 
 from __future__ import annotations
 
@@ -15,16 +15,18 @@ from .base import SOURCES, RawTable
 
 
 class NumpySource:
-    """A ``.npy`` array (n, d): nothing to show but a map. Ids are content hashes of the rows."""
+    """A ``.npy`` array (n, d): only a map can be shown. Ids are content hashes of the rows."""
 
     name = "embeddings"
     title = "embeddings (.npy, or Parquet with an embedding column)"
     rank = 1
 
     def accepts(self, path: Path) -> bool:
+        """Whether this source reads ``path``."""
         return path.is_file() and path.suffix.lower() == ".npy"
 
     def read(self, path: Path, limit: int | None, progress: ProgressFn) -> RawTable:
+        """Read the rows, or the first ``limit`` of them."""
         progress(Progress("source", message=f"reading {path.name}"))
         array = load_npy(path)
         rows = array.shape[0] if limit is None else min(limit, array.shape[0])
@@ -47,7 +49,7 @@ class NumpySource:
 
 
 def load_npy(path: Path) -> np.ndarray[tuple[int, int], np.dtype[np.generic]]:
-    """A memory-mapped (n, d) array of numbers. Raises SourceError."""
+    """Open a memory-mapped (n, d) array of numbers. Raises SourceError where the file holds something else."""
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (

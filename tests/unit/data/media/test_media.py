@@ -349,7 +349,7 @@ def test_a_large_jpeg_is_decoded_small_for_an_encoder_and_looks_the_same() -> No
     Image.fromarray(coarse).resize((1600, 1200), Image.Resampling.BICUBIC).save(buffer, "JPEG", quality=90)
     data = buffer.getvalue()
     fit = Fit(64, 64)
-    assert decode(data, fit.least).size == (200, 150)
+    assert decode(data, fit.min_size).size == (200, 150)
     assert decode(data).size == (1600, 1200)
     small, whole = (Fit(64, 64, reserve=r)([data])[0][0].astype(int) for r in (2, 0))
     assert np.abs(small - whole).mean() < 2.0

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from winnow.core.data.media import known, load_media_features, scan_media
+from winnow.core.data.media import load_media_features, reuse, scan_media
 from winnow.core.data.media.store import ARRAYS, Thumbnails
 from winnow.core.data.sources import open_source
 from winnow.core.storage.artifacts import load_json
@@ -44,13 +44,13 @@ def dataset(folder: Path, cells: list[bytes | None]) -> Dataset:
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """Whatever is decoded from here on."""
     seen: list[bytes] = []
-    real = known.measure
+    real = reuse.measure
 
-    def listen(data: bytes) -> known.Measured:
+    def listen(data: bytes) -> reuse.Measured:
         seen.append(data)
         return real(data)
 
-    monkeypatch.setattr(known, "measure", listen)
+    monkeypatch.setattr(reuse, "measure", listen)
     return seen
 
 

@@ -1,4 +1,4 @@
-"""The media pass of an earlier scan, by content: a picture whose bytes were measured before is not decoded again."""
+"""Reuse of an earlier media pass: an image whose bytes were measured before is not decoded again."""
 
 from __future__ import annotations
 
@@ -18,29 +18,41 @@ from .store import ARRAYS, MediaWriter, Thumbnails, load_media_features
 UInt64 = NDArray[np.uint64]
 
 Stamp = tuple[str, int, int]
-"""Path, inode and time of a file of hashes: what a worker keeps of it is never that of another pass."""
+"""Path, inode and time of a file of hashes, so that a worker never mixes up the hashes of two passes."""
 
 
 @dataclass(frozen=True)
-class Seen:
-    """The answer for bytes that the earlier pass has measured."""
+class KnownImage:
+    """Stands for an image that the earlier pass has measured.
+
+    Attributes
+    ----------
+    file_hash
+        64-bit hash of its bytes.
+    """
 
     file_hash: int
 
 
-def measure_chunk(cells: list[bytes | str], known: Stamp | None = None) -> list[Measured | Seen]:
-    """Measure a chunk; a str is the reason why the bytes could not be read. Runs in a worker process. ``known``: the
-    earlier pass (:attr:`Known.stamp`), whose pictures are named and not decoded.
+def measure_chunk(cells: list[bytes | str], known: Stamp | None = None) -> list[Measured | KnownImage]:
+    """Measure a chunk of images, in a worker process.
+
+    Parameters
+    ----------
+    cells
+        Bytes; a str is the reason why they could not be read.
+    known
+        The earlier pass (:attr:`EarlierPass.stamp`), whose images are not decoded.
     """
     return [Measured(error=cell) if isinstance(cell, str) else _measured(cell, known) for cell in cells]
 
 
-def _measured(data: bytes, known: Stamp | None) -> Measured | Seen:
+def _measured(data: bytes, known: Stamp | None) -> Measured | KnownImage:
     if known is not None:
-        mine, hashes = hash64(data), _hashes(known)
-        at = int(np.searchsorted(hashes, np.uint64(mine)))
-        if at < len(hashes) and hashes[at] == mine:
-            return Seen(mine)
+        file_hash, hashes = hash64(data), _hashes(known)
+        place = int(np.searchsorted(hashes, np.uint64(file_hash)))
+        if place < len(hashes) and hashes[place] == file_hash:
+            return KnownImage(file_hash)
     return measure(data)
 
 
@@ -49,13 +61,18 @@ def _hashes(stamp: Stamp) -> UInt64:
     return np.sort(np.load(stamp[0], allow_pickle=False))
 
 
-class Known:
-    """What an earlier pass found, row by row. Its files may be replaced once it is not used any more.
+class EarlierPass:
+    """What an earlier pass measured, row by row. Its files may be replaced once it is no longer used.
 
     Parameters
     ----------
     folder
-        Where :func:`~.scan.scan_media` wrote. Raises WorkspaceError where nothing whole of this version lies there.
+        Where :func:`~.scan.scan_media` wrote.
+
+    Raises
+    ------
+    WorkspaceError
+        The folder holds no complete pass of this version.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -76,7 +93,7 @@ class Known:
         return len(self._order)
 
     def copy(self, file_hash: int, writer: MediaWriter, row: int) -> None:
-        """Write what is known of these bytes as ``row``."""
+        """Write what was measured on these bytes as ``row``."""
         old = int(self._order[np.searchsorted(self._hashes, np.uint64(file_hash))])
         for name, array in self._arrays.items():
             writer.arrays[name][row] = array[old]
@@ -86,9 +103,9 @@ class Known:
             writer.add_thumb(row, thumb[0])
 
 
-def earlier(folder: Path) -> Known | None:
-    """The pass that lies in a folder; None where there is none, or it is not whole, or of another version."""
+def load_earlier_pass(folder: Path) -> EarlierPass | None:
+    """Open the pass in a folder; None where there is none, or it is incomplete or of another version."""
     try:
-        return Known(folder)
+        return EarlierPass(folder)
     except (WorkspaceError, OSError):
         return None
