@@ -1,40 +1,48 @@
-"""A app_state with the fake workspace, for pages and routes."""
+"""A server on a small real workspace, for pages and routes."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import streamlit as st
 
-from tests.helpers.fake_workspace import FakeWorkspace
+from tests.helpers.pictures import scan_pictures
 from winnow.app.server import state as states
 from winnow.app.server.security import LOOPBACK
+from winnow.core import Workspace
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A scanned workspace. Look, do not touch: use ``workspace`` to decide."""
+    return scan_pictures(tmp_path_factory.mktemp("pictures"))
 
 
 @pytest.fixture
-def fake(tmp_path: Path) -> FakeWorkspace:
-    return FakeWorkspace(tmp_path / "pictures.winnow")
+def workspace(pictures: Path, tmp_path: Path) -> Iterator[Workspace]:
+    """A copy of the scanned workspace, opened by ada."""
+    with Workspace.open(shutil.copytree(pictures, tmp_path / "pictures.winnow"), actor="ada") as opened:
+        yield opened
 
 
 @pytest.fixture
-def app_state(fake: FakeWorkspace, tmp_path: Path) -> Iterator[states.ServerState]:
-    """A server that knows the fake workspace (``app_state.first``)."""
-    fake.path.mkdir()
-    (fake.path / "workspace.json").write_text("{}")
-    made = states.configure(
+def app_state(workspace: Workspace, tmp_path: Path) -> Iterator[states.ServerState]:
+    """A server that shows ``workspace`` (``app_state.first``)."""
+    state = states.configure(
         states.ServerState(
             secret=b"0" * 32,
             actor="ada",
             hosts=frozenset([*LOOPBACK, "testserver"]),
-            opener=lambda path, actor: fake,
+            opener=lambda path, actor: workspace,
             directory=tmp_path / "state",
         )
     )
-    made.add(fake.path)
+    state.add(workspace.path)
     st.cache_data.clear()
-    yield made
+    yield state
     st.cache_data.clear()
 
 

@@ -1,7 +1,10 @@
+"""Every route: who may ask, and what it answers."""
+
 from __future__ import annotations
 
 import json
 import struct
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -9,10 +12,12 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from tests.helpers.fake_workspace import FakeWorkspace
+from tests.helpers.pictures import N_ALL, log, samples
 from winnow.app.server.routes import build_routes
 from winnow.app.server.security import encode_id, mint_token, sign_link
 from winnow.app.server.state import ServerState
+from winnow.core import Filter, Workspace
+from winnow.core.review.active_learning import SimilarOffer
 
 ORIGIN = {"Origin": "http://testserver"}
 
@@ -27,10 +32,22 @@ def token(app_state: ServerState) -> dict[str, str]:
     return {"Authorization": f"Bearer {mint_token(app_state.secret, str(app_state.first), 'ada')}"}
 
 
-def link(app_state: ServerState, kind: str, sample: str, version: str = "g1") -> str:
+def link(app_state: ServerState, kind: str, sample: str, version: str = "v1") -> str:
     segment = encode_id(sample)
-    query = sign_link(app_state.secret, kind, str(app_state.first), segment, version)
-    return f"/api/{kind}/{app_state.first}/{segment}?{query}"
+    signature = sign_link(app_state.secret, kind, str(app_state.first), segment, version)
+    return f"/api/{kind}/{app_state.first}/{segment}?{signature}"
+
+
+@pytest.fixture
+def offered(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seven samples are offered for every decided one: a real offer takes more decisions than a test makes."""
+
+    def similar_offer(sample_id: str) -> SimilarOffer | None:
+        ids = workspace.ids(Filter(state="undecided"))[:7]
+        decided = sample_id in workspace.current()
+        return SimilarOffer(sample_id, "relabel", "deer", ids, [0.9] * 7, 4, 5, "cat → deer", 6.3) if decided else None
+
+    monkeypatch.setattr(workspace.queue_ranker, "similar_offer", similar_offer)
 
 
 # -- who may ask ----------------------------------------------------------------------------------------------------
@@ -84,9 +101,9 @@ def test_foreign_hosts_are_refused(client: TestClient, app_state: ServerState, t
 
 
 def test_a_signed_link_brings_the_thumbnail_and_may_be_kept(
-    client: TestClient, app_state: ServerState, fake: FakeWorkspace
+    client: TestClient, app_state: ServerState, workspace: Workspace
 ) -> None:
-    url = link(app_state, "thumb", fake.table["sample_id"][5])
+    url = link(app_state, "thumb", samples(workspace)["sample_id"][5])
     answer = client.get(url)
     assert answer.headers["content-type"] == "image/png"
     assert answer.headers["x-content-type-options"] == "nosniff"
@@ -96,9 +113,9 @@ def test_a_signed_link_brings_the_thumbnail_and_may_be_kept(
 
 
 def test_unsigned_and_altered_links_are_refused(
-    client: TestClient, app_state: ServerState, fake: FakeWorkspace
+    client: TestClient, app_state: ServerState, workspace: Workspace
 ) -> None:
-    one, other = fake.table["sample_id"][0], fake.table["sample_id"][1]
+    one, other = samples(workspace)["sample_id"][0], samples(workspace)["sample_id"][1]
     url = link(app_state, "thumb", one)
     assert client.get(url.split("?")[0]).status_code == 403
     assert client.get(url.replace(encode_id(one), encode_id(other))).status_code == 403
@@ -114,9 +131,10 @@ def test_ids_are_looked_up_never_opened(client: TestClient, app_state: ServerSta
 
 
 def test_a_scriptable_file_is_never_served_as_itself(
-    client: TestClient, app_state: ServerState, fake: FakeWorkspace
+    client: TestClient, app_state: ServerState, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer = client.get(link(app_state, "image", fake.table["sample_id"][0]))
+    monkeypatch.setattr(workspace, "image", lambda _: b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>")
+    answer = client.get(link(app_state, "image", samples(workspace)["sample_id"][0]))
     assert answer.headers["content-type"] == "image/png"
     assert b"<svg" not in answer.content
 
@@ -125,11 +143,11 @@ def test_a_scriptable_file_is_never_served_as_itself(
 
 
 def test_cards_come_in_order_with_links_and_a_cursor(
-    client: TestClient, app_state: ServerState, fake: FakeWorkspace, token: dict[str, str]
+    client: TestClient, app_state: ServerState, workspace: Workspace, token: dict[str, str]
 ) -> None:
     url = f"/api/cards/{app_state.first}?verdicts=noisy_label&sort=-noisy_label&limit=10"
     first = client.get(url, headers=token).json()
-    assert first["total"] == int((fake.table["verdict"] == "noisy_label").sum())
+    assert first["total"] == int((samples(workspace)["verdict"] == "noisy_label").sum())
     assert (first["cursor"], len(first["cards"])) == (10, 10)
     second = client.get(f"{url}&queue={first['queue']}&cursor=10", headers=token).json()
     ids = [c["id"] for c in first["cards"] + second["cards"]]
@@ -140,14 +158,14 @@ def test_cards_come_in_order_with_links_and_a_cursor(
 
 
 def test_decisions_made_meanwhile_do_not_shift_a_queue(
-    client: TestClient, app_state: ServerState, fake: FakeWorkspace, token: dict[str, str]
+    client: TestClient, app_state: ServerState, workspace: Workspace, token: dict[str, str]
 ) -> None:
     url = f"/api/cards/{app_state.first}?state=undecided&sort=-confidence&limit=5"
     first = client.get(url, headers=token).json()
     for card in first["cards"]:
-        fake.decide(card["id"], "accept")
+        workspace.decide(card["id"], "accept")
     second = client.get(f"{url}&queue={first['queue']}&cursor=5", headers=token).json()
-    assert [c["id"] for c in second["cards"]] == fake.ids(sort="-confidence")[5:10]
+    assert [c["id"] for c in second["cards"]] == workspace.ids(sort="-confidence")[5:10]
 
 
 def test_reordering_leaves_what_was_handed_out(
@@ -167,28 +185,30 @@ def test_reordering_leaves_what_was_handed_out(
 
 
 def test_a_new_order_tells_what_changed_and_sends_only_cards_that_the_tab_lacks(
-    client: TestClient, app_state: ServerState, fake: FakeWorkspace, token: dict[str, str]
+    client: TestClient, app_state: ServerState, workspace: Workspace, token: dict[str, str], offered: None
 ) -> None:
     url = f"/api/cards/{app_state.first}?state=undecided&sort=-confidence"
     first = client.get(f"{url}&limit=40", headers=token).json()
     held = [c["id"] for c in first["cards"]]
     for sample in held[:10]:
-        fake.decide(sample, "relabel", label="deer")
+        workspace.decide(sample, "relabel", label="deer")
     again = client.get(
         f"{url}&limit=50&queue={first['queue']}&cursor=20&sent=40&reorder=1&last={held[9]}", headers=token
     ).json()
-    place = {sample: n for n, sample in enumerate(fake.table["sample_id"])}
     assert not set(again["order"]) & set(held[:20])  # what was handed out is not moved, decided or not
-    assert all(place[i] % 2 == 0 for i in again["order"])
+    ranker, left = workspace.queue_ranker, workspace.ids(Filter(state="undecided"), "-confidence")
+    assert again["order"] == ranker.order([i for i in left if i not in held[:20]], "-confidence")[0][:50]
+    assert again["order"] != [i for i in left if i not in held[:20]][:50]
     assert not {c["id"] for c in again["cards"]} & set(held)
     assert {c["id"] for c in again["cards"]} == set(again["order"]) - set(held)
-    told = again["round"]
-    assert told["words"].endswith("moved up: more horse → deer")
-    assert told["offer"]["count"] == 7
-    assert told["offer"]["sample_id"] == held[9]
-    assert told["advice"]["stop"] is True
-    assert told["precision"][0]["decided"] == 20
-    assert told["noise"] == {"scan": 0.17, "value": 0.15, "low": 0.12, "high": 0.18}
+    changes = again["round"]
+    assert changes["moved"] > 0
+    assert "moved up" in changes["words"]
+    assert changes["offer"]["count"] == 7
+    assert changes["offer"]["sample_id"] == held[9]
+    assert changes["advice"]["stop"] is False
+    assert changes["precision"] == [p.as_json() for p in ranker.precision() if p.decided]
+    assert changes["noise"] == {"scan": ranker.scanned_noise_rate(), **asdict(ranker.noise_rate())}
     more = client.get(f"{url}&limit=200&queue={again['queue']}&cursor={again['cursor']}", headers=token).json()
     assert not {c["id"] for c in more["cards"]} & {*again["order"], *held[:20]}
 
@@ -204,14 +224,14 @@ def test_an_order_that_is_not_by_suspicion_stays(
 
 
 def test_samples_like_a_decided_one_are_shown_before_anything_is_decided(
-    client: TestClient, app_state: ServerState, fake: FakeWorkspace, token: dict[str, str]
+    client: TestClient, app_state: ServerState, workspace: Workspace, token: dict[str, str], offered: None
 ) -> None:
-    sample = fake.table["sample_id"][20]
-    assert client.get(f"/api/like/{app_state.first}?id={sample}", headers=token).json()["offer"] is None
-    fake.decide(sample, "relabel", label="deer")
-    before = len(fake.log)
+    sample = samples(workspace)["sample_id"][20]
+    assert client.get(f"/api/like/{app_state.first}", params={"id": sample}, headers=token).json()["offer"] is None
+    workspace.decide(sample, "relabel", label="deer")
+    before = len(log(workspace))
     offer = client.get(f"/api/like/{app_state.first}", params={"id": sample}, headers=token).json()["offer"]
-    assert len(fake.log) == before
+    assert len(log(workspace)) == before
     assert [t["id"] for t in offer["tiles"]] == offer["ids"]
     assert offer["count"] == 7
     assert client.get(offer["tiles"][0]["thumb"]).status_code == 200
@@ -231,19 +251,19 @@ def test_a_queue_that_is_gone_is_made_anew_and_says_so(
 
 
 def test_cards_by_id_and_unknown_ids(
-    client: TestClient, app_state: ServerState, fake: FakeWorkspace, token: dict[str, str]
+    client: TestClient, app_state: ServerState, workspace: Workspace, token: dict[str, str]
 ) -> None:
-    sample = fake.table["sample_id"][3]
+    sample = samples(workspace)["sample_id"][3]
     answer = client.get(f"/api/cards/{app_state.first}", params={"id": sample}, headers=token)
     assert [c["id"] for c in answer.json()["cards"]] == [sample]
     assert client.get(f"/api/cards/{app_state.first}?id=nobody", headers=token).status_code == 400
 
 
 def test_rows_page_through_a_filter(
-    client: TestClient, app_state: ServerState, fake: FakeWorkspace, token: dict[str, str]
+    client: TestClient, app_state: ServerState, workspace: Workspace, token: dict[str, str]
 ) -> None:
     answer = client.get(f"/api/rows/{app_state.first}?splits=test&offset=10&limit=7", headers=token).json()
-    assert answer["total"] == int((fake.table["split"] == "test").sum())
+    assert answer["total"] == int((samples(workspace)["split"] == "test").sum())
     assert len(answer["rows"]) == 7
     assert answer["rows"][0]["thumb"].startswith("/api/thumb/")
 
@@ -268,39 +288,43 @@ def unframe(body: bytes) -> tuple[dict[str, Any], np.ndarray]:
 
 
 def test_points_and_colours_are_framed_arrays(
-    client: TestClient, app_state: ServerState, fake: FakeWorkspace, token: dict[str, str]
+    client: TestClient, app_state: ServerState, workspace: Workspace, token: dict[str, str]
 ) -> None:
     answer = client.get(f"/api/points/{app_state.first}", headers=token)
     head, xy = unframe(answer.content)
-    assert np.allclose(xy, fake.table[["x", "y"]].to_numpy(np.float32))
-    assert head["clusters"][0]["name"] == "bird"
+    assert np.allclose(xy, samples(workspace)[["x", "y"]].to_numpy(np.float32), equal_nan=True)
+    assert head["clusters"] == workspace.points().clusters
+    assert head["fine"] == workspace.points().fine
     again = client.get(f"/api/points/{app_state.first}", headers={**token, "If-None-Match": answer.headers["etag"]})
     assert again.status_code == 304
     head, codes = unframe(client.get(f"/api/colours/{app_state.first}/verdict", headers=token).content)
-    assert [head["names"][c] for c in codes[:20]] == fake.table["verdict"][:20].tolist()
+    assert [head["names"][c] for c in codes[:20]] == samples(workspace)["verdict"][:20].tolist()
     head, scores = unframe(client.get(f"/api/colours/{app_state.first}/ood", headers=token).content)
     assert scores.dtype == np.float32
     assert client.get(f"/api/colours/{app_state.first}/nothing", headers=token).status_code == 400
 
 
 def test_a_polygon_becomes_a_selection_that_can_be_added_to_and_taken_from(
-    client: TestClient, app_state: ServerState, fake: FakeWorkspace, token: dict[str, str]
+    client: TestClient, app_state: ServerState, workspace: Workspace, token: dict[str, str]
 ) -> None:
     url, head = f"/api/inside/{app_state.first}", {**token, **ORIGIN}
-    left = [[-9, -9], [0, -9], [0, 9], [-9, 9]]
-    low = [[-9, -9], [9, -9], [9, 0], [-9, 0]]
+    x, y = (samples(workspace)[axis] for axis in "xy")
+    x_mid, y_mid = float(x.median()) + 1e-3, float(y.median()) + 1e-3
+    left = [[-99, -99], [x_mid, -99], [x_mid, 99], [-99, 99]]
+    low = [[-99, -99], [99, -99], [99, y_mid], [-99, y_mid]]
+    is_left, is_low = x < x_mid, y < y_mid
     one = client.post(url, json={"polygons": [left]}, headers=head).json()
-    assert one["count"] == int((fake.table["x"] <= 0).sum()) == sum(one["by_verdict"].values())
+    assert one["count"] == int(is_left.sum()) == sum(one["by_verdict"].values())
     both = client.post(
         url, json={"polygons": [{"op": "add", "points": low}], "base": one["selection"]}, headers=head
     ).json()
-    assert both["count"] == int(((fake.table["x"] <= 0) | (fake.table["y"] <= 0)).sum())
+    assert both["count"] == int((is_left | is_low).sum())
     less = client.post(
         url,
         json={"polygons": [{"op": "subtract", "points": low}], "base": both["selection"], "ids": True},
         headers=head,
     ).json()
-    assert less["count"] == len(less["ids"]) == int(((fake.table["x"] <= 0) & (fake.table["y"] > 0)).sum())
+    assert less["count"] == len(less["ids"]) == int((is_left & ~is_low).sum())
     rows = client.get(f"/api/rows/{app_state.first}?selection={less['selection']}&limit=1", headers=token).json()
     assert rows["total"] == less["count"]
 
@@ -319,30 +343,29 @@ def test_polygons_that_are_none_are_refused(
 
 
 def test_hovering_over_an_older_map_is_told_to_reload(
-    client: TestClient, app_state: ServerState, fake: FakeWorkspace, token: dict[str, str]
+    client: TestClient, app_state: ServerState, workspace: Workspace, token: dict[str, str]
 ) -> None:
-    assert (
-        client.get(f"/api/point/{app_state.first}/3?g=g1", headers=token).json()["card"]["id"]
-        == fake.table["sample_id"][3]
-    )
-    assert client.get(f"/api/point/{app_state.first}/3?g=g0", headers=token).status_code == 409
-    assert client.get(f"/api/point/{app_state.first}/500?g=g1", headers=token).status_code == 400
+    now = workspace.info().generation
+    third = client.get(f"/api/point/{app_state.first}/3?g={now}", headers=token).json()
+    assert third["card"]["id"] == samples(workspace)["sample_id"][3]
+    assert client.get(f"/api/point/{app_state.first}/3?g=older", headers=token).status_code == 409
+    assert client.get(f"/api/point/{app_state.first}/{N_ALL}?g={now}", headers=token).status_code == 400
 
 
 # -- deciding -------------------------------------------------------------------------------------------------------
 
 
 def test_decisions_are_recorded_in_order_once_and_by_the_tokens_actor(
-    client: TestClient, app_state: ServerState, fake: FakeWorkspace, token: dict[str, str]
+    client: TestClient, app_state: ServerState, workspace: Workspace, token: dict[str, str]
 ) -> None:
-    ids = fake.table["sample_id"][:3].tolist()
+    ids = samples(workspace)["sample_id"][:3].tolist()
     batch = [{"decision_id": f"d{i}", "sample_id": s, "action": "accept", "actor": "eve"} for i, s in enumerate(ids)]
     batch.append({"decision_id": "bad", "sample_id": "nobody", "action": "accept"})
     url, head = f"/api/decisions/{app_state.first}", {**token, **ORIGIN}
     answer = client.post(url, json={"decisions": batch}, headers=head).json()
     assert [r["ok"] for r in answer["results"]] == [True, True, True, False]
     client.post(url, json={"decisions": batch}, headers=head)
-    assert [(d.sample_id, d.actor) for d in fake.log] == [(s, "ada") for s in ids]
+    assert [(d.sample_id, d.actor) for d in log(workspace)] == [(s, "ada") for s in ids]
 
 
 @pytest.mark.parametrize(
@@ -371,32 +394,32 @@ def test_other_bodies_are_refused(client: TestClient, app_state: ServerState, to
 
 
 def test_a_bulk_action_reaches_exactly_the_printed_count_and_one_undo_takes_it_back(
-    client: TestClient, app_state: ServerState, fake: FakeWorkspace, token: dict[str, str]
+    client: TestClient, app_state: ServerState, workspace: Workspace, token: dict[str, str]
 ) -> None:
     head = {**token, **ORIGIN}
-    n = int((fake.table["verdict"] == "ood").sum())
+    n = int((samples(workspace)["verdict"] == "ood").sum())
     body = {"action": "exclude", "target": {"filter": "verdicts=ood"}, "expect": n + 1}
     conflict = client.post(f"/api/bulk/{app_state.first}", json=body, headers=head)
-    assert (conflict.status_code, conflict.json()["count"], len(fake.log)) == (409, n, 0)
+    assert (conflict.status_code, conflict.json()["count"], len(log(workspace))) == (409, n, 0)
     done = client.post(f"/api/bulk/{app_state.first}", json={**body, "expect": n}, headers=head).json()
-    assert done["count"] == n == len(fake.current())
+    assert done["count"] == n == len(workspace.current())
     assert client.post(f"/api/undo/{app_state.first}", json={}, headers=head).json()["count"] == n
-    assert fake.current() == {}
+    assert workspace.current() == {}
 
 
 def test_a_bulk_action_reaches_a_selection(
-    client: TestClient, app_state: ServerState, fake: FakeWorkspace, token: dict[str, str]
+    client: TestClient, app_state: ServerState, workspace: Workspace, token: dict[str, str]
 ) -> None:
-    handle = app_state.keep_selection(str(app_state.first), fake.ids()[:7])
+    handle = app_state.keep_selection(str(app_state.first), workspace.ids()[:7])
     body = {"action": "relabel", "label": "dog", "target": {"selection": handle}, "expect": 7}
     assert client.post(f"/api/bulk/{app_state.first}", json=body, headers={**token, **ORIGIN}).json()["count"] == 7
-    assert {d.label for d in fake.log} == {"dog"}
+    assert {d.label for d in log(workspace)} == {"dog"}
 
 
 @pytest.mark.parametrize(
     "body",
     [
-        {"action": "undo", "target": {"filter": ""}, "expect": 500},
+        {"action": "undo", "target": {"filter": ""}, "expect": N_ALL},
         {"action": "exclude", "target": {}, "expect": 0},
         {"action": "exclude", "target": {"ids": "x"}, "expect": 1},
         {"action": "exclude", "target": {"filter": ""}},
@@ -404,22 +427,22 @@ def test_a_bulk_action_reaches_a_selection(
     ],
 )
 def test_bulk_actions_without_action_target_or_count_do_nothing(
-    client: TestClient, app_state: ServerState, fake: FakeWorkspace, token: dict[str, str], body: Any
+    client: TestClient, app_state: ServerState, workspace: Workspace, token: dict[str, str], body: Any
 ) -> None:
     answer = client.post(f"/api/bulk/{app_state.first}", json=body, headers={**token, **ORIGIN})
     assert answer.status_code in (400, 409, 422)
     assert answer.json()["error"]
-    assert fake.log == []
+    assert log(workspace) == []
 
 
 def test_a_fault_of_our_own_is_a_sentence_not_a_trace(
     client: TestClient,
     app_state: ServerState,
-    fake: FakeWorkspace,
+    workspace: Workspace,
     token: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(fake, "rows", lambda *a: 1 / 0)
+    monkeypatch.setattr(workspace, "rows", lambda *a: 1 / 0)
     answer = client.get(f"/api/rows/{app_state.first}", headers=token)
     assert answer.status_code == 500
     assert "division" not in answer.text
@@ -439,12 +462,12 @@ def test_a_token_past_half_its_life_is_renewed(client: TestClient, app_state: Se
 
 
 def test_what_others_decided_since_is_told_in_order(
-    client: TestClient, app_state: ServerState, fake: FakeWorkspace, token: dict[str, str]
+    client: TestClient, app_state: ServerState, workspace: Workspace, token: dict[str, str]
 ) -> None:
     url = f"/api/changes/{app_state.first}"
     assert client.get(url, headers=token).json() == {"head": 0, "more": False, "decisions": [], "classes": 0}
-    for sample in fake.ids()[:3]:
-        fake.decide(sample, "accept", actor="bob")
+    for sample in workspace.ids()[:3]:
+        workspace.decide(sample, "accept", actor="bob")
     told = client.get(f"{url}?since=1", headers=token).json()
     assert [d["seq"] for d in told["decisions"]] == [2, 3]
     assert told["head"] == 3

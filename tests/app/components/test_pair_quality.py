@@ -7,29 +7,28 @@ from typing import Any
 
 import pytest
 
-from tests.helpers.fake_workspace import FakeWorkspace
 from winnow.app.components import pair_quality
 from winnow.app.components.page_frame import Page
 from winnow.app.pages import overview
 from winnow.app.server.state import ServerState
-from winnow.core import Filter
+from winnow.core import Filter, Workspace
 
 
 @pytest.fixture
-def page(app_state: ServerState, fake: FakeWorkspace, monkeypatch: pytest.MonkeyPatch) -> Page:
+def page(app_state: ServerState, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Page:
     rows = [
         {"source": "<web>", "samples": 90, "mismatched": 0.333, "low": 0.23, "high": 0.45, "expected": 0.3},
         {"source": "book", "samples": 210, "mismatched": 0.0, "low": 0.0, "high": 0.02, "expected": 0.0},
     ]
     table: dict[str, Any] = {"name": "pair_quality", "skipped": "", "summary": "30 of 300.", "rows": rows}
-    monkeypatch.setattr(fake, "dataset_checks", lambda: [{**table, "examples": [fake.ids()[:5], []]}])
+    monkeypatch.setattr(workspace, "dataset_checks", lambda: [{**table, "examples": [workspace.ids()[:5], []]}])
     return Page(
         "overview",
         str(app_state.first),
-        fake,
-        replace(fake.info(), modality="pair"),
+        workspace,
+        replace(workspace.info(), modality="pair"),
         Filter(),
-        fake.counts(),
+        workspace.counts(),
         "",
         "ada",
     )

@@ -8,13 +8,13 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from tests.helpers.fake_workspace import FakeSearcher
 from winnow.app.components.search_box import parse, written
 from winnow.app.server.routes import build_routes
 from winnow.app.server.security import mint_token
 from winnow.app.server.state import ServerState
 from winnow.app.session import filters
-from winnow.core import Filter
+from winnow.core import Filter, Workspace
+from winnow.core.explore.search import Searcher
 
 ORIGIN = {"Origin": "http://testserver"}
 
@@ -53,24 +53,30 @@ def headers(app_state: ServerState) -> dict[str, str]:
 def test_the_route_answers_nearest_first_and_says_how(
     client: TestClient, app_state: ServerState, headers: dict[str, str]
 ) -> None:
-    answer = client.get(f"/api/search/{app_state.first}?find=red&limit=3", headers=headers).json()
+    answer = client.get(f"/api/search/{app_state.first}?find=noise&limit=3", headers=headers).json()
     assert len(answer["rows"]) == 3
-    assert answer["rows"][0]["similarity"] == pytest.approx(0.9)
+    assert all("noise" in row["sample_id"] for row in answer["rows"])
+    found = [row["similarity"] for row in answer["rows"]]
+    assert found == sorted(found, reverse=True)
     assert "full text" in answer["notice"]
-    assert client.get(f"/api/search/{app_state.first}?q=red&limit=1", headers=headers).status_code == 200
+    assert client.get(f"/api/search/{app_state.first}?q=noise&limit=1", headers=headers).status_code == 200
     bare = client.get(f"/api/search/{app_state.first}", headers=headers)
     assert bare.status_code == 400
     assert "needs words" in bare.json()["error"]
 
 
 def test_a_file_is_brought_and_kept_under_a_handle(
-    client: TestClient, app_state: ServerState, headers: dict[str, str]
+    client: TestClient, app_state: ServerState, workspace: Workspace, headers: dict[str, str]
 ) -> None:
     def bring(data: object) -> tuple[int, dict[str, str]]:
         answer = client.post(f"/api/bring/{app_state.first}", json={"data": data}, headers={**headers, **ORIGIN})
         return answer.status_code, answer.json()
 
-    assert bring(base64.b64encode(b"picture").decode()) == (200, {"file": "0123456789abcdef"})
+    sample = workspace.ids()[5]
+    status, body = bring(base64.b64encode(workspace.image(sample)).decode())
+    assert status == 200
+    found = client.get(f"/api/search/{app_state.first}?file={body['file']}&limit=1", headers=headers).json()
+    assert found["rows"][0]["sample_id"] == sample
     for data, said in (
         ("%%%", "did not arrive whole"),
         ("", "empty"),
@@ -87,6 +93,6 @@ def test_the_encoder_is_loaded_while_words_are_typed(
     client: TestClient, app_state: ServerState, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ready: list[bool] = []
-    monkeypatch.setattr(FakeSearcher, "prepare", lambda self: ready.append(True), raising=False)
+    monkeypatch.setattr(Searcher, "prepare", lambda self: ready.append(True))
     assert client.get(f"/api/warm/{app_state.first}", headers=headers).json() == {"ready": True}
     assert ready == [True]

@@ -1,17 +1,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
+from markupsafe import escape
 from streamlit.testing.v1 import AppTest
 
 import winnow.app
-from tests.helpers.fake_workspace import FakeWorkspace
+from tests.helpers.pictures import MARKUP, N_ALL, samples
 from winnow.app.components.actions import NEXT_PAGE
 from winnow.app.components.sidebar import PAGES
 from winnow.app.server.state import ServerState
+from winnow.core import Workspace
 
 PAGE = Path(winnow.app.__file__).parent / "pages" / "script.py"
 OWN = ("overview", "duplicates", "classes", "export", "history", "new")
@@ -73,23 +77,43 @@ def test_text_from_data_is_never_markup(app_state: ServerState) -> None:
         assert "<b>odd</b>" not in html_of(open_page(name))
 
 
-def test_the_overview_counts_what_the_workspace_counts(app_state: ServerState, fake: FakeWorkspace) -> None:
+def test_the_overview_counts_what_the_workspace_counts(app_state: ServerState, workspace: Workspace) -> None:
     text = html_of(open_page("overview"))
-    for kind, n in fake.table["verdict"].value_counts().items():
+    for kind, n in samples(workspace)["verdict"].value_counts().items():
         assert f"<b>{n}</b>" in text, kind
-    assert "planted in the demo" in text
-    assert "CLIP could not be downloaded" in text
+    assert "planted in the demo" not in text
 
 
-def test_a_failed_stage_is_named_with_the_way_to_get_it(app_state: ServerState, fake: FakeWorkspace) -> None:
-    fake.failures = {"map": "UMAP ran out of memory."}
+def test_a_demo_says_how_much_of_what_was_planted_was_found(
+    app_state: ServerState, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planted = pd.DataFrame([{"kind": "ood", "planted": 20, "found": 18, "flagged": 25}])
+    monkeypatch.setattr(workspace, "planted", lambda: planted)
+    assert "planted in the demo" in html_of(open_page("overview"))
+
+
+def test_what_a_scan_noted_is_on_the_overview(
+    app_state: ServerState, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = replace(
+        workspace.info(), notices=("CLIP could not be downloaded (offline). Using built-in patch features.",)
+    )
+    monkeypatch.setattr(workspace, "info", lambda: info)
+    assert "CLIP could not be downloaded" in html_of(open_page("overview"))
+
+
+def test_a_failed_stage_is_named_with_the_way_to_get_it(
+    app_state: ServerState, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = replace(workspace.info(), failures={"map": "UMAP ran out of memory."})
+    monkeypatch.setattr(workspace, "info", lambda: info)
     assert "Map is missing: UMAP ran out of memory. Scan again" in html_of(open_page("overview"))
 
 
-def test_a_filter_in_the_url_is_a_chip_and_narrows_the_counts(app_state: ServerState, fake: FakeWorkspace) -> None:
+def test_a_filter_in_the_url_is_a_chip_and_narrows_the_counts(app_state: ServerState, workspace: Workspace) -> None:
     text = html_of(open_page("overview", verdicts="ood", splits="test"))
-    n = int(((fake.table["verdict"] == "ood") & (fake.table["split"] == "test")).sum())
-    assert f"{n} of 500" in text
+    n = int(((samples(workspace)["verdict"] == "ood") & (samples(workspace)["split"] == "test")).sum())
+    assert f"{n} of {N_ALL}" in text
     assert "Remove filter Out of distribution" in text
     assert "Remove filter Split: test" in text
 
@@ -97,7 +121,7 @@ def test_a_filter_in_the_url_is_a_chip_and_narrows_the_counts(app_state: ServerS
 def test_a_nonsense_filter_is_dropped_with_a_sentence(app_state: ServerState) -> None:
     text = html_of(open_page("overview", verdicts="nonsense"))
     assert "nonsense" in text
-    assert "500 samples" in text
+    assert f"{N_ALL} samples" in text
 
 
 def test_filters_that_match_nothing_say_so(app_state: ServerState) -> None:
@@ -110,40 +134,40 @@ def test_the_url_says_what_the_page_shows(app_state: ServerState) -> None:
     assert at.query_params["verdicts"] in ("ood", ["ood"])
 
 
-def test_history_shows_decisions_and_the_way_back(app_state: ServerState, fake: FakeWorkspace) -> None:
+def test_history_shows_decisions_and_the_way_back(app_state: ServerState, workspace: Workspace) -> None:
     assert "Nothing has been decided yet" in html_of(open_page("history"))
-    ids = fake.ids()
-    fake.decide(ids[0], "relabel", label="dog", actor="ada")
-    fake.decide_many(ids[1:31], "exclude", actor="ada")
-    fake.decide(ids[40], "accept", actor="bob")
+    ids = workspace.ids()
+    workspace.decide(ids[0], "relabel", label="deer", actor="ada")
+    workspace.decide_many(ids[1:31], "exclude", actor="ada")
+    workspace.decide(ids[40], "accept", actor="bob")
     text = html_of(open_page("history"))
-    assert "Relabelled → dog" in text
+    assert "Relabelled → deer" in text
     assert "30 samples" in text
     assert "Undo all 30" in text
     assert "bob" in text
 
 
-def test_classes_show_facts_about_the_whole_dataset(app_state: ServerState) -> None:
+def test_classes_show_facts_about_the_whole_dataset(app_state: ServerState, workspace: Workspace) -> None:
     text = html_of(open_page("classes"))
-    assert "5 classes; none is rare." in text
-    assert "&lt;b&gt;cat" in text, "what the data says is shown as text"
-    assert "1,200" in text
-    assert "0.25" in text
+    summaries = [escape(fact["summary"]) for fact in workspace.dataset_checks() if not fact["skipped"]]
+    assert len(summaries) >= 3
+    assert all(summary in text for summary in summaries)
+    assert escape(MARKUP) in text, "what the data says is shown as text"
 
 
-def test_export_counts_by_decision(app_state: ServerState, fake: FakeWorkspace) -> None:
-    fake.decide_many(fake.ids()[:20], "exclude", actor="ada")
+def test_export_counts_by_decision(app_state: ServerState, workspace: Workspace) -> None:
+    workspace.decide_many(workspace.ids()[:20], "exclude", actor="ada")
     text = html_of(open_page("export"))
-    assert "480 rows" in text
+    assert f"{N_ALL - 20} rows" in text
     assert "label_final" in text
 
 
 def test_a_page_that_breaks_shows_no_trace(
-    app_state: ServerState, fake: FakeWorkspace, monkeypatch: pytest.MonkeyPatch
+    app_state: ServerState, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from winnow.app.server.error_page import on_script_error
 
-    monkeypatch.setattr(fake, "confusion", lambda *a: 1 / 0)
+    monkeypatch.setattr(workspace, "confusion", lambda *a: 1 / 0)
     at = AppTest.from_file(str(PAGE), default_timeout=30)
     at.session_state[NEXT_PAGE] = "overview"
     at.run()
@@ -187,11 +211,11 @@ def test_a_path_that_is_not_there_is_refused_with_a_sentence(app_state: ServerSt
     assert "does not exist" in html_of(at)
 
 
-def test_a_running_scan_is_followed_on_the_page(app_state: ServerState, fake: FakeWorkspace) -> None:
+def test_a_running_scan_is_followed_on_the_page(app_state: ServerState, workspace: Workspace) -> None:
     import time
 
-    job = fake.path / "job"
-    job.mkdir()
+    job = workspace.path / "job"
+    job.mkdir(exist_ok=True)
     progress = {
         "state": "running",
         "stage": "embed",

@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.helpers.fake_workspace import FakeWorkspace
 from winnow.app.components.page_frame import Page
 from winnow.app.pages import queues
 from winnow.app.server.state import ServerState, server_state
 from winnow.app.session import state
-from winnow.core import Filter
+from winnow.core import Filter, Workspace
 
 
 def fact(cluster: int, said: str, samples: int) -> dict[str, Any]:
@@ -21,12 +20,12 @@ def fact(cluster: int, said: str, samples: int) -> dict[str, Any]:
 
 
 @pytest.fixture
-def page(app_state: ServerState, fake: FakeWorkspace, monkeypatch: pytest.MonkeyPatch) -> Page:
-    ids = fake.ids()
+def page(app_state: ServerState, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Page:
+    ids = workspace.ids()
     rows = [fact(3, "more samples are hard", 12), fact(4, "rare but coherent", 9), fact(5, "more labels look wrong", 7)]
     table = {"name": "rare_slice", "rows": rows, "examples": [ids[:12], ids[20:25], ids[30:37]]}
-    monkeypatch.setattr(fake, "dataset_checks", lambda: [table])
-    return Page("queues", str(app_state.first), fake, fake.info(), Filter(), fake.counts(), "", "ada")
+    monkeypatch.setattr(workspace, "dataset_checks", lambda: [table])
+    return Page("queues", str(app_state.first), workspace, workspace.info(), Filter(), workspace.counts(), "", "ada")
 
 
 def test_wrong_labels_come_first_with_counts_and_examples(page: Page) -> None:
@@ -41,11 +40,11 @@ def test_wrong_labels_come_first_with_counts_and_examples(page: Page) -> None:
     assert queues.groups(replace(page, filter=Filter(classes=("cat",)))) == ""
 
 
-def test_a_group_opens_its_samples_in_review(page: Page, fake: FakeWorkspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_group_opens_its_samples_in_review(page: Page, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queues, "open_page", lambda name: None)
     queues.open_group(page, 0)
     s = state.session()
-    assert list(server_state().selection(page.key, s.selection or "")) == fake.ids()[30:37]
+    assert list(server_state().selection(page.key, s.selection or "")) == workspace.ids()[30:37]
     assert s.sort == "-noisy_label"
     s.selection = None
     queues.open_group(page, 9)

@@ -9,20 +9,22 @@ import pandas as pd
 import pytest
 from markupsafe import escape
 
-from tests.helpers.fake_workspace import FakeWorkspace
+from tests.helpers.pictures import MARKUP, log
 from winnow.app.components import charts, html, theme
 from winnow.app.components.page_frame import Page
 from winnow.app.components.progress import panel_html
 from winnow.app.pages import classes, duplicates, history, people
 from winnow.app.server.state import ServerState
 from winnow.app.session import filters
-from winnow.core import ClassEvent, Filter
+from winnow.core import ClassEvent, Filter, Workspace
 from winnow.core.types import Kind
 
 
 @pytest.fixture
-def page(app_state: ServerState, fake: FakeWorkspace) -> Page:
-    return Page("duplicates", str(app_state.first), fake, fake.info(), Filter(), fake.counts(), "", "ada")
+def page(app_state: ServerState, workspace: Workspace) -> Page:
+    return Page(
+        "duplicates", str(app_state.first), workspace, workspace.info(), Filter(), workspace.counts(), "", "ada"
+    )
 
 
 # -- duplicates -----------------------------------------------------------------------------------------------------
@@ -61,62 +63,64 @@ def test_texts_show_in_which_words_they_differ(page: Page) -> None:
         assert f'<mark class="w-differs">{word}</mark>' in html
 
 
-def test_excluding_a_group_never_excludes_its_keeper(page: Page, fake: FakeWorkspace) -> None:
+def test_excluding_a_group_never_excludes_its_keeper(page: Page, workspace: Workspace) -> None:
     group = duplicates.load_groups(page)[0]
     duplicates.decide(page, {"do": "exclude", "group": group.number})
-    assert set(fake.current()) == {m["sample_id"] for m in group.copies}
-    assert group.keeper["sample_id"] not in fake.current()
+    assert set(workspace.current()) == {m["sample_id"] for m in group.copies}
+    assert group.keeper["sample_id"] not in workspace.current()
 
 
-def test_keeping_another_one_excludes_the_rest(page: Page, fake: FakeWorkspace) -> None:
+def test_keeping_another_one_excludes_the_rest(page: Page, workspace: Workspace) -> None:
     group = duplicates.load_groups(page)[0]
     chosen = group.copies[0]["sample_id"]
     duplicates.decide(page, {"do": "keeper", "group": group.number, "id": chosen})
-    said = {sample: by["ada"].action.value for sample, by in fake.current().items()}
+    said = {sample: by["ada"].action.value for sample, by in workspace.current().items()}
     assert said == {m["sample_id"]: "accept" if m["sample_id"] == chosen else "exclude" for m in group.members}
     duplicates.decide(page, {"do": "undo"})
-    assert fake.current() == {}
+    assert workspace.current() == {}
 
 
-def test_a_keeper_that_is_not_in_the_group_changes_nothing(page: Page, fake: FakeWorkspace) -> None:
+def test_a_keeper_that_is_not_in_the_group_changes_nothing(page: Page, workspace: Workspace) -> None:
     group = duplicates.load_groups(page)[0]
     duplicates.decide(page, {"do": "keeper", "group": group.number, "id": "somebody else"})
-    assert fake.current() == {}
+    assert workspace.current() == {}
 
 
-def test_bulk_exclusion_reaches_the_printed_count_of_groups_whose_labels_agree(page: Page, fake: FakeWorkspace) -> None:
+def test_bulk_exclusion_reaches_the_printed_count_of_groups_whose_labels_agree(
+    page: Page, workspace: Workspace
+) -> None:
     agreeing = [g for g in duplicates.load_groups(page) if not g.conflict]
     n = sum(len(g.copies) for g in agreeing)
     duplicates.decide(page, {"do": "exclude_all", "expect": n})
-    assert len(fake.current()) == n > 0
+    assert len(workspace.current()) == n > 0
     duplicates.decide(page, {"do": "undo"})
-    assert fake.current() == {}
+    assert workspace.current() == {}
 
 
 # -- history --------------------------------------------------------------------------------------------------------
 
 
-def test_an_undo_reverts_exactly_one_step(page: Page, fake: FakeWorkspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_undo_reverts_exactly_one_step(page: Page, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     from winnow.app.session import state
 
     monkeypatch.setattr(state, "session", lambda: state.Session())
-    ids = fake.ids()
-    fake.decide(ids[0], "accept", actor="ada")
-    fake.decide_many(ids[1:11], "exclude", actor="ada")
-    fake.decide(ids[20], "accept", actor="bob")
-    first, batch = fake.log[0].decision_id, fake.log[1].batch_id
+    ids = workspace.ids()
+    workspace.decide(ids[0], "accept", actor="ada")
+    workspace.decide_many(ids[1:11], "exclude", actor="ada")
+    workspace.decide(ids[20], "accept", actor="bob")
+    first, batch = log(workspace)[0].decision_id, log(workspace)[1].batch_id
     history.undo(page, batch=batch)
-    assert set(fake.current()) == {ids[0], ids[20]}
+    assert set(workspace.current()) == {ids[0], ids[20]}
     history.undo(page, decision=first)
-    assert set(fake.current()) == {ids[20]}
+    assert set(workspace.current()) == {ids[20]}
     history.undo(page)
-    assert set(fake.current()) == {ids[20]}, "what is left is not hers"
+    assert set(workspace.current()) == {ids[20]}, "what is left is not hers"
 
 
-def test_rows_of_one_batch_are_one_step(page: Page, fake: FakeWorkspace) -> None:
-    ids = fake.ids()
-    fake.decide(ids[0], "accept")
-    fake.decide_many(ids[1:5], "exclude")
+def test_rows_of_one_batch_are_one_step(page: Page, workspace: Workspace) -> None:
+    ids = workspace.ids()
+    workspace.decide(ids[0], "accept")
+    workspace.decide_many(ids[1:5], "exclude")
     html = history.body(page, dict.fromkeys(history.FIELDS, ""), 0)
     assert html.count("<tr") == 3  # with the head
     assert "4 samples" in html
@@ -124,28 +128,28 @@ def test_rows_of_one_batch_are_one_step(page: Page, fake: FakeWorkspace) -> None
 
 
 def test_ticked_rows_and_all_that_match_are_undone(
-    page: Page, fake: FakeWorkspace, monkeypatch: pytest.MonkeyPatch
+    page: Page, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     notices = SimpleNamespace(notice=None)
     monkeypatch.setattr(history.state, "session", lambda: notices)
-    ids = fake.ids()
-    one = fake.decide(ids[0], "accept", actor=page.actor)
-    batch = fake.decide_many(ids[1:5], "exclude", actor=page.actor)
-    fake.decide_many(ids[5:9], "exclude", actor="bob")
+    ids = workspace.ids()
+    one = workspace.decide(ids[0], "accept", actor=page.actor)
+    batch = workspace.decide_many(ids[1:5], "exclude", actor=page.actor)
+    workspace.decide_many(ids[5:9], "exclude", actor="bob")
     history.undo_picked(page, [f"one:{one.decision_id}", "junk"])
-    assert ids[0] not in fake.current()
+    assert ids[0] not in workspace.current()
     assert len(history.undoable(page, {"action": "exclude"})) == 4
     assert history.undoable(page, {"actor": "bob"}) == []
     history.undo_all(page, {"action": "exclude"}, 5)
     assert "These are 4 decisions now, not 5" in str(notices.notice)
-    assert len(fake.current()) == 8
+    assert len(workspace.current()) == 8
     history.undo_all(page, {"action": "exclude"}, 4)
-    assert set(fake.current()) == set(ids[5:9])
+    assert set(workspace.current()) == set(ids[5:9])
     history.undo_picked(page, [f"batch:{batch.batch_id}"])
-    assert set(fake.current()) == set(ids[5:9])
+    assert set(workspace.current()) == set(ids[5:9])
     html = history.body(page, dict.fromkeys(history.FIELDS, ""), 0)
     assert "data-pick data" not in html, "what was undone cannot be undone again"
-    fake.decide_many(ids[20:25], "exclude", actor=page.actor)
+    workspace.decide_many(ids[20:25], "exclude", actor=page.actor)
     html = history.body(page, dict.fromkeys(history.FIELDS, ""), 0)
     assert html.count("data-pick data") == 1
     assert "Undo all 5" in html
@@ -164,17 +168,18 @@ def test_days_are_whole_and_the_last_one_counts(when: str, first: str, last: str
     assert history.span(when, first, last, datetime(2026, 3, 1, 12, tzinfo=UTC)) == expected
 
 
-def test_people_and_what_they_disagree_about_are_shown_as_text(page: Page, fake: FakeWorkspace) -> None:
+def test_people_and_what_they_disagree_about_are_shown_as_text(page: Page, workspace: Workspace) -> None:
     assert people.section(page) == ""
-    sample = fake.ids()[0]
-    fake.decide(sample, "accept", actor="<b>ann")
+    sample = workspace.ids(Filter(classes=("cat",)))[0]
+    workspace.decide(sample, "accept", actor="<b>ann")
     assert people.section(page) == ""
-    fake.decide(sample, "exclude", actor="bob")
+    workspace.decide(sample, "relabel", label=MARKUP, actor="bob")
     html = people.section(page)
     assert "1 sample decided by several: 0 the same, 1 differently" in html
     assert "&lt;b&gt;ann" in html
     assert "<b>ann" not in html
-    assert "<i>cat" not in html
+    assert MARKUP not in html
+    assert escape(MARKUP) in html
     assert "Settle 1 by consensus" in html
 
 
@@ -195,13 +200,13 @@ def test_classes_are_ordered_by_their_share_of_noise() -> None:
     assert classes.order_classes(sizes, noisy, "small") == ["b", "c", "a"]
 
 
-def test_matrix_cells_open_queues_that_hold_what_they_count(page: Page, fake: FakeWorkspace) -> None:
-    confusion = fake.confusion()
+def test_matrix_cells_open_queues_that_hold_what_they_count(page: Page, workspace: Workspace) -> None:
+    confusion = workspace.confusion()
     drawn = charts.matrix(confusion, Filter(), page.key)
-    given, suggested = "bird", "cat"
+    given, suggested = "bird", "deer"
     flt = Filter(pair=(given, suggested), kinds=("noisy_label",))
     assert escape(filters.to_query(flt, sort="-noisy_label", ws=page.key)) in drawn
-    assert fake.counts(replace(flt, kinds=())).matching == confusion.loc[given, suggested]
+    assert workspace.counts(flt).matching == confusion.loc[given, suggested]
 
 
 def test_a_large_matrix_shows_the_most_mixed_up_classes() -> None:

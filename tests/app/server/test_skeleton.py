@@ -1,4 +1,4 @@
-"""The first moment: an outline of the page, and a server that has loaded nothing that it does not need yet."""
+"""What the first moment shows: a skeleton of the page, from a server that has not loaded what it does not need yet."""
 
 from __future__ import annotations
 

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.fake_workspace import FakeWorkspace
 from winnow.app.server import state as states
-from winnow.core import WinnowError, WorkspaceError
+from winnow.core import WinnowError, Workspace, WorkspaceError
 
 
-def workspace(folder: Path) -> Path:
+def empty_workspace(folder: Path) -> Path:
     folder.mkdir(parents=True)
     (folder / "workspace.json").write_text("{}")
     return folder
@@ -29,12 +28,14 @@ def test_a_broken_secret_is_replaced(tmp_path: Path) -> None:
     assert len(states.load_secret(tmp_path)) == 32
 
 
-def test_a_workspace_has_the_same_key_after_a_restart_and_only_known_ones_open(tmp_path: Path) -> None:
-    path = workspace(tmp_path / "a.winnow")
-    one = states.ServerState(directory=tmp_path / "state", opener=lambda p, a: FakeWorkspace(p, a, n=20))
+def test_a_workspace_has_the_same_key_after_a_restart_and_only_known_ones_open(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    path = workspace.path
+    one = states.ServerState(directory=tmp_path / "state")
     key = one.add(path)
     one.remember(key)
-    two = states.ServerState(directory=tmp_path / "state", opener=lambda p, a: FakeWorkspace(p, a, n=20))
+    two = states.ServerState(directory=tmp_path / "state")
     assert two.workspace(key).path == path
     assert [k for k, _ in two.recent()] == [key]
     with pytest.raises(WorkspaceError, match="has not been opened"):
@@ -42,19 +43,20 @@ def test_a_workspace_has_the_same_key_after_a_restart_and_only_known_ones_open(t
 
 
 def test_recent_workspaces_that_are_gone_are_not_listed(tmp_path: Path) -> None:
-    path = workspace(tmp_path / "a.winnow")
+    path = empty_workspace(tmp_path / "a.winnow")
     app_state = states.ServerState(directory=tmp_path / "state")
     app_state.remember(app_state.add(path))
     (path / "workspace.json").unlink()
     assert app_state.recent() == []
 
 
-def test_an_open_workspace_is_looked_at_again_after_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_open_workspace_is_looked_at_again_after_a_second(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     looks: list[float] = []
-    fake = FakeWorkspace(tmp_path, n=20)
-    monkeypatch.setattr(fake, "sync", lambda: looks.append(time.monotonic()))
-    app_state = states.ServerState(opener=lambda p, a: fake)
-    key = app_state.add(tmp_path)
+    monkeypatch.setattr(workspace, "sync", lambda: looks.append(time.monotonic()))
+    app_state = states.ServerState(opener=lambda p, a: workspace)
+    key = app_state.add(workspace.path)
     now = [100.0]
     monkeypatch.setattr(states.time, "monotonic", lambda: now[0])
     app_state.workspace(key)
@@ -84,7 +86,7 @@ def test_selections_belong_to_their_workspace_and_the_oldest_go(tmp_path: Path) 
 
 
 def test_the_environment_names_hosts_actor_and_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = workspace(tmp_path / "a.winnow")
+    path = empty_workspace(tmp_path / "a.winnow")
     for name, value in (
         ("WINNOW_STATE", tmp_path / "state"),
         ("WINNOW_WORKSPACE", path),

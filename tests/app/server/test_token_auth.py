@@ -1,4 +1,4 @@
-"""The door attacked: wrong, forged, expired and foreign passes, guesses, other sites, and everything behind it."""
+"""Attacks on token authentication: wrong, forged, expired and foreign passes, guesses, other sites."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.testclient import TestClient
 
-from tests.helpers.fake_workspace import FakeWorkspace
 from winnow.app.server import serve as server
 from winnow.app.server.routes import build_routes
 from winnow.app.server.security import Refused, encode, mint_token, read_token
@@ -27,12 +26,12 @@ from winnow.app.server.token_auth import (
     TokenMiddleware,
     parse_tokens,
 )
-from winnow.core import NotAllowed, WinnowError, WorkspaceError
+from winnow.core import NotAllowed, WinnowError, Workspace, WorkspaceError
 
 SECRET, TOKEN, ADAS = b"s" * 32, "t" * 24, "a" * 24
 
 
-def door(**tokens: str) -> TokenAuthenticator:
+def authenticator(**tokens: str) -> TokenAuthenticator:
     return TokenAuthenticator(SECRET, tokens or {TOKEN: "", ADAS: "ada"})
 
 
@@ -58,13 +57,13 @@ def test_tokens_are_made_named_or_refused() -> None:
 
 
 def test_a_pass_says_whose_token_it_was() -> None:
-    made = door()
+    made = authenticator()
     assert made.read(cookie(made, made.enter(TOKEN, "1.2.3.4"))).name == ""  # type: ignore[union-attr]
     assert made.read(cookie(made, made.enter(ADAS, "1.2.3.4"))).name == "ada"  # type: ignore[union-attr]
 
 
 def test_forged_expired_and_foreign_passes_are_none() -> None:
-    made = door()
+    made = authenticator()
     good = made.enter(TOKEN, "a", now=1000)
     assert made.read(cookie(made, good), now=1001)
     assert made.read(cookie(made, good), now=1001 + PASS_SECONDS) is None
@@ -85,7 +84,7 @@ def test_forged_expired_and_foreign_passes_are_none() -> None:
 
 
 def test_guessing_is_slowed_down_for_one_and_for_all() -> None:
-    made = door()
+    made = authenticator()
     for i in range(TRIES):
         with pytest.raises(Refused) as refused:
             made.enter(f"guess {i}", "1.1.1.1", now=100)
@@ -103,7 +102,7 @@ def test_guessing_is_slowed_down_for_one_and_for_all() -> None:
     assert refused.value.status == 429
 
 
-# -- the gate ---------------------------------------------------------------------------------------------------------
+# -- the middleware ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -126,7 +125,7 @@ def test_guessing_is_slowed_down_for_one_and_for_all() -> None:
     ],
 )
 def test_nothing_answers_without_a_pass(app_state: ServerState, path: str) -> None:
-    app_state.authenticator = door()
+    app_state.authenticator = authenticator()
     for method in ("GET", "HEAD", "PUT", "DELETE", "OPTIONS"):
         answer = client(app_state.authenticator).request(method, path)
         assert answer.status_code in (401, 403, 429), (method, path)
@@ -144,16 +143,16 @@ def test_a_websocket_without_a_pass_is_closed() -> None:
         sent.append(message)
 
     scope = {"type": "websocket", "path": "/_stcore/stream", "headers": [], "query_string": b""}
-    asyncio.run(TokenMiddleware(inner, lambda: door())(scope, None, send))
+    asyncio.run(TokenMiddleware(inner, lambda: authenticator())(scope, None, send))
     assert sent == [{"type": "websocket.close", "code": 4401}]
 
 
 def test_health_answers_and_says_nothing(app_state: ServerState) -> None:
-    assert client(door()).get("/api/health").json().keys() == {"status", "version"}
+    assert client(authenticator()).get("/api/health").json().keys() == {"status", "version"}
 
 
 def test_the_token_of_a_link_is_taken_out_of_the_address_at_once(app_state: ServerState) -> None:
-    answer = client(door()).get(f"/review?verdicts=ood&token={TOKEN}&sort=x")
+    answer = client(authenticator()).get(f"/review?verdicts=ood&token={TOKEN}&sort=x")
     assert (answer.status_code, answer.headers["location"]) == (303, "/review?verdicts=ood&sort=x")
     said = answer.headers["set-cookie"]
     assert "HttpOnly" in said
@@ -162,7 +161,7 @@ def test_the_token_of_a_link_is_taken_out_of_the_address_at_once(app_state: Serv
 
 
 def test_the_form_lets_in_and_sends_back_to_where_one_was(app_state: ServerState) -> None:
-    made = client(door())
+    made = client(authenticator())
     page = made.get("/map?classes=%22%3E%3Cscript%3E")
     assert page.status_code == 401
     assert "<script>" not in page.text
@@ -182,19 +181,23 @@ def test_the_form_lets_in_and_sends_back_to_where_one_was(app_state: ServerState
     "to", ["//evil.example", "/\\evil.example", "http://evil.example", "javascript:alert(1)", "/a\r\nX: y", ""]
 )
 def test_nobody_is_sent_to_another_site(app_state: ServerState, to: str) -> None:
-    answer = client(door()).post("/enter", data={"token": TOKEN, "next": to}, headers={"Origin": "http://testserver"})
+    answer = client(authenticator()).post(
+        "/enter", data={"token": TOKEN, "next": to}, headers={"Origin": "http://testserver"}
+    )
     assert answer.headers["location"] == "/"
 
 
 @pytest.mark.parametrize("headers", [{}, {"Origin": "http://evil.example"}, {"Origin": "null"}])
 def test_another_site_cannot_send_the_form(app_state: ServerState, headers: dict[str, str]) -> None:
-    answer = client(door()).post("/enter", data={"token": TOKEN}, headers=headers)
+    answer = client(authenticator()).post("/enter", data={"token": TOKEN}, headers=headers)
     assert answer.status_code == 403
     assert "set-cookie" not in answer.headers
 
 
 def test_a_large_form_is_refused(app_state: ServerState) -> None:
-    answer = client(door()).post("/enter", data={"token": "x" * 10_000}, headers={"Origin": "http://testserver"})
+    answer = client(authenticator()).post(
+        "/enter", data={"token": "x" * 10_000}, headers={"Origin": "http://testserver"}
+    )
     assert answer.status_code == 413
 
 
@@ -236,36 +239,36 @@ def test_a_shared_server_opens_only_what_it_was_started_on(app_state: ServerStat
     assert other not in [p for _, p in app_state.recent()]
 
 
-def test_a_name_with_a_role_is_not_for_whoever_says_it(app_state: ServerState, fake: FakeWorkspace) -> None:
-    fake.roles.set("ada", "owner", by="ada")
-    fake.roles.set_default("viewer", by="ada")
-    app_state.admit(fake, "ada", proven=False)  # alone on this computer
+def test_a_name_with_a_role_is_not_for_whoever_says_it(app_state: ServerState, workspace: Workspace) -> None:
+    workspace.roles.set("ada", "owner", by="ada")
+    workspace.roles.set_default("viewer", by="ada")
+    app_state.admit(workspace, "ada", proven=False)  # alone on this computer
     app_state.shared = True
-    app_state.admit(fake, "ada", proven=True)
-    app_state.admit(fake, "guest", proven=False)
+    app_state.admit(workspace, "ada", proven=True)
+    app_state.admit(workspace, "guest", proven=False)
     for name in ("ada", "ADA", " ada "):
         with pytest.raises(NotAllowed, match="kept for that person"):
-            app_state.admit(fake, name, proven=False)
-    fake.roles.set_default("none", by="ada")
+            app_state.admit(workspace, name, proven=False)
+    workspace.roles.set_default("none", by="ada")
     with pytest.raises(NotAllowed):
-        app_state.admit(fake, "guest", proven=True)
+        app_state.admit(workspace, "guest", proven=True)
 
 
 def test_only_a_named_owner_who_signed_in_opens_paths_of_a_shared_server(
-    app_state: ServerState, fake: FakeWorkspace
+    app_state: ServerState, workspace: Workspace
 ) -> None:
     assert app_state.may_scan("anybody", proven=False)
     app_state.shared = True
     assert not app_state.may_scan("ada", proven=True)  # owner as everybody is: not enough for the computer's files
-    fake.roles.set("ada", "owner", by="ada")
+    workspace.roles.set("ada", "owner", by="ada")
     assert app_state.may_scan("ada", proven=True)
     assert not app_state.may_scan("ada", proven=False)
     assert not app_state.may_scan("bob", proven=True)
 
 
-def test_routes_answer_403_in_words_to_who_may_not(app_state: ServerState, fake: FakeWorkspace) -> None:
-    fake.roles.set("olga", "owner", by="olga")
-    fake.roles.set_default("none", by="olga")
+def test_routes_answer_403_in_words_to_who_may_not(app_state: ServerState, workspace: Workspace) -> None:
+    workspace.roles.set("olga", "owner", by="olga")
+    workspace.roles.set_default("none", by="olga")
     http = client(None)
 
     def ask(actor: str, proven: bool) -> Any:
