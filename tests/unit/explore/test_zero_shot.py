@@ -21,7 +21,7 @@ from winnow.core.features.prompts import (
     name_vectors,
     negative_share,
     sensitivity,
-    usual,
+    default_prompts,
 )
 from winnow.core.types import ColumnMap, Modality
 from winnow.core.workspace import Workspace
@@ -83,7 +83,7 @@ def test_templates_are_averaged_and_their_weight_is_shown() -> None:
     assert classes[1].turns == 1.0
     _, classes = sensitivity(encode, names, half, label, Prompts(("a {}.", "the {}.", "one {}.")))
     assert classes[1].turns == classes[1].spread == 0.0
-    assert usual(Modality.IMAGE).templates[0] == "a photo of a {}."
+    assert default_prompts(Modality.IMAGE).templates[0] == "a photo of a {}."
 
 
 def test_negatives_are_mined_far_from_the_classes_and_the_winner_is_named() -> None:
@@ -196,7 +196,7 @@ def test_the_command_line_shows_prompts_and_scores_a_new_class(ws: Workspace) ->
     assert {c["name"]: c["words"] for c in said["classes"]}["boat"] == "a boat at sea"
     assert "agrees with all" in run().stdout
     assert "write CLASS=WORDS" in str(run("--words", "boat").exception)
-    ws.zero_shot.write(templates=usual(Modality.IMAGE).templates, names={"boat": ""}, actor=ws.actor)
+    ws.zero_shot.write(templates=default_prompts(Modality.IMAGE).templates, names={"boat": ""}, actor=ws.actor)
 
 
 def test_prompts_are_changed_by_whoever_may_change_classes(ws: Workspace) -> None:
