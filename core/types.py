@@ -8,6 +8,7 @@ Shapes: n samples, d embedding dimensions, k neighbours, C classes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -37,6 +38,10 @@ class Modality(StrEnum):
     PAIR = "pair"
     VECTOR = "vector"
     """Only embeddings were given: there is nothing to show but the metadata."""
+
+
+WORD = re.compile(r"\w+")
+"""A word: letters, digits and underscores. The browser finds words by the same rule."""
 
 
 class Kind(StrEnum):

@@ -37,7 +37,7 @@ from .explore.cards import CardBuilder, as_json
 from .explore.image_text_pairs import ImageTextPairs
 from .explore.map import SCORE_COLUMNS, MapView
 from .explore.query import Counts, Filter, SampleQuery
-from .explore.queues import learnt_table
+from .explore.queues import revised_table
 from .explore.results import BatchResult, Colours, Points, WorkspaceInfo
 from .explore.search import Search, Searcher
 from .explore.word_evidence import TextHighlights
@@ -317,13 +317,13 @@ class Workspace:
             state=self._store.state_table,
             meta=self._layout.meta if self._layout.meta.exists() else None,
             classes=self._scan.labels,
-            learnt=self._learnt,
+            revised=self._revised,
             find=lambda search, only: self.searcher.find(search, only=only),
         )
 
-    def _learnt(self) -> pa.Table | None:
+    def _revised(self) -> pa.Table | None:
         _, now = self.queue_ranker.now()
-        return learnt_table(now.probability, now.clicks)
+        return revised_table(now.probability, now.n_decisions)
 
     @cached_property
     def queue_ranker(self) -> QueueRanker:

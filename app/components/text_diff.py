@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from difflib import SequenceMatcher
 from itertools import pairwise
 
 from winnow.app.components.html import render
+from winnow.core.types import WORD
 
-_WORD = re.compile(r"\w+")
 _ALIGNED = 600
 """Words of a text that are aligned; of those after them, a word differs if the other text does not have it at all."""
 
@@ -21,7 +20,7 @@ def differing_words(text: str, other: str) -> list[int]:
     >>> differing_words("block my card", "Block the card")
     [1]
     """
-    words, others = ([word.lower() for word in _WORD.findall(t)] for t in (text, other))
+    words, others = ([word.lower() for word in WORD.findall(t)] for t in (text, other))
     matcher = SequenceMatcher(None, words[:_ALIGNED], others[:_ALIGNED], autojunk=False)
     aligned = {i for block in matcher.get_matching_blocks() for i in range(block.a, block.a + block.size)}
     known = set(others)
@@ -38,7 +37,7 @@ def marked(text: str, other: str, width: int = 160) -> str:
     >>> str(marked("block my card", "Block the card"))
     'block <mark class="w-differs">my</mark> card'
     """
-    spans = [m.span() for m in _WORD.finditer(text)]
+    spans = [m.span() for m in WORD.finditer(text)]
     apart = [spans[i] for i in differing_words(text, other)]
     start = 0
     if len(text) > width and apart and apart[0][1] > width // 2:

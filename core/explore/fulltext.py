@@ -1,11 +1,10 @@
-"""Full-text search with SQLite FTS5, for datasets whose encoder knows no words. The index file is made once.
+"""Full-text search with SQLite FTS5, for datasets whose encoder knows no words. The index file is built once.
 
-It holds no text of its own (a contentless table): only which word stands in which row.
+It holds no text of its own (a contentless table), only which word is in which row.
 """
 
 from __future__ import annotations
 
-import re
 import secrets
 import sqlite3
 import threading
@@ -20,22 +19,25 @@ import pyarrow.parquet as pq
 
 from ..errors import DiskFull, ReadOnly
 from ..storage.atomic import raise_os_error
-from ..types import Float32, Int64
+from ..types import WORD, Float32, Int64
 
 VERSION = 1
-"""Raised when the file is built otherwise."""
+"""Raised when the file is built in another way."""
 
-_WORD = re.compile(r"\w+")
 _BLOCK = 20_000
 
 
 class FullText:
-    """The index at ``path``. ``stamp`` names what it was made from; another stamp makes it anew from ``rows``.
+    """A full-text index. Where its folder cannot be written to, it is held in memory.
 
     Parameters
     ----------
+    path
+        The index file.
+    stamp
+        Names what the index was built from; with another stamp it is built again.
     rows
-        Gives (row, text) of every sample. Where the folder cannot be written to, the index lives in memory.
+        Returns (row, text) of every sample.
     """
 
     def __init__(self, path: Path, stamp: str, rows: Callable[[], Iterable[tuple[int, str]]]) -> None:
@@ -44,7 +46,7 @@ class FullText:
         self._memory: sqlite3.Connection | None = None
 
     def ready(self) -> bool:
-        """Whether the file is there and of this stamp."""
+        """Whether the file exists and has this stamp."""
         if self._memory is not None:
             return True
         if not self._path.exists():
@@ -53,10 +55,16 @@ class FullText:
             with closing(sqlite3.connect(f"file:{self._path}?mode=ro", uri=True)) as db:
                 return bool(db.execute("SELECT value FROM about").fetchone()[0] == self._stamp)
         except (sqlite3.DatabaseError, TypeError):
-            return False  # a file of another making: it is replaced
+            return False  # some other file: it is replaced
 
     def build(self) -> None:
-        """Make the index unless it is there: in a file of another name, flushed and renamed. Raises DiskFull."""
+        """Build the index unless it exists, in a temporary file that is renamed.
+
+        Raises
+        ------
+        DiskFull
+            The disk has no room for it.
+        """
         with self._lock:
             if self.ready():
                 return
@@ -86,20 +94,39 @@ class FullText:
         self, words: str, without: str = "", limit: int = 500, only: Int64 | None = None
     ) -> tuple[Int64, Float32]:
         """Rows that hold all words (or, where none does, any of them), the best first.
-        Rows that hold all words of ``without`` are left out.
 
-        Words match from their beginning, in any case of letters and with or without accents. ``only``: rows that may be
-        found. Scores: BM25 (Robertson & Zaragoza 2009) as a share of the best one's, in (0, 1].
+        Words match from their beginning, in upper or lower case, with or without accents.
+
+        Parameters
+        ----------
+        words
+            What to look for.
+        without
+            Rows that hold all of these words are left out.
+        limit
+            Most rows to return.
+        only
+            Rows that may be found, None = all.
+
+        Returns
+        -------
+        rows : (m,) int64
+        scores : (m,) float32
+            BM25 as a share of the best one's, in (0, 1].
+
+        References
+        ----------
+        Robertson, Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009.
         """
         self.build()
-        wanted, unwanted = _WORD.findall(words), _WORD.findall(without)
+        wanted, unwanted = WORD.findall(words), WORD.findall(without)
         if not wanted:
             return np.empty(0, np.int64), np.empty(0, np.float32)
         for glue in (" AND ", " OR "):
-            found = self._ask(_match(wanted, glue, unwanted), limit, only)
-            if len(found[0]) or len(wanted) == 1:
+            answer = self._ask(_match(wanted, glue, unwanted), limit, only)
+            if len(answer[0]) or len(wanted) == 1:
                 break
-        return found
+        return answer
 
     def _ask(self, match: str, limit: int, only: Int64 | None) -> tuple[Int64, Float32]:
         sql = "SELECT rowid - 1, -rank FROM words WHERE words MATCH ? ORDER BY rank"
@@ -114,17 +141,17 @@ class FullText:
         table = np.array(answer, np.float64).reshape(-1, 2)
         rows, score = table[:, 0].astype(np.int64), table[:, 1]
         if only is not None:
-            mine = np.isin(rows, only)
-            rows, score = rows[mine][:limit], score[mine][:limit]
+            allowed = np.isin(rows, only)
+            rows, score = rows[allowed][:limit], score[allowed][:limit]
         best = max(float(score.max(initial=0.0)), 1e-12)
         return rows, np.clip(score / best, 1e-6, 1.0).astype(np.float32)
 
 
 def _match(wanted: list[str], glue: str, unwanted: list[str]) -> str:
     """An FTS5 query in which every word is quoted: nothing that was typed is syntax."""
-    asked = glue.join(f'"{w}"*' for w in wanted)
+    match = glue.join(f'"{w}"*' for w in wanted)
     bad = " AND ".join(f'"{w}"*' for w in unwanted)
-    return f"({asked}) NOT ({bad})" if bad else asked
+    return f"({match}) NOT ({bad})" if bad else match
 
 
 def _fill(db: sqlite3.Connection, stamp: str, rows: Iterable[tuple[int, str]]) -> None:

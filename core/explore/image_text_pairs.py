@@ -1,4 +1,4 @@
-"""Image–text pairs of a scanned workspace: how well each fits, weights for training, better captions from neighbours."""
+"""Image–text pairs of a scanned workspace: how well they match, training weights, better captions from neighbours."""
 
 from __future__ import annotations
 
@@ -14,12 +14,21 @@ from ..storage.parquet_rows import RowReader
 from ..storage.scan_context import ScanContext
 
 NEAR = 30
+"""Neighbours whose captions are proposed."""
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """caption : of another sample. sample_id : which. match : its cosine with the image. support : how many of the nearest
-    images carry it or one like it (cosine of captions ≥ .9).
+    """A caption of another sample, proposed for an image.
+
+    Attributes
+    ----------
+    caption, sample_id
+        The caption, and the sample that has it.
+    match
+        Its cosine with the image, in [−1, 1].
+    support
+        How many of the nearest images have it or a similar one (cosine of captions ≥ 0.9).
     """
 
     caption: str
@@ -29,7 +38,15 @@ class Proposal:
 
 
 class ImageTextPairs:
-    """Reads what the scan found out about pairs. Raises QueryError where there are no compared pairs."""
+    """What the scan found out about image–text pairs.
+
+    Every method raises QueryError where no captions were compared with images.
+
+    Parameters
+    ----------
+    scan
+        The scan.
+    """
 
     def __init__(self, scan: ScanContext) -> None:
         self._scan = scan
@@ -39,8 +56,8 @@ class ImageTextPairs:
         captions = self._scan.files.captions
         if captions is None:
             raise QueryError(
-                "This dataset has no captions that were compared with images. Scan images with their texts and a CLIP encoder: "
-                "`winnow scan DATA --image COLUMN --text COLUMN --encoder open_clip:…`."
+                "This dataset has no captions that were compared with images. Scan images with their texts and a CLIP "
+                "encoder: `winnow scan DATA --image COLUMN --text COLUMN --encoder open_clip:…`."
             )
         return captions
 
@@ -50,22 +67,23 @@ class ImageTextPairs:
         return [t or "" for t in self._scan.dataset.column("text").to_pylist()]
 
     def table(self) -> pd.DataFrame:
-        """One row per sample: id, match (cosine), mismatch (probability), state (matched, uncertain, mismatched), weight.
+        """One row per sample: id, match, mismatch, state and weight.
 
-        ``weight`` = 1 − mismatch: the expected share of right pairs, for training with every pair (0 where unknown).
+        ``match`` is the cosine in [−1, 1], ``mismatch`` a probability, ``state`` matched, uncertain or mismatched.
+        ``weight`` = 1 − mismatch is the expected share of right pairs, for training with every pair (0 where unknown).
         """
         _ = self._captions
         signals = RowReader(self._scan.layout.signals)
         if "match_consensus" not in signals.columns:
             raise QueryError("The scan could not judge these pairs; Overview says why.")
         p = signals.column("match_consensus").to_numpy()
-        said = [str(r or "").partition(":")[0] for r in signals.column("match_consensus.reasons").to_pylist()]
+        states = [str(r or "").partition(":")[0] for r in signals.column("match_consensus.reasons").to_pylist()]
         return pd.DataFrame(
             {
                 "id": self._scan.ids,
                 "match": 1.0 - 2.0 * signals.column("match_cosine").to_numpy(),
                 "mismatch": p,
-                "state": said,
+                "state": states,
                 "weight": np.where(np.isfinite(p), 1.0 - p, 0.0),
             }
         )
@@ -76,10 +94,17 @@ class ImageTextPairs:
         return self.proposals(sample_id, limit) if files.captions is not None and files.raw_graph is not None else []
 
     def proposals(self, sample_id: str, limit: int = 5) -> list[Proposal]:
-        """Captions of the samples with the most similar images that fit this image better than its own, the best first; only
-        those that gain at least half of what the best one gains.
+        """Captions of samples with similar images that match this image better than its own, the best first.
 
-        Order: cosine of image and caption plus a tenth of the share of the nearest images that say the like.
+        Only those that gain at least half of what the best one gains. Ordered by the cosine of image and caption plus a
+        tenth of the share of the nearest images with a similar caption.
+
+        Parameters
+        ----------
+        sample_id
+            The sample whose image it is.
+        limit
+            Most proposals to return.
         """
         row = self._scan.row(sample_id)
         captions = self._captions
@@ -94,11 +119,11 @@ class ImageTextPairs:
         match = theirs @ image
         support = (theirs @ theirs.T >= 0.9).sum(axis=1)
         order = np.argsort(-(match + 0.1 * support / max(len(near), 1)), kind="stable")
-        said = [who["text"] or "" for who in self._scan.dataset.take([int(r) for r in near])]
-        found: dict[str, Proposal] = {}
+        captions_near = [sample["text"] or "" for sample in self._scan.dataset.take([int(r) for r in near])]
+        proposals: dict[str, Proposal] = {}
         least = own + 0.5 * float(match.max(initial=own) - own)
         for i in order:
-            text = said[i]
-            if match[i] > own and match[i] >= least and text and text not in found:
-                found[text] = Proposal(text, str(self._scan.ids[near[i]]), float(match[i]), int(support[i]))
-        return list(found.values())[:limit]
+            text = captions_near[i]
+            if match[i] > own and match[i] >= least and text and text not in proposals:
+                proposals[text] = Proposal(text, str(self._scan.ids[near[i]]), float(match[i]), int(support[i]))
+        return list(proposals.values())[:limit]

@@ -27,9 +27,9 @@ class PointIndex:
 
     Notes
     -----
-    The even-odd rule: a point is inside if a ray from it crosses the outline an odd number of times. An edge concerns the
-    points with ``min(y0, y1) <= y < max(y0, y1)``, a slice of the sorted points. So an outline costs about n operations
-    for each time that it passes a given height, however many corners it has.
+    The even-odd rule: a point is inside if a ray from it crosses the outline an odd number of times. An edge concerns
+    the points with ``min(y0, y1) <= y < max(y0, y1)``, a slice of the sorted points. So an outline costs about n
+    operations for each time that it passes a given height, however many corners it has.
 
     References
     ----------

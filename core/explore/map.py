@@ -30,20 +30,32 @@ NO_CODE = 65_535
 
 
 class MapView:
-    """The geometry and the colours of one scan."""
+    """The geometry and the colours of one scan.
+
+    Parameters
+    ----------
+    scan
+        The scan.
+    """
 
     def __init__(self, scan: ScanContext) -> None:
         self._scan = scan
         self._lock = threading.Lock()
-        self._made: tuple[tuple[Any, Any], Points] | None = None
+        self._cached: tuple[tuple[Any, Any], Points] | None = None
 
     def points(self) -> Points:
-        """The map's geometry with its clusters, kept until labels change. Raises WorkspaceError where no map was drawn."""
-        made_of = self._scan.store.state_table(), self._scan.labels.renames()
+        """The map's geometry with its clusters, cached until labels change.
+
+        Raises
+        ------
+        WorkspaceError
+            No map was drawn.
+        """
+        inputs = self._scan.store.state_table(), self._scan.labels.renames()
         with self._lock:
-            if self._made is None or any(a is not b for a, b in zip(made_of, self._made[0], strict=True)):
-                self._made = made_of, self._read()
-            return self._made[1]
+            if self._cached is None or any(a is not b for a, b in zip(inputs, self._cached[0], strict=True)):
+                self._cached = inputs, self._read()
+            return self._cached[1]
 
     def _read(self) -> Points:
         if not self._scan.layout.projection.exists():
@@ -55,8 +67,8 @@ class MapView:
         labels, order = pd.factorize(self._scan.labels.effective())
         finer = self._clusters(xy, _members(fine, placed), names["fine"], labels, order)
         for c, rows in _members(fine, coarse >= 0):
-            if found := next((f for f in finer if f["cluster"] == c), None):
-                found["within"] = int(np.bincount(coarse[rows]).argmax())
+            if cluster := next((f for f in finer if f["cluster"] == c), None):
+                cluster["within"] = int(np.bincount(coarse[rows]).argmax())
         return Points(
             self._scan.ids, xy, self._clusters(xy, _members(coarse, placed), names["coarse"], labels, order), finer
         )
@@ -69,24 +81,32 @@ class MapView:
         labels: Int64,
         order: Strings,
     ) -> list[dict[str, Any]]:
-        """Each cluster with its name (the words that tell it from others, else its commonest label), the median place of its
-        points, and its size. ``members``: its rows; ``labels`` (n,): places in ``order`` of the labels, −1 = none.
+        """Each cluster with its name, the median place of its points, and its size.
+
+        The name is the words that tell the cluster from others, else its commonest label. ``members``: (cluster, its
+        rows); ``labels`` (n,): indices into ``order``, −1 = none.
         """
         out = []
         for c, rows in members:
-            here = labels[rows]
-            here = here[here >= 0]
-            said = names.get(c, {})
-            if said.get("how") in ("texts", "words") or (said and not len(here)):
-                name = str(said["name"])
+            present = labels[rows]
+            present = present[present >= 0]
+            scanned = names.get(c, {})
+            if scanned.get("how") in ("texts", "words") or (scanned and not len(present)):
+                name = str(scanned["name"])
             else:  # by labels as people have them now
-                name = str(order[np.bincount(here).argmax()]) if len(here) else f"cluster {c}"
+                name = str(order[np.bincount(present).argmax()]) if len(present) else f"cluster {c}"
             x, y = np.median(xy[rows], axis=0)
             out.append({"cluster": c, "name": name, "x": float(x), "y": float(y), "size": len(rows)})
         return out
 
     def colours(self, name: str) -> Colours:
-        """Values by name. Raises QueryError, naming the choices, for one that is not there."""
+        """Values by name: a category, a score or a signal.
+
+        Raises
+        ------
+        QueryError
+            There is no such colouring; the message names the choices.
+        """
         by_category = {
             "verdict": self._scan.verdicts,
             "suggested_label": self._scan.verdicts,
@@ -110,11 +130,11 @@ class MapView:
                 column = reader.column(name).to_numpy()
                 if column.dtype.kind == "f":
                     return Colours(name, None, None, column.astype(np.float32))
-        there = [*by_category, "decision", *SCORE_COLUMNS, "confidence", *self._scan.results["signals"]]
-        raise QueryError(f"The map cannot be coloured by {name!r}. There are: {choices(there, 40)}.")
+        known = [*by_category, "decision", *SCORE_COLUMNS, "confidence", *self._scan.results["signals"]]
+        raise QueryError(f"The map cannot be coloured by {name!r}. There are: {choices(known, 40)}.")
 
     def _column(self, reader: RowReader, name: str) -> NDArray[Any]:
-        """(n,) a column of names (None = none) or of clusters (−1 = none), by the class registry where it is about classes."""
+        """(n,) a column of names (None = none) or clusters (−1 = none); classes by the class registry."""
         if name == "label":
             return self._scan.labels.effective()
         column = reader.column(name)
@@ -153,22 +173,23 @@ class MapView:
 
 
 def _members(codes: Int32, among: Bool) -> list[tuple[int, Int64]]:
-    """(code, its rows ascending) of every code ≥ 0, ascending: one sort, however many there are. among : (n,) rows to
-    look at.
+    """(code, its rows ascending) of every code ≥ 0, ascending: one sort, however many there are.
+
+    ``among``: (n,) bool, the rows to look at.
     """
     rows = np.flatnonzero(among & (codes >= 0))
-    mine = codes[rows]
-    order = np.argsort(mine.astype(np.uint16) if mine.max(initial=0) < 2**16 else mine, kind="stable")
-    rows, mine = rows[order], mine[order]
-    edges = np.flatnonzero(np.diff(mine, prepend=-1, append=-1))
-    return [(int(mine[a]), rows[a:b]) for a, b in pairwise(edges.tolist())]
+    present = codes[rows]
+    order = np.argsort(present.astype(np.uint16) if present.max(initial=0) < 2**16 else present, kind="stable")
+    rows, present = rows[order], present[order]
+    edges = np.flatnonzero(np.diff(present, prepend=-1, append=-1))
+    return [(int(present[a]), rows[a:b]) for a, b in pairwise(edges.tolist())]
 
 
 def _categories(name: str, values: NDArray[Any], order: Sequence[str] | None = None) -> Colours:
-    """Codes of the values that there are, in this order or sorted; None and −1 are none."""
-    codes, found = pd.factorize(values)
-    there = {v: i for i, v in enumerate(found.tolist()) if v != -1}
-    names = [o for o in order if o in there] if order else sorted(there, key=lambda v: (str(type(v)), v))
-    code = np.full(len(found) + 1, NO_CODE, np.uint16)
-    code[[there[v] for v in names]] = np.arange(len(names), dtype=np.uint16)
+    """Codes of the values that occur, in this order or sorted; None and −1 are none."""
+    codes, uniques = pd.factorize(values)
+    place = {v: i for i, v in enumerate(uniques.tolist()) if v != -1}
+    names = [o for o in order if o in place] if order else sorted(place, key=lambda v: (str(type(v)), v))
+    code = np.full(len(uniques) + 1, NO_CODE, np.uint16)
+    code[[place[v] for v in names]] = np.arange(len(names), dtype=np.uint16)
     return Colours(name, tuple(str(v) for v in names), code[codes], None)

@@ -1,7 +1,7 @@
-"""Questions about the samples of a workspace, answered by DuckDB on its Parquet files.
+"""Queries about the samples of a workspace, answered by DuckDB on its Parquet files.
 
-Nothing is loaded as a whole: each question reads the columns that it names. The decisions come as an Arrow table that
-is registered per question. Values are always bound; identifiers come only from the columns that the files have.
+Nothing is loaded as a whole: each query reads the columns that it names. The decisions are an Arrow table that is
+registered for each query. Values are always bound; identifiers come only from the columns that the files have.
 """
 
 from __future__ import annotations
@@ -118,13 +118,13 @@ class SampleQuery:
         The same, where they exist (signals by ``row``; meta begins with the sample's id and holds the original
         columns).
     state
-        Called for each question; gives the decisions in force (``store.state.STATE_SCHEMA``), or None.
+        Called for each query; returns the decisions in force (``store.state.STATE_SCHEMA``), or None.
     threads
         Of DuckDB; None = one per core.
     classes
         What labels mean by the class registry; None = themselves.
-    learnt
-        What the last round of decisions believes, for picks (``queues.learnt_table``), or None.
+    revised
+        The probabilities re-estimated from the decisions, for picks (``queues.revised_table``), or None.
     find
         Answers a search among these rows (None = all).
     """
@@ -138,7 +138,7 @@ class SampleQuery:
         meta: str | Path | None = None,
         threads: int | None = None,
         classes: EffectiveLabels | None = None,
-        learnt: Callable[[], pa.Table | None] | None = None,
+        revised: Callable[[], pa.Table | None] | None = None,
         find: Callable[[Search, Int64 | None], SearchResult] | None = None,
     ) -> None:
         paths = {"dataset": dataset, "verdicts": verdicts, "signals": signals, "meta": meta}
@@ -149,7 +149,7 @@ class SampleQuery:
                     f"{str(paths[name])!r} is missing. Run the scan again: it rebuilds what is not there."
                 )
         self._schemas = {name: load_schema(path) for name, path in self._paths.items()}
-        self._state, self._classes, self._learnt, self._find = state, classes, learnt, find
+        self._state, self._classes, self._revised, self._find = state, classes, revised, find
         self._lock, self._threads = threading.Lock(), threads
         self._scan = object()  # what rows of an IdSet belong to
 
@@ -204,12 +204,21 @@ class SampleQuery:
             empty: Any = {"cluster": -1, "state": "undecided"}.get(name, "")
             key = empty if rest[grouped[0]] is None else rest[grouped[0]]
             spread[name][key] = spread[name].get(key, 0) + count
-        by = {f"by_{name}": dict(sorted(found.items(), key=_most_first)) for name, found in spread.items()}
+        by = {f"by_{name}": dict(sorted(counts.items(), key=_most_first)) for name, counts in spread.items()}
         return Counts(total=total, matching=matching, by_kind=by_kind, **by)
 
     def ids(self, filter: Filter | None = None, sort: str = "row", group: str = "") -> list[str]:
-        """Every matching id in order. ``sort``: a column or score, "-" in front = descending; ties go by row, and
-        samples without a value come last; "pick" = the order of ``filter.pick``, "match" that of a search. ``group``: see :meth:`groups`.
+        """Every matching id in order.
+
+        Parameters
+        ----------
+        filter
+            None = all samples.
+        sort
+            A column or score, "-" in front = descending; ties go by row, and samples without a value come last.
+            "pick" = the order of ``filter.pick``, "match" = that of a search.
+        group
+            First by these groups: see :meth:`groups`.
         """
         return self.id_set(filter, sort, group)[:]
 
@@ -226,8 +235,8 @@ class SampleQuery:
         """Rows of the matching samples, ascending."""
         where = self._where(filter)
         with self._ask(where) as ask:
-            found = ask.column(f"SELECT d.row {self._from(where)} {where.sql}", where.values)
-        return np.sort(found.to_numpy()).astype(np.int32)
+            rows = ask.column(f"SELECT d.row {self._from(where)} {where.sql}", where.values)
+        return np.sort(rows.to_numpy()).astype(np.int32)
 
     def id_at(self, row: int) -> str:
         """The id of a row. Raises QueryError where there is none."""
@@ -244,7 +253,17 @@ class SampleQuery:
     def outlined(
         self, outlines: Sequence[Outline], filter: Filter | None = None, base: Sequence[str] | None = None
     ) -> IdSet:
-        """Ids, in order of row, of the matching samples that outlines on the map hold: see :mod:`winnow.core.explore.lasso`."""
+        """Ids, in order of row, of the matching samples inside outlines on the map.
+
+        Parameters
+        ----------
+        outlines
+            See :func:`winnow.core.explore.lasso.combined`.
+        filter
+            None = all samples.
+        base
+            Ids that are selected before the first outline.
+        """
         allowed = self.numbers(filter) if filter is not None and filter.active else None
         begin = self.numbers(Filter(ids=IdSet.of(base))) if base is not None else None
         rows = np.flatnonzero(combined(self._points, outlines, allowed, begin)).astype(np.int32)
@@ -255,9 +274,10 @@ class SampleQuery:
     ) -> list[dict[str, Any]]:
         """One page of matching samples, for tiles, in the order of :meth:`ids`.
 
-        Each: sample_id, row, label (given), label_now (effective), suggested, suggested_prob, verdict, confidence, reasons, flags (kinds), scores
-        {kind: probability, and the score sorted by}, decision {action, label, actor, at, reason, n_people} or None,
-        text (at most TILE_TEXT characters), split, source, cluster, duplicate_of, duplicate_group, width, height.
+        Each: sample_id, row, label (given), label_now (effective), suggested, suggested_prob, verdict, confidence,
+        reasons, flags (kinds), scores {kind: probability, and the score sorted by}, decision {action, label, actor, at,
+        reason, n_people} or None, text (at most TILE_TEXT characters), split, source, cluster, duplicate_of,
+        duplicate_group, width, height.
         """
         where = self._where(filter or Filter())
         order = self._order(sort, where, group)
@@ -272,8 +292,10 @@ class SampleQuery:
         return tiles
 
     def groups(self, filter: Filter | None = None, by: str = "label") -> list[tuple[Any, int]]:
-        """(value, count) of the groups that matching samples fall into, the largest first, "in none" (None) last:
-        the sections of ``ids(…, group=by)``, in its order. ``by``: label, cluster, duplicate_group or verdict.
+        """(value, count) of the groups that matching samples fall into, the largest first, "in none" (None) last.
+
+        These are the sections of ``ids(…, group=by)``, in its order. ``by``: label, cluster, duplicate_group or
+        verdict.
         """
         where = self._where(filter or Filter())
         alias, value = self._group(by)
@@ -296,8 +318,8 @@ class SampleQuery:
             for rate in rates
         )
         with self._ask(where) as ask:
-            found = ask(f"SELECT {parts} {self._from(where)} {where.sql}", where.values)[0]
-        return {rate: int(n) for rate, n in zip(rates, found, strict=True)}
+            counts = ask(f"SELECT {parts} {self._from(where)} {where.sql}", where.values)[0]
+        return {rate: int(n) for rate, n in zip(rates, counts, strict=True)}
 
     def confusion(self, filter: Filter | None = None) -> pd.DataFrame:
         """Given (rows) × suggested (columns) label: how many of the matching samples whose label looks wrong."""
@@ -305,11 +327,11 @@ class SampleQuery:
         where.add("v", "v.noisy_label_flag AND d.label IS NOT NULL AND v.suggested_label IS NOT NULL")
         sql = f"SELECT d.label, v.suggested_label, count(*) {self._from(where)} {where.sql} GROUP BY ALL"
         with self._ask(where) as ask:
-            found = ask(sql, where.values)
-        names = sorted({name for given, suggested, _ in found for name in (given, suggested)})
+            pairs = ask(sql, where.values)
+        names = sorted({name for given, suggested, _ in pairs for name in (given, suggested)})
         code = {name: i for i, name in enumerate(names)}
         counts = np.zeros((len(names), len(names)), np.int64)
-        for given, suggested, count in found:
+        for given, suggested, count in pairs:
             counts[code[given], code[suggested]] = count
         return pd.DataFrame(counts, index=pd.Index(names, name="given"), columns=pd.Index(names, name="suggested"))
 
@@ -359,8 +381,10 @@ class SampleQuery:
         return {}
 
     def _threshold(self, kind: str, *rates: float) -> float:
-        """Least probability of a kind's list at the first rate, infinite where nothing can be listed; the other rates are
-        made along. Keepers of duplicate groups are as alike as their copies and are never listed.
+        """Least probability of a kind's list at the first rate, infinite where nothing can be listed.
+
+        The other rates are computed along with it. The keeper of a duplicate group is as similar as its copies and is
+        never listed.
         """
         if new := [rate for rate in rates if (kind, rate) not in self._thresholds]:
             only = ["duplicate_of"] if kind == Kind.DUPLICATE else []
@@ -446,12 +470,12 @@ class SampleQuery:
     def _picked(self, pick: str, where: _Where) -> pa.Table:
         """(row, place) of a pick among the samples that match so far."""
         where.aliases |= {"v", "s"}
-        table = self._learnt() if self._learnt is not None else None
+        table = self._revised() if self._revised is not None else None
         kinds = [] if table is None else [name for name in table.column_names if name != "row"]
-        mine = where if table is None else replace(where, views={**where.views, "learnt": table})
-        with self._ask(mine) as ask:
-            found = ask(pick_sql(pick, self._from(where), where.sql, kinds), where.values)
-        rows, places = zip(*found, strict=True) if found else ((), ())
+        with_revised = where if table is None else replace(where, views={**where.views, "revised": table})
+        with self._ask(with_revised) as ask:
+            picked = ask(pick_sql(pick, self._from(where), where.sql, kinds), where.values)
+        rows, places = zip(*picked, strict=True) if picked else ((), ())
         return pa.table({"row": pa.array(rows, pa.int32()), "place": pa.array(places, pa.int32())})
 
     def _add_text(self, where: _Where, text: str) -> None:

@@ -1,6 +1,6 @@
 """Queues worth working through: what to look at next, beyond a plain filter, and how long it takes.
 
-A **pick** chooses and orders samples that nobody has decided yet, within any filter. It is named by ``Filter.pick``, so
+A **pick** chooses and orders samples that nobody has decided yet, within any filter. ``Filter.pick`` names it, so
 that a queue is a link; the same decisions give the same queue in every browser. A new pick is one entry of
 :data:`PICKS`: a title, a sentence, and a SELECT of ``(row, place)`` from the relation ``open``:
 
@@ -48,7 +48,8 @@ class Pick:
 _THIRTY = f"""
 , suspects AS (
     SELECT row, verdict, confidence AS p,
-           CASE WHEN verdict = 'noisy_label' THEN concat_ws(chr(31), label, suggested) ELSE cluster::VARCHAR END AS "group"
+           CASE WHEN verdict = 'noisy_label' THEN concat_ws(chr(31), label, suggested) ELSE cluster::VARCHAR END
+               AS "group"
     FROM open WHERE verdict IN ({", ".join(f"'{k.value}'" for k in PROBLEMS)})
 ), seats AS (
     SELECT row, verdict, p * sum(p) OVER (PARTITION BY verdict, "group")
@@ -87,73 +88,86 @@ PICKS: dict[str, Pick] = {
         Pick(
             "doubt",
             "In doubt",
-            "Samples that could go either way: a label or a place in the dataset that is neither clearly wrong nor clearly "
-            "right, every class in turn.",
+            "Samples that could go either way: a label or a place in the dataset that is neither clearly wrong nor "
+            "clearly right, every class in turn.",
             _DOUBT,
         ),
     )
 }
 """Name → pick.
 
-``thirty``: the gain of a decision is p · S / r, where p is the probability of the sample's verdict, S the expected number
-of problems (Σp) of its group (the pair given → suggested, or the cluster), and r the sample's rank by p there. Dividing
-by the rank is D'Hondt's rule: groups get places in proportion to the problems expected in them. Kinds take turns.
+``thirty``: the gain of a decision is p · S / r, where p is the probability of the sample's verdict, S the expected
+number of problems (Σp) of its group (the pair given → suggested, or the cluster), and r the sample's rank by p there.
+Dividing by the rank is D'Hondt's rule: groups get places in proportion to the problems expected in them. Kinds take
+turns.
 
-``doubt``: margin sampling (Settles, "Active Learning Literature Survey", 2009, §2.1): the distance of the probability of
-``noisy_label`` or ``ood``, as the last round of decisions left it, from the least probability that the scan flagged, whichever is nearer; classes take turns.
+``doubt``: margin sampling (Settles, "Active Learning Literature Survey", 2009, §2.1): the distance of the probability
+of ``noisy_label`` or ``ood``, as re-estimated from the decisions, from the least probability that the scan flagged,
+whichever is nearer; classes take turns.
 """
 
 
 def check_pick(name: str) -> str:
-    """The pick's name. Raises QueryError, with the choices, where there is no such pick."""
+    """The pick's name.
+
+    Raises
+    ------
+    QueryError
+        There is no such pick; the message names the choices.
+    """
     if name not in PICKS:
         raise QueryError(f"No queue is called {name!r}. There are: {choices(PICKS)}.")
     return name
 
 
-def learnt_table(probability: Mapping[Kind, Float32], clicks: Mapping[Kind, int]) -> pa.Table | None:
-    """What the last round believes, for :func:`pick_sql`: row and a column per kind. None before the first click.
+def revised_table(probability: Mapping[Kind, Float32], n_decisions: Mapping[Kind, int]) -> pa.Table | None:
+    """The re-estimated probabilities for :func:`pick_sql`: row and a column per kind. None before any decision.
 
     Parameters
     ----------
     probability
         kind → (n,) in [0, 1].
-    clicks
-        kind → decisions learnt from (see :class:`winnow.core.review.active_learning.estimate.RevisedBeliefs`).
+    n_decisions
+        kind → how many decisions it was learnt from: see
+        :class:`winnow.core.review.active_learning.estimate.RevisedBeliefs`.
     """
-    if not any(clicks.values()):
+    if not any(n_decisions.values()):
         return None
     n = len(next(iter(probability.values())))
     columns = {kind.value: pa.array(p, pa.float32()) for kind, p in probability.items()}
     return pa.table({"row": pa.array(np.arange(n, dtype=np.int32)), **columns})
 
 
-def pick_sql(name: str, source: str, where: str, learnt: Sequence[str] = ()) -> str:
+def pick_sql(name: str, source: str, where: str, revised: Sequence[str] = ()) -> str:
     """The SELECT of (row, place) of a pick.
 
     Parameters
     ----------
+    name
+        The pick.
     source
         ``FROM …`` with aliases d (dataset), v (verdicts) and s (decisions in force).
     where
         ``WHERE …`` or "".
-    learnt
-        Kinds whose probability the relation ``learnt`` has anew (:func:`learnt_table`); of the others the scan's
-        holds.
+    revised
+        Kinds whose probability the relation ``revised`` holds (:func:`revised_table`); for the others the scan's
+        counts.
     """
-    now = {k.value: f"l.{k.value}" if k.value in learnt else f"v.{k.value}" for k in ISSUE_KINDS}
-    kinds = ", ".join(f"{now[k.value]} AS {k.value}, v.{k.value}_flag" for k in ISSUE_KINDS)
-    sure = " ".join(f"WHEN '{k}' THEN {now[k]}" for k in learnt if k in now)
+    current = {k.value: f"l.{k.value}" if k.value in revised else f"v.{k.value}" for k in ISSUE_KINDS}
+    kinds = ", ".join(f"{current[k.value]} AS {k.value}, v.{k.value}_flag" for k in ISSUE_KINDS)
+    sure = " ".join(f"WHEN '{k}' THEN {current[k]}" for k in revised if k in current)
     confidence = f"CASE v.verdict {sure} ELSE v.confidence END" if sure else "v.confidence"
     undecided = f"{where} AND s.state IS NULL" if where else "WHERE s.state IS NULL"
-    head = f"SELECT d.row, d.label, v.suggested_label AS suggested, v.verdict, {confidence} AS confidence, v.cluster, {kinds}"
-    join = " JOIN learnt l ON l.row = d.row" if learnt else ""
+    columns = "d.row, d.label, v.suggested_label AS suggested, v.verdict"
+    head = f"SELECT {columns}, {confidence} AS confidence, v.cluster, {kinds}"
+    join = " JOIN revised l ON l.row = d.row" if revised else ""
     return f"WITH open AS ({head} {source}{join} {undecided}){PICKS[check_pick(name)].sql}"
 
 
 def seconds_per_decision(decisions: Iterable[Decision]) -> float:
-    """A person's pace: the median of the seconds between one single decision and the next, pauses (over 30 s) and bulk
-    verdicts left out; USUAL_SECONDS where fewer than 12 such gaps are known.
+    """A person's pace: the median seconds between two single decisions, pauses and bulk verdicts left out.
+
+    Pauses are gaps of over 30 s. USUAL_SECONDS where fewer than 12 gaps are known.
 
     Parameters
     ----------

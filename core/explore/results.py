@@ -1,4 +1,4 @@
-"""What a workspace answers with: small frozen values, safe to hand to pages and to write as JSON."""
+"""The answers of a workspace: small frozen values, safe to pass to pages and to write as JSON."""
 
 from __future__ import annotations
 
@@ -35,14 +35,25 @@ class WorkspaceInfo:
     n_class_changes: int = 0
 
     def to_json(self) -> dict[str, Any]:
+        """Plain values."""
         data: dict[str, Any] = plain(self)
         return data
 
 
 @dataclass(frozen=True)
 class Points:
-    """The map: ids (n,), xy (n, 2) float32 (NaN = not placed), clusters with a name, a centre and a size; fine: the same for
-    the finer level, each ``within`` one of the clusters.
+    """The map.
+
+    Attributes
+    ----------
+    ids
+        (n,) sample ids.
+    xy
+        (n, 2) float32 in map coordinates, NaN = not placed.
+    clusters
+        Each with a name, a centre and a size.
+    fine
+        The same for the finer level, each ``within`` one of the clusters.
     """
 
     ids: Strings
@@ -53,7 +64,17 @@ class Points:
 
 @dataclass(frozen=True)
 class Colours:
-    """Values per point. Categorical: codes (n,) uint16 into ``names`` (65535 = none); else values (n,) float32."""
+    """Values per point.
+
+    Attributes
+    ----------
+    name
+        Of the colouring.
+    names, codes
+        For categories: their names, and (n,) uint16 indices into them, 65535 = none.
+    values
+        For scores: (n,) float32, NaN = not scored.
+    """
 
     name: str
     names: tuple[str, ...] | None
@@ -63,7 +84,7 @@ class Colours:
 
 @dataclass(frozen=True)
 class BatchResult:
-    """A bulk verdict: how many samples it reached, and the batch that one undo takes back."""
+    """A bulk verdict: how many samples it covers, and its batch, which one undo takes back."""
 
     batch_id: str
     count: int

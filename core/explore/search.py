@@ -1,7 +1,7 @@
-"""Search by words, by a sample, by a file that is brought, and by what is not wanted.
+"""Search by words, by a sample, by a given file, and by what is not wanted.
 
 Where the encoder has a text tower (CLIP, sentence encoders, word features), words are compared with samples in its
-space; elsewhere words are looked up in a full-text index and the person is told.
+space; elsewhere words are looked up in a full-text index, and a notice says so.
 """
 
 from __future__ import annotations
@@ -47,8 +47,18 @@ _KEPT = 16
 
 @dataclass(frozen=True)
 class Search:
-    """What is looked for: everything given counts. text : a description. like : a sample's id. file : the handle of a
-    file that was brought (:meth:`Searcher.keep`). without : a description of what is not wanted.
+    """What is looked for; everything given counts.
+
+    Attributes
+    ----------
+    text
+        A description.
+    like
+        A sample's id.
+    file
+        The handle of a given file: see :meth:`Searcher.keep`.
+    without
+        A description of what is not wanted.
     """
 
     text: str = ""
@@ -62,8 +72,16 @@ class Search:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """rows : (m,) the best first. scores : (m,) cosines with the query, or shares of the best full-text score.
-    by_words : whether the full-text index answered.
+    """The samples that a search found.
+
+    Attributes
+    ----------
+    rows
+        (m,) int64, the best first.
+    scores
+        (m,) float32 cosines with the query, or shares of the best full-text score.
+    by_words
+        Whether the full-text index answered.
     """
 
     rows: Int64
@@ -74,9 +92,9 @@ class SearchResult:
 class Searcher:
     """Cosine search over a workspace's embeddings (float16, memory-mapped).
 
-    Up to 200,000 rows every one is looked at. Beyond, candidates come from the index of the scan: for a sample from the
-    cells near it (with the recall that ``graphs.json`` states), for a description, which lies far from every sample,
-    from all of them. Candidates are measured again on the stored vectors.
+    Up to 200,000 rows, every row is compared. Beyond that, candidates come from the index of the scan: for a sample
+    from the cells near it (with the recall that ``graphs.json`` states); for a description, which is far from every
+    sample, from all cells. Candidates are compared again on the stored vectors.
 
     Parameters
     ----------
@@ -108,7 +126,7 @@ class Searcher:
 
     @property
     def takes(self) -> str:
-        """What kind of file can be brought: "image", "text" or "" (embeddings were brought)."""
+        """What kind of file can be searched by: "image", "text", or "" where embeddings were given."""
         if self._encoder["name"] == "brought":
             return ""
         return "text" if Modality(self._encoder["modality"]) is Modality.TEXT else "image"
@@ -120,30 +138,47 @@ class Searcher:
         name = self._encoder["name"]
         what = f"{name!r} ({self._missing})" if self._missing else repr(name)
         return (
-            f"The encoder {what} cannot compare words with samples: words are looked up in ids, texts, labels and metadata "
-            "(full text). Scan with a CLIP or sentence encoder to search by meaning."
+            f"The encoder {what} cannot compare words with samples: words are looked up in ids, texts, labels and "
+            "metadata (full text). Scan with a CLIP or sentence encoder to search by meaning."
         )
 
     def find(self, search: Search, limit: int = FOUND, only: Int64 | None = None) -> SearchResult:
-        """The ``limit`` samples nearest to what is looked for, among the rows ``only`` (None = all), the best first.
+        """The samples nearest to what is looked for, the best first.
 
-        Query: the unit sum of the unit vectors of ``text``, ``like`` and ``file``; from it the meaning of ``without``
-        (unit vector b) is removed, q = a − (a·b)·b (Widdows 2003, "Orthogonal negation in vector spaces", ACL); ``without``
-        alone ranks by −b. The sample ``like`` itself is left out.
+        Parameters
+        ----------
+        search
+            What is looked for. The sample ``search.like`` itself is left out.
+        limit
+            Most samples to return.
+        only
+            Rows that may be found, None = all.
 
-        Raises QueryError for an unknown sample or file.
+        Raises
+        ------
+        QueryError
+            An unknown sample or file.
+
+        Notes
+        -----
+        The query a is the unit sum of the unit vectors of ``text``, ``like`` and ``file``. The meaning of ``without``
+        (unit vector b) is removed from it: q = a − (a·b)·b. ``without`` alone ranks by −b.
+
+        References
+        ----------
+        Widdows, "Orthogonal negation in vector spaces for modelling word-meanings and document retrieval", ACL 2003.
         """
         key = (search, limit, "" if only is None else fp.of_array(only))
         with self._lock:
             if (known := self._answers.get(key)) is not None:
                 self._answers.move_to_end(key)
                 return known
-        found = self._find(search, limit, only)
+        result = self._find(search, limit, only)
         with self._lock:
-            self._answers[key] = found
+            self._answers[key] = result
             while len(self._answers) > _KEPT:
                 self._answers.popitem(last=False)
-        return found
+        return result
 
     def _find(self, search: Search, limit: int, only: Int64 | None) -> SearchResult:
         parts = []
@@ -162,10 +197,10 @@ class Searcher:
                 bad = self._words.search(search.without, limit=len(self._ok))[0]
                 only = np.setdiff1d(np.arange(len(self._ok)) if only is None else only, bad)
         elif search.text:
-            parts.append(self._said(search.text))
+            parts.append(self._text_vector(search.text))
         query = unit_rows(np.sum([unit_rows(p[None])[0] for p in parts], axis=0)[None])[0] if parts else None
         if search.without and not by_words:
-            b = unit_rows(self._said(search.without)[None])[0]
+            b = unit_rows(self._text_vector(search.without)[None])[0]
             query = -b if query is None else unit_rows((query - float(query @ b) * b)[None])[0]
         assert query is not None
         alike = bool(search.like) and not (search.text or search.file or search.without)
@@ -187,12 +222,17 @@ class Searcher:
         if self._text_tower is None:
             self._words.build()
 
-    # ── files that are brought ──────────────────────────────────────────────────────────────────────────────────
+    # ── given files ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def keep(self, content: bytes) -> str:
-        """Encode a file (a picture's bytes, or UTF-8 text) and keep its vector under a handle, the same for the same file.
+        """Encode a file (a picture's bytes, or UTF-8 text) and keep its vector. Returns its handle.
 
-        Raises QueryError where it cannot be encoded.
+        The same file gets the same handle.
+
+        Raises
+        ------
+        QueryError
+            It cannot be encoded.
         """
         if not self.takes:
             raise QueryError("This dataset's embeddings were brought: there is no encoder to compare a file with.")
@@ -259,7 +299,7 @@ class Searcher:
             self._missing = str(error)
             return None
 
-    def _said(self, text: str) -> Float32:
+    def _text_vector(self, text: str) -> Float32:
         return np.asarray(self._text_tower.encode_texts([text])[0], np.float32)
 
     @cached_property

@@ -1,8 +1,7 @@
-"""Which words of a text tell one class from another, over the whole dataset: what a card marks."""
+"""Which words of a text distinguish one class from another, over the whole dataset: a card marks them."""
 
 from __future__ import annotations
 
-import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -12,16 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..storage.parquet_rows import RowReader
-from ..types import Int32
-
-WORD = re.compile(r"\w+")
-"""A word: letters, digits and underscores. The browser finds them again by the same rule."""
+from ..types import WORD, Int32
 
 TELLING = 1.96
-"""Least |z| of a word that is named."""
+"""Least |z| of a word that is marked."""
 
 MOST = 12
-"""Words named for one text, the strongest first."""
+"""Most words that are marked in one text, the strongest first."""
 
 PRIOR = 500.0
 """Words of prior knowledge per class, spread like the words of the whole dataset."""
@@ -30,11 +26,11 @@ LIMIT = 200_000
 """Texts that are counted; of more, an even sample."""
 
 WORTH_SAYING = 0.2
-"""Least probability of a suggestion that words are named for; a flagged label always is."""
+"""Least probability of a suggestion for which words are marked; for a flagged label they always are."""
 
 
 class WordEvidence:
-    """Word counts per class, made once.
+    """Word counts per class, counted once.
 
     Parameters
     ----------
@@ -62,15 +58,22 @@ class WordEvidence:
     def telling(self, text: str, given: int, toward: int, row: int) -> list[tuple[str, float]]:
         """(word, z) of the text's words that are used more in class ``toward`` (z > 0) or ``given`` (z < 0).
 
-        The log-odds-ratio of a word between the two classes with an informative Dirichlet prior, over its standard
-        deviation: δ = log((y_a + α_w) / (n_a + α_0 − y_a − α_w)) − the same of b, z = δ / √(1/(y_a + α_w) + 1/(y_b + α_w)),
-        α_w = PRIOR · share of w in all texts. Monroe, Colaresi & Quinn, "Fightin' Words" (Political Analysis 2008,
-        eq. 15–22). The text itself (``row``, labelled ``given``) is taken out of the counts: it must not vouch for its
-        own label. The strongest MOST of those with |z| ≥ TELLING.
+        The strongest MOST of those with |z| ≥ TELLING. The text itself (``row``, labelled ``given``) is taken out of
+        the counts: it must not be evidence for its own label.
+
+        Notes
+        -----
+        z is the log-odds ratio of a word between the two classes with an informative Dirichlet prior, over its standard
+        deviation: δ = log((y_a + α_w) / (n_a + α_0 − y_a − α_w)) − the same of b,
+        z = δ / √(1/(y_a + α_w) + 1/(y_b + α_w)), α_w = PRIOR · share of w in all texts.
+
+        References
+        ----------
+        Monroe, Colaresi, Quinn, "Fightin' Words", Political Analysis 2008, eq. 15–22.
         """
         own = Counter(words(text))
         counted = row % self._step == 0
-        found = []
+        telling = []
         for word in own:
             total = self._all[word] - (own[word] if counted else 0)
             if total <= 0:
@@ -81,12 +84,12 @@ class WordEvidence:
             z = _log_odds(a, size_a, prior) - _log_odds(b, size_b, prior)
             z /= np.sqrt(1.0 / (a + prior) + 1.0 / (b + prior))
             if abs(z) >= TELLING:
-                found.append((word, round(float(z), 2)))
-        return sorted(found, key=lambda wz: (-abs(wz[1]), wz[0]))[:MOST]
+                telling.append((word, round(float(z), 2)))
+        return sorted(telling, key=lambda wz: (-abs(wz[1]), wz[0]))[:MOST]
 
 
 class TextHighlights:
-    """What to mark in the texts of a workspace's cards. The words are counted at the first question.
+    """What to mark in the texts of a workspace's cards. The words are counted when they are first needed.
 
     Parameters
     ----------
@@ -104,34 +107,37 @@ class TextHighlights:
         self._dataset, self._verdicts, self._labels, self._row = dataset, verdicts, labels, row
         self._code = {name: i for i, name in enumerate(names)}
         self._lock = threading.Lock()
-        self._made: WordEvidence | None = None
+        self._counted: WordEvidence | None = None
 
     @property
     def _evidence(self) -> WordEvidence:
         with self._lock:
-            if self._made is None:
+            if self._counted is None:
                 texts = self._dataset.column("text").to_pylist()
-                self._made = WordEvidence(texts, self._labels, len(self._code))
-            return self._made
+                self._counted = WordEvidence(texts, self._labels, len(self._code))
+            return self._counted
 
     def of(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """Id → {words: [(word, z), …], given, toward, other} for samples with a text. Without a given label or a
-        suggestion worth saying there are no words; ``other`` is the text of ``duplicate_of``, None for what is flagged as no duplicate.
+        """Id → {words: [(word, z), …], given, toward, other} for samples with a text.
+
+        Without a given label or a probable suggestion there are no words. ``other`` is the text of ``duplicate_of``,
+        None where the sample is not flagged as a duplicate.
         """
         rows = [self._row(i) for i in ids]
         out = {}
-        for row, who, seen in zip(rows, self._dataset.take(rows), self._verdicts.take(rows), strict=True):
-            if not who["text"]:
+        for row, sample, verdict in zip(rows, self._dataset.take(rows), self._verdicts.take(rows), strict=True):
+            if not sample["text"]:
                 continue
-            given, toward = who["label"], seen["suggested_label"]
-            found: list[tuple[str, float]] = []
-            asked = seen["noisy_label_flag"] or (seen["suggested_prob"] and seen["suggested_prob"][0] >= WORTH_SAYING)
+            given, toward = sample["label"], verdict["suggested_label"]
+            telling: list[tuple[str, float]] = []
+            suggested = verdict["suggested_prob"]
+            asked = verdict["noisy_label_flag"] or (suggested and suggested[0] >= WORTH_SAYING)
             if asked and given in self._code and toward in self._code and given != toward:
-                found = self._evidence.telling(who["text"], self._code[given], self._code[toward], row)
+                telling = self._evidence.telling(sample["text"], self._code[given], self._code[toward], row)
             other = None
-            if seen["duplicate_flag"] and seen["duplicate_of"]:
-                other = self._dataset.take([self._row(seen["duplicate_of"])])[0]["text"]
-            out[who["sample_id"]] = {"words": found, "given": given, "toward": toward, "other": other}
+            if verdict["duplicate_flag"] and verdict["duplicate_of"]:
+                other = self._dataset.take([self._row(verdict["duplicate_of"])])[0]["text"]
+            out[sample["sample_id"]] = {"words": telling, "given": given, "toward": toward, "other": other}
         return out
 
 

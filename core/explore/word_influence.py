@@ -12,6 +12,7 @@ from ..errors import QueryError
 from ..types import Float32, Int32
 
 _WORD = re.compile(r"\w+(?:['’-]\w+)*")
+"""A word, with its apostrophes and hyphens: what is left out as one."""
 _SCALE = 10.0
 MAX_WORDS = 60
 """Words of a text that are left out one by one; each costs one more text for the encoder."""
@@ -19,8 +20,14 @@ MAX_WORDS = 60
 
 @dataclass(frozen=True)
 class WordInfluence:
-    """start, end : characters of the text. influence : p(label | text) − p(label | text without the word), in [−1, 1]: above 0
-    the word speaks for the label.
+    """The influence of one word.
+
+    Attributes
+    ----------
+    start, end
+        Its place, in characters of the text.
+    influence
+        p(label | text) − p(label | text without the word), in [−1, 1]; above 0 the word speaks for the label.
     """
 
     start: int
@@ -30,8 +37,19 @@ class WordInfluence:
 
 @dataclass(frozen=True)
 class TextInfluence:
-    """label : about which. belief : p(label | text) in [0, 1]. words : in order. stability : share of the changed texts (each
-    without one word, each with two letters of one word exchanged) whose likeliest class is that of the whole text.
+    """The influence of each word of a text on the belief in a label.
+
+    Attributes
+    ----------
+    label
+        The label.
+    belief
+        p(label | text), in [0, 1].
+    words
+        In order.
+    stability
+        Share of the changed texts (each without one word, each with two letters of one word exchanged) whose likeliest
+        class is that of the whole text.
     """
 
     label: str
@@ -43,9 +61,32 @@ class TextInfluence:
 def influence(text: str, label: str, class_names: tuple[str, ...], encode: Any, centres: Float32) -> TextInfluence:
     """Occlusion word by word, and perturbation stability, of a text under the nearest-mean classifier of its encoder.
 
-    p = softmax(10 · cos(text, centre of the class)). centres : (C, d) unit rows. encode : texts → (m, d) unit rows.
-    Source: occlusion, Zeiler and Fergus (2014); for words: Li, Monroe and Jurafsky (2016), "Understanding neural networks
-    through representation erasure". Raises QueryError for an unknown label or a text without words.
+    Parameters
+    ----------
+    text
+        The text.
+    label
+        The label that is believed or not.
+    class_names
+        (C,) names.
+    encode
+        Texts → (m, d) unit rows.
+    centres
+        (C, d) float32 unit rows.
+
+    Raises
+    ------
+    QueryError
+        An unknown label, or a text without words.
+
+    Notes
+    -----
+    p = softmax(10 · cos(text, centre of the class)).
+
+    References
+    ----------
+    Zeiler, Fergus, "Visualizing and Understanding Convolutional Networks", ECCV 2014 (occlusion); Li, Monroe, Jurafsky,
+    "Understanding Neural Networks through Representation Erasure", 2016 (of words).
     """
     if label not in class_names:
         raise QueryError(f"No class is called {label!r}.")

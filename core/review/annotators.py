@@ -1,9 +1,9 @@
 """Several people on one dataset: where they agree, a consensus where they do not, and how far each can be relied on.
 
-A vote is a decision that names a label: *accept* votes for the given label, *relabel* for the new one; excluding a sample
-is no vote for a label. Votes are weighed by CROWDLAB as cleanlab has it (Goh, Tkachenko, Mueller, "CROWDLAB: Supervised
-Learning to Infer Consensus Labels and Quality Scores for Data with Multiple Annotators", 2022): each person's and the
-scan's weight follow from how often they agree with the others on samples that several people labelled.
+A vote is a decision that names a label: *accept* votes for the given label, *relabel* for the new one; excluding a
+sample is no vote for a label. Votes are weighed by cleanlab's CROWDLAB (Goh, Tkachenko, Mueller, "CROWDLAB: Supervised
+Learning to Infer Consensus Labels and Quality Scores for Data with Multiple Annotators", 2022): the weight of each
+person and of the scan follows from how often they agree with the others on samples that several people labelled.
 """
 
 from __future__ import annotations
@@ -23,21 +23,37 @@ from ..storage.scan_context import ScanContext
 from ..types import Action, Decision, Float32
 
 ENOUGH = 10
-"""Samples that somebody and others labelled, before a quality is told: below, a single slip moves it by a tenth. With
-fewer than that in all, the consensus is the majority's label, ties broken by the scan: weights cannot be told yet."""
+"""Samples that a person and others must have labelled before the person's quality is stated: below, a single slip moves
+it by a tenth. With fewer than that in all, no weights are known, and the consensus is the majority's label, ties broken
+by the scan."""
 
 _FLOOR = 1e-3
 """Least probability of a class in what is handed to CROWDLAB: classes that people added are unknown to the scan."""
 
 Answer = tuple[str, str | None]
-"""(action, label) of what somebody says, the label by the class registry."""
+"""(action, label) of a decision, the label by the class registry."""
 
 
 @dataclass(frozen=True)
 class AnnotatorStats:
-    """One person. decisions : in force. overlaps : samples that others decided too. agreements : of these, how many were
-    answered the same by all. labelled_too : samples with a label from this person and another. quality : in [0, 1], how
-    far this person's labels can be relied on (CROWDLAB), None where too little is known; ``note`` says why.
+    """One person's decisions beside those of others.
+
+    Attributes
+    ----------
+    actor
+        The person.
+    decisions
+        How many are in force.
+    overlaps
+        Samples that others decided too.
+    agreements
+        Of these, how many were answered the same by all.
+    labelled_too
+        Samples with a label from this person and another.
+    quality
+        In [0, 1], how far this person's labels can be relied on (CROWDLAB), None where too little is known.
+    note
+        Why the quality is not known.
     """
 
     actor: str
@@ -50,15 +66,24 @@ class AnnotatorStats:
 
     @property
     def agreement(self) -> float | None:
-        """Share of the overlaps on which everybody says the same; None without overlaps."""
+        """Share of the overlaps on which everybody agrees; None without overlaps."""
         return self.agreements / self.overlaps if self.overlaps else None
 
 
 @dataclass(frozen=True)
 class Dispute:
-    """A sample about which people disagree and that nobody has settled. ``consensus``: the label that the votes and the
-    scan make likeliest, with its ``quality`` in [0, 1] (None = too few shared samples: it is the majority's); None where fewer
-    than two people gave a label.
+    """A sample about which people disagree and that nobody has settled.
+
+    Attributes
+    ----------
+    sample_id
+        The sample.
+    answers
+        Person → (action, label).
+    consensus
+        The label that votes and scan make likeliest, None where fewer than two people gave a label.
+    quality
+        Of the consensus, in [0, 1]; None = too few shared samples: it is the majority's label.
     """
 
     sample_id: str
@@ -69,8 +94,18 @@ class Dispute:
 
 @dataclass(frozen=True)
 class AgreementReport:
-    """people : most decisions first. overlaps : samples that several people decided; agreements, disagreements : of these
-    (a settled one stays a disagreement). disputes : those that are open, the surest consensus first.
+    """Agreement of all people.
+
+    Attributes
+    ----------
+    people
+        Most decisions first.
+    overlaps
+        Samples that several people decided.
+    agreements, disagreements
+        Of these; a settled dispute stays a disagreement.
+    disputes
+        The open ones, the surest consensus first.
     """
 
     people: tuple[AnnotatorStats, ...]
@@ -95,15 +130,15 @@ class Annotators:
         self._store, self._view, self._row_of = scan.store, scan.labels, scan.row_of
         self._names, self._files, self._record = scan.class_names, scan.files, record
         self._lock = threading.Lock()
-        self._made: tuple[tuple[int, int], AgreementReport] | None = None
+        self._cached: tuple[tuple[int, int], AgreementReport] | None = None
 
     def report(self) -> AgreementReport:
         """Who decided how much, where they agree, and what is open. Kept until the log has new rows."""
-        mark = self._store.head()[0], self._store.registry().version
+        version = self._store.head()[0], self._store.registry().version
         with self._lock:
-            if self._made is None or self._made[0] != mark:
-                self._made = mark, self._report()
-            return self._made[1]
+            if self._cached is None or self._cached[0] != version:
+                self._cached = version, self._report()
+            return self._cached[1]
 
     def settle(
         self,
@@ -170,7 +205,7 @@ class Annotators:
     # --- how ---------------------------------------------------------------------------------------------------------
 
     def _answer(self, d: Decision) -> Answer:
-        """What a decision says. Keeping a given label and relabelling to it are the same answer."""
+        """A decision as an answer. Keeping a given label and relabelling to it are the same answer."""
         if d.action is Action.EXCLUDE:
             return Action.EXCLUDE.value, None
         label = d.label if d.action is Action.RELABEL else self._view.given_of(d.sample_id)
@@ -188,30 +223,30 @@ class Annotators:
         }
         quality, consensus = self._crowdlab(votes)
         people = []
-        for actor in sorted({a for who in current.values() for a in who}):
-            mine = [i for i, answers in shared.items() if actor in answers]
-            too = sum(actor in votes[i] and len(votes[i]) > 1 for i in mine)
-            told, note = quality.get(actor), ""
+        for actor in sorted({a for decisions in current.values() for a in decisions}):
+            overlaps = [i for i, answers in shared.items() if actor in answers]
+            too = sum(actor in votes[i] and len(votes[i]) > 1 for i in overlaps)
+            known, note = quality.get(actor), ""
             if too < ENOUGH:
-                told = None
+                known = None
                 note = f"too few shared samples to say: {too} of the {ENOUGH} needed have labels of others too"
-            elif told is None:
+            elif known is None:
                 note = "the scan has no class probabilities to weigh the votes with"
             people.append(
                 AnnotatorStats(
                     actor,
-                    sum(actor in who for who in current.values()),
-                    len(mine),
-                    sum(same[i] for i in mine),
+                    sum(actor in decisions for decisions in current.values()),
+                    len(overlaps),
+                    sum(same[i] for i in overlaps),
                     too,
-                    told,
+                    known,
                     note,
                 )
             )
         disputes = []
-        for i, differ in same.items():
+        for i, agreed in same.items():
             left = standing(list(current[i].values()))
-            if differ or len({self._answer(d) for d in left}) == 1:
+            if agreed or len({self._answer(d) for d in left}) == 1:
                 continue
             label, sure = consensus.get(i, (None, None)) if len(votes[i]) > 1 else (None, None)
             disputes.append(
@@ -228,30 +263,34 @@ class Annotators:
     def _crowdlab(
         self, votes: Mapping[str, Mapping[str, str]]
     ) -> tuple[dict[str, float], dict[str, tuple[str, float | None]]]:
-        """Person → quality, and sample → (consensus label, its quality). Both empty where nothing can be weighed; the
-        majority's label without a quality where too few samples are shared to weigh people.
+        """Person → quality, and sample → (consensus label, its quality).
+
+        Both are empty where there is nothing to weigh. Where too few samples are shared to weigh people, the consensus
+        is the majority's label, without a quality.
         """
-        voted = {i: who for i, who in votes.items() if who}
-        actors = sorted({a for who in voted.values() for a in who})
-        if len(actors) < 2 or not any(len(who) > 1 for who in voted.values()) or self._files.probs is None:
+        voted = {i: labels for i, labels in votes.items() if labels}
+        actors = sorted({a for labels in voted.values() for a in labels})
+        if len(actors) < 2 or not any(len(labels) > 1 for labels in voted.values()) or self._files.probs is None:
             return {}, {}
-        there = self._store.classes(self._names)
-        names = list(dict.fromkeys([*there, *(v for who in voted.values() for v in who.values())]))
+        classes = self._store.classes(self._names)
+        names = list(dict.fromkeys([*classes, *(v for labels in voted.values() for v in labels.values())]))
         code = {name: k for k, name in enumerate(names)}
         probs = self._probabilities([self._row_of[i] for i in voted], code)
-        shared = sum(len(who) > 1 for who in voted.values())
+        shared = sum(len(labels) > 1 for labels in voted.values())
         if shared < ENOUGH or len(names) < 2:
             rows = zip(voted.items(), probs, strict=True)
-            return {}, {i: (_majority(list(who.values()), p, code), None) for (i, who), p in rows}
+            return {}, {i: (_majority(list(labels.values()), p, code), None) for (i, labels), p in rows}
         table = pd.DataFrame(
-            [[code.get(who.get(a, ""), np.nan) for a in actors] for who in voted.values()], columns=actors, dtype=float
+            [[code.get(labels.get(a, ""), np.nan) for a in actors] for labels in voted.values()],
+            columns=actors,
+            dtype=float,
         )
         from cleanlab.multiannotator import get_label_quality_multiannotator
 
-        found = get_label_quality_multiannotator(table, probs, verbose=False, return_detailed_quality=False)
-        stats, labels = found["annotator_stats"], found["label_quality"]
+        crowdlab = get_label_quality_multiannotator(table, probs, verbose=False, return_detailed_quality=False)
+        stats, per_sample = crowdlab["annotator_stats"], crowdlab["label_quality"]
         quality = {str(a): float(q) for a, q in stats["annotator_quality"].items() if np.isfinite(q)}
-        sure = zip(labels["consensus_label"], labels["consensus_quality_score"], strict=True)
+        sure = zip(per_sample["consensus_label"], per_sample["consensus_quality_score"], strict=True)
         return quality, {i: (names[int(c)], float(q)) for i, (c, q) in zip(voted, sure, strict=True)}
 
     def _probabilities(self, rows: Sequence[int], code: Mapping[str, int]) -> Float32:
@@ -268,7 +307,7 @@ class Annotators:
 
 
 def _majority(votes: Sequence[str], probs: Float32, code: Mapping[str, int]) -> str:
-    """The label with most votes; of several, the one that the scan finds likeliest."""
+    """The label with most votes; of several, the likeliest by the scan."""
     return max(dict.fromkeys(votes), key=lambda label: (votes.count(label), float(probs[code[label]])))
 
 

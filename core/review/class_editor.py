@@ -50,8 +50,8 @@ class ClassEditor:
     """The classes of one workspace.
 
     Every change names its ``actor``. It raises NotAllowed where they are no owner, and a DecisionError that names the
-    value, the rule and the choices where it makes no sense. A change that is repeated with the same ``event_id`` changes
-    nothing more.
+    value, the rule and the choices where it makes no sense. A change that is repeated with the same ``event_id``
+    changes nothing more.
 
     Parameters
     ----------
@@ -108,8 +108,8 @@ class ClassEditor:
                 f"Split {samples} off {name} as {target}",
             ),
             "delete": (
-                f"{samples} of “{name}” stay in the dataset without a label and wait for a new one. To leave samples out "
-                f"of the export, exclude them instead. “{name}” can no longer be chosen.",
+                f"{samples} of “{name}” stay in the dataset without a label and wait for a new one. To leave samples "
+                f"out of the export, exclude them instead. “{name}” can no longer be chosen.",
                 f"Delete {name} and leave {samples} without a label",
             ),
         }[event]

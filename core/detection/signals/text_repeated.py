@@ -6,11 +6,10 @@ import re
 
 import numpy as np
 
-from ...types import Float32, Strings
+from ...types import WORD, Float32, Strings
 from ._texts import TextSignal, as_text
 from .base import SIGNALS
 
-_WORD = re.compile(r"\w+")
 _RUN = re.compile(r"(.)\1{9,}", re.DOTALL)
 
 
@@ -39,7 +38,7 @@ class TextRepeated(TextSignal):
             text = as_text(item)
             run = max((len(m.group()) for m in _RUN.finditer(text)), default=0)
             run_share = run / len(text) if run else 0.0
-            words = _WORD.findall(text.casefold()) if len(text) > 24 else []
+            words = WORD.findall(text.casefold()) if len(text) > 24 else []
             word_share = 1.0 - len(set(words)) / len(words) if len(words) >= 12 else 0.0
             worst = max(run_share, word_share)
             score[row] = worst**2.4 if worst < 1 else 1.0

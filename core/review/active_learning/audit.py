@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...types import Bool, Kind
+from ...types import PROBLEMS, Bool, Kind
 from .correction_model import log_odds, sigmoid
 from .estimate import RevisedBeliefs
-from .scan_arrays import ASKED, ScanArrays
+from .scan_arrays import ScanArrays
 
 LEVEL = 0.95
 """Coverage of every interval."""
@@ -89,7 +89,12 @@ class Advice:
 
 
 def jeffreys(right: int, decided: int, level: float = LEVEL) -> tuple[float, float]:
-    """Interval for a share: quantiles of Beta(right + ½, wrong + ½), with 0 and 1 at the ends (Brown et al. 2001)."""
+    """Jeffreys interval for a share: quantiles of Beta(right + ½, wrong + ½), with 0 and 1 at the ends.
+
+    References
+    ----------
+    Brown, Cai, DasGupta, "Interval Estimation for a Binomial Proportion", Statistical Science 2001.
+    """
     from scipy.stats import beta
 
     if not decided:
@@ -101,15 +106,15 @@ def jeffreys(right: int, decided: int, level: float = LEVEL) -> tuple[float, flo
 
 
 def precision(scan: ScanArrays, now: RevisedBeliefs) -> list[Precision]:
-    """Measured precision of the flags of each kind, in order of :data:`.scan_arrays.ASKED`.
+    """Measured precision of the flags of each kind, in the order of PROBLEMS.
 
-    The decided samples are the most suspicious ones, not drawn at random: the share speaks of what was reviewed, and
-    the flags that are left are right less often.
+    The decided samples are the most suspicious ones, not a random draw: the share describes what was reviewed, and the
+    remaining flags are right less often.
     """
     out = []
-    for kind in ASKED:
-        told, right = now.decided.outcome(kind, scan)
-        flagged = scan.flag[kind][now.decided.rows[told]]
+    for kind in PROBLEMS:
+        observed, right = now.decided.outcome(kind, scan)
+        flagged = scan.flag[kind][now.decided.rows[observed]]
         m, good = int(flagged.sum()), int(right[flagged].sum())
         low, high = jeffreys(good, m)
         share = good / m if m else float("nan")
@@ -120,22 +125,33 @@ def precision(scan: ScanArrays, now: RevisedBeliefs) -> list[Precision]:
 def expected(now: RevisedBeliefs, kind: Kind, rows: NDArray[np.int64], scan: ScanArrays) -> IntervalEstimate:
     """How many of ``rows`` are of the kind: the sum of their probabilities.
 
-    The interval counts both chance, Σ p(1 − p), and that the probabilities may err together: the posterior variance of
-    the click model (delta method), and a shift common to all log-odds with standard deviation ½, narrowed by the clicks.
+    Notes
+    -----
+    The interval covers chance, Σ p(1 − p), and errors that the probabilities share: the posterior variance of the
+    correction model (delta method), and a shift common to all log-odds with standard deviation ½, which the decisions
+    narrow.
     """
     p = now.probability[kind][rows].astype(np.float64)
-    told, _ = now.decided.outcome(kind, scan)
-    seen = sigmoid(log_odds(scan.probability[kind][now.decided.rows[told]]))
+    observed, _ = now.decided.outcome(kind, scan)
+    seen = sigmoid(log_odds(scan.probability[kind][now.decided.rows[observed]]))
     common = 1.0 / (1.0 / _UNSURE**2 + float((seen * (1 - seen)).sum()))
     return _amount(p, common, now.variance(kind, rows, p * (1 - p)))
 
 
-def _amount(p: NDArray[np.float64], common: float, learnt: float | None = None) -> IntervalEstimate:
-    """Σ p with its interval; ``common`` is the variance of the shift of the log-odds that all of ``p`` share, ``learnt``
-    that of Σ p by what the clicks have not settled.
+def _amount(p: NDArray[np.float64], common: float, model_variance: float | None = None) -> IntervalEstimate:
+    """Σ p with its interval.
+
+    Parameters
+    ----------
+    p
+        (m,) probabilities.
+    common
+        Variance of a shift of the log-odds that all of ``p`` share.
+    model_variance
+        Variance of Σ p by what the correction model does not know yet.
     """
-    wobble = float((p * (1 - p)).sum())
-    sd = float(np.sqrt(wobble + common * wobble**2 + (learnt or 0.0)))
+    bernoulli_variance = float((p * (1 - p)).sum())
+    sd = float(np.sqrt(bernoulli_variance + common * bernoulli_variance**2 + (model_variance or 0.0)))
     value = float(p.sum())
     return IntervalEstimate(value, max(0.0, value - _Z * sd), min(float(len(p)), value + _Z * sd))
 
@@ -150,17 +166,20 @@ def together(amounts: Iterable[IntervalEstimate]) -> IntervalEstimate:
 
 
 def noise_rate(scan: ScanArrays, now: RevisedBeliefs) -> IntervalEstimate:
-    """Share of labelled samples whose label is wrong, corrected by the decisions. Without any, the scan's own estimate.
+    """Share of labelled samples whose label is wrong, corrected by the decisions. Without any, the scan's estimate.
 
-    Three parts: those confirmed so far; the flagged ones that are open, by their re-estimated probabilities; and those
-    that nobody flagged, by the scan's own, because reviewing flags teaches nothing about how many wrong labels were never
-    flagged. So the interval keeps the whole prior doubt about the last part, however many decisions there are.
+    Notes
+    -----
+    The sum of three parts: wrong labels confirmed so far; open flagged samples, by their re-estimated probabilities;
+    and samples without a flag, by the scan's probabilities, because reviewing flags teaches nothing about how many
+    wrong labels were never flagged. The interval therefore keeps the full prior uncertainty of the last part, however
+    many decisions there are.
     """
     labelled = scan.labels >= 0
     n = max(int(labelled.sum()), 1)
-    told, right = now.decided.outcome(Kind.NOISY_LABEL, scan)
+    observed, right = now.decided.outcome(Kind.NOISY_LABEL, scan)
     unseen = labelled.copy()
-    unseen[now.decided.rows[told]] = False
+    unseen[now.decided.rows[observed]] = False
     flagged = scan.flag[Kind.NOISY_LABEL]
     known = float(right.sum())
     open_flags = expected(now, Kind.NOISY_LABEL, np.flatnonzero(unseen & flagged), scan)
@@ -182,21 +201,21 @@ def advice(
     queue
         (n,) bool, the queue's samples, decided or not.
     kind
-        (n,) int8 index into ``ASKED`` of what is asked about each sample, −1 = nothing; a queue that asks nothing has
-        no words.
+        (n,) int8 index into ``PROBLEMS`` of what is asked about each sample, −1 = nothing; a queue that asks nothing
+        has no words.
     """
 
     def amount(some: NDArray[np.int64]) -> IntervalEstimate:
-        return together(expected(now, k, some[kind[some] == i], scan) for i, k in enumerate(ASKED))
+        return together(expected(now, k, some[kind[some] == i], scan) for i, k in enumerate(PROBLEMS))
 
     ahead = rows[:NEXT]
     left, soon = amount(rows), amount(ahead)
-    told = []
-    for i, k in enumerate(ASKED):
+    evidence = []
+    for i, k in enumerate(PROBLEMS):
         at, right = now.decided.outcome(k, scan)
-        mine = kind[now.decided.rows[at]] == i
-        told += list(zip(at[mine].tolist(), right[mine].tolist(), strict=True))
-    recent = [good for at, good in sorted(told) if queue[now.decided.rows[at]]][-NEXT:]
+        of_kind = kind[now.decided.rows[at]] == i
+        evidence += list(zip(at[of_kind].tolist(), right[of_kind].tolist(), strict=True))
+    recent = [good for at, good in sorted(evidence) if queue[now.decided.rows[at]]][-NEXT:]
     enough = now.decided.m >= ENOUGH or not len(rows)
     asked = bool((kind[ahead] >= 0).any())
     stop = enough and soon.value < STOP_SHARE * max(len(ahead), 1) and (asked or not len(rows))

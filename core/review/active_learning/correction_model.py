@@ -1,9 +1,9 @@
-"""Would this flag be accepted? A small model that learns from the person's own clicks.
+"""Would a person confirm this flag? A small model that learns from their decisions.
 
-Logistic regression on top of the scan: log-odds = those of the scan's own probability + what the clicks teach. The
-second part has a Gaussian prior around zero for every weight (penalised maximum likelihood, its mode found by Newton's
-method; random effects as in mixed models, Gelman & Hill 2007, ch. 14). So without decisions the scan's order stands,
-one click moves it a little, and some tens of clicks move it where they agree.
+Logistic regression on top of the scan: log-odds = those of the scan's own probability + a correction. Every weight of
+the correction has a Gaussian prior around zero (penalised maximum likelihood, its mode found by Newton's method; random
+effects as in mixed models, Gelman & Hill 2007, ch. 14). So without decisions the scan's order stands, one decision
+moves it a little, and some tens of decisions move it where they agree.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 
 from ...types import Float32, Int32
 
-MOST_CLICKS = 4000
-"""The latest so many clicks are learnt from: enough for every effect, and a fit stays below a second."""
+MOST_DECISIONS = 4000
+"""How many of the latest decisions are learnt from: enough for every effect, and a fit stays below a second."""
 MOST_EFFECTS = 400
-"""At most so many effects of one grouping (the pairs with most clicks)."""
+"""Most effects of one grouping (those with most decisions)."""
 _LEAST = 1e-3
-"""Probabilities are kept so far from 0 and 1 before log-odds are taken."""
+"""Probabilities are kept this far from 0 and 1 before log-odds are taken."""
 _ROUNDS, _TOLERANCE = 25, 1e-5
 _FIRST = 5.0
-"""Clicks after which the prior has half of its variance: the first few are chance more than habit."""
+"""Decisions after which the prior has half of its variance: the first few are chance more than habit."""
 
 
 def log_odds(p: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -47,7 +47,15 @@ def _wide(block: NDArray[np.floating]) -> NDArray[np.floating]:
 
 @dataclass(frozen=True)
 class Grouping:
-    """Samples that share a trait: codes (n,) int32 (−1 = in no group) and the prior standard deviation of an effect."""
+    """Samples that share a trait.
+
+    Attributes
+    ----------
+    codes
+        (n,) int32 group of each sample, −1 = none.
+    sd
+        Prior standard deviation of a group's effect, in log-odds.
+    """
 
     codes: Int32
     sd: float
@@ -55,16 +63,30 @@ class Grouping:
 
 @dataclass(frozen=True)
 class CorrectionModel:
-    """What was learnt: ``bias``, ``weights`` (p,) of the dense columns, ``effects`` name → (group codes, their effects),
-    ``clicks`` learnt from. ``scale`` (D,) prior standard deviation of bias, weights and effects in this order, ``curve``
-    (D, D) curvature of the negative log posterior at its mode, in units of ``scale``; ``unseen`` name → prior standard
-    deviation of a group without clicks.
+    """A fitted correction.
+
+    Attributes
+    ----------
+    bias
+        Intercept, in log-odds.
+    weights
+        (p,) of the dense columns.
+    effects
+        Grouping → (group codes, their effects).
+    n_decisions
+        How many decisions it was fitted to.
+    scale
+        (D,) prior standard deviation of bias, weights and effects, in this order.
+    curve
+        (D, D) curvature of the negative log posterior at its mode, in units of ``scale``.
+    unseen
+        Grouping → prior standard deviation of a group without decisions.
     """
 
     bias: float
     weights: NDArray[np.float64]
     effects: Mapping[str, tuple[NDArray[np.int32], NDArray[np.float64]]]
-    clicks: int
+    n_decisions: int
     scale: NDArray[np.float64]
     curve: NDArray[np.float64]
     unseen: Mapping[str, float]
@@ -76,19 +98,29 @@ class CorrectionModel:
         rows: NDArray[np.int64],
         weight: NDArray[np.float64],
     ) -> float:
-        """Posterior variance of Σ weight · log-odds over ``rows``: how far all of them may err together (Laplace's
-        approximation; groups without clicks keep their prior).
+        """Posterior variance of Σ weight · log-odds over ``rows``: how far all of them may err together.
+
+        By Laplace's approximation; groups without decisions keep their prior.
+
+        Parameters
+        ----------
+        columns, groupings
+            As for :func:`learn`.
+        rows
+            (m,) samples.
+        weight
+            (m,) weight of each.
         """
         parts = [np.array([weight.sum()])]
         parts += [_wide(block)[rows].T @ weight for block in columns]
         alone = 0.0
         for name, (codes, _) in self.effects.items():
-            mine, place = np.unique(groupings[name].codes[rows], return_inverse=True)
-            total = np.bincount(place, weight, len(mine))
-            known = np.isin(mine, codes)
-            alone += self.unseen[name] ** 2 * float(np.square(total[~known & (mine >= 0)]).sum())
+            present, place = np.unique(groupings[name].codes[rows], return_inverse=True)
+            total = np.bincount(place, weight, len(present))
+            known = np.isin(present, codes)
+            alone += self.unseen[name] ** 2 * float(np.square(total[~known & (present >= 0)]).sum())
             mass = np.zeros(len(codes))
-            mass[np.searchsorted(codes, mine[known])] = total[known]
+            mass[np.searchsorted(codes, present[known])] = total[known]
             parts.append(mass)
         g = np.concatenate(parts) * self.scale
         return float(g @ np.linalg.solve(self.curve, g)) + alone
@@ -104,9 +136,9 @@ class CorrectionModel:
             at += wide.shape[1]
         for name, (codes, effect) in self.effects.items():
             if len(codes):
-                mine = groupings[name].codes
-                place = np.minimum(np.searchsorted(codes, mine), len(codes) - 1)
-                out += np.where(codes[place] == mine, effect[place], 0.0)
+                group = groupings[name].codes
+                place = np.minimum(np.searchsorted(codes, group), len(codes) - 1)
+                out += np.where(codes[place] == group, effect[place], 0.0)
         return out
 
 
@@ -119,7 +151,7 @@ def learn(
     right: NDArray[np.float64],
     bias_sd: float = 0.5,
 ) -> CorrectionModel:
-    """Fit the model to the clicks.
+    """Fit the model to the decisions.
 
     Parameters
     ----------
@@ -138,7 +170,7 @@ def learn(
     bias_sd
         Prior standard deviation of the intercept. All of them are scaled by √(m / (m + 5)).
     """
-    rows, right = rows[-MOST_CLICKS:], right[-MOST_CLICKS:]
+    rows, right = rows[-MOST_DECISIONS:], right[-MOST_DECISIONS:]
     m = len(rows)
     early = (m / (m + _FIRST)) ** 0.5
     bias_sd, sds = bias_sd * early, [sd * early for sd in sds]
@@ -146,23 +178,23 @@ def learn(
     blocks = [np.full((m, 1), bias_sd)]
     blocks += [_wide(c)[rows].astype(np.float64) * sd for c, sd in zip(columns, sds, strict=True)]
     scale = np.concatenate([np.full(b.shape[1], s) for b, s in zip(blocks, (bias_sd, *sds), strict=True)])
-    found: dict[str, NDArray[np.int32]] = {}
+    kept: dict[str, NDArray[np.int32]] = {}
     for name, group in groupings.items():
         codes, count = np.unique(group.codes[rows], return_counts=True)
         codes, count = codes[codes >= 0], count[codes >= 0]
         if len(codes) > MOST_EFFECTS:
             codes = np.sort(codes[np.argsort(-count, kind="stable")[:MOST_EFFECTS]])
-        found[name] = codes.astype(np.int32)
+        kept[name] = codes.astype(np.int32)
         blocks.append((group.codes[rows][:, None] == codes) * group.sd)
     x = np.concatenate(blocks, 1)
     w, curve = _mode(x, offset[rows], right)
     at = len(scale)
     effects = {}
-    for name, codes in found.items():
+    for name, codes in kept.items():
         effects[name] = (codes, w[at : at + len(codes)] * groupings[name].sd)
         at += len(codes)
     weights = w[: len(scale)] * scale
-    all_scales = np.concatenate([scale, *(np.full(len(codes), groupings[n].sd) for n, codes in found.items())])
+    all_scales = np.concatenate([scale, *(np.full(len(codes), groupings[n].sd) for n, codes in kept.items())])
     unseen = {name: group.sd for name, group in groupings.items()}
     return CorrectionModel(float(weights[0]), weights[1:], effects, m, all_scales, curve, unseen)
 
@@ -170,8 +202,9 @@ def learn(
 def _mode(
     x: NDArray[np.float64], offset: NDArray[np.float64], right: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The weights with the largest posterior under a standard normal prior, by Newton's method with halved steps; and
-    the curvature there.
+    """The weights with the largest posterior under a standard normal prior, and the curvature there.
+
+    By Newton's method, with steps that are halved until they improve.
     """
     w, curve = np.zeros(x.shape[1]), np.eye(x.shape[1])
 
@@ -179,7 +212,7 @@ def _mode(
         f = offset + x @ v
         return float(np.logaddexp(0.0, f).sum() - right @ f + 0.5 * v @ v)
 
-    now = loss(w)
+    current = loss(w)
     for _ in range(_ROUNDS):
         p = sigmoid(offset + x @ w)
         slope = x.T @ (p - right) + w
@@ -187,10 +220,10 @@ def _mode(
         curve[np.diag_indices_from(curve)] += 1.0
         step = np.linalg.solve(curve, slope)
         size = 1.0
-        while (then := loss(w - size * step)) > now and size > 1e-4:
+        while (proposed := loss(w - size * step)) > current and size > 1e-4:
             size /= 2
         w = w - size * step
-        if now - then < _TOLERANCE * max(1.0, now):
+        if current - proposed < _TOLERANCE * max(1.0, current):
             break
-        now = then
+        current = proposed
     return w, curve

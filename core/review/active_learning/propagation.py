@@ -1,4 +1,4 @@
-"""What a decision says about other samples: through the neighbour graph, the class means and the labels given so far."""
+"""What a decision says about other samples: by the neighbour graph, the class means and the labels given so far."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from .scan_arrays import ACCEPTED, EXCLUDED, RELABELLED, Decided, ScanArrays
 _DOUBT = 1.0
 """Weight of "nothing is known" beside that of the decided neighbours (one neighbour at distance 0 weighs 1)."""
 _ANCHOR = 3.0
-"""A label that a person confirmed or gave counts as much in a class mean as so many given ones."""
+"""A label that a person confirmed or gave counts as much in a class mean as this many given ones."""
 _FEW = 5.0
-"""So many excluded samples make a mean that is half to be trusted."""
+"""Excluded samples at which their mean has half of its weight."""
 _PRIOR_LABELS = 4.0
 """Decisions that a pair of labels needs before its own rate counts as much as what the beliefs expected."""
 
@@ -25,16 +25,16 @@ _BLOCK = 65_536
 
 
 def touching(scan: ScanArrays, rows: NDArray[np.int64]) -> Edges:
-    """The edges of the neighbour graph that end in ``rows``, row by row. Looks at every edge once."""
+    """The edges of the neighbour graph that end in ``rows``, row by row. Reads every edge once."""
     assert scan.graph is not None
     index = scan.graph.indices
     wanted = np.zeros(scan.n + 1, bool)  # the last entry is that of "no neighbour"
     wanted[rows] = True
-    found = []
+    edges = []
     for start in range(0, scan.n, _BLOCK):
         row, column = np.nonzero(wanted[index[start : start + _BLOCK]])
-        found.append((row + start, column))
-    row, column = (np.concatenate(part) for part in zip(*found, strict=True))
+        edges.append((row + start, column))
+    row, column = (np.concatenate(part) for part in zip(*edges, strict=True))
     return row, column
 
 
@@ -43,48 +43,68 @@ def propagate(
 ) -> NDArray[np.float64]:
     """(n,) in [−1, 1]: mean surprise of the decided neighbours, drawn towards 0 where few are decided.
 
-    One step of label propagation (Zhu & Ghahramani 2002) of what the scan did not know, over edges in both directions:
-    ``surprise`` (m,) is the person's answer (1 = the flag was right) less the scan's probability. A sample never hears
-    itself, so decided rows can be learnt from. ``edges`` : :func:`touching` of these rows and maybe others.
+    A sample is not its own neighbour, so decided rows can be learnt from.
+
+    Parameters
+    ----------
+    scan
+        The scan.
+    rows
+        (m,) decided rows.
+    surprise
+        (m,) in [−1, 1], the person's answer (1 = the flag was right) less the scan's probability.
+    edges
+        :func:`touching` of these rows and possibly others.
+
+    Notes
+    -----
+    One step of label propagation of what the scan did not know, over edges in both directions.
+
+    References
+    ----------
+    Zhu, Ghahramani, "Learning from Labeled and Unlabeled Data with Label Propagation", 2002.
     """
     if scan.graph is None or not len(rows):
         return np.zeros(scan.n)
     index, far = scan.graph.indices, scan.graph.distances
     order = np.argsort(rows)
-    sends, told = rows[order], surprise[order]
+    senders, sent = rows[order], surprise[order]
     place = np.full(scan.n + 1, -1, np.int32)
-    place[sends] = np.arange(len(sends))
+    place[senders] = np.arange(len(senders))
     row, column = touching(scan, rows) if edges is None else edges
-    mine = place[index[row, column]] >= 0
-    row, column = row[mine], column[mine]
+    from_rows = place[index[row, column]] >= 0
+    row, column = row[from_rows], column[from_rows]
     sender = place[index[row, column]]
     near = scan.nearness(far[row, column])
-    heard, weight = np.bincount(row, told[sender] * near, scan.n), np.bincount(row, near, scan.n)
-    to = index[sends].ravel()
-    there = to >= 0
-    near = scan.nearness(far[sends].ravel()[there])
-    heard += np.bincount(to[there], np.repeat(told, index.shape[1])[there] * near, scan.n)
-    weight += np.bincount(to[there], near, scan.n)
-    out: NDArray[np.float64] = heard / (weight + _DOUBT)
+    total, weight = np.bincount(row, sent[sender] * near, scan.n), np.bincount(row, near, scan.n)
+    to = index[senders].ravel()
+    valid = to >= 0
+    near = scan.nearness(far[senders].ravel()[valid])
+    total += np.bincount(to[valid], np.repeat(sent, index.shape[1])[valid] * near, scan.n)
+    weight += np.bincount(to[valid], near, scan.n)
+    out: NDArray[np.float64] = total / (weight + _DOUBT)
     return out
 
 
 def class_pull(scan: ScanArrays, decided: Decided) -> NDArray[np.float64]:
-    """(n,) how much nearer a sample lies to the mean of its suggested class than to that of its given one, in standard
-    deviations over the suspects; 0 without both labels.
+    """(n,) how much nearer a sample lies to the mean of its suggested class than to that of its given one.
 
-    Class means weigh given labels by the scan's belief in them and decided ones fully (nearest class mean, Mensink et
-    al. 2013), so that every decision moves the means.
+    In standard deviations over the suspects; 0 without both labels. Class means weigh given labels by the scan's belief
+    in them and decided ones by more, so that every decision moves the means.
+
+    References
+    ----------
+    Nearest class mean: Mensink et al., "Distance-Based Image Classification", TPAMI 2013.
     """
     if scan.vectors is None or scan.classes < 2:
         return np.zeros(scan.n)
     sums = scan.class_sums.copy()
-    told = np.isin(decided.state, (ACCEPTED, RELABELLED)) & (decided.label >= 0)
+    labelled = np.isin(decided.state, (ACCEPTED, RELABELLED)) & (decided.label >= 0)
     given = scan.labels[decided.rows]
     vectors = np.asarray(scan.vectors[decided.rows], np.float64)
     before = np.where(given >= 0, 1.0 - scan.probability[Kind.NOISY_LABEL][decided.rows], 0.0)
     np.add.at(sums, np.maximum(given, 0), -before[:, None] * vectors)
-    np.add.at(sums, decided.label[told], _ANCHOR * vectors[told])
+    np.add.at(sums, decided.label[labelled], _ANCHOR * vectors[labelled])
     means = (sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-9)).astype(np.float32)
     out = np.zeros(scan.n)
     both = np.flatnonzero((scan.labels >= 0) & (scan.suggested >= 0) & scan.suspects)
@@ -97,46 +117,46 @@ def class_pull(scan: ScanArrays, decided: Decided) -> NDArray[np.float64]:
 
 
 def excluded_pull(scan: ScanArrays, decided: Decided) -> NDArray[np.float64]:
-    """(n,) likeness to the mean of the excluded samples, in standard deviations over the suspects, drawn towards 0 while
-    few are excluded.
+    """(n,) similarity to the mean of the excluded samples, drawn towards 0 while few are excluded.
 
-    The excluded are a class of their own: what does not belong often comes from one place. An excluded sample is compared
-    with the mean of the others, so that decided rows can be learnt from.
+    In standard deviations over the suspects. The excluded samples are treated as a class of their own: foreign samples
+    often have one origin. An excluded sample is compared with the mean of the others, so that decided rows can be
+    learnt from.
     """
     out = np.zeros(scan.n)
-    gone = decided.rows[decided.state == EXCLUDED]
-    if scan.vectors is None or len(gone) < 2:
+    excluded = decided.rows[decided.state == EXCLUDED]
+    if scan.vectors is None or len(excluded) < 2:
         return out
     suspects = np.flatnonzero(scan.suspects)
-    asked = np.union1d(suspects, decided.rows)
-    x = np.asarray(scan.vectors[asked], np.float64) - scan.centre
-    at = np.searchsorted(asked, gone)
+    compared = np.union1d(suspects, decided.rows)
+    x = np.asarray(scan.vectors[compared], np.float64) - scan.centre
+    at = np.searchsorted(compared, excluded)
     total = x[at].sum(0)
-    like = x @ total
-    like[at] = (like[at] - np.square(x[at]).sum(1)) * len(gone) / (len(gone) - 1)
-    spread = float(like[np.searchsorted(asked, suspects)].std()) if len(suspects) > 2 else float(like.std())
-    out[asked] = np.clip(like / max(spread, 1e-9), -4.0, 4.0) * len(gone) / (len(gone) + _FEW)
+    similarity = x @ total
+    similarity[at] = (similarity[at] - np.square(x[at]).sum(1)) * len(excluded) / (len(excluded) - 1)
+    sd = float(similarity[np.searchsorted(compared, suspects)].std()) if len(suspects) > 2 else float(similarity.std())
+    out[compared] = np.clip(similarity / max(sd, 1e-9), -4.0, 4.0) * len(excluded) / (len(excluded) + _FEW)
     return out
 
 
 def suggest(scan: ScanArrays, decided: Decided, rows: NDArray[np.int64]) -> tuple[Int32, Float32]:
     """The likeliest other label of ``rows`` after the decisions: (len(rows),) codes, −1 = none, and probabilities.
 
-    Beliefs are multiplied by how much oftener than expected the person ended at a label, for samples given the same one
-    (counts shrunk towards the expectation), and by e^(share of decided neighbours that carry the label).
+    Beliefs are multiplied by how much more often than expected people chose a label for samples with the same given one
+    (counts shrunk towards the expectation), and by e^(share of decided neighbours that have the label).
     """
     if scan.beliefs is None:
         return scan.suggested[rows], np.full(len(rows), np.nan, np.float32)
-    told = np.isin(decided.state, (ACCEPTED, RELABELLED)) & (decided.label >= 0) & (scan.labels[decided.rows] >= 0)
-    at, label = decided.rows[told], decided.label[told]
+    labelled = np.isin(decided.state, (ACCEPTED, RELABELLED)) & (decided.label >= 0) & (scan.labels[decided.rows] >= 0)
+    at, label = decided.rows[labelled], decided.label[labelled]
     belief = np.array(scan.beliefs[rows], np.float64)
     given = scan.labels[rows]
     if len(at):
         pairs = scan.labels[at].astype(np.int64) * scan.classes + label
-        seen = np.bincount(pairs, minlength=scan.classes**2).reshape(scan.classes, scan.classes)
+        counts = np.bincount(pairs, minlength=scan.classes**2).reshape(scan.classes, scan.classes)
         expected = np.zeros((scan.classes, scan.classes))
         np.add.at(expected, scan.labels[at], np.asarray(scan.beliefs[at], np.float64))
-        ratio = (seen + _PRIOR_LABELS) / (expected + _PRIOR_LABELS)
+        ratio = (counts + _PRIOR_LABELS) / (expected + _PRIOR_LABELS)
         belief *= np.where(given[:, None] >= 0, ratio[np.maximum(given, 0)], 1.0)
         belief *= np.exp(_votes(scan, at, label, rows))
     belief /= np.maximum(belief.sum(1, keepdims=True), 1e-12)
@@ -148,7 +168,7 @@ def suggest(scan: ScanArrays, decided: Decided, rows: NDArray[np.int64]) -> tupl
 
 
 def _votes(scan: ScanArrays, at: NDArray[np.int64], label: Int32, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(len(rows), C) share of a row's decided neighbours (and of "nothing is known") that carry each label."""
+    """(len(rows), C) share of a row's decided neighbours (and of "nothing is known") that have each label."""
     out = np.zeros((len(rows), scan.classes))
     if scan.graph is None:
         return out

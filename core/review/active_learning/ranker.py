@@ -1,4 +1,4 @@
-"""The rounds of a workspace: what its decisions teach, by sample id. Nothing here is written; it follows from the log."""
+"""What the decisions of a workspace teach, by sample id. Nothing here is stored: it follows from the log."""
 
 from __future__ import annotations
 
@@ -15,25 +15,33 @@ from ...storage.artifacts import load_table
 from ...storage.effective_labels import codes_of
 from ...storage.id_set import IdSet
 from ...storage.scan_context import ScanContext
-from ...types import Float32, Kind
+from ...types import PROBLEMS, Float32, Kind
 from .audit import Advice, IntervalEstimate, Precision, advice, noise_rate, precision
 from .estimate import RevisedBeliefs, estimate
-from .scan_arrays import ACCEPTED, ASKED, DISPUTED, EXCLUDED, RELABELLED, Decided, ScanArrays
+from .scan_arrays import ACCEPTED, DISPUTED, EXCLUDED, RELABELLED, Decided, ScanArrays
 from .similar import SimilarSamples, similar
 
 _STATES = {"accept": ACCEPTED, "relabel": RELABELLED, "exclude": EXCLUDED, "disputed": DISPUTED}
-_SORTS = {"-confidence": None, "-suspicion": None, **{f"-{kind.value}": kind for kind in ASKED}}
-"""Orders that a round can better: the most suspicious first."""
+_SORTS = {"-confidence": None, "-suspicion": None, **{f"-{kind.value}": kind for kind in PROBLEMS}}
+"""Orders that the decisions can improve: the most suspicious first."""
 _MOVED = 10
-"""Places that a sample has to move up before it is told."""
+"""Places that a sample has to move up to be counted."""
 
 Names = Mapping[str, str | None]
 
 
 @dataclass(frozen=True)
 class QueueChange:
-    """What a new order changed: how many samples moved up by 10 places or more within the next 100, most of them for
-    what reason (``what``: "horse → deer"; "" = for no common one), and how many of those.
+    """What a new order changed.
+
+    Attributes
+    ----------
+    count
+        Samples that moved up by 10 places or more into the next 100.
+    what
+        The commonest pair of labels among them ("horse → deer"), "" = none is common.
+    most
+        How many have that pair.
     """
 
     count: int
@@ -50,9 +58,22 @@ class QueueChange:
 
 @dataclass(frozen=True)
 class SimilarOffer:
-    """Samples that would get the decision that ``sample_id`` got. ids : the surest first; probability : of each; said,
-    of : how often the same was decided about samples like these; what : the decision in words; expected : how many
-    of ``ids`` would get the same decision.
+    """Samples that would get the decision that ``sample_id`` got.
+
+    Attributes
+    ----------
+    sample_id, action, label
+        The decision.
+    ids
+        The samples, the surest first.
+    probability
+        That each would get the same decision, in [0, 1].
+    said, of
+        The same was decided about ``said`` of ``of`` samples like these.
+    what
+        The decision in words.
+    expected
+        How many of ``ids`` would get the same decision.
     """
 
     sample_id: str
@@ -67,28 +88,28 @@ class SimilarOffer:
 
 
 class QueueRanker:
-    """Re-estimation of one scan from the decisions in force. Safe to share between threads; made once per scan.
+    """Re-estimation of one scan from the decisions in force. Safe to share between threads.
 
     Parameters
     ----------
     scan
         The scan and its log.
     head
-        Called for a value that changes whenever the log does.
+        Returns a value that changes whenever the log does.
     """
 
     def __init__(self, scan: ScanContext, head: Callable[[], object]) -> None:
         self._context, self._head = scan, head
         self._ids, self._row_of, self._classes = scan.ids, scan.row_of, scan.class_names
         self._lock = threading.Lock()
-        self._made: tuple[object, ScanArrays, RevisedBeliefs] | None = None
+        self._cached: tuple[object, ScanArrays, RevisedBeliefs] | None = None
 
     # ── arrays ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     @cached_property
     def _raw(self) -> ScanArrays:
-        """The scan as it was made."""
-        kinds = [k.value for k in ASKED]
+        """The scan as it was written."""
+        kinds = [k.value for k in PROBLEMS]
         table = load_table(
             self._context.layout.verdicts,
             columns=["verdict", "suggested_label", "cluster_fine", *kinds, *(f"{k}_flag" for k in kinds)],
@@ -99,8 +120,8 @@ class QueueRanker:
             labels=self._context.label_codes,
             suggested=codes_of(table.column("suggested_label"), self._classes),
             classes=len(self._classes),
-            probability={k: table.column(k.value).to_numpy().astype(np.float32) for k in ASKED},
-            flag={k: table.column(f"{k.value}_flag").to_numpy() for k in ASKED},
+            probability={k: table.column(k.value).to_numpy().astype(np.float32) for k in PROBLEMS},
+            flag={k: table.column(f"{k.value}_flag").to_numpy() for k in PROBLEMS},
             primary=codes_of(table.column("verdict"), kinds).astype(np.int8),
             signals=values,
             families=tuple(family(name) for name in names),
@@ -127,21 +148,21 @@ class QueueRanker:
         return ScanArrays(**{k: v for k, v in renamed.items() if k in ScanArrays.__dataclass_fields__}), code
 
     def now(self) -> tuple[ScanArrays, RevisedBeliefs]:
-        """The scan and what the decisions in force teach; made anew only when the log has changed."""
+        """The scan and what the decisions in force teach; computed again only when the log has changed."""
         head = self._head()
         with self._lock:
-            if self._made is None or self._made[0] != head:
+            if self._cached is None or self._cached[0] != head:
                 scan, code = self._scan()
-                self._made = (head, scan, estimate(scan, self._decided(scan, code)))
-            return self._made[1], self._made[2]
+                self._cached = (head, scan, estimate(scan, self._decided(scan, code)))
+            return self._cached[1], self._cached[2]
 
     def _decided(self, scan: ScanArrays, code: Mapping[str, int]) -> Decided:
         table = self._context.store.state_table().sort_by("at")
         rows = self._row_of.find(table.column("sample_id"))
-        here = rows >= 0
-        rows = rows[here]
-        state = np.array([_STATES[s] for s in table.column("state").to_pylist()], np.int8)[here]
-        label = np.array([code.get(v, -1) for v in table.column("label").to_pylist()], np.int32)[here]
+        in_scan = rows >= 0
+        rows = rows[in_scan]
+        state = np.array([_STATES[s] for s in table.column("state").to_pylist()], np.int8)[in_scan]
+        label = np.array([code.get(v, -1) for v in table.column("label").to_pylist()], np.int32)[in_scan]
         given = scan.labels[rows]
         state = np.where((state == RELABELLED) & (label >= 0) & (label == given), ACCEPTED, state).astype(np.int8)
         return Decided(rows, state, np.where(state == ACCEPTED, given, label).astype(np.int32))
@@ -150,17 +171,19 @@ class QueueRanker:
 
     @staticmethod
     def can_order(sort: str) -> bool:
-        """Whether a round can better an order: those by suspicion. All others stay as they are."""
+        """Whether decisions can improve an order: those by suspicion. All others stay as they are."""
         return sort in _SORTS
 
     def order(self, ids: Sequence[str], sort: str) -> tuple[Sequence[str], QueueChange]:
-        """The same samples (an IdSet as one), those likeliest to be confirmed first, and what that changed. Without decisions, or in an
-        order that is not by suspicion, nothing moves; nor do samples that ask nothing (clean, hard, naive).
+        """The same samples, those likeliest to be confirmed first, and what that changed.
+
+        Without decisions, or in an order that is not by suspicion, nothing moves; nor do samples that ask for no
+        decision (clean, hard, naive). An IdSet stays one.
         """
         if not self.can_order(sort) or not ids:
             return ids, QueueChange(0, "", 0)
         scan, now = self.now()
-        if not any(now.clicks.values()):
+        if not any(now.n_decisions.values()):
             return ids, QueueChange(0, "", 0)
         rows = self._row_of.rows(ids)
         place = self._places(scan, now, rows, sort)
@@ -170,23 +193,23 @@ class QueueRanker:
     def _places(self, scan: ScanArrays, now: RevisedBeliefs, rows: NDArray[np.int64], sort: str) -> NDArray[np.int64]:
         """(m,) the order of :meth:`order`: which of ``rows`` comes first, second and so on."""
         place = np.arange(len(rows))
-        if not self.can_order(sort) or not any(now.clicks.values()):
+        if not self.can_order(sort) or not any(now.n_decisions.values()):
             return place
         asked = self._asked(scan, rows, sort)
         p = np.zeros(len(rows))
-        for i, kind in enumerate(ASKED):
-            mine = asked == i
-            p[mine] = now.probability[kind][rows[mine]]
+        for i, kind in enumerate(PROBLEMS):
+            of_kind = asked == i
+            p[of_kind] = now.probability[kind][rows[of_kind]]
         slots = np.flatnonzero(asked >= 0)
         place[slots] = slots[np.argsort(-p[slots], kind="stable")]
         return place
 
     @staticmethod
     def _asked(scan: ScanArrays, rows: NDArray[np.int64], sort: str) -> NDArray[np.int8]:
-        """(m,) index into ASKED of what a queue asks about each of its samples; −1 = nothing (a clean, hard or naive one)."""
+        """(m,) index into PROBLEMS of what a queue asks about each of its samples, −1 = nothing."""
         kind = _SORTS.get(sort)
         if kind is not None:
-            return np.full(len(rows), ASKED.index(kind), np.int8)
+            return np.full(len(rows), PROBLEMS.index(kind), np.int8)
         return scan.primary[rows]
 
     def _moved(
@@ -238,8 +261,8 @@ class QueueRanker:
         if row is None:
             return None
         scan, now = self.now()
-        found: SimilarSamples = similar(scan, now, row, tuple(self._name(i) for i in range(len(self._classes))))
-        if not len(found.rows):
+        samples: SimilarSamples = similar(scan, now, row, tuple(self._name(i) for i in range(len(self._classes))))
+        if not len(samples.rows):
             return None
         at = int(np.flatnonzero(now.decided.rows == row)[0])
         state, label = int(now.decided.state[at]), int(now.decided.label[at])
@@ -248,12 +271,12 @@ class QueueRanker:
             sample_id,
             action,
             self._name(label) if state == RELABELLED else None,
-            [str(i) for i in self._ids[found.rows]],
-            [round(float(p), 3) for p in found.probability],
-            found.said,
-            found.of,
-            found.what,
-            float(found.probability.sum()),
+            [str(i) for i in self._ids[samples.rows]],
+            [round(float(p), 3) for p in samples.probability],
+            samples.said,
+            samples.of,
+            samples.what,
+            float(samples.probability.sum()),
         )
 
 
@@ -263,6 +286,6 @@ def _of_length(array: Float32 | None, n: int) -> Float32 | None:
 
 
 def family(signal: str) -> str:
-    """The family of a signal by its name: what argues about the label, about belonging, or about anything else."""
+    """The family of a signal by its name: "label", "ood" or "other"."""
     first = signal.split("_")[0]
     return first if first in ("label", "ood") else "other"

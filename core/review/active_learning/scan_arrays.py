@@ -1,4 +1,4 @@
-"""What a round of re-estimation looks at: the arrays of one scan, and the decisions in force by row."""
+"""The input of a round of re-estimation: the arrays of one scan, and the decisions in force by row."""
 
 from __future__ import annotations
 
@@ -10,16 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...types import Bool, Float32, Int32, Kind, Neighbors
-
-ASKED: tuple[Kind, ...] = (Kind.NOISY_LABEL, Kind.OOD, Kind.DUPLICATE, Kind.BROKEN)
-"""The kinds whose flags a person confirms or turns down. Hard, naive and clean samples ask nothing."""
+from ...types import PROBLEMS, Bool, Float32, Int32, Kind, Neighbors
 
 OPEN, ACCEPTED, RELABELLED, EXCLUDED, DISPUTED = 0, 1, 2, 3, 4
 """Codes of ``Decided.state``."""
 
 _CLIP = 4.0
-"""Standardised signals are cut here, so that one odd value cannot outvote the rest."""
+"""Standardised signals are clipped here, so that one extreme value cannot outvote the rest."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +32,11 @@ class ScanArrays:
     classes
         C.
     probability
-        kind → (n,) float32 in [0, 1], for ``ASKED``.
+        kind → (n,) float32 in [0, 1], for ``PROBLEMS``.
     flag
         kind → (n,) bool.
     primary
-        (n,) int8 index into ``ASKED`` of the verdict, −1 = another verdict.
+        (n,) int8 index into ``PROBLEMS`` of the verdict, −1 = another verdict.
     signals
         (n, S) float32 in [0, 1], NaN = not scored.
     families
@@ -69,41 +66,42 @@ class ScanArrays:
 
     @property
     def n(self) -> int:
+        """How many samples scored are."""
         return len(self.labels)
 
     @cached_property
     def suspects(self) -> Bool:
-        """(n,) bool: flagged by any kind that is asked about."""
+        """(n,) bool: flagged as any of PROBLEMS."""
         out = np.zeros(self.n, bool)
-        for kind in ASKED:
+        for kind in PROBLEMS:
             out |= self.flag[kind]
         return out
 
     @cached_property
     def standardised(self) -> tuple[Float32, tuple[str, ...]]:
-        """(n, S') float32 signals in standard deviations of the suspects, 0 = not scored, cut at ±4; their families.
+        """(n, S') float32 signals in standard deviations of the suspects, and their families; 0 = not scored.
 
-        Signals that say the same about every suspect are left out. Divided by √(signals of the family), so that a
-        family with many signals weighs no more than one with few.
+        Clipped to ±4. Signals that are the same for every suspect are left out. Divided by √(signals of the family), so
+        that a family with many signals weighs no more than one with few.
         """
         among = self.suspects if self.suspects.sum() >= 50 else np.ones(self.n, bool)
         x = self.signals[among].astype(np.float64)
-        there = np.isfinite(x)
-        count = np.maximum(there.sum(0), 1)
-        mean = np.where(there, x, 0.0).sum(0) / count
-        spread = np.sqrt(np.where(there, (x - mean) ** 2, 0.0).sum(0) / count)
-        keep = np.flatnonzero(spread > 1e-6)
+        scored = np.isfinite(x)
+        count = np.maximum(scored.sum(0), 1)
+        mean = np.where(scored, x, 0.0).sum(0) / count
+        sd = np.sqrt(np.where(scored, (x - mean) ** 2, 0.0).sum(0) / count)
+        keep = np.flatnonzero(sd > 1e-6)
         families = tuple(self.families[i] for i in keep)
         share = np.array([families.count(f) for f in families], np.float64) ** 0.5
-        out = (self.signals[:, keep] - mean[keep].astype(np.float32)) / spread[keep].astype(np.float32)
+        out = (self.signals[:, keep] - mean[keep].astype(np.float32)) / sd[keep].astype(np.float32)
         np.nan_to_num(out, copy=False, nan=0.0)
         np.clip(out, -_CLIP, _CLIP, out=out)
         return (out / share.astype(np.float32)).astype(np.float32), families
 
     @cached_property
     def rivals(self) -> Float32:
-        """(n, 4) float32 log-odds of each kind that is asked about, centred and cut at ±4 over the suspects."""
-        p = np.column_stack([self.probability[k] for k in ASKED]).astype(np.float64)
+        """(n, 4) float32 log-odds of each of PROBLEMS, standardised over the suspects and clipped to ±4."""
+        p = np.column_stack([self.probability[k] for k in PROBLEMS]).astype(np.float64)
         x = np.log(np.clip(p, 0.01, 0.99) / np.clip(1 - p, 0.01, 0.99))
         among = x[self.suspects] if self.suspects.sum() >= 50 else x
         x = (x - among.mean(0)) / np.maximum(among.std(0), 1e-6)
@@ -114,8 +112,8 @@ class ScanArrays:
     def typical_distance(self) -> float:
         """Median distance of a sample to its neighbours."""
         assert self.graph is not None
-        there = self.graph.indices >= 0
-        return float(np.median(self.graph.distances[there])) if there.any() else 1.0
+        valid = self.graph.indices >= 0
+        return float(np.median(self.graph.distances[valid])) if valid.any() else 1.0
 
     def nearness(self, distances: NDArray[np.floating]) -> Float32:
         """Weight of neighbours at these distances: exp(−2·distance / median distance)."""
@@ -164,6 +162,7 @@ class Decided:
 
     @property
     def m(self) -> int:
+        """How many samples are decided."""
         return len(self.rows)
 
     def open(self, n: int) -> Bool:
@@ -173,19 +172,26 @@ class Decided:
         return out
 
     def outcome(self, kind: Kind, scan: ScanArrays) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Positions into ``rows`` that say something about ``kind``, and 1.0 = the flag was right, 0.0 = it was not.
+        """Which decisions are evidence about ``kind``, and what they say.
 
-        A relabel confirms a wrong label, and turns down the others; an exclusion confirms duplicate and broken where
-        they were flagged, and ood for every sample that carries neither of these flags, so that an accepted sample
-        counts as belonging whether it was flagged or not. A disputed sample says nothing.
+        A relabel confirms a wrong label and refutes the other kinds. An exclusion confirms duplicate and broken where
+        they were flagged, and ood for every sample that has neither of these flags; so an accepted sample counts as in
+        distribution whether it was flagged or not. A disputed sample is no evidence.
+
+        Returns
+        -------
+        positions : (k,) int64
+            Into ``rows``.
+        right : (k,) float64
+            1.0 = the flag was right, 0.0 = it was wrong.
         """
-        told = self.state != DISPUTED
+        evident = self.state != DISPUTED
         excluded = self.state == EXCLUDED
         if kind is Kind.NOISY_LABEL:
-            told &= scan.labels[self.rows] >= 0
-            return np.flatnonzero(told), (self.state[told] == RELABELLED).astype(np.float64)
+            evident &= scan.labels[self.rows] >= 0
+            return np.flatnonzero(evident), (self.state[evident] == RELABELLED).astype(np.float64)
         other = np.zeros(self.m, bool)
         for rival in (Kind.DUPLICATE, Kind.BROKEN):
             other |= scan.flag[rival][self.rows]
-        told &= (scan.flag[kind][self.rows] | ~other) if kind is Kind.OOD else scan.flag[kind][self.rows]
-        return np.flatnonzero(told), excluded[told].astype(np.float64)
+        evident &= (scan.flag[kind][self.rows] | ~other) if kind is Kind.OOD else scan.flag[kind][self.rows]
+        return np.flatnonzero(evident), excluded[evident].astype(np.float64)

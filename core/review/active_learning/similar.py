@@ -15,8 +15,9 @@ from .scan_arrays import ACCEPTED, EXCLUDED, RELABELLED, ScanArrays
 SURE = 0.9
 """On average, at least this share of what is offered would be decided the same."""
 FEWEST = 5
-SAID = 3
-"""The same must have been said so often about samples like these before more are offered."""
+"""Samples of the smallest offer."""
+FEWEST_DECISIONS = 3
+"""How often the same must have been decided about samples like these before more are offered."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def similar(scan: ScanArrays, now: RevisedBeliefs, row: int, names: tuple[str, .
     A relabel g → t: those given g whose suggestion, refreshed by the decisions, is t; probability = P(label wrong) ·
     P(t | wrong). An acceptance of g against s: those given g with suggestion s, 1 − P(label wrong). An exclusion: those
     suspects in the same cluster or within two steps of the neighbour graph, P(kind). Nothing is offered before
-    the same was said ``SAID`` times, and more often than not, about samples like these.
+    the same was decided ``FEWEST_DECISIONS`` times, and more often than not, about samples like these.
     """
     decided = now.decided
     where = np.flatnonzero(decided.rows == row)
@@ -69,7 +70,7 @@ def similar(scan: ScanArrays, now: RevisedBeliefs, row: int, names: tuple[str, .
     state, label = int(decided.state[where[0]]), int(decided.label[where[0]])
     given = int(scan.labels[row])
     free = decided.open(scan.n)
-    told = decided.rows
+    decided_rows = decided.rows
     if state in (RELABELLED, ACCEPTED) and given >= 0:
         other = label if state == RELABELLED else int(scan.suggested[row])
         if other < 0:
@@ -82,13 +83,13 @@ def similar(scan: ScanArrays, now: RevisedBeliefs, row: int, names: tuple[str, .
         wrong = now.probability[Kind.NOISY_LABEL][rows].astype(np.float64)
         if state == RELABELLED:
             best, share = suggest(scan, decided, rows)
-            mine = best == other
-            rows, p = rows[mine], (wrong * np.where(np.isfinite(share), share, 1.0))[mine]
-            group = (scan.labels[told] == given) & (scan.suggested[told] == other)
+            matching = best == other
+            rows, p = rows[matching], (wrong * np.where(np.isfinite(share), share, 1.0))[matching]
+            group = (scan.labels[decided_rows] == given) & (scan.suggested[decided_rows] == other)
             same = group & (decided.state == RELABELLED) & (decided.label == other)
         else:
             p = 1.0 - wrong
-            group = among[told]
+            group = among[decided_rows]
             same = group & (decided.state == ACCEPTED)
     elif state == EXCLUDED:
         kind = next((k for k in (Kind.BROKEN, Kind.DUPLICATE, Kind.OOD) if scan.flag[k][row]), Kind.OOD)
@@ -96,12 +97,12 @@ def similar(scan: ScanArrays, now: RevisedBeliefs, row: int, names: tuple[str, .
         near = _near(scan, row)
         rows = np.flatnonzero(near & free & scan.suspects)
         p = now.probability[kind][rows].astype(np.float64)
-        group = near[told] & (scan.flag[kind][told] | (decided.state == EXCLUDED))
+        group = near[decided_rows] & (scan.flag[kind][decided_rows] | (decided.state == EXCLUDED))
         same = group & (decided.state == EXCLUDED)
     else:
         return _none("", 0, 0)
     said, of = int(same.sum()), int(group.sum())
-    if said < SAID or 2 * said <= of:
+    if said < FEWEST_DECISIONS or 2 * said <= of:
         return _none(what, said, of)
     rows, p32 = _surest(rows, p)
     return SimilarSamples(rows, p32, said, of, what) if len(rows) >= FEWEST else _none(what, said, of)

@@ -48,9 +48,12 @@ const world = JSON.parse(readFileSync(0, "utf8"));
 const numbers = (values) => Float32Array.from(values, (v) => v ?? NaN);
 const out = {};
 for (const query of Object.keys(world.members)) {
-  const colours = async (name) => ({ head: { names: world.colours[name].names }, array:
-  numbers(world.colours[name].array) }); const members = async () => ({ array: world.members[query] }); out[query] =
-  [...(await mask(world.schema, query, numbers(world.xy), colours, members)).mask];
+  const colours = async (name) => {
+    const { names, array } = world.colours[name];
+    return { head: { names }, array: numbers(array) };
+  };
+  const members = async () => ({ array: world.members[query] });
+  out[query] = [...(await mask(world.schema, query, numbers(world.xy), colours, members)).mask];
 }
 console.log(JSON.stringify(out));
 """

@@ -22,7 +22,7 @@ from winnow.core.explore.queues import (
     DOUBT,
     PICKS,
     USUAL_SECONDS,
-    learnt_table,
+    revised_table,
     seconds_per_decision,
 )
 from winnow.core.review.roles import Roles
@@ -286,8 +286,8 @@ def test_picks_follow_what_the_last_round_believes(made: World) -> None:
     unsure = [7, 11, 13]
     believed[unsure] = made.frame["noisy_label"][made.frame["noisy_label_flag"]].min()
     probability = {Kind.NOISY_LABEL: believed, Kind.OOD: np.zeros(n, np.float32)}
-    assert learnt_table(probability, {Kind.NOISY_LABEL: 0, Kind.OOD: 0}) is None
-    made.query._learnt = lambda: learnt_table(probability, {Kind.NOISY_LABEL: 12, Kind.OOD: 0})
+    assert revised_table(probability, {Kind.NOISY_LABEL: 0, Kind.OOD: 0}) is None
+    made.query._revised = lambda: revised_table(probability, {Kind.NOISY_LABEL: 12, Kind.OOD: 0})
     after = made.query.ids(Filter(pick="doubt"), "pick")
     assert set(after) == set(made.frame["sample_id"][unsure]) != set(before)
     ood = made.frame["verdict"] == "ood"

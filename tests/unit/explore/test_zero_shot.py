@@ -23,6 +23,8 @@ from winnow.core.features.prompts import (
     sensitivity,
     default_prompts,
 )
+from winnow.core.storage.layout import Layout
+from winnow.core.storage.scan_files import ScanFiles
 from winnow.core.types import ColumnMap, Modality
 from winnow.core.workspace import Workspace
 
@@ -180,9 +182,11 @@ def test_the_winning_negatives_are_counted_and_told_of_a_sample(ws: Workspace) -
     assert all(not n.written for n in found) or {n.word for n in found if n.written} == {"tiger"}
     assert found == sorted(found, key=lambda n: (-n.won, not n.written, n.word))
     row = next(r for r, i in enumerate(ws.ids()) if ws.labels()[r] == "castle")
-    said = ws.zero_shot.by_words(row)
-    assert said.classes[0][0] == said.between == "castle"
-    assert said.classes[0][1] == pytest.approx(ws.zero_shot.probabilities()[row].max(), abs=1e-6)
+    result = ws.zero_shot.by_words(row)
+    assert result.classes[0][0] == result.between == "castle"
+    vectors, prompts = ScanFiles(Layout(ws.path)).vectors, ws.zero_shot.prompts
+    all_rows = class_text_probs(ws.searcher.encode, ws.info().class_names, vectors, prompts)
+    assert result.classes[0][1] == pytest.approx(all_rows[row].max(), abs=1e-6)
 
 
 def test_the_command_line_shows_prompts_and_scores_a_new_class(ws: Workspace) -> None:

@@ -11,16 +11,16 @@ import pytest
 from scipy.stats import beta
 
 from tests.helpers.factories import World, signal_inputs, world
-from winnow.core.review.active_learning import correction_model as clicks
+from winnow.core.review.active_learning import correction_model
 from winnow.core.review.active_learning.audit import advice, expected, jeffreys, noise_rate, precision
 from winnow.core.review.active_learning.correction_model import Grouping, learn, log_odds, sigmoid
 from winnow.core.review.active_learning.estimate import estimate
 from winnow.core.review.active_learning.propagation import class_pull, excluded_pull, propagate, suggest
 from winnow.core.review.active_learning.scan_arrays import (
     ACCEPTED,
-    ASKED,
     DISPUTED,
     EXCLUDED,
+    PROBLEMS,
     RELABELLED,
     Decided,
     ScanArrays,
@@ -79,7 +79,7 @@ def queue(scan: ScanArrays) -> np.ndarray:
 def test_without_decisions_nothing_changes() -> None:
     _, scan = made()
     now = estimate(scan, Decided(np.zeros(0, np.int64), np.zeros(0, np.int8), np.zeros(0, np.int32)))
-    for kind in ASKED:
+    for kind in PROBLEMS:
         assert now.probability[kind] is scan.probability[kind]
         assert not now.shift[kind].any()
 
@@ -185,7 +185,7 @@ def test_a_fit_is_the_mode_of_its_posterior(monkeypatch: pytest.MonkeyPatch) -> 
     right = (rng.random(80) < sigmoid(x[:, 0])).astype(float)
     offset = np.zeros(80)
     group = Grouping((np.arange(80) % 4).astype(np.int32), 0.5)
-    monkeypatch.setattr(clicks, "_FIRST", 0.0)
+    monkeypatch.setattr(correction_model, "_FIRST", 0.0)
     model = learn(offset, [x], [1.0], {"g": group}, np.arange(80), right)
     f = model.shift([x], {"g": group})
     residual = right - sigmoid(f)
@@ -262,7 +262,7 @@ def test_disputed_samples_teach_nothing() -> None:
     _, scan = made()
     rows = queue(scan)[:30]
     now = estimate(scan, Decided(rows, np.full(30, DISPUTED, np.int8), np.full(30, -1, np.int32)))
-    assert not any(now.clicks.values())
+    assert not any(now.n_decisions.values())
     assert precision(scan, now)[0].decided == 0
 
 
