@@ -17,11 +17,11 @@ from winnow.core.features.encoders.base import unit_rows
 from winnow.core.features.prompts import (
     Prompts,
     class_text_probs,
+    default_prompts,
     mine_negatives,
     name_vectors,
     negative_share,
     sensitivity,
-    default_prompts,
 )
 from winnow.core.storage.layout import Layout
 from winnow.core.storage.scan_files import ScanFiles
