@@ -246,12 +246,12 @@ def _copies(originals: list[_Sample], rng: np.random.Generator) -> list[_Sample]
 
 def _reencoded(data: bytes, rng: np.random.Generator) -> bytes:
     out = io.BytesIO()
-    Image.open(io.BytesIO(data)).save(out, "JPEG", quality=int(rng.integers(70, 92)))
+    Image.open(io.BytesIO(data), formats=("PNG",)).save(out, "JPEG", quality=int(rng.integers(70, 92)))
     return out.getvalue()
 
 
 def _shifted(data: bytes, rng: np.random.Generator) -> bytes:
-    image = Image.open(io.BytesIO(data))
+    image = Image.open(io.BytesIO(data), formats=("PNG",))
     dx, dy = (int(v) for v in rng.choice((-2, -1, 1, 2), 2))
     moved = Image.new("L", image.size, 250)
     moved.paste(image, (dx, dy))

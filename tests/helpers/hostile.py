@@ -182,6 +182,7 @@ def _odd() -> dict[str, bytes]:
         "zip.png": b"PK\x03\x04" + bytes(200),
         "pdf.jpg": b"%PDF-1.7\n" + bytes(200),
         "eps.jpg": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
+        "whole-eps.png": saved(picture(4), "EPS"),
         "elf.png": b"\x7fELF" + bytes(200),
         "pickle.png": b"\x80\x04\x95\x1b\0\0\0\0\0\0\0\x8c\x05posix\x94\x8c\x06system\x94\x93\x94.",
         "ppm-huge.ppm": b"P6\n99999999 99999999\n255\n",

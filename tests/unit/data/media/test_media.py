@@ -353,3 +353,57 @@ def test_a_large_jpeg_is_decoded_small_for_an_encoder_and_looks_the_same() -> No
     assert decode(data).size == (1600, 1200)
     small, whole = (Fit(64, 64, reserve=r)([data])[0][0].astype(int) for r in (2, 0))
     assert np.abs(small - whole).mean() < 2.0
+
+
+def test_a_postscript_file_called_png_starts_no_other_program(tmp_path: Path) -> None:
+    tools, pictures = tmp_path / "bin", tmp_path / "pictures"
+    tools.mkdir()
+    pictures.mkdir()
+    (tools / "gs").write_text(f"#!/bin/sh\ntouch {tmp_path / 'called'}\nexit 1\n")
+    (tools / "gs").chmod(0o755)
+    for number in range(3):
+        Image.fromarray(photo(number)).save(pictures / f"good-{number}.png")
+    Image.fromarray(photo()).save(pictures / "postscript.png", "EPS")
+    code = (
+        "import sys\n"
+        "from winnow.core.data.media import scan_media\n"
+        "from winnow.core.data.sources import open_source\n"
+        "dataset = open_source(sys.argv[1])\n"
+        "found = scan_media(dataset, sys.argv[2], workers=0)\n"
+        "print([(str(i), str(e)) for i, e in zip(dataset.sample_ids, found.error) if e])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(pictures), str(tmp_path / "media")],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"},
+    )
+    assert not (tmp_path / "called").exists()
+    assert done.returncode == 0, done.stderr[-500:]
+    assert done.stdout.strip() == "[('postscript.png', 'the bytes are not an image in a known format')]"
+
+
+class _OddError(Exception):
+    """Not one of the errors that Pillow's readers are known to raise."""
+
+
+def test_any_exception_of_a_decoder_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object) -> None:
+        raise _OddError("odd")
+
+    out = io.BytesIO()
+    Image.fromarray(photo()).save(out, "PNG")
+    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", fail)
+    assert measure(out.getvalue()).error == "the image is damaged (odd)"
+
+
+def test_only_formats_of_the_list_are_opened() -> None:
+    for suffix in ("BMP", "DIB", "GIF", "ICO", "JPEG", "JPEG2000", "PNG", "PPM", "TGA", "TIFF", "WEBP"):
+        out = io.BytesIO()
+        Image.fromarray(photo(width=32, height=32)).save(out, suffix)
+        assert decode(out.getvalue()).size == (32, 32), suffix
+    for suffix in ("EPS", "PCX", "ICNS", "SGI", "MSP", "XBM", "DDS"):
+        out = io.BytesIO()
+        Image.fromarray(photo()).convert("1" if suffix in ("MSP", "XBM") else "RGB").save(out, suffix)
+        with pytest.raises(Undecodable, match="known format"):
+            decode(out.getvalue())
