@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from ..errors import QueryError, WorkspaceError, choices
 from ..features.cluster_names import load_names
-from ..storage.artifacts import load_array
 from ..storage.effective_labels import coded, renamed, verdict_without_noise
 from ..storage.parquet_rows import RowReader
 from ..storage.scan_context import ScanContext
@@ -58,9 +57,9 @@ class MapView:
             return self._cached[1]
 
     def _read(self) -> Points:
-        if not self._scan.layout.projection.exists():
+        xy = self._scan.files.projection
+        if xy is None:
             raise WorkspaceError("This workspace has no map yet. Scan again without --no-map to draw it.")
-        xy = np.asarray(load_array(self._scan.layout.projection), np.float32)
         placed = np.isfinite(xy[:, 0]) & np.isfinite(xy[:, 1])
         names = load_names(self._scan.layout)
         coarse, fine = (self._scan.verdicts.column(c).to_numpy() for c in ("cluster", "cluster_fine"))

@@ -315,8 +315,8 @@ class ZeroShot:
         x = np.asarray(self._vectors[row : row + 1], np.float32)
         p = class_text_probs(self._encode, self._names, x, self.prompts)[0]
         top = np.argsort(-p, kind="stable")[:3]
-        beliefs = self._scan.layout.probe / "probs.npy"
-        believed = np.asarray(load_array(beliefs)[row : row + 1], np.float32) if beliefs.exists() else None
+        probs = self._scan.files.probs
+        believed = np.asarray(probs[row : row + 1], np.float32) if probs is not None else None
         between = None
         if believed is not None and np.isfinite(believed).all() and believed.any():
             between = self._names[int(self.frechet_label(believed)[0])]

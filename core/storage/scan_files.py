@@ -86,6 +86,12 @@ class ScanFiles:
         return load_clusters(path) if path.exists() else None
 
     @cached_property
+    def projection(self) -> Float32 | None:
+        """(n, 2) float32 places on the map, NaN = not placed."""
+        path = self._layout.projection
+        return np.asarray(load_array(path), np.float32) if path.exists() else None
+
+    @cached_property
     def captions(self) -> NDArray[Any] | None:
         """(n, d) float16 unit rows of the captions of image–text pairs."""
         path = self._layout.root / "captions" / "vectors.npy"
