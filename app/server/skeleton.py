@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from winnow.app.components.html import render
 from winnow.app.components.theme import variables
 
 ROOT = b'<div id="root"></div>'
@@ -16,33 +17,11 @@ ROOT = b'<div id="root"></div>'
 
 TITLE = b"<title>Streamlit</title>"
 
-_CSS = """
-#w-first { color-scheme: light dark; position: fixed; inset: 0; display: flex; pointer-events: none; z-index: 999990;
-  animation: w-first-gone 0s 30s forwards; }
-#w-first > div { background: var(--w-bg); padding: 22px 24px; display: flex; flex-direction: column; gap: 12px; }
-#w-first > .side { width: 248px; background: var(--w-side); border-right: 1px solid var(--w-line);
-  box-sizing: border-box; padding: 22px 12px; }
-#w-first > .main { flex: 1; }
-#w-first i { display: block; border-radius: 6px; height: 18px; background: var(--w-fill); }
-body:has([data-testid="stSidebar"] .w-live > *) #w-first > .side { visibility: hidden; }
-body:has(:is([data-testid="stMain"] .w-live > *, [data-testid="stMain"] [data-testid="stAlert"],
-  [data-testid="stException"], [role="dialog"])) #w-first { display: none; }
-@keyframes w-first-gone { to { visibility: hidden; } }
-@media (max-width: 768px) { #w-first > .side { display: none; } }
-@media (scripting: none) { #w-first { display: none; } }
-@media print { #w-first { display: none; } }
-"""
-
 
 @cache
 def skeleton() -> bytes:
-    """The skeleton as HTML with its own style: sidebar and page, in the colours of the computer's theme."""
-    side = '<i style="width:60%"></i><i style="height:44px"></i>' + '<i style="height:14px;width:80%"></i>' * 10
-    lines = '<i style="width:min(360px,60%);height:22px"></i><i style="width:min(560px,80%);height:26px"></i>'
-    return (
-        f'<style>{variables()}{_CSS}</style><div id="w-first" aria-hidden="true"><div class="side">{side}</div>'
-        f'<div class="main">{lines}<i style="flex:1"></i></div></div>'
-    ).encode()
+    """The skeleton as HTML with its own style, in the colours of the computer's theme."""
+    return render("server", "skeleton", variables()).encode()
 
 
 def with_skeleton(page: bytes) -> bytes:

@@ -17,12 +17,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from html import escape
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from winnow.app.components import theme
+from winnow.app.components.html import render
 from winnow.app.server.security import Refused, check_origin, decode, encode
 from winnow.core import WinnowError
 
@@ -182,38 +182,11 @@ class TokenAuthenticator:
         return SessionPass(content["n"], content["e"])
 
 
-_PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Winnow</title>
-<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="robots" content="noindex">
-<style nonce="{nonce}">{style}</style></head><body><main>{logo}<h1>This data is not public</h1>
-<p>Give the token of this server. Whoever started it has it.</p>
-<form method="post" action="{action}"><input type="hidden" name="next" value="{next}">
-<label for="token">Token</label>
-<input id="token" name="token" type="password" autocomplete="current-password" required autofocus>
-<p class="error" role="alert">{error}</p><button>Come in</button></form></main></body></html>"""
-
-_STYLE = (
-    ":root{color-scheme:light dark}body{margin:0;min-height:100vh;display:grid;place-items:center;"
-    "font:15px/1.5 system-ui,sans-serif;background:var(--w-bg);color:var(--w-text)}main{width:min(380px,86vw)}"
-    "svg{width:44px;height:44px}h1{font-size:22px;margin:14px 0 4px}p{margin:0 0 18px}label{font-weight:600}"
-    "input,button{font:inherit;width:100%;box-sizing:border-box;padding:10px 12px;border-radius:8px;margin-top:6px}"
-    "input{border:1px solid var(--w-muted);background:transparent;color:inherit}.error{min-height:1.5em;margin:8px 0}"
-    "button{border:0;background:var(--w-text);color:var(--w-bg);font-weight:600;cursor:pointer}"
-    "input:focus-visible,button:focus-visible{outline:3px solid var(--w-accent);outline-offset:2px}"
-)
-
-
 def _page(action: str, to: str, error: str = "") -> tuple[bytes, str]:
     """The page that asks for the token, and its Content-Security-Policy."""
     nonce = secrets.token_urlsafe(12)
-    root = ";".join(f"--w-{k}:light-dark({theme.LIGHT[k]},{theme.DARK[k]})" for k in theme.LIGHT)
-    html = _PAGE.format(
-        nonce=nonce,
-        style=f":root{{{root}}}{_STYLE}",
-        logo=(theme.ASSETS / "logo.svg").read_text(encoding="utf-8"),
-        action=escape(action, quote=True),
-        next=escape(to, quote=True),
-        error=escape(error),
-    )
+    logo = (theme.ASSETS / "logo.svg").read_text(encoding="utf-8")
+    html = render("server", "token_page", nonce, theme.variables(), logo, action, to, error)
     policy = (
         f"default-src 'none'; style-src 'nonce-{nonce}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     )
