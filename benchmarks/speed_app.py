@@ -238,7 +238,7 @@ def main() -> None:
                 bench.server.stop()
                 browser.close()
         ask(path, bench.add)
-        for log in path.glob("decisions.db*"):
+        for log in [*path.glob("decisions.db*"), *path.glob("log_head.json")]:
             log.unlink()  # the next run on a kept workspace begins like this one
     options.out.write_text(report(bench.rows, n, load), encoding="utf-8")
     if options.json:

@@ -57,8 +57,7 @@ from .review.roles import Right, Roles, default_actor
 from .review.saved_selections import SavedSelections
 from .storage.artifacts import StageStore, load_json, load_table, save_table
 from .storage.decision_log.copy import copy_log
-from .storage.decision_log.location import checked_address, log_of, place_log
-from .storage.decision_log.store import DecisionStore
+from .storage.decision_log.location import checked_address, log_of, open_log, place_log
 from .storage.layout import Layout, check_format
 from .storage.scan_context import ScanContext
 from .types import (
@@ -129,7 +128,7 @@ class Workspace:
             )
         self._header = load_json(self._layout.header)
         self._lock = threading.RLock()
-        self._store = DecisionStore(log_of(self._layout))
+        self._store = open_log(self._layout)
         self._generation = self._stamp()
         self._seen = self._marks()
         self._store.set_given_labels(lambda sample_id: self._scan.labels.given_of(sample_id))
@@ -261,6 +260,7 @@ class Workspace:
                 self._generation = stamp
                 self._store.set_given_labels(lambda sample_id: self._scan.labels.given_of(sample_id))
             self._seen = self._marks()
+            self._store.remember()
             return before != self._seen
 
     # ── the scan, and what the rooms offer about it ─────────────────────────────────────────────────────────────

@@ -101,12 +101,23 @@ def store(
     use: Annotated[
         str | None, typer.Option(help="postgresql://user@host/database: keep the decisions there from now on.")
     ] = None,
+    new_log: Annotated[
+        bool,
+        typer.Option(
+            "--new-log", help="Go on with the log that is there now: a restored backup, or none, so a new one."
+        ),
+    ] = False,
     json_: Json = False,
 ) -> None:
     """Say where the decisions are kept, or move them to a team's PostgreSQL server."""
-    from ..storage.decision_log.location import log_of, place_log
+    from ..storage.decision_log.location import accept_log, log_of, place_log
 
     layout = existing_layout(ws)
+    if new_log:
+        n = accept_log(layout)
+        text = f"Going on with the log in {log_of(layout)}, which holds {n:,} decisions"
+        print_result({"store": str(log_of(layout)), "decisions": n}, json_, text, indent=None)
+        return
     copied = place_log(ws, use) if use else 0
     place = str(log_of(layout))
     text = f"Decisions are kept in {place}" + (f" ({copied:,} were copied there)" if copied else "")

@@ -18,7 +18,7 @@ from pathlib import Path
 from ..errors import DiskFull, WinnowError
 from ..storage.artifacts import StageStore, save_json, utc_seconds
 from ..storage.atomic import remove_leftovers
-from ..storage.decision_log.location import log_of
+from ..storage.decision_log.location import check_log, log_of
 from ..storage.layout import FORMAT_VERSION, Layout, check_format
 from ..types import Progress, ProgressFn, quiet
 from .config import ScanConfig
@@ -57,6 +57,7 @@ def scan(config: ScanConfig, out: str | Path, progress: ProgressFn = quiet) -> P
     root = Path(out).expanduser().absolute()
     layout = Layout(root)
     check_format(layout)
+    check_log(layout)
     is_new = not root.exists()
     try:
         with scan_lock(root):

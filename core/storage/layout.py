@@ -89,6 +89,11 @@ class Layout:
         return self.root / "decisions.db"
 
     @property
+    def log_head(self) -> Path:
+        """How far the decision log went, kept outside of it."""
+        return self.root / "log_head.json"
+
+    @property
     def roles(self) -> Path:
         """Who may do what."""
         return self.root / "roles.json"

@@ -61,7 +61,14 @@ def enlarge(small: Path, large: Path, n: int) -> Path:
         small,
         large,
         ignore=shutil.ignore_patterns(
-            "embeddings", "probe", "decisions.db*", "job", "planted.parquet", "whitened.npy", "tiny.npy"
+            "embeddings",
+            "probe",
+            "decisions.db*",
+            "log_head.json",
+            "job",
+            "planted.parquet",
+            "whitened.npy",
+            "tiny.npy",
         ),
     )
     size = pq.read_metadata(small / "dataset.parquet").num_rows

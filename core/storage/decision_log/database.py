@@ -46,6 +46,7 @@ class Database:
     def __init__(self, target: str | Path) -> None:
         self.read_only = False
         self._copy: tempfile.TemporaryDirectory[str] | None = None
+        self._opened: tuple[int, int] | None = None  # device and inode of the file
         text_target = str(target)
         self.name = self.shown(target)
         if "://" in text_target:
@@ -78,7 +79,9 @@ class Database:
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
         """Open a connection for reading."""
+        self._check_place()
         with self.translated(), self.engine.connect() as conn:
+            self._note_place()
             yield conn
 
     @contextlib.contextmanager
@@ -101,10 +104,35 @@ class Database:
         """
         if self.read_only and not setup:
             raise self.read_only_error()
+        self._check_place()
         with self.translated(), self.engine.connect().execution_options(**_WRITE) as conn, conn.begin():
             if not self.is_sqlite:
                 conn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
             yield conn
+        self._check_place()  # before the rows are acknowledged
+
+    def _place(self) -> tuple[int, int] | None:
+        """Device and inode of the file at the path; None = there is none, or it is empty."""
+        try:
+            stat = os.stat(self.path) if self.path is not None else None
+        except OSError:
+            return None
+        return (stat.st_dev, stat.st_ino) if stat is not None and stat.st_size else None
+
+    def _note_place(self) -> None:
+        if self._opened is None:
+            self._opened = self._place()
+
+    def in_place(self) -> bool:
+        """Whether the file at the path is the one that was opened. Always so on a server."""
+        return self._opened is None or self._opened == self._place()
+
+    def _check_place(self) -> None:
+        if not self.in_place():
+            raise WorkspaceError(
+                f"The decision log {self.name!r} was moved, emptied or replaced while Winnow had it open. Nothing is "
+                "recorded. Put it back and decide again; where the change was meant, close Winnow and start it again."
+            )
 
     def integrity_fault(self, conn: Connection) -> str:
         """What SQLite's own check finds wrong with the file; "" = nothing, or it is not SQLite."""

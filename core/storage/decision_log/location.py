@@ -14,6 +14,7 @@ from ..artifacts import load_json, save_json
 from ..layout import Layout
 from ..parquet_rows import RowReader
 from .copy import copy_log
+from .log_mark import LogMark, holds_something
 from .store import DecisionStore
 
 KEY = "store"
@@ -24,6 +25,39 @@ def log_of(layout: Layout) -> str | Path:
     """Give the address of the log that the workspace names, else the path of its own file."""
     header = load_json(layout.header) if layout.header.exists() else {}
     return str(header[KEY]) if header.get(KEY) else layout.decisions
+
+
+def open_log(layout: Layout) -> DecisionStore:
+    """Open the log of a workspace. Raises WorkspaceError where it lost decisions since it was last open."""
+    return DecisionStore(log_of(layout), mark=layout.log_head)
+
+
+def check_log(layout: Layout) -> None:
+    """Raise WorkspaceError where the file of the log is gone that the workspace had; nothing is opened."""
+    if isinstance(log := log_of(layout), Path):
+        LogMark(layout.log_head).check_file(log)
+
+
+def accept_log(layout: Layout) -> int:
+    """Go on with the log that is there now, a restored backup or none, whatever the workspace remembers.
+
+    A write-ahead file whose log is gone is kept under another name, since SQLite would delete it.
+
+    Returns
+    -------
+    int
+        How many decisions the log holds.
+    """
+    log = log_of(layout)
+    if isinstance(log, Path) and not holds_something(log):
+        for orphan in (log.with_name(f"{log.name}{suffix}") for suffix in ("-wal", "-shm")):
+            if orphan.exists():
+                orphan.rename(orphan.with_name(f"{orphan.name}.{orphan.stat().st_mtime_ns}"))
+    with DecisionStore(log):  # a damaged one is refused before the mark is removed
+        pass
+    layout.log_head.unlink(missing_ok=True)
+    with open_log(layout) as store:
+        return store.head()[0]
 
 
 def checked_address(address: str) -> str:
@@ -71,6 +105,7 @@ def place_log(path: str | Path, address: str) -> int:
     layout = Layout(Path(path).expanduser().absolute())
     header = load_json(layout.header)
     address = checked_address(address)
+    check_log(layout)
     if header.get(KEY) == address:
         return 0
     local, copied = log_of(layout), 0

@@ -24,6 +24,7 @@ from ...types import Action, Decision
 from ..gc_pause import gc_paused
 from .class_registry import ClassRegistry, check, check_undo, describe_event, replay
 from .database import Database, damaged_log
+from .log_mark import LogHead, LogMark
 from .migrations import SCHEMA_VERSION, check_version, migrate, schema_version
 from .rows import (
     CLASS_EVENTS,
@@ -97,22 +98,28 @@ class DecisionStore:
         Path of the SQLite file (made if absent), or ``postgresql://user@host/database``.
     clock
         Gives the time of new rows; the order of rows never depends on it.
+    mark
+        File that remembers how far the log went; None = nothing is remembered.
 
     Raises
     ------
     WorkspaceError
-        The log is damaged, of a newer release, or its server does not answer.
+        The log is damaged, of a newer release, holds less than the mark says, or its server does not answer.
     """
 
-    def __init__(self, target: str | Path, clock: Clock = utc_now) -> None:
+    def __init__(self, target: str | Path, clock: Clock = utc_now, mark: Path | None = None) -> None:
         self._clock = clock
         self._lock = threading.RLock()
         self._write_lock = threading.Lock()
         self._state = LogState()
         self._registry = ClassRegistry()
+        self._mark = LogMark(mark) if mark is not None else None
+        if self._mark is not None and isinstance(target, Path):
+            self._mark.check_file(target)
         self._database = Database(target)
         try:
             self._open()
+            self._check_mark()
         except BaseException:
             self._database.close()
             raise
@@ -124,6 +131,8 @@ class DecisionStore:
 
     def close(self) -> None:
         """Close the connections. The store must not be used afterwards."""
+        if self._database.in_place():
+            self.remember(at_once=True)
         self._database.close()
 
     def __enter__(self) -> DecisionStore:
@@ -131,6 +140,26 @@ class DecisionStore:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def remember(self, at_once: bool = False) -> None:
+        """Write how far the log goes to the file that remembers it, at most once a second unless ``at_once``."""
+        if self._mark is not None and not self.read_only:
+            with self._lock:
+                head = self._reached()
+            self._mark.write(head, at_once)
+
+    def _reached(self) -> LogHead:
+        return LogHead(self._state.seq, self._state.hash, self._registry.version)
+
+    def _check_mark(self) -> None:
+        if self._mark is None:
+            return
+        head = self._mark.head
+        if head is not None:
+            with self._database.reading() as conn:
+                row = select(DECISIONS.c.hash).where(DECISIONS.c.seq == head.decisions)
+                self._mark.check(self._database.name, self._reached(), conn.execute(row).scalar() or "")
+        self.remember(at_once=True)
 
     # --- writing -------------------------------------------------------------------------------------------------
 
@@ -312,6 +341,7 @@ class DecisionStore:
             row = self._class_event(event, name, actor, after, target, reason, event_id, at, detail=detail or {})
             insert_class_event(conn, row)
         self._refresh()
+        self.remember()
         return row
 
     def undo_class(self, event_id: str, actor: str, undo_id: str | None = None, at: str | None = None) -> ClassEvent:
@@ -352,6 +382,7 @@ class DecisionStore:
             )
             insert_class_event(conn, row)
         self._refresh()
+        self.remember()
         return row
 
     def _class_event(
@@ -599,6 +630,7 @@ class DecisionStore:
                         self._state.apply(decision, digest)
         if added:
             self._refresh()
+        self.remember()
         return answers
 
     def _added_by(self, decisions: Sequence[Decision], given: Collection[str], reason: str | None) -> list[ClassEvent]:
