@@ -583,7 +583,6 @@ class Signal(Protocol):
 
     def __call__(self, inputs: SignalInputs) -> SignalResult:
         """Score every sample."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -31,11 +31,9 @@ class BytesReader(Protocol):
 
     def read(self, row: int) -> bytes:
         """Read one row. Raises OSError with the reason."""
-        ...
 
     def iter(self, rows: Iterable[int]) -> Iterator[tuple[int, Cell]]:
         """Yield (row, bytes or exception) of rows, which are best ascending."""
-        ...
 
 
 READERS: Registry[Callable[[MediaRef, Strings | None], BytesReader]] = Registry("kind of image store")

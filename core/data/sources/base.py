@@ -170,11 +170,9 @@ class Source(Protocol):
 
     def accepts(self, path: Path) -> bool:
         """Whether this source reads ``path``."""
-        ...
 
     def read(self, path: Path, limit: int | None, progress: ProgressFn) -> RawTable:
         """Read all rows, or the first ``limit``. Raises SourceError when the input is damaged or empty."""
-        ...
 
 
 SOURCES: Registry[Source] = Registry("source")
