@@ -6,6 +6,7 @@ Used by the media pass and by every image encoder, so that all see the same pixe
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from collections.abc import Callable
 from functools import cache
@@ -32,6 +33,19 @@ def image_formats() -> tuple[str, ...]:
     """
     Image.init()
     return tuple(name for name in _ALLOWED if name in Image.OPEN)
+
+
+_FIRST_BYTES = re.compile(
+    rb"\xff\xd8\xff|\x89PNG\r\n|GIF8[79]a|RIFF....WEBP|BM....\x00{4}|II[*+]\x00|MM\x00[*+]|P[1-7Ff]\s|"
+    rb"\x00{3}\x0cjP  |\xff\x4f\xff\x51|....ftyp(?:avi|hei|hev|mif|msf)|\x00\x00\x01\x00[^\x00]\x00",
+    re.DOTALL,
+)
+"""How files of the allowed formats begin; TGA and DIB have no beginning of their own."""
+
+
+def begins_like_image(data: bytes) -> bool:
+    """Whether bytes begin like a file in one of :func:`image_formats`."""
+    return _FIRST_BYTES.match(data) is not None
 
 
 class Undecodable(Exception):

@@ -107,7 +107,9 @@ class RawTable:
     types
         name → Arrow type of all columns.
     image_columns
-        Names of the columns that hold image bytes (binary, or a struct with ``bytes``).
+        Names of the columns that hold bytes (binary, or a struct with ``bytes``): images, if they look like it.
+    not_images
+        Those of them whose first cells look like something else. They are images only where a person names them.
     media
         Makes the :class:`MediaRef` of a column of image bytes.
     vector_columns
@@ -140,6 +142,7 @@ class RawTable:
     total: int | None
     identity: str = ""
     image_columns: tuple[str, ...] = ()
+    not_images: frozenset[str] = frozenset()
     media: Callable[[str], MediaRef] | None = None
     bytes_size: Mapping[str, int] = field(default_factory=dict)
     vector_columns: tuple[str, ...] = ()

@@ -111,7 +111,9 @@ def build_preview(raw: RawTable, named: ColumnMap, rows: int) -> Preview:
     return Preview(
         kind=raw.source,
         path=str(raw.path),
-        columns=tuple(Column(name, plain_type(raw.types[name])) for name in raw.order),
+        columns=tuple(
+            Column(name, "bytes" if name in raw.not_images else plain_type(raw.types[name])) for name in raw.order
+        ),
         rows=[{name: cells[name][i] for name in raw.order} for i in range(count)],
         guessed=columns,
         modality=modality,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,8 @@ import pyarrow.types as pt
 
 from ...errors import ColumnError, SourceError, choices
 from ...types import ColumnMap, Modality
+from ..media.decode import begins_like_image
+from ..media.reader import find_file
 from .base import IMAGE_SUFFIXES, RawTable
 
 _MANY_FLOATS = 8
@@ -165,6 +169,51 @@ def plain_type(kind: pa.DataType) -> str:
     return str(kind)
 
 
+def looks_like_images(cells: list[Any]) -> bool:
+    """Whether at least half of the cells with content begin like image files, or name some."""
+    hits = []
+    for cell in cells:
+        data = cell.get("bytes") if isinstance(cell, dict) else cell
+        if data:
+            hits.append(begins_like_image(bytes(data)))
+        elif isinstance(cell, dict) and cell.get("path"):
+            hits.append(Path(cell["path"]).suffix.lower() in IMAGE_SUFFIXES)
+    return bool(hits) and 2 * sum(hits) >= len(hits)
+
+
+def read_texts(cells: Sequence[bytes | None]) -> tuple[list[str | None], list[int]]:
+    """Decode cells of UTF-8.
+
+    Returns
+    -------
+    texts
+        (n,) the texts. A cell that is not UTF-8 is read as Latin-1.
+    odd
+        Indices of the cells that are not UTF-8.
+    """
+    texts: list[str | None] = []
+    odd = []
+    for row, cell in enumerate(cells):
+        try:
+            texts.append(None if cell is None else cell.decode())
+        except UnicodeDecodeError:
+            texts.append((cell or b"").decode("latin-1"))
+            odd.append(row)
+    return texts, odd
+
+
+def odd_notice(odd: Mapping[str, list[int]], n: int) -> list[str]:
+    """Say which cells (column → rows) are not UTF-8 and were read as Latin-1."""
+    rows = sorted((row, name) for name, members in odd.items() for row in members)
+    if not rows:
+        return []
+    shown = "; ".join(f"row {row + 1:,}, column {name!r}" for row, name in rows[:3])
+    return [
+        f"{len(rows):,} cells in {len({row for row, _ in rows}):,} of {n:,} rows are not UTF-8 ({shown}). These cells "
+        "were read as Latin-1, everything else as UTF-8. If their letters look wrong, repair them and scan again."
+    ]
+
+
 def looks_like_paths(raw: RawTable, name: str) -> bool:
     """Whether most of a text column's first cells end like image files."""
     if name not in raw.table.column_names:
@@ -200,11 +249,15 @@ def _named(raw: RawTable, columns: ColumnMap) -> dict[str, str]:
     return found
 
 
+def _images_inside(raw: RawTable, name: str) -> bool:
+    return name in raw.image_columns and name not in raw.not_images
+
+
 def _usable(raw: RawTable, role: str, name: str) -> bool:
     """Whether a column with a usual name can play the role by its type and content."""
     kind = raw.types[name]
     if role == "image":
-        return name in raw.image_columns or (is_text(kind) and looks_like_paths(raw, name))
+        return _images_inside(raw, name) or (is_text(kind) and looks_like_paths(raw, name))
     if name in raw.image_columns or is_nested(kind):
         return False
     if role == "text":
@@ -272,6 +325,15 @@ def resolve(
                 break
     _by_look(raw, found, guess, taken, notices, vectors_apart)
     named_text = columns.text is not None
+    image = guess.get("image", "")
+    if named_text and image in raw.table.column_names and not _any_file(raw, image):
+        del found["image"], guess["image"]
+        notices.append(f"Column {image!r} looks like image paths, but no file is there. Use --image to name it.")
+    unused = [name for name in raw.image_columns if name in raw.not_images and name not in found.values()]
+    if unused:
+        notices.append(
+            f"Bytes that do not look like images are not used: {choices(unused)}. Use --image for a column of images."
+        )
     if "image" in found and "text" in found and not named_text and normalized(found["text"]) not in _PAIRED:
         del found["text"]
         guess.pop("text", None)
@@ -279,6 +341,12 @@ def resolve(
         shown = ", ".join(f"{role} = {name!r}" for role, name in guess.items())
         notices.insert(0, f"Columns recognised: {shown}.")
     return ColumnMap(**found), _modality(raw, found, vectors_apart), notices
+
+
+def _any_file(raw: RawTable, name: str) -> bool:
+    """Whether one of the first paths of a column leads to a file, or to something that cannot be looked at."""
+    cells = [str(v) for v in raw.table.column(name).slice(0, _PEEK).to_pylist() if v]
+    return any(os.path.lexists(find_file(raw.root, c)) for c in cells if "\0" not in c)
 
 
 def _by_look(
@@ -292,7 +360,7 @@ def _by_look(
     """Find images and text under unusual names."""
     free = [c for c in raw.order if c not in taken]
     if "image" not in found:
-        image = next((c for c in free if c in raw.image_columns), None)
+        image = next((c for c in free if _images_inside(raw, c)), None)
         if image is None and "text" not in found:
             image = next((c for c in free if is_text(raw.types[c]) and looks_like_paths(raw, c)), None)
         if image is not None:
@@ -313,6 +381,7 @@ def _by_look(
 def _check_types(raw: RawTable, found: dict[str, str]) -> None:
     for role, name in found.items():
         kind = raw.types[name]
+        holds = "bytes that are not UTF-8 text" if name in raw.not_images else plain_type(kind)
         if role == "image":
             good = name in raw.image_columns or is_text(kind)
             wanted = "image bytes or the paths of image files"
@@ -322,7 +391,7 @@ def _check_types(raw: RawTable, found: dict[str, str]) -> None:
             good, wanted = not is_nested(kind), "one value per row"
         if not good:
             raise ColumnError(
-                f"Column {name!r} cannot be used as {role}: it holds {plain_type(kind)}, and {wanted} is needed. "
+                f"Column {name!r} cannot be used as {role}: it holds {holds}, and {wanted} is needed. "
                 f"The columns are: {choices(raw.order, 40)}."
             )
 

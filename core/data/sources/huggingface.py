@@ -13,7 +13,9 @@ from ...errors import SourceError
 from ...types import ColumnMap, MediaRef, Progress, ProgressFn, Strings
 from ..media.reader import READERS, BatchedReader
 from .base import SOURCES, RawTable
-from .columns import cell_note, is_binary, is_image_struct, is_vector
+from .columns import cell_note, is_binary, is_image_struct, is_vector, looks_like_images
+
+_PEEK = 16
 
 
 def load_splits(path: Path) -> list[tuple[str, Any]]:
@@ -76,6 +78,7 @@ class HuggingFaceSource:
             total=total,
             identity=":".join(str(part._fingerprint) for _, part in splits),
             image_columns=images,
+            not_images=frozenset(n for n in images if not looks_like_images(_first_cells(splits, n))),
             media=lambda column: MediaRef("arrow", str(path.resolve()), column),
             bytes_size={name: sum(int(part.data.nbytes) for _, part in splits) for name in images},
             vector_columns=vectors,
@@ -102,6 +105,11 @@ def _rows(splits: list[tuple[str, Any]], columns: list[str], limit: int | None, 
         tables.append(table)
         left -= rows
     return pa.concat_tables(tables, promote_options="permissive").replace_schema_metadata(None)
+
+
+def _first_cells(splits: list[tuple[str, Any]], name: str) -> list[Any]:
+    columns = (part.select_columns([name]).with_format("arrow")[:_PEEK].column(name) for _, part in splits)
+    return [cell for column in columns for cell in column.to_pylist() if cell is not None]
 
 
 def _types(part: Any) -> list[pa.DataType]:

@@ -17,9 +17,10 @@ from ...errors import SourceError, choices
 from ...types import MediaRef, Progress, ProgressFn, Strings
 from ..media.reader import READERS, BatchedReader
 from .base import MAX_RATIO, MAX_UNPACKED, SOURCES, RawTable, check_width
-from .columns import cell_note, is_binary, is_image_struct, vector_columns
+from .columns import cell_note, is_binary, is_image_struct, looks_like_images, odd_notice, read_texts, vector_columns
 
 _SUFFIXES = (".parquet", ".pq", ".parq")
+_PEEK = 16
 _BATCH_BYTES = 32 << 20
 """Image bytes are read in batches of about this size."""
 _CACHE_BYTES = 256 << 20
@@ -59,14 +60,14 @@ class ParquetSource:
             files = [pq.ParquetFile(p) for p in paths]
             for file, where in zip(files, paths, strict=True):
                 check_unpacked(file, where)
-            return self._read(path, files, limit)
+            return self._read(path, paths, files, limit)
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise SourceError(
                 f"{path.name} cannot be read as Parquet ({str(error).splitlines()[0][:200]}). It may be cut short: "
                 "write or copy it again."
             ) from error
 
-    def _read(self, path: Path, files: list[pq.ParquetFile], limit: int | None) -> RawTable:
+    def _read(self, path: Path, paths: list[Path], files: list[pq.ParquetFile], limit: int | None) -> RawTable:
         if not files:
             raise SourceError(f"{str(path)!r} holds no .parquet file.")
         schema = files[0].schema_arrow
@@ -80,7 +81,17 @@ class ParquetSource:
         total = sum(f.metadata.num_rows for f in files)
         if not total:
             raise SourceError(f"{path.name} has columns ({', '.join(schema.names)[:200]}) but no rows.")
-        images = tuple(f.name for f in schema if is_binary(f.type) or is_image_struct(f.type))
+        packed = [f.name for f in schema if is_binary(f.type) or is_image_struct(f.type)]
+        first = {name: _first_cells(paths, name) for name in packed}
+        strange = [name for name, cells in first.items() if cells is not None and not looks_like_images(cells)]
+        words = [name for name in strange if (cells := first[name]) and all(map(_is_utf8, cells))]
+        images = tuple(name for name in packed if name not in words)
+        notices: list[str] = []
+
+        def rows(columns: list[str]) -> pa.Table:
+            notices.clear()
+            return _with_texts(_rows(files, columns, limit), words, notices)
+
         vectors = vector_columns(schema)
         light = [name for name in schema.names if name not in images and name not in vectors]
         stat = path.stat()
@@ -88,19 +99,53 @@ class ParquetSource:
             source=self.name,
             path=path,
             n=total if limit is None else min(limit, total),
-            table=_rows(files, light, limit),
+            table=rows(light),
             order=tuple(schema.names),
-            types={f.name: f.type for f in schema},
+            types={f.name: pa.string() if f.name in words else f.type for f in schema},
             root=path if path.is_dir() else path.parent,
             total=total,
             identity=f"{stat.st_size}:{stat.st_mtime_ns}",
             image_columns=images,
+            not_images=frozenset(strange) & frozenset(images),
             media=lambda column: MediaRef("parquet", str(path.resolve()), column),
             bytes_size={name: _size(files, name) for name in images},
             vector_columns=vectors,
-            full=lambda: _rows(files, [n for n in schema.names if n not in images], limit),
+            full=lambda: rows([n for n in schema.names if n not in images]),
             head={name: _notes(files[0], name, limit or 0) for name in (*images, *vectors[:1])} if limit else {},
+            notices=notices,
         )
+
+
+def _first_cells(paths: list[Path], name: str) -> list[Any] | None:
+    """Read the first cells of a column that are not null, without whole row groups. None where a page is damaged."""
+    cells: list[Any] = []
+    try:
+        for path in paths:
+            file = pq.ParquetFile(path, buffer_size=1 << 20)
+            for batch in file.iter_batches(_PEEK, columns=[name], use_threads=False):
+                cells += batch.column(0).drop_null().to_pylist()
+                if len(cells) >= _PEEK:
+                    return cells[:_PEEK]
+    except (pa.ArrowException, OSError):  # found again, and said, when the rows are read
+        return None
+    return cells
+
+
+def _is_utf8(cell: Any) -> bool:
+    try:
+        return isinstance(cell, bytes) and all(c.isprintable() or c.isspace() for c in cell.decode())
+    except UnicodeDecodeError:
+        return False
+
+
+def _with_texts(table: pa.Table, columns: list[str], notices: list[str]) -> pa.Table:
+    """Make text of columns of bytes."""
+    for name in set(columns) & set(table.column_names):
+        values, odd = read_texts(table.column(name).to_pylist())
+        place = table.column_names.index(name)
+        table = table.set_column(place, name, pa.array(values, pa.large_string()).cast(pa.string()))
+        notices += odd_notice({name: odd}, table.num_rows)
+    return table
 
 
 def check_unpacked(file: pq.ParquetFile, path: Path) -> None:

@@ -386,3 +386,41 @@ def test_a_column_name_that_is_no_text_is_refused_in_words(tmp_path: Path) -> No
     for look in (preview, open_source):
         with pytest.raises(SourceError, match=r"names\.parquet cannot be read as Parquet"):
             look(path)
+
+
+def test_a_binary_column_is_an_image_only_if_its_cells_look_like_one(tmp_path: Path) -> None:
+    words = [f"some words about {i}" for i in range(60)]
+    columns = {
+        "embedding_bytes": pa.array([bytes([i, 255, 254, 1]) for i in range(60)]),
+        "text": words,
+        "label": pa.array([b"BMW" if i % 2 else b"caf\xc3\xa9" for i in range(60)]),
+    }
+    pq.write_table(pa.table(columns), tmp_path / "t.parquet")
+    for named in (ColumnMap(), ColumnMap(text="text"), ColumnMap(text="text", label="label")):
+        found = open_source(tmp_path / "t.parquet", named)
+        assert found.modality is Modality.TEXT
+        assert found.columns.image is None
+        assert list(found.texts if found.texts is not None else ()) == words
+        assert found.class_names == ("BMW", "café")
+        assert (found.labels >= 0).all()
+        assert any("'embedding_bytes'" in notice and "do not look like images" in notice for notice in found.notices)
+
+
+def test_a_text_column_of_bytes_is_text(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"text": [b"one", b"two", "drei für".encode()]}), tmp_path / "t.parquet")
+    found = open_source(tmp_path / "t.parquet")
+    assert found.texts is not None
+    assert list(found.texts) == ["one", "two", "drei für"]
+    assert preview(tmp_path / "t.parquet").columns[0].type == "text"
+
+
+def test_a_column_named_as_the_image_is_the_image_whatever_it_holds(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"data": [b"\xff\x00", b"\xfe\x00"], "text": ["a", "b"]}), tmp_path / "t.parquet")
+    assert open_source(tmp_path / "t.parquet", ColumnMap(image="data")).columns.image == "data"
+
+
+def test_paths_that_lead_nowhere_do_not_displace_the_text_that_was_named(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("file_name,text\ngone/1.png,some words\ngone/2.png,more words\n")
+    found = open_source(tmp_path / "t.csv", ColumnMap(text="text"))
+    assert found.modality is Modality.TEXT
+    assert any("'file_name'" in notice and "--image" in notice for notice in found.notices)
