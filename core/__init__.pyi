@@ -27,6 +27,7 @@ from .explore.zero_shot import NewClass as NewClass
 from .export.formats.base import ExportResult as ExportResult
 from .export.job import export_job as export_job
 from .export.job import start_export as start_export
+from .export.target import what_is_there as what_is_there
 from .features.encoders import EncoderInfo as EncoderInfo
 from .features.encoders import catalogue as catalogue
 from .features.prompts import ClassFit as ClassFit

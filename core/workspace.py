@@ -293,9 +293,16 @@ class Workspace:
         """The log in pages, and what of it can be taken back."""
         return DecisionHistory(self._store, self.roles)
 
-    def write_log(self, path: str | Path, **where: Any) -> int:
-        """Write the log to a file (see :func:`winnow.core.export.log.write_log`). Returns the number of rows."""
-        return write_log(self._store, path, **where)
+    def write_log(self, path: str | Path, *, by: str | None = None, overwrite: bool = False, **where: Any) -> int:
+        """Write the log to a file (see :func:`winnow.core.export.log.write_log`). Returns the number of rows.
+
+        ``by`` is who writes it, None = who opened the workspace; ``actor`` is a filter. Raises NotAllowed.
+        """
+        self._allow_export(by)
+        return write_log(self._store, path, source=self.exports.source, overwrite=overwrite, **where)
+
+    def _allow_export(self, actor: str | None) -> None:
+        self.roles.require(actor or self.actor, Right.EXPORT)
 
     def labels(self) -> Strings:
         """(n,) effective label of each sample in row order: a relabel in force, else the given label; None = none.
@@ -353,7 +360,7 @@ class Workspace:
         """Every way out: all formats, parts of the data, a datasheet."""
         from .export.datasheet_facts import facts_of
 
-        return DatasetExports(self._scan, lambda: self._media, partial(facts_of, self))
+        return DatasetExports(self._scan, lambda: self._media, partial(facts_of, self), self._allow_export)
 
     @cached_property
     def searcher(self) -> Searcher:
@@ -700,12 +707,14 @@ class Workspace:
 
     # ── export ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def export(self, path: str | Path, *, include_excluded: bool = False) -> ExportResult:
+    def export(
+        self, path: str | Path, *, include_excluded: bool = False, actor: str | None = None, overwrite: bool = False
+    ) -> ExportResult:
         """Write the curated dataset (.csv, .parquet or .jsonl by suffix) with its manifest and patch file.
 
         See ``exports.export`` for other formats and for parts of the dataset.
         """
-        return self.exports.export(path, include_excluded=include_excluded)
+        return self.exports.export(path, include_excluded=include_excluded, actor=actor, overwrite=overwrite)
 
     def replay(self, patch: str | Path) -> ReplayReport:
         """Apply the decisions of a patch file to this scan. Returns how many were applied and which were left out."""

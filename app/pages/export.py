@@ -11,11 +11,12 @@ from typing import Any
 import streamlit as st
 
 from winnow.app.components.actions import dispatch
-from winnow.app.components.html import render
+from winnow.app.components.html import notice, plural, render
 from winnow.app.components.html_component import live
 from winnow.app.components.page_frame import Page, page_frame
+from winnow.app.server.signin import paths_from_browser
 from winnow.app.session import cache, state
-from winnow.core import Filter, Right, WinnowError, export_job, start_export
+from winnow.core import Filter, Right, WinnowError, export_job, start_export, what_is_there
 
 SHOWN = 40
 
@@ -56,7 +57,7 @@ def _download(page: Page, suffix: str, include_excluded: bool, only: list[str] |
     def read() -> bytes:
         with tempfile.TemporaryDirectory(prefix="winnow-") as folder:
             path = Path(folder) / f"curated{suffix}"
-            result = page.workspace.exports.export(path, include_excluded=include_excluded, only=only)
+            result = page.workspace.exports.export(path, include_excluded=include_excluded, only=only, actor=page.actor)
             return Path(result.path).read_bytes()
 
     return read
@@ -93,7 +94,28 @@ def _part(page: Page) -> tuple[list[str] | None, dict[str, Any], str]:
     return None, {}, "curated"
 
 
+def _target(page: Page, name: str) -> Path:
+    """Where to write: a path on one's own computer, a name among the workspace's exports on a server for many."""
+    if paths_from_browser():
+        written = st.text_input("Write to", value=str(Path(page.info.path).parent / name), key=f"w-out-{name}")
+        return Path(written).expanduser()
+    return page.workspace.exports.place(st.text_input("Name", value=name, key=f"w-name-{name}"))
+
+
+def _confirm(path: Path) -> tuple[bool, bool]:
+    """Say what an export would replace. Returns whether there is something, and whether it may be written."""
+    present = {p.name: what for p in (path, path.with_name(f"{path.name}.zip")) if (what := what_is_there(p))}
+    for name, what in present.items():
+        live(notice(f"{name} is there already: {what}."), f"w-there-{len(name)}")
+    if not present:
+        return False, True
+    return True, st.checkbox("Replace it", key=f"w-replace-{path}-{present}")
+
+
 def _form(page: Page) -> bool:
+    if not page.may(Right.EXPORT):
+        live(notice("Only a reviewer or an owner may export. Ask an owner for that role."), "w-export-refused")
+        return False
     with st.container(border=True, key="w-export"):
         only, about, word = _part(page)
         formats = {f.name: f for f in page.workspace.exports.formats() if not f.why_not}
@@ -113,19 +135,28 @@ def _form(page: Page) -> bool:
             disabled=not suffix,
         ) and bool(suffix)
         links = False
-        if chosen in LINKED and page.info.results.get("media", {}).get("kind") == "files":
+        if chosen in LINKED and paths_from_browser() and page.info.results.get("media", {}).get("kind") == "files":
             links = st.toggle("Link to the original images instead of copying them", key="w-links")
         safe = "".join(c if c.isalnum() or c in "-_" else "-" for c in word).strip("-") or "selection"
         name = f"{Path(page.info.path).stem}.{safe}{suffix or '.' + chosen}"
-        path = st.text_input("Write to", value=str(Path(page.info.path).parent / name), key=f"w-out-{name}")
+        path = _target(page, name)
+        overwrite, confirmed = _confirm(path)
         left, right = st.columns(2)
         busy = export_job(page.info.path, page.actor).status()["state"] == "running"
         if left.button(
-            "Write it", type="primary", width="stretch", icon=":material/save:", key="w-write", disabled=busy
+            "Write it",
+            type="primary",
+            width="stretch",
+            icon=":material/save:",
+            key="w-write",
+            disabled=busy or not confirmed,
         ):
             options = {"format": chosen, "only": only, "links": links, "include_excluded": include, "about": about}
             try:
-                start_export(page.info.path, page.actor, path, **options)
+                archive = not suffix and not paths_from_browser()
+                start_export(
+                    page.info.path, page.actor, path, archive=archive, overwrite=overwrite and confirmed, **options
+                )
                 st.session_state["w-exporting"] = True
             except (WinnowError, OSError) as error:
                 state.session().notice = str(error)
@@ -139,8 +170,10 @@ def _form(page: Page) -> bool:
                 icon=":material/download:",
                 on_click="ignore",
             )
-        elif page.may(Right.DECIDE):
+        elif paths_from_browser():
             right.caption("A folder is written where the server runs.")
+        else:
+            right.caption("A folder is written where the server runs, and packed as a ZIP archive to be downloaded.")
         _working(page.info.path, page.actor)
         live(render("export", "added", ADDED), "w-added")
         if st.toggle("Show the datasheet", key="w-sheet"):
@@ -177,7 +210,9 @@ def _sheet_files(page: Page, about: dict[str, Any]) -> None:
     def make(suffix: str) -> Callable[[], bytes]:
         def read() -> bytes:
             with tempfile.TemporaryDirectory(prefix="winnow-") as folder:
-                html, markdown = page.workspace.exports.datasheet(Path(folder) / "datasheet", about=about)
+                html, markdown = page.workspace.exports.datasheet(
+                    Path(folder) / "datasheet", about=about, actor=page.actor
+                )
                 return (html if suffix == ".html" else markdown).read_bytes()
 
         return read
@@ -185,6 +220,21 @@ def _sheet_files(page: Page, about: dict[str, Any]) -> None:
     for column, title, suffix in zip(st.columns(2), ("HTML", "Markdown"), (".html", ".md"), strict=True):
         name = f"{Path(page.info.path).stem}.datasheet{suffix}"
         column.download_button(title, make(suffix), name, f"text/{title.lower()}", width="stretch", on_click="ignore")
+
+
+def _fetch(page: Page, status: dict[str, Any]) -> None:
+    """A button to download what was written, where the browser is on another computer."""
+    made = Path(status.get("archive") or status["path"])
+    if paths_from_browser() or not page.may(Right.EXPORT) or not made.is_file():
+        return
+    st.download_button(
+        f"Download {plural(made.stat().st_size, 'byte')}",
+        data=made.read_bytes,
+        file_name=made.name,
+        icon=":material/download:",
+        on_click="ignore",
+        key="w-fetch",
+    )
 
 
 def draw() -> None:
@@ -198,6 +248,7 @@ def draw() -> None:
         live(summary(by_state, page.info.n, include), "w-summary", dispatch)
     if (status := st.session_state.get("w-written")) is not None and Path(status["manifest_path"]).exists():
         live(_written(status), "w-written-card", dispatch)
+        _fetch(page, status)
     if st.session_state.get("w-sheet"):
         live(render("export", "sheet", page.workspace.exports.sheet()), "w-sheet-body", dispatch)
         return

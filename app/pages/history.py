@@ -20,7 +20,7 @@ from winnow.app.pages import people
 from winnow.app.pages.classes import UNDONE
 from winnow.app.server.state import server_state
 from winnow.app.session import cache, state
-from winnow.core import CLASS_CHANGES, ClassEvent, WinnowError
+from winnow.core import CLASS_CHANGES, ClassEvent, Right, WinnowError
 from winnow.core.types import Decision
 
 PER_PAGE = 100
@@ -149,12 +149,12 @@ def _report_undone(n: int) -> None:
     state.session().notice = f"Undone: {plural(n, 'decision')}." if n else "There is nothing of yours left to undo."
 
 
-def _download(page: Page, where: dict[str, str], suffix: str) -> Callable[[], bytes]:
+def _download(page: Page, where: dict[str, Any], suffix: str) -> Callable[[], bytes]:
     """Make the file when it is asked for, not before."""
 
     def make() -> bytes:
         with tempfile.TemporaryDirectory(prefix="winnow-") as folder:
-            page.workspace.write_log(path := Path(folder) / f"log{suffix}", **where)
+            page.workspace.write_log(path := Path(folder) / f"log{suffix}", by=page.actor, **where)
             return path.read_bytes()
 
     return make
@@ -198,7 +198,7 @@ def draw() -> None:
                 state.session().notice = str(error)
 
     live(body(page, chosen, at), "w-body", handle)
-    if page.info.n_decisions or page.info.n_class_changes:
+    if page.may(Right.EXPORT) and (page.info.n_decisions or page.info.n_class_changes):
         where, name = where_of(chosen), Path(page.info.path).stem
         with st.container(horizontal=True, key="w-log-files"):
             for title, suffix in (("CSV", ".csv"), ("Parquet", ".parquet")):

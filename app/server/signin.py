@@ -70,6 +70,12 @@ def configured() -> bool:
     return bool(get_secrets_auth_section())
 
 
+def paths_from_browser() -> bool:
+    """Whether a browser may name files of this computer: nobody else's reaches it, and nobody is asked who they are."""
+    state = server_state()
+    return not (state.shared or state.authenticator is not None or configured())
+
+
 def require_sign_in() -> str | None:
     """Return the proven name of the person, if any. Where sign-in is needed, show its button and stop the page."""
     try:

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 import typer
 
 from ..errors import WinnowError
-from .options import Json, WorkspacePath, print_result, print_table, read_ids
+from .options import Json, Overwrite, WorkspacePath, print_result, print_table, read_ids
 from .progress import Bars
 
 if TYPE_CHECKING:
@@ -39,12 +39,14 @@ def export(
     sheet: Annotated[
         bool, typer.Option("--datasheet", help="Write a datasheet beside it, in HTML and Markdown.")
     ] = False,
+    actor: Annotated[str | None, typer.Option(help="Who exports, where roles are kept.")] = None,
+    overwrite: Overwrite = False,
     json_: Json = False,
 ) -> None:
     """Write the curated dataset, or a part of it, with its manifest and a patch file."""
     from ..workspace import Workspace
 
-    with Workspace.open(ws) as workspace:
+    with Workspace.open(ws, actor=actor) as workspace:
         if format == "list":
             _list_formats(workspace.exports.formats(), json_)
             return
@@ -56,11 +58,14 @@ def export(
                 only=only,
                 links=links,
                 include_excluded=include_excluded,
+                overwrite=overwrite,
                 about=about,
                 progress=bars,
             )
         sheets = (
-            workspace.exports.datasheet(result.path.with_name(f"{result.path.name}.datasheet"), about=about)
+            workspace.exports.datasheet(
+                result.path.with_name(f"{result.path.name}.datasheet"), about=about, overwrite=overwrite
+            )
             if sheet
             else ()
         )
@@ -115,13 +120,15 @@ def _list_formats(formats: list[Any], as_json: bool) -> None:
 def datasheet(
     ws: WorkspacePath,
     out: Annotated[Path, typer.Argument(metavar="OUT", help="OUT.html and OUT.md are written.")],
+    actor: Annotated[str | None, typer.Option(help="Who exports, where roles are kept.")] = None,
+    overwrite: Overwrite = False,
     json_: Json = False,
 ) -> None:
     """Write a datasheet: counts, plots, decisions, methods, versions, seeds."""
     from ..workspace import Workspace
 
-    with Workspace.open(ws) as workspace:
-        paths = workspace.exports.datasheet(out)
+    with Workspace.open(ws, actor=actor) as workspace:
+        paths = workspace.exports.datasheet(out, overwrite=overwrite)
     print_result([str(p) for p in paths], json_, "\n".join(f"Datasheet: {p}" for p in paths), indent=None)
 
 

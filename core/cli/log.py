@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..errors import WinnowError
-from .options import Actor, Json, WorkspacePath, existing_layout, print_result
+from .options import Actor, Json, Overwrite, WorkspacePath, existing_layout, print_result
 
 app = typer.Typer()
 
@@ -73,13 +73,14 @@ def log(
     kind: Annotated[str | None, typer.Option(help="Only accept, relabel, exclude, undo or classes.")] = None,
     since: Annotated[str | None, typer.Option(help="From this time on (2026-03-01, UTC).")] = None,
     until: Annotated[str | None, typer.Option(help="Before this time.")] = None,
+    overwrite: Overwrite = False,
     json_: Json = False,
 ) -> None:
     """Write the log of decisions and class changes to a file, the oldest first."""
     from ..workspace import Workspace
 
     with Workspace.open(ws) as workspace:
-        n = workspace.write_log(out, actor=actor, action=kind, since=since, until=until)
+        n = workspace.write_log(out, overwrite=overwrite, actor=actor, action=kind, since=since, until=until)
     print_result({"path": str(out), "rows": n}, json_, f"{n:,} rows of the log written to {out}")
 
 

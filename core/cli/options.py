@@ -19,6 +19,7 @@ from ..storage.layout import Layout
 Json = Annotated[bool, typer.Option("--json", help="Write JSON for machines.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
 WorkspacePath = Annotated[Path, typer.Argument(metavar="WS", help="The workspace directory.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a file that is no earlier export of Winnow's.")]
 Actor = Annotated[str | None, typer.Option(help="Who decides (default: your login name).")]
 
 

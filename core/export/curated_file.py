@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
@@ -17,6 +16,7 @@ from .curated_rows import CuratedRows
 from .folders import export_folder, manifest_bytes, manifest_head
 from .formats import EXPORTERS, FOLDERS, Exporter, ExportResult, FolderExporter, Rows, Supplies
 from .patch import ReplayReport, Skipped, patch_lines, replay_patch
+from .target import check_export, check_place
 
 __all__ = [
     "EXPORTERS",
@@ -61,6 +61,7 @@ def export(
     manifest: Mapping[str, Any],
     patch: Iterable[bytes] = (),
     created: str | None = None,
+    overwrite: bool = False,
 ) -> ExportResult:
     """Write rows, ``PATH.manifest.json`` and ``PATH.patch.jsonl``: all three, or nothing is changed.
 
@@ -76,18 +77,19 @@ def export(
         Lines, read after the last row.
     created
         Time for the manifest (ISO 8601), None = now.
+    overwrite
+        Whether a file is replaced that is no earlier export of Winnow's.
 
     Raises
     ------
     ExportError
-        Unknown suffix, or a place that cannot be written to.
+        Unknown suffix, a file that Winnow did not write, or a place that cannot be written to.
     DiskFull
         An earlier export is intact.
     """
     path = Path(path).expanduser()
     exporter = exporter_for(path)
-    if path.is_dir():
-        raise ExportError(f"{str(path)!r} is a folder. Name a file in it.")
+    check_export(path, overwrite=overwrite)
     manifest_path, patch_path = path.with_name(f"{path.name}.manifest.json"), path.with_name(f"{path.name}.patch.jsonl")
     try:
         # Renamed in the reverse order: the data first, and only when all three are on the disk.
@@ -133,6 +135,7 @@ def export_workspace(
     about: Mapping[str, Any] | None = None,
     folder: str | None = None,
     supplies: Supplies | None = None,
+    overwrite: bool = False,
     progress: ProgressFn = quiet,
 ) -> ExportResult:
     """Write the curated dataset of a workspace with the decisions in force at this moment.
@@ -157,16 +160,18 @@ def export_workspace(
         A layout of ``FOLDERS`` instead of a file.
     supplies
         What the folder needs beside the samples.
+    overwrite
+        Whether a file is replaced that is no earlier export of Winnow's.
     progress
         Called while rows are written.
 
     Raises
     ------
     ExportError
-        The path is part of the workspace or of its source, or cannot be written to.
+        The path is part of a workspace or of its source, holds what Winnow did not write, or cannot be written to.
     """
     manifest = manifest or {}
-    _protect(Path(path).expanduser(), layout, str(manifest.get("params", {}).get("source") or ""))
+    check_place(Path(path).expanduser(), str(manifest.get("params", {}).get("source") or ""))
     snapshot = store.snapshot()
     rows = CuratedRows(
         layout.dataset,
@@ -196,24 +201,5 @@ def export_workspace(
         "scan": dict(manifest),
     }
     if folder is not None:
-        return export_folder(path, folder, rows, supplies or Supplies((), ""), entries, patch)
-    return export(path, rows, entries, patch)
-
-
-def _protect(path: Path, layout: Layout, source: str) -> None:
-    """Refuse to overwrite the workspace's files or the source."""
-    root, target = Path(os.path.realpath(layout.root)), Path(os.path.realpath(path))
-    if target.is_relative_to(root) and target.parent != root:
-        raise ExportError(f"{str(path)!r} lies among the workspace's own files. Choose another folder.")
-    own = [root / name for name in os.listdir(root)] if root.is_dir() else []
-    with contextlib.suppress(OSError):
-        if path.exists() and any(f.exists() and path.samefile(f) for f in own if not _is_export(f)):
-            raise ExportError(f"{str(path)!r} belongs to the workspace. Choose another name.")
-        if source and path.exists() and Path(source).exists() and path.samefile(source):
-            raise ExportError(
-                f"{str(path)!r} is the dataset that was scanned. Choose another name: it is never changed."
-            )
-
-
-def _is_export(path: Path) -> bool:
-    return path.with_name(f"{path.name}.manifest.json").exists()
+        return export_folder(path, folder, rows, supplies or Supplies((), ""), entries, patch, overwrite)
+    return export(path, rows, entries, patch, overwrite=overwrite)

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+MARK = "<!-- A datasheet written by Winnow -->"
+"""In both of its files, so that they are known again."""
+
 _BARS = 40
 """Greatest number of bars in a chart."""
 
@@ -201,8 +204,17 @@ def _templates() -> Environment:
 
 def as_markdown(facts: DatasheetFacts, about: Mapping[str, Any]) -> str:
     """Render the datasheet in Markdown (GitHub's tables). Texts of the data are escaped and cannot form markup."""
-    text = _templates().get_template("datasheet.md").render(facts=facts, sections=_sections(facts, about))
+    text = _templates().get_template("datasheet.md").render(facts=facts, sections=_sections(facts, about), mark=MARK)
     return text.rstrip("\n") + "\n"
+
+
+def is_datasheet(path: Path) -> bool:
+    """Whether a file is a datasheet that Winnow wrote."""
+    try:
+        with path.open("rb") as stream:
+            return MARK.encode() in stream.read(65_536)
+    except OSError:
+        return False
 
 
 def as_html(facts: DatasheetFacts, about: Mapping[str, Any], page: bool = True) -> str:
@@ -210,4 +222,5 @@ def as_html(facts: DatasheetFacts, about: Mapping[str, Any], page: bool = True) 
 
     ``page``: a whole file; else only what a page's body holds.
     """
-    return _templates().get_template("datasheet.html").render(facts=facts, sections=_sections(facts, about), page=page)
+    template = _templates().get_template("datasheet.html")
+    return template.render(facts=facts, sections=_sections(facts, about), page=page, mark=MARK)

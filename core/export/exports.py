@@ -17,7 +17,8 @@ from ..storage.scan_context import ScanContext
 from ..types import ProgressFn, quiet
 from . import curated_file as exporters
 from .curated_file import EXPORTERS, FOLDERS, ExportResult, Supplies
-from .datasheet import DatasheetFacts, as_html, as_markdown
+from .datasheet import DatasheetFacts, as_html, as_markdown, is_datasheet
+from .target import EXPORTS, check_file, check_place, plain_name
 
 
 @dataclass(frozen=True)
@@ -61,12 +62,18 @@ class DatasetExports:
         Called for the reader of original images.
     facts
         Called for the content of the datasheet.
+    allow
+        Called with who exports, None = who opened the workspace; raises NotAllowed.
     """
 
     def __init__(
-        self, scan: ScanContext, media: Callable[[], MediaReader], facts: Callable[[], DatasheetFacts]
+        self,
+        scan: ScanContext,
+        media: Callable[[], MediaReader],
+        facts: Callable[[], DatasheetFacts],
+        allow: Callable[[str | None], None] = lambda _: None,
     ) -> None:
-        self._scan, self._media, self._facts = scan, media, facts
+        self._scan, self._media, self._facts, self._allow = scan, media, facts, allow
         self._layout, self._store, self._results = scan.layout, scan.store, scan.results
 
     def formats(self) -> list[ExportFormat]:
@@ -83,14 +90,29 @@ class DatasetExports:
             out.append(ExportFormat(f.name, f.title, f.explain, "", why))
         return out
 
+    def place(self, name: str) -> Path:
+        """Where an export of this name lies among the workspace's own; the name becomes a plain file name."""
+        return self._layout.root / EXPORTS / plain_name(name)
+
+    @property
+    def _manifest(self) -> dict[str, Any]:
+        return load_json(self._layout.manifest) if self._layout.manifest.exists() else {}
+
+    @property
+    def source(self) -> str:
+        """What was scanned, "" = unknown."""
+        return str(self._manifest.get("params", {}).get("source") or "")
+
     def export(
         self,
         path: str | Path,
         *,
+        actor: str | None = None,
         format: str | None = None,
         only: Collection[str] | None = None,
         links: bool = False,
         include_excluded: bool = False,
+        overwrite: bool = False,
         about: Mapping[str, Any] | None = None,
         progress: ProgressFn = quiet,
     ) -> ExportResult:
@@ -100,6 +122,8 @@ class DatasetExports:
         ----------
         path
             The file or folder.
+        actor
+            Who exports, None = who opened the workspace.
         format
             One of :meth:`formats`; None = by the suffix of ``path``.
         only
@@ -108,6 +132,9 @@ class DatasetExports:
             Whether to link to the original images instead of copying them, where they are files.
         include_excluded
             Whether excluded samples are kept, marked as such.
+        overwrite
+            Whether a file is replaced that is no earlier export of Winnow's. A folder that holds anything else than an
+            earlier export is never replaced.
         about
             Where ``only`` comes from, for the manifest.
         progress
@@ -115,31 +142,34 @@ class DatasetExports:
 
         Raises
         ------
+        NotAllowed
+            The person may not export.
         ExportError
-            An unknown format, or a place that cannot be written to.
+            An unknown format, a place that cannot be written to, or one that holds what Winnow did not write.
         DiskFull
             An earlier export is intact.
         Cancelled
             As ``progress`` raises it.
         """
+        self._allow(actor)
         path = Path(path).expanduser()
         if format in EXPORTERS and path.suffix.lower() not in EXPORTERS.get(str(format)).suffixes:
             raise ExportError(f"{path.name!r} does not end in {choices(EXPORTERS.get(str(format)).suffixes)}.")
         folder = str(format) if format in FOLDERS else None
         if format is not None and folder is None and format not in EXPORTERS:
             raise ExportError(f"No format is called {format!r}. There are: {choices(f.name for f in self.formats())}.")
-        manifest = load_json(self._layout.manifest) if self._layout.manifest.exists() else {}
         return exporters.export_workspace(
             path,
             layout=self._layout,
             store=self._store,
             columns=self._results["columns"],
-            manifest=manifest,
+            manifest=self._manifest,
             include_excluded=include_excluded,
             only=only,
             about=about,
             folder=folder,
             supplies=self._supplies(links) if folder else None,
+            overwrite=overwrite,
             progress=progress,
         )
 
@@ -177,7 +207,14 @@ class DatasetExports:
         """Render the datasheet as HTML to be shown in a page."""
         return as_html(self.facts(), about or {}, page=False)
 
-    def datasheet(self, path: str | Path, *, about: Mapping[str, Any] | None = None) -> tuple[Path, Path]:
+    def datasheet(
+        self,
+        path: str | Path,
+        *,
+        about: Mapping[str, Any] | None = None,
+        actor: str | None = None,
+        overwrite: bool = False,
+    ) -> tuple[Path, Path]:
         """Write a datasheet as PATH.html and PATH.md.
 
         Parameters
@@ -186,16 +223,31 @@ class DatasetExports:
             Its suffix, if .html or .md, is replaced.
         about
             Further entries (the selection that was exported, its payoff).
+        actor
+            Who exports, None = who opened the workspace.
+        overwrite
+            Whether files are replaced that are no earlier datasheets.
 
         Returns
         -------
         tuple of Path
             Both files.
+
+        Raises
+        ------
+        NotAllowed
+            The person may not export.
+        ExportError
+            There are such files, and Winnow did not write them.
         """
+        self._allow(actor)
         path = Path(path).expanduser()
         stem = path.with_suffix("") if path.suffix.lower() in (".html", ".md") else path
         facts = self.facts()
         paths = stem.with_name(stem.name + ".html"), stem.with_name(stem.name + ".md")
+        for path in paths:
+            check_place(path, self.source)
+            check_file(path, ours=is_datasheet(path), overwrite=overwrite)
         for path, render in zip(paths, (as_html, as_markdown), strict=True):
             with atomic_file(path, "the datasheet") as stream:
                 stream.write(render(facts, about or {}).encode("utf-8", "replace"))

@@ -6,22 +6,30 @@ import json
 import os
 import secrets
 import shutil
+import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from ..errors import DiskFull, ExportError
-from ..storage.artifacts import plain, save_table
+from ..storage.artifacts import plain
 from ..storage.atomic import atomic_file
 from ..storage.decision_log.store import iso, utc_now
 from ..version import __version__
 from .curated_rows import CuratedRows
 from .formats.base import FOLDERS, ExportResult, Item, Supplies
-
-MANIFEST_FORMAT = "winnow-export/1"
+from .target import (
+    CONTENTS,
+    MANIFEST_FORMAT,
+    check_beside,
+    check_folder,
+    folder_contents,
+    replace_folder,
+)
 
 
 def manifest_head(path: Path, file_format: str, created: str | None = None) -> dict[str, Any]:
@@ -48,12 +56,14 @@ def export_folder(
     supplies: Supplies,
     manifest: Mapping[str, Any],
     patch: Iterable[bytes] = (),
+    overwrite: bool = False,
 ) -> ExportResult:
     """Write a folder in one of the layouts of ``FOLDERS``, with its files beside it.
 
     These are PATH.manifest.json, PATH.patch.jsonl and PATH.rows.parquet (sample_id, label, split, weight, decision and
     file of every sample in it). All of it or nothing: it is written under another name first. An earlier export of
-    Winnow's at the same place is replaced; any other folder that is not empty is not touched.
+    Winnow's at the same place is replaced if it holds exactly the files that the manifest inside it (``CONTENTS``)
+    names; any other folder that is not empty is not touched.
 
     Parameters
     ----------
@@ -69,6 +79,8 @@ def export_folder(
         Where the samples come from; counts are added.
     patch
         Lines, read after the last sample.
+    overwrite
+        Whether files beside the folder are replaced that Winnow did not write. The folder itself never is.
 
     Raises
     ------
@@ -84,9 +96,9 @@ def export_folder(
     beside = {kind: path.with_name(f"{path.name}.{kind}") for kind in ("manifest.json", "patch.jsonl", "rows.parquet")}
     if path.is_symlink() or (path.exists() and not path.is_dir()):
         raise ExportError(f"{str(path)!r} is a file. {exporter.title} is a folder: give another name.")
-    if path.is_dir() and any(path.iterdir()) and not beside["manifest.json"].exists():
-        raise ExportError(f"{str(path)!r} holds something already, and Winnow did not write it. Give another name.")
-    temporary = path.with_name(f".{path.name[:180]}.{secrets.token_hex(6)}.tmp")
+    check_folder(path)
+    check_beside(path, overwrite=overwrite)
+    temporary = path.with_name(f".{path.name[:60]}.{secrets.token_hex(6)}.tmp")
     table: list[Item] = []
 
     def recorded(items: Iterator[Item]) -> Iterator[Item]:
@@ -122,12 +134,15 @@ def export_folder(
         with (
             atomic_file(beside["manifest.json"], "the manifest") as m,
             atomic_file(beside["patch.jsonl"], "the patch file") as p,
+            atomic_file(beside["rows.parquet"], "the table") as t,
         ):
             for line in patch:
                 p.write(line)
             m.write(manifest_bytes(whole))
-            save_table(beside["rows.parquet"], index)
-            _swap(temporary, path)
+            pq.write_table(index, t, compression="zstd", row_group_size=65_536)
+            inside = {**whole, "contents": folder_contents(temporary)}
+            (temporary / CONTENTS).write_bytes(manifest_bytes(inside))
+            replace_folder(temporary, path)
     except OSError as error:
         if error.errno == 28:
             raise DiskFull(f"The disk is full: {str(path)!r} was not written. Make room and export again.") from error
@@ -140,15 +155,10 @@ def export_folder(
     )
 
 
-def _swap(finished: Path, path: Path) -> None:
-    """Replace an earlier folder by a finished one."""
-    old = path.with_name(f".{path.name[:180]}.{secrets.token_hex(6)}.old")
-    if path.exists():
-        os.replace(path, old)
-    try:
-        os.replace(finished, path)
-    except OSError:
-        if old.exists():
-            os.replace(old, path)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+def zip_folder(path: Path, archive: Path) -> Path:
+    """Write the files of a folder export as a ZIP archive. Raises DiskFull; an earlier one is intact."""
+    with atomic_file(archive, "the archive") as stream, zipfile.ZipFile(cast(BinaryIO, stream), "w") as out:
+        for name in (CONTENTS, *folder_contents(path)):
+            if (path / name).is_file() and not (path / name).is_symlink():
+                out.write(path / name, f"{path.name}/{name}")
+    return archive

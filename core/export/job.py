@@ -6,8 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from .. import fingerprint as fp
+from ..review.roles import Right, Roles
 from ..storage.job_files import DONE, JobFiles, JobReporter
+from ..storage.layout import Layout
 from .exports import DatasetExports
+from .folders import zip_folder
+from .target import check_file
 
 
 def export_job(root: str | Path, actor: str) -> JobFiles:
@@ -15,7 +19,7 @@ def export_job(root: str | Path, actor: str) -> JobFiles:
     return JobFiles(Path(root).absolute() / "export" / fp.of(actor), "export")
 
 
-def start_export(root: str | Path, actor: str, path: str | Path, **options: Any) -> None:
+def start_export(root: str | Path, actor: str, path: str | Path, *, archive: bool = False, **options: Any) -> None:
     """Start an export in its own process and return at once. Follow it with :func:`export_job`.
 
     Parameters
@@ -24,15 +28,20 @@ def start_export(root: str | Path, actor: str, path: str | Path, **options: Any)
         The workspace.
     actor
         Who exports; one export at a time for each person.
+    archive
+        Whether a folder is also written as PATH.zip, to be downloaded.
     path, **options
         Of :meth:`winnow.core.export.exports.DatasetExports.export`; plain values.
 
     Raises
     ------
+    NotAllowed
+        The person may not export.
     WorkspaceBusy
         An export of this person is running.
     """
-    request = {"path": str(path), **options}
+    Roles(Layout(Path(root).absolute()).roles).require(actor, Right.EXPORT)
+    request = {"path": str(path), "archive": archive, **options}
     export_job(root, actor).start(["export", str(Path(root).absolute()), actor], request)
 
 
@@ -50,6 +59,12 @@ def write(root: Path, actor: str, exports: DatasetExports) -> None:
     with files.lock():
         reporter = JobReporter(files, "The export was cancelled. Nothing was written.")
         with reporter.reporting():
-            result = exports.export(**files.request(), progress=reporter)
+            request = files.request()
+            archive = Path(f"{request['path']}.zip") if request.pop("archive", False) else None
+            if archive is not None:
+                check_file(archive, ours=False, overwrite=bool(request.get("overwrite")))
+            result = exports.export(**request, actor=actor, progress=reporter)
             paths = {name: str(getattr(result, name)) for name in ("path", "manifest_path", "patch_path")}
+            if archive is not None and result.path.is_dir():
+                paths["archive"] = str(zip_folder(result.path, archive))
             reporter.finish(DONE, rows=result.rows, excluded=result.excluded, **paths)

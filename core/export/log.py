@@ -12,11 +12,14 @@ from ..review.history import FIELDS, as_row
 from ..storage.atomic import atomic_file
 from ..storage.decision_log.store import DecisionStore
 from .curated_file import exporter_for
+from .target import check_file, check_place
 
 _AT_ONCE = 10_000
 
 
-def write_log(store: DecisionStore, path: str | Path, **where: Any) -> int:
+def write_log(
+    store: DecisionStore, path: str | Path, *, source: str = "", overwrite: bool = False, **where: Any
+) -> int:
     """Write every matching row of the log, the oldest first, in the format of the suffix, whole or not at all.
 
     Parameters
@@ -25,6 +28,10 @@ def write_log(store: DecisionStore, path: str | Path, **where: Any) -> int:
         The decision log.
     path
         The file to write; its suffix chooses the format (see :mod:`winnow.core.export.formats`).
+    source
+        What was scanned, which is never replaced; "" = unknown.
+    overwrite
+        Whether an existing file is replaced.
     **where
         Filters as of :meth:`winnow.core.review.history.DecisionHistory.page`.
 
@@ -36,10 +43,12 @@ def write_log(store: DecisionStore, path: str | Path, **where: Any) -> int:
     Raises
     ------
     ExportError
-        The suffix names no format.
+        The suffix names no format, or the file exists and may not be overwritten.
     """
     path = Path(path).expanduser()
     exporter = exporter_for(path)
+    check_place(path, source)
+    check_file(path, ours=False, overwrite=overwrite)
     with atomic_file(path, "the log") as stream:
         return exporter.write(cast(BinaryIO, stream), _LogRows(store, where))[0]
 

@@ -2,8 +2,8 @@
 
 | right | viewer | reviewer | owner |
 |---|---|---|---|
-| look, search, export | yes | yes | yes |
-| decide, take back one's own decisions, save selections | | yes | yes |
+| look, search | yes | yes | yes |
+| decide, take back one's own decisions, save selections, export | | yes | yes |
 | change classes, take back another person's change of them | | | yes |
 | scan again, give roles | | | yes |
 
@@ -50,6 +50,7 @@ class Right(StrEnum):
 
     LOOK = "look at this dataset"
     DECIDE = "decide"
+    EXPORT = "export"
     CLASSES = "change classes"
     SCAN = "start a scan"
     ROLES = "give roles"
@@ -58,6 +59,7 @@ class Right(StrEnum):
 _NEEDS = {
     Right.LOOK: Role.VIEWER,
     Right.DECIDE: Role.REVIEWER,
+    Right.EXPORT: Role.REVIEWER,
     Right.CLASSES: Role.OWNER,
     Right.SCAN: Role.OWNER,
     Right.ROLES: Role.OWNER,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ import streamlit as st
 from tests.app.pages.test_pages import html_of, open_page
 from winnow.app.components.subset_cards import payoff_card, payoff_ended, payoff_waiting
 from winnow.app.server import state as states
+from winnow.app.server.token_auth import TokenAuthenticator
 from winnow.core import Comparisons, SubsetRequest, Workspace, comparison_fingerprint
 from winnow.core.cli import worker
 from winnow.core.storage import job_files
@@ -152,6 +154,7 @@ def test_an_export_runs_as_a_job_and_its_outcome_is_shown(real: Workspace, monke
     assert f"Wrote {len(real.ids())} rows" in html_of(at)
     assert out.exists()
     next(t for t in at.text_input if t.label == "Write to").set_value(str(real.path / "verdicts.parquet")).run()
+    next(c for c in at.checkbox if c.label == "Replace it").check().run()
     at.button(key="w-write").click().run()
     assert "belongs to the workspace" in html_of(at) or "does not end in" in html_of(at)
 
@@ -185,3 +188,57 @@ def test_the_payoff_in_words() -> None:
     assert 'aria-valuenow="25"' in payoff_waiting({"done": 5, "total": 20}, 1)
     assert "data-open" in payoff_waiting({}, 0)
     assert "&lt;b&gt;" in payoff_ended({"state": "failed", "message": "<b>"})
+
+
+def owner_and(real: Workspace, role: str) -> None:
+    """Ada keeps this role; somebody else owns the workspace."""
+    real.roles.set("olga", "owner", by="ada")
+    real.roles.set("ada", role, by="olga")
+
+
+def test_a_viewer_is_shown_no_way_to_export(real: Workspace) -> None:
+    owner_and(real, "viewer")
+    at = open_page("export")
+    assert not [b for b in at.button if b.key == "w-write"]
+    assert not at.text_input
+    assert "Only a reviewer or an owner may export" in html_of(at)
+
+
+@pytest.mark.parametrize("guard", ["shared", "token"])
+def test_no_path_comes_from_a_browser_where_the_server_is_for_many(
+    real: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, guard: str
+) -> None:
+    monkeypatch.setattr(job_files.subprocess, "Popen", run_worker_here)
+    server = states.server_state()
+    server.shared = guard == "shared"
+    if guard == "token":
+        server.authenticator = TokenAuthenticator(server.secret, {"t" * 20: "ada"})
+        monkeypatch.setattr("winnow.app.server.signin.token_owner", lambda: "ada")
+    before = sorted(tmp_path.iterdir())
+    at = open_page("export")
+    assert not [t for t in at.text_input if t.label == "Write to"]
+    at.selectbox(key="w-format").set_value("split_ids").run()
+    next(t for t in at.text_input if t.label == "Name").set_value("../../precious").run()
+    at.button(key="w-write").click().run()
+    assert not at.exception
+    assert sorted(tmp_path.iterdir()) == before
+    made = real.path / "exports"
+    assert {p.name for p in made.iterdir() if p.is_dir()} == {"_.._precious"}
+    assert zipfile.is_zipfile(made / "_.._precious.zip")
+    names = set(zipfile.ZipFile(made / "_.._precious.zip").namelist())
+    assert {"_.._precious/train.txt", "_.._precious/winnow-export.json"} <= names
+    assert "Download" in " ".join(e.proto.label for e in at.main if getattr(e, "type", "") == "download_button")
+
+
+def test_what_is_replaced_is_said_first(real: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job_files.subprocess, "Popen", run_worker_here)
+    out = real.path.parent / "precious.csv"
+    out.write_text("the only copy")
+    at = open_page("export")
+    at.selectbox(key="w-format").set_value("csv").run()
+    next(t for t in at.text_input if t.label == "Write to").set_value(str(out)).run()
+    assert "precious.csv is there already: a file of 13 bytes" in html_of(at)
+    assert at.button(key="w-write").disabled
+    next(c for c in at.checkbox if c.label == "Replace it").check().run()
+    at.button(key="w-write").click().run()
+    assert out.read_text() != "the only copy"

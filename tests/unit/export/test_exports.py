@@ -23,6 +23,7 @@ from winnow.core.export.diff import diff
 from winnow.core.export.exports import DatasetExports
 from winnow.core.export.formats._media import safe_name
 from winnow.core.export.job import export_job, start_export
+from winnow.core.export.target import CONTENTS
 from winnow.core.storage import job_files
 from winnow.core.types import Progress
 from winnow.core.workspace import Workspace
@@ -130,8 +131,8 @@ def test_yolo_in_torchvision(ws: Workspace, tmp_path: Path) -> None:
     only = ws.ids(Filter(splits=("train",)))
     path = ws.exports.export(tmp_path / "yolo", format="yolo", only=only).path
     whole = ws.exports.export(tmp_path / "whole", format="yolo").path
-    assert {p.name for p in whole.iterdir()} == {"train", "test"}
-    files = {p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file()}
+    assert {p.name for p in whole.iterdir()} == {"train", "test", CONTENTS}
+    files = {p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file()} - {CONTENTS}
     table = rows_of(path)
     assert set(table["file"]) == files
     assert table["label"].to_dict() == expected(ws, set(only), images=False)
@@ -215,9 +216,9 @@ def test_fiftyone_in_its_own_importer(ws: Workspace, tmp_path: Path) -> None:
 def test_split_files(ws: Workspace, tmp_path: Path) -> None:
     path = ws.exports.export(tmp_path / "ids", format="split_ids").path
     check_rows(ws, path)
-    found = [line for p in path.iterdir() for line in p.read_text().splitlines()]
+    found = [line for p in path.glob("*.txt") for line in p.read_text().splitlines()]
     assert sorted(found) == sorted(expected(ws, images=False))
-    assert {p.name for p in path.iterdir()} == {"train.txt", "test.txt"}
+    assert {p.name for p in path.iterdir()} == {"train.txt", "test.txt", CONTENTS}
 
 
 @pytest.mark.parametrize("name", FOLDERS.names())

@@ -97,7 +97,7 @@ VERBS: dict[str, tuple[Right, Callable[[Workspace, str], Any]]] = {
     "start a scan": (Right.SCAN, lambda ws, who: jobs.start_scan(ScanConfig.of("nowhere"), ws.path, who)),
     "stop a scan": (Right.SCAN, lambda ws, who: jobs.cancel_scan(ws.path, who)),
 }
-"""Everything that writes, except exports."""
+"""Everything that writes in the workspace; for exports see test_targets.py."""
 
 
 def members(ws: Workspace) -> list[str]:
@@ -147,10 +147,13 @@ def test_only_owners_scan(team: Workspace, verb: str, monkeypatch: pytest.Monkey
         VERBS[verb][1](team, "olga")
 
 
-def test_a_viewer_looks_and_exports(team: Workspace, tmp_path: Path) -> None:
+def test_a_viewer_looks_and_does_not_export(team: Workspace, tmp_path: Path) -> None:
     with Workspace.open(team.path, actor="vera") as ws:
         assert ws.rows(limit=3)
-        assert ws.export(tmp_path / "out.csv").rows
+        with pytest.raises(NotAllowed, match="'vera' is viewer here, and only a reviewer may export"):
+            ws.export(tmp_path / "out.csv")
+        assert not list(tmp_path.glob("out.csv*"))
+        assert ws.export(tmp_path / "out.csv", actor="rita").rows
 
 
 def test_the_command_line_lists_and_gives_roles(tiny_ws: Path) -> None:
