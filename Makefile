@@ -17,6 +17,7 @@ PORT ?= 8501
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+RUNS := $(VENV)/.runs
 STAMP := $(VENV)/.installed
 BROWSER := $(VENV)/.browser
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
@@ -31,10 +32,16 @@ FAST := tests/unit/storage tests/unit/features tests/unit/export/test_curated_ro
 help:
 	@sed -n 's/^# make/make/p' $(firstword $(MAKEFILE_LIST))
 
-$(STAMP): pyproject.toml constraints.txt
+# what runs: enough for the demo
+$(RUNS): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Winnow needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Give another with PYTHON=.")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) --upgrade pip setuptools wheel
+	$(PIP) --editable .
+	touch $@
+
+# what tests, checks and builds the documentation
+$(STAMP): $(RUNS)
 	$(PIP) --editable '.[dev,docs]'
 	touch $@
 
@@ -44,7 +51,7 @@ $(BROWSER): $(STAMP)
 	else $(BIN)/python -m playwright install chromium; fi
 	touch $@
 
-demo: $(STAMP)
+demo: $(RUNS)
 	$(BIN)/winnow demo --port $(PORT) --no-browser
 
 test: check docs pytest
