@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -41,11 +41,16 @@ def serve_app(
     _serve(ws, port, host, no_auth, actor, browser, token or [])
 
 
+def _server() -> Any:
+    # The app stands above the engine: it is found by name, so that core never imports it.
+    return importlib.import_module("winnow.app.server.serve")
+
+
 def _serve(
     ws: Path | None, port: int, host: str, no_auth: bool, actor: str | None, browser: bool, token: list[str]
 ) -> None:
-    # The app stands above the engine: it is found by name, so that core never imports it.
-    server = importlib.import_module("winnow.app.server.serve")
+    server = _server()
+    server.check_port(port, host)  # before anything says where to find it
     tokens, lines = server.resolve_access(host, port, token, no_auth)
     if ws is not None:
         from ..workspace import Workspace
@@ -71,6 +76,8 @@ def demo(
     from ..data.demo import make_demo
     from ..workspace import Workspace
 
+    if serve:
+        _server().check_port(port, host)  # before the scan, not after it
     root = (home or Path.home() / ".winnow" / "demo").expanduser().absolute()
     source = make_demo(root / "data")
     with Bars(mode(False, quiet)) as bars:
