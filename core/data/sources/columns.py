@@ -313,22 +313,31 @@ def resolve(
     by_name: dict[str, str] = {}
     for name in raw.order:
         by_name.setdefault(normalized(name), name)
-    guess = {}
+    guess: dict[str, str] = {}
+    passed: dict[str, str] = {}
     for role, names in USUAL_NAMES.items():
         if role in found:
             continue
         for usual in names:
             name = by_name.get(usual, "")
-            if name and name not in taken and _usable(raw, role, name):
+            if not name or name in taken:
+                continue
+            if _usable(raw, role, name):
                 found[role] = guess[role] = name
                 taken.add(name)
                 break
+            passed.setdefault(role, name)
     _by_look(raw, found, guess, taken, notices, vectors_apart)
     named_text = columns.text is not None
     image = guess.get("image", "")
     if named_text and image in raw.table.column_names and not _any_file(raw, image):
         del found["image"], guess["image"]
         notices.append(f"Column {image!r} looks like image paths, but no file is there. Use --image to name it.")
+    notices += [
+        _why_passed(raw, role, name)
+        for role, name in passed.items()
+        if role not in (*found, "image", "text") and name not in (*found.values(), *raw.image_columns)
+    ]
     unused = [name for name in raw.image_columns if name in raw.not_images and name not in found.values()]
     if unused:
         notices.append(
@@ -341,6 +350,19 @@ def resolve(
         shown = ", ".join(f"{role} = {name!r}" for role, name in guess.items())
         notices.insert(0, f"Columns recognised: {shown}.")
     return ColumnMap(**found), _modality(raw, found, vectors_apart), notices
+
+
+def _why_passed(raw: RawTable, role: str, name: str) -> str:
+    """Say why a column with a usual name does not play its role."""
+    kind = raw.types[name]
+    flag = _ROLE_WORDS.get(role, f"--{role}")
+    if role == "id" and pt.is_floating(kind):
+        return f"Column {name!r} is not used as the id: it holds decimal numbers. If they are ids, give {flag} {name}."
+    holds = "lists" if is_list(kind) else plain_type(kind)
+    return (
+        f"Column {name!r} is not used as the {role}: it holds {holds}, and one value per row is needed. "
+        f"Use {flag} to choose another column."
+    )
 
 
 def _any_file(raw: RawTable, name: str) -> bool:

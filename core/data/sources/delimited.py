@@ -7,6 +7,7 @@ import gzip
 import zlib
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,6 +15,7 @@ import pyarrow.compute as pc
 from ...errors import SourceError
 from ...types import Progress, ProgressFn
 from .base import MAX_RATIO, MAX_UNPACKED, SOURCES, RawTable, check_width
+from .columns import odd_notice, read_texts
 
 _SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 _DELIMITERS = ",;\t|"
@@ -23,8 +25,8 @@ class DelimitedSource:
     """CSV or TSV with a header line. Cells are read as text ("NA" and "null" are text, not gaps).
 
     A column becomes integers where that loses nothing: every cell is a whole number in its plain form ("7", not "007").
-    The encoding is UTF-8 (with or without a byte order mark), UTF-16 with its mark, else Latin-1 with a notice. The
-    delimiter (comma, semicolon, tab or bar) is taken from the header.
+    The encoding is UTF-8 (with or without a byte order mark), UTF-16 with its mark. Cells that are not UTF-8 are
+    read as Latin-1, with a notice. The delimiter (comma, semicolon, tab or bar) is taken from the header.
     """
 
     name = "csv"
@@ -87,9 +89,9 @@ def _read(path: Path, limit: int | None, notices: list[str]) -> pd.DataFrame:
             except UnicodeError:
                 continue
             if encoding == "latin-1":
-                notices.append(
-                    f"{path.name} is not UTF-8; it was read as Latin-1. If letters look wrong, save it as UTF-8."
-                )
+                frame, mended = _decoded(frame)
+                latin = f"{path.name} is not UTF-8; it was read as Latin-1. If letters look wrong, save it as UTF-8."
+                notices += mended or [latin]
             return frame
     except pd.errors.EmptyDataError:
         raise SourceError(f"{path.name} is empty: a table needs a header line and rows.") from None
@@ -99,6 +101,33 @@ def _read(path: Path, limit: int | None, notices: list[str]) -> pd.DataFrame:
             f"{path.name} cannot be read as a table: {reason}. Repair that line, or save it again as CSV."
         ) from error
     raise SourceError(f"{path.name} cannot be read as {' or '.join(encodings)} text. Save it as UTF-8.")
+
+
+def _decoded(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Decode, cell by cell, a table that is not wholly UTF-8 and was read as Latin-1 for a start.
+
+    Returns
+    -------
+    frame
+        Every cell as UTF-8 where it can be, else as Latin-1.
+    notices
+        Which cells are Latin-1; nothing where no other cell is UTF-8 beyond ASCII.
+    """
+    odd, count = {}, 0
+    texts, in_header = read_texts([str(name).encode("latin-1") for name in frame.columns])
+    columns = {}
+    for place in range(frame.shape[1]):
+        cells = np.array(frame.iloc[:, place].to_list(), object)
+        rows = [row for row, cell in enumerate(cells) if not cell.isascii()]
+        read, wrong = read_texts([cells[row].encode("latin-1") for row in rows])
+        cells[rows] = read
+        odd[str(texts[place])] = [rows[i] for i in wrong]
+        count += len(rows) - len(wrong)
+        columns[place] = cells
+    decoded = pd.DataFrame(columns)
+    decoded.columns = pd.Index([str(name).removeprefix("\ufeff") for name in texts])
+    beyond = count + sum(not str(t).isascii() for t in texts) - len(in_header)
+    return decoded, odd_notice(odd, len(frame)) if beyond else []
 
 
 def _check_unpacked(path: Path) -> None:

@@ -17,11 +17,24 @@ _SPLITS = frozenset({"train", "training", "val", "valid", "validation", "dev", "
 _NOT_DATA = frozenset({"__macosx", "thumbs.db", "desktop.ini", "__pycache__"})
 
 
+_LINKS = {
+    "another": "Left out: {count} linked folders (first: {first}) that only lead to another place in this folder.",
+    "outside": (
+        "Left out: {count} linked folders (first: {first}) that lead outside this folder. Give that folder itself, or "
+        "copy it here."
+    ),
+    "files": "{count} images are links that lead outside this folder (first: {first}). They are read from there.",
+}
+
+
 class FolderSource:
     """Every image below a folder. The class is the first-level folder; images directly in the root are unlabelled.
 
+    Links to folders are not followed: what lies in the folder is read where it lies, what lies outside stays out. Links
+    to files are read, with a notice where they lead outside.
+
     Where all first-level folders have names of splits (train, val, test, ...) and contain folders, they are the splits
-    and the second level is the class. Hidden files, other files and folders already visited (links that lead back) are
+    and the second level is the class. Hidden files, other files and links to folders are
     left out, with a notice.
     """
 
@@ -41,6 +54,7 @@ class FolderSource:
             raise SourceError(
                 f"No images were found in {str(path)!r}{others}. Winnow looks for files ending in .jpg, .png, .webp "
                 "and the like, in the folder and in its subfolders. For a table, give the path of the table itself."
+                + "".join(f" {notice}" for notice in notices)
             )
         read = images if limit is None else images[:limit]
         split_level = _has_splits(images)
@@ -87,7 +101,9 @@ def _walk(root: Path, progress: ProgressFn) -> tuple[list[str], list[str]]:
     images: list[str] = []
     left: Counter[str] = Counter()
     visited: set[tuple[int, int]] = set()
+    links: dict[str, list[str]] = {"another": [], "outside": [], "files": []}
     pending = [("", str(root))]
+    base = os.path.realpath(root)
     while pending:
         prefix, folder = pending.pop()
         try:
@@ -104,15 +120,30 @@ def _walk(root: Path, progress: ProgressFn) -> tuple[list[str], list[str]]:
         for entry in entries:
             if entry.name.startswith(".") or entry.name.lower() in _NOT_DATA:
                 continue
+            outside = entry.is_symlink() and _leads_outside(entry.path, base)
             if _is_folder(entry):
-                pending.append((f"{prefix}{entry.name}/", entry.path))
+                if entry.is_symlink():
+                    links["outside" if outside else "another"].append(prefix + entry.name)
+                else:
+                    pending.append((f"{prefix}{entry.name}/", entry.path))
             elif os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES:
                 images.append(prefix + entry.name)
+                if outside:
+                    links["files"].append(prefix + entry.name)
             else:
                 left["files that are not images"] += 1
         progress(Progress("source", len(images), 0, "images", "listing files"))
     notices = [f"Left out: {count:,} {what}." for what, count in left.items()]
+    for kind, sentence in _LINKS.items():
+        if links[kind]:
+            first = escape_path(min(links[kind]))
+            notices.append(sentence.format(count=f"{len(links[kind]):,}", first=repr(first)))
     return sorted(images), notices
+
+
+def _leads_outside(link: str, base: str) -> bool:
+    target = os.path.realpath(link)
+    return target != base and not target.startswith(os.path.join(base, ""))
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -47,7 +47,8 @@ class JsonLinesSource:
         if not records:
             raise SourceError(f"{path.name} holds no rows.")
         order = tuple(dict.fromkeys(key for record in records for key in record))
-        columns = {key: _column([record.get(key) for record in records], key, notices) for key in order}
+        named = {key: escape_surrogates(key) for key in order}
+        columns = {named[key]: _column([record.get(key) for record in records], named[key], notices) for key in order}
         vectors = tuple(name for name, values in columns.items() if is_vector(values.type))[:1]
         table = pa.table({name: values for name, values in columns.items() if name not in vectors})
         stat = path.stat()
@@ -56,7 +57,7 @@ class JsonLinesSource:
             path=path,
             n=len(records),
             table=table,
-            order=order,
+            order=tuple(columns),
             types={name: values.type for name, values in columns.items()},
             root=path.parent,
             vector_columns=vectors,
@@ -95,15 +96,26 @@ def _column(values: list[Any], name: str, notices: list[str]) -> pa.Array:
         array.validate(full=True)
         return pa.array([None] * len(values), pa.string()) if pa.types.is_null(array.type) else array
     except (pa.ArrowException, TypeError, UnicodeEncodeError, OverflowError):
-        notices.append(f"Column {name!r} holds values of several types; they are kept as text.")
-        return pa.array([_text(v) for v in values], pa.string())
+        if not all(value is None or isinstance(value, str) for value in values):
+            notices.append(f"Column {name!r} holds values of several types; they are kept as text.")
+        texts = [_text(value) for value in values]
+        kept = [None if text is None else escape_surrogates(text) for text in texts]
+        odd = [row for row, (text, same) in enumerate(zip(texts, kept, strict=True)) if text != same]
+        if odd:
+            notices.append(
+                f"{len(odd):,} cells of column {name!r} hold half a character (a lone surrogate; first: row "
+                f"{odd[0] + 1:,}), which no UTF-8 file can hold. The half is kept as its code, such as \\ud83d."
+            )
+        return pa.array(kept, pa.string())
+
+
+def escape_surrogates(text: str) -> str:
+    """Write the halves of characters that UTF-8 cannot hold as their codes."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _text(value: Any) -> str | None:
-    if value is None:
-        return None
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text.encode("utf-8", "replace").decode("utf-8")
+    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 SOURCES.register(JsonLinesSource.name)(JsonLinesSource())

@@ -17,7 +17,16 @@ from ...errors import SourceError, choices
 from ...types import MediaRef, Progress, ProgressFn, Strings
 from ..media.reader import READERS, BatchedReader
 from .base import MAX_RATIO, MAX_UNPACKED, SOURCES, RawTable, check_width
-from .columns import cell_note, is_binary, is_image_struct, looks_like_images, odd_notice, read_texts, vector_columns
+from .columns import (
+    cell_note,
+    is_binary,
+    is_image_struct,
+    is_text,
+    looks_like_images,
+    odd_notice,
+    read_texts,
+    vector_columns,
+)
 
 _SUFFIXES = (".parquet", ".pq", ".parq")
 _PEEK = 16
@@ -138,13 +147,25 @@ def _is_utf8(cell: Any) -> bool:
         return False
 
 
+def _is_damaged(column: pa.ChunkedArray) -> bool:
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid:
+        return True
+    return False
+
+
 def _with_texts(table: pa.Table, columns: list[str], notices: list[str]) -> pa.Table:
-    """Make text of columns of bytes."""
-    for name in set(columns) & set(table.column_names):
-        values, odd = read_texts(table.column(name).to_pylist())
-        place = table.column_names.index(name)
-        table = table.set_column(place, name, pa.array(values, pa.large_string()).cast(pa.string()))
-        notices += odd_notice({name: odd}, table.num_rows)
+    """Make text of columns of bytes, and of strings that are not UTF-8 though they should be."""
+    odd = {}
+    for place, name in enumerate(table.column_names):
+        column = table.column(place)
+        if name not in columns and not (is_text(column.type) and _is_damaged(column)):
+            continue
+        kind = pa.large_binary() if pt.is_large_string(column.type) else pa.binary()
+        values, odd[name] = read_texts(pc.cast(column, kind).to_pylist())
+        table = table.set_column(place, name, pa.chunked_array([values], pa.string()))
+    notices += odd_notice(odd, table.num_rows)
     return table
 
 

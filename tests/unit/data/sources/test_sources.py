@@ -78,7 +78,7 @@ def test_hidden_files_other_files_and_loops_are_left_out(tmp_path: Path) -> None
     assert list(dataset.sample_ids) == ["cat/1.png", "dead.png"]
     assert dataset.load_errors == {1: "the file is not there"}
     assert any("1 files that are not images" in s for s in dataset.notices)
-    assert any("another link" in s for s in dataset.notices)
+    assert any("another place" in s for s in dataset.notices)
 
 
 def test_a_file_name_that_is_not_utf8_is_kept_and_read(tmp_path: Path) -> None:
@@ -424,3 +424,64 @@ def test_paths_that_lead_nowhere_do_not_displace_the_text_that_was_named(tmp_pat
     found = open_source(tmp_path / "t.csv", ColumnMap(text="text"))
     assert found.modality is Modality.TEXT
     assert any("'file_name'" in notice and "--image" in notice for notice in found.notices)
+
+
+def test_one_latin_byte_costs_its_cell_and_is_said(tmp_path: Path) -> None:
+    rows = [f"{i},{'für Élise' if i % 2 else '日本語'} {i},größe".encode() for i in range(40)]
+    rows[16] = b"16,caf\xe9,gr\xc3\xb6\xc3\x9fe"
+    (tmp_path / "t.csv").write_bytes(b"id,text,label\n" + b"\n".join(rows) + b"\n")
+    found = open_source(tmp_path / "t.csv")
+    assert found.texts is not None
+    assert list(found.texts) == ["café" if i == 16 else f"{'für Élise' if i % 2 else '日本語'} {i}" for i in range(40)]
+    assert found.class_names == ("größe",)
+    assert any("row 17, column 'text'" in notice and "Latin-1" in notice for notice in found.notices)
+
+
+def test_a_byte_that_is_not_utf8_in_the_strings_of_a_parquet_table_is_said(tmp_path: Path) -> None:
+    odd = pa.array([b"gr\xc3\xbcn", b"caf\xe9", None]).view(pa.string())
+    pq.write_table(pa.table({"text": odd, "other": ["a", "b", "c"]}), tmp_path / "t.parquet")
+    found = open_source(tmp_path / "t.parquet")
+    assert found.texts is not None
+    assert list(found.texts) == ["grün", "café", ""]
+    assert any("row 2, column 'text'" in notice for notice in found.notices)
+
+
+def test_columns_that_are_passed_over_are_named_with_the_reason(tmp_path: Path) -> None:
+    columns = {"id": [1.5, 2.5, 3.5], "text": ["a", "b", "c"], "label": [["x"], ["x", "y"], []]}
+    pq.write_table(pa.table(columns), tmp_path / "t.parquet")
+    notices = open_source(tmp_path / "t.parquet").notices
+    assert any("'id'" in notice and "decimal numbers" in notice and "--id" in notice for notice in notices)
+    assert any("'label'" in notice and "lists" in notice and "--label" in notice for notice in notices)
+    named = open_source(tmp_path / "t.parquet", ColumnMap(id="id"))
+    assert list(named.sample_ids) == ["1.5", "2.5", "3.5"]
+    assert not any("decimal numbers" in notice for notice in named.notices)
+
+
+def test_lone_surrogates_stay_readable_and_are_said(tmp_path: Path) -> None:
+    lines = r'{"text": "half \ud83d", "label": "\udfff?"}', r'{"text": "whole \ud83d\ude00", "label": "b"}'
+    (tmp_path / "t.jsonl").write_text("\n".join(lines))
+    found = open_source(tmp_path / "t.jsonl")
+    assert found.texts is not None
+    assert list(found.texts) == [r"half \ud83d", "whole 😀"]
+    assert set(found.class_names) == {r"\udfff?", "b"}
+    assert any("'text'" in notice and "row 1" in notice and "surrogate" in notice for notice in found.notices)
+    assert not any("several types" in notice for notice in found.notices)
+
+
+def test_a_link_that_leads_outside_the_folder_is_not_walked_and_is_said(tmp_path: Path) -> None:
+    outside, inside = tmp_path / "private", tmp_path / "photos"
+    for folder in (outside, inside / "cat"):
+        folder.mkdir(parents=True)
+        (folder / "1.png").write_bytes(png(1))
+    (inside / "dog").symlink_to(outside)
+    (inside / "a-cat").symlink_to(inside / "cat")
+    (inside / "cat/2.png").symlink_to(outside / "1.png")
+    found = open_source(inside)
+    assert list(found.sample_ids) == ["cat/1.png", "cat/2.png"]
+    assert any("1 linked folder" in notice and "'dog'" in notice and "outside" in notice for notice in found.notices)
+    assert any("1 linked folder" in notice and "'a-cat'" in notice and "another" in notice for notice in found.notices)
+    assert any("1 image" in notice and "'cat/2.png'" in notice and "outside" in notice for notice in found.notices)
+    (tmp_path / "only").mkdir()
+    (tmp_path / "only/dog").symlink_to(outside)
+    with pytest.raises(SourceError, match="outside"):
+        open_source(tmp_path / "only")
