@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from ..errors import QueryError, WorkspaceError, choices
 from ..storage.artifacts import load_json, load_table, save_json, save_table
+from ..storage.atomic import os_errors_in_words
 from .roles import Right, Roles
 
 PREFIX = "saved-"
@@ -156,7 +157,8 @@ class SavedSelections:
             params=dict(params or {}),
             fingerprint=fingerprint,
         )
-        self._folder.mkdir(exist_ok=True)
+        with os_errors_in_words(self._folder, "the folder"):
+            self._folder.mkdir(exist_ok=True)
         columns = {"sample_id": pa.array(list(ids), pa.string())}
         if weights is not None:
             columns["weight"] = pa.array(np.asarray(weights, np.float32))
@@ -195,8 +197,9 @@ class SavedSelections:
         """
         self._roles.require(actor, Right.DECIDE)
         selection = self.get(handle)
-        self._path(handle, "json").unlink(missing_ok=True)
-        self._path(handle, "parquet").unlink(missing_ok=True)
+        with os_errors_in_words(self._folder, "the folder"):
+            self._path(handle, "json").unlink(missing_ok=True)
+            self._path(handle, "parquet").unlink(missing_ok=True)
         return selection
 
     @staticmethod

@@ -46,6 +46,15 @@ def raise_os_error(error: OSError, path: Path, what: str) -> NoReturn:
     ) from error
 
 
+@contextlib.contextmanager
+def os_errors_in_words(path: Path, what: str = "the file") -> Iterator[None]:
+    """Raise operating-system errors of the block as :func:`raise_os_error` does."""
+    try:
+        yield
+    except OSError as error:
+        raise_os_error(error, path, what)
+
+
 class _HashingFile(io.RawIOBase):
     """Hashes what is written through it. After a seek the file is read again for its digest."""
 

@@ -23,6 +23,7 @@ from filelock import FileLock, Timeout
 from ..errors import Cancelled, WinnowError, WorkspaceBusy
 from ..types import Progress, ProgressFn, quiet
 from .artifacts import load_json, save_json
+from .atomic import os_errors_in_words
 
 BEAT_S = 0.25
 """Least time between two writes of the progress file, in seconds."""
@@ -89,15 +90,24 @@ class JobFiles:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the job. Raises WorkspaceBusy, naming the process, where another one holds it."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.folder / "lock", timeout=0)
-        try:
-            lock.acquire()
-        except Timeout:
-            holder = self._progress()
-            shown = f" (process {holder['pid']}, now at {holder.get('stage') or '?'!r})" if holder.get("pid") else ""
-            raise WorkspaceBusy(f"Another {self.what} is working in {self.folder.parent}{shown}.") from None
+        """Hold the job.
+
+        Raises
+        ------
+        WorkspaceBusy
+            Another process, which is named, holds it.
+        ReadOnly
+            The folder cannot be written to.
+        """
+        with os_errors_in_words(self.folder, f"the folder of the {self.what}"):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.folder / "lock", timeout=0)
+            try:
+                lock.acquire()
+            except Timeout:
+                holder = self._progress()
+                at = f" (process {holder['pid']}, now at {holder.get('stage') or '?'!r})" if holder.get("pid") else ""
+                raise WorkspaceBusy(f"Another {self.what} is working in {self.folder.parent}{at}.") from None
         try:
             yield
         finally:
@@ -183,7 +193,8 @@ class JobFiles:
     def cancel(self) -> None:
         """Ask the job to stop at its next progress report. Without a job nothing happens."""
         if self.folder.exists():
-            (self.folder / "cancel").touch()
+            with os_errors_in_words(self.folder, f"the folder of the {self.what}"):
+                (self.folder / "cancel").touch()
 
 
 class Meter:

@@ -15,6 +15,7 @@ from filelock import FileLock
 from .. import fingerprint as fp
 from ..errors import QueryError, WorkspaceError
 from ..storage.artifacts import load_json, plain, save_json
+from ..storage.atomic import os_errors_in_words
 from ..types import Float32, Int64, ProgressFn, quiet
 from .bootstrap import Arm, Payoff, Training, curve_arms, judged_rows, measure, without_arms
 from .logistic import EPOCHS
@@ -50,8 +51,10 @@ class HoldoutGuard:
 
     def note(self, subset: str, method: str, actor: str) -> int:
         """Record a look. Returns the number of different subsets so far, this one included."""
-        self._folder.mkdir(exist_ok=True)
-        with FileLock(self._folder / "holdout.lock", timeout=10):
+        with os_errors_in_words(self._folder, "the count of looks in"):
+            self._folder.mkdir(exist_ok=True)
+            lock = FileLock(self._folder / "holdout.lock", timeout=10).acquire()
+        with lock:
             looks = self.looks()
             if subset not in {look["subset"] for look in looks}:
                 at = datetime.now(UTC).isoformat(timespec="seconds")
@@ -293,7 +296,8 @@ class MeasurementFiles:
 
     def keep(self, measurement: Mapping[str, Any]) -> None:
         """Save a measurement under its fingerprint."""
-        self._folder.mkdir(exist_ok=True)
+        with os_errors_in_words(self._folder, "the folder"):
+            self._folder.mkdir(exist_ok=True)
         save_json(self._path(str(measurement["fingerprint"])), dict(measurement))
 
     def all(self) -> list[dict[str, Any]]:
