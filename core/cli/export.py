@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -36,6 +37,12 @@ def export(
     ] = None,
     ids: Annotated[Path | None, typer.Option(help="Only the ids of this file, one a line.")] = None,
     links: Annotated[bool, typer.Option("--links", help="Link to the original images instead of copying.")] = False,
+    allow_outside: Annotated[
+        bool, typer.Option("--allow-outside", help="Export images too that lie outside the folder of the source.")
+    ] = False,
+    keep_broken: Annotated[
+        bool, typer.Option("--keep-broken", help="Export damaged images too; otherwise they are left out.")
+    ] = False,
     sheet: Annotated[
         bool, typer.Option("--datasheet", help="Write a datasheet beside it, in HTML and Markdown.")
     ] = False,
@@ -57,6 +64,8 @@ def export(
                 format=format,
                 only=only,
                 links=links,
+                allow_outside=allow_outside,
+                keep_broken=keep_broken,
                 include_excluded=include_excluded,
                 overwrite=overwrite,
                 about=about,
@@ -79,7 +88,15 @@ def export(
         "left_out": result.manifest.get("left_out", 0),
     }
     lines = [f"{result.rows:,} rows written to {result.path} ({result.excluded:,} excluded)"]
+    reasons: Mapping[str, str] = result.manifest.get("left_out_samples", {})
+    data["left_out_samples"] = dict(reasons)
+    if reasons:
+        shown = [f"  {sample}: {reason}" for sample, reason in list(reasons.items())[:20]]
+        lines += [f"{len(reasons):,} samples without a picture that can be exported:", *shown]
+        lines += [f"  … and {len(reasons) - 20:,} more, in the manifest"] if len(reasons) > 20 else []
     print_result(data, json_, "\n".join([*lines, *(f"Datasheet: {path}" for path in sheets)]), indent=None)
+    if any(not reason.startswith("broken") for reason in reasons.values()):
+        raise typer.Exit(4)
 
 
 def _part(

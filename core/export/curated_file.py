@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -16,7 +15,7 @@ from .curated_rows import CuratedRows
 from .folders import export_folder, manifest_bytes, manifest_head
 from .formats import EXPORTERS, FOLDERS, Exporter, ExportResult, FolderExporter, Rows, Supplies
 from .patch import ReplayReport, Skipped, patch_lines, replay_patch
-from .target import check_export, check_place
+from .target import check_export, check_place, reason_of
 
 __all__ = [
     "EXPORTERS",
@@ -117,7 +116,7 @@ def export(
             manifest_file.write(manifest_bytes(whole))
     except (ReadOnly, WorkspaceError) as error:
         if isinstance(error.__cause__, OSError):
-            reason = os.strerror(error.__cause__.errno or 0).lower()
+            reason = reason_of(error.__cause__)
             raise ExportError(f"{str(path)!r} cannot be written: {reason}. Choose another folder.") from error
         raise
     return ExportResult(path, written, int(summary.get("excluded", 0)), manifest_path, patch_path, whole)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -111,6 +112,8 @@ class DatasetExports:
         format: str | None = None,
         only: Collection[str] | None = None,
         links: bool = False,
+        allow_outside: bool = False,
+        keep_broken: bool = False,
         include_excluded: bool = False,
         overwrite: bool = False,
         about: Mapping[str, Any] | None = None,
@@ -130,6 +133,10 @@ class DatasetExports:
             Ids to write, None = all.
         links
             Whether to link to the original images instead of copying them, where they are files.
+        allow_outside
+            Whether images are exported that lie outside the folder of the source.
+        keep_broken
+            Whether images are exported that begin like one and cannot be decoded.
         include_excluded
             Whether excluded samples are kept, marked as such.
         overwrite
@@ -168,12 +175,12 @@ class DatasetExports:
             only=only,
             about=about,
             folder=folder,
-            supplies=self._supplies(links) if folder else None,
+            supplies=self._supplies(links, allow_outside, keep_broken) if folder else None,
             overwrite=overwrite,
             progress=progress,
         )
 
-    def _supplies(self, links: bool) -> Supplies:
+    def _supplies(self, links: bool, allow_outside: bool, keep_broken: bool) -> Supplies:
         media = self._results["media"]
         has_images = media["kind"] != "none"
         if links and media["kind"] != "files":
@@ -181,20 +188,31 @@ class DatasetExports:
                 "The images lie in a table, not in files: there is nothing to link to. Export copies instead."
             )
         reader = self._media() if has_images else None
-        uris = load_table(self._layout.dataset, columns=["uri"]).column(0).to_pylist() if links else []
+        files = media["kind"] == "files"
+        uris = load_table(self._layout.dataset, columns=["uri"]).column(0).to_pylist() if files else []
 
         def path(row: int) -> Path | None:
-            return find_file(Path(media["root"]), uris[row]) if links and uris[row] else None
+            return find_file(Path(media["root"]), uris[row]) if files and uris[row] else None
+
+        def image(row: int) -> bytes:
+            file = path(row)
+            if file is not None and not allow_outside:
+                root = Path(os.path.realpath(media["root"]))
+                if not Path(os.path.realpath(file)).is_relative_to(root):
+                    raise OSError("the file lies outside the source (--allow-outside exports it)")
+            assert reader is not None
+            return reader.read(row)
 
         probs = self._scan.files.probs
         return Supplies(
             classes=tuple(self._scan.classes()),
             modality=str(self._results["modality"]),
-            image=reader.read if reader is not None else None,
+            image=image if reader is not None else None,
             path=path,
             probs=None if probs is None else np.asarray(probs, np.float32),
             own=tuple(self._results["class_names"]),
             links=links,
+            keep_broken=keep_broken,
         )
 
     def facts(self) -> DatasheetFacts:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import shutil
 import zipfile
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..errors import DiskFull, ExportError
+from ..errors import DiskFull, ExportError, ReadOnly, WorkspaceError
 from ..storage.artifacts import plain
 from ..storage.atomic import atomic_file
 from ..storage.decision_log.store import iso, utc_now
@@ -28,6 +28,7 @@ from .target import (
     check_beside,
     check_folder,
     folder_contents,
+    reason_of,
     replace_folder,
 )
 
@@ -127,6 +128,8 @@ def export_folder(
             "rows": len(out),
             **summary,
             **entries,
+            "left_out": {**entries.get("left_out", {}), **Counter(supplies.left_out.values())},
+            "left_out_samples": dict(supplies.left_out),
             "table": beside["rows.parquet"].name,
             "patch": beside["patch.jsonl"].name,
             **manifest,
@@ -143,11 +146,13 @@ def export_folder(
             inside = {**whole, "contents": folder_contents(temporary)}
             (temporary / CONTENTS).write_bytes(manifest_bytes(inside))
             replace_folder(temporary, path)
-    except OSError as error:
-        if error.errno == 28:
+    except (OSError, ReadOnly, WorkspaceError) as error:
+        cause = error if isinstance(error, OSError) else error.__cause__
+        if not isinstance(cause, OSError):
+            raise
+        if cause.errno == 28:
             raise DiskFull(f"The disk is full: {str(path)!r} was not written. Make room and export again.") from error
-        why = os.strerror(error.errno or 0).lower()
-        raise ExportError(f"{str(path)!r} cannot be written: {why}. Choose another folder.") from error
+        raise ExportError(f"{str(path)!r} cannot be written: {reason_of(cause)}. Choose another folder.") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return ExportResult(

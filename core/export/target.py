@@ -22,7 +22,13 @@ EXPORTS = "exports"
 """The folder of a workspace in which exports may lie."""
 
 _LONGEST = 150
-_RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{i}" for port in ("com", "lpt") for i in range(1, 10))}
+RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{i}" for port in ("com", "lpt") for i in range(1, 10))}
+
+
+def reason_of(error: Exception) -> str:
+    """Why something failed, in words: the system's, or those of the error where the system has none."""
+    number = error.errno if isinstance(error, OSError) else None
+    return (os.strerror(number).lower() if number else str(error)) or type(error).__name__
 
 
 def plain_name(text: str) -> str:
@@ -33,7 +39,7 @@ def plain_name(text: str) -> str:
     """
     name = "".join(c if c.isprintable() and c not in '/\\:*?"<>|' else "_" for c in text)
     name = name.lstrip(". ").rstrip(". ") or "export"
-    if name.partition(".")[0].casefold() in _RESERVED:
+    if name.partition(".")[0].casefold() in RESERVED:
         name = f"_{name}"
     stem, suffix = os.path.splitext(name)
     if len(suffix.encode()) > 20:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from pathlib import Path
@@ -57,9 +58,10 @@ class FolderSource:
                 + "".join(f" {notice}" for notice in notices)
             )
         read = images if limit is None else images[:limit]
-        split_level = _has_splits(images)
+        split_level, names = _has_splits(images), _class_names(path)
         columns: dict[str, list[str | None]] = {"path": [escape_path(p) for p in read]}
-        columns["label"] = [_level(p, 1 if split_level else 0) for p in read]
+        labels = (_level(p, 1 if split_level else 0) for p in read)
+        columns["label"] = [None if label is None else names.get(label, label) for label in labels]
         roles = ColumnMap(id="path", image="path", label="label")
         if split_level:
             columns["split"] = [_level(p, 0) for p in read]
@@ -83,6 +85,15 @@ class FolderSource:
             roles=roles,
             notices=notices,
         )
+
+
+def _class_names(folder: Path) -> dict[str, str]:
+    """Folder → class where an export of Winnow's had to write the name of the class otherwise."""
+    try:
+        names = json.loads((folder / "winnow-export.json").read_text(encoding="utf-8"))["renamed_folders"]
+        return {str(name): str(label) for name, label in names.items()}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return {}
 
 
 def _level(relative: str, level: int) -> str | None:

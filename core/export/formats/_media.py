@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 from hashlib import blake2b
 from pathlib import Path
-from urllib.parse import quote
 from zlib import crc32
 
+from ...data.media.decode import Undecodable, begins_like_image, decode
 from ...errors import ExportError, SourceError
+from ..target import RESERVED, reason_of
 from .base import Item, Supplies
 
-_LONGEST = 150
+_LONGEST = 200
+"""Bytes of a file name, so that a suffix still fits into the 255 of most file systems."""
+
+_FORBIDDEN = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|\ud800-\udfff]|%(?=[0-9A-Fa-f]{2})|^[. ]+|[. ]+$')
+BROKEN = "broken"
+"""How the reason begins where the bytes are no whole picture."""
+
 _MAGIC = (
     (b"\x89PNG", ".png"),
     (b"\xff\xd8\xff", ".jpg"),
@@ -35,19 +43,24 @@ _SPLITS = {
 
 
 def safe_name(text: str) -> str:
-    """Make a text a file name for every file system: other characters as ``%XX``, long ones cut with a digest.
+    """Make a text a file name for every file system: what one forbids as ``%XX``, long ones cut with a digest.
 
-    Different texts get different names.
+    Different texts get different names; ``urllib.parse.unquote`` undoes it, except for a cut.
 
-    >>> safe_name("a/b c.png"), safe_name(".."), safe_name("reh")
-    ('a%2Fb%20c.png', '%2E%2E', 'reh')
+    >>> safe_name("a/b c.png"), safe_name(".."), safe_name("100% reh"), safe_name("a%2Fb")
+    ('a%2Fb c.png', '%2E%2E', '100% reh', 'a%252Fb')
     """
-    name = quote(text, safe="", errors="surrogatepass")
-    if name.startswith(".") or not name:
-        name = "%2E" * len(name) if set(name) <= {"."} and name else ("%2E" + name[1:] if name else "%00")
-    if len(name) > _LONGEST:
-        name = f"{name[: _LONGEST - 20]}~{blake2b(text.encode('utf-8', 'surrogatepass'), digest_size=8).hexdigest()}"
+    name = _FORBIDDEN.sub(_encoded, text) or "%00"
+    if name.partition(".")[0].casefold() in RESERVED:
+        name = f"%{ord(name[0]):02X}{name[1:]}"
+    if len(name.encode()) > _LONGEST:
+        cut = name.encode()[: _LONGEST - 20].decode("utf-8", "ignore")
+        name = f"{cut}~{blake2b(text.encode('utf-8', 'surrogatepass'), digest_size=8).hexdigest()}"
     return name
+
+
+def _encoded(match: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in match.group().encode("utf-8", "surrogatepass"))
 
 
 def suffix_of(data: bytes) -> str:
@@ -57,9 +70,26 @@ def suffix_of(data: bytes) -> str:
     return next((suffix for magic, suffix in _MAGIC if data.startswith(magic)), ".img")
 
 
-def put_image(item: Item, folder: Path, supplies: Supplies) -> str | None:
-    """Write (or link) the image of an item into ``folder``. Returns the file's name, None where it cannot be read."""
+def read_image(item: Item, supplies: Supplies) -> bytes | None:
+    """Read the image of an item if it is a picture that may be exported; else None, with the reason in ``left_out``."""
     assert supplies.image is not None
+    try:
+        data = supplies.image(item.row)
+        if not (supplies.keep_broken and begins_like_image(data)):
+            decode(data, min_size=lambda width, height: (max(width // 8, 1), max(height // 8, 1)))
+        return data
+    except Undecodable as error:
+        supplies.left_out[item.sample_id] = f"{BROKEN}: {error}"
+    except (SourceError, OSError) as error:
+        supplies.left_out[item.sample_id] = reason_of(error)
+    return None
+
+
+def put_image(item: Item, folder: Path, supplies: Supplies) -> str | None:
+    """Write (or link) the image of an item into ``folder``. Returns the file's name, None where it is left out."""
+    data = read_image(item, supplies)
+    if data is None:
+        return None
     stem = safe_name(item.sample_id)
     original = supplies.path(item.row) if supplies.links else None
     if original is not None:
@@ -67,10 +97,6 @@ def put_image(item: Item, folder: Path, supplies: Supplies) -> str | None:
         name = stem if suffix and stem.lower().endswith(suffix) else stem + suffix
         os.symlink(os.path.realpath(original), folder / name)
         return name
-    try:
-        data = supplies.image(item.row)
-    except SourceError:
-        return None
     suffix = suffix_of(data)
     name = stem if Path(stem).suffix.lower() in (suffix, {".jpg": ".jpeg"}.get(suffix)) else stem + suffix
     (folder / name).write_bytes(data)

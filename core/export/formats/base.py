@@ -120,7 +120,7 @@ class Supplies:
     modality
         image, text, pair or vector.
     image
-        Row → the original bytes (raises SourceError); None = there are no images.
+        Row → the original bytes (raises SourceError or OSError); None = there are no images.
     path
         Row → the original file, None where images lie in a table.
     probs
@@ -129,6 +129,10 @@ class Supplies:
         The dataset's own classes.
     links
         Whether to link to original files instead of copying them.
+    keep_broken
+        Whether images are kept that begin like one and cannot be decoded.
+    left_out
+        Sample id → why its image is not in the export; filled while the samples are written.
     """
 
     classes: tuple[str, ...]
@@ -138,6 +142,8 @@ class Supplies:
     probs: Float32 | None = None
     own: tuple[str, ...] = ()
     links: bool = False
+    keep_broken: bool = False
+    left_out: dict[str, str] = field(default_factory=dict)
 
 
 @runtime_checkable

@@ -43,7 +43,6 @@ class Coco:
                 continue
             name = put_image(item, folder / "images", supplies)
             if name is None:
-                left["image cannot be read"] += 1
                 continue
             part = parts.setdefault(split_of(item) or "all", {"images": [], "annotations": []})
             number = len(files) + 1

@@ -9,8 +9,7 @@ from typing import Any, ClassVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ...errors import SourceError
-from ._media import safe_name, split_of, suffix_of
+from ._media import read_image, safe_name, split_of, suffix_of
 from .base import FOLDERS, Item, Supplies
 
 _ROWS = 256
@@ -51,7 +50,6 @@ class HuggingFace:
         data.mkdir()
         writers: dict[str, pq.ParquetWriter] = {}
         waiting: dict[str, list[dict[str, Any]]] = {}
-        unreadable = 0
 
         def flush(split: str) -> None:
             if split not in writers:
@@ -69,12 +67,9 @@ class HuggingFace:
                     "verdict": item.verdict,
                 }
                 if supplies.image is not None:
-                    try:
-                        image = supplies.image(item.row)
-                        row["image"] = {"bytes": image, "path": safe_name(item.sample_id) + suffix_of(image)}
-                    except SourceError:
-                        unreadable += 1
-                        row["image"] = None
+                    image = read_image(item, supplies)
+                    path = safe_name(item.sample_id) + suffix_of(image or b"")
+                    row["image"] = None if image is None else {"bytes": image, "path": path}
                 split = split_of(item) or "train"
                 waiting.setdefault(split, []).append({name: row[name] for name in columns})
                 if len(waiting[split]) >= _ROWS:
@@ -84,7 +79,12 @@ class HuggingFace:
         finally:
             for writer in writers.values():
                 writer.close()
-        return {"files": {}, "left_out": {}, "images_unreadable": unreadable, "splits": sorted(map(_file, writers))}
+        return {
+            "files": {},
+            "left_out": {},
+            "images_unreadable": len(supplies.left_out),
+            "splits": sorted(map(_file, writers)),
+        }
 
 
 def _file(split: str) -> str:

@@ -47,10 +47,15 @@ def by_class(folder: Path, items: Iterator[Item], supplies: Supplies, place: Any
         (folder / inside).mkdir(parents=True, exist_ok=True)
         file = put_image(item, folder / inside, supplies)
         if file is None:
-            left["image cannot be read"] += 1
             continue
         files[item.sample_id] = (inside / file).as_posix()
-    return {"files": files, "left_out": dict(left), "class_folders": dict(sorted(names.items()))}
+    renamed = {folder: name for name, folder in sorted(names.items()) if folder != name}
+    return {
+        "files": files,
+        "left_out": dict(left),
+        "class_folders": dict(sorted(names.items())),
+        "renamed_folders": renamed,
+    }
 
 
 FOLDERS.register(ImageFolder.name)(ImageFolder())

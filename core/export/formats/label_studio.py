@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
+from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
 from ._media import put_image
@@ -32,24 +33,25 @@ class LabelStudio:
     def write(self, folder: Path, items: Iterator[Item], supplies: Supplies) -> Mapping[str, Any]:
         """Write tasks, labelling config and images."""
         files: dict[str, str] = {}
-        unreadable = 0
         if supplies.image is not None:
             (folder / "images").mkdir()
         kind = "image" if supplies.image is not None else "text"
         with (folder / "tasks.json").open("w", encoding="utf-8") as stream:
             stream.write("[")
-            for number, item in enumerate(items, 1):
+            number = 0
+            for item in items:
                 data: dict[str, Any] = {"sample_id": item.sample_id, "label_given": item.given, "verdict": item.verdict}
                 if item.text is not None:
                     data["text"] = item.text
                 if supplies.image is not None:
                     name = put_image(item, folder / "images", supplies)
-                    unreadable += name is None
-                    data["image"] = f"/data/local-files/?d=images/{name}" if name else None
-                    if name:
-                        files[item.sample_id] = f"images/{name}"
+                    if name is None:
+                        continue
+                    data["image"] = f"/data/local-files/?d={quote(f'images/{name}')}"
+                    files[item.sample_id] = f"images/{name}"
                 elif item.text is None:
                     data["text"] = item.sample_id
+                number += 1
                 task: dict[str, Any] = {"id": number, "data": data}
                 if item.label is not None:
                     result = {
@@ -68,7 +70,7 @@ class LabelStudio:
                 stream.write(("\n" if number == 1 else ",\n") + json.dumps(task, ensure_ascii=False))
             stream.write("\n]\n")
         (folder / "labeling_config.xml").write_text(_config(kind, supplies.classes), encoding="utf-8")
-        return {"files": files, "left_out": {}, "images_unreadable": unreadable}
+        return {"files": files, "left_out": {}}
 
 
 def _config(kind: str, classes: tuple[str, ...]) -> str:

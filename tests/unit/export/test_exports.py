@@ -48,7 +48,7 @@ def ws(tiny_ws: Path):
 def expected(ws: Workspace, only: set[str] | None = None, images: bool = True) -> dict[str, str]:
     """Sample id → label of what an export must hold."""
     gone = set(ws.ids(Filter(state="exclude")))
-    gone |= set(ws.ids()[-1:]) if images else set()  # s-broken: bytes without a picture are still bytes
+    gone |= set(ws.ids()[-1:]) if images else set()  # the broken one is in no folder of images
     labels = dict(zip(ws.ids(), ws.labels(), strict=True))
     return {i: v for i, v in labels.items() if i not in gone and (only is None or i in only)}
 
@@ -57,9 +57,9 @@ def rows_of(path: Path) -> pd.DataFrame:
     return pd.read_parquet(path.with_name(f"{path.name}.rows.parquet")).set_index("sample_id")
 
 
-def check_rows(ws: Workspace, path: Path) -> pd.DataFrame:
+def check_rows(ws: Workspace, path: Path, images: bool = False) -> pd.DataFrame:
     table = rows_of(path)
-    assert table["label"].to_dict() == expected(ws, images=False)
+    assert table["label"].to_dict() == expected(ws, images=images)
     return table
 
 
@@ -76,7 +76,7 @@ def test_image_folder_in_torchvision(ws: Workspace, tmp_path: Path) -> None:
     from torchvision.datasets import ImageFolder
 
     path = ws.exports.export(tmp_path / "folder", format="image_folder").path
-    table = check_rows(ws, path)
+    table = check_rows(ws, path, images=True)
     manifest = json.loads((tmp_path / "folder.manifest.json").read_text())
     names = {folder: name for name, folder in manifest["class_folders"].items()}
     seen = {}
@@ -110,7 +110,7 @@ def test_coco_in_pycocotools(ws: Workspace, tmp_path: Path) -> None:
     from pycocotools.coco import COCO
 
     path = ws.exports.export(tmp_path / "coco", format="coco").path
-    check_rows(ws, path)
+    check_rows(ws, path, images=True)
     labels = {}
     for split in ("train", "test"):
         with contextlib.redirect_stdout(io.StringIO()):
@@ -121,7 +121,7 @@ def test_coco_in_pycocotools(ws: Workspace, tmp_path: Path) -> None:
             labels[image["sample_id"]] = coco.loadCats(mark["category_id"])[0]["name"]
             assert (path / "images" / image["file_name"]).is_file()
             assert mark["bbox"] == [0, 0, image["width"], image["height"]]
-    assert labels == expected(ws, images=False)
+    assert labels == expected(ws, images=True)
 
 
 def test_yolo_in_torchvision(ws: Workspace, tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_yolo_in_torchvision(ws: Workspace, tmp_path: Path) -> None:
     files = {p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file()} - {CONTENTS}
     table = rows_of(path)
     assert set(table["file"]) == files
-    assert table["label"].to_dict() == expected(ws, set(only), images=False)
+    assert table["label"].to_dict() == expected(ws, set(only), images=True)
     assert all(
         file.split("/")[1] == safe_name(label) for file, label in zip(table["file"], table["label"], strict=True)
     )
@@ -147,7 +147,7 @@ def test_yolo_in_torchvision(ws: Workspace, tmp_path: Path) -> None:
         seen |= {Path(f).relative_to(whole).as_posix(): names[data.classes[label]] for f, label in data.samples}
     table = rows_of(whole)
     assert seen == dict(zip(table["file"], table["label"], strict=True))
-    assert table["label"].to_dict() == expected(ws, images=False)
+    assert table["label"].to_dict() == expected(ws, images=True)
 
 
 def test_cleanlab_in_datalab(ws: Workspace, tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_cleanlab_in_datalab(ws: Workspace, tmp_path: Path) -> None:
 
 def test_label_studio_as_documented(ws: Workspace, tmp_path: Path) -> None:
     path = ws.exports.export(tmp_path / "ls", format="label_studio").path
-    check_rows(ws, path)
+    check_rows(ws, path, images=True)
     tasks = json.loads((path / "tasks.json").read_text())
     labels, by_people = {}, set()
     for task in tasks:
@@ -176,7 +176,7 @@ def test_label_studio_as_documented(ws: Workspace, tmp_path: Path) -> None:
         labels[task["data"]["sample_id"]] = result["value"]["choices"][0]
         by_people |= {task["data"]["sample_id"]} if kind == "annotations" else set()
         assert (path / task["data"]["image"].split("?d=")[1]).is_file()
-    assert labels == expected(ws, images=False)
+    assert labels == expected(ws, images=True)
     assert by_people == set(ws.ids(Filter(state="relabel"))) | set(ws.ids(Filter(state="accept")))
     config = ET.fromstring((path / "labeling_config.xml").read_text())
     assert sorted(c.get("value", "").split() for c in config.iter("Choice")) == sorted(c.split() for c in ws.classes())
@@ -195,7 +195,7 @@ def test_label_studio_in_its_own_validator(ws: Workspace, tmp_path: Path) -> Non
 
 def test_fiftyone_as_documented(ws: Workspace, tmp_path: Path) -> None:
     path = ws.exports.export(tmp_path / "fo", format="fiftyone").path
-    table = check_rows(ws, path)
+    table = check_rows(ws, path, images=True)
     whole = json.loads((path / "labels.json").read_text())
     files = {p.stem: p.relative_to(path).as_posix() for p in (path / "data").iterdir()}
     assert {files[stem]: whole["classes"][i] for stem, i in whole["labels"].items()} == dict(
