@@ -58,6 +58,7 @@ def test_the_wheel_holds_every_file_of_core_and_app(checkout: Path, wheel: Path)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_the_wheel_works_in_an_empty_environment(wheel: Path, tmp_path: Path) -> None:
     venv = tmp_path / "venv"
     _run(sys.executable, "-m", "venv", "--without-pip", venv, cwd=tmp_path)
@@ -74,6 +75,7 @@ def test_the_wheel_works_in_an_empty_environment(wheel: Path, tmp_path: Path) ->
     where = _run(python, "-c", "import winnow.core, winnow.app; print(winnow.core.__file__)", cwd=tmp_path)
     assert Path(where.strip()).is_relative_to(venv)
     assert _run(scripts / "winnow", "version", cwd=tmp_path).strip()
-    assert "--no-serve" in _run(scripts / "winnow", "demo", "--help", cwd=tmp_path)
+    _run(scripts / "winnow", "demo", "--no-serve", "--quiet", "--home", tmp_path / "demo", cwd=tmp_path)
+    assert "Demo: handwritten digits" in _run(scripts / "winnow", "info", tmp_path / "demo" / "workspace", cwd=tmp_path)
     shutil.copy(ROOT / "tests" / "smoke.py", tmp_path)
     assert "exported" in _run(python, tmp_path / "smoke.py", cwd=tmp_path)
