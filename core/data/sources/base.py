@@ -20,9 +20,13 @@ IMAGE_SUFFIXES = frozenset([
 """File endings (lower case) that are taken for images in folders and path columns."""
 
 
-MAX_UNPACKED, MAX_RATIO = 256 << 20, 100
+MAX_UNPACKED, MAX_RATIO = 16 << 20, 100
 """A packed table that is more than this many bytes, and this many times its size on disk, is a decompression bomb: text
 packs to a tenth, highly repetitive text to a fiftieth."""
+
+
+MAX_REPEATED = 256 << 20
+"""The same for all cells of a Parquet column: short texts that repeat in every row pack to nothing, and are common."""
 
 
 MAX_COLUMNS = 20_000

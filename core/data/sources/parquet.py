@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import pyarrow.types as pt
 from ...errors import SourceError, choices
 from ...types import MediaRef, Progress, ProgressFn, Strings
 from ..media.reader import READERS, BatchedReader
-from .base import MAX_RATIO, MAX_UNPACKED, SOURCES, RawTable, check_width
+from .base import MAX_RATIO, MAX_REPEATED, MAX_UNPACKED, SOURCES, RawTable, check_width
 from .columns import (
     cell_note,
     is_binary,
@@ -30,6 +30,8 @@ from .columns import (
 
 _SUFFIXES = (".parquet", ".pq", ".parq")
 _PEEK = 16
+_SHORT = 1024
+"""Bytes of a cell that may repeat in every row."""
 _BATCH_BYTES = 32 << 20
 """Image bytes are read in batches of about this size."""
 _CACHE_BYTES = 256 << 20
@@ -94,6 +96,9 @@ class ParquetSource:
         first = {name: _first_cells(paths, name) for name in packed}
         strange = [name for name, cells in first.items() if cells is not None and not looks_like_images(cells)]
         words = [name for name in strange if (cells := first[name]) and all(map(_is_utf8, cells))]
+        if words:
+            for file, where in zip(files, paths, strict=True):
+                check_unpacked(file, where, words)
         images = tuple(name for name in packed if name not in words)
         notices: list[str] = []
 
@@ -169,33 +174,35 @@ def _with_texts(table: pa.Table, columns: list[str], notices: list[str]) -> pa.T
     return table
 
 
-def check_unpacked(file: pq.ParquetFile, path: Path) -> None:
+def check_unpacked(file: pq.ParquetFile, path: Path, texts: Collection[str] = ()) -> None:
     """Raise SourceError for a file that unpacks to far more than any table does.
 
-    Such a file has rows without content, or a few long texts repeated by a dictionary.
+    Such a file has rows without content, or a few long texts repeated by a dictionary. Looked at are columns of text,
+    and the columns of bytes that ``texts`` names.
     """
     size, meta = path.stat().st_size, file.metadata
-    most = max(MAX_UNPACKED, MAX_RATIO * size)
+    most, most_repeated = (max(least, MAX_RATIO * size) for least in (MAX_UNPACKED, MAX_REPEATED))
     rows = meta.num_rows
     if rows > max(10_000_000, MAX_RATIO * size):
         raise SourceError(f"{path.name} has {size:,} bytes and claims {rows:,} rows: there can be nothing in them.")
     leaves = {meta.schema.column(i).path: i for i in range(meta.num_columns)}
     for field in file.schema_arrow:
-        kind = field.type.value_type if pt.is_dictionary(field.type) else field.type
-        if field.name not in leaves or not (pt.is_string(kind) or pt.is_large_string(kind)):
+        if field.name not in leaves or not (is_text(field.type) or field.name in texts):
             continue
         chunks = [meta.row_group(g).column(leaves[field.name]) for g in range(meta.num_row_groups)]
-        if max((c.num_values * c.total_uncompressed_size for c in chunks), default=0) <= most:
-            continue
-        packed = pq.ParquetFile(path, read_dictionary=[field.name]).read(columns=[field.name]).column(0)
+        whole = sum(c.total_uncompressed_size for c in chunks)
         long = 0
-        for chunk in packed.chunks:
-            if pt.is_dictionary(chunk.type):
-                lengths = pc.binary_length(chunk.dictionary)
-                long += pc.sum(pc.take(lengths, chunk.indices).cast(pa.int64())).as_py() or 0
-        if long > most:
+        if whole <= most_repeated and max((c.num_values * c.total_uncompressed_size for c in chunks), default=0) > most:
+            packed = pq.ParquetFile(path, read_dictionary=[field.name]).read(columns=[field.name]).column(0)
+            whole = 0
+            for chunk in packed.chunks:
+                if pt.is_dictionary(chunk.type):
+                    lengths = pc.take(pc.binary_length(chunk.dictionary).cast(pa.int64()), chunk.indices)
+                    whole += pc.sum(lengths).as_py() or 0
+                    long += pc.sum(pc.if_else(pc.greater(lengths, _SHORT), lengths, 0)).as_py() or 0
+        if whole > most_repeated or long > most:
             raise SourceError(
-                f"The column {field.name!r} of {path.name} unpacks to {long >> 20:,} MiB, over {MAX_RATIO} times the "
+                f"The column {field.name!r} of {path.name} unpacks to {whole >> 20:,} MiB, over {MAX_RATIO} times the "
                 "file: no table does. If it is one, give it without that column."
             )
 

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ... import fingerprint as fp
 from ...types import Bool, Float32, Int32, Int64, Neighbors, Strings
-from ._texts import as_text
+from ._texts import LOOKED_AT, as_text
 
 
 def first_equal(keys: NDArray[Any], usable: Bool) -> Int32:
@@ -34,8 +35,17 @@ def first_equal(keys: NDArray[Any], usable: Bool) -> Int32:
 
 
 def same_text(texts: Strings) -> NDArray[Any]:
-    """(n,) the texts in compatibility form, case folded, white space as single blanks."""
-    return np.array([" ".join(unicodedata.normalize("NFKC", as_text(t)).casefold().split()) for t in texts], object)
+    """(n,) the texts in compatibility form, case folded, white space as single blanks.
+
+    Of a text longer than the checks read, the rest stands as its hash.
+    """
+    return np.array([_folded(as_text(t)) for t in texts], object)
+
+
+def _folded(text: str) -> str:
+    start, rest = text[:LOOKED_AT], text[LOOKED_AT:]
+    folded = " ".join(unicodedata.normalize("NFKC", start).casefold().split())
+    return f"{folded} {fp.of_bytes(rest.encode('utf-8', 'surrogatepass'))}" if rest else folded
 
 
 def candidates(graph: Neighbors, usable: Bool, k: int) -> tuple[Int64, Int64, Float32]:

@@ -22,6 +22,10 @@ PLACEHOLDERS = frozenset(
 """Whole texts that stand for "there is nothing here" in exports of spreadsheets, databases and forums."""
 
 
+LOOKED_AT = 100_000
+"""Characters of a text that the checks read, from its start: some forty pages. Lengths are those of the whole text."""
+
+
 class TextSignal(BaseSignal):
     """A score and a reason from the texts alone."""
 
@@ -44,6 +48,11 @@ def as_text(item: Any) -> str:
     return "" if item is None or item != item else str(item)
 
 
+def start_of(item: Any) -> str:
+    """The part of a row's text that the checks read: its first :data:`LOOKED_AT` characters."""
+    return as_text(item)[:LOOKED_AT]
+
+
 def strip_markup(text: str) -> str:
     """Without tags, entities, control and format characters; white space as single blanks."""
     bare = _TAG.sub(" ", html.unescape(text)) if ("<" in text or "&" in text) else text
@@ -53,16 +62,16 @@ def strip_markup(text: str) -> str:
 
 def emptiness(texts: Strings) -> Strings:
     """(n,) why there is nothing to read, "" where there is."""
-    return np.array([_why_empty(as_text(t)) for t in texts] or [], object)
+    return np.array([_why_empty(start_of(as_text(t).strip())) for t in texts] or [], object)
 
 
 def _why_empty(text: str) -> str:
-    if not text.strip():
+    if not text:
         return "the text is empty"
     bare = strip_markup(text)
     if not bare:
         return "the text holds only markup, blanks or control characters"
-    if bare.casefold() in PLACEHOLDERS or text.strip().casefold() in PLACEHOLDERS:
+    if bare.casefold() in PLACEHOLDERS or text.casefold() in PLACEHOLDERS:
         return f"the text is only the placeholder {bare!r}"
     if not any(c.isalnum() or unicodedata.category(c) in ("So", "Sc", "Sm") for c in bare):
         return f"the text has no letter or digit: {bare[:20]!r}"

@@ -7,7 +7,7 @@ import re
 import numpy as np
 
 from ...types import Input, Int32, Kind, SignalInputs, SignalResult
-from ._texts import as_text
+from ._texts import start_of
 from .base import SIGNALS, BaseSignal
 
 _WORD = re.compile(r"\w+(?:['-]\w+)*")
@@ -42,7 +42,7 @@ class DuplicateTemplate(BaseSignal):
     def __call__(self, inputs: SignalInputs) -> SignalResult:
         """Score the samples."""
         assert inputs.texts is not None
-        words = [_WORD.findall(as_text(t).casefold())[: _LONGEST + 1] for t in inputs.texts]
+        words = [_WORD.findall(start_of(t).casefold())[: _LONGEST + 1] for t in inputs.texts]
         texts_with: dict[str, int] = {}
         for text in words:
             for word in set(text):

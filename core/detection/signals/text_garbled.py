@@ -7,7 +7,7 @@ import re
 import numpy as np
 
 from ...types import Float32, Strings
-from ._texts import TextSignal, as_text
+from ._texts import TextSignal, start_of
 from .base import SIGNALS
 
 _MOJIBAKE = re.compile("\ufffd|[\x80-\x9f]|[\ue000-\uf8ff]|[ÃÂ][\x80-\xbf]|â€.|â„¢|ï»¿|ðŸ")
@@ -35,7 +35,7 @@ class TextGarbled(TextSignal):
         score = np.zeros(len(texts), np.float32)
         reasons = np.full(len(texts), "", object)
         for row, item in enumerate(texts):
-            text = as_text(item)
+            text = start_of(item)
             if not text or text.isascii():
                 continue
             signs = len(_MOJIBAKE.findall(text))

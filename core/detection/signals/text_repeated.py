@@ -7,7 +7,7 @@ import re
 import numpy as np
 
 from ...types import WORD, Float32, Strings
-from ._texts import TextSignal, as_text
+from ._texts import TextSignal, start_of
 from .base import SIGNALS
 
 _RUN = re.compile(r"(.)\1{9,}", re.DOTALL)
@@ -35,7 +35,7 @@ class TextRepeated(TextSignal):
         score = np.zeros(len(texts), np.float32)
         reasons = np.full(len(texts), "", object)
         for row, item in enumerate(texts):
-            text = as_text(item)
+            text = start_of(item)
             run = max((len(m.group()) for m in _RUN.finditer(text)), default=0)
             run_share = run / len(text) if run else 0.0
             words = WORD.findall(text.casefold()) if len(text) > 24 else []

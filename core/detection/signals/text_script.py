@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from ...types import Float32, Strings
-from ._texts import TextSignal, as_text
+from ._texts import TextSignal, start_of
 from .base import SIGNALS
 
 _RARE = 0.05
@@ -33,7 +33,7 @@ class TextScript(TextSignal):
 
     def assess(self, texts: Strings) -> tuple[Float32, Strings]:
         """The share of letters in scripts that fewer than one text in twenty uses."""
-        counts = [_scripts(as_text(item)) for item in texts]
+        counts = [_scripts(start_of(item)) for item in texts]
         main: dict[str, int] = {}
         for scripts in counts:
             if scripts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import os
@@ -485,3 +486,23 @@ def test_a_link_that_leads_outside_the_folder_is_not_walked_and_is_said(tmp_path
     (tmp_path / "only/dog").symlink_to(outside)
     with pytest.raises(SourceError, match="outside"):
         open_source(tmp_path / "only")
+
+
+def test_a_small_file_of_long_texts_is_refused_and_one_of_short_repeated_texts_is_not(tmp_path: Path) -> None:
+    def repeated(text: str, n: int) -> pa.DictionaryArray:
+        return pa.DictionaryArray.from_arrays(pa.array(np.zeros(n, np.int32)), [text])
+
+    for kind in (pa.string(), pa.binary()):
+        packed = pa.table({"text": repeated("abc " * 1_000_000, 50).cast(pa.dictionary(pa.int32(), kind))})
+        pq.write_table(packed, tmp_path / "bomb.parquet", compression="zstd", store_schema=False)
+        assert (tmp_path / "bomb.parquet").stat().st_size < 5_000
+        with pytest.raises(SourceError, match="unpacks to"):
+            open_source(tmp_path / "bomb.parquet")
+    pq.write_table(
+        pa.table({"text": [f"text {i}" for i in range(60_000)], "source": repeated("x" * 600, 60_000)}),
+        tmp_path / "common.parquet",
+    )
+    assert open_source(tmp_path / "common.parquet").n == 60_000
+    (tmp_path / "bomb.csv.gz").write_bytes(gzip.compress(b"text,label\n" + b"0" * 40_000_000 + b",a\n", 9))
+    with pytest.raises(SourceError, match="unpacks to"):
+        open_source(tmp_path / "bomb.csv.gz")
