@@ -208,8 +208,15 @@ class Workspace:
             place_log(path, address)
         return cls(path, actor)
 
-    def backup(self, path: str | Path) -> int:
+    def backup(self, path: str | Path, *, actor: str | None = None) -> int:
         """Copy the decision log to a new SQLite file while others go on deciding.
+
+        Parameters
+        ----------
+        path
+            A new file.
+        actor
+            Who copies it (default: who opened the workspace).
 
         Returns
         -------
@@ -221,6 +228,7 @@ class Workspace:
         WorkspaceError
             The file exists already.
         """
+        self._allow_export(actor)
         if Path(path).exists():
             raise WorkspaceError(f"{str(path)!r} exists already. A backup never writes over a file: give another name.")
         return copy_log(log_of(self._layout), Path(path))
@@ -451,8 +459,9 @@ class Workspace:
         table = load_table(self._layout.verdicts, columns=[*head, *SCORE_COLUMNS, *flags])
         return table.select([*head, *SCORE_COLUMNS, *flags]).rename_columns(["id", *head[1:], *SCORE_COLUMNS, *flags])
 
-    def write_scores(self, path: str | Path) -> int:
-        """Write :meth:`scores` as Parquet. Returns the number of rows."""
+    def write_scores(self, path: str | Path, *, actor: str | None = None) -> int:
+        """Write :meth:`scores` as Parquet. Returns the number of rows. Raises NotAllowed where one may not export."""
+        self._allow_export(actor)
         table = self._score_table()
         save_table(path, table)
         return int(table.num_rows)
@@ -716,9 +725,12 @@ class Workspace:
         """
         return self.exports.export(path, include_excluded=include_excluded, actor=actor, overwrite=overwrite)
 
-    def replay(self, patch: str | Path) -> ReplayReport:
-        """Apply the decisions of a patch file to this scan. Returns how many were applied and which were left out."""
-        self.roles.require(self.actor, Right.DECIDE)
+    def replay(self, patch: str | Path, *, actor: str | None = None) -> ReplayReport:
+        """Apply the decisions of a patch file to this scan. Returns how many were applied and which were left out.
+
+        ``actor`` is who replays it, None = who opened the workspace; the decisions keep who made them.
+        """
+        self.roles.require(actor or self.actor, Right.DECIDE)
         hashes = dict(zip(self._scan.ids, self._scan.dataset.column("content_hash").to_pylist(), strict=True))
         return replay_patch(self._store, patch, hashes, classes=self._scan.results["class_names"])
 

@@ -65,10 +65,13 @@ def payoff_waiting(status: Mapping[str, Any], looks: int) -> str:
     return render("subset", "payoff_waiting", status, looks)
 
 
-def payoff_ended(status: Mapping[str, Any]) -> str:
-    """The payoff that did not come, with a way to ask again."""
-    text = str(status.get("message") or "Not measured yet.")
-    return render("subset", "payoff_ended", text, _TONES.get(str(status.get("state")), "info"))
+def payoff_ended(status: Mapping[str, Any], looks: int, may: bool) -> str:
+    """The payoff that was not measured yet, or did not come, with a way to ask for it for those who may."""
+    text = status.get("message") or (
+        "Not measured yet. Measuring trains a probe on this subset and on random ones and judges them on held-out "
+        f"samples: {looks:,} subset{'' if looks == 1 else 's'} looked at them so far, and each look counts."
+    )
+    return render("subset", "payoff_ended", str(text), _TONES.get(str(status.get("state")), "info"), may)
 
 
 def payoff_card(result: Mapping[str, Any]) -> str:

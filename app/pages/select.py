@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +30,6 @@ from winnow.core import (
 )
 
 EVERY = 1.0
-SETTLED_S = 2.5
-"""A choice that has not changed for this long is measured."""
-
 ALL = "Everything"
 
 YARDSTICK = "random"
@@ -84,10 +81,10 @@ def _comparison(
 
     def handle(value: dict[str, Any]) -> None:
         name = str(value.get("method"))
-        if value.get("do") == "compare-start" and may:
-            start_comparison(root, fingerprint, request, state.session().actor, among, target)
+        if value.get("do") == "compare-start":
+            _try(lambda: start_comparison(root, fingerprint, request, page.actor, among, target))
         elif value.get("do") == "compare-cancel":
-            cancel_payoff(root, fingerprint)
+            _try(lambda: cancel_payoff(root, fingerprint, page.actor))
         elif value.get("do") == "method" and name in SELECTORS:
             st.session_state["w-method"] = name
         else:
@@ -213,35 +210,43 @@ def _save(page: Page, choice: SubsetChoice, name: str) -> bool:
     return True
 
 
-@st.fragment(run_every=EVERY)
 def _payoff(page: Page, choice: SubsetChoice, among: tuple[str, ...] | None, target: tuple[str, ...] | None) -> None:
-    """The payoff of the choice on the page, until it is measured. That starts once the choice no longer changes."""
+    """The payoff of the choice on the page while it is being measured, or a button to start that: a visit does not."""
     root, fingerprint = Path(page.info.path), choice.fingerprint
-    guard = HoldoutGuard(root / "selections")
-    status = payoff_status(root, fingerprint)
-    if Payoffs(root / "selections").get(fingerprint) is not None:
-        st.rerun(scope="app")
-    watched = st.session_state.setdefault("w-payoff", {"fingerprint": "", "since": 0.0, "running": ""})
-    if watched["fingerprint"] != fingerprint:
-        if watched["running"] and watched["running"] != fingerprint:
-            cancel_payoff(root, watched["running"])
-        watched |= {"fingerprint": fingerprint, "since": time.monotonic(), "running": ""}
-
-    def begin() -> None:
-        watched["running"] = fingerprint
-        start_payoff(root, choice, state.session().actor, among, target)
+    looks = len(HoldoutGuard(root / "selections").looks())
 
     def handle(value: dict[str, Any]) -> None:
-        if value.get("do") == "payoff-cancel":
-            cancel_payoff(root, fingerprint)
-        elif value.get("do") == "payoff-start":
-            begin()
+        if value.get("do") == "payoff-start":
+            _try(lambda: start_payoff(root, choice, page.actor, among, target))
+        elif value.get("do") == "payoff-cancel":
+            _try(lambda: cancel_payoff(root, fingerprint, page.actor))
         else:
             dispatch(value)
 
-    if status["state"] == "none" and time.monotonic() - watched["since"] > SETTLED_S:
-        begin()
-        status = payoff_status(root, fingerprint)
-    waiting = status["state"] in ("running", "none")
-    html = cards.payoff_waiting(status, len(guard.looks())) if waiting else cards.payoff_ended(status)
-    live(html, "w-select-payoff", handle)
+    status = payoff_status(root, fingerprint)
+    if status["state"] == "running":
+        _measuring(root, fingerprint, looks, handle)
+    else:
+        live(cards.payoff_ended(status, looks, page.may(Right.DECIDE)), "w-select-payoff", handle)
+
+
+@st.fragment(run_every=EVERY)
+def _measuring(root: Path, fingerprint: str, looks: int, handle: Handler) -> None:
+    """A payoff that is being measured, until it is finished."""
+    status = payoff_status(root, fingerprint)
+    if status["state"] != "running":
+        st.rerun(scope="app")
+    live(cards.payoff_waiting(status, looks), "w-select-measuring", handle)
+
+
+def _try(act: Callable[[], object]) -> None:
+    """Do what a person asked for; where it is refused, the page says why."""
+    try:
+        act()
+    except WinnowError as error:
+        say(str(error))
+
+
+def say(text: str) -> None:
+    """Show a sentence at the head of the page."""
+    state.session().notice = text

@@ -269,7 +269,8 @@ def weights(
     with Workspace.open(ws) as workspace:
         selector = workspace.subsets
         rows = selector.rows(selector.members(selection)) if selection else None
-        info = selector.write_curriculum(out, CurriculumConfig(points, trust, balance, epochs, start, seed), rows)
+        config = CurriculumConfig(points, trust, balance, epochs, start, seed)
+        info = selector.write_curriculum(out, config, rows, actor=workspace.actor)
     text = f"{info['rows']:,} weights written to {out}, with their shuffled baseline"
     print_result({"path": str(out), **info}, json_, text, indent=None)
 

@@ -21,7 +21,7 @@ import pyarrow as pa
 from ..errors import QueryError, WorkspaceError, choices
 from ..storage.artifacts import load_json, load_table, save_json, save_table
 from ..storage.atomic import os_errors_in_words
-from .roles import Right, Roles
+from .roles import Right, Roles, default_actor
 
 PREFIX = "saved-"
 """What the handle of a saved selection begins with."""
@@ -86,6 +86,10 @@ class SavedSelections:
     def folder(self) -> Path:
         """Where they are kept."""
         return self._folder
+
+    def require(self, actor: str | None, right: Right = Right.DECIDE) -> None:
+        """Check a right of a person, None = of who runs this process. Raises NotAllowed."""
+        self._roles.require(actor or default_actor(), right)
 
     def all(self) -> list[Selection]:
         """All of them, the latest first. A file that cannot be read is left out."""

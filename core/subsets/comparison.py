@@ -10,6 +10,7 @@ from typing import Any
 
 from .. import fingerprint as fp
 from ..errors import QueryError
+from ..review.roles import default_actor
 from ..storage.artifacts import plain
 from ..types import Int64, Progress, ProgressFn, quiet
 from .bootstrap import Arm, Training, measure
@@ -50,7 +51,7 @@ def compare(
     context: SelectionContext | None = None,
     *,
     seeds: int = SEEDS,
-    actor: str = "",
+    actor: str | None = None,
     progress: ProgressFn = quiet,
 ) -> dict[str, Any]:
     """Measure every method under one budget, one setting of the sliders and one set of constraints, beside random.
@@ -87,7 +88,11 @@ def compare(
     ------
     QueryError
         There are no embeddings or no labels, too few held-out samples to judge by, or an invalid budget or slider.
+    NotAllowed
+        The actor may not decide.
     """
+    actor = actor or default_actor()
+    selector.saved.require(actor)
     context = context or selector.context()
     features, judge = judging(selector, context)
     names, left_out = comparable_methods(context, selector.candidates(context, request), judge)

@@ -14,6 +14,7 @@ from filelock import FileLock
 
 from .. import fingerprint as fp
 from ..errors import QueryError, WorkspaceError
+from ..review.roles import default_actor
 from ..storage.artifacts import load_json, plain, save_json
 from ..storage.atomic import os_errors_in_words
 from ..types import Float32, Int64, ProgressFn, quiet
@@ -175,7 +176,7 @@ def payoff(
     context: SelectionContext | None = None,
     *,
     seeds: int = SEEDS,
-    actor: str = "",
+    actor: str | None = None,
     progress: ProgressFn = quiet,
     curve: bool = True,
 ) -> dict[str, Any]:
@@ -192,7 +193,7 @@ def payoff(
     seeds
         Number of repetitions.
     actor
-        Who looks.
+        Who looks (default: the login name).
     progress
         Called after each fit.
     curve
@@ -209,7 +210,11 @@ def payoff(
     ------
     QueryError
         There are no embeddings or no labels, or too few held-out samples to judge by.
+    NotAllowed
+        The actor may not decide: a measurement spends a look at the held-out samples.
     """
+    actor = actor or default_actor()
+    selector.saved.require(actor)
     context = context or selector.context()
     features, judge = judging(selector, context)
     looks = HoldoutGuard(selector.saved.folder).note(choice.fingerprint, choice.request.method, actor)

@@ -15,7 +15,9 @@ import numpy as np
 
 from .. import fingerprint as fp
 from ..errors import WorkspaceBusy
+from ..review.roles import Right, Roles
 from ..storage.job_files import DONE, RUNNING, JobFiles, JobReporter
+from ..storage.layout import Layout
 from .comparison import Comparisons, compare
 from .evaluation import Payoffs, payoff
 from .selector import SubsetChoice, SubsetRequest, SubsetSelector
@@ -23,6 +25,10 @@ from .selector import SubsetChoice, SubsetRequest, SubsetSelector
 
 def _files(root: str | Path, fingerprint: str) -> JobFiles:
     return JobFiles(Path(root).absolute() / "payoff" / fp.of(fingerprint), "measurement")
+
+
+def _allow(root: str | Path, actor: str) -> None:
+    Roles(Layout(Path(root).absolute()).roles).require(actor, Right.DECIDE)
 
 
 def start_payoff(
@@ -36,7 +42,15 @@ def start_payoff(
     """Start measuring a subset in its own process and return at once; nothing happens where it runs already.
 
     Follow it with :func:`payoff_status` under the subset's fingerprint.
+
+    Raises
+    ------
+    NotAllowed
+        The actor may not decide.
+    ReadOnly
+        The workspace cannot be written to.
     """
+    _allow(root, actor)
     subset = {"ids": choice.ids, "weights": None if choice.weights is None else choice.weights.tolist()}
     job = {"what": "subset", **_request(choice.request, actor, among, target, seeds), **subset}
     _launch(root, choice.fingerprint, job)
@@ -55,6 +69,7 @@ def start_comparison(
 
     ``fingerprint`` is that of :func:`winnow.core.subsets.comparison.comparison_fingerprint`.
     """
+    _allow(root, actor)
     _launch(root, fingerprint, {"what": "comparison", **_request(request, actor, among, target, seeds)})
 
 
@@ -83,8 +98,9 @@ def payoff_status(root: str | Path, fingerprint: str) -> dict[str, Any]:
     return _files(root, fingerprint).status()
 
 
-def cancel_payoff(root: str | Path, fingerprint: str) -> None:
-    """Ask the job to stop at its next step."""
+def cancel_payoff(root: str | Path, fingerprint: str, actor: str) -> None:
+    """Ask the job to stop at its next step. Raises NotAllowed where the actor may not decide."""
+    _allow(root, actor)
     _files(root, fingerprint).cancel()
 
 

@@ -16,6 +16,7 @@ import pyarrow as pa
 from .. import fingerprint as fp
 from ..errors import QueryError, choices
 from ..parallel import deterministic_blas
+from ..review.roles import Right
 from ..review.saved_selections import SavedSelections, Selection
 from ..storage.artifacts import load_table, plain, save_table
 from ..storage.scan_context import ScanContext
@@ -613,7 +614,9 @@ class SubsetSelector:
         out: Float32 = (1.0 - np.nan_to_num(doubt.astype(np.float32), nan=0.0)).astype(np.float32)
         return out
 
-    def write_curriculum(self, path: str | Path, config: CurriculumConfig, rows: Int64 | None = None) -> dict[str, Any]:
+    def write_curriculum(
+        self, path: str | Path, config: CurriculumConfig, rows: Int64 | None = None, *, actor: str | None = None
+    ) -> dict[str, Any]:
         """Write training weights and a schedule as Parquet, with their shuffled baseline beside them.
 
         Columns: sample_id, label, sample_weight, epoch (the first in which the sample is trained on), and
@@ -627,6 +630,8 @@ class SubsetSelector:
             What weights and schedule consist of.
         rows
             (m,) int64 the samples, None = all that can be trained on.
+        actor
+            Who writes it (default: the login name).
 
         Returns
         -------
@@ -637,11 +642,14 @@ class SubsetSelector:
         ------
         QueryError
             A setting is out of range.
+        NotAllowed
+            The actor may not export.
         DiskFull
             Nothing is written.
         ReadOnly
             The place cannot be written to.
         """
+        self.saved.require(actor, Right.EXPORT)
         context = self.context()
         if rows is None:
             rows = np.flatnonzero(context.inputs.pool & ~context.held_out & (context.inputs.labels >= 0))

@@ -187,7 +187,7 @@ def test_the_payoff_in_words() -> None:
     assert "3 subsets" in text
     assert 'aria-valuenow="25"' in payoff_waiting({"done": 5, "total": 20}, 1)
     assert "data-open" in payoff_waiting({}, 0)
-    assert "&lt;b&gt;" in payoff_ended({"state": "failed", "message": "<b>"})
+    assert "&lt;b&gt;" in payoff_ended({"state": "failed", "message": "<b>"}, 0, True)
 
 
 def owner_and(real: Workspace, role: str) -> None:

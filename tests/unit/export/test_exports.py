@@ -440,7 +440,7 @@ def test_a_comparison_and_a_cancelled_payoff_as_jobs(tiny_ws: Path, monkeypatch:
     def run_here(command: list[str], **_: object) -> object:
         begun.append(command)
         if len(begun) == 2:
-            payoff_job.cancel_payoff(tiny_ws, other.fingerprint)
+            payoff_job.cancel_payoff(tiny_ws, other.fingerprint, "ada")
         codes.append(worker.main(command[3:]))
         return type("P", (), {"pid": 1})()
 
