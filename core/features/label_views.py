@@ -24,6 +24,8 @@ _CODES = 256
 _PATCHES = 40_000
 _DIM = 256
 _IMAGES = 128
+_LONGEST = 100_000
+"""Characters of a text that are read: more only cost memory."""
 """Images a block, so that its responses fit into the cache."""
 _ROWS = 4096
 _CONTRAST = 10 / 255**2
@@ -167,7 +169,8 @@ def word_features(texts: Strings, ok: Bool, seed: int = 0) -> Float32 | None:
 
     Returns
     -------
-    (n, ≤ 256) float32 unit rows, zeros where not ok; None where the texts share no terms.
+    (n, ≤ 256) float32 unit rows, zeros where not ok; None where the texts share no terms. Of a text, the first 100,000
+    characters are read.
 
     References
     ----------
@@ -178,7 +181,7 @@ def word_features(texts: Strings, ok: Bool, seed: int = 0) -> Float32 | None:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     rows = np.flatnonzero(ok)
-    documents = [str(texts[i]) for i in rows]
+    documents = [str(texts[i])[:_LONGEST] for i in rows]
     min_documents = 2 if len(rows) < 20_000 else 5
     parts = []
     for analyser, ngrams in (("word", (1, 2)), ("char_wb", (2, 5))):

@@ -64,3 +64,17 @@ def test_views_are_offered_only_where_there_is_something_to_see():
     texts = np.array([f"one two three {i % 5}" for i in range(100)], object)
     assert set(label_views(Modality.TEXT, ok, texts=texts)) == {"words"}
     assert label_views(Modality.TEXT, np.zeros(100, bool), texts=texts) == {}
+
+
+def test_words_of_a_very_long_text_are_read_from_its_start() -> None:
+    rng = np.random.default_rng(0)
+    texts = [" ".join(f"word{i}" for i in rng.integers(0, 40, 12)) for _ in range(60)]
+    start = " ".join(f"word{i}" for i in rng.integers(0, 40, 15_000))
+    assert len(start) > 90_000
+    start = start.ljust(100_000)
+    one, two = (
+        label_views.word_features(np.array([*texts, start + end], object), np.ones(61, bool), 0)
+        for end in ("", " word1 rest" * 10_000)
+    )
+    assert one is not None
+    np.testing.assert_array_equal(one, two)
