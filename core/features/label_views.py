@@ -24,9 +24,9 @@ _CODES = 256
 _PATCHES = 40_000
 _DIM = 256
 _IMAGES = 128
+"""Images a block, so that its responses fit into the cache."""
 _LONGEST = 100_000
 """Characters of a text that are read: more only cost memory."""
-"""Images a block, so that its responses fit into the cache."""
 _ROWS = 4096
 _CONTRAST = 10 / 255**2
 """Added to a patch's variance before division (Coates, Lee & Ng 2011: 10 on the 0–255 scale)."""

@@ -73,7 +73,7 @@ def test_words_of_a_very_long_text_are_read_from_its_start() -> None:
     assert len(start) > 90_000
     start = start.ljust(100_000)
     one, two = (
-        label_views.word_features(np.array([*texts, start + end], object), np.ones(61, bool), 0)
+        word_features(np.array([*texts, start + end], object), np.ones(61, bool), 0)
         for end in ("", " word1 rest" * 10_000)
     )
     assert one is not None
