@@ -183,6 +183,7 @@ def endpoint(work: Work) -> Endpoint:
             writes = request.method not in ("GET", "HEAD")
             guard_headers(server, request, writes)
             claims = read_token(server.secret, request.headers.get("authorization"), key)
+            server.check_source(claims.source)
             body = await _body(request) if writes else None
 
             def run() -> Response | dict[str, Any]:
@@ -218,7 +219,7 @@ def endpoint(work: Work) -> Endpoint:
             answer = JSONResponse(answer, headers={"Cache-Control": "no-store"})
         if claims.stale():
             answer.headers["X-Winnow-Token"] = mint_token(
-                server.secret, key, claims.actor, proven=claims.proven, first=claims.first
+                server.secret, key, claims.actor, proven=claims.proven, first=claims.first, source=claims.source
             )
         answer.headers.setdefault("X-Content-Type-Options", "nosniff")
         return answer

@@ -22,7 +22,7 @@ from winnow.app.components.html import AGO, notice, plural, render, restrict_to_
 from winnow.app.components.html_component import Handler, live
 from winnow.app.components.progress import job_panel
 from winnow.app.server.security import mint_token
-from winnow.app.server.signin import remember
+from winnow.app.server.signin import remember, token_source
 from winnow.app.server.state import server_state
 from winnow.app.session import cache, filters, state
 from winnow.app.session.scans import look, request_of, table_of
@@ -89,7 +89,8 @@ class Page:
 
     def token(self) -> str:
         """A bearer token for this tab's requests."""
-        return mint_token(server_state().secret, self.key, self.actor, proven=state.session().proven)
+        proven = state.session().proven
+        return mint_token(server_state().secret, self.key, self.actor, proven=proven, source=token_source())
 
     def may(self, right: Right) -> bool:
         """Whether whoever looks at this page has a right."""

@@ -64,6 +64,8 @@ class Claims:
         Whether the actor signed in by that name, or only typed it.
     first
         Unix time at which the first token of this chain of renewals was issued.
+    source
+        Key of the server's token whose pass it was minted under; "" = the server asked for none.
     """
 
     workspace: str
@@ -71,6 +73,7 @@ class Claims:
     expires: int
     proven: bool = False
     first: int = 0
+    source: str = ""
 
     def stale(self, now: float | None = None) -> bool:
         """Whether more than half of the token's life is over and it may still be renewed."""
@@ -114,10 +117,18 @@ def mint_token(
     *,
     proven: bool = False,
     first: int | None = None,
+    source: str = "",
 ) -> str:
-    """Issue a bearer token for one workspace and one person. ``proven``, ``first``: see :class:`Claims`."""
+    """Issue a bearer token for one workspace and one person. ``proven``, ``first``, ``source``: see :class:`Claims`."""
     at = int(now if now is not None else time.time())
-    claims = {"w": workspace, "a": actor, "e": at + TOKEN_SECONDS, "p": proven, "f": at if first is None else first}
+    claims = {
+        "w": workspace,
+        "a": actor,
+        "e": at + TOKEN_SECONDS,
+        "p": proven,
+        "f": at if first is None else first,
+        "k": source,
+    }
     body = encode(json.dumps(claims, separators=(",", ":")).encode())
     return f"{body}.{_mac(secret, 'token', body)}"
 
@@ -135,7 +146,8 @@ def read_token(secret: bytes, header: str | None, workspace: str, now: float | N
         raise Refused(401, "This page's token has expired. Reload the page.")
     if claims["w"] != workspace:
         raise Refused(403, "This page's token is for another workspace. Reload the page.")
-    return Claims(claims["w"], claims["a"], claims["e"], claims.get("p") is True, int(claims.get("f", 0)))
+    proven, first, source = claims.get("p") is True, int(claims.get("f", 0)), str(claims.get("k", ""))
+    return Claims(claims["w"], claims["a"], claims["e"], proven, first, source)
 
 
 def sign_link(secret: bytes, kind: str, workspace: str, segment: str, version: str, now: float | None = None) -> str:

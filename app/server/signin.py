@@ -17,6 +17,7 @@ from streamlit.auth_util import get_secrets_auth_section
 from winnow.app.components.html import empty
 from winnow.app.components.html_component import live
 from winnow.app.server.state import server_state
+from winnow.app.server.token_auth import SessionPass
 
 COOKIE = "winnow_name"
 _SEPARATOR = "|"
@@ -53,16 +54,28 @@ def signed_in_person() -> str | None:
     return str(getattr(user, "email", None) or getattr(user, "name", None) or "signed in")
 
 
-def token_owner() -> str | None:
-    """The owner of the token that this browser gave; None for the shared one, and where no token is needed."""
+def _session_pass() -> SessionPass | None:
+    """The pass of this browser; None where no token is needed."""
     authenticator = server_state().authenticator
     if authenticator is None:
         return None
     cookies = "; ".join(f"{name}={value}" for name, value in st.context.cookies.items() if name == authenticator.cookie)
     session_pass = authenticator.read(cookies)
-    if session_pass is None:  # cannot happen: TokenMiddleware lets no connection through without one
+    if session_pass is None:  # the middleware lets no connection through without one; its token was withdrawn since
         raise PermissionError("This connection has no pass.")
-    return session_pass.name or None
+    return session_pass
+
+
+def token_owner() -> str | None:
+    """The owner of the token that this browser gave; None for the shared one, and where no token is needed."""
+    session_pass = _session_pass()
+    return session_pass.name or None if session_pass is not None else None
+
+
+def token_source() -> str:
+    """Key of the token that this browser gave, "" where none is needed: the page's bearers end with it."""
+    session_pass = _session_pass()
+    return session_pass.key if session_pass is not None else ""
 
 
 def configured() -> bool:

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from winnow.app.server.security import LOOPBACK
+from winnow.app.server.security import LOOPBACK, Refused
 from winnow.app.server.token_auth import TokenAuthenticator, parse_tokens
 from winnow.core import PREFIX, IdSet, NotAllowed, Right, Role, WinnowError, WorkspaceError, default_actor
 
@@ -128,6 +128,11 @@ class ServerState:
     _synced: dict[str, float] = field(default_factory=dict)
     _selections: OrderedDict[tuple[str, str], IdSet] = field(default_factory=OrderedDict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def check_source(self, source: str) -> None:
+        """Refuse a bearer whose own token was withdrawn. ``source``: see :class:`winnow.app.server.security.Claims`."""
+        if not (self.authenticator.knows(source) if self.authenticator is not None else source == ""):
+            raise Refused(401, "The token under which this page was opened is no longer valid. Reload the page.")
 
     def add(self, path: Path) -> str:
         """Let people open this workspace. Returns its key."""

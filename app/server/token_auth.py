@@ -84,10 +84,13 @@ class SessionPass:
         Owner of the token; "" = the shared token, whose users say who they are.
     expires
         Unix time in seconds.
+    key
+        Which token it was issued for; does not tell the token.
     """
 
     name: str
     expires: int
+    key: str
 
 
 @dataclass
@@ -114,6 +117,14 @@ class TokenAuthenticator:
     def cookie(self) -> str:
         """The cookie's name. It depends on the tokens, so that two servers on one computer do not share a cookie."""
         return "winnow_pass_" + self._mac("name", *sorted(self.tokens))[:10].replace("-", "a").replace("_", "b")
+
+    def key(self, token: str) -> str:
+        """Which token something was issued for, as it is told to browsers."""
+        return self._mac("key", token)
+
+    def knows(self, key: str) -> bool:
+        """Whether this key is of a token that the server has now."""
+        return any(hmac.compare_digest(key.encode(), self.key(t).encode()) for t in self.tokens)
 
     def _throttled(self, address: str, now: float) -> bool:
         for key, most in ((address, TRIES), ("", ALL_TRIES)):
@@ -162,7 +173,7 @@ class TokenAuthenticator:
                 for key in (address, ""):
                     self._wrong.setdefault(key, deque()).append(now)
             raise Refused(401, "This is not the token of this server. Ask whoever started it.")
-        body = encode(json.dumps({"n": name, "e": int(now) + PASS_SECONDS, "k": self._mac("key", matching)}).encode())
+        body = encode(json.dumps({"n": name, "e": int(now) + PASS_SECONDS, "k": self.key(matching)}).encode())
         return f"{body}.{self._mac('cookie', body)}"
 
     def read(self, cookies: str | None, now: float | None = None) -> SessionPass | None:
@@ -177,9 +188,9 @@ class TokenAuthenticator:
         content = json.loads(decode(body))
         if content["e"] < (time.time() if now is None else now):
             return None
-        if not any(hmac.compare_digest(content["k"], self._mac("key", t)) for t in self.tokens):
+        if not self.knows(content["k"]):
             return None
-        return SessionPass(content["n"], content["e"])
+        return SessionPass(content["n"], content["e"], content["k"])
 
 
 def _page(action: str, to: str, error: str = "") -> tuple[bytes, str]:

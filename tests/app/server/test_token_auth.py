@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from starlette.middleware import Middleware
 from starlette.testclient import TestClient
 
 from winnow.app.server import serve as server
+from winnow.app.server import signin
 from winnow.app.server.routes import build_routes
-from winnow.app.server.security import Refused, encode, mint_token, read_token
+from winnow.app.server.security import TOKEN_SECONDS, Refused, encode, mint_token, read_token
 from winnow.app.server.security_headers import SecurityHeadersMiddleware, policy
 from winnow.app.server.state import ServerState, key_of
 from winnow.app.server.token_auth import (
@@ -301,3 +303,39 @@ def test_every_answer_tells_the_browser_what_never_happens_here(app_state: Serve
     assert "'unsafe-inline'" not in rules["script-src"]
     assert "http" not in policy()
     assert rules["connect-src"] == "'self'"
+
+
+def test_a_bearer_ends_with_the_token_it_was_minted_from(app_state: ServerState, workspace: Workspace) -> None:
+    key = str(app_state.first)
+    both = TokenAuthenticator(app_state.secret, {TOKEN: "", ADAS: "ada"})
+    passes = {token: both.read(cookie(both, both.enter(token, "here"))) for token in (TOKEN, ADAS)}
+    adas, shared = (
+        mint_token(app_state.secret, key, "ada", proven=True, source=session_pass.key)
+        for session_pass in (passes[ADAS], passes[TOKEN])
+        if session_pass is not None
+    )
+    old = mint_token(app_state.secret, key, "ada", now=time.time() - 0.7 * TOKEN_SECONDS, source=both.key(ADAS))
+    bare = mint_token(app_state.secret, key, "ada", proven=True)
+    http = client(None)
+
+    def ask(bearer: str) -> Any:
+        return http.get(f"/api/rows/{key}", headers={"Authorization": f"Bearer {bearer}"})
+
+    app_state.authenticator = both
+    assert [ask(bearer).status_code for bearer in (adas, shared, old, bare)] == [200, 200, 200, 401]
+    renewed = ask(old).headers["x-winnow-token"]
+    app_state.authenticator = TokenAuthenticator(app_state.secret, {TOKEN: ""})  # ada's token is withdrawn
+    assert [ask(bearer).status_code for bearer in (adas, shared, old, renewed)] == [401, 200, 401, 401]
+    assert "no longer" in ask(adas).json()["error"]
+    app_state.authenticator = None
+    assert [ask(bearer).status_code for bearer in (adas, shared, bare)] == [401, 401, 200]
+
+
+def test_a_page_mints_its_bearer_from_the_pass(monkeypatch: pytest.MonkeyPatch, app_state: ServerState) -> None:
+    made = app_state.authenticator = TokenAuthenticator(app_state.secret, {ADAS: "ada"})
+    context = type("C", (), {"cookies": {made.cookie: made.enter(ADAS, "here")}})()
+    monkeypatch.setattr(signin.st, "context", context)
+    assert signin.token_source() == made.key(ADAS) != ""
+    assert signin.token_owner() == "ada"
+    app_state.authenticator = None
+    assert signin.token_source() == ""
