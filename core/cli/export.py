@@ -43,6 +43,9 @@ def export(
     keep_broken: Annotated[
         bool, typer.Option("--keep-broken", help="Export damaged images too; otherwise they are left out.")
     ] = False,
+    images: Annotated[
+        bool, typer.Option("--images/--no-images", help="Whether Parquet holds the bytes of images of a table.")
+    ] = True,
     sheet: Annotated[
         bool, typer.Option("--datasheet", help="Write a datasheet beside it, in HTML and Markdown.")
     ] = False,
@@ -66,6 +69,7 @@ def export(
                 links=links,
                 allow_outside=allow_outside,
                 keep_broken=keep_broken,
+                images=images,
                 include_excluded=include_excluded,
                 overwrite=overwrite,
                 about=about,
@@ -88,6 +92,8 @@ def export(
         "left_out": result.manifest.get("left_out", 0),
     }
     lines = [f"{result.rows:,} rows written to {result.path} ({result.excluded:,} excluded)"]
+    for name, why in result.manifest.get("left_out_columns", {}).items():
+        lines.append(f"{name!r} is not in it: {why}")
     reasons: Mapping[str, str] = result.manifest.get("left_out_samples", {})
     data["left_out_samples"] = dict(reasons)
     if reasons:

@@ -11,7 +11,7 @@ from ..storage.atomic import atomic_file
 from ..storage.decision_log.store import DecisionStore
 from ..storage.layout import Layout
 from ..types import ProgressFn, quiet
-from .curated_rows import CuratedRows
+from .curated_rows import CuratedRows, ImageColumn
 from .folders import export_folder, manifest_bytes, manifest_head
 from .formats import EXPORTERS, FOLDERS, Exporter, ExportResult, FolderExporter, Rows, Supplies
 from .patch import ReplayReport, Skipped, patch_lines, replay_patch
@@ -135,6 +135,7 @@ def export_workspace(
     folder: str | None = None,
     supplies: Supplies | None = None,
     overwrite: bool = False,
+    images: ImageColumn | None = None,
     progress: ProgressFn = quiet,
 ) -> ExportResult:
     """Write the curated dataset of a workspace with the decisions in force at this moment.
@@ -161,6 +162,8 @@ def export_workspace(
         What the folder needs beside the samples.
     overwrite
         Whether a file is replaced that is no earlier export of Winnow's.
+    images
+        The column of images that a file is to hold, None = without.
     progress
         Called while rows are written.
 
@@ -170,7 +173,7 @@ def export_workspace(
         The path is part of a workspace or of its source, holds what Winnow did not write, or cannot be written to.
     """
     manifest = manifest or {}
-    check_place(Path(path).expanduser(), str(manifest.get("params", {}).get("source") or ""))
+    check_place(Path(path).expanduser(), str(manifest.get("params", {}).get("source") or ""), layout.root)
     snapshot = store.snapshot()
     rows = CuratedRows(
         layout.dataset,
@@ -181,6 +184,7 @@ def export_workspace(
         include_excluded=include_excluded,
         signals=layout.signals if layout.signals.exists() else None,
         only=only,
+        images=images,
         progress=progress,
     )
     patch = patch_lines(snapshot.decisions, rows.content_hashes, snapshot.class_events)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ..errors import WorkspaceError
+from ..errors import SourceError, WorkspaceError
 from ..storage.decision_log.store import Snapshot
 from ..types import Progress, ProgressFn, quiet
 from .formats.base import Item
+from .target import reason_of
 
 BATCH = 16_384
+_IMAGES = 256
+"""Rows at a time where they hold images."""
 
 ADDED = {
     "label_original": pa.string(),
@@ -34,6 +38,25 @@ ADDED = {
 _PREFIX = "winnow_"
 _DISTRUST = "label_trust"
 """The signal whose score is 1 − weight."""
+
+
+@dataclass(frozen=True)
+class ImageColumn:
+    """The column of a table that holds the images.
+
+    Attributes
+    ----------
+    name
+        Of the column.
+    place
+        Its index among the original columns.
+    read
+        Row → bytes (raises OSError or SourceError).
+    """
+
+    name: str
+    place: int
+    read: Callable[[int], bytes]
 
 
 class CuratedRows:
@@ -61,6 +84,8 @@ class CuratedRows:
         Parquet file with the signals' scores, in the same order; None = all weights are 1.
     only
         Ids to export, None = all.
+    images
+        The column of images, which tables then hold at its place; None = they do not.
     progress
         Called as rows are produced.
     """
@@ -75,6 +100,7 @@ class CuratedRows:
         include_excluded: bool = False,
         signals: Path | None = None,
         only: Collection[str] | None = None,
+        images: ImageColumn | None = None,
         progress: ProgressFn = quiet,
     ) -> None:
         self._progress = progress
@@ -88,6 +114,10 @@ class CuratedRows:
         self.id_column = id_column
         original = [f.remove_metadata() for f in list(pq.read_schema(meta))[1:]] if meta is not None else []
         self.original_columns = [field.name for field in original]
+        if images is not None:
+            self.original_columns.insert(images.place, images.name)
+        self._images = images
+        self._unreadable: dict[str, str] = {}
         wanted = dict(ADDED)
         if id_column is None or id_column not in self.original_columns:
             wanted = {"sample_id": pa.string(), **wanted}
@@ -104,7 +134,9 @@ class CuratedRows:
     @property
     def schema(self) -> pa.Schema:
         """Columns of the export."""
-        return self._schema
+        if self._images is None:
+            return self._schema
+        return self._schema.insert(self._images.place, pa.field(self._images.name, pa.binary()))
 
     @property
     def added_columns(self) -> dict[str, str]:
@@ -120,15 +152,32 @@ class CuratedRows:
             "labels_changed": self._changed,
             "left_out": self._left_out,
             "decided_but_not_in_this_scan": len(self._place) - sum(decided.values()),
+            **({"left_out_samples": dict(self._unreadable)} if self._unreadable else {}),
         }
 
     def __iter__(self) -> Iterator[pa.Table]:
         done = 0
-        for table, _ in self._batches(["sample_id", "label", "content_hash"]):
-            self._progress(Progress("export", done, 0, "rows"))
-            done += table.num_rows
-            yield table
+        for table, samples in self._batches(["row", "sample_id", "label", "content_hash"]):
+            step = BATCH if self._images is None else _IMAGES
+            for start in range(0, max(table.num_rows, 1), step):
+                self._progress(Progress("export", done, 0, "rows"))
+                part = table.slice(start, step)
+                done += part.num_rows
+                yield part if self._images is None else self._with_images(part, samples.slice(start, step))
         self._progress(Progress("export", done, done, "rows"))
+
+    def _with_images(self, table: pa.Table, samples: pa.Table) -> pa.Table:
+        assert self._images is not None
+        cells: list[bytes | None] = []
+        for row, sample_id in zip(samples["row"].to_pylist(), samples["sample_id"].to_pylist(), strict=True):
+            try:
+                cells.append(self._images.read(row))
+            except (OSError, SourceError) as error:
+                self._unreadable[sample_id] = reason_of(error)
+                cells.append(None)
+        return table.add_column(
+            self._images.place, pa.field(self._images.name, pa.binary()), pa.array(cells, pa.binary())
+        )
 
     def items(self) -> Iterator[Item]:
         """The same rows one by one, for folders. Reads the tables again."""

@@ -9,15 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from ..data.media.reader import MediaReader, find_file
-from ..errors import ExportError, choices
+from ..errors import ExportError, SourceError, choices
 from ..storage.artifacts import load_json, load_table
 from ..storage.atomic import atomic_file
 from ..storage.scan_context import ScanContext
 from ..types import ProgressFn, quiet
 from . import curated_file as exporters
 from .curated_file import EXPORTERS, FOLDERS, ExportResult, Supplies
+from .curated_rows import ImageColumn
 from .datasheet import DatasheetFacts, as_html, as_markdown, is_datasheet
 from .target import EXPORTS, check_file, check_place, plain_name
 
@@ -46,8 +49,11 @@ class ExportFormat:
 
 
 _FILES = {
-    "csv": ("CSV", "For spreadsheets and every tool; cells that a spreadsheet could run are neutralised."),
-    "parquet": ("Parquet", "Typed and compact, for pandas, DuckDB, Spark."),
+    "csv": (
+        "CSV",
+        "For spreadsheets and every tool, without image bytes; cells that a spreadsheet could run are neutralised.",
+    ),
+    "parquet": ("Parquet", "Typed and compact, images included, for pandas, DuckDB, Spark."),
     "jsonl": ("JSON Lines", "One object a line."),
 }
 
@@ -114,6 +120,7 @@ class DatasetExports:
         links: bool = False,
         allow_outside: bool = False,
         keep_broken: bool = False,
+        images: bool = True,
         include_excluded: bool = False,
         overwrite: bool = False,
         about: Mapping[str, Any] | None = None,
@@ -137,6 +144,8 @@ class DatasetExports:
             Whether images are exported that lie outside the folder of the source.
         keep_broken
             Whether images are exported that begin like one and cannot be decoded.
+        images
+            Whether a Parquet file holds the bytes of images that lay in a table. Other files never do.
         include_excluded
             Whether excluded samples are kept, marked as such.
         overwrite
@@ -165,6 +174,11 @@ class DatasetExports:
         folder = str(format) if format in FOLDERS else None
         if format is not None and folder is None and format not in EXPORTERS:
             raise ExportError(f"No format is called {format!r}. There are: {choices(f.name for f in self.formats())}.")
+        column = self._image_column() if folder is None else None
+        with_images = images and exporters.exporter_for(path).name == "parquet" if column else False
+        if column is not None and not with_images:
+            why = "the bytes of images are left out; Parquet holds them unless --no-images is given"
+            about = {**(about or {}), "left_out_columns": {column.name: why}}
         return exporters.export_workspace(
             path,
             layout=self._layout,
@@ -177,8 +191,27 @@ class DatasetExports:
             folder=folder,
             supplies=self._supplies(links, allow_outside, keep_broken) if folder else None,
             overwrite=overwrite,
+            images=column if with_images else None,
             progress=progress,
         )
+
+    def _image_column(self) -> ImageColumn | None:
+        """The column of images of a table; None where images are files, or there are none."""
+        from ..data.sources.huggingface import load_splits  # opening a workspace does without the sources
+        from ..data.sources.parquet import parquet_files
+
+        media = self._results["media"]
+        if media["kind"] not in ("parquet", "arrow"):
+            return None
+        root, name = Path(media["root"]), str(media["column"])
+        original = pq.read_schema(self._layout.meta).names[1:] if self._layout.meta.exists() else []
+        try:
+            parquet = media["kind"] == "parquet"
+            names = pq.read_schema(parquet_files(root)[0]).names if parquet else load_splits(root)[0][1].column_names
+            before = set(names[: names.index(name)])
+        except (OSError, ValueError, IndexError, SourceError, pa.ArrowException):
+            before = set()
+        return ImageColumn(name, sum(n in before for n in original), lambda row: self._media().read(row))
 
     def _supplies(self, links: bool, allow_outside: bool, keep_broken: bool) -> Supplies:
         media = self._results["media"]

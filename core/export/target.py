@@ -63,7 +63,7 @@ def what_is_there(path: str | Path) -> str:
     return f"a file of {status.st_size:,} bytes, {changed}"
 
 
-def check_place(path: Path, source: str = "") -> None:
+def check_place(path: Path, source: str = "", own: Path | None = None) -> None:
     """Refuse the files of any workspace, except below its folder for exports, and the dataset that was scanned.
 
     Parameters
@@ -72,6 +72,8 @@ def check_place(path: Path, source: str = "") -> None:
         The file or folder to be written.
     source
         What was scanned, "" = unknown.
+    own
+        The workspace that is exported.
 
     Raises
     ------
@@ -79,9 +81,14 @@ def check_place(path: Path, source: str = "") -> None:
         It must not be written there.
     """
     target = Path(os.path.realpath(path))
+    mine = None if own is None else Path(os.path.realpath(own))
     for root in (target, *target.parents):
         inside = target.relative_to(root).parts
-        if (root / "workspace.json").is_file() and (len(inside) < 2 or inside[0] != EXPORTS):
+        is_workspace = root == mine or (root / "workspace.json").is_file()
+        text = len(inside) == 1 and target.suffix.lower() in (".csv", ".jsonl", ".ndjson")  # Winnow keeps no such files
+        if root == mine and text and (is_export(target) or not target.exists()):
+            continue
+        if is_workspace and (len(inside) < 2 or inside[0] != EXPORTS):
             raise ExportError(
                 f"{str(path)!r} belongs to the workspace {root.name!r}. Choose another folder, or one below its "
                 f"{EXPORTS!r}."

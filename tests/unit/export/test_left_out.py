@@ -119,3 +119,24 @@ def test_names_fit_every_file_system(name: str) -> None:
     assert made.strip(". ") == made
     assert made.casefold() not in ("con", "nul.txt")
     assert safe_name("🦌" * 90) != safe_name("🦌" * 91)
+
+
+def test_parquet_keeps_the_bytes_of_images_unless_asked(tiny_ws: Path, tiny_data: Path, tmp_path: Path) -> None:
+    given = pd.read_parquet(tiny_data / "samples.parquet").set_index("id")
+    with Workspace.open(tiny_ws, actor="ada") as ws:
+        ws.decide("s003", "exclude")
+        whole = ws.export(tmp_path / "whole.parquet")
+        lean = ws.exports.export(tmp_path / "lean.parquet", images=False)
+        table = ws.export(tmp_path / "table.csv")
+    back = pd.read_parquet(whole.path)
+    assert back.columns.tolist()[:5] == ["id", "image", "label", "split", "note"]
+    assert back.set_index("id")["image"].to_dict() == given.drop("s003")["image"].to_dict()
+    assert whole.manifest["original_columns"] == ["id", "image", "label", "split", "note"]
+    assert "left_out_columns" not in whole.manifest
+    for made in (lean, table):
+        assert "image" in made.manifest["left_out_columns"]
+    assert "image" not in pd.read_parquet(lean.path)
+    assert "image" not in pd.read_csv(table.path)
+    shown = CliRunner().invoke(app, ["export", str(tiny_ws), str(tmp_path / "shown.csv")])
+    assert shown.exit_code == 0
+    assert "'image' is not in it" in shown.output

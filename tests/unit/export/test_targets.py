@@ -124,7 +124,7 @@ def test_logs_and_datasheets_replace_only_their_like(ws: Workspace, tmp_path: Pa
     ws.exports.datasheet(tmp_path / "mine", overwrite=True)
 
 
-OWN = ("verdicts.parquet", "dataset.parquet", "roles.csv", "new.csv", "job/x.csv", "selections/x.parquet")
+OWN = ("verdicts.parquet", "dataset.parquet", "clusters.parquet", "new.parquet", "job/x.csv", "selections/x.parquet")
 
 
 @pytest.mark.parametrize("name", [*OWN, "exports", "roles.json", "job"])
