@@ -1,4 +1,4 @@
-"""Choosing a subset: shares and coverage follow the sliders, the payoff comes by itself, the choice is exported."""
+"""Choosing a subset: shares and coverage follow the sliders, the payoff is measured when asked for, the choice is exported."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ def test_from_a_method_to_the_exported_subset(page: Page, server: Server) -> Non
     assert page.locator(".st-key-w-select-shares").inner_text() != shares
     assert covered
 
+    page.get_by_role("button", name="Measure the payoff").click()
     expect(page.locator(".w-payoff [role=progressbar]")).to_be_visible(timeout=15_000)
     expect(page.locator(".w-payoff").get_by_role("rowheader", name="Random, same size")).to_be_visible(timeout=50_000)
     chosen = size(page)

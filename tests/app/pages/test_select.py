@@ -14,7 +14,7 @@ import streamlit as st
 from tests.app.pages.test_pages import html_of, open_page
 from winnow.app.components.subset_cards import payoff_card, payoff_ended, payoff_waiting
 from winnow.app.server import state as states
-from winnow.app.server.token_auth import TokenAuthenticator
+from winnow.app.server.token_auth import SessionPass, TokenAuthenticator
 from winnow.core import Comparisons, SubsetRequest, Workspace, comparison_fingerprint
 from winnow.core.cli import worker
 from winnow.core.storage import job_files
@@ -213,7 +213,8 @@ def test_no_path_comes_from_a_browser_where_the_server_is_for_many(
     server.shared = guard == "shared"
     if guard == "token":
         server.authenticator = TokenAuthenticator(server.secret, {"t" * 20: "ada"})
-        monkeypatch.setattr("winnow.app.server.signin.token_owner", lambda: "ada")
+        given = SessionPass("ada", 0, server.authenticator.key("t" * 20))
+        monkeypatch.setattr("winnow.app.server.signin._session_pass", lambda: given)
     before = sorted(tmp_path.iterdir())
     at = open_page("export")
     assert not [t for t in at.text_input if t.label == "Write to"]
