@@ -1,4 +1,4 @@
-"""Choosing a subset: shares and coverage follow the sliders, the payoff is measured when asked for, the choice is exported."""
+"""Choosing a subset: shares and coverage follow the sliders, the payoff comes on request, the choice is exported."""
 
 from __future__ import annotations
 
