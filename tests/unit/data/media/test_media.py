@@ -27,7 +27,7 @@ from winnow.core.data.media.measure import TINY, hash64, measure
 from winnow.core.data.media.pixels import Fit
 from winnow.core.data.sources import open_source
 from winnow.core.errors import Cancelled, DiskFull, SourceError, WorkspaceError
-from winnow.core.types import Dataset, Progress
+from winnow.core.types import ColumnMap, Dataset, Progress
 
 
 def photo(seed: int = 0, width: int = 40, height: int = 30) -> NDArray[np.uint8]:
@@ -59,7 +59,7 @@ def huge_png(side: int = 10_000) -> bytes:
 def table(folder: Path, cells: list[bytes | None], **columns: list[str]) -> Dataset:
     ids = [f"s{i}" for i in range(len(cells))]
     pq.write_table(pa.table({"id": ids, "image": pa.array(cells, pa.binary()), **columns}), folder / "t.parquet")
-    return open_source(folder / "t.parquet")
+    return open_source(folder / "t.parquet", ColumnMap(image="image"))
 
 
 # ── decoding ──────────────────────────────────────────────────────────────────────────────────────────────────────

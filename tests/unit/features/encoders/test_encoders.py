@@ -339,12 +339,13 @@ def test_tiny_datasets_are_embedded_by_the_built_ins(tmp_path: Path, n: int) -> 
 
 
 def test_a_dataset_without_a_usable_sample_is_all_not_ok(tmp_path: Path) -> None:
-    pq.write_table(pa.table({"image": pa.array([b"", b"x"], pa.binary())}), tmp_path / "i.parquet")
-    found = embed(open_source(tmp_path / "i.parquet"), choose("patches", Modality.IMAGE, device="cpu"), tmp_path / "p")
-    assert not found.ok.any()
-    pq.write_table(pa.table({"text": [" ", "", "!!!"]}), tmp_path / "t.parquet")
     from winnow.core.types import ColumnMap
 
+    pq.write_table(pa.table({"image": pa.array([b"", b"x"], pa.binary())}), tmp_path / "i.parquet")
+    images = open_source(tmp_path / "i.parquet", ColumnMap(image="image"))
+    found = embed(images, choose("patches", Modality.IMAGE, device="cpu"), tmp_path / "p")
+    assert not found.ok.any()
+    pq.write_table(pa.table({"text": [" ", "", "!!!"]}), tmp_path / "t.parquet")
     texts = open_source(tmp_path / "t.parquet", ColumnMap(text="text"))
     assert not embed(texts, choose("tfidf", Modality.TEXT), tmp_path / "t").ok[:2].any()
 
