@@ -304,7 +304,7 @@ def test_features_come_back_from_disk(tmp_path: Path) -> None:
 
 
 def test_only_broken_images_and_no_images(tmp_path: Path) -> None:
-    dataset = table(tmp_path, [b"", b"x"])
+    dataset = table(tmp_path, [b"", b"\xffx"])
     assert all(scan_media(dataset, tmp_path / "media", workers=0).error)
     assert Thumbnails(tmp_path / "media").get(0) is None
     (tmp_path / "t.csv").write_text("text\nsome words\n")

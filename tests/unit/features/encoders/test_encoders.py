@@ -341,7 +341,7 @@ def test_tiny_datasets_are_embedded_by_the_built_ins(tmp_path: Path, n: int) -> 
 def test_a_dataset_without_a_usable_sample_is_all_not_ok(tmp_path: Path) -> None:
     from winnow.core.types import ColumnMap
 
-    pq.write_table(pa.table({"image": pa.array([b"", b"x"], pa.binary())}), tmp_path / "i.parquet")
+    pq.write_table(pa.table({"image": pa.array([b"", b"\xffx"], pa.binary())}), tmp_path / "i.parquet")
     images = open_source(tmp_path / "i.parquet", ColumnMap(image="image"))
     found = embed(images, choose("patches", Modality.IMAGE, device="cpu"), tmp_path / "p")
     assert not found.ok.any()
