@@ -7,7 +7,7 @@ the session; all other changes are written to the URL, so that what is on screen
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 import streamlit as st
 
@@ -64,8 +64,7 @@ def session() -> Session:
     if _KEY not in st.session_state:
         name = remembered(default_name())
         st.session_state[_KEY] = Session(key=server_state().first, actor=name or default_name(), named=name is not None)
-    current: Session = st.session_state[_KEY]
-    return current
+    return cast("Session", st.session_state[_KEY])
 
 
 def pairs(s: Session) -> list[tuple[str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -36,8 +36,7 @@ class WorkspaceInfo:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
-        data: dict[str, Any] = plain(self)
-        return data
+        return cast("dict[str, Any]", plain(self))
 
 
 @dataclass(frozen=True)

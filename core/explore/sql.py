@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import duckdb
 import pyarrow as pa
@@ -29,8 +29,7 @@ class Cursor:
     def first_column(self, sql: str, values: Sequence[Any]) -> list[Any]:
         """The first column of the answer: much faster than rows where there are many."""
         columns = self._cursor.execute(sql, list(values)).fetchnumpy()
-        found: list[Any] = next(iter(columns.values())).tolist()
-        return found
+        return cast("list[Any]", next(iter(columns.values())).tolist())
 
 
 def quote(alias: str, column: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -117,5 +117,4 @@ def class_centres(vectors: Any, ok: Any, labels: Int32, n_classes: int) -> Float
         rows = rows[np.asarray(ok[rows], bool) & (labels[rows] >= 0)]
         np.add.at(total, labels[rows], np.asarray(vectors[rows], np.float64))
     norm = np.linalg.norm(total, axis=1, keepdims=True)
-    centres: Float32 = (total / np.where(norm > 1e-12, norm, 1.0)).astype(np.float32)
-    return centres
+    return cast("Float32", (total / np.where(norm > 1e-12, norm, 1.0)).astype(np.float32))

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -292,8 +292,7 @@ class ZeroShot:
     def label_distances(self) -> Float32:
         """(C, C) float32 of 1 − cos between the classes' prompts, in [0, 2]: a distance of labels without WordNet."""
         names = name_vectors(self._encode, self._names, self.prompts)
-        away: Float32 = np.clip(1.0 - names @ names.T, 0.0, 2.0).astype(np.float32)
-        return away
+        return cast("Float32", np.clip(1.0 - names @ names.T, 0.0, 2.0).astype(np.float32))
 
     def frechet_label(self, weights: Float32) -> Int32:
         """(m,) int32: for beliefs (m, C), the class with the least expected squared distance to the true one.
@@ -307,8 +306,7 @@ class ZeroShot:
         Fréchet, "Les éléments aléatoires de nature quelconque dans un espace distancié", 1948.
         """
         cost = np.asarray(weights, np.float64) @ (self.label_distances().astype(np.float64) ** 2)
-        best: Int32 = cost.argmin(axis=1).astype(np.int32)
-        return best
+        return cast("Int32", cost.argmin(axis=1).astype(np.int32))
 
     def by_words(self, row: int) -> ZeroShotResult:
         """The zero-shot result of one sample."""

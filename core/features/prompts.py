@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -332,8 +332,7 @@ def _blocks(vectors: NDArray[Any]) -> Iterator[tuple[slice, Float32]]:
 
 def _softmax(logits: Any) -> Float32:
     p = np.exp(logits - logits.max(axis=1, keepdims=True))
-    out: Float32 = (p / p.sum(axis=1, keepdims=True)).astype(np.float32)
-    return out
+    return cast("Float32", (p / p.sum(axis=1, keepdims=True)).astype(np.float32))
 
 
 def load_prompts(layout: Layout, modality: Modality) -> Prompts:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 
@@ -107,8 +107,7 @@ class DecisionRecorder:
         return answers
 
     def _evidence(self, rows: Sequence[int]) -> list[dict[str, Any]]:
-        evidence: list[dict[str, Any]] = self._verdicts.take(pa.array(rows, pa.int64())).to_pylist()
-        return evidence
+        return cast("list[dict[str, Any]]", self._verdicts.take(pa.array(rows, pa.int64())).to_pylist())
 
     def _request(
         self, item: dict[str, Any], scanned: dict[str, Any], actor: str, registry: ClassRegistry

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -186,8 +186,7 @@ class SavedSelections:
     def ids(self, handle: str) -> list[str]:
         """The sample ids, in the order in which they were saved. Raises QueryError where the selection is gone."""
         self.get(handle)
-        ids: list[str] = load_table(self._path(handle, "parquet")).column("sample_id").to_pylist()
-        return ids
+        return cast("list[str]", load_table(self._path(handle, "parquet")).column("sample_id").to_pylist())
 
     def delete(self, handle: str, actor: str) -> Selection:
         """Delete one, and return what it was.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -76,8 +76,7 @@ class EffectiveLabels:
         """The given label of a sample as the dataset has it; None where it has none, or is not in this scan."""
         row = self._row_of.get(sample_id)
         names, codes = self._given
-        label: str | None = names[codes[row]] if row is not None else None
-        return label
+        return cast("str | None", names[codes[row]] if row is not None else None)
 
     def given(self) -> Strings:
         """(n,) given labels by the registry, None = none. Not to be changed."""

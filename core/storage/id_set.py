@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import overload
+from typing import cast, overload
 
 import numpy as np
 import pyarrow as pa
@@ -94,8 +94,7 @@ class IdSet(Sequence[str]):
         if isinstance(at, slice):
             start, stop, step = at.indices(len(self))
             if step == 1:
-                ids: list[str] = self.column.slice(start, max(0, stop - start)).to_pylist()
-                return ids
+                return cast("list[str]", self.column.slice(start, max(0, stop - start)).to_pylist())
             return [self[i] for i in range(start, stop, step)]
         at = at + len(self) if at < 0 else at
         if not 0 <= at < len(self):

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from filelock import FileLock, Timeout
 
@@ -182,8 +182,7 @@ class JobFiles:
 
     def request(self) -> dict[str, Any]:
         """Read the job's parameters. Raises WorkspaceError where there are none."""
-        parameters: dict[str, Any] = load_json(self.folder / "request.json")
-        return parameters
+        return cast("dict[str, Any]", load_json(self.folder / "request.json"))
 
     def begin(self) -> None:
         """Drop a request to stop that an earlier process left behind; one made since :meth:`start` counts."""

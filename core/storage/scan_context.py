@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -44,8 +44,7 @@ class ScanContext:
     @cached_property
     def results(self) -> Mapping[str, Any]:
         """What the scan found, in short (results.json)."""
-        results: dict[str, Any] = load_json(self.layout.results)
-        return results
+        return cast("dict[str, Any]", load_json(self.layout.results))
 
     @property
     def class_names(self) -> tuple[str, ...]:

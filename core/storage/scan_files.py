@@ -6,7 +6,7 @@ Only the stages that write these files open them too.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -102,8 +102,7 @@ class ScanFiles:
         path = self._layout.signals
         if not path.exists() or name not in load_schema(path).names:
             return None
-        scores: NDArray[Any] = load_table(path, columns=[name]).column(0).to_numpy()
-        return scores
+        return cast("NDArray[Any]", load_table(path, columns=[name]).column(0).to_numpy())
 
     def all_signals(self, n: int) -> tuple[list[str], NDArray[np.float32]]:
         """Names of all signals that ran, and their scores, (n, number of signals) float32."""

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 from filelock import FileLock
@@ -47,8 +47,7 @@ class HoldoutGuard:
 
     def looks(self) -> list[dict[str, Any]]:
         """Every look, the first one first: subset (fingerprint), method, actor, at (UTC)."""
-        looks: list[dict[str, Any]] = load_json(self._path)["looks"] if self._path.exists() else []
-        return looks
+        return cast("list[dict[str, Any]]", load_json(self._path)["looks"] if self._path.exists() else [])
 
     def note(self, subset: str, method: str, actor: str) -> int:
         """Record a look. Returns the number of different subsets so far, this one included."""

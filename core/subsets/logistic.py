@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,8 +35,7 @@ class Probe:
 
     def predict(self, x: Float32) -> Int32:
         """(m,) int32 most probable class of each row."""
-        out: Int32 = np.argmax(x @ self.weights + self.bias, axis=1).astype(np.int32)
-        return out
+        return cast("Int32", np.argmax(x @ self.weights + self.bias, axis=1).astype(np.int32))
 
 
 def fit_path(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -303,8 +303,7 @@ class SubsetSelector:
                 x = np.concatenate([np.asarray(raw[s : s + 8192], np.float32) @ basis for s in range(0, n, 8192)])
         else:
             x = np.asarray(raw, np.float32)
-        out: Float32 = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
-        return out
+        return cast("Float32", x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12))
 
     @cached_property
     def graph(self) -> Neighbors | None:
@@ -592,8 +591,7 @@ class SubsetSelector:
         """Labels as codes of the dataset's own classes, −1 where a person added the class."""
         own = {name: i for i, name in enumerate(self._scan.class_names)}
         code = np.array([*(own.get(name, -1) for name in self._scan.classes()), -1], np.int32)
-        out: Int32 = code[labels]
-        return out
+        return code[labels]
 
     # ── weights ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -611,8 +609,7 @@ class SubsetSelector:
         doubt = self._scan.files.signal("label_trust")
         if doubt is None:
             return None
-        out: Float32 = (1.0 - np.nan_to_num(doubt.astype(np.float32), nan=0.0)).astype(np.float32)
-        return out
+        return cast("Float32", (1.0 - np.nan_to_num(doubt.astype(np.float32), nan=0.0)).astype(np.float32))
 
     def write_curriculum(
         self, path: str | Path, config: CurriculumConfig, rows: Int64 | None = None, *, actor: str | None = None
@@ -758,8 +755,7 @@ def leading_directions(vectors: Any, k: int, seed: int = 0) -> Float32:
     for start in range(0, len(rows), 8192):
         block = np.asarray(vectors[rows[start : start + 8192]], np.float32)
         gram += block.T @ block
-    out: Float32 = np.linalg.eigh(gram)[1][:, ::-1][:, :k].astype(np.float32)
-    return out
+    return cast("Float32", np.linalg.eigh(gram)[1][:, ::-1][:, :k].astype(np.float32))
 
 
 def _shifts(table: Sequence[Share], kind: str) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,8 +75,7 @@ def confident_joint(probs: Float32, labels: Int32, where: Bool) -> NDArray[np.fl
         sure = confident[np.arange(len(p)), true] >= 0
         np.add.at(joint, (true[sure], y[part][sure]), 1.0)
     joint[np.arange(classes), np.arange(classes)] += 1e-6
-    scaled: NDArray[np.float64] = joint / joint.sum(0, keepdims=True) * counts
-    return scaled
+    return cast("NDArray[np.float64]", joint / joint.sum(0, keepdims=True) * counts)
 
 
 def noise_model(probs: Float32, labels: Int32, where: Bool) -> NoiseModel:
@@ -130,8 +129,7 @@ def wrong_label_posterior(clean: NDArray[Any], labels: Int32, transition: NDArra
     given = np.maximum(labels, 0)
     likelihood = clean * transition[:, given].T
     own = likelihood[np.arange(len(given)), given]
-    out: NDArray[np.float64] = 1.0 - own / np.maximum(likelihood.sum(1), 1e-12)
-    return out
+    return cast("NDArray[np.float64]", 1.0 - own / np.maximum(likelihood.sum(1), 1e-12))
 
 
 def monotone(score: NDArray[Any], target: NDArray[Any]) -> NDArray[np.float64]:
@@ -169,8 +167,7 @@ def clean_belief(probs: Float32, model: NoiseModel) -> NDArray[np.float64]:
     if model.inverse is None:
         return p
     q = np.clip(p @ model.inverse, 1e-5, None)
-    out: NDArray[np.float64] = q / q.sum(1, keepdims=True)
-    return out
+    return cast("NDArray[np.float64]", q / q.sum(1, keepdims=True))
 
 
 def best_f1_threshold(probability: NDArray[Any]) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 
@@ -46,5 +47,4 @@ def with_consensus(inputs: SignalInputs) -> tuple[SignalInputs, dict[str, float]
 
 
 def _log(p: Float32) -> Float32:
-    logp: Float32 = np.log(np.maximum(np.nan_to_num(p), 1e-6)).astype(np.float32)
-    return logp
+    return cast("Float32", np.log(np.maximum(np.nan_to_num(p), 1e-6)).astype(np.float32))

@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -221,8 +222,7 @@ class _Fit:
     def _factor(self, ridge: float) -> torch.Tensor:
         penal = torch.full((len(self.gram),), ridge * self.unit, device=self.dev)
         penal[-1] = 1e-3
-        factor: torch.Tensor = torch.linalg.cholesky((self.gram + torch.diag(penal)).double()).float()
-        return factor
+        return cast("torch.Tensor", torch.linalg.cholesky((self.gram + torch.diag(penal)).double()).float())
 
     def scores(self, rows: NDArray[np.int64], usable: Bool, ridge: float) -> Float32:
         """(len(rows), C) leave-one-out scores; rows that are not usable were not fitted on and need no correction."""
@@ -248,8 +248,7 @@ class _Fit:
     def _leave_out(self, f: torch.Tensor, leverage: torch.Tensor, labels: torch.Tensor, own: torch.Tensor) -> Float32:
         h = (leverage * own).clamp_max(1 - 1e-3)
         f[torch.arange(len(f), device=self.dev), labels] -= h
-        out: Float32 = (f / (1 - h)[:, None]).cpu().numpy()
-        return out
+        return cast("Float32", (f / (1 - h)[:, None]).cpu().numpy())
 
     def tune(self, rows: NDArray[np.int64], ridges: Sequence[float]) -> tuple[float, float, float]:
         """The ridge and the sharpness with the highest leave-one-out likelihood: (likelihood, ridge, sharpness)."""

@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
+from typing import cast
 
 import numpy as np
 import torch
@@ -346,8 +347,7 @@ class _Dynamics:
 
     def targets(self) -> Float32:
         """(n, C) the early-learning target."""
-        t: Float32 = (self.target / self.target.sum(1, keepdim=True).clamp_min(1e-9)).numpy()
-        return t
+        return cast("Float32", (self.target / self.target.sum(1, keepdim=True).clamp_min(1e-9)).numpy())
 
     def result(self) -> dict[str, Float32]:
         """Name → (n,) summary."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import numpy as np
 
@@ -111,10 +112,8 @@ def run_probe(
 
 def _owned(x: Float32) -> Float32:
     """Contiguous, float32 and writable (torch takes no read-only memory maps): a copy only where needed."""
-    out: Float32 = np.require(x, np.float32, ["C", "W"])
-    return out
+    return cast("Float32", np.require(x, np.float32, ["C", "W"]))
 
 
 def _log(p: Float32) -> Float32:
-    logp: Float32 = np.log(np.maximum(p, 1e-7)).astype(np.float32)
-    return logp
+    return cast("Float32", np.log(np.maximum(p, 1e-7)).astype(np.float32))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,8 +112,7 @@ def _likely(counts: Any, triples: Any, doc: Any, many: Any) -> NDArray[np.float6
     def others(whole: Any, key: Any) -> NDArray[np.float64]:
         """How often a key occurs in the other texts."""
         _, at, own = np.unique(doc * np.int64(whole.size) + key, return_inverse=True, return_counts=True)
-        left: NDArray[np.float64] = (whole.ravel()[key] - own[at]).astype(np.float64)
-        return left
+        return cast("NDArray[np.float64]", (whole.ravel()[key] - own[at]).astype(np.float64))
 
     p1 = (others(pairs.sum(axis=0), c) + 0.5) / (counts.sum() - many[doc] + 0.5 * _CODES)
     p2 = (others(pairs, bc) + _PRIOR * p1) / (others(pairs.sum(axis=1), b) + _PRIOR)

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -99,8 +99,7 @@ class OpenClipEncoder(BaseEncoder):
         x = x.permute(0, 3, 1, 2)  # a view: rows of pixels are "channels last" as they come
         with torch.inference_mode(), self._autocast():
             features = self._model.encode_image((x.float() - self._mean) / self._std)
-        out: Float32 = features.float().cpu().numpy()
-        return out
+        return cast("Float32", features.float().cpu().numpy())
 
     def encode_texts(self, texts: Sequence[str]) -> Float32:
         """Encode texts by the text tower: (m, d) float32."""
@@ -112,8 +111,7 @@ class OpenClipEncoder(BaseEncoder):
         tokens = self._tokenizer(list(texts)).to(self.device)
         with torch.inference_mode(), self._autocast():
             features = self._model.encode_text(tokens)
-        out: Float32 = features.float().cpu().numpy()
-        return out
+        return cast("Float32", features.float().cpu().numpy())
 
     def _autocast(self) -> Any:
         import torch

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,14 +31,12 @@ _FIRST = 5.0
 def log_odds(p: NDArray[np.floating]) -> NDArray[np.float64]:
     """log(p / (1 − p)), with p kept within [0.001, 0.999]."""
     q = np.clip(np.asarray(p, np.float64), _LEAST, 1.0 - _LEAST)
-    out: NDArray[np.float64] = np.log(q / (1.0 - q))
-    return out
+    return cast("NDArray[np.float64]", np.log(q / (1.0 - q)))
 
 
 def sigmoid(x: NDArray[np.floating]) -> NDArray[np.float64]:
     """1 / (1 + e^−x)."""
-    out: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-np.clip(x, -30.0, 30.0)))
-    return out
+    return cast("NDArray[np.float64]", 1.0 / (1.0 + np.exp(-np.clip(x, -30.0, 30.0))))
 
 
 def _wide(block: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -82,8 +84,7 @@ def propagate(
     near = scan.nearness(far[senders].ravel()[valid])
     total += np.bincount(to[valid], np.repeat(sent, index.shape[1])[valid] * near, scan.n)
     weight += np.bincount(to[valid], near, scan.n)
-    out: NDArray[np.float64] = total / (weight + _DOUBT)
-    return out
+    return cast("NDArray[np.float64]", total / (weight + _DOUBT))
 
 
 def class_pull(scan: ScanArrays, decided: Decided) -> NDArray[np.float64]:

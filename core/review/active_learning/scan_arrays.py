@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,8 +105,7 @@ class ScanArrays:
         x = np.log(np.clip(p, 0.01, 0.99) / np.clip(1 - p, 0.01, 0.99))
         among = x[self.suspects] if self.suspects.sum() >= 50 else x
         x = (x - among.mean(0)) / np.maximum(among.std(0), 1e-6)
-        out: Float32 = np.clip(x, -_CLIP, _CLIP).astype(np.float32)
-        return out
+        return cast("Float32", np.clip(x, -_CLIP, _CLIP).astype(np.float32))
 
     @cached_property
     def typical_distance(self) -> float:
@@ -124,8 +123,7 @@ class ScanArrays:
     def centre(self) -> NDArray[np.float64]:
         """(r,) mean of the vectors."""
         assert self.vectors is not None
-        out: NDArray[np.float64] = np.asarray(self.vectors, np.float32).mean(0, dtype=np.float64)
-        return out
+        return cast("NDArray[np.float64]", np.asarray(self.vectors, np.float32).mean(0, dtype=np.float64))
 
     @cached_property
     def class_sums(self) -> NDArray[np.float64]:

@@ -103,8 +103,7 @@ class SelectionInputs:
     def trust(self) -> NDArray[np.float64]:
         """(n,) quality in [0.001, 1], raised to 4·quality_weight: all ones where the slider is at 0."""
         quality = self.known_quality().astype(np.float64)
-        out: NDArray[np.float64] = np.clip(quality, 1e-3, 1.0) ** (4.0 * self.quality_weight)
-        return out
+        return np.clip(quality, 1e-3, 1.0) ** (4.0 * self.quality_weight)
 
     def rng(self) -> np.random.Generator:
         """A fresh generator from the seed."""

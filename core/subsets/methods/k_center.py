@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,8 +72,7 @@ def _leading(vectors: Float32, rows: Int64) -> Float32:
     part = np.asarray(vectors[rows], np.float32)
     basis = np.linalg.eigh((part.T @ part).astype(np.float64))[1][:, ::-1][:, :_DIM].astype(np.float32)
     x = vectors @ basis
-    out: Float32 = (x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)).astype(np.float32)
-    return out
+    return cast("Float32", (x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)).astype(np.float32))
 
 
 def _farthest(x: Float32, distance: NDArray[np.float32], trust: NDArray[np.float32], budget: int) -> list[int]:
