@@ -21,10 +21,10 @@ def marks(call: Call) -> dict[str, Any]:
     """
     ids = [value for key, value in call.query if key == "id"][:MAX_TEXTS]
     highlights = call.workspace.text_highlights.of(ids)
-    originals = {i: mark.pop("other") for i, mark in highlights.items()}
+    originals = {i: highlight.pop("other") for i, highlight in highlights.items()}
     repeated = [i for i, original in originals.items() if original is not None]
     rows = call.workspace.rows(filters.with_ids(Filter(), repeated), "row", 0, len(repeated)) if repeated else []
     texts = {row["sample_id"]: row["text"] for row in rows}
-    for i, mark in highlights.items():
-        mark["differs"] = differing_words(texts[i], originals[i]) if i in texts else None
+    for i, highlight in highlights.items():
+        highlight["differs"] = differing_words(texts[i], originals[i]) if i in texts else None
     return {"marks": highlights, "generation": call.generation}

@@ -224,13 +224,13 @@ def _sheet_files(page: Page, about: dict[str, Any]) -> None:
 
 def _fetch(page: Page, status: dict[str, Any]) -> None:
     """A button to download what was written, where the browser is on another computer."""
-    made = Path(status.get("archive") or status["path"])
-    if paths_from_browser() or not page.may(Right.EXPORT) or not made.is_file():
+    export_path = Path(status.get("archive") or status["path"])
+    if paths_from_browser() or not page.may(Right.EXPORT) or not export_path.is_file():
         return
     st.download_button(
-        f"Download {plural(made.stat().st_size, 'byte')}",
-        data=made.read_bytes,
-        file_name=made.name,
+        f"Download {plural(export_path.stat().st_size, 'byte')}",
+        data=export_path.read_bytes,
+        file_name=export_path.name,
         icon=":material/download:",
         on_click="ignore",
         key="w-fetch",

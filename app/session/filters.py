@@ -28,11 +28,11 @@ def is_filter(key: str) -> bool:
 
 def browser_schema() -> dict[str, dict[str, str]]:
     """The parameters of a filter for the browser: how each is worked out, and the colouring that it needs."""
-    found = {
+    parameters = {
         field.prefix or name: {"how": field.how, "colour": field.colour, "none": "-1" if name == "clusters" else ""}
         for name, field in FIELDS.items()
     }
-    return found | {"selection": {"how": "server", "colour": "", "none": ""}}
+    return parameters | {"selection": {"how": "server", "colour": "", "none": ""}}
 
 
 def chips(flt: Filter) -> Iterator[tuple[str, str, Any]]:

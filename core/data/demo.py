@@ -291,8 +291,8 @@ def planted_found(truth: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for kind in ("noisy_label", "ood", "duplicate", "broken"):
         planted, flag = truth[truth["kind"] == kind], scores[f"{kind}_flag"]
-        found = flag.reindex(planted["id"], fill_value=False).to_numpy()
+        flagged = flag.reindex(planted["id"], fill_value=False).to_numpy()
         if kind == "duplicate":  # either of a pair may be flagged; the other is its keeper
-            found = found | flag.reindex(planted["dup_of"], fill_value=False).to_numpy()
-        rows.append({"kind": kind, "planted": len(planted), "found": int(found.sum()), "flagged": int(flag.sum())})
+            flagged = flagged | flag.reindex(planted["dup_of"], fill_value=False).to_numpy()
+        rows.append({"kind": kind, "planted": len(planted), "found": int(flagged.sum()), "flagged": int(flag.sum())})
     return pd.DataFrame(rows)

@@ -129,8 +129,8 @@ def _with_words(reasons: str | None, negative: str | None) -> str | None:
     """The reasons, and the word that fits the sample better than every class, where there is one."""
     if not negative:
         return reasons
-    said = f"{reasons.rstrip('.')}. " if reasons else ""
-    return f"{said}By its words it {negative}."
+    reason = f"{reasons.rstrip('.')}. " if reasons else ""
+    return f"{reason}By its words it {negative}."
 
 
 def as_json(d: Decision) -> dict[str, Any]:

@@ -285,8 +285,8 @@ class SampleQuery:
         with self._ask(where) as ask:
             numbers = [r[0] for r in ask(page, [*where.values, max(int(limit), 0), max(int(offset), 0)])]
             tiles = self._tiles(ask, numbers, sort.removeprefix("-"))
-        if (found := where.views.get("found")) is not None:
-            score = dict(zip(found.column("row").to_pylist(), found.column("score").to_pylist(), strict=True))
+        if (matches := where.views.get("found")) is not None:
+            score = dict(zip(matches.column("row").to_pylist(), matches.column("score").to_pylist(), strict=True))
             for tile in tiles:
                 tile["scores"]["match"] = score[tile["row"]]
         return tiles
@@ -340,15 +340,15 @@ class SampleQuery:
     @cached_property
     def _scores(self) -> dict[str, str]:
         """Name → quoted column, NaN as NULL."""
-        verdicts, found = self._schemas["verdicts"], {}
+        verdicts, columns = self._schemas["verdicts"], {}
         for name in [*(k.value for k in ISSUE_KINDS), "confidence"]:
             if name in verdicts.names:
-                found[name] = finite("v", name)
+                columns[name] = finite("v", name)
         if "signals" in self._schemas:
             for column in self._schemas["signals"]:
-                if pa.types.is_floating(column.type) and column.name not in found:
-                    found[column.name] = finite("g", column.name)
-        return found
+                if pa.types.is_floating(column.type) and column.name not in columns:
+                    columns[column.name] = finite("g", column.name)
+        return columns
 
     @cached_property
     def _sorts(self) -> dict[str, str]:
@@ -463,9 +463,9 @@ class SampleQuery:
             with self._ask(where) as ask:
                 rows = ask.first_column(f"SELECT d.row {self._from(where)} {where.sql} ORDER BY d.row", where.values)
             only = np.array(rows, np.int64)
-        found = self._find(search, only)
-        place = np.arange(len(found.rows), dtype=np.int32)
-        return pa.table({"row": found.rows.astype(np.int32), "place": place, "score": found.scores})
+        result = self._find(search, only)
+        place = np.arange(len(result.rows), dtype=np.int32)
+        return pa.table({"row": result.rows.astype(np.int32), "place": place, "score": result.scores})
 
     def _picked(self, pick: str, where: _Where) -> pa.Table:
         """(row, place) of a pick among the samples that match so far."""
@@ -484,8 +484,8 @@ class SampleQuery:
         if "meta" in self._schemas:
             key, texts = self._meta_texts
             if texts:
-                found = " OR ".join(f"contains(lower({quote('m', t)}), lower(?))" for t in texts)
-                hits.append(f"d.sample_id IN (SELECT {quote('m', key)} FROM meta m WHERE {found})")
+                contains = " OR ".join(f"contains(lower({quote('m', t)}), lower(?))" for t in texts)
+                hits.append(f"d.sample_id IN (SELECT {quote('m', key)} FROM meta m WHERE {contains})")
                 values += [text] * len(texts)
         where.add("d", " OR ".join(f"coalesce({h}, false)" for h in hits), *values)
 
@@ -575,10 +575,10 @@ class SampleQuery:
         )
         place = {row: i for i, row in enumerate(numbers)}
         tiles: list[dict[str, Any]] = [{} for _ in numbers]
-        for found in ask(sql, [numbers]):
-            tile = dict(zip(_TILE, found[: len(_TILE)], strict=True))
-            decision = dict(zip(_DECISION, found[len(_TILE) : len(_TILE) + len(_DECISION)], strict=True))
-            rest = found[len(_TILE) + len(_DECISION) :]
+        for values in ask(sql, [numbers]):
+            tile = dict(zip(_TILE, values[: len(_TILE)], strict=True))
+            decision = dict(zip(_DECISION, values[len(_TILE) : len(_TILE) + len(_DECISION)], strict=True))
+            rest = values[len(_TILE) + len(_DECISION) :]
             tile["decision"] = decision if decision["action"] else None
             tile["label_now"] = decision["label"] if decision["action"] == "relabel" else tile["label"]
             tile["scores"] = dict(zip(kinds, rest[1 : 1 + len(kinds)], strict=True))

@@ -131,8 +131,8 @@ class TextHighlights:
             given, toward = sample["label"], verdict["suggested_label"]
             telling: list[tuple[str, float]] = []
             suggested = verdict["suggested_prob"]
-            asked = verdict["noisy_label_flag"] or (suggested and suggested[0] >= WORTH_SAYING)
-            if asked and given in self._code and toward in self._code and given != toward:
+            worth_marking = verdict["noisy_label_flag"] or (suggested and suggested[0] >= WORTH_SAYING)
+            if worth_marking and given in self._code and toward in self._code and given != toward:
                 telling = self._evidence.telling(sample["text"], self._code[given], self._code[toward], row)
             other = None
             if verdict["duplicate_flag"] and verdict["duplicate_of"]:

@@ -218,11 +218,11 @@ class CuratedRows:
         distrust = _Reader(self._signals, [_DISTRUST]) if self._signals is not None else None
         first = True
         while True:
-            samples, found = dataset_reader.read(BATCH), verdict_reader.read(BATCH)
+            samples, verdict_rows = dataset_reader.read(BATCH), verdict_reader.read(BATCH)
             columns = original.read(BATCH) if original is not None else None
             doubt = distrust.read(BATCH).column(0) if distrust is not None else None
             ids = samples.column("sample_id")
-            for name, other in (("verdicts", found.column(0)), ("meta", columns.column(0) if columns else ids)):
+            for name, other in (("verdicts", verdict_rows.column(0)), ("meta", columns.column(0) if columns else ids)):
                 if not ids.equals(other.cast(pa.string())):
                     raise WorkspaceError(
                         f"The tables of the workspace do not fit together ({name}.parquet holds other samples than "
@@ -234,7 +234,7 @@ class CuratedRows:
                     "dataset.parquet). Run the scan again: it rebuilds what does not fit."
                 )
             if samples.num_rows or first:
-                yield self._table(samples, found, columns, doubt)
+                yield self._table(samples, verdict_rows, columns, doubt)
             first = False
             if samples.num_rows < BATCH:
                 return

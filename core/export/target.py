@@ -158,16 +158,16 @@ def _load(path: Path) -> dict[str, Any]:
 
 def folder_contents(folder: Path) -> dict[str, int | str | None]:
     """What lies in a folder, its manifest excepted: file → size, link → target, empty folder (ends in /) → None."""
-    found: dict[str, int | str | None] = {}
+    contents: dict[str, int | str | None] = {}
     for parent, folders, files in os.walk(folder):
         inside = Path(parent).relative_to(folder)
         if not folders and not files and Path(parent) != folder:
-            found[f"{inside.as_posix()}/"] = None
+            contents[f"{inside.as_posix()}/"] = None
         for name in [*files, *(f for f in folders if Path(parent, f).is_symlink())]:
             path = Path(parent, name)
-            found[(inside / name).as_posix()] = os.readlink(path) if path.is_symlink() else path.lstat().st_size
-    found.pop(CONTENTS, None)
-    return found
+            contents[(inside / name).as_posix()] = os.readlink(path) if path.is_symlink() else path.lstat().st_size
+    contents.pop(CONTENTS, None)
+    return contents
 
 
 def check_folder(path: Path, *, as_now: Path | None = None) -> None:
@@ -191,9 +191,9 @@ def check_folder(path: Path, *, as_now: Path | None = None) -> None:
     wanted: Any = _load(folder / CONTENTS).get("contents")
     if not isinstance(wanted, Mapping):
         raise ExportError(f"{str(path)!r} holds something already, and Winnow did not write it. Give another name.")
-    found = folder_contents(folder)
-    other = sorted({*found, *wanted}, key=lambda name: (name in wanted, name))
-    changed = next((name for name in other if name not in found or found[name] != wanted.get(name, ...)), None)
+    contents = folder_contents(folder)
+    other = sorted({*contents, *wanted}, key=lambda name: (name in wanted, name))
+    changed = next((name for name in other if name not in contents or contents[name] != wanted.get(name, ...)), None)
     if changed is not None:
         raise ExportError(
             f"{str(path)!r} has changed since Winnow wrote it (see {changed!r} in it), so it is not replaced. Give "

@@ -411,8 +411,8 @@ def _candidates_in_cells(
     keys = as_keys(rows, dtype, "cpu", cells.order)
     candidates = search_cells(keys, cells, search_plan.probes, m, tick)
     outlying = np.flatnonzero(search_plan.outlying[cells.order])  # positions in the order of the cells
-    found = search_all(as_queries(keys[torch.from_numpy(outlying)]), keys, m)
-    candidates[cells.order[outlying]] = cells.order[found]
+    nearest = search_all(as_queries(keys[torch.from_numpy(outlying)]), keys, m)
+    candidates[cells.order[outlying]] = cells.order[nearest]
     return candidates
 
 
@@ -441,5 +441,5 @@ class Queries:
         """List the k nearest rows of each query (q,), as :func:`rerank`; ``among`` (m,) int64 = the rows to search."""
         keys = self._keys if among is None else self._keys[torch.from_numpy(among)]
         m = k + _SLACK + (among is None)  # all rows include the query itself
-        found = search_all(as_queries(self._keys[torch.from_numpy(queries)]), keys, m)
-        return rerank(self._rows, queries, found if among is None else among[found], k)
+        nearest = search_all(as_queries(self._keys[torch.from_numpy(queries)]), keys, m)
+        return rerank(self._rows, queries, nearest if among is None else among[nearest], k)

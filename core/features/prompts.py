@@ -230,9 +230,9 @@ def sensitivity(
         fits.append(TemplateFit(template, float((top == together).mean()) if len(x) else 1.0, right))
     spread, classes = own.std(axis=0), []
     for k, name in enumerate(class_names):
-        found, labelled = together == k, labels == k
-        stability = _mean(spread[found]), _mean(other[found]), _mean(found[labelled])
-        classes.append(ClassFit(name, prompts.words(name), int(found.sum()), *stability))
+        assigned, labelled = together == k, labels == k
+        stability = _mean(spread[assigned]), _mean(other[assigned]), _mean(assigned[labelled])
+        classes.append(ClassFit(name, prompts.words(name), int(assigned.sum()), *stability))
     return fits, classes
 
 

@@ -141,8 +141,8 @@ def probes_for(index: SearchIndex, vectors: NDArray[Any], ok: Bool, seed: int, k
     truth = index.search(queries, k)[0]
     probes = 1
     while True:
-        found = index.search(queries, k, probes)[0]
-        hit = (truth[:, :, None] == found[:, None, :]).any(axis=2)
+        neighbors = index.search(queries, k, probes)[0]
+        hit = (truth[:, :, None] == neighbors[:, None, :]).any(axis=2)
         if hit[::2].mean() >= 0.99 or probes >= index.cells:
             return probes, float(hit[1::2].mean())
         probes = min(2 * probes, index.cells)

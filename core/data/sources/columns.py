@@ -232,12 +232,12 @@ def _mean_length(raw: RawTable, name: str) -> float:
 
 def _named(raw: RawTable, columns: ColumnMap) -> dict[str, str]:
     """The columns that were named, each checked to be there (exactly, else without regard to case)."""
-    found: dict[str, str] = {}
+    columns_by_role: dict[str, str] = {}
     for role, name in asdict(columns).items():
         if name is None:
             continue
         if name in raw.order:
-            found[role] = name
+            columns_by_role[role] = name
             continue
         same = [c for c in raw.order if c.casefold() == name.casefold()]
         if len(same) != 1:
@@ -245,8 +245,8 @@ def _named(raw: RawTable, columns: ColumnMap) -> dict[str, str]:
             raise ColumnError(
                 f"There is no column {name!r} in {raw.path.name} ({flag}). Its columns are: {choices(raw.order, 40)}."
             )
-        found[role] = same[0]
-    return found
+        columns_by_role[role] = same[0]
+    return columns_by_role
 
 
 def _images_inside(raw: RawTable, name: str) -> bool:
@@ -297,9 +297,9 @@ def resolve(
         A named column is not there, has two roles, or is of a type that cannot play its role.
     """
     notices: list[str] = []
-    found = _named(raw, columns)
+    columns_by_role = _named(raw, columns)
     by_column: dict[str, str] = {}
-    for role, name in found.items():
+    for role, name in columns_by_role.items():
         if name in by_column and {role, by_column[name]} & {"image", "text", "label"} == {role, by_column[name]}:
             raise ColumnError(
                 f"Column {name!r} cannot be both {by_column[name]} and {role}. Name another for one of them."
@@ -307,49 +307,55 @@ def resolve(
         by_column[name] = role
     for role, name in asdict(raw.roles).items():
         if name is not None:
-            found.setdefault(role, name)
-    _check_types(raw, found)
-    taken = set(found.values())
+            columns_by_role.setdefault(role, name)
+    _check_types(raw, columns_by_role)
+    taken = set(columns_by_role.values())
     by_name: dict[str, str] = {}
     for name in raw.order:
         by_name.setdefault(normalized(name), name)
     guess: dict[str, str] = {}
     passed: dict[str, str] = {}
     for role, names in USUAL_NAMES.items():
-        if role in found:
+        if role in columns_by_role:
             continue
         for usual in names:
             name = by_name.get(usual, "")
             if not name or name in taken:
                 continue
             if _usable(raw, role, name):
-                found[role] = guess[role] = name
+                columns_by_role[role] = guess[role] = name
                 taken.add(name)
                 break
             passed.setdefault(role, name)
-    _by_look(raw, found, guess, taken, notices, vectors_apart)
+    _by_look(raw, columns_by_role, guess, taken, notices, vectors_apart)
     named_text = columns.text is not None
     image = guess.get("image", "")
     if named_text and image in raw.table.column_names and not _any_file(raw, image):
-        del found["image"], guess["image"]
+        del columns_by_role["image"], guess["image"]
         notices.append(f"Column {image!r} looks like image paths, but no file is there. Use --image to name it.")
     notices += [
         _why_passed(raw, role, name)
         for role, name in passed.items()
-        if role not in (*found, "image", "text") and name not in (*found.values(), *raw.image_columns)
+        if role not in (*columns_by_role, "image", "text")
+        and name not in (*columns_by_role.values(), *raw.image_columns)
     ]
-    unused = [name for name in raw.image_columns if name in raw.not_images and name not in found.values()]
+    unused = [name for name in raw.image_columns if name in raw.not_images and name not in columns_by_role.values()]
     if unused:
         notices.append(
             f"Bytes that do not look like images are not used: {choices(unused)}. Use --image for a column of images."
         )
-    if "image" in found and "text" in found and not named_text and normalized(found["text"]) not in _PAIRED:
-        del found["text"]
+    if (
+        "image" in columns_by_role
+        and "text" in columns_by_role
+        and not named_text
+        and normalized(columns_by_role["text"]) not in _PAIRED
+    ):
+        del columns_by_role["text"]
         guess.pop("text", None)
     if guess:
         shown = ", ".join(f"{role} = {name!r}" for role, name in guess.items())
         notices.insert(0, f"Columns recognised: {shown}.")
-    return ColumnMap(**found), _modality(raw, found, vectors_apart), notices
+    return ColumnMap(**columns_by_role), _modality(raw, columns_by_role, vectors_apart), notices
 
 
 def _why_passed(raw: RawTable, role: str, name: str) -> str:
@@ -373,7 +379,7 @@ def _any_file(raw: RawTable, name: str) -> bool:
 
 def _by_look(
     raw: RawTable,
-    found: dict[str, str],
+    columns_by_role: dict[str, str],
     guess: dict[str, str],
     taken: set[str],
     notices: list[str],
@@ -381,27 +387,27 @@ def _by_look(
 ) -> None:
     """Find images and text under unusual names."""
     free = [c for c in raw.order if c not in taken]
-    if "image" not in found:
+    if "image" not in columns_by_role:
         image = next((c for c in free if _images_inside(raw, c)), None)
-        if image is None and "text" not in found:
+        if image is None and "text" not in columns_by_role:
             image = next((c for c in free if is_text(raw.types[c]) and looks_like_paths(raw, c)), None)
         if image is not None:
-            found["image"] = guess["image"] = image
+            columns_by_role["image"] = guess["image"] = image
             taken.add(image)
-    if "image" in found or "text" in found or raw.vector_columns or vectors_apart:
+    if "image" in columns_by_role or "text" in columns_by_role or raw.vector_columns or vectors_apart:
         return
     texts = [c for c in free if is_text(raw.types[c]) and c in raw.table.column_names and not looks_like_paths(raw, c)]
     longest = max(texts, key=lambda c: _mean_length(raw, c), default=None)
     if longest is not None and _mean_length(raw, longest) >= 8:
-        found["text"] = longest
+        columns_by_role["text"] = longest
         taken.add(longest)
         notices.append(
             f"No column has a usual name for text; {longest!r} was taken, the longest. Use --text to choose."
         )
 
 
-def _check_types(raw: RawTable, found: dict[str, str]) -> None:
-    for role, name in found.items():
+def _check_types(raw: RawTable, columns_by_role: dict[str, str]) -> None:
+    for role, name in columns_by_role.items():
         kind = raw.types[name]
         holds = "bytes that are not UTF-8 text" if name in raw.not_images else plain_type(kind)
         if role == "image":
@@ -418,10 +424,10 @@ def _check_types(raw: RawTable, found: dict[str, str]) -> None:
             )
 
 
-def _modality(raw: RawTable, found: dict[str, str], vectors_apart: bool) -> Modality | None:
-    if "image" in found:
-        return Modality.PAIR if "text" in found else Modality.IMAGE
-    if "text" in found:
+def _modality(raw: RawTable, columns_by_role: dict[str, str], vectors_apart: bool) -> Modality | None:
+    if "image" in columns_by_role:
+        return Modality.PAIR if "text" in columns_by_role else Modality.IMAGE
+    if "text" in columns_by_role:
         return Modality.TEXT
     return Modality.VECTOR if raw.vector_columns or vectors_apart else None
 

@@ -78,10 +78,10 @@ def whole_numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _read(path: Path, limit: int | None, notices: list[str]) -> pd.DataFrame:
     with path.open("rb") as stream:
-        mark = stream.read(2)
-    if mark == b"\x1f\x8b":
+        first_bytes = stream.read(2)
+    if first_bytes == b"\x1f\x8b":
         _check_unpacked(path)
-    encodings = ["utf-16"] if mark in (b"\xff\xfe", b"\xfe\xff") else ["utf-8-sig", "latin-1"]
+    encodings = ["utf-16"] if first_bytes in (b"\xff\xfe", b"\xfe\xff") else ["utf-8-sig", "latin-1"]
     try:
         for encoding in encodings:
             try:

@@ -217,10 +217,12 @@ def advice(
         evidence += list(zip(at[of_kind].tolist(), right[of_kind].tolist(), strict=True))
     recent = [good for at, good in sorted(evidence) if queue[now.decided.rows[at]]][-NEXT:]
     enough = now.decided.m >= ENOUGH or not len(rows)
-    asked = bool((kind[ahead] >= 0).any())
-    stop = enough and soon.value < STOP_SHARE * max(len(ahead), 1) and (asked or not len(rows))
+    in_doubt = bool((kind[ahead] >= 0).any())
+    stop = enough and soon.value < STOP_SHARE * max(len(ahead), 1) and (in_doubt or not len(rows))
     words = (
-        _words(len(rows), left, len(ahead), soon, int(sum(recent)), len(recent), stop) if asked or not len(rows) else ""
+        _words(len(rows), left, len(ahead), soon, int(sum(recent)), len(recent), stop)
+        if in_doubt or not len(rows)
+        else ""
     )
     return Advice(len(rows), left, len(ahead), soon, int(sum(recent)), len(recent), stop, words)
 

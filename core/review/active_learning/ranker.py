@@ -195,12 +195,12 @@ class QueueRanker:
         place = np.arange(len(rows))
         if not self.can_order(sort) or not any(now.n_decisions.values()):
             return place
-        asked = self._asked(scan, rows, sort)
+        problem = self._asked(scan, rows, sort)
         p = np.zeros(len(rows))
         for i, kind in enumerate(PROBLEMS):
-            of_kind = asked == i
+            of_kind = problem == i
             p[of_kind] = now.probability[kind][rows[of_kind]]
-        slots = np.flatnonzero(asked >= 0)
+        slots = np.flatnonzero(problem >= 0)
         place[slots] = slots[np.argsort(-p[slots], kind="stable")]
         return place
 
