@@ -63,7 +63,7 @@ def _round(call: Call, sort: str) -> dict[str, Any]:
 
 
 def _offer(offer: Any) -> dict[str, Any]:
-    names = ("sample_id", "action", "label", "what", "said", "of")
+    names = ("sample_id", "action", "label", "what", "agreeing", "of")
     return {**{n: getattr(offer, n) for n in names}, "count": len(offer.ids), "expected": round(offer.expected)}
 
 

@@ -265,7 +265,7 @@ def page_frame(name: str, question: str) -> Page:
         **({"cookie": remember(state.default_name(), s.actor)} if s.named else {}),
     )
     _show_notice(s)
-    if filtered and (text := finder.said(page)):
+    if filtered and (text := finder.describe_search(page)):
         st.html(notice(text))
     _show_running_scan(page)
     _dialogs()

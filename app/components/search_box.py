@@ -76,7 +76,7 @@ def wiring(page: Any) -> dict[str, Any]:
     }
 
 
-def said(page: Any) -> str:
+def describe_search(page: Any) -> str:
     """What a person must know about the search that is on, "" = nothing."""
     flt = page.filter
     return str(page.workspace.searcher.notice()) if flt.find or flt.without else ""

@@ -65,7 +65,7 @@ def prompts(
         [(f.template, _share(f.agrees), _share(f.right)) for f in fits],
     )
     order = sorted(classes, key=lambda c: (-(c.turns if c.turns == c.turns else -1.0), c.name))
-    rows = [(c.name, c.words, f"{c.found:,}", _share(c.right), f"{c.spread:.2f}", _share(c.turns)) for c in order]
+    rows = [(c.name, c.words, f"{c.assigned:,}", _share(c.right), f"{c.spread:.2f}", _share(c.turns)) for c in order]
     _print(("class", "words", "finds", "of its own", "varies", "turns"), rows)
     if stored.negatives:
         print(f"Not about: {', '.join(stored.negatives)}")

@@ -30,7 +30,7 @@ class DatasheetFacts:
         Numbers of samples.
     modality, encoder
         Of the scan.
-    made
+    created
         When the datasheet was made (UTC).
     version
         Of Winnow.
@@ -61,7 +61,7 @@ class DatasheetFacts:
     relabelled: int
     modality: str
     encoder: str
-    made: str
+    created: str
     version: str
     classes: Sequence[tuple[str, int, int]] = ()
     verdicts: Sequence[tuple[str, int]] = ()

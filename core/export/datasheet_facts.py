@@ -77,7 +77,7 @@ def facts_of(ws: DatasheetSource) -> DatasheetFacts:
         relabelled=counts.by_state.get("relabel", 0),
         modality=info.modality,
         encoder=info.encoder,
-        made=utc_seconds(),
+        created=utc_seconds(),
         version=__version__,
         classes=[(c, given[c], kept[c]) for c in sorted({*given, *kept})],
         verdicts=sorted(info.verdict_counts.items(), key=lambda kv: -kv[1]),

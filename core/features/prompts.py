@@ -175,7 +175,7 @@ class ClassFit:
     ----------
     name, words
         The class, and the words that stand for it.
-    found
+    assigned
         How many samples are given this class by all templates together.
     spread
         How much the probability of these samples varies: the mean of its standard deviation over the templates, in
@@ -188,7 +188,7 @@ class ClassFit:
 
     name: str
     words: str
-    found: int
+    assigned: int
     spread: float
     turns: float
     right: float

@@ -89,7 +89,7 @@ export class OfferSheet {
     setText(this.more, rest > 0 ? `and ${plural(rest, "sample")} more, less sure than these.` : "");
     setText(
       this.why,
-      `You decided so for ${offer.said} of ${offer.of} samples like these; about ${count(offer.expected)} of ${count(offer.ids.length)} are expected to be the same. Press one to leave it out.`,
+      `You decided so for ${offer.agreeing} of ${offer.of} samples like these; about ${count(offer.expected)} of ${count(offer.ids.length)} are expected to be the same. Press one to leave it out.`,
     );
     this.#draw();
     this.box.hidden = false;

@@ -68,8 +68,8 @@ class SimilarOffer:
         The samples, the surest first.
     probability
         That each would get the same decision, in [0, 1].
-    said, of
-        The same was decided about ``said`` of ``of`` samples like these.
+    agreeing, of
+        The same was decided about ``agreeing`` of ``of`` samples like these.
     what
         The decision in words.
     expected
@@ -81,7 +81,7 @@ class SimilarOffer:
     label: str | None
     ids: list[str]
     probability: list[float]
-    said: int
+    agreeing: int
     of: int
     what: str
     expected: float
@@ -273,7 +273,7 @@ class QueueRanker:
             self._name(label) if state == RELABELLED else None,
             [str(i) for i in self._ids[samples.rows]],
             [round(float(p), 3) for p in samples.probability],
-            samples.said,
+            samples.agreeing,
             samples.of,
             samples.what,
             float(samples.probability.sum()),

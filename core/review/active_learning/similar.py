@@ -30,7 +30,7 @@ class SimilarSamples:
         (m,) the surest first.
     probability
         (m,) that each would get the same decision.
-    said, of
+    agreeing, of
         How many of the decided samples like these got this decision.
     what
         The decision, in words.
@@ -38,13 +38,13 @@ class SimilarSamples:
 
     rows: NDArray[np.int64]
     probability: Float32
-    said: int
+    agreeing: int
     of: int
     what: str
 
 
-def _none(what: str, said: int, of: int) -> SimilarSamples:
-    return SimilarSamples(np.zeros(0, np.int64), np.zeros(0, np.float32), said, of, what)
+def _none(what: str, agreeing: int, of: int) -> SimilarSamples:
+    return SimilarSamples(np.zeros(0, np.int64), np.zeros(0, np.float32), agreeing, of, what)
 
 
 def _surest(rows: NDArray[np.int64], p: NDArray[np.floating]) -> tuple[NDArray[np.int64], Float32]:
@@ -101,11 +101,11 @@ def similar(scan: ScanArrays, now: RevisedBeliefs, row: int, names: tuple[str, .
         same = group & (decided.state == EXCLUDED)
     else:
         return _none("", 0, 0)
-    said, of = int(same.sum()), int(group.sum())
-    if said < FEWEST_DECISIONS or 2 * said <= of:
-        return _none(what, said, of)
+    agreeing, of = int(same.sum()), int(group.sum())
+    if agreeing < FEWEST_DECISIONS or 2 * agreeing <= of:
+        return _none(what, agreeing, of)
     rows, p32 = _surest(rows, p)
-    return SimilarSamples(rows, p32, said, of, what) if len(rows) >= FEWEST else _none(what, said, of)
+    return SimilarSamples(rows, p32, agreeing, of, what) if len(rows) >= FEWEST else _none(what, agreeing, of)
 
 
 _SAYS = {Kind.OOD: "does not belong", Kind.DUPLICATE: "was seen before", Kind.BROKEN: "cannot be used"}

@@ -14,7 +14,7 @@ from ..artifacts import load_json, save_json
 from ..layout import Layout
 from ..parquet_rows import RowReader
 from .copy import copy_log
-from .log_mark import LogMark, holds_something
+from .recorded_head import RecordedHead, holds_something
 from .store import DecisionStore
 
 KEY = "store"
@@ -29,13 +29,13 @@ def log_of(layout: Layout) -> str | Path:
 
 def open_log(layout: Layout) -> DecisionStore:
     """Open the log of a workspace. Raises WorkspaceError where it lost decisions since it was last open."""
-    return DecisionStore(log_of(layout), mark=layout.log_head)
+    return DecisionStore(log_of(layout), head_file=layout.log_head)
 
 
 def check_log(layout: Layout) -> None:
     """Raise WorkspaceError where the file of the log is gone that the workspace had; nothing is opened."""
     if isinstance(log := log_of(layout), Path):
-        LogMark(layout.log_head).check_file(log)
+        RecordedHead(layout.log_head).check_file(log)
 
 
 def accept_log(layout: Layout) -> int:
@@ -53,7 +53,7 @@ def accept_log(layout: Layout) -> int:
         for orphan in (log.with_name(f"{log.name}{suffix}") for suffix in ("-wal", "-shm")):
             if orphan.exists():
                 orphan.rename(orphan.with_name(f"{orphan.name}.{orphan.stat().st_mtime_ns}"))
-    with DecisionStore(log):  # a damaged one is refused before the mark is removed
+    with DecisionStore(log):  # a damaged one is refused before the recorded head is removed
         pass
     layout.log_head.unlink(missing_ok=True)
     with open_log(layout) as store:

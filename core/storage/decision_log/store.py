@@ -24,8 +24,8 @@ from ...types import Action, Decision
 from ..gc_pause import gc_paused
 from .class_registry import ClassRegistry, check, check_undo, describe_event, replay
 from .database import Database, damaged_log
-from .log_mark import LogHead, LogMark
 from .migrations import SCHEMA_VERSION, check_version, migrate, schema_version
+from .recorded_head import LogHead, RecordedHead
 from .rows import (
     CLASS_EVENTS,
     COLUMNS,
@@ -98,28 +98,28 @@ class DecisionStore:
         Path of the SQLite file (made if absent), or ``postgresql://user@host/database``.
     clock
         Gives the time of new rows; the order of rows never depends on it.
-    mark
+    head_file
         File that remembers how far the log went; None = nothing is remembered.
 
     Raises
     ------
     WorkspaceError
-        The log is damaged, of a newer release, holds less than the mark says, or its server does not answer.
+        The log is damaged, of a newer release, ends before the recorded head, or its server does not answer.
     """
 
-    def __init__(self, target: str | Path, clock: Clock = utc_now, mark: Path | None = None) -> None:
+    def __init__(self, target: str | Path, clock: Clock = utc_now, head_file: Path | None = None) -> None:
         self._clock = clock
         self._lock = threading.RLock()
         self._write_lock = threading.Lock()
         self._state = LogState()
         self._registry = ClassRegistry()
-        self._mark = LogMark(mark) if mark is not None else None
-        if self._mark is not None and isinstance(target, Path):
-            self._mark.check_file(target)
+        self._head_record = RecordedHead(head_file) if head_file is not None else None
+        if self._head_record is not None and isinstance(target, Path):
+            self._head_record.check_file(target)
         self._database = Database(target)
         try:
             self._open()
-            self._check_mark()
+            self._check_head_record()
         except BaseException:
             self._database.close()
             raise
@@ -143,22 +143,22 @@ class DecisionStore:
 
     def remember(self, at_once: bool = False) -> None:
         """Write how far the log goes to the file that remembers it, at most once a second unless ``at_once``."""
-        if self._mark is not None and not self.read_only:
+        if self._head_record is not None and not self.read_only:
             with self._lock:
                 head = self._reached()
-            self._mark.write(head, at_once)
+            self._head_record.write(head, at_once)
 
     def _reached(self) -> LogHead:
         return LogHead(self._state.seq, self._state.hash, self._registry.version)
 
-    def _check_mark(self) -> None:
-        if self._mark is None:
+    def _check_head_record(self) -> None:
+        if self._head_record is None:
             return
-        head = self._mark.head
+        head = self._head_record.head
         if head is not None:
             with self._database.reading() as conn:
                 row = select(DECISIONS.c.hash).where(DECISIONS.c.seq == head.decisions)
-                self._mark.check(self._database.name, self._reached(), conn.execute(row).scalar() or "")
+                self._head_record.check(self._database.name, self._reached(), conn.execute(row).scalar() or "")
         self.remember(at_once=True)
 
     # --- writing -------------------------------------------------------------------------------------------------

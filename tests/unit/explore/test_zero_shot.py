@@ -69,7 +69,7 @@ def test_templates_are_averaged_and_their_weight_is_shown() -> None:
     assert [f.template for f in fits] == list(prompts.templates)
     assert fits[0].agrees == 1.0
     assert fits[0].right == pytest.approx(2 / 3)
-    assert [(c.name, c.words, c.found) for c in classes] == [
+    assert [(c.name, c.words, c.assigned) for c in classes] == [
         ("polar_bear", "polar bear", 1),
         ("dog", "dog", 1),
         ("emu", "emu", 1),
@@ -81,7 +81,7 @@ def test_templates_are_averaged_and_their_weight_is_shown() -> None:
     # blurry polar bears look like dogs: that template alone takes a sample between the two for a polar bear
     half, label = unit_rows(np.array([[0.5, 1, 0, 0, 0, 0]])), np.array([0], np.int32)
     _, classes = sensitivity(encode, names, half, label, Prompts(("a {}.", "the {}.", "one {}.", "a blurry {}.")))
-    assert [(c.found, c.right) for c in classes[:2]] == [(0, 0.0), (1, pytest.approx(np.nan, nan_ok=True))]
+    assert [(c.assigned, c.right) for c in classes[:2]] == [(0, 0.0), (1, pytest.approx(np.nan, nan_ok=True))]
     assert classes[1].turns == 1.0
     _, classes = sensitivity(encode, names, half, label, Prompts(("a {}.", "the {}.", "one {}.")))
     assert classes[1].turns == classes[1].spread == 0.0

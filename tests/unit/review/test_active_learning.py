@@ -323,7 +323,7 @@ def test_offers_hold_what_they_promise_and_come_only_after_the_same_was_said() -
             found = similar(scan, now, int(row), names)
             if len(found.rows):
                 assert not np.isin(found.rows, decided.rows).any()
-                assert found.said >= 3
+                assert found.agreeing >= 3
                 assert found.probability.mean() >= 0.9
                 same = answers(w, found.rows)
                 right += float(

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from winnow.core import Workspace
 from winnow.core.cli import app
 from winnow.core.errors import WorkspaceError
-from winnow.core.storage.decision_log import log_mark
+from winnow.core.storage.decision_log import recorded_head
 from winnow.core.storage.decision_log.location import place_log
 from winnow.core.storage.decision_log.store import DecisionStore
 
@@ -159,7 +159,7 @@ def test_the_mark_is_written_once_a_second_at_most_and_without_waiting_for_the_d
 ) -> None:
     written = []
     replace = os.replace
-    monkeypatch.setattr(log_mark.os, "replace", lambda a, b: (written.append(b), replace(a, b)))
+    monkeypatch.setattr(recorded_head.os, "replace", lambda a, b: (written.append(b), replace(a, b)))
     with Workspace.open(tiny_ws, actor="ann") as ws:
         ids, began = ws.ids(), time.monotonic()
         synced = []

@@ -18,7 +18,7 @@ from pathlib import Path
 from ...errors import WorkspaceError
 
 EVERY_S = 1.0
-"""While decisions are made, the mark is written at most this often."""
+"""While decisions are made, the head is recorded at most this often."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ class LogHead:
         )
 
 
-class LogMark:
-    """The mark of one workspace.
+class RecordedHead:
+    """The recorded head of one workspace's log.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class LogMark:
             raise WorkspaceError(f"The decision log {str(log)!r} {state}: it held {self.head}. {_TO_DO}")
 
     def check(self, name: str, now: LogHead, hash_then: str) -> None:
-        """Raise WorkspaceError where the log ends earlier than the mark, or is another one.
+        """Raise WorkspaceError where the log ends before the recorded head, or is another one.
 
         Parameters
         ----------
@@ -83,7 +83,7 @@ class LogMark:
         now
             How far it goes.
         hash_then
-            Of its row where the mark was made, "" = no such row.
+            Of its row where the head was recorded, "" = no such row.
         """
         if self.head is None:
             return
@@ -105,7 +105,7 @@ class LogMark:
         try:
             temporary.write_text(json.dumps(asdict(head)) + "\n", encoding="utf-8")
             os.replace(temporary, self.path)
-        except OSError:  # the log itself holds every decision: the next mark is as good
+        except OSError:  # the log itself holds every decision: the next record is as good
             with suppress(OSError):
                 temporary.unlink()
 
