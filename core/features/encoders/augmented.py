@@ -13,6 +13,7 @@ import numpy as np
 from ...types import EncoderSpec, Float32
 from .base import BaseEncoder, EncoderChoice, ImageWork, Pixels
 from .embed import load_fitted
+from .replicas import build_on_all_devices
 
 if TYPE_CHECKING:
     from torchvision.transforms.v2 import Transform
@@ -44,7 +45,12 @@ def augmented(choice: EncoderChoice, fitted_in: Path, view: int) -> EncoderChoic
     Cubuk et al. (2020), "RandAugment: Practical automated data augmentation with a reduced search space".
     """
     spec = replace(choice.spec, preprocessing=f"{choice.spec.preprocessing} view {view}")
-    return replace(choice, spec=spec, build=lambda: _Augmented(load_fitted(choice, fitted_in), spec, view), notices=())
+
+    def build() -> BaseEncoder:
+        # one wrapper around all copies: the transforms draw from torch's one generator, which copies would race for
+        return _Augmented(load_fitted(choice, fitted_in, build_on_all_devices), spec, view)
+
+    return replace(choice, spec=spec, build=build, build_on=None, notices=())
 
 
 class _Augmented(BaseEncoder):
@@ -53,6 +59,7 @@ class _Augmented(BaseEncoder):
     def __init__(self, encoder: BaseEncoder, spec: EncoderSpec, view: int) -> None:
         self._encoder, self._view = encoder, view
         self.spec, self.batch = spec, encoder.batch
+        self.device = getattr(encoder, "device", "cpu")
 
     def image_work(self) -> ImageWork:
         """Give the image function of the encoder itself."""

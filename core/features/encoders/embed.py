@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -140,9 +140,14 @@ def _find_reusable(folder: Path, dataset: Dataset, keys: Strings, made_by: str, 
     return _Reusable(previous, source) if kept else None
 
 
-def load_fitted(choice: EncoderChoice, out_dir: Path | str) -> BaseEncoder:
-    """Load the encoder of the embeddings in ``out_dir`` for queries, with what was fitted on the dataset."""
-    encoder = choice.build()
+def load_fitted(
+    choice: EncoderChoice, out_dir: Path | str, build: Callable[[EncoderChoice], BaseEncoder] | None = None
+) -> BaseEncoder:
+    """Load the encoder of the embeddings in ``out_dir``, with what was fitted on the dataset.
+
+    ``build`` loads the choice; None = on its own device, which is enough for queries.
+    """
+    encoder = choice.build() if build is None else build(choice)
     if encoder.fitted:
         encoder.load(Path(out_dir) / "fit")
     return encoder
