@@ -55,7 +55,7 @@ def label_views(
     texts
         (n,) str.
     progress
-        Called as the stage "views"; may raise ``Cancelled``.
+        Called as the stage "label_views"; may raise ``Cancelled``.
     seed
         Seeds the patches and the decompositions.
 
@@ -67,10 +67,10 @@ def label_views(
     """
     views: dict[str, Float32] = {}
     if media is not None and media.tiny is not None and int(ok.sum()) >= 50:
-        progress(Progress("views", message="pixels"))
+        progress(Progress("label_views", message="pixels"))
         views["pixels"] = pixel_features(media.tiny, ok & (media.width > 0), seed, progress)
     if texts is not None and modality in (Modality.TEXT, Modality.PAIR) and int(ok.sum()) >= 50:
-        progress(Progress("views", message="words"))
+        progress(Progress("label_views", message="words"))
         words = word_features(texts, ok, seed)
         if words is not None:
             views["words"] = words
@@ -89,7 +89,7 @@ def pixel_features(tiny: NDArray[np.uint8], ok: Bool, seed: int = 0, progress: P
     seed
         Draws the patches and starts k-means.
     progress
-        Called as the stage "views"; may raise ``Cancelled``.
+        Called as the stage "label_views"; may raise ``Cancelled``.
 
     Returns
     -------
@@ -125,7 +125,7 @@ def pixel_features(tiny: NDArray[np.uint8], ok: Bool, seed: int = 0, progress: P
         above = torch.nn.functional.adaptive_avg_pool2d(s.relu_(), _POOL)
         pooled = torch.cat([above, (above - both).clamp_min_(0)], 1).flatten(1).sqrt_()
         out[part] = pooled.numpy().astype(np.float16)
-        progress(Progress("views", start + len(part), len(rows), "samples", "pixels"))
+        progress(Progress("label_views", start + len(part), len(rows), "samples", "pixels"))
     return _half_whiten(out, ok, rng)
 
 

@@ -40,6 +40,7 @@ STAGE_TITLES = {
     "media": "Decoding images",
     "embed": "Embedding",
     "graphs": "Finding neighbours",
+    "label_views": "Label views",
     "views": "Augmented views",
     "probe": "Training the probe",
     "signals": "Scoring signals",
