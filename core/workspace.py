@@ -717,13 +717,21 @@ class Workspace:
     # ── export ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def export(
-        self, path: str | Path, *, include_excluded: bool = False, actor: str | None = None, overwrite: bool = False
+        self,
+        path: str | Path,
+        *,
+        include_excluded: bool = False,
+        actor: str | None = None,
+        overwrite: bool = False,
+        csv_plain: bool = False,
     ) -> ExportResult:
         """Write the curated dataset (.csv, .parquet or .jsonl by suffix) with its manifest and patch file.
 
-        See ``exports.export`` for other formats and for parts of the dataset.
+        See ``exports.export`` for other formats, for parts of the dataset, and for ``csv_plain``.
         """
-        return self.exports.export(path, include_excluded=include_excluded, actor=actor, overwrite=overwrite)
+        return self.exports.export(
+            path, include_excluded=include_excluded, actor=actor, overwrite=overwrite, csv_plain=csv_plain
+        )
 
     def replay(self, patch: str | Path, *, actor: str | None = None) -> ReplayReport:
         """Apply the decisions of a patch file to this scan. Returns how many were applied and which were left out.

@@ -51,13 +51,17 @@ LINKED = ("image_folder", "yolo", "coco", "fiftyone", "label_studio")
 """Folder formats whose images can be links."""
 
 
-def _download(page: Page, suffix: str, include_excluded: bool, only: list[str] | None) -> Callable[[], bytes]:
+def _download(
+    page: Page, suffix: str, include_excluded: bool, only: list[str] | None, csv_plain: bool
+) -> Callable[[], bytes]:
     """Make the file when it is asked for, not before."""
 
     def read() -> bytes:
         with tempfile.TemporaryDirectory(prefix="winnow-") as folder:
             path = Path(folder) / f"curated{suffix}"
-            result = page.workspace.exports.export(path, include_excluded=include_excluded, only=only, actor=page.actor)
+            result = page.workspace.exports.export(
+                path, include_excluded=include_excluded, only=only, actor=page.actor, csv_plain=csv_plain
+            )
             return Path(result.path).read_bytes()
 
     return read
@@ -137,6 +141,11 @@ def _form(page: Page) -> bool:
         links = False
         if chosen in LINKED and paths_from_browser() and page.info.results.get("media", {}).get("kind") == "files":
             links = st.toggle("Link to the original images instead of copying them", key="w-links")
+        plain = chosen == "csv" and st.toggle(
+            "Write texts as they stand",
+            key="w-csv-plain",
+            help="Otherwise a text that a spreadsheet would run as a formula begins with an added apostrophe.",
+        )
         safe = "".join(c if c.isalnum() or c in "-_" else "-" for c in word).strip("-") or "selection"
         name = f"{Path(page.info.path).stem}.{safe}{suffix or '.' + chosen}"
         path = _target(page, name)
@@ -152,6 +161,7 @@ def _form(page: Page) -> bool:
             disabled=busy or not confirmed,
         ):
             options = {"format": chosen, "only": only, "links": links, "include_excluded": include, "about": about}
+            options |= {"csv_plain": True} if plain else {}
             try:
                 archive = not suffix and not paths_from_browser()
                 start_export(
@@ -164,7 +174,7 @@ def _form(page: Page) -> bool:
         if suffix:
             right.download_button(
                 "Download",
-                data=_download(page, suffix, include, only),
+                data=_download(page, suffix, include, only, plain),
                 file_name=name,
                 width="stretch",
                 icon=":material/download:",

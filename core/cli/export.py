@@ -46,6 +46,12 @@ def export(
     images: Annotated[
         bool, typer.Option("--images/--no-images", help="Whether Parquet holds the bytes of images of a table.")
     ] = True,
+    csv_plain: Annotated[
+        bool,
+        typer.Option(
+            "--csv-plain", help="Write CSV texts as they stand, also those that a spreadsheet would run as formulas."
+        ),
+    ] = False,
     sheet: Annotated[
         bool, typer.Option("--datasheet", help="Write a datasheet beside it, in HTML and Markdown.")
     ] = False,
@@ -70,6 +76,7 @@ def export(
                 allow_outside=allow_outside,
                 keep_broken=keep_broken,
                 images=images,
+                csv_plain=csv_plain,
                 include_excluded=include_excluded,
                 overwrite=overwrite,
                 about=about,
@@ -94,6 +101,10 @@ def export(
     lines = [f"{result.rows:,} rows written to {result.path} ({result.excluded:,} excluded)"]
     for name, why in result.manifest.get("left_out_columns", {}).items():
         lines.append(f"{name!r} is not in it: {why}")
+    if marked := sum(result.manifest.get("neutralised_cells", {}).values()):
+        lines.append(
+            f"{marked:,} texts that a spreadsheet would run begin with an added apostrophe (--csv-plain leaves it out)"
+        )
     reasons: Mapping[str, str] = result.manifest.get("left_out_samples", {})
     data["left_out_samples"] = dict(reasons)
     if reasons:

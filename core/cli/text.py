@@ -128,12 +128,12 @@ def _write(table: pd.DataFrame, out: Path) -> None:
     """The table as CSV, in which no cell runs as a formula, or as Parquet."""
     import pyarrow as pa
 
-    from ..export.formats.csv import neutralise
+    from ..data.formulas import mark_formulas
     from ..storage.artifacts import save_table
     from ..storage.atomic import atomic_write
 
     if out.suffix == ".csv":
-        safe = table.assign(id=neutralise(pa.array(table["id"].astype(str)))[0].to_pylist())
+        safe = table.assign(id=mark_formulas(pa.array(table["id"].astype(str)))[0].to_pylist())
         atomic_write(out, lambda file: file.write(safe.to_csv(index=False).encode()), "the table")
     elif out.suffix == ".parquet":
         save_table(out, pa.Table.from_pandas(table, preserve_index=False))

@@ -14,6 +14,7 @@ from ..types import ProgressFn, quiet
 from .curated_rows import CuratedRows, ImageColumn
 from .folders import export_folder, manifest_bytes, manifest_head
 from .formats import EXPORTERS, FOLDERS, Exporter, ExportResult, FolderExporter, Rows, Supplies
+from .formats.csv import CsvExporter
 from .patch import ReplayReport, Skipped, patch_lines, replay_patch
 from .target import check_export, check_place, reason_of
 
@@ -61,6 +62,7 @@ def export(
     patch: Iterable[bytes] = (),
     created: str | None = None,
     overwrite: bool = False,
+    csv_plain: bool = False,
 ) -> ExportResult:
     """Write rows, ``PATH.manifest.json`` and ``PATH.patch.jsonl``: all three, or nothing is changed.
 
@@ -78,6 +80,8 @@ def export(
         Time for the manifest (ISO 8601), None = now.
     overwrite
         Whether a file is replaced that is no earlier export of Winnow's.
+    csv_plain
+        Whether texts that a spreadsheet would run as formulas are written to CSV as they stand.
 
     Raises
     ------
@@ -88,6 +92,10 @@ def export(
     """
     path = Path(path).expanduser()
     exporter = exporter_for(path)
+    if csv_plain and exporter.name != "csv":
+        raise ExportError(f"Only CSV can be written plain, and {path.name!r} is {exporter.name}: its texts always are.")
+    if csv_plain:
+        exporter = CsvExporter(plain=True)
     check_export(path, overwrite=overwrite)
     manifest_path, patch_path = path.with_name(f"{path.name}.manifest.json"), path.with_name(f"{path.name}.patch.jsonl")
     try:
@@ -136,6 +144,7 @@ def export_workspace(
     supplies: Supplies | None = None,
     overwrite: bool = False,
     images: ImageColumn | None = None,
+    csv_plain: bool = False,
     progress: ProgressFn = quiet,
 ) -> ExportResult:
     """Write the curated dataset of a workspace with the decisions in force at this moment.
@@ -164,6 +173,8 @@ def export_workspace(
         Whether a file is replaced that is no earlier export of Winnow's.
     images
         The column of images that a file is to hold, None = without.
+    csv_plain
+        As of :func:`export`.
     progress
         Called while rows are written.
 
@@ -203,6 +214,8 @@ def export_workspace(
         ],
         "scan": dict(manifest),
     }
+    if folder is not None and csv_plain:
+        raise ExportError(f"Only CSV can be written plain, and {folder!r} is a folder: leave --csv-plain out.")
     if folder is not None:
         return export_folder(path, folder, rows, supplies or Supplies((), ""), entries, patch, overwrite)
-    return export(path, rows, entries, patch, overwrite=overwrite)
+    return export(path, rows, entries, patch, overwrite=overwrite, csv_plain=csv_plain)

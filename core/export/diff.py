@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ..data.formulas import FORMULAS_KEY, MARKED, unmark_formulas
 from ..errors import ExportError
 
 
@@ -119,14 +121,14 @@ def rows_of(path: str | Path, manifest: Mapping[str, Any]) -> dict[str, tuple[st
             f"The manifest of {path.name!r} names no id column: it was written by an older Winnow. Export anew."
         )
     try:
-        table = _read(path, [str(c) for c in columns])
+        table = _read(path, [str(c) for c in columns], manifest)
     except (OSError, pa.ArrowException, KeyError, ValueError) as error:
         raise ExportError(f"{str(path)!r} cannot be read as the export its manifest describes: {error}.") from error
     ids, labels, weights = (table[c].to_pylist() for c in columns)
     return {str(i): (label, 1.0 if w is None else float(w)) for i, label, w in zip(ids, labels, weights, strict=True)}
 
 
-def _read(path: Path, columns: list[str]) -> pa.Table:
+def _read(path: Path, columns: list[str], manifest: Mapping[str, Any]) -> pa.Table:
     if path.suffix == ".parquet":
         return pq.read_table(path, columns=columns)
     if path.suffix == ".csv":
@@ -141,14 +143,17 @@ def _read(path: Path, columns: list[str]) -> pa.Table:
             quoted_strings_can_be_null=False,
         )
         table = pcsv.read_csv(path, parse_options=pcsv.ParseOptions(newlines_in_values=True), convert_options=options)
-        return table.set_column(
-            0, columns[0], pa.array([_plain(v) for v in table[columns[0]].to_pylist()], pa.string())
-        )
+        for place, name in enumerate(columns[:2]):
+            table = table.set_column(place, name, _read_back(table[name], manifest))
+        return table
     with path.open(encoding="utf-8") as stream:
         rows = [json.loads(line) for line in stream]
     return pa.table({c: [r[c] for r in rows] for c in columns})
 
 
-def _plain(text: str | None) -> str | None:
-    """Undo the apostrophe that CSV exports put before what a spreadsheet could run."""
-    return text[1:] if text and text.startswith("'") and text[1:2] in tuple("=+-@\t\r\n＝＋－＠") else text
+def _read_back(texts: Any, manifest: Mapping[str, Any]) -> Any:
+    """Undo what a CSV export wrote before texts that a spreadsheet would run."""
+    if FORMULAS_KEY in manifest:
+        return unmark_formulas(texts)[0] if manifest[FORMULAS_KEY] == MARKED else texts
+    earlier = pc.fill_null(pc.match_substring_regex(texts, r"^'[=+\-@\t\r\n＝＋－＠]"), False)
+    return pc.if_else(earlier, pc.utf8_slice_codeunits(texts, 1), texts)

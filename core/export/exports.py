@@ -51,7 +51,7 @@ class ExportFormat:
 _FILES = {
     "csv": (
         "CSV",
-        "For spreadsheets and every tool, without image bytes; cells that a spreadsheet could run are neutralised.",
+        "For spreadsheets and every tool, without image bytes; texts that a spreadsheet would run get an apostrophe.",
     ),
     "parquet": ("Parquet", "Typed and compact, images included, for pandas, DuckDB, Spark."),
     "jsonl": ("JSON Lines", "One object a line."),
@@ -121,6 +121,7 @@ class DatasetExports:
         allow_outside: bool = False,
         keep_broken: bool = False,
         images: bool = True,
+        csv_plain: bool = False,
         include_excluded: bool = False,
         overwrite: bool = False,
         about: Mapping[str, Any] | None = None,
@@ -146,6 +147,9 @@ class DatasetExports:
             Whether images are exported that begin like one and cannot be decoded.
         images
             Whether a Parquet file holds the bytes of images that lay in a table. Other files never do.
+        csv_plain
+            Whether texts that a spreadsheet would run as formulas are written to CSV as they stand. Otherwise they
+            begin with an apostrophe, which Winnow takes away again where the manifest lies beside the file.
         include_excluded
             Whether excluded samples are kept, marked as such.
         overwrite
@@ -192,6 +196,7 @@ class DatasetExports:
             supplies=self._supplies(links, allow_outside, keep_broken) if folder else None,
             overwrite=overwrite,
             images=column if with_images else None,
+            csv_plain=csv_plain,
             progress=progress,
         )
 

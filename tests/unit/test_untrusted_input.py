@@ -79,7 +79,7 @@ def test_an_id_is_looked_up_and_never_a_path(ws: Workspace, sample: str) -> None
 
 
 def test_formulas_leave_a_csv_as_text(tmp_path: Path) -> None:
-    bad = ["=1+1", "+1", "-x", "@SUM(A1)", "\t=1", "\r=1", '=HYPERLINK("http://x")']
+    bad = ["=1+1", "+cmd|'/C calc'!A0", "-x", "@SUM(A1)", "\t=1", "\r=1", '=HYPERLINK("http://x")']
     table = pd.DataFrame(
         {"id": bad, "text": [f"{b} and words" for b in bad], "label": (["a", "b"] * 4)[: len(bad)], "=head": bad}
     )

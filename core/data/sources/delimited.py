@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from ...errors import SourceError
 from ...types import Progress, ProgressFn
+from ..formulas import has_marks, unmark_formulas
 from .base import MAX_RATIO, MAX_UNPACKED, SOURCES, RawTable, check_width
 from .columns import odd_notice, read_texts
 
@@ -46,6 +47,8 @@ class DelimitedSource:
             raise SourceError(f"{path.name} has a header ({', '.join(map(str, frame.columns))[:200]}) but no rows.")
         frame.columns = frame.columns.map(str)
         table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
+        if has_marks(path):
+            table = _unmarked(table, notices)
         columns = [whole_numbers(column) for column in table.columns]
         table = pa.Table.from_arrays(columns, names=table.column_names)
         stat = path.stat()
@@ -61,6 +64,18 @@ class DelimitedSource:
             identity=f"{stat.st_size}:{stat.st_mtime_ns}",
             notices=notices,
         )
+
+
+def _unmarked(table: pa.Table, notices: list[str]) -> pa.Table:
+    """Take away what an export of Winnow's wrote before texts that a spreadsheet would run."""
+    names, _ = unmark_formulas(pa.array(table.column_names, pa.string()))
+    columns = [unmark_formulas(column) for column in table.columns]
+    if count := sum(changed for _, changed in columns):
+        notices.append(
+            f"{count:,} cells were read without the apostrophe that Winnow's export had put before texts that a "
+            "spreadsheet would run."
+        )
+    return pa.Table.from_arrays([column for column, _ in columns], names=names.to_pylist())
 
 
 def whole_numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 import numpy as np
 import pyarrow as pa
 
+from ...data.formulas import FORMULAS_KEY, MARKED, mark_formulas
 from .base import FOLDERS, Item, Supplies
-from .csv import neutralise
 
 
 class Cleanlab:
@@ -67,9 +67,9 @@ class Cleanlab:
             writer = csv.writer(stream)
             writer.writerow(["sample_id", "is_label_issue", "label_quality", "given_label", "predicted_label"])
             for (sample_id, issue, weight, given), guess in zip(table, predicted, strict=True):
-                texts, _ = neutralise(pa.array([sample_id, given or "", guess]))
+                texts, _ = mark_formulas(pa.array([sample_id, given or "", guess]))
                 writer.writerow([str(texts[0]), issue, round(weight, 6), str(texts[1]), str(texts[2])])
-        return {"files": {}, "left_out": {"no label": unlabelled} if unlabelled else {}}
+        return {FORMULAS_KEY: MARKED, "files": {}, "left_out": {"no label": unlabelled} if unlabelled else {}}
 
 
 FOLDERS.register(Cleanlab.name)(Cleanlab())

@@ -6,32 +6,10 @@ from collections.abc import Mapping
 from typing import Any, BinaryIO, ClassVar
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv as pcsv
 
+from ...data.formulas import FORMULAS_KEY, MARKED, mark_formulas
 from .base import EXPORTERS, Rows, as_text
-
-_FORMULA = r"^[=+\-@\t\r\n＝＋－＠]"
-"""Texts that a spreadsheet may run as a formula (OWASP, "CSV Injection")."""
-
-_PLAIN_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
-
-
-def neutralise(texts: pa.Array | pa.ChunkedArray) -> tuple[Any, int]:
-    """Put ``'`` before every text that a spreadsheet could run, unless it is a plain number.
-
-    Returns the texts, and how many were changed.
-
-    >>> neutralise(pa.array(["=1+1", "-3.5", "-x", "fine"]))[0].to_pylist()
-    ["'=1+1", '-3.5', "'-x", 'fine']
-    """
-    risky = pc.match_substring_regex(texts, _FORMULA)
-    number = pc.match_substring_regex(texts, _PLAIN_NUMBER)
-    change = pc.fill_null(pc.and_not(risky, number), False)
-    count = pc.sum(change).as_py() or 0
-    if not count:
-        return texts, 0
-    return pc.if_else(change, pc.binary_join_element_wise("'", texts, ""), texts), count
 
 
 def _flat(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -44,20 +22,35 @@ def _flat(column: pa.ChunkedArray) -> pa.ChunkedArray:
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
         return column
     try:
-        return column.cast(pa.string())  # all kinds of text too, so that none escapes neutralise()
+        return column.cast(pa.string())  # all kinds of text too, so that none escapes mark_formulas()
     except pa.ArrowException:  # a type without a text form in Arrow (durations, intervals): Python's will do
         return pa.chunked_array([pa.array([None if v is None else str(v) for v in column.to_pylist()], pa.string())])
 
 
+def _as_it_stands(texts: Any) -> tuple[Any, int]:
+    return texts, 0
+
+
 class CsvExporter:
-    """Comma-separated values. Texts are quoted; null is an empty cell, the empty text is ``""``."""
+    """Comma-separated values. Texts are quoted; null is an empty cell, the empty text is ``""``.
+
+    Parameters
+    ----------
+    plain
+        Whether texts are written as they stand; otherwise those that a spreadsheet would run begin with an apostrophe
+        (:mod:`winnow.core.data.formulas`).
+    """
 
     name: ClassVar[str] = "csv"
     suffixes: ClassVar[tuple[str, ...]] = (".csv",)
 
+    def __init__(self, plain: bool = False) -> None:
+        self._plain = plain
+
     def write(self, stream: BinaryIO, rows: Rows) -> tuple[int, Mapping[str, Any]]:
         """Write header and rows."""
-        header, changed_names = neutralise(pa.array(rows.schema.names, pa.string()))
+        mark = _as_it_stands if self._plain else mark_formulas
+        header, changed_names = mark(pa.array(rows.schema.names, pa.string()))
         stream.write((",".join('"' + str(name).replace('"', '""') + '"' for name in header) + "\n").encode())
         options = pcsv.WriteOptions(include_header=False)
         changed: dict[str, int] = {}
@@ -67,7 +60,7 @@ class CsvExporter:
             for name, column in zip(table.column_names, table.columns, strict=True):
                 flat = _flat(column)
                 if pa.types.is_string(flat.type):
-                    flat, count = neutralise(flat)
+                    flat, count = mark(flat)
                     if count:
                         changed[name] = changed.get(name, 0) + count
                 columns.append(flat)
@@ -75,7 +68,9 @@ class CsvExporter:
             if flat_table.num_rows:
                 pcsv.write_csv(flat_table, stream, options)
             written += table.num_rows
-        return written, {"neutralised_cells": changed, "neutralised_headers": changed_names}
+        if self._plain:
+            return written, {FORMULAS_KEY: "Texts are as they stand: a spreadsheet may run them."}
+        return written, {FORMULAS_KEY: MARKED, "neutralised_cells": changed, "neutralised_headers": changed_names}
 
 
 EXPORTERS.register(CsvExporter.name)(CsvExporter())
