@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 _SIZE = 16
@@ -80,3 +81,22 @@ def of_strings(items: Iterable[str | None]) -> str:
 def of_bytes(data: bytes | memoryview) -> str:
     """Fingerprint of raw bytes: the content hash of a sample."""
     return hashlib.blake2b(data, digest_size=_SIZE // 2).hexdigest()
+
+
+def of_table(table: pa.Table) -> str:
+    """Fingerprint of an Arrow table: names, types and cells."""
+    digest = hashlib.blake2b(digest_size=_SIZE // 2)
+
+    class Sink:
+        closed = False
+
+        def write(self, data: bytes) -> None:
+            digest.update(data)
+
+        def flush(self) -> None: ...
+
+        def close(self) -> None: ...
+
+    with pa.PythonFile(Sink(), mode="w") as sink, pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table, max_chunksize=65_536)
+    return digest.hexdigest()

@@ -196,6 +196,7 @@ def export_workspace(
         signals=layout.signals if layout.signals.exists() else None,
         only=only,
         images=images,
+        with_types=folder is not None or exporter_for(path).typed,
         progress=progress,
     )
     patch = patch_lines(snapshot.decisions, rows.content_hashes, snapshot.class_events)

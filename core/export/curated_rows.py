@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ..data.sources.cell_types import type_of, typed
 from ..errors import SourceError, WorkspaceError
 from ..storage.decision_log.store import Snapshot
 from ..types import Progress, ProgressFn, quiet
@@ -86,6 +87,9 @@ class CuratedRows:
         Ids to export, None = all.
     images
         The column of images, which tables then hold at its place; None = they do not.
+    with_types
+        Whether numbers and truth values of a table without types (CSV) get their type; otherwise they are texts as they
+        were written.
     progress
         Called as rows are produced.
     """
@@ -101,6 +105,7 @@ class CuratedRows:
         signals: Path | None = None,
         only: Collection[str] | None = None,
         images: ImageColumn | None = None,
+        with_types: bool = True,
         progress: ProgressFn = quiet,
     ) -> None:
         self._progress = progress
@@ -112,7 +117,8 @@ class CuratedRows:
         self._include_excluded = include_excluded
         self._only = None if only is None else pa.array(sorted(set(only)), pa.string())
         self.id_column = id_column
-        original = [f.remove_metadata() for f in list(pq.read_schema(meta))[1:]] if meta is not None else []
+        given = list(pq.read_schema(meta))[1:] if meta is not None else []
+        original = [pa.field(f.name, type_of(f) if with_types else f.type, f.nullable) for f in given]
         self.original_columns = [field.name for field in original]
         if images is not None:
             self.original_columns.insert(images.place, images.name)
@@ -263,7 +269,7 @@ class CuratedRows:
         }
         out = [*(columns.columns[1:] if columns is not None else []), *(added[name] for name in self._names)]
         table = pa.Table.from_arrays(
-            [column.cast(field.type) for column, field in zip(out, self._schema, strict=True)], schema=self._schema
+            [typed(column, field.type) for column, field in zip(out, self._schema, strict=True)], schema=self._schema
         )
         keep = pc.fill_null(pc.not_equal(decision, "exclude"), True)
         if self._include_excluded:

@@ -79,7 +79,8 @@ def meta_table(dataset: Dataset) -> pa.Table:
     """The original columns in their order, after the sample's id (as ``__sample_id``: never an original name)."""
     original = dataset.metadata if dataset.metadata is not None else pa.table({})
     ids = pa.array(dataset.sample_ids, pa.string())
-    return pa.table([ids, *original.columns], names=["__sample_id", *original.column_names])
+    fields = [pa.field("__sample_id", pa.string()), *original.schema]
+    return pa.Table.from_arrays([pa.chunked_array([ids]), *original.columns], schema=pa.schema(fields))
 
 
 def errors(dataset: Dataset, media: MediaFeatures | None, ok: Bool) -> Strings:

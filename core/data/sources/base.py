@@ -120,6 +120,8 @@ class RawTable:
         Names of the columns that hold embeddings (one list column, or many numbers).
     root
         Folder that image paths are relative to.
+    untyped
+        Whether the format has no types, so that numbers and truth values are texts.
     roles
         Columns whose meaning the source itself knows (a folder's path and class).
     class_names
@@ -151,6 +153,7 @@ class RawTable:
     bytes_size: Mapping[str, int] = field(default_factory=dict)
     vector_columns: tuple[str, ...] = ()
     full: Callable[[], pa.Table] | None = None
+    untyped: bool = False
     roles: ColumnMap = field(default_factory=ColumnMap)
     class_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     head: Mapping[str, list[Any]] = field(default_factory=dict)

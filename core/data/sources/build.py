@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from ...errors import ColumnError, SourceError, choices
 from ...types import NO_LABEL, ColumnMap, Dataset, Int32, MediaRef, Modality, Progress, ProgressFn, Strings
 from ..media.reader import MediaReader, find_file
 from .base import Column, Preview, RawTable
+from .cell_types import with_cell_types
 from .columns import nothing_usable, plain_type, resolve
 from .labels import duplicates, encode, summary, to_strings
 
@@ -55,6 +56,8 @@ def build_dataset(raw: RawTable, named: ColumnMap, progress: ProgressFn, vectors
         )
     elif raw.vector_columns and raw.full is not None:
         metadata = raw.full()
+    if raw.untyped:
+        metadata = with_cell_types(metadata, [name for name in asdict(columns).values() if name is not None])
     media, uris = _media(raw, columns)
     texts = None if columns.text is None else strings_of(raw.table.column(columns.text))
     content = _content(raw, columns, media, uris, texts, progress)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -181,13 +182,26 @@ def looks_like_images(cells: list[Any]) -> bool:
     return bool(hits) and 2 * sum(hits) >= len(hits)
 
 
+def _latin_1(error: UnicodeError) -> tuple[str, int]:
+    """Read bytes that are not UTF-8 as Windows-1252, which is Latin-1 with letters instead of control characters."""
+    assert isinstance(error, UnicodeDecodeError)
+    wrong = error.object[error.start : error.end]
+    return "".join(codecs.charmap_decode(bytes([b]), "replace", _WINDOWS_1252)[0] for b in wrong), error.end
+
+
+_WINDOWS_1252 = "".join(bytes([b]).decode("cp1252", "ignore") or chr(b) for b in range(256))
+LATIN_1 = "winnow-latin-1"
+"""Error handler of ``bytes.decode``: what is not UTF-8 is read as Latin-1."""
+codecs.register_error(LATIN_1, _latin_1)
+
+
 def read_texts(cells: Sequence[bytes | None]) -> tuple[list[str | None], list[int]]:
     """Decode cells of UTF-8.
 
     Returns
     -------
     texts
-        (n,) the texts. A cell that is not UTF-8 is read as Latin-1.
+        (n,) the texts. Bytes that are not UTF-8 are read as Latin-1.
     odd
         Indices of the cells that are not UTF-8.
     """
@@ -197,7 +211,7 @@ def read_texts(cells: Sequence[bytes | None]) -> tuple[list[str | None], list[in
         try:
             texts.append(None if cell is None else cell.decode())
         except UnicodeDecodeError:
-            texts.append((cell or b"").decode("latin-1"))
+            texts.append((cell or b"").decode("utf-8", LATIN_1))
             odd.append(row)
     return texts, odd
 
@@ -209,8 +223,8 @@ def odd_notice(odd: Mapping[str, list[int]], n: int) -> list[str]:
         return []
     shown = "; ".join(f"row {row + 1:,}, column {name!r}" for row, name in rows[:3])
     return [
-        f"{len(rows):,} cells in {len({row for row, _ in rows}):,} of {n:,} rows are not UTF-8 ({shown}). These cells "
-        "were read as Latin-1, everything else as UTF-8. If their letters look wrong, repair them and scan again."
+        f"{len(rows):,} cells in {len({row for row, _ in rows}):,} of {n:,} rows are not UTF-8 ({shown}). Their other "
+        "bytes were read as Latin-1, all else as UTF-8. If letters look wrong, repair these cells and scan again."
     ]
 
 

@@ -61,6 +61,7 @@ class DelimitedSource:
             types={f.name: f.type for f in table.schema},
             root=path.parent,
             total=table.num_rows if limit is None or table.num_rows < limit else None,
+            untyped=True,
             identity=f"{stat.st_size}:{stat.st_mtime_ns}",
             notices=notices,
         )

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import itertools
+import codecs
 import json
-from collections.abc import Iterable, Iterator
+from functools import partial
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 
 from ...errors import SourceError
 from ...types import Progress, ProgressFn
 from .base import SOURCES, RawTable
-from .columns import cell_note, is_vector
+from .columns import LATIN_1, cell_note, is_vector, odd_notice
 
 
 class JsonLinesSource:
-    """One JSON object per line. A column whose values are of several types is kept as text (JSON for the others)."""
+    """One JSON object per line. A column whose values are of several types is kept as text (JSON for the others).
+
+    The encoding is UTF-8, or UTF-16 with its mark. Bytes that are not UTF-8 are read as Latin-1, with a notice.
+    """
 
     name = "jsonl"
     title = "JSON Lines (.jsonl, .ndjson, or a .json list of objects)"
@@ -32,12 +36,9 @@ class JsonLinesSource:
         progress(Progress("source", message=f"reading {path.name}"))
         notices: list[str] = []
         try:
-            with path.open(encoding="utf-8-sig") as stream:
-                start = stream.read(1 << 16).lstrip()[:1]
-                stream.seek(0)
-                records = list(itertools.islice(_list(stream.read()) if start == "[" else _lines(stream), limit))
+            records = _records(path, limit, notices)
         except UnicodeDecodeError as error:
-            raise SourceError(f"{path.name} is not UTF-8 text ({error.reason}). Save it as UTF-8.") from error
+            raise SourceError(f"{path.name} cannot be read as UTF-16 ({error.reason}). Save it as UTF-8.") from error
         except RecursionError:
             raise SourceError(f"{path.name} is nested too deeply to be a table of samples.") from None
         except ValueError as error:
@@ -69,25 +70,68 @@ class JsonLinesSource:
         )
 
 
-def _lines(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"line {number}: {error.msg}") from None
-        if not isinstance(record, dict):
-            raise ValueError(f"line {number} holds a {type(record).__name__}, not an object")
-        yield record
+def _records(path: Path, limit: int | None, notices: list[str]) -> list[dict[str, Any]]:
+    """Read the objects of a file, or the first ``limit``, and say which cells are not UTF-8."""
+    records: list[dict[str, Any]] = []
+    odd: dict[str, list[int]] = {}
+    beyond_ascii = False
+    with path.open("rb") as file:
+        stream: BinaryIO = file
+        if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            stream = BytesIO(path.read_bytes().decode("utf-16").encode("utf-8", "surrogatepass"))
+        stream.seek(0)
+        begin = 3 if stream.read(3) == codecs.BOM_UTF8 else 0
+        stream.seek(begin)
+        is_list = stream.read(1 << 16).lstrip().startswith(b"[")
+        stream.seek(begin)
+        parts = [stream.read()] if is_list else (line for lines in stream for line in lines.splitlines())
+        for number, part in enumerate(parts, 1):
+            if not part.strip():
+                continue
+            read = _list if is_list else partial(_line, number=number)
+            found = read(part.decode("utf-8", LATIN_1))
+            if not part.isascii():
+                beyond_ascii |= not part.decode("utf-8", "ignore").isascii()
+                # where a byte is not UTF-8, this reading differs
+                other = read(part.decode("utf-8", "replace")) if not _is_utf8(part) else found
+                for row, (record, changed) in enumerate(zip(found, other, strict=True), len(records)):
+                    for cell, changed_cell in zip(record.items(), changed.items(), strict=False):
+                        if repr(cell) != repr(changed_cell):
+                            odd.setdefault(cell[0], []).append(row)
+            records += found
+            if limit is not None and len(records) >= limit:
+                break
+    if odd and not beyond_ascii:
+        notices.append(f"{path.name} is not UTF-8; it was read as Latin-1. If letters look wrong, save it as UTF-8.")
+    else:
+        notices += odd_notice(odd, len(records))
+    return records[:limit]
 
 
-def _list(text: str) -> Iterator[dict[str, Any]]:
-    records = json.loads(text)
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _line(text: str, number: int) -> list[dict[str, Any]]:
+    try:
+        record = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"line {number}: {error.msg}") from None
+    if not isinstance(record, dict):
+        raise ValueError(f"line {number} holds a {type(record).__name__}, not an object")
+    return [record]
+
+
+def _list(text: str) -> list[dict[str, Any]]:
+    records: list[dict[str, Any]] = json.loads(text)
     for number, record in enumerate(records, 1):
         if not isinstance(record, dict):
             raise ValueError(f"item {number} of the list is a {type(record).__name__}, not an object")
-        yield record
+    return records
 
 
 def _column(values: list[Any], name: str, notices: list[str]) -> pa.Array:

@@ -44,10 +44,13 @@ class Exporter(Protocol):
         As registered.
     suffixes
         Lower case, with the dot; the first is the usual one.
+    typed
+        Whether numbers and truth values are told from texts in it.
     """
 
     name: ClassVar[str]
     suffixes: ClassVar[tuple[str, ...]]
+    typed: ClassVar[bool]
 
     def write(self, stream: BinaryIO, rows: Rows) -> tuple[int, Mapping[str, Any]]:
         """Write all tables, holding one at a time in memory.

@@ -43,6 +43,7 @@ class CsvExporter:
 
     name: ClassVar[str] = "csv"
     suffixes: ClassVar[tuple[str, ...]] = (".csv",)
+    typed: ClassVar[bool] = False
 
     def __init__(self, plain: bool = False) -> None:
         self._plain = plain

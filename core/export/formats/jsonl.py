@@ -14,6 +14,7 @@ class JsonLinesExporter:
 
     name: ClassVar[str] = "jsonl"
     suffixes: ClassVar[tuple[str, ...]] = (".jsonl", ".ndjson")
+    typed: ClassVar[bool] = True
 
     def write(self, stream: BinaryIO, rows: Rows) -> tuple[int, Mapping[str, Any]]:
         """Write one line per row."""

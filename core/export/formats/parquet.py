@@ -15,6 +15,7 @@ class ParquetExporter:
 
     name: ClassVar[str] = "parquet"
     suffixes: ClassVar[tuple[str, ...]] = (".parquet", ".pq")
+    typed: ClassVar[bool] = True
 
     def write(self, stream: BinaryIO, rows: Rows) -> tuple[int, Mapping[str, Any]]:
         """Write one row group per table."""

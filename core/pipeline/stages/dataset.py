@@ -24,4 +24,5 @@ def run(scan: Run, dataset: Dataset, media: MediaFeatures | None) -> None:
         save_table(layout.meta, scan_tables.meta_table(dataset))
         return [layout.dataset, layout.meta], {}
 
-    scan.stage("dataset", fp.of(dataset.fingerprint, scan.keys.get("media"), 1), make)
+    metadata = None if dataset.metadata is None else fp.of_table(dataset.metadata)
+    scan.stage("dataset", fp.of(dataset.fingerprint, scan.keys.get("media"), metadata, 2), make)
