@@ -81,7 +81,7 @@ pytest: $(BROWSER)
 	$(BIN)/python -m pytest -q tests/e2e
 
 test-fast: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST) -m "not slow" $(FAST)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST) -m "not slow and not attack" $(FAST)
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix-only --quiet .

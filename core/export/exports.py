@@ -251,6 +251,7 @@ class DatasetExports:
             own=tuple(self._results["class_names"]),
             links=links,
             keep_broken=keep_broken,
+            has_splits=any(load_table(self._layout.dataset, columns=["split"]).column(0).unique().to_pylist()),
         )
 
     def facts(self) -> DatasheetFacts:

@@ -143,7 +143,8 @@ def export_folder(
                 p.write(line)
             m.write(manifest_bytes(whole))
             pq.write_table(index, t, compression="zstd", row_group_size=65_536)
-            inside = {**whole, "contents": folder_contents(temporary)}
+            samples = {file: sample_id for sample_id, file in files.items()}
+            inside = {**whole, "samples": samples, "contents": folder_contents(temporary)}
             (temporary / CONTENTS).write_bytes(manifest_bytes(inside))
             replace_folder(temporary, path)
     except (OSError, ReadOnly, WorkspaceError) as error:

@@ -22,7 +22,9 @@ EXPORTS = "exports"
 """The folder of a workspace in which exports may lie."""
 
 _LONGEST = 150
-RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{i}" for port in ("com", "lpt") for i in range(1, 10))}
+_PORTS = (f"{port}{i}" for port in ("com", "lpt") for i in "0123456789¹²³")
+RESERVED = {"con", "prn", "aux", "nul", "conin$", "conout$", *_PORTS}
+"""Names of devices, in lower case, that Windows allows no file, whatever its suffix."""
 
 
 def reason_of(error: Exception) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import io
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -94,6 +95,17 @@ def vectors_npy(root: Path) -> Path:
     return root / "vectors.npy"
 
 
+def fiftyone_export(root: Path) -> Path:
+    (root / "export" / "data").mkdir(parents=True)
+    for i, data in enumerate(IMAGES):
+        (root / "export" / "data" / f"{i}.png").write_bytes(data)
+    codes = {str(i): None if label is None else ["cat", "dog"].index(label) for i, label in enumerate(LABELS)}
+    manifest = {"file_format": "fiftyone", "samples": {f"data/{i}.png": f"s{i}" for i in range(4)}}
+    (root / "export" / "labels.json").write_text(json.dumps({"classes": ["cat", "dog"], "labels": codes}))
+    (root / "export" / "winnow-export.json").write_text(json.dumps(manifest))
+    return root / "export"
+
+
 MAKERS: dict[str, Callable[[Path], Path]] = {
     "folder": folder,
     "csv": paths_csv,
@@ -101,6 +113,7 @@ MAKERS: dict[str, Callable[[Path], Path]] = {
     "jsonl": text_jsonl,
     "huggingface": saved_dataset,
     "embeddings": vectors_npy,
+    "export": fiftyone_export,
 }
 
 
@@ -173,6 +186,7 @@ def test_original_columns_are_kept_but_image_bytes(made: tuple[str, Path]) -> No
         "jsonl": ["id", "text", "label"],
         "huggingface": ["label", "note", "split"],
         "embeddings": ["vector_hash"],
+        "export": ["sample_id", "path", "label"],
     }
     assert names == expected[made[0]]
 

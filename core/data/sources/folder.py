@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -58,20 +60,27 @@ class FolderSource:
                 + "".join(f" {notice}" for notice in notices)
             )
         read = images if limit is None else images[:limit]
-        split_level, names = _has_splits(images), _class_names(path)
+        export = read_export(path)
+        by_export = export.format in ("image_folder", "yolo") and all(p.count("/") == 2 for p in images)
+        split_level = by_export or _has_splits(images)
         columns: dict[str, list[str | None]] = {"path": [escape_path(p) for p in read]}
         labels = (_level(p, 1 if split_level else 0) for p in read)
-        columns["label"] = [None if label is None else names.get(label, label) for label in labels]
+        columns["label"] = [None if label is None else export.classes.get(label, label) for label in labels]
         roles = ColumnMap(id="path", image="path", label="label")
         if split_level:
-            columns["split"] = [_level(p, 0) for p in read]
-            roles = ColumnMap(id="path", image="path", label="label", split="split")
-            notices.append(
-                "The first-level folders are called like splits: they are the split, the next level is the class."
-            )
+            splits = (_level(p, 0) for p in read)
+            columns["split"] = [None if split is None else export.splits.get(split, split) for split in splits]
+            roles = replace(roles, split="split")
+            why = "Winnow exported this folder" if by_export else "The first-level folders are called like splits"
+            notices.append(f"{why}: the first level is the split, the next level is the class.")
         elif any(v is None for v in columns["label"]) and any(columns["label"]):
             loose = sum(v is None for v in columns["label"])
             notices.append(f"{loose:,} images lie beside the class folders and have no label.")
+        ids = [export.samples.get(p, escape_path(p)) for p in images]
+        if export.samples and len(set(ids)) == len(ids):
+            columns["sample_id"] = list(ids[: len(read)])
+            roles = replace(roles, id="sample_id")
+            notices.append("Winnow exported this folder: samples have the ids that they had then.")
         table = pa.table({k: pa.array(v, pa.string()) for k, v in columns.items()})
         return RawTable(
             source=self.name,
@@ -87,13 +96,36 @@ class FolderSource:
         )
 
 
-def _class_names(folder: Path) -> dict[str, str]:
-    """Folder → class where an export of Winnow's had to write the name of the class otherwise."""
+@dataclass(frozen=True)
+class FolderExport:
+    """What the manifest in a folder that Winnow exported says.
+
+    Attributes
+    ----------
+    format
+        Of the export, "" = Winnow did not export this folder.
+    classes, splits
+        Name of a folder (or of a file) → the class or split, where that could not be the name.
+    samples
+        File → sample id.
+    """
+
+    format: str = ""
+    classes: Mapping[str, str] = field(default_factory=dict)
+    splits: Mapping[str, str] = field(default_factory=dict)
+    samples: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_export(folder: Path) -> FolderExport:
+    """Read the manifest in a folder that Winnow exported; empty where there is none."""
     try:
-        names = json.loads((folder / "winnow-export.json").read_text(encoding="utf-8"))["renamed_folders"]
-        return {str(name): str(label) for name, label in names.items()}
+        text = (folder / "winnow-export.json").read_text(encoding="utf-8", errors="surrogatepass")
+        manifest = json.loads(text)
+        keys = ("renamed_folders", "renamed_splits", "samples")
+        maps = ({str(k): str(v) for k, v in manifest.get(key, {}).items()} for key in keys)
+        return FolderExport(str(manifest.get("file_format", "")), *maps)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        return {}
+        return FolderExport()
 
 
 def _level(relative: str, level: int) -> str | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import json
+import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ import pyarrow.parquet as pq
 import pyarrow.types as pt
 
 from ...errors import SourceError, choices
-from ...types import MediaRef, Progress, ProgressFn, Strings
+from ...types import ColumnMap, MediaRef, Progress, ProgressFn, Strings
 from ..media.reader import READERS, BatchedReader
 from .base import MAX_RATIO, MAX_REPEATED, MAX_UNPACKED, SOURCES, RawTable, check_width
 from .columns import (
@@ -27,6 +29,7 @@ from .columns import (
     read_texts,
     vector_columns,
 )
+from .folder import read_export
 
 _SUFFIXES = (".parquet", ".pq", ".parq")
 _PEEK = 16
@@ -46,7 +49,15 @@ def parquet_files(path: Path) -> list[Path]:
 
 
 class ParquetSource:
-    """A Parquet file, or a folder of ``*.parquet`` parts. Image bytes stay in the file until they are decoded."""
+    """A Parquet file, or a folder of ``*.parquet`` parts. Image bytes stay in the file until they are decoded.
+
+    A folder may be a repository of Hugging Face (``data/<split>-00000-of-00001.parquet``): the split is a column then,
+    and integer codes get the names that the ``ClassLabel`` in the schema gives them.
+
+    References
+    ----------
+    Hugging Face datasets documentation, "Repository structure"; `datasets.Features.arrow_schema`.
+    """
 
     name = "parquet"
     title = "a Parquet table"
@@ -55,7 +66,7 @@ class ParquetSource:
     def accepts(self, path: Path) -> bool:
         """Whether this source reads ``path``."""
         if path.is_dir():
-            return path.suffix.lower() in _SUFFIXES or _only_parquet(path)
+            return path.suffix.lower() in _SUFFIXES or _only_parquet(path) or any((path / "data").glob("*.parquet"))
         if not path.is_file():
             return False
         if path.suffix.lower() in _SUFFIXES:
@@ -108,14 +119,24 @@ class ParquetSource:
 
         vectors = vector_columns(schema)
         light = [name for name in schema.names if name not in images and name not in vectors]
+        splits = None if "split" in schema.names else _splits(path, paths)
+
+        def with_split(table: pa.Table) -> pa.Table:
+            if splits is None:
+                return table
+            cells = [s for s, file in zip(splits, files, strict=True) for _ in range(file.metadata.num_rows)]
+            return table.append_column("split", pa.array(cells[: table.num_rows], pa.string()))
+
+        types = {f.name: pa.string() if f.name in words else f.type for f in schema}
+        types |= {} if splits is None else {"split": pa.string()}
         stat = path.stat()
         return RawTable(
             source=self.name,
             path=path,
             n=total if limit is None else min(limit, total),
-            table=rows(light),
-            order=tuple(schema.names),
-            types={f.name: pa.string() if f.name in words else f.type for f in schema},
+            table=with_split(rows(light)),
+            order=tuple(types),
+            types=types,
             root=path if path.is_dir() else path.parent,
             total=total,
             identity=f"{stat.st_size}:{stat.st_mtime_ns}",
@@ -124,10 +145,34 @@ class ParquetSource:
             media=lambda column: MediaRef("parquet", str(path.resolve()), column),
             bytes_size={name: _size(files, name) for name in images},
             vector_columns=vectors,
-            full=lambda: rows([n for n in schema.names if n not in images]),
+            full=lambda: with_split(rows([n for n in schema.names if n not in images])),
+            roles=ColumnMap() if splits is None else ColumnMap(split="split"),
+            class_names={} if splits is None else _class_names(schema),
             head={name: _notes(files[0], name, limit or 0) for name in (*images, *vectors[:1])} if limit else {},
             notices=notices,
         )
+
+
+def _splits(path: Path, paths: list[Path]) -> list[str] | None:
+    """The split of each file of a repository of Hugging Face, None = it is none."""
+    if not path.is_dir() or any(p.parent != path / "data" for p in paths):
+        return None
+    found = [re.fullmatch(r"(.+?)-\d{5}(?:-of-\d{5})?", p.stem) for p in paths]
+    names = read_export(path).splits
+    return [names.get(m[1], m[1]) for m in found if m] if all(found) else None
+
+
+def _class_names(schema: pa.Schema) -> dict[str, tuple[str, ...]]:
+    """Column → names of its integer codes, as Hugging Face writes them into the schema."""
+    try:
+        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+        return {
+            str(name): tuple(map(str, feature["names"]))
+            for name, feature in features.items()
+            if feature.get("_type") == "ClassLabel" and name in schema.names
+        }
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return {}
 
 
 def _first_cells(paths: list[Path], name: str) -> list[Any] | None:

@@ -134,6 +134,8 @@ class Supplies:
         Whether to link to original files instead of copying them.
     keep_broken
         Whether images are kept that begin like one and cannot be decoded.
+    has_splits
+        Whether any sample has a split.
     left_out
         Sample id → why its image is not in the export; filled while the samples are written.
     """
@@ -146,6 +148,7 @@ class Supplies:
     own: tuple[str, ...] = ()
     links: bool = False
     keep_broken: bool = False
+    has_splits: bool = False
     left_out: dict[str, str] = field(default_factory=dict)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ...storage.artifacts import plain
-from ._media import need_images, put_image, safe_name, split_of
+from ._media import Names, need_images, put_image, split_of
 from .base import FOLDERS, Item, Supplies
 
 
@@ -37,14 +37,16 @@ class Coco:
         parts: dict[str, dict[str, list[dict[str, Any]]]] = {}
         files: dict[str, str] = {}
         left: Counter[str] = Counter()
+        names, splits = Names(), Names()
+        without = splits.new("all")
         for item in items:
             if item.label is None:
                 left["no label"] += 1
                 continue
-            name = put_image(item, folder / "images", supplies)
+            name = put_image(item, folder / "images", supplies, names)
             if name is None:
                 continue
-            part = parts.setdefault(split_of(item) or "all", {"images": [], "annotations": []})
+            part = parts.setdefault(split_of(item), {"images": [], "annotations": []})
             number = len(files) + 1
             files[item.sample_id] = f"images/{name}"
             part["images"].append(
@@ -68,11 +70,12 @@ class Coco:
                 }
             )
         categories = [{"id": i, "name": name, "supercategory": ""} for name, i in category.items()]
-        for split, part in (parts or {"all": {"images": [], "annotations": []}}).items():
+        for split, part in (parts or {"": {"images": [], "annotations": []}}).items():
             whole = {"info": {"description": "Exported by Winnow"}, "licenses": [], "categories": categories, **part}
             text = json.dumps(plain(whole), ensure_ascii=False)
-            (folder / "annotations" / f"instances_{safe_name(split)}.json").write_text(text, encoding="utf-8")
-        return {"files": files, "left_out": dict(left)}
+            name = splits.of(split) if split else without
+            (folder / "annotations" / f"instances_{name}.json").write_text(text, encoding="utf-8")
+        return {"files": files, "left_out": dict(left), "renamed_splits": splits.changed()}
 
 
 FOLDERS.register(Coco.name)(Coco())

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ._media import need_images, put_image
+from ._media import Names, need_images, put_image
 from .base import FOLDERS, Item, Supplies
 
 
@@ -33,8 +33,9 @@ class FiftyOne:
         code = {name: i for i, name in enumerate(supplies.classes)}
         files: dict[str, str] = {}
         labels: dict[str, int | None] = {}
+        names = Names(by_stem=True)
         for item in items:
-            name = put_image(item, folder / "data", supplies)
+            name = put_image(item, folder / "data", supplies, names)
             if name is None:
                 continue
             files[item.sample_id] = f"data/{name}"

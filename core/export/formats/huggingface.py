@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ._media import read_image, safe_name, split_of, suffix_of
+from ._media import Names, read_image, safe_name, split_of, suffix_of
 from .base import FOLDERS, Item, Supplies
 
 _ROWS = 256
@@ -17,7 +17,7 @@ _PLAIN = {"train": "train", "val": "validation", "test": "test"}
 
 
 class HuggingFace:
-    """``data/<split>-00000.parquet``, with the features in the schema of the files.
+    """``data/<split>-00000-of-00001.parquet``, with the features in the schema of the files.
 
     Columns: sample_id, image and text (where the dataset has them), label (a ClassLabel, −1 = none), label_given,
     weight and verdict.
@@ -50,10 +50,12 @@ class HuggingFace:
         data.mkdir()
         writers: dict[str, pq.ParquetWriter] = {}
         waiting: dict[str, list[dict[str, Any]]] = {}
+        names, files = Names(), dict[str, str]()
 
         def flush(split: str) -> None:
             if split not in writers:
-                writers[split] = pq.ParquetWriter(data / f"{_file(split)}-00000.parquet", schema)
+                files[split] = names.new(_file(split), joint="_")
+                writers[split] = pq.ParquetWriter(data / f"{files[split]}-00000-of-00001.parquet", schema)
             writers[split].write_table(pa.Table.from_pylist(waiting.pop(split, []), schema=schema))
 
         try:
@@ -70,7 +72,7 @@ class HuggingFace:
                     image = read_image(item, supplies)
                     path = safe_name(item.sample_id) + suffix_of(image or b"")
                     row["image"] = None if image is None else {"bytes": image, "path": path}
-                split = split_of(item) or "train"
+                split = split_of(item) or ("unsplit" if supplies.has_splits else "train")
                 waiting.setdefault(split, []).append({name: row[name] for name in columns})
                 if len(waiting[split]) >= _ROWS:
                     flush(split)
@@ -83,12 +85,15 @@ class HuggingFace:
             "files": {},
             "left_out": {},
             "images_unreadable": len(supplies.left_out),
-            "splits": sorted(map(_file, writers)),
+            "splits": sorted(files.values()),
+            "renamed_splits": {name: split for split, name in files.items() if name != _PLAIN.get(split, split)},
         }
 
 
 def _file(split: str) -> str:
-    return _PLAIN.get(split) or "".join(c if c.isalnum() or c in "._" else "_" for c in split)
+    """A name that `datasets` allows for a split: letters, digits, underscores; not "all", which means every split."""
+    name = _PLAIN.get(split) or "".join(c if c.isalnum() else "_" for c in split)
+    return f"{name}_" if name.casefold() == "all" else name
 
 
 FOLDERS.register(HuggingFace.name)(HuggingFace())

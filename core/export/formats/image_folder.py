@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ._media import need_images, put_image, safe_name, split_of
+from ._media import Names, need_images, put_image, split_of
 from .base import FOLDERS, Item, Supplies
 
 
 class ImageFolder:
     """``class/file``, or ``split/class/file`` where the dataset has splits. Copies, or links to the original files.
 
-    Characters that a folder's name cannot have are written as ``%XX``.
+    Samples without a split are then in ``unsplit/``. Characters that a folder's name cannot have are written as
+    ``%XX``, and a name that differs from another only by upper and lower case gets a digest. The manifest lists every
+    change.
 
     References
     ----------
@@ -29,32 +31,38 @@ class ImageFolder:
     def write(self, folder: Path, items: Iterator[Item], supplies: Supplies) -> Mapping[str, Any]:
         """Write images by split and class."""
         need_images(supplies, self.title)
-        return by_class(folder, items, supplies, split_of)
+        without = "unsplit" if supplies.has_splits else ""
+        return by_class(folder, items, supplies, lambda item: split_of(item) or without)
 
 
-def by_class(folder: Path, items: Iterator[Item], supplies: Supplies, place: Any) -> Mapping[str, Any]:
+def by_class(folder: Path, items: Iterator[Item], supplies: Supplies, place: Callable[[Item], str]) -> dict[str, Any]:
     """Write ``place(item)/class/file`` for every item; without the first level where the place is empty."""
     files: dict[str, str] = {}
     left: Counter[str] = Counter()
-    names: dict[str, str] = {}
+    places, classes = Names(), Names()
+    inside: dict[Path, Names] = {}
+    for name in supplies.classes:
+        classes.of(name)
+    used: dict[str, str] = {}
     for item in items:
         if item.label is None:
             left["no label"] += 1
             continue
-        names[item.label] = safe_name(item.label)
+        used[item.label] = classes.of(item.label)
         part = place(item)
-        inside = Path(*([safe_name(part)] if part else []), names[item.label])
-        (folder / inside).mkdir(parents=True, exist_ok=True)
-        file = put_image(item, folder / inside, supplies)
-        if file is None:
-            continue
-        files[item.sample_id] = (inside / file).as_posix()
-    renamed = {folder: name for name, folder in sorted(names.items()) if folder != name}
+        target = Path(*([places.of(part)] if part else []), used[item.label])
+        if target not in inside:
+            (folder / target).mkdir(parents=True)
+            inside[target] = Names()
+        file = put_image(item, folder / target, supplies, inside[target])
+        if file is not None:
+            files[item.sample_id] = (target / file).as_posix()
     return {
         "files": files,
         "left_out": dict(left),
-        "class_folders": dict(sorted(names.items())),
-        "renamed_folders": renamed,
+        "class_folders": dict(sorted(used.items())),
+        "renamed_folders": {name: text for name, text in classes.changed().items() if text in used},
+        "renamed_splits": places.changed(),
     }
 
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
-from ._media import put_image
+from ._media import Names, put_image
 from .base import FOLDERS, Item, Supplies
 
 
@@ -35,6 +35,7 @@ class LabelStudio:
         files: dict[str, str] = {}
         if supplies.image is not None:
             (folder / "images").mkdir()
+        names = Names()
         kind = "image" if supplies.image is not None else "text"
         with (folder / "tasks.json").open("w", encoding="utf-8") as stream:
             stream.write("[")
@@ -44,7 +45,7 @@ class LabelStudio:
                 if item.text is not None:
                     data["text"] = item.text
                 if supplies.image is not None:
-                    name = put_image(item, folder / "images", supplies)
+                    name = put_image(item, folder / "images", supplies, names)
                     if name is None:
                         continue
                     data["image"] = f"/data/local-files/?d={quote(f'images/{name}')}"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar, TextIO
 
 from ...errors import ExportError
-from ._media import safe_name
+from ._media import Names
 from .base import FOLDERS, Item, Supplies
 
 
@@ -25,16 +25,18 @@ class SplitIds:
         counts: dict[str, int] = {}
         with ExitStack() as stack:
             streams: dict[str, TextIO] = {}
+            names = Names()
+            without = names.new("all")
             for item in items:
                 if "\n" in item.sample_id or "\r" in item.sample_id:
                     raise ExportError(f"The id {item.sample_id!r} has a line break: it fits no file of one id a line.")
-                name = safe_name(item.split or "all")
+                name = names.of(item.split) if item.split else without
                 if name not in streams:
                     path = folder / f"{name}.txt"
                     streams[name] = stack.enter_context(path.open("w", encoding="utf-8", newline="\n"))
                 streams[name].write(item.sample_id + "\n")
                 counts[name] = counts.get(name, 0) + 1
-        return {"files": {}, "left_out": {}, "splits": counts}
+        return {"files": {}, "left_out": {}, "splits": counts, "renamed_splits": names.changed()}
 
 
 FOLDERS.register(SplitIds.name)(SplitIds())

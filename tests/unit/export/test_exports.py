@@ -182,17 +182,6 @@ def test_label_studio_as_documented(ws: Workspace, tmp_path: Path) -> None:
     assert sorted(c.get("value", "").split() for c in config.iter("Choice")) == sorted(c.split() for c in ws.classes())
 
 
-def test_label_studio_in_its_own_validator(ws: Workspace, tmp_path: Path) -> None:
-    """Its library asks for another numpy than the other readers, so it is not among what developers install."""
-    interface = pytest.importorskip("label_studio_sdk.label_interface", reason="label-studio-sdk is not installed")
-    path = ws.exports.export(tmp_path / "ls", format="label_studio").path
-    config = interface.LabelInterface((path / "labeling_config.xml").read_text())
-    tasks = json.loads((path / "tasks.json").read_text())
-    assert all(config.validate_task({"data": task["data"]}) for task in tasks)
-    assert not [e for task in tasks for a in task.get("annotations", []) for e in config.validate_annotation(a, True)]
-    assert not [e for task in tasks for p in task.get("predictions", []) for e in config.validate_prediction(p, True)]
-
-
 def test_fiftyone_as_documented(ws: Workspace, tmp_path: Path) -> None:
     path = ws.exports.export(tmp_path / "fo", format="fiftyone").path
     table = check_rows(ws, path, images=True)
@@ -201,16 +190,6 @@ def test_fiftyone_as_documented(ws: Workspace, tmp_path: Path) -> None:
     assert {files[stem]: whole["classes"][i] for stem, i in whole["labels"].items()} == dict(
         zip(table["file"], table["label"], strict=True)
     )
-
-
-def test_fiftyone_in_its_own_importer(ws: Workspace, tmp_path: Path) -> None:
-    """It brings a database along, so it is not among what developers install."""
-    reader = pytest.importorskip("fiftyone.utils.data.importers", reason="fiftyone is not installed")
-    path = ws.exports.export(tmp_path / "fo", format="fiftyone").path
-    with reader.FiftyOneImageClassificationDatasetImporter(dataset_dir=str(path)) as samples:
-        seen = {Path(file).relative_to(path).as_posix(): label.label for file, _, label in samples}
-    table = rows_of(path)
-    assert seen == dict(zip(table["file"], table["label"], strict=True))
 
 
 def test_split_files(ws: Workspace, tmp_path: Path) -> None:
