@@ -219,9 +219,9 @@ def _dialogs() -> None:
 def _badges(page: Page | None) -> dict[str, str]:
     if page is None:
         return {}
-    decided = page.info.n_decisions
+    steps = cache.steps(page.key, page.workspace)
     left = cache.matching(page.key, page.workspace, Filter(verdicts=PROBLEMS, state="undecided"))
-    return {"review": f"{left:,}" if left else "", "history": f"{decided:,}" if decided else ""}
+    return {"review": f"{left:,}" if left else "", "history": f"{steps:,}" if steps else ""}
 
 
 def _page(name: str, s: state.Session) -> Page:

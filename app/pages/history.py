@@ -103,7 +103,7 @@ def steps(page: Page, log: Sequence[Decision | ClassEvent]) -> list[Markup]:
 def body(page: Page, chosen: dict[str, str], at: int) -> str:
     """The page below its head."""
     journal, where = page.workspace.decision_history, where_of(chosen)
-    total = journal.count(steps=True, **where)
+    total = cache.steps(page.key, page.workspace, **where)
     if not total and not where:
         return render("history", "nothing")
     return render(

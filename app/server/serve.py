@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,36 @@ def check_port(port: int, host: str) -> None:
 def addresses(host: str) -> list[str]:
     """Where others reach a server that listens on ``host``; this computer's name where that is every interface."""
     return [socket.gethostname()] if host in ("0.0.0.0", "::", "") else [f"[{host}]" if ":" in host else host]
+
+
+def parse_proxies(given: Iterable[str]) -> list[str]:
+    """Check the proxies that may say for whom they ask.
+
+    Parameters
+    ----------
+    given
+        Each an IP address or a network, such as ``10.0.0.7`` or ``10.0.0.0/24``.
+
+    Returns
+    -------
+    list of str
+        The same, as uvicorn reads them.
+
+    Raises
+    ------
+    WinnowError
+        One is neither.
+    """
+    proxies = []
+    for item in given:
+        try:
+            proxies.append(str(ipaddress.ip_network(item) if "/" in item else ipaddress.ip_address(item)))
+        except ValueError as error:
+            raise WinnowError(
+                f"--proxy takes the IP address of a proxy or its network, not {item!r} ({error}). Write 10.0.0.7 or "
+                "10.0.0.0/24."
+            ) from None
+    return proxies
 
 
 def resolve_access(host: str, port: int, tokens: Sequence[str], no_auth: bool) -> tuple[dict[str, str], list[str]]:
@@ -129,6 +160,7 @@ def serve(
     headless: bool = True,
     actor: str | None = None,
     tokens: Mapping[str, str] | None = None,
+    proxies: Iterable[str] = (),
 ) -> None:
     """Serve the app until it is stopped.
 
@@ -144,12 +176,16 @@ def serve(
         Who decides (default: the login name).
     tokens
         Token → name of its owner, "" for the shared one; see :func:`resolve_access`.
+    proxies
+        Whose X-Forwarded-For and X-Forwarded-Proto are believed; see :func:`parse_proxies`.
 
     Raises
     ------
     WinnowError
-        The port cannot be used, or the workspace is not one.
+        The port cannot be used, the workspace is not one, or a proxy is no address.
     """
+    # uvicorn reads it; without it, it would believe every program on this computer
+    os.environ["FORWARDED_ALLOW_IPS"] = ",".join(parse_proxies(proxies))
     check_port(port, host)
     if workspace is not None and not (workspace / "workspace.json").is_file():
         raise WinnowError(

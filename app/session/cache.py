@@ -151,6 +151,19 @@ def cluster_names(key: str, workspace: Workspace) -> dict[int, str]:
     return _cluster_names(key, stamp(workspace, decisions=False), workspace)
 
 
+@st.cache_data(max_entries=ENTRIES, show_spinner=False)
+def _steps(key: str, stamp: str, where: tuple[tuple[str, str], ...], _workspace: Workspace) -> int:
+    return _workspace.decision_history.count(steps=True, **dict(where))
+
+
+def steps(key: str, workspace: Workspace, **where: str) -> int:
+    """How many steps the log has: decisions, bulk verdicts, undos and changes of classes, each once.
+
+    ``where``: conditions of :class:`winnow.core.DecisionHistory`.
+    """
+    return _steps(key, stamp(workspace), tuple(sorted(where.items())), workspace)
+
+
 @st.cache_data(max_entries=16, show_spinner=False)
 def _people(key: str, stamp: str, _workspace: Workspace) -> list[str]:
     return _workspace.decision_history.actors()

@@ -86,12 +86,15 @@ def log(
 
 @app.command()
 def backup(
-    ws: WorkspacePath, out: Annotated[Path, typer.Argument(metavar="OUT.db", help="A new file.")], json_: Json = False
+    ws: WorkspacePath,
+    out: Annotated[Path, typer.Argument(metavar="OUT.db", help="A new file.")],
+    actor: Annotated[str | None, typer.Option(help="Who copies it, where roles are kept.")] = None,
+    json_: Json = False,
 ) -> None:
     """Copy the decision log to a new file, checked row by row, while others go on deciding."""
     from ..workspace import Workspace
 
-    with Workspace.open(ws) as workspace:
+    with Workspace.open(ws, actor=actor) as workspace:
         n = workspace.backup(out)
     print_result({"path": str(out), "decisions": n}, json_, f"{n:,} decisions copied to {out}", indent=None)
 
@@ -108,12 +111,16 @@ def store(
             "--new-log", help="Go on with the log that is there now: a restored backup, or none, so a new one."
         ),
     ] = False,
+    actor: Annotated[str | None, typer.Option(help="Who moves them, where roles are kept.")] = None,
     json_: Json = False,
 ) -> None:
     """Say where the decisions are kept, or move them to a team's PostgreSQL server."""
+    from ..review.roles import Right, Roles, default_actor
     from ..storage.decision_log.location import accept_log, log_of, place_log
 
     layout = existing_layout(ws)
+    if use or new_log:
+        Roles(layout.roles).require(actor or default_actor(), Right.LOG)
     if new_log:
         n = accept_log(layout)
         text = f"Going on with the log in {log_of(layout)}, which holds {n:,} decisions"

@@ -23,7 +23,7 @@ def roles(
     actor: Annotated[str | None, typer.Option(help="Who gives the role (default: your login name).")] = None,
     json_: Json = False,
 ) -> None:
-    """List who may do what, or give a role: viewer (looks, exports), reviewer (decides), owner (everything)."""
+    """List who may do what, or give a role: viewer (looks), reviewer (decides, exports), owner (everything)."""
     from ..review.roles import Roles, default_actor
 
     given, by = names or [], actor or default_actor()

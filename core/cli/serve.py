@@ -24,6 +24,12 @@ Token = Annotated[
         "--token", help="Ask for this token first (auto = make one; NAME=auto = one person's). Also WINNOW_TOKEN."
     ),
 ]
+Proxy = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--proxy", help="Address or network of a proxy whose X-Forwarded-For and -Proto are believed; may be repeated."
+    ),
+]
 NoAuth = Annotated[bool, typer.Option("--no-auth", help="Let everyone who reaches --host in, without signing in.")]
 
 
@@ -34,11 +40,12 @@ def serve_app(
     host: Host = "127.0.0.1",
     no_auth: NoAuth = False,
     token: Token = None,
+    proxy: Proxy = None,
     actor: Actor = None,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the browser.")] = False,
 ) -> None:
     """Open the app on a workspace (or on the start page)."""
-    _serve(ws, port, host, no_auth, actor, browser, token or [])
+    _serve(ws, port, host, no_auth, actor, browser, token or [], proxy or [])
 
 
 def _server() -> Any:
@@ -47,9 +54,17 @@ def _server() -> Any:
 
 
 def _serve(
-    ws: Path | None, port: int, host: str, no_auth: bool, actor: str | None, browser: bool, token: list[str]
+    ws: Path | None,
+    port: int,
+    host: str,
+    no_auth: bool,
+    actor: str | None,
+    browser: bool,
+    token: list[str],
+    proxy: list[str],
 ) -> None:
     server = _server()
+    proxies = server.parse_proxies(proxy)
     server.check_port(port, host)  # before anything says where to find it
     tokens, lines = server.resolve_access(host, port, token, no_auth)
     if ws is not None:
@@ -58,7 +73,7 @@ def _serve(
         Workspace.open(ws, actor=actor).close()
     print("\n".join(lines), file=sys.stderr, end="\n" if lines else "")
     print(f"Winnow is at http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port} (stop with Ctrl-C)", flush=True)
-    server.serve(ws, port=port, host=host, headless=not browser, actor=actor, tokens=tokens)
+    server.serve(ws, port=port, host=host, headless=not browser, actor=actor, tokens=tokens, proxies=proxies)
 
 
 @app.command()
@@ -68,6 +83,7 @@ def demo(
     host: Host = "127.0.0.1",
     no_auth: NoAuth = False,
     token: Token = None,
+    proxy: Proxy = None,
     home: Annotated[Path | None, typer.Option(help="Where to keep the demo (default: ~/.winnow/demo).")] = None,
     serve: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve the app after the scan.")] = True,
     quiet: Quiet = False,
@@ -78,6 +94,7 @@ def demo(
 
     if serve:
         _server().check_port(port, host)  # before the scan, not after it
+        _server().parse_proxies(proxy or [])
     root = (home or Path.home() / ".winnow" / "demo").expanduser().absolute()
     source = make_demo(root / "data")
     with Bars(mode(False, quiet)) as bars:
@@ -88,4 +105,4 @@ def demo(
         ws.plant(root / "data" / "planted.parquet")
         report(ws, False, quiet)
     if serve:
-        _serve(root / "workspace", port, host, no_auth, None, browser, token or [])
+        _serve(root / "workspace", port, host, no_auth, None, browser, token or [], proxy or [])

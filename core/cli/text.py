@@ -100,12 +100,16 @@ def pairs(
             "--out", "-o", help="Write id, match, mismatch, state and weight of each pair (.csv or .parquet)."
         ),
     ] = None,
+    actor: Annotated[str | None, typer.Option(help="Who writes them, where roles are kept.")] = None,
     json_: Json = False,
 ) -> None:
     """Image–text pairs: how many captions fit their images, by source; weights for training with every pair."""
+    from ..review.roles import Right
     from ..workspace import Workspace
 
-    with Workspace.open(ws) as workspace:
+    with Workspace.open(ws, actor=actor) as workspace:
+        if out is not None:
+            workspace.roles.require(workspace.actor, Right.EXPORT)
         table = workspace.image_text_pairs.table()
         (quality,) = (t for t in workspace.dataset_checks() if t["name"] == "pair_quality")
     if out is not None:

@@ -5,7 +5,7 @@
 | look, search | yes | yes | yes |
 | decide, take back one's own decisions, save selections, export | | yes | yes |
 | change classes, take back another person's change of them | | | yes |
-| scan again, give roles | | | yes |
+| scan again, give roles, move the log of decisions | | | yes |
 
 Without the file everybody is owner: a workspace of one's own needs no roles. With ``none`` as the default role, only
 people who are named are let in. Where the file cannot be read, nobody may do anything. Names are compared without case
@@ -54,6 +54,7 @@ class Right(StrEnum):
     CLASSES = "change classes"
     SCAN = "start a scan"
     ROLES = "give roles"
+    LOG = "move or replace the log of decisions"
 
 
 _NEEDS = {
@@ -63,6 +64,7 @@ _NEEDS = {
     Right.CLASSES: Role.OWNER,
     Right.SCAN: Role.OWNER,
     Right.ROLES: Role.OWNER,
+    Right.LOG: Role.OWNER,
 }
 
 

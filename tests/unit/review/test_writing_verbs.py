@@ -17,6 +17,7 @@ from starlette.testclient import TestClient
 
 import winnow.core
 from tests.app.pages.test_pages import open_page
+from tests.helpers.team import ROLES, allowed, files, give_roles
 from winnow.app.server import state as states
 from winnow.app.server.routes import build_routes
 from winnow.app.server.security import mint_token
@@ -24,9 +25,6 @@ from winnow.core import ScanConfig, SubsetRequest, Workspace
 from winnow.core.errors import NotAllowed, WinnowError
 from winnow.core.storage import job_files
 from winnow.core.subsets.selector import CurriculumConfig
-
-ROLES = {"olga": "owner", "rita": "reviewer", "vera": "viewer", "stranger": "none"}
-RANK = ["none", "viewer", "reviewer", "owner"]
 
 READS = {
     "open": "opens, and looks",
@@ -192,10 +190,7 @@ def verbs_of_the_door(ws: Workspace) -> Iterator[tuple[str, set[str]]]:
 def team(tiny_ws: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
     monkeypatch.setattr(job_files.subprocess, "Popen", lambda *a, **k: type("P", (), {"pid": 1})())
     with Workspace.open(tiny_ws, actor="olga") as ws:
-        ws.roles.set("olga", "owner", by="olga")
-        ws.roles.set("rita", "reviewer", by="olga")
-        ws.roles.set("vera", "viewer", by="olga")
-        ws.roles.set_default("none", by="olga")
+        give_roles(ws)
         yield ws
 
 
@@ -228,7 +223,7 @@ def test_every_verb_asks_for_the_role_of_the_person(team: Workspace, capsys: pyt
             if table[verb, role] == "refused":
                 assert (files(team.path.parent), team.history()) == before, f"{verb} wrote for {role}"
     wanted = {
-        (verb, role): "done" if RANK.index(role) >= RANK.index(least) else "refused"
+        (verb, role): "done" if allowed(least, role) else "refused"
         for verb, (least, _, _) in VERBS.items()
         for role in ROLES.values()
     }
@@ -237,15 +232,6 @@ def test_every_verb_asks_for_the_role_of_the_person(team: Workspace, capsys: pyt
         for verb in VERBS:
             print(f"{verb:<28}" + "".join(f"{table[verb, role]:>10}" for role in ROLES.values()))
     assert table == wanted
-
-
-def files(folder: Path) -> dict[str, int]:
-    """Every file with its time of change, but for what a query or a lock touches."""
-    return {
-        str(p.relative_to(folder)): p.stat().st_mtime_ns
-        for p in folder.rglob("*")
-        if p.is_file() and not p.name.startswith(("decisions.db", "log_head", "lock", ".")) and p.suffix != ".lock"
-    }
 
 
 # -- through the routes -----------------------------------------------------------------------------------------------
