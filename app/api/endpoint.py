@@ -116,9 +116,20 @@ def media_links(server: ServerState, key: str, generation: str, sample: str) -> 
     return {"id": sample, **links}
 
 
-def problem(status: int, message: str, **more: Any) -> JSONResponse:
+class Answer(JSONResponse):
+    """JSON in UTF-8. Halves of characters, which UTF-8 cannot hold and JSON can, are written as their codes."""
+
+    def render(self, content: Any) -> bytes:
+        """The body."""
+        try:
+            return super().render(content)
+        except UnicodeEncodeError:
+            return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
+
+
+def problem(status: int, message: str, **more: Any) -> Answer:
     """Answer with an error as JSON: one sentence that says what happened and what to do."""
-    return JSONResponse({"error": message, **more}, status_code=status, headers={"Cache-Control": "no-store"})
+    return Answer({"error": message, **more}, status_code=status, headers={"Cache-Control": "no-store"})
 
 
 def _status(error: WinnowError) -> int:
@@ -163,6 +174,8 @@ async def _body(request: Request) -> dict[str, Any]:
         body = json.loads(b"".join(chunks))
     except ValueError:
         raise Refused(400, "The body of this request is not JSON.") from None
+    except RecursionError:
+        raise Refused(400, "The body of this request is nested too deeply.") from None
     if not isinstance(body, dict):
         raise Refused(400, "The body of this request must be a JSON object.")
     return body
@@ -206,6 +219,8 @@ def endpoint(work: Work) -> Endpoint:
                 return work(call)
 
             answer = await run_in_threadpool(run)
+            if isinstance(answer, dict):
+                answer = Answer(answer, headers={"Cache-Control": "no-store"})
         except Refused as error:
             return problem(error.status, str(error))
         except Conflict as error:
@@ -215,8 +230,6 @@ def endpoint(work: Work) -> Endpoint:
         except Exception:  # the browser gets a sentence, never a stack trace; the log gets the trace
             LOG.exception("A request to %s failed", request.url.path)
             return problem(500, NOT_SAVED)
-        if isinstance(answer, dict):
-            answer = JSONResponse(answer, headers={"Cache-Control": "no-store"})
         if claims.stale():
             answer.headers["X-Winnow-Token"] = mint_token(
                 server.secret, key, claims.actor, proven=claims.proven, first=claims.first, source=claims.source

@@ -99,6 +99,14 @@ def _polygon(item: Any) -> tuple[str, list[tuple[float, float]]]:
     return op, ring
 
 
+def read_polygons(body: dict[str, Any]) -> list[tuple[str, list[tuple[float, float]]]]:
+    """The polygons of a body: (op, corners) of each. Raises QueryError where they are none."""
+    polygons = body.get("polygons") or []
+    if not isinstance(polygons, list):
+        raise QueryError("Polygons are a list; each is a list of corners [x, y], or {op, points}.")
+    return [_polygon(item) for item in polygons]
+
+
 def inside(call: Call) -> dict[str, Any]:
     """Select the samples within polygons, over all points of the map.
 
@@ -107,7 +115,7 @@ def inside(call: Call) -> dict[str, Any]:
     is given. With ``ids: true`` the first 5,000 ids are sent too.
     """
     body = call.body or {}
-    rings = [_polygon(item) for item in body.get("polygons") or []]
+    rings = read_polygons(body)
     query = str(body.get("filter") or "")
     flt = filters.from_query(query)
     if handle := filters.parameter(query, "selection"):

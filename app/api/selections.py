@@ -8,7 +8,7 @@ from typing import Any
 from starlette.responses import Response
 
 from winnow.app.api.endpoint import Call
-from winnow.app.api.map import framed
+from winnow.app.api.map import framed, read_polygons
 from winnow.app.session import filters
 from winnow.core import QueryError, WorkspaceError
 
@@ -69,8 +69,8 @@ def listing(call: Call) -> dict[str, Any]:
 def save(call: Call) -> dict[str, Any]:
     """Save a selection: ``{name, selection: handle, polygons?, filter?}`` → ``{saved: {handle, name, count, …}}``."""
     body = call.body or {}
-    name, handle, polygons = body.get("name"), body.get("selection"), body.get("polygons") or []
-    if not isinstance(name, str) or not isinstance(handle, str) or not isinstance(polygons, list):
+    name, handle = body.get("name"), body.get("selection")
+    if not isinstance(name, str) or not isinstance(handle, str):
         raise QueryError("A selection is saved by its name and the handle of what is selected.")
     query = str(body.get("filter") or "")
     filters.from_query(query)
@@ -80,7 +80,7 @@ def save(call: Call) -> dict[str, Any]:
         actor=call.claims.actor,
         generation=call.generation,
         filter=query,
-        polygons=[{"op": str(p["op"]), "points": p["points"]} for p in polygons],
+        polygons=[{"op": op, "points": corners} for op, corners in read_polygons(body)],
     )
     return {"saved": _described(call, saved)}
 

@@ -63,6 +63,7 @@ def asset_path(name: str) -> str:
 
 
 async def _serve(request: Request) -> Response:
+    """A script or style of the app, by the digest of all of them."""
     name = request.path_params["name"]
     if name not in files():
         return PlainTextResponse("No such file.", status_code=404)

@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 import winnow.core
-from winnow.app.api import decisions, explanations, media, queue, search, selections, sprite, text_highlights
+from winnow.app.api import decisions, explanations, media, openapi, queue, search, selections, sprite, text_highlights
 from winnow.app.api import map as map_api
 from winnow.app.api.endpoint import endpoint, problem
 from winnow.app.components.assets import asset_routes
@@ -28,6 +28,7 @@ def build_routes() -> list[Route]:
     """Every route of the app, in order."""
     return [
         Route("/api/health", health),
+        Route("/api/openapi.json", openapi.openapi),
         Route("/api/thumb/{ws}/{id}", media.thumb),
         Route("/api/image/{ws}/{id}", media.image),
         Route("/api/cards/{ws}", endpoint(queue.cards)),
