@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -272,13 +272,15 @@ def describe(routes: Iterable[Route]) -> Schema:
     }
 
 
-@cache
-def _own() -> Schema:
-    from winnow.app.server.routes import build_routes  # which lists this one
+def openapi(routes: Callable[[], Iterable[Route]]) -> Callable[[Request], Awaitable[Response]]:
+    """The endpoint that describes these routes."""
 
-    return describe(build_routes())
+    @cache
+    def described() -> Schema:
+        return describe(routes())
 
+    async def answer(_: Request) -> Response:
+        """The description of these routes in OpenAPI 3.1. Says nothing about any dataset."""
+        return JSONResponse(described())
 
-async def openapi(_: Request) -> Response:
-    """The description of these routes in OpenAPI 3.1. Says nothing about any dataset."""
-    return JSONResponse(_own())
+    return answer

@@ -28,7 +28,7 @@ def build_routes() -> list[Route]:
     """Every route of the app, in order."""
     return [
         Route("/api/health", health),
-        Route("/api/openapi.json", openapi.openapi),
+        Route("/api/openapi.json", openapi.openapi(build_routes)),
         Route("/api/thumb/{ws}/{id}", media.thumb),
         Route("/api/image/{ws}/{id}", media.image),
         Route("/api/cards/{ws}", endpoint(queue.cards)),
