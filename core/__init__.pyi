@@ -21,6 +21,7 @@ from .explore.queues import USUAL_SECONDS as USUAL_SECONDS
 from .explore.queues import seconds_per_decision as seconds_per_decision
 from .explore.results import WorkspaceInfo as WorkspaceInfo
 from .explore.search import MAX_WORDS as MAX_WORDS
+from .explore.verdict_style import STATUSES as STATUSES
 from .explore.verdict_style import STYLES as STYLES
 from .explore.verdict_style import VerdictStyle as VerdictStyle
 from .explore.zero_shot import NewClass as NewClass

@@ -702,6 +702,30 @@ class Workspace:
         with self._lock:
             return self._store.undo(actor, undo_id=undo_id, decision_id=decision_id, batch_id=batch_id)
 
+    def redo(
+        self, actor: str | None = None, *, undo_id: str | None = None, redo_id: str | None = None
+    ) -> list[Decision]:
+        """Decide again what an undo took back, where nothing else has been decided since.
+
+        Parameters
+        ----------
+        actor
+            Whose undo (default: who opened the workspace).
+        undo_id
+            Which one: the ``batch_id`` of its rows. None = their latest, unless they have decided something since.
+        redo_id
+            A call repeated with the same id adds nothing more.
+
+        Returns
+        -------
+        list of Decision
+            The new rows; [] = there was nothing to redo.
+        """
+        actor = actor or self.actor
+        self.roles.require(actor, Right.DECIDE)
+        with self._lock:
+            return self._store.redo(actor, undo_id, redo_id)
+
     def history(self, **where: Any) -> list[Decision]:
         """The log, newest first: actor, sample_id, action, since, until, limit, offset."""
         return self._store.history(**where)

@@ -1,4 +1,4 @@
-"""Decisions: POST /api/decisions, /api/bulk and /api/undo, and GET /api/changes."""
+"""Decisions: POST /api/decisions, /api/bulk, /api/undo and /api/redo, and GET /api/changes."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def changes(call: Call) -> dict[str, Any]:
     """Rows of the log after ``since``, the oldest first, so that people on one workspace see each other's decisions.
 
     ``?since=SEQ`` → ``{head, more, decisions, classes}``. At most 500 rows; ``more``: ask again from the last ``seq``.
-    ``classes``: how many times classes were changed.
+    ``classes``: how many times others changed the classes.
     """
     since = call.number("since", call.head, 0, 10**12)
     log = call.workspace.history(limit=call.head - since) if call.head > since else []
@@ -111,7 +111,8 @@ def changes(call: Call) -> dict[str, Any]:
         for d in newer[:MAX_BATCH]
     ]
     more = len(newer) > MAX_BATCH
-    return {"head": rows[-1]["seq"] if rows else call.head, "more": more, "decisions": rows, "classes": call.classes}
+    others = call.workspace.decision_history.class_changes_of_others(call.claims.actor)
+    return {"head": rows[-1]["seq"] if rows else call.head, "more": more, "decisions": rows, "classes": others}
 
 
 def undo(call: Call) -> dict[str, Any]:
@@ -127,3 +128,14 @@ def undo(call: Call) -> dict[str, Any]:
         "count": len(undone),
         "undone": [d.sample_id for d in undone[:MAX_BATCH]],
     }
+
+
+def redo(call: Call) -> dict[str, Any]:
+    """Decide again what an undo took back: the one that is named, else this person's last step if it was one.
+
+    ``{redo_id?, undo_id?}`` → ``{redone: [sample_id, …], count}``. A second request with the same ``redo_id`` adds
+    nothing more.
+    """
+    body = call.body or {}
+    again = call.workspace.redo(call.claims.actor, undo_id=_text(body, "undo_id"), redo_id=_text(body, "redo_id"))
+    return {"count": len(again), "redone": [d.sample_id for d in again[:MAX_BATCH]]}

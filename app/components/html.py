@@ -18,7 +18,8 @@ from markupsafe import Markup
 
 from winnow.app.components.theme import ACTIONS, STATES, VERDICTS
 from winnow.app.session import filters
-from winnow.core import Filter, Right, Roles
+from winnow.core import STATUSES, Filter, Right, Roles
+from winnow.core.types import PROBLEMS
 
 _LINE_BREAK = re.compile(r"(?<=[>}])\s*\n\s*|\s*\n\s*(?=[<{])")
 
@@ -46,7 +47,7 @@ def render(template: str, macro: str, *arguments: Any, **values: Any) -> Markup:
 
 RIGHTS: dict[str, Right] = {
     **dict.fromkeys(
-        ("exclude", "exclude_all", "keep", "keeper", "undo", "revert", "revert-all", "settle", "settle-all"),
+        ("exclude", "exclude_all", "keep", "keeper", "undo", "redo", "revert", "revert-all", "settle", "settle-all"),
         Right.DECIDE,
     ),
     **dict.fromkeys(("class", "class-undo"), Right.CLASSES),
@@ -150,14 +151,16 @@ def _query_of(flt: Filter, **more: str) -> str:
 
 
 def _verdict_counts(parts: Mapping[str, int]) -> str:
-    return ", ".join(f"{style.name} {parts[kind]:,}" for kind, style in VERDICTS.items() if parts.get(kind))
+    return ", ".join(f"{style.name} {parts[kind]:,}" for kind, style in STATUSES.items() if parts.get(kind))
 
 
 _ENVIRONMENT.filters["json"] = json.dumps
 _ENVIRONMENT.globals |= {
     "ACTIONS": ACTIONS,
+    "PROBLEMS": PROBLEMS,
     "STATES": STATES,
     "VERDICTS": VERDICTS,
+    "STATUSES": STATUSES,
     "ago": ago,
     "count": count,
     "go": go,

@@ -102,7 +102,7 @@ class Page:
             "url": f"./api/changes/{self.key}",
             "token": self.token(),
             "since": self.info.n_decisions,
-            "classes": self.info.n_class_changes,
+            "classes": self.workspace.decision_history.class_changes_of_others(self.actor),
             "actor": self.actor,
         }
 

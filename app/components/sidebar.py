@@ -9,7 +9,7 @@ from typing import Any
 from winnow.app.components import theme
 from winnow.app.components.html import render
 from winnow.app.session import cache, filters, state
-from winnow.core import Counts, Filter, Workspace, WorkspaceInfo
+from winnow.core import STATUSES, Counts, Filter, Workspace, WorkspaceInfo
 from winnow.core.types import ISSUE_KINDS, Kind
 
 PAGES: dict[str, tuple[str, str]] = {
@@ -88,7 +88,7 @@ def _text_of(name: str, value: Any) -> str:
 
 def _order(name: str, counts: Mapping[Any, int]) -> Iterable[Any]:
     if name in ("verdicts", "state"):
-        return [key for key in (theme.VERDICTS if name == "verdicts" else theme.STATES) if key in counts]
+        return [key for key in (STATUSES if name == "verdicts" else theme.STATES) if key in counts]
     return sorted(counts, key=lambda v: (-counts[v], str(v)))[:MAX_OPTIONS]
 
 

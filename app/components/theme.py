@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from winnow.core import STATES as FILTER_STATES
-from winnow.core import STYLES, VerdictStyle
+from winnow.core import STATUSES, STYLES, VerdictStyle
 from winnow.core.types import Action
 
 ASSETS = Path(__file__).resolve().parents[1] / "frontend"
@@ -84,13 +84,13 @@ FONT = (
 
 
 def verdict_name(kind: str | None) -> str:
-    """The name of a verdict; an unknown one is shown as it is."""
-    return VERDICTS[kind].name if kind in VERDICTS else kind or ""
+    """The name of a verdict or of a settled sample; an unknown one is shown as it is."""
+    return STATUSES[kind].name if kind in STATUSES else kind or ""
 
 
 def verdict_payload() -> dict[str, dict[str, Any]]:
-    """The verdict table as plain values, for components in the browser."""
-    return {kind: asdict(style) for kind, style in VERDICTS.items()}
+    """How verdicts and settled samples look, as plain values for components in the browser."""
+    return {kind: asdict(style) for kind, style in STATUSES.items()}
 
 
 def streamlit_options() -> dict[str, Any]:
@@ -126,7 +126,7 @@ def variables() -> str:
     ``light-dark()`` follows the ``color-scheme`` that Streamlit sets, so that both themes come from one sheet.
     """
     both = "".join(f"--w-{name}:light-dark({LIGHT[name]},{DARK[name]});" for name in LIGHT)
-    fixed = "".join(f"--v-{kind}:{style.colour};" for kind, style in VERDICTS.items())
+    fixed = "".join(f"--v-{kind}:{style.colour};" for kind, style in STATUSES.items())
     return f":root{{{fixed}{both}}}"
 
 

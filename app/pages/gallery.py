@@ -31,7 +31,7 @@ def orders(page: Page) -> list[list[str]]:
 def groups(page: Page) -> list[list[str]]:
     """What the grid can be grouped by: [name, words], only what this dataset has."""
     options = [["", "Nothing"]]
-    options += [["label", "Given label"]] if page.info.n_labelled else []
+    options += [["label", "Label"]] if page.info.n_labelled else []
     options += [["cluster", "Cluster"]] if set(page.counts.by_cluster or ()) - {-1} else []
     return [*options, ["duplicate_group", "Look-alikes"], ["verdict", "Verdict"]]
 

@@ -24,6 +24,12 @@ from winnow.core import CLASS_CHANGES, ClassEvent, Right, WinnowError
 from winnow.core.types import Decision
 
 PER_PAGE = 100
+CONFIRM_ABOVE = 50
+"""Decisions: more than this many are undone only when it is confirmed."""
+
+CONFIRM = "w-history-confirm"
+"""Key of the session: how many decisions wait for the person to confirm that they are undone."""
+
 BETWEEN = "between"
 SPANS: dict[str, tuple[str, int]] = {
     "": ("Any time", 0),
@@ -116,10 +122,26 @@ def body(page: Page, chosen: dict[str, str], at: int) -> str:
         at=at,
         pages=-(-total // PER_PAGE),
         undoable=len(undoable(page, where)),
+        redoable=journal.last_was_undo(page.actor),
         filtered=any(chosen[field] for field in FIELDS),
         rows=steps(page, journal.page(limit=PER_PAGE, offset=at * PER_PAGE, steps=True, **where)),
         people=people.section(page),
     )
+
+
+@st.dialog("Undo these decisions?")
+def _confirm_undo_all(page: Page, where: dict[str, str], expect: int) -> None:
+    st.write(f"{plural(expect, 'decision')} of yours will be undone. “Redo” brings them back.")
+    if st.button(f"Undo {plural(expect, 'decision')}", type="primary", width="stretch"):
+        undo_all(page, where, expect)
+        st.rerun()
+
+
+def redo(page: Page) -> None:
+    """Decide again what this person undid last."""
+    n = len(page.workspace.redo(page.actor))
+    done = f"Redone: {plural(n, 'decision')}."
+    state.session().notice = done if n else "There is nothing to redo: you decided something else since."
 
 
 def undo(page: Page, decision: str | None = None, batch: str | None = None) -> None:
@@ -179,8 +201,13 @@ def draw() -> None:
             state.session().notice = UNDONE
         elif do == "revert" and isinstance(value.get("picked"), list):
             undo_picked(page, [str(v) for v in value["picked"]])
+        elif do == "redo":
+            redo(page)
         elif do == "revert-all" and isinstance(value.get("expect"), int):
-            undo_all(page, where_of(chosen), value["expect"])
+            if value["expect"] > CONFIRM_ABOVE:
+                st.session_state[CONFIRM] = value["expect"]
+            else:
+                undo_all(page, where_of(chosen), value["expect"])
         elif not people.handle(page, value):
             actions.dispatch(value)
 
@@ -198,6 +225,8 @@ def draw() -> None:
                 state.session().notice = str(error)
 
     live(body(page, chosen, at), "w-body", handle)
+    if (expect := st.session_state.pop(CONFIRM, None)) is not None:
+        _confirm_undo_all(page, where_of(chosen), expect)
     if page.may(Right.EXPORT) and (page.info.n_decisions or page.info.n_class_changes):
         where, name = where_of(chosen), Path(page.info.path).stem
         with st.container(horizontal=True, key="w-log-files"):

@@ -13,7 +13,7 @@ def colours(page: Page) -> list[list[str]]:
     """What the points can be coloured by: [name, words], only what this dataset has."""
     options = [["verdict", "Verdict"]]
     if page.info.class_names:
-        options += [["label", "Given label"], ["suggested_label", "Suggested label"]]
+        options += [["label", "Label"], ["given_label", "Given label"], ["suggested_label", "Suggested label"]]
     options += [["cluster", "Cluster"], ["decision", "Decision"]]
     options += [["split", "Split"]] if any(page.counts.by_split or ()) else []
     options += [["source", "Source"]] if any(page.counts.by_source or ()) else []

@@ -60,7 +60,6 @@ def body(page: Page) -> str:
         page,
         suspicious=suspicious,
         suspects=sum(page.counts.by_verdict.get(kind, 0) for kind in PROBLEMS),
-        decided=cache.counts(page.key, page.workspace, replace(suspicious, state="decided")).matching,
         noise=noise_line(page) if labelled and info.n_decisions and not page.filter.active else "",
         main=main,
         captions=captions if labelled else "",

@@ -101,7 +101,7 @@ def by_pair(page: Page, pace: float) -> tuple[list[Line], int]:
         Line(
             f"{given} → {suggested}",
             n,
-            replace(flt, pair=(given, suggested), kinds=("noisy_label",)),
+            replace(flt, pair=(given, suggested), verdicts=("noisy_label",)),
             "-noisy_label",
             f"{n:,} labelled {given} look like {suggested}",
             pace,

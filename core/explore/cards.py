@@ -81,7 +81,7 @@ class CardBuilder:
                 for kind in ISSUE_KINDS
             },
             "scores": {name: _round(v) for name, v in score.items() if isinstance(v, float) and v == v},
-            "neighbors": self._neighbors(row, given, k),
+            "neighbors": self._neighbors(row, k),
             "duplicate_of": verdict["duplicate_of"],
             "duplicate_group": verdict["duplicate_group"],
             "split": who["split"],
@@ -92,7 +92,8 @@ class CardBuilder:
             "decisions": [as_json(d) for d in decisions.get(sample_id, {}).values()],
         }
 
-    def _neighbors(self, row: int, label: str | None, k: int) -> list[dict[str, Any]]:
+    def _neighbors(self, row: int, k: int) -> list[dict[str, Any]]:
+        """The nearest samples with their labels in force, and whether each agrees with the sample's own."""
         if self._graph is None:
             return []
         near = np.asarray(self._graph.indices[row, :k])
@@ -101,8 +102,9 @@ class CardBuilder:
         texts: list[str | None] = [None] * int((near >= 0).sum())
         if self._modality in ("text", "pair"):
             texts = [(who["text"] or "")[:NEIGHBOR_TEXT] for who in self._dataset.take(near[near >= 0].tolist())]
-        for other, distance, text in zip(near[near >= 0], far[near >= 0], texts, strict=True):
-            theirs = self._classes.given()[other]
+        others = near[near >= 0].tolist()
+        label, *labels = self._classes.effective_at([row, *others])
+        for other, theirs, distance, text in zip(others, labels, far[near >= 0], texts, strict=True):
             out.append(
                 {
                     "id": self._ids[other],

@@ -20,7 +20,8 @@ class Filter:
     Attributes
     ----------
     verdicts
-        Primary verdicts.
+        Verdicts of samples that nobody has decided about; "settled" and "disputed" are those that people have decided
+        about (:data:`.verdict_style.STATUSES`). With a ``state``, the scan's verdicts, decided or not.
     kinds
         Flags, whatever the primary verdict.
     classes, suggested, splits, sources

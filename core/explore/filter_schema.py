@@ -14,11 +14,11 @@ from typing import Any
 
 from ..errors import QueryError, choices
 from ..storage.id_set import IdSet
-from ..types import ISSUE_KINDS, Kind
+from ..types import ISSUE_KINDS
 from .lasso import checked_polygon
 from .queues import PICKS, check_pick
 from .sql import EFFECTIVE_CLASS, quote
-from .verdict_style import STYLES
+from .verdict_style import STATUSES
 
 STATES = {
     "any": "Decided or not",
@@ -206,14 +206,14 @@ def _state(state: str) -> Condition:
 
 def _span_words(entry: tuple[str, Span]) -> str:
     name, (low, high) = entry
-    title = STYLES[Kind(name)].name if name in set(Kind) else name
+    title = _says(name) if name in STATUSES else name
     if high is None:
         return f"{title} ≥ {low or 0:.2f}"
     return f"{title} ≤ {high:.2f}" if low is None else f"{title} {low:.2f}–{high:.2f}"
 
 
 def _says(kind: str) -> str:
-    return STYLES[Kind(kind)].name
+    return STATUSES[kind].name
 
 
 FIELDS: dict[str, FilterField] = {
@@ -223,10 +223,11 @@ FIELDS: dict[str, FilterField] = {
             "verdicts",
             "Verdict",
             "v",
-            quote("v", "verdict"),
+            "",
             "verdict",
-            check=partial(_known, "verdicts", "verdict", Kind),
+            check=partial(_known, "verdicts", "verdict", STATUSES),
             words=_says,
+            condition=None,
         ),
         _listed(
             "kinds",

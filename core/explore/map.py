@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ..errors import QueryError, WorkspaceError, choices
@@ -20,6 +21,7 @@ from ..storage.scan_context import ScanContext
 from ..types import Bool, Float32, Int32, Int64, Kind, Strings
 from .map_figure import map_figure
 from .results import Colours, Points
+from .verdict_style import DISPUTED, SETTLED, STATUSES
 
 SCORE_COLUMNS = ("noisy_label", "ood", "duplicate", "broken", "hard", "naive")
 """The kinds' own probabilities, in the order in which they are shown."""
@@ -111,6 +113,7 @@ class MapView:
             "suggested_label": self._scan.verdicts,
             "cluster": self._scan.verdicts,
             "label": self._scan.dataset,
+            "given_label": self._scan.dataset,
             "split": self._scan.dataset,
             "source": self._scan.dataset,
         }
@@ -122,7 +125,7 @@ class MapView:
             values[rows[rows >= 0]] = states[codes[rows >= 0]]
             return _categories(name, values)
         if name in by_category:
-            order = [k.value for k in Kind] if name == "verdict" else None
+            order = list(STATUSES) if name == "verdict" else None
             return _categories(name, self._column(by_category[name], name), order)
         for reader in (self._scan.verdicts, RowReader(self._scan.layout.signals)):
             if name in reader.columns:
@@ -134,8 +137,8 @@ class MapView:
 
     def _column(self, reader: RowReader, name: str) -> NDArray[Any]:
         """(n,) a column of names (None = none) or clusters (−1 = none); classes by the class registry."""
-        if name == "label":
-            return self._scan.labels.effective()
+        if name in ("label", "given_label"):
+            return self._scan.labels.effective() if name == "label" else self._scan.labels.given()
         column = reader.column(name)
         if pa.types.is_integer(column.type):
             return np.asarray(column.to_numpy())
@@ -143,13 +146,21 @@ class MapView:
         if name == "suggested_label":
             names = renamed(names, self._scan.labels.renames())
         values: NDArray[Any] = names[codes]
-        if name == "verdict" and self._scan.labels.renames():
+        return self._statuses(values) if name == "verdict" else values
+
+    def _statuses(self, verdicts: Strings) -> Strings:
+        """(n,) what every sample stands as: see :data:`.verdict_style.STATUSES`. Changes ``verdicts``."""
+        if self._scan.labels.renames():
             hard, naive = (
                 self._scan.verdicts.column(f"{k}_flag").to_numpy() for k in (Kind.HARD.value, Kind.NAIVE.value)
             )
-            for row in np.flatnonzero(self._scan.labels.suggestion_merged() & (values == Kind.NOISY_LABEL.value)):
-                values[row] = verdict_without_noise(hard[row], naive[row])
-        return values
+            for row in np.flatnonzero(self._scan.labels.suggestion_merged() & (verdicts == Kind.NOISY_LABEL.value)):
+                verdicts[row] = verdict_without_noise(hard[row], naive[row])
+        table = self._scan.store.state_table()
+        rows = self._scan.row_of.find(table.column("sample_id"))
+        disputed = pc.equal(table.column("state"), DISPUTED).to_numpy()
+        verdicts[rows[rows >= 0]] = np.where(disputed, DISPUTED, SETTLED)[rows >= 0]
+        return verdicts
 
     def figure(self, colour: str, title: str) -> Any:
         """A plotly figure of the map."""
@@ -160,7 +171,7 @@ class MapView:
                 "x": points.xy[:, 0],
                 "y": points.xy[:, 1],
                 "label": self._scan.labels.effective(),
-                "verdict": self._scan.verdicts.column("verdict").to_pandas(),
+                "verdict": self._column(self._scan.verdicts, "verdict"),
             }
         )
         if values.codes is not None:

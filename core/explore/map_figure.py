@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import WorkspaceError
-from ..types import Kind
-from .verdict_style import STYLES
+from .verdict_style import STATUSES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,12 +35,12 @@ def map_figure(points: pd.DataFrame, colour: str, title: str) -> Any:
     if values.dtype.kind == "f":
         figure.add_trace(_trace(go, shown, colour, {"color": values, "colorscale": "Viridis", "showscale": True}))
     else:
-        names = [k.value for k in Kind] if colour == "verdict" else sorted(values.astype(str).unique())
+        names = list(STATUSES) if colour == "verdict" else sorted(values.astype(str).unique())
         for name in names:
             part = shown[values.astype(str) == name]
             if len(part):
-                marker = {"color": STYLES[Kind(name)].colour} if colour == "verdict" else {}
-                says = STYLES[Kind(name)].name if colour == "verdict" else name
+                marker = {"color": STATUSES[name].colour} if colour == "verdict" else {}
+                says = STATUSES[name].name if colour == "verdict" else name
                 figure.add_trace(_trace(go, part, says, marker))
     figure.update_layout(
         title=title,

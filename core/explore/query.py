@@ -31,7 +31,7 @@ from .filter_schema import Span
 from .lasso import Outline, PointIndex, combined
 from .queues import pick_sql
 from .search import Search, SearchResult
-from .sql import BY_REGISTRY, EFFECTIVE_CLASS, Cursor, finite, literal, quote
+from .sql import BY_REGISTRY, EFFECTIVE_CLASS, STATUS, Cursor, finite, literal, quote, status_under
 
 __all__ = ["Counts", "Filter", "SampleQuery"]
 
@@ -73,7 +73,9 @@ class Counts:
     """How many samples there are and match, and how those that match spread, most frequent first.
 
     "" stands for "has none" in by_class, by_suggested, by_split and by_source, −1 in by_cluster; by_state has
-    "undecided". ``by_kind`` counts flags, so one sample can count in several.
+    "undecided". ``by_verdict`` counts what is open under its verdict, and what people have decided as "settled" or
+    "disputed"; where the filter asks for a state of decision, all by their verdicts. ``by_kind`` counts the scan's
+    flags, so one sample can count in several.
     """
 
     total: int
@@ -90,12 +92,13 @@ class Counts:
 
 @dataclass
 class _Where:
-    """A condition being put together: SQL with placeholders, their values, and what it reads."""
+    """A condition being put together: SQL with placeholders, their values, what it reads, and what a verdict is."""
 
     clauses: list[str] = field(default_factory=list)
     values: list[Any] = field(default_factory=list)
     aliases: set[str] = field(default_factory=set)
     views: dict[str, pa.Table] = field(default_factory=dict)
+    status: str = STATUS
 
     def add(self, alias: str, clause: str, *values: Any) -> None:
         self.aliases.add(alias)
@@ -181,7 +184,8 @@ class SampleQuery:
         """How many match, and how they spread. One pass over the columns that the filter and the facets name."""
         where = self._where(filter or Filter())
         where.aliases |= {"v", "s"}
-        facets = {name: quote(alias, column) for name, (alias, column) in _FACETS.items()} | {"class": EFFECTIVE_CLASS}
+        facets = {name: quote(alias, column) for name, (alias, column) in _FACETS.items()}
+        facets |= {"class": EFFECTIVE_CLASS, "verdict": where.status}
         sets = ", ".join(f"({column})" for column in facets.values())
         flags = ", ".join(f"count(*) FILTER (WHERE {quote('v', f'{k.value}_flag')})" for k in ISSUE_KINDS)
         sql = (
@@ -298,8 +302,7 @@ class SampleQuery:
         verdict.
         """
         where = self._where(filter or Filter())
-        alias, value = self._group(by)
-        where.aliases.add(alias)
+        value = self._group(by, where)
         sql = (
             f"SELECT {value} AS value, count(*) AS n {self._from(where)} {where.sql} GROUP BY 1 "
             "ORDER BY value IS NULL, n DESC, value"
@@ -310,11 +313,12 @@ class SampleQuery:
     def strict_counts(self, filter: Filter, rates: Sequence[float]) -> dict[float, int]:
         """How many samples match at each false-flag rate, the rest of the filter unchanged. Read in one pass."""
         where = self._where(replace(filter, verdicts=(), kinds=(), strict=None))
-        where.aliases.add("v")
+        where.aliases |= {"v", "s"}
         for kind in {*filter.verdicts, *filter.kinds} & {k.value for k in ISSUE_KINDS}:
             self._threshold(kind, *rates)
         parts = ", ".join(
-            f"count(*) FILTER (WHERE ({self._strict(filter.verdicts, rate)}) AND ({self._strict(filter.kinds, rate)}))"
+            f"count(*) FILTER (WHERE ({self._strict(filter.verdicts, rate, where.status)}) "
+            f"AND ({self._strict(filter.kinds, rate)}))"
             for rate in rates
         )
         with self._ask(where) as ask:
@@ -322,9 +326,11 @@ class SampleQuery:
         return {rate: int(n) for rate, n in zip(rates, counts, strict=True)}
 
     def confusion(self, filter: Filter | None = None) -> pd.DataFrame:
-        """Given (rows) × suggested (columns) label: how many of the matching samples whose label looks wrong."""
+        """Given (rows) × suggested (columns) label: how many of the matching samples are noisy labels."""
         where = self._where(filter or Filter())
-        where.add("v", "v.noisy_label_flag AND d.label IS NOT NULL AND v.suggested_label IS NOT NULL")
+        noisy = f"{where.status} = '{Kind.NOISY_LABEL}' AND d.label IS NOT NULL AND v.suggested_label IS NOT NULL"
+        where.add("v", noisy)
+        where.aliases.add("s")
         sql = f"SELECT d.label, v.suggested_label, count(*) {self._from(where)} {where.sql} GROUP BY ALL"
         with self._ask(where) as ask:
             pairs = ask(sql, where.values)
@@ -395,23 +401,29 @@ class SampleQuery:
             self._thresholds.update({(kind, rate): least for rate, least in thresholds(p, new).items()})
         return self._thresholds[kind, rates[0]]
 
-    def _strict(self, wanted: Sequence[str], rate: float) -> str:
-        """The condition "listed as one of these at this rate"; what is no problem (clean) stays a verdict."""
+    def _strict(self, wanted: Sequence[str], rate: float, status: str = "") -> str:
+        """The condition "listed as one of these at this rate"; what is no problem (clean) stays a verdict.
+
+        With a status, only samples that are open under it are listed.
+        """
         clauses = []
+        still_open = " AND s.state IS NULL" if status == STATUS else ""
         for kind in dict.fromkeys(wanted):
             if kind not in {k.value for k in ISSUE_KINDS}:
-                clauses.append(f"v.verdict = '{Kind(kind).value}'")
+                clauses.append(f"{status or 'v.verdict'} = '{kind}'")
                 continue
             least = self._threshold(kind, rate)
             copy = " AND v.duplicate_of IS NOT NULL" if kind == Kind.DUPLICATE else ""
             # the column is float32: compared as it is stored, so that the last one listed is listed here too
-            clauses.append(f"({quote('v', kind)} >= {least!r}::DOUBLE{copy})" if np.isfinite(least) else "false")
+            listed = f"({quote('v', kind)} >= {least!r}::DOUBLE{copy}{still_open})"
+            clauses.append(listed if np.isfinite(least) else "false")
         return " OR ".join(clauses) or "true"
 
     def _where(self, f: Filter) -> _Where:
         """The condition of a filter. A search and then a pick choose among what matches everything else."""
-        where = _Where()
+        where = _Where(status=status_under(f.state))
         looked_up: dict[str, Callable[[_Where, Any], None]] = {
+            "verdicts": self._add_verdicts,
             "scores": self._add_scores,
             "text": self._add_text,
             "ids": self._add_ids,
@@ -419,7 +431,8 @@ class SampleQuery:
         }
         for spec, value in f.given:
             if f.strict is not None and spec.name in ("verdicts", "kinds"):
-                where.add("v", self._strict(value, f.strict))
+                where.add("v", self._strict(value, f.strict, where.status if spec.name == "verdicts" else ""))
+                where.aliases.add("s")
             elif spec.condition is not None:
                 alias, sql, values = spec.condition(value)
                 where.add(alias, sql, *values)
@@ -432,6 +445,11 @@ class SampleQuery:
             where.views["picked"] = self._picked(f.pick, where)
             where.add("d", "d.row IN (SELECT row FROM picked)")
         return where
+
+    @staticmethod
+    def _add_verdicts(where: _Where, verdicts: Sequence[str]) -> None:
+        where.add("v", f"{where.status} IN (SELECT unnest(?))", list(verdicts))
+        where.aliases.add("s")
 
     def _add_scores(self, where: _Where, scores: Mapping[str, Span]) -> None:
         for name, (low, high) in scores.items():
@@ -497,19 +515,19 @@ class SampleQuery:
             raise QueryError(f"No {what} is called {name!r}. There are: {choices(known, 40)}.") from None
         return next((a for a in _ALIAS.values() if f'{a}."' in sql), "v"), sql
 
-    def _group(self, by: str) -> tuple[str, str]:
-        """(alias, SQL) of what samples are grouped by, NULL = in none. Raises QueryError naming the choices."""
+    def _group(self, by: str, where: _Where) -> str:
+        """The SQL of what samples are grouped by, NULL = in none. Raises QueryError naming the choices."""
         if by not in _GROUPS:
             raise QueryError(f"Samples cannot be grouped by {by!r}. There are: {choices(_GROUPS)}.")
-        if by == "label":
-            return "s", EFFECTIVE_CLASS
         alias, column, none = _GROUPS[by]
-        return alias, f"nullif({quote(alias, column)}, {none})"
+        where.aliases |= {alias, "s"} if by == "verdict" else {alias}
+        if by == "label":
+            return EFFECTIVE_CLASS
+        return where.status if by == "verdict" else f"nullif({quote(alias, column)}, {none})"
 
     def _order(self, sort: str, where: _Where, group: str = "") -> str:
         if group:
-            alias, value = self._group(group)
-            where.aliases.add(alias)
+            value = self._group(group, where)
             first = f"{value} IS NULL, count(*) OVER (PARTITION BY {value}) DESC, {value}, "
             return first + self._order(sort, where)
         name = sort.removeprefix("-")

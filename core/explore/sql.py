@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from ..storage.effective_labels import MERGED_REASON
+from .verdict_style import DISPUTED, SETTLED
 
 
 class Cursor:
@@ -51,6 +52,17 @@ def literal(path: Path) -> str:
 
 EFFECTIVE_CLASS = "(CASE WHEN s.state = 'relabel' THEN s.label ELSE d.label END)"
 """The effective label: of a relabel in force, else the given one; both by the class registry (see BY_REGISTRY)."""
+
+STATUS = f"""(
+    CASE WHEN s.state IS NULL THEN v.verdict WHEN s.state = '{DISPUTED}' THEN '{DISPUTED}' ELSE '{SETTLED}' END
+)"""
+"""The verdict while nobody has decided, then settled or disputed: see :data:`.verdict_style.STATUSES`."""
+
+
+def status_under(state: str) -> str:
+    """What filters and counts of verdicts are about; for whoever asks for a state of decision, the scan's verdicts."""
+    return STATUS if state == "any" else quote("v", "verdict")
+
 
 BY_REGISTRY = (
     """

@@ -49,3 +49,15 @@ STYLES: dict[Kind, VerdictStyle] = {
     Kind.NAIVE: VerdictStyle("Naive", "The models learn it at once: it teaches them little", "#56B4E9", "done_all"),
     Kind.CLEAN: VerdictStyle("Clean", "Nothing is wrong with it", "#009E73", "check_circle"),
 }
+
+SETTLED, DISPUTED = "settled", "disputed"
+
+STATUSES: dict[str, VerdictStyle] = {
+    **{kind.value: style for kind, style in STYLES.items()},
+    SETTLED: VerdictStyle("Settled", "A person has decided about it", "#9A9AA6", "how_to_reg"),
+    DISPUTED: VerdictStyle("People disagree", "People decided about it differently", "#882255", "groups"),
+}
+"""What a sample stands as: its verdict while nobody has decided about it, then settled or disputed.
+
+Every count and every filter of verdicts is about this, so that what is counted as noisy is what is left to review.
+"""

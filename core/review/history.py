@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..storage.decision_log.store import CLASS_CHANGES, ClassEvent, DecisionStore
-from ..types import Decision
+from ..types import Action, Decision
 from .roles import Right, Roles
 
 __all__ = ["CLASS_CHANGES", "FIELDS", "ClassEvent", "DecisionHistory", "as_row"]
@@ -56,6 +56,14 @@ class DecisionHistory:
     def actors(self) -> list[str]:
         """Everybody who is in the log, sorted."""
         return sorted({*self._store.actors(), *(e.actor for e in self._store.class_events())})
+
+    def last_was_undo(self, actor: str) -> bool:
+        """Whether the last that this person did was an undo, which can be redone."""
+        return any(d.action is Action.UNDO for d in self._store.history(actor=actor, limit=1))
+
+    def class_changes_of_others(self, actor: str) -> int:
+        """How many times anybody but this person changed the classes."""
+        return sum(event.actor != actor for event in self._store.class_events())
 
     def batches_in_force(self, batches: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
         """(person, batch_id) → how many of that bulk verdict's decisions are in force."""

@@ -53,6 +53,7 @@ class EffectiveLabels:
         self._row_of, self._registry, self._state = row_of, registry, state
         self._lock = threading.Lock()
         self._cache: tuple[Renames, Strings, Bool] | None = None
+        self._in_force: tuple[pa.Table, dict[int, str]] | None = None
 
     def _by_registry(self) -> tuple[Renames, Strings, Bool]:
         renames = self.renames()
@@ -89,11 +90,25 @@ class EffectiveLabels:
     def effective(self) -> Strings:
         """(n,) effective labels, None = none: a relabel in force, else the given label, by the registry."""
         labels: Strings = self.given().copy()
-        state = self._state()
-        state = state.filter(pc.equal(state.column("state"), "relabel"))
-        rows = self._row_of.find(state.column("sample_id"))
-        labels[rows[rows >= 0]] = np.array(state.column("label").to_pylist(), object)[rows >= 0]
+        relabels = self._relabels()
+        labels[list(relabels)] = list(relabels.values())
         return labels
+
+    def effective_at(self, rows: Sequence[int]) -> list[str | None]:
+        """The effective labels of these rows: what :meth:`effective` has there, without looking at all others."""
+        given, relabels = self.given(), self._relabels()
+        return [relabels.get(row, given[row]) for row in rows]
+
+    def _relabels(self) -> dict[int, str]:
+        """Row → label of every relabel in force."""
+        state = self._state()
+        with self._lock:
+            if self._in_force is None or self._in_force[0] is not state:
+                relabels = state.filter(pc.equal(state.column("state"), "relabel"))
+                rows = self._row_of.find(relabels.column("sample_id")).tolist()
+                labels = zip(rows, relabels.column("label").to_pylist(), strict=True)
+                self._in_force = state, {row: label for row, label in labels if row >= 0}
+            return self._in_force[1]
 
 
 def coded(column: pa.ChunkedArray) -> tuple[Strings, Int32]:

@@ -8,6 +8,7 @@ import { ago, count, plural, score, setRelativeTimes } from "../../app/frontend/
 import { match, rank } from "../../app/frontend/lib/picker.js";
 import { GREY, HIDDEN, LIT, holds, layered, sample, states, widened } from "../../app/frontend/map/density.js";
 import { inRing, PointGrid, simplify } from "../../app/frontend/map/geometry.js";
+import { proposal } from "../../app/frontend/review/card.js";
 
 const SQUARE = [
   [0, 0],
@@ -137,4 +138,12 @@ test("numbers and times are written as everywhere in the app", () => {
   assert.equal(ago("2026-01-01T23:30:00Z", now), "30 min ago");
   assert.equal(ago("2025-12-31T00:00:00Z", now), "2 days ago");
   assert.equal(ago("nonsense", now), "");
+});
+
+test("what W proposes follows the verdict", () => {
+  const suggestions = [["banded", 0.9]];
+  for (const verdict of ["ood", "broken", "duplicate"])
+    assert.deepEqual(proposal({ verdict, suggestions }), { action: "exclude", label: null });
+  assert.deepEqual(proposal({ verdict: "noisy_label", suggestions }), { action: "relabel", label: "banded" });
+  assert.equal(proposal({ verdict: "clean", suggestions: [["banded", 0.1]] }), null);
 });

@@ -54,6 +54,7 @@ const KEYS = [
       ["/", "Relabel the selection"],
       ["X", "Exclude the selection"],
       ["U", "Undo the last batch"],
+      ["R", "Redo it"],
     ],
   ],
   [
@@ -836,6 +837,8 @@ class Gallery {
       x: () => this.bulk.run("exclude"),
       "/": () => this.bulk.pick(),
       u: () => this.bulk.undo(),
+      r: () => this.bulk.redo(),
+      y: () => this.bulk.confirm(),
       g: () => this.#selectGroup(this.focus),
       f: () => this.#similar(this.focus),
       "?": () => this.help.toggle(),

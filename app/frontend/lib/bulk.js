@@ -6,6 +6,8 @@
 import { ACTIONS, count, h, icon, plural, setText, show } from "./dom.js";
 import { newId } from "./saver.js";
 
+const CONFIRM_ABOVE = 50; // samples: more than this many are decided about only when it is confirmed
+
 export class BulkBar {
   /**
    * @param {HTMLElement} root  the surface (for the label picker)
@@ -26,8 +28,11 @@ export class BulkBar {
       "Clear ",
       h("kbd", { textContent: "Esc" }),
     );
+    this.confirmButton = button(".confirm", "Y", () => this.confirm());
     this.undoButton = button(".undo", "U", () => this.undo());
     setText(this.undoButton.lastChild, "Undo");
+    this.redoButton = button(".undo", "R", () => this.redo());
+    setText(this.redoButton.lastChild, "Redo");
     this.bar = h(
       "div.bulk",
       { role: "toolbar", "aria-label": "Decide about the selection" },
@@ -35,13 +40,17 @@ export class BulkBar {
       this.accept,
       this.relabel,
       this.exclude,
+      this.confirmButton,
       this.undoButton,
+      this.redoButton,
       this.clear,
       h("span.gap", {}),
       this.hintText,
     );
     this.n = 0;
-    this.last = null;
+    this.last = null; // {batch, n} that U takes back
+    this.undone = null; // {undo_id, n} that R brings back
+    this.pending = null; // {action, label, n} that waits to be confirmed
     this.busy = false;
     this.draw();
   }
@@ -50,12 +59,13 @@ export class BulkBar {
   set(n) {
     if (n === this.n) return;
     this.n = n;
+    this.pending = null;
     if (n) this.message = null;
     this.draw();
   }
 
   draw() {
-    const { n, busy } = this;
+    const { n, busy, pending } = this;
     const state = this.message ? this.message.tone : n ? "selected" : "idle";
     this.bar.dataset.state = state;
     this.bar.dataset.count = n ?? "";
@@ -63,11 +73,14 @@ export class BulkBar {
       this.what.replaceChildren(...(this.message.tone === "done" ? [icon("cloud_done")] : []), this.message.text);
     else setText(this.what, n === null ? "Counting…" : n ? `${count(n)} selected` : "");
     for (const b of [this.accept, this.relabel, this.exclude, this.clear]) {
-      show(b, (Boolean(n) || n === null) && (this.api.decides || b === this.clear));
+      show(b, (Boolean(n) || n === null) && (b === this.clear || (this.api.decides && !pending)));
       b.disabled = busy || !n;
     }
+    show(this.confirmButton, Boolean(pending));
+    if (pending) setText(this.confirmButton.lastChild, `${ACTIONS[pending.action].does} ${plural(n, "sample")}`);
     show(this.undoButton, Boolean(this.last) && !n);
-    this.undoButton.disabled = busy;
+    show(this.redoButton, Boolean(this.undone) && !n);
+    for (const b of [this.confirmButton, this.undoButton, this.redoButton]) b.disabled = busy;
     show(this.hintText, !n && !this.message);
     setText(this.accept.lastChild, `Accept ${count(n || 0)}`);
     setText(this.relabel.lastChild, `Relabel ${count(n || 0)} to …`);
@@ -84,10 +97,17 @@ export class BulkBar {
     this.picker.show({ anchor: this.relabel, pick: (name) => this.run("relabel", name) });
   }
 
-  /** Decide about everything that is selected. */
+  /** Decide about everything that is selected; about many, once it is confirmed. */
   async run(action, label = null) {
     if (!this.n || this.busy || !this.api.decides) return;
     const n = this.n;
+    const { pending } = this;
+    if (n > CONFIRM_ABOVE && (pending?.n !== n || pending.action !== action || pending.label !== label)) {
+      this.pending = { action, label, n };
+      this.say("ask", `${ACTIONS[action].does} ${plural(n, "sample")}${label ? ` to ${label}` : ""}?`);
+      return;
+    }
+    this.pending = null;
     const target = this.on.target();
     const batch = newId();
     this.busy = true;
@@ -101,6 +121,7 @@ export class BulkBar {
       const body = { action, label, batch_id: batch, expect: n, target };
       const answer = await this.#twice(() => this.api.post("bulk", body, { timeout: 60000 }));
       this.last = { batch, n: answer.count };
+      this.undone = null;
       this.message = {
         tone: "done",
         text: `${ACTIONS[action].past} ${plural(answer.count, "sample")}${label ? ` to ${label}` : ""}. Saved ✓`,
@@ -127,20 +148,42 @@ export class BulkBar {
     }
   }
 
+  /** Yes to what was asked. */
+  confirm() {
+    if (this.pending) this.run(this.pending.action, this.pending.label);
+  }
+
   async undo() {
-    if (!this.last || this.busy) return;
-    this.busy = true;
+    if (!this.last) return;
     const { batch, n } = this.last;
-    this.say("busy", `Taking back ${plural(n, "decision")}…`);
-    const body = { undo_id: `undo-${batch}`, batch_id: batch };
-    try {
+    await this.#inLog(`Undoing ${plural(n, "decision")}…`, async () => {
       // not sent twice: whether a lost answer had been carried out cannot be seen from here
-      const answer = await this.api.post("undo", body, { timeout: 60000 });
+      const undo = { undo_id: `undo-${batch}-${newId()}`, batch_id: batch };
+      const answer = await this.api.post("undo", undo, { timeout: 60000 });
       this.last = null;
-      this.message = {
-        tone: "done",
-        text: answer.count ? `Undone: ${plural(answer.count, "decision")}. Saved ✓` : "There was nothing left to undo.",
-      };
+      this.undone = answer.count ? { undo_id: undo.undo_id } : null;
+      return answer.count ? `Undone: ${plural(answer.count, "decision")}. Saved ✓` : "There was nothing left to undo.";
+    });
+  }
+
+  async redo() {
+    if (!this.undone) return;
+    await this.#inLog("Deciding again…", async () => {
+      const redo_id = `redo-${newId()}`;
+      const answer = await this.api.post("redo", { redo_id, ...this.undone }, { timeout: 60000 });
+      this.undone = null;
+      this.last = answer.count ? { batch: redo_id, n: answer.count } : null;
+      return answer.count ? `Redone: ${plural(answer.count, "decision")}. Saved ✓` : "There was nothing left to redo.";
+    });
+  }
+
+  /** Change what was decided before, and say what became of it. */
+  async #inLog(meanwhile, change) {
+    if (this.busy) return;
+    this.busy = true;
+    this.say("busy", meanwhile);
+    try {
+      this.message = { tone: "done", text: await change() };
       this.on.undone();
     } catch (error) {
       this.message = { tone: "failed", text: error.message };

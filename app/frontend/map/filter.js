@@ -36,6 +36,9 @@ export function split(text) {
 /** The schema's entry of a parameter; the entries of a field with a prefix ("score.") share one. */
 const entryOf = (schema, key) => schema[key] ?? schema[key.slice(0, key.indexOf(".") + 1)];
 
+/** States of decision under which verdicts are those of the scan; the colours show such samples as settled. */
+const DECIDED = new Set(["decided", "accept", "relabel", "exclude", "disputed"]);
+
 /** How a kind of parameter is worked out: (text, entry, key, world) → a test of a point's number. */
 const TESTS = {
   async list(text, { colour, none }, key, { colours }) {
@@ -83,10 +86,12 @@ function coded({ head, array }, passes, missing) {
  */
 export async function mask(schema, query, xy, colours, members) {
   const n = xy.length / 2;
-  const asked = [...new URLSearchParams(query)]
+  const params = new URLSearchParams(query);
+  const asked = [...params]
     .map(([key, text]) => [key, text, entryOf(schema, key)])
     .filter(([, , entry]) => entry);
-  if (asked.some(([, , entry]) => !(entry.how in TESTS))) {
+  const scanned = asked.some(([key]) => key === "verdicts") && DECIDED.has(params.get("state"));
+  if (scanned || asked.some(([, , entry]) => !(entry.how in TESTS))) {
     const out = new Uint8Array(n);
     for (const row of (await members()).array) out[row] = 1;
     return { mask: out };

@@ -56,6 +56,7 @@ const KEYS = [
       ["/", "Relabel the selection"],
       ["X", "Exclude the selection"],
       ["U", "Undo the last batch"],
+      ["R", "Redo it"],
     ],
   ],
   [
@@ -75,7 +76,8 @@ const MODES = [
   ["subtract", "remove", "Take out", "Outlines take samples out of the selection (−, or hold Alt)"],
 ];
 
-const FINE = { clean: 0, naive: 1, hard: 1 }; // ranks of verdicts that ask for no decision
+const CHANGED_BY_DECISIONS = ["verdict", "label", "decision"]; // colourings
+const FINE = { settled: 0, clean: 0, naive: 1, hard: 1 }; // ranks of verdicts that ask for no decision
 
 /** How much each point matters where not all can be drawn: 2 = a problem, 1 = worth a look, 0 = fine. */
 function ranks({ head, array }) {
@@ -625,28 +627,29 @@ class AtlasMap {
     }
   }
 
+  /** Read again what decisions change. Returns whether the points look different now. */
+  async #reread() {
+    for (const name of CHANGED_BY_DECISIONS) this.arrays.delete(name);
+    this.cards.clear();
+    this.rank = ranks(await this.#colours("verdict"));
+    const params = new URLSearchParams(this.data.query);
+    if (["state", "verdicts", "classes"].some((name) => params.has(name))) this.matching = await this.#mask();
+    if (!CHANGED_BY_DECISIONS.includes(this.colour)) return false;
+    this.painted = paint(this.colour, await this.#colours(this.colour), this.data.verdicts, this.dark);
+    this.#legend();
+    return true;
+  }
+
   /** Others have decided: their decisions are coloured at once, the selection stays. */
   async #heard() {
-    this.arrays.delete("decision");
-    this.cards.clear();
-    if (this.colour !== "decision") return;
-    this.painted = paint("decision", await this.#colours("decision"), this.data.verdicts, this.dark);
-    this.#legend();
-    await this.plot.recolour(this.painted);
+    if (await this.#reread()) await this.plot.recolour(this.painted);
   }
 
   async #decided() {
-    this.arrays.delete("decision");
-    this.cards.clear();
     const had = this.selected;
     this.#clear(false);
     this.#strip();
-    if (this.colour === "decision") {
-      this.painted = paint("decision", await this.#colours("decision"), this.data.verdicts, this.dark);
-      this.#legend();
-    }
-    if (new URLSearchParams(this.data.query).has("state")) this.matching = await this.#mask();
-    if (had || this.colour === "decision") await this.plot.relayer(this.painted);
+    if ((await this.#reread()) || had) await this.plot.relayer(this.painted);
   }
 
   // ── one point ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -821,6 +824,8 @@ class AtlasMap {
       x: () => this.bulk.run("exclude"),
       "/": () => this.bulk.pick(),
       u: () => this.bulk.undo(),
+      r: () => this.bulk.redo(),
+      y: () => this.bulk.confirm(),
       "?": () => this.help.toggle(),
       Enter: () => {
         if (this.selection?.count) this.#go("gallery", { selection: this.selection.handle });

@@ -17,6 +17,15 @@ export function suggestion(card) {
   return best && (best[1] >= WORTH_SAYING || card.kinds?.noisy_label?.flag) ? best : null;
 }
 
+const NO_LABEL_HELPS = new Set(["ood", "broken", "duplicate"]);
+
+/** What W does: the decision that the verdict asks for, or null where there is nothing to propose. */
+export function proposal(card) {
+  if (NO_LABEL_HELPS.has(card.verdict)) return { action: "exclude", label: null };
+  const best = suggestion(card);
+  return best ? { action: "relabel", label: best[0] } : null;
+}
+
 /** Whether a picture of a sample can be asked for: an unreadable one has no size. */
 export const hasPicture = (card) =>
   Boolean(card.thumb) && card.modality !== "text" && card.modality !== "vector" && card.width !== 0;

@@ -26,7 +26,7 @@ import { hearOthers, withTheirs } from "../lib/others.js";
 import { LabelPicker } from "../lib/picker.js";
 import { Saver, newId } from "../lib/saver.js";
 import { Banner } from "./banner.js";
-import { CardView, hasPicture, suggestion } from "./card.js";
+import { CardView, hasPicture, proposal } from "./card.js";
 import { Learnt } from "./learnt.js";
 import { Marks } from "./marks.js";
 import { Note } from "./note.js";
@@ -44,7 +44,7 @@ const KEYS = [
     "Decide",
     [
       ["A", "Accept: the given label is right"],
-      ["W", "Take the suggested label"],
+      ["W", "Take what the verdict proposes: the suggested label, or to exclude"],
       ["1 … 9", "Relabel to the n-th likeliest label"],
       ["/", "Any label, or a new one"],
       ["X", "Exclude the sample"],
@@ -59,6 +59,7 @@ const KEYS = [
       ["J →", "Next, without deciding"],
       ["K ←", "Back"],
       ["U", "Undo the last decision"],
+      ["R", "Redo what was undone last"],
     ],
   ],
   [
@@ -190,7 +191,7 @@ class Review {
       ),
     );
     this.takeText = h("span.ellipsis", {});
-    this.take = button(".take", "W", this.takeText, () => this.#take(), "Take the suggested label");
+    this.take = button(".take", "W", this.takeText, () => this.#take(), "What the verdict proposes: the suggested label, or to exclude the sample");
     this.note = new Note(() => this.root.focus({ preventScroll: true }));
     this.anyLabel = button(".any", "/", "Label…", () => this.#pick(), "Any label, or a new one");
     this.actions = h(
@@ -319,9 +320,9 @@ class Review {
     this.shownId = card.id;
     this.root.dataset.sample = card.id;
     this.card.fill(card, this.labels, before?.mine ? before : null);
-    const best = suggestion(card);
-    setText(this.takeText, best ? best[0] : "Suggestion");
-    this.take.disabled = !best;
+    const proposed = proposal(card);
+    setText(this.takeText, proposed ? (proposed.label ?? ACTIONS[proposed.action].does) : "Suggestion");
+    this.take.disabled = !proposed;
     this.root.dataset.decided = before ? before.action : "";
     this.root.dataset.decidedLabel = before ? ACTIONS[before.action].past : "";
     this.note.set("");
@@ -432,8 +433,8 @@ class Review {
 
   #take() {
     const { current } = this.queue;
-    const best = current && suggestion(current);
-    if (best) this.#decide("relabel", best[0]);
+    const proposed = current && proposal(current);
+    if (proposed) this.#decide(proposed.action, proposed.label);
     else this.banner.say("warn", "info", "There is no suggestion for this sample. Press / for all labels.", 2500);
   }
 
@@ -557,27 +558,40 @@ class Review {
 
   /** Nothing of this session is left to undo: ask the log for this person's last decision or batch. */
   async #undoOnServer() {
+    await this.#inLog(async () => {
+      const { count: n, undone } = await this.api.post("undo", {});
+      const says =
+        n === 1
+          ? "Undone: your last decision from an earlier visit."
+          : `Undone: ${plural(n, "decision")} that were made together.`;
+      return n ? { says, ids: undone, decided: null } : { says: "There is nothing left to undo.", ids: [] };
+    });
+  }
+
+  /** Decide again what the last undo took back. */
+  async #redo() {
+    if (!this.api.decides) return;
+    await this.#inLog(async () => {
+      const { count: n, redone } = await this.api.post("redo", { redo_id: `redo-${newId()}` });
+      if (!n) return { says: "There is nothing to redo: you decided something else since.", ids: [] };
+      return { says: `Redone: ${plural(n, "decision")}.`, ids: redone };
+    });
+  }
+
+  /** Undo or redo in the log, when everything is saved, and show the first sample that it changed. */
+  async #inLog(change) {
     if (this.undoing) return;
     this.undoing = true;
     try {
       await this.saver.flush();
-      const answer = await this.api.post("undo", {});
-      if (!answer.count) this.banner.say("warn", "info", "There is nothing left to undo.", 2500);
-      else {
-        for (const id of answer.undone) {
-          this.mine.set(id, null);
-          this.#forget(id);
-        }
-        this.banner.say(
-          "good",
-          "undo",
-          answer.count === 1
-            ? "Undone: your last decision from an earlier visit."
-            : `Undone: ${plural(answer.count, "decision")} that were made together.`,
-          4000,
-        );
-        await this.#open(answer.undone.slice(0, 1));
+      const { says, ids, decided } = await change();
+      for (const id of ids) {
+        if (decided === null) this.mine.set(id, null);
+        else this.mine.delete(id);
+        this.#forget(id);
       }
+      this.banner.say(ids.length ? "good" : "warn", ids.length ? "history" : "info", says, ids.length ? 4000 : 2500);
+      if (ids.length) await this.#open(ids.slice(0, 1));
     } catch (error) {
       this.banner.say("bad", "error", error.message, 5000);
     } finally {
@@ -670,6 +684,7 @@ class Review {
         x: () => this.#decide("exclude"),
         " ": () => this.#skip(),
         u: () => this.#undo(),
+        r: () => this.#redo(),
         "/": () => this.#pick(),
         n: () => this.note.open(),
         z: () => this.#zoom(),

@@ -281,6 +281,53 @@ class DecisionStore:
 
         return self._take_back(actor, undo_id, lambda: self._state.matching(actor, named))
 
+    def redo(self, actor: str, undo_id: str | None = None, redo_id: str | None = None) -> list[Decision]:
+        """Decide again what an undo of ``actor`` took back, where they have decided nothing else since.
+
+        Relabels to a class that has been merged, renamed or deleted meanwhile are left out.
+
+        Parameters
+        ----------
+        actor
+            Whose undo.
+        undo_id
+            Which undo: the batch of its rows. None = their latest, unless they have decided something since.
+        redo_id
+            Makes a repeated call answer with the same rows.
+
+        Returns
+        -------
+        The new rows, in one batch; empty where there is nothing to redo.
+        """
+        redo_id = redo_id or f"redo-{uuid.uuid4().hex}"
+        own = DECISIONS.c.actor == actor
+
+        def requests(conn: Connection) -> list[DecisionRequest]:
+            def rows(*where: Any) -> list[Any]:
+                return list(conn.execute(select(DECISIONS).where(own, *where).order_by(DECISIONS.c.seq)))
+
+            if done := rows(DECISIONS.c.batch_id == redo_id):
+                return [_again(row, row.decision_id, row.supersedes, redo_id) for row in done]
+            latest = conn.execute(select(DECISIONS).where(own).order_by(DECISIONS.c.seq.desc()).limit(1)).first()
+            if (wanted := undo_id) is None and latest is not None and latest.action == Action.UNDO.value:
+                wanted = latest.batch_id
+            if wanted is None or any(event.event_id == wanted for event in read_class_events(conn)):
+                return []
+            undo = DECISIONS.c.batch_id == wanted, DECISIONS.c.action == Action.UNDO.value
+            undone = {
+                row.decision_id: row
+                for row in rows(DECISIONS.c.decision_id.in_(select(DECISIONS.c.undoes).where(*undo)))
+            }
+            renames = self._registry.renames
+            return [
+                _again(undone[row.undoes], f"{redo_id}:{i}", row.decision_id, redo_id)
+                for i, row in enumerate(rows(*undo))
+                if self._state.samples[row.sample_id][actor].head == row.decision_id
+                and undone[row.undoes].label not in renames
+            ]
+
+        return _decisions_only(self._record(requests, stop=True))
+
     def change_class(
         self,
         event: str,
@@ -719,6 +766,22 @@ class DecisionStore:
             f"The decision about {request.sample_id!r} came too late: {request.actor!r} had {seen} on screen, but "
             f"since then {latest}. Look at the sample again, then decide."
         )
+
+
+def _again(row: Any, decision_id: str, supersedes: str | None, batch_id: str) -> DecisionRequest:
+    """The same decision as in ``row``, under another id."""
+    decision = decision_of(row[:-1])
+    return DecisionRequest(
+        decision.sample_id,
+        decision.action,
+        decision.actor,
+        label=decision.label,
+        decision_id=decision_id,
+        supersedes=supersedes,
+        reason=decision.reason,
+        batch_id=batch_id,
+        evidence=decision.evidence,
+    )
 
 
 def _decisions_only(answers: list[Decision | DecisionError]) -> list[Decision]:

@@ -472,3 +472,26 @@ def test_what_others_decided_since_is_told_in_order(
     assert [d["seq"] for d in told["decisions"]] == [2, 3]
     assert told["head"] == 3
     assert told["decisions"][0]["actor"] == "bob"
+
+
+def test_one_s_own_change_of_classes_is_no_news(
+    client: TestClient, app_state: ServerState, workspace: Workspace, token: dict[str, str]
+) -> None:
+    url = f"/api/changes/{app_state.first}"
+    workspace.decide(workspace.ids()[0], "relabel", label="a new class")
+    assert client.get(url, headers=token).json()["classes"] == 0
+    workspace.decide(workspace.ids()[1], "relabel", label="another", actor="bob")
+    assert client.get(url, headers=token).json()["classes"] == 1
+
+
+def test_an_undo_is_redone(
+    client: TestClient, app_state: ServerState, workspace: Workspace, token: dict[str, str]
+) -> None:
+    head = {**token, "Origin": "http://testserver"}
+    url = f"/api/redo/{app_state.first}"
+    assert client.post(url, json={}, headers=head).json() == {"count": 0, "redone": []}
+    ids = workspace.ids()[:3]
+    workspace.decide_many(ids, "exclude", actor="ada", batch_id="b1")
+    client.post(f"/api/undo/{app_state.first}", json={"batch_id": "b1", "undo_id": "u1"}, headers=head)
+    assert client.post(url, json={"undo_id": "u1"}, headers=head).json() == {"count": 3, "redone": ids}
+    assert set(workspace.current()) == set(ids)

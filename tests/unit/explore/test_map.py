@@ -73,7 +73,7 @@ def test_clusters_have_the_middle_size_and_name_of_their_points(which: str, requ
 
 
 @pytest.mark.parametrize("which", ["ws", "merged"])
-@pytest.mark.parametrize("name", ["label", "suggested_label", "split", "cluster", "decision", "verdict"])
+@pytest.mark.parametrize("name", ["label", "given_label", "suggested_label", "split", "cluster", "decision", "verdict"])
 def test_every_point_has_the_colour_of_its_value(which: str, name: str, request: pytest.FixtureRequest) -> None:
     opened: Workspace = request.getfixturevalue(which)
     colours = opened.colours(name)
@@ -88,8 +88,10 @@ def test_every_point_has_the_colour_of_its_value(which: str, name: str, request:
     for row, code in zip(rows, colours.codes.tolist(), strict=True):
         value = {
             "label": now[row["sample_id"]],
+            "given_label": row["label"],
             "suggested_label": suggested[row["row"]],
             "decision": decided.get(row["sample_id"]),
+            "verdict": "settled" if row["sample_id"] in decided else row["verdict"],
         }.get(name, row.get(name))
         if value is None or value == -1:
             assert code == NO_CODE

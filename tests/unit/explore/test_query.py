@@ -141,9 +141,13 @@ def inside(frame: pd.DataFrame, polygon: Any) -> pd.Series:
 
 
 def reference(frame: pd.DataFrame, f: Filter) -> pd.DataFrame:
+    """The rows that match, with what each stands as in ``status``."""
     keep = pd.Series(True, index=frame.index)
+    settled = np.where(frame["state"] == "disputed", "disputed", "settled")
+    now = frame["verdict"] if f.state != "any" else frame["verdict"].where(frame["state"].isna(), settled)
+    frame = frame.assign(status=now)
     for column, wanted in (
-        ("verdict", f.verdicts),
+        ("status", f.verdicts),
         ("label_now", f.classes),
         ("suggested_label", f.suggested),
         ("split", f.splits),
@@ -183,6 +187,8 @@ STAR = ((0.0, 2.0), (1.2, -1.6), (-1.9, 0.6), (1.9, 0.6), (-1.2, -1.6))
 FILTERS = [
     Filter(),
     Filter(verdicts=("ood", "clean")),
+    Filter(verdicts=("ood", "settled")),
+    Filter(verdicts=("ood", "clean"), state="accept"),
     Filter(kinds=("noisy_label", "hard")),
     Filter(classes=(CLASSES[2],)),
     Filter(classes=("", "cat")),
@@ -224,7 +230,7 @@ def test_a_filter_finds_what_pandas_finds(frame: pd.DataFrame, query: SampleQuer
     none = {"by_class": "label_now", "by_suggested": "suggested_label", "by_split": "split", "by_source": "source"}
     for facet, column in none.items():
         assert getattr(counts, facet) == wanted[column].fillna("").value_counts().to_dict(), facet
-    assert counts.by_verdict == wanted["verdict"].value_counts().to_dict()
+    assert counts.by_verdict == wanted["status"].value_counts().to_dict()
     assert counts.by_cluster == wanted["cluster"].value_counts().to_dict()
     assert counts.by_state == wanted["state"].fillna("undecided").value_counts().to_dict()
     assert counts.by_kind == {k: int(wanted[f"{k}_flag"].sum()) for k in KINDS}
@@ -271,7 +277,7 @@ def test_a_tile_says_what_is_known(frame: pd.DataFrame, query: SampleQuery) -> N
 
 def test_the_matrix_counts_labels_that_look_wrong(frame: pd.DataFrame, query: SampleQuery) -> None:
     f = Filter(sources=("web",))
-    looks_wrong = reference(frame, f).query("noisy_label_flag").dropna(subset=["label", "suggested_label"])
+    looks_wrong = reference(frame, f).query("status == 'noisy_label'").dropna(subset=["label", "suggested_label"])
     matrix = query.confusion(f)
     assert matrix.index.name == "given"
     assert matrix.to_numpy().sum() == len(looks_wrong)
@@ -308,7 +314,7 @@ def test_several_lassos_are_one_selection(frame: pd.DataFrame, query: SampleQuer
 @pytest.mark.parametrize(
     ("make", "says"),
     [
-        (lambda: Filter(verdicts=("nice",)), r"No verdict is called 'nice'. There are: 'broken', 'duplicate'"),
+        (lambda: Filter(verdicts=("nice",)), r"No verdict is called 'nice'. There are: 'noisy_label', 'ood'"),
         (lambda: Filter(kinds=("clean",)), "No kind is called 'clean'"),
         (lambda: Filter(state="maybe"), "No state is called 'maybe'"),
         (lambda: Filter(scores={"ood": ("a", 1)}), "range of 'ood'"),  # type: ignore[dict-item]

@@ -89,6 +89,7 @@ VERBS: dict[str, Case] = {
         lambda ws, who, _: ws.record([{"sample_id": "s001", "action": "exclude"}], actor=who),
     ),
     "undo": ("reviewer", lambda ws: None, lambda ws, who, _: ws.undo(who)),
+    "redo": ("reviewer", lambda ws: None, lambda ws, who, _: ws.redo(who)),
     "replay": ("reviewer", patch, lambda ws, who, file: ws.replay(file, actor=who)),
     "export": ("reviewer", lambda ws: out(ws, "csv"), lambda ws, who, path: ws.export(path, actor=who)),
     "write_log": ("reviewer", lambda ws: out(ws, "csv"), lambda ws, who, path: ws.write_log(path, by=who)),

@@ -243,6 +243,45 @@ def test_a_bulk_verdict_is_taken_back_in_one_step(open_store: Open) -> None:
     assert states(store) == {"s3": ("relabel", "cat")}
 
 
+def test_redo_brings_back_what_an_undo_took_back(open_store: Open) -> None:
+    store = open_store()
+    store.append([ask(f"s{i}", RELABEL, label="cat", reason="stripes", batch_id="bulk") for i in range(10)])
+    assert store.redo("ann") == []  # the last step was no undo
+    store.undo("ann")
+    again = open_store().redo("ann")
+    assert states(store) == {f"s{i}": ("relabel", "cat") for i in range(10)}
+    assert {(d.reason, d.batch_id) for d in again} == {("stripes", again[0].batch_id)}
+    assert open_store().redo("ann") == []
+    assert len(open_store().undo("ann")) == 10  # what was redone is one step again
+
+
+def test_redo_leaves_alone_what_was_decided_since(open_store: Open) -> None:
+    store = open_store()
+    store.append([ask("a", batch_id="b"), ask("b", batch_id="b")])
+    undo = store.undo("ann")[0].batch_id
+    store.append([ask("a", EXCLUDE)])
+    assert store.redo("ann") == []
+    assert [d.sample_id for d in store.redo("ann", undo_id=undo)] == ["b"]
+    assert states(store) == {"a": ("exclude", None), "b": ("accept", None)}
+    assert store.redo("bob", undo_id=undo) == []
+
+
+def test_a_repeated_redo_adds_nothing_more(open_store: Open) -> None:
+    store = open_store()
+    store.append([ask("a"), ask("b")])
+    store.undo("ann")
+    first = store.redo("ann", redo_id="r1")
+    assert open_store().redo("ann", redo_id="r1") == first
+    assert len(store.history()) == 4
+
+
+def test_redo_leaves_out_labels_that_are_no_class_any_more(store: DecisionStore) -> None:
+    store.append([ask("a", RELABEL, label="cat"), ask("b", RELABEL, label="dog")], ["cat", "dog"])
+    store.revert("ann", [d.decision_id for d in store.history()])
+    store.change_class("delete", "cat", "ann", given=["cat", "dog"])
+    assert [d.sample_id for d in store.redo("ann")] == ["b"]
+
+
 def test_undo_leaves_alone_what_was_decided_anew_within_the_batch(store: DecisionStore) -> None:
     store.append([ask("a", batch_id="b"), ask("b", batch_id="b")])
     store.append([ask("a", EXCLUDE)])
