@@ -204,7 +204,7 @@ def test_matrix_cells_open_queues_that_hold_what_they_count(page: Page, workspac
     confusion = workspace.confusion()
     drawn = charts.matrix(confusion, Filter(), page.key)
     given, suggested = "bird", "deer"
-    flt = Filter(pair=(given, suggested), kinds=("noisy_label",))
+    flt = Filter(pair=(given, suggested), verdicts=("noisy_label",))
     assert escape(filters.to_query(flt, sort="-noisy_label", ws=page.key)) in drawn
     assert workspace.counts(flt).matching == confusion.loc[given, suggested]
 
