@@ -49,6 +49,7 @@ from .review.roles import default_actor as default_actor
 from .review.saved_selections import PREFIX as PREFIX
 from .storage.id_set import IdSet as IdSet
 from .storage.job_files import STAGE_TITLES as STAGE_TITLES
+from .storage.job_files import stage_title as stage_title
 from .subsets.comparison import Comparisons as Comparisons
 from .subsets.comparison import comparison_fingerprint as comparison_fingerprint
 from .subsets.evaluation import HoldoutGuard as HoldoutGuard

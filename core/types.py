@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
@@ -433,6 +433,26 @@ class ResultCache:
 
 
 @dataclass(frozen=True)
+class EncoderInputs:
+    """What one of several encoders made of the samples.
+
+    Attributes
+    ----------
+    ok, vectors, whitened, neighbors, label_neighbors
+        As in :class:`SignalInputs`, of this encoder alone.
+    share
+        How much it counts beside the others, in (0, 1]; all shares sum to 1.
+    """
+
+    ok: Bool
+    vectors: Float32
+    whitened: Float32
+    neighbors: Neighbors
+    label_neighbors: Neighbors
+    share: float
+
+
+@dataclass(frozen=True)
 class SignalInputs:
     """All that a signal may look at: arrays in one row order. Absent inputs are None.
 
@@ -441,7 +461,7 @@ class SignalInputs:
     n
         Number of samples.
     ok
-        (n,) bool, whether a sample is embedded.
+        (n,) bool, whether a sample is embedded (by any encoder).
     labels
         (n,) int32 codes into ``class_names``, −1 = none.
     class_names
@@ -449,13 +469,13 @@ class SignalInputs:
     modality
         What a sample is.
     vectors
-        (n, d) float32 unit rows (zeros where not ok): raw, uncentred.
+        (n, d) float32 unit rows (zeros where not ok): raw, uncentred; of the first encoder.
     whitened
         (n, r) float32 unit rows: half-whitened PCA (divided by λ^¼), the space of ``label_neighbors``.
     neighbors
-        Graph on the raw cosine distance.
+        Graph on the raw cosine distance; of all encoders together, where there are several.
     label_neighbors
-        Graph on ``whitened``.
+        Graph on ``whitened``; likewise.
     beliefs
         Of the probe run.
     media
@@ -476,6 +496,8 @@ class SignalInputs:
         Graph on ``text_vectors``.
     second_match
         How well image and text match by a second encoder.
+    encoders
+        What each of several encoders made of the samples, the first's first; empty where there is one.
     config
         Plain values, such as ``confirmed_ood`` and ``confirmed_in``: the rows that people confirmed as out of
         distribution, or as belonging to the dataset.
@@ -502,6 +524,7 @@ class SignalInputs:
     text_vectors: Float32 | None = None
     text_neighbors: Neighbors | None = None
     second_match: SecondMatch | None = None
+    encoders: tuple[EncoderInputs, ...] = ()
     config: Mapping[str, Any] = field(default_factory=dict)
     cache: ResultCache = field(default_factory=ResultCache, init=False, repr=False, compare=False)
 
@@ -509,6 +532,15 @@ class SignalInputs:
     def n_classes(self) -> int:
         """Number of classes, C."""
         return len(self.class_names)
+
+    def by_encoder(self) -> tuple[SignalInputs, ...]:
+        """What each encoder alone sees, with a cache of its own; made once."""
+
+        def make() -> tuple[SignalInputs, ...]:
+            own = [f.name for f in fields(EncoderInputs) if f.name != "share"]
+            return tuple(replace(self, **{k: getattr(e, k) for k in own}, encoders=()) for e in self.encoders)
+
+        return self.cache.get("by encoder", make) if self.encoders else (self,)
 
     @property
     def labelled(self) -> Bool:
@@ -570,8 +602,8 @@ class Signal(Protocol):
 
     Notes
     -----
-    A signal may have a further attribute ``leads`` (bool): True = other signals wait for a fit that it computes, so it
-    starts first.
+    A signal may have two further attributes (bool). ``leads``: other signals wait for a fit that it computes, so it
+    starts first. ``reads_vectors``: of several encoders, it is run for each, as is every signal that requires vectors.
     """
 
     name: ClassVar[str]

@@ -38,7 +38,7 @@ from .explore.image_text_pairs import ImageTextPairs
 from .explore.map import SCORE_COLUMNS, MapView
 from .explore.query import Counts, Filter, SampleQuery
 from .explore.queues import revised_table
-from .explore.results import BatchResult, Colours, Points, WorkspaceInfo
+from .explore.results import BatchResult, Colours, Points, WorkspaceInfo, encoders_used
 from .explore.search import Search, Searcher
 from .explore.word_evidence import TextHighlights
 from .explore.zero_shot import ZeroShot
@@ -398,6 +398,7 @@ class Workspace:
             modality=results["modality"],
             class_names=tuple(results["class_names"]),
             encoder=results["encoder"]["name"],
+            encoders=encoders_used(results),
             created=manifest.get("created", self._header["created"]),
             generation=self._generation,
             verdict_counts=results["verdict_counts"],

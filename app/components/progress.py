@@ -12,14 +12,9 @@ from winnow.app.components.html import render
 from winnow.app.components.html_component import live
 from winnow.app.server.state import server_state
 from winnow.app.session.state import session
-from winnow.core import STAGE_TITLES, WinnowError, cancel_scan, scan_status
+from winnow.core import STAGE_TITLES, WinnowError, cancel_scan, scan_status, stage_title
 
 EVERY = 1.0
-
-
-def stage_name(stage: str) -> str:
-    """A stage in words."""
-    return STAGE_TITLES.get(stage, stage.replace("_", " ").capitalize() if stage else "Starting")
 
 
 def _stages(status: dict[str, Any]) -> list[tuple[str, str, float]]:
@@ -28,16 +23,17 @@ def _stages(status: dict[str, Any]) -> list[tuple[str, str, float]]:
     for stage in status.get("stages", []):
         spent[stage["name"]] = spent.get(stage["name"], 0.0) + float(stage["seconds"])
     current = status.get("stage", "")
-    names = dict.fromkeys([*STAGE_TITLES, *spent, *([current] if current and current != "start" else [])])
+    seen = [*spent, *([current] if current and current != "start" else [])]
+    names = dict.fromkeys([*(s for s in STAGE_TITLES if s != "pooled_graphs" or s in seen), *seen])
     states = ((name, "now" if name == current else "done" if name in spent else "todo") for name in names)
-    return [(stage_name(name), state, spent.get(name, 0.0)) for name, state in states]
+    return [(stage_title(name), state, spent.get(name, 0.0)) for name, state in states]
 
 
 def panel_html(status: dict[str, Any], compact: bool = False) -> str:
     """The state of a job."""
     done, total = int(status.get("done") or 0), int(status.get("total") or 0)
     share = 100 * done / total if total else None
-    return render("progress", "panel", stage_name(status.get("stage", "")), status, share, compact, _stages(status))
+    return render("progress", "panel", stage_title(status.get("stage", "")), status, share, compact, _stages(status))
 
 
 def _ended(status: dict[str, Any], key: str) -> str:

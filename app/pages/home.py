@@ -114,7 +114,7 @@ def _map_columns(preview: Preview) -> ColumnMap:
     return ColumnMap(**chosen)
 
 
-def _options(preview: Preview) -> tuple[str | None, str, str]:
+def _options(preview: Preview) -> tuple[list[str], str, str]:
     modality = str(preview.modality or "image")
     listed = [] if modality == "vector" else scans.encoders(modality)
     names = [e.name for e in listed]
@@ -122,28 +122,30 @@ def _options(preview: Preview) -> tuple[str | None, str, str]:
         e.name: (" · " + e.note if e.note else "") + ("" if e.cached else " · downloads its weights") for e in listed
     }
     left, middle, right = st.columns([5, 2, 4])
-    encoder = left.selectbox(
-        "Encoder",
-        ["Best that can be had here", *names],
+    chosen = left.multiselect(
+        "Encoders",
+        names,
+        placeholder="The best that can be had here",
         format_func=lambda n: n + about.get(n, ""),
-        help="Turns each sample into a vector. CLIP sees the most; the built-in encoders need no download.",
+        help="An encoder turns each sample into a vector. CLIP sees the most; the built-in encoders need no download. "
+        "Two that were trained differently find more than one, and take twice as long: the first answers searches, "
+        "both judge.",
         disabled=not names,
     )
     device = middle.selectbox("Device", scans.devices(), help="auto takes a GPU where there is one.")
     name = right.text_input("Name", value=Path(preview.path).stem, max_chars=120)
-    return (None if encoder not in names else encoder), device, name
+    return chosen, device, name
 
 
-def _estimate_line(preview: Preview, encoder: str | None, device: str) -> str:
+def _estimate_line(preview: Preview, encoders: list[str], device: str) -> str:
     n, exact = scans.rows_in(preview)
     if n is None:
         return "The number of rows is not known before the scan."
-    best = (
-        encoder or next((e.name for e in scans.encoders(str(preview.modality)) if e.cached), "patches")
-        if str(preview.modality) != "vector"
-        else "vector"
-    )
-    guess = scans.estimate(server_state(), n, best, device)
+    if str(preview.modality) == "vector":
+        encoders = ["vector"]
+    elif not encoders:
+        encoders = [next((e.name for e in scans.encoders(str(preview.modality)) if e.cached), "patches")]
+    guess = scans.estimate(server_state(), n, encoders, device)
     basis = "from earlier scans here" if guess.measured else "a rough guess"
     return f"{'' if exact else 'About '}{plural(n, 'row')}: about {seconds(guess.seconds)} ({basis})."
 
@@ -168,10 +170,15 @@ def _new_scan() -> None:
     st.dataframe(scans.table_of(preview), height=196, hide_index=True, width="stretch")
     if preview.notices:
         live("".join(notice(n) for n in preview.notices[:3]), "w-preview-notes")
-    encoder, device, name = _options(preview)
+    encoders, device, name = _options(preview)
     with st.expander("Bring your own embeddings or probabilities; where the results go"):
         left, right = st.columns(2)
-        embeddings = left.text_input("Embeddings (Parquet or .npy)", key="w-emb")
+        embeddings = left.text_area(
+            "Embeddings (Parquet or .npy), a file on each line",
+            key="w-emb",
+            height=68,
+            help="Each file counts as an encoder, beside those chosen above.",
+        )
         probabilities = right.text_input("Predicted probabilities (Parquet or .npy)", key="w-prob")
         out = st.text_input("Results", value=str(scans.default_out(source)))
     start, estimate = st.columns([1, 3], vertical_alignment="center")
@@ -179,17 +186,17 @@ def _new_scan() -> None:
         config = ScanConfig.of(
             source,
             columns=columns,
-            encoder=encoder,
+            encoders=encoders,
             device=device,
             name=name.strip() or None,
-            embeddings=embeddings.strip() or None,
+            embeddings=[line.strip() for line in embeddings.splitlines() if line.strip()],
             probabilities=(probabilities.strip(),) if probabilities.strip() else None,
         )
         key = scans.begin(server_state(), config, Path(out).expanduser(), state.session().actor, state.session().proven)
         state.open_workspace(key)
         open_page("overview")
         st.rerun()
-    estimate.html(render("home", "fine", _estimate_line(preview, encoder, device)))
+    estimate.html(render("home", "fine", _estimate_line(preview, encoders, device)))
 
 
 def draw() -> None:

@@ -85,7 +85,7 @@ def devices() -> list[str]:
 
 
 def _past(server: ServerState, encoder: str) -> list[tuple[int, float, float]]:
-    """(samples, seconds of embedding, seconds of the rest) of earlier scans here with the same encoder."""
+    """(samples, seconds of embedding, seconds of the rest) of earlier scans here with this encoder alone."""
     timings = []
     for _, path in server.recent():
         try:
@@ -98,14 +98,23 @@ def _past(server: ServerState, encoder: str) -> list[tuple[int, float, float]]:
         if (
             (manifest.get("encoder") or {}).get("name", "").split("/")[0] == encoder.split("/")[0]
             and not reused
+            and len(manifest.get("encoders") or [""]) == 1
             and spent.get("embed")
         ):
             timings.append((int(n), float(spent["embed"]), float(sum(spent.values()) - spent["embed"])))
     return timings
 
 
-def estimate(server: ServerState, n: int, encoder: str, device: str) -> Estimate:
-    """Estimate the time of a scan of n samples, from earlier scans on this computer where there are any."""
+def estimate(server: ServerState, n: int, encoders: list[str], device: str) -> Estimate:
+    """Estimate the time of a scan of n samples, from earlier scans on this computer where there are any.
+
+    Of several encoders, the times are added: that is the embedding, which takes most of it.
+    """
+    each = [_estimate_one(server, n, encoder, device) for encoder in encoders]
+    return Estimate(sum(e.seconds for e in each), all(e.measured for e in each))
+
+
+def _estimate_one(server: ServerState, n: int, encoder: str, device: str) -> Estimate:
     past = _past(server, encoder)
     if past:
         samples = sum(p[0] for p in past)

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as RichProgress
 from rich.text import Text
 
-from ..storage.job_files import STAGE_TITLES
+from ..storage.job_files import stage_title
 from ..types import Progress
 
 
@@ -79,7 +79,7 @@ class Bars:
             return
         if p.stage != self._stage:
             self._finish()
-            title = STAGE_TITLES.get(p.stage, p.stage).ljust(22)
+            title = stage_title(p.stage).ljust(22)
             self._task = self._rich.add_task(title, total=p.total or None, unit=p.unit)
             self._stage = p.stage
         if self._task is not None:

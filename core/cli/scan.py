@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..explore.verdict_style import STYLES
-from ..storage.job_files import STAGE_TITLES
+from ..storage.job_files import stage_title
 from ..types import Kind
 from .options import Json, Quiet, WorkspacePath, print_result, print_table, read_ids
 from .progress import Bars, mode
@@ -27,9 +27,16 @@ def scan(
     source: Annotated[str, typer.Argument(help="A folder, CSV, Parquet, JSON Lines, or saved Hugging Face dataset.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The workspace directory to write.")],
     encoder: Annotated[
-        str | None, typer.Option(help="See `winnow encoders`. Default: the best that can be had.")
+        list[str] | None,
+        typer.Option(
+            help="See `winnow encoders`; may be repeated: the first answers searches, all judge. `best`: the strongest "
+            "pair that can be had. Default: the best one."
+        ),
     ] = None,
-    embeddings: Annotated[Path | None, typer.Option(help="Parquet or .npy with precomputed embeddings.")] = None,
+    embeddings: Annotated[
+        list[Path] | None,
+        typer.Option(help="Parquet or .npy with precomputed embeddings; may be repeated, beside --encoder too."),
+    ] = None,
     probabilities: Annotated[
         list[Path] | None, typer.Option(help="Parquet or .npy with predicted probabilities; may be repeated.")
     ] = None,
@@ -72,7 +79,7 @@ def scan(
         ws = Workspace.scan(
             source,
             out,
-            encoder=encoder,
+            encoders=encoder,
             embeddings=embeddings,
             probabilities=probabilities,
             columns=columns,
@@ -102,7 +109,7 @@ def report(ws: Workspace, as_json: bool, quiet: bool) -> None:
     for notice in info.notices:
         print(f"Note: {notice}", file=sys.stderr)
     for stage, why in info.failures.items():
-        print(f"Not done: {STAGE_TITLES.get(stage, stage)}: {why}", file=sys.stderr)
+        print(f"Not done: {stage_title(stage)}: {why}", file=sys.stderr)
     _print_verdicts(info)
     print(f"\nReview it:  winnow app {ws.path}")
 
@@ -126,14 +133,17 @@ def info(ws: WorkspacePath, json_: Json = False) -> None:
         print_result(about.to_json(), True)
         return
     _print_verdicts(about)
-    print(f"\nencoder    {about.encoder}\nmodality   {about.modality}\nlabelled   {about.n_labelled:,}")
+    print()
+    for used in about.encoders:
+        print(f"encoder    {used.name} ({used.dim:,} numbers, {used.embedded:,} samples)")
+    print(f"modality   {about.modality}\nlabelled   {about.n_labelled:,}")
     print(f"decisions  {about.n_decisions:,}\nscanned    {about.created}")
     for stage, seconds in about.seconds.items():
-        print(f"  {STAGE_TITLES.get(stage, stage).ljust(24)}{seconds:8.2f} s")
+        print(f"  {stage_title(stage).ljust(24)}{seconds:8.2f} s")
     for notice in about.notices:
         print(f"Note: {notice}")
     for stage, why in about.failures.items():
-        print(f"Not done: {STAGE_TITLES.get(stage, stage)}: {why}")
+        print(f"Not done: {stage_title(stage)}: {why}")
 
 
 def _cell(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -12,8 +13,36 @@ from ..types import Strings
 
 
 @dataclass(frozen=True)
+class EncoderUsed:
+    """One encoder of a scan.
+
+    Attributes
+    ----------
+    name
+        What ``--encoder`` takes, or the file of precomputed embeddings.
+    dim
+        Width of its vectors.
+    embedded
+        How many samples it embedded.
+    """
+
+    name: str
+    dim: int
+    embedded: int
+
+
+def encoders_used(results: Mapping[str, Any]) -> tuple[EncoderUsed, ...]:
+    """The encoders that ``results.json`` names, the first's first; earlier releases wrote one, without its coverage."""
+    each = results.get("encoders") or [{**results["encoder"], "embedded": results["n"]}]
+    return tuple(EncoderUsed(e.get("file") or e["name"], int(e["dim"]), int(e["embedded"])) for e in each)
+
+
+@dataclass(frozen=True)
 class WorkspaceInfo:
-    """What a workspace is, without reading its tables. ``generation`` changes when a scan wrote new results."""
+    """What a workspace is, without reading its tables.
+
+    ``encoder`` is the first of ``encoders``; ``generation`` changes when a scan wrote new results.
+    """
 
     path: str
     name: str
@@ -33,6 +62,7 @@ class WorkspaceInfo:
     manifest: dict[str, Any] = field(default_factory=dict)
     results: dict[str, Any] = field(default_factory=dict)
     n_class_changes: int = 0
+    encoders: tuple[EncoderUsed, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""

@@ -28,7 +28,7 @@ class DatasheetFacts:
         Of the dataset.
     n, kept, excluded, relabelled
         Numbers of samples.
-    modality, encoder
+    modality
         Of the scan.
     created
         When the datasheet was made (UTC).
@@ -48,6 +48,8 @@ class DatasheetFacts:
         Saved selections (name, samples, method, seed, fingerprint, actor, time).
     class_changes
         (event, class, target, actor, time).
+    encoders
+        Names of the encoders, the first's first.
     manifest
         Of the scan.
     looks
@@ -60,7 +62,7 @@ class DatasheetFacts:
     excluded: int
     relabelled: int
     modality: str
-    encoder: str
+    encoders: tuple[str, ...]
     created: str
     version: str
     classes: Sequence[tuple[str, int, int]] = ()
@@ -134,7 +136,7 @@ def _sections(facts: DatasheetFacts, about: Mapping[str, Any]) -> list[dict[str,
         ),
         (
             "How it was made",
-            f"Winnow {facts.version}, encoder {facts.encoder}, seed {m.get('seed', 0)}, "
+            f"Winnow {facts.version}, encoder {' + '.join(facts.encoders)}, seed {m.get('seed', 0)}, "
             f"run key {m.get('run_key', 'unknown')}, scanned {m.get('created', 'unknown')}.",
             None,
             [

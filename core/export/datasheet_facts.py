@@ -76,7 +76,7 @@ def facts_of(ws: DatasheetSource) -> DatasheetFacts:
         excluded=len(excluded),
         relabelled=counts.by_state.get("relabel", 0),
         modality=info.modality,
-        encoder=info.encoder,
+        encoders=tuple(used.name for used in info.encoders),
         created=utc_seconds(),
         version=__version__,
         classes=[(c, given[c], kept[c]) for c in sorted({*given, *kept})],

@@ -60,6 +60,7 @@ def make_graphs(
     seed: int,
     row_match: RowMatch | None,
     progress: ProgressFn,
+    searched: bool = True,
 ) -> tuple[list[Path], Mapping[str, Any]]:
     """Write the graphs of an embedding.
 
@@ -81,6 +82,8 @@ def make_graphs(
         half-whitened space stays as it was fitted (its directions hardly move).
     progress
         Called with the rows done; may raise ``Cancelled``.
+    searched
+        Whether a search index is written too.
 
     Returns
     -------
@@ -110,10 +113,11 @@ def make_graphs(
             save_array(files[f"{name}_{part}"], array)
         info[name] = {"metric": graph.metric, "recall": graph.recall, "method": graph.method}
         del graph
-    files["index"] = folder / "index.faiss"
-    write_index(files["index"], vectors, ok, centres)
-    probes, recall = probes_for(SearchIndex(files["index"]), vectors, ok, seed)
-    info["index"] = {"probes": probes, "recall": recall}
+    if searched:
+        files["index"] = folder / "index.faiss"
+        write_index(files["index"], vectors, ok, centres)
+        probes, recall = probes_for(SearchIndex(files["index"]), vectors, ok, seed)
+        info["index"] = {"probes": probes, "recall": recall}
     files["json"] = folder / "graphs.json"
     save_json(files["json"], info)
     return list(files.values()), info
@@ -128,7 +132,7 @@ def _load_previous(folder: Path, row_match: RowMatch, ks: tuple[int, int]) -> _P
             return None
         graphs = {name: load_graph(folder, name) for name in NAMES}
         space = Whitening.of(load_array(folder / "whitening.npy", mmap=False))
-        centres = SearchIndex(folder / "index.faiss").centres()
+        centres = SearchIndex(folder / "index.faiss").centres() if "index" in info else None
     except WorkspaceError:
         return None
     if tuple(graphs[name].k for name in NAMES) != ks or len(graphs["raw"].indices) <= row_match.before.max(initial=-1):

@@ -22,10 +22,14 @@ class ScanConfig:
         A folder, a CSV, TSV, Parquet or JSON Lines file, a Hugging Face dataset saved on disk, or embeddings.
     columns
         Which column holds what.
-    encoder
-        Name from ``winnow encoders``; None = the best one available on this machine.
-    embeddings, probabilities
-        Files that are joined by id; they replace the encoder and the probe's probabilities.
+    encoders
+        Names from ``winnow encoders``, each an encoder of its own. None, and no ``embeddings``: the best one that can
+        be had on this machine. The first answers searches and draws the map; all of them judge the samples. "best"
+        stands for the strongest pair that can be had.
+    embeddings
+        Files with precomputed embeddings, joined by id; each counts as one more encoder, after the ``encoders``.
+    probabilities
+        Files that are joined by id; they replace the probe's probabilities.
     device
         "auto", "cpu" or "cuda".
     seed
@@ -52,8 +56,8 @@ class ScanConfig:
 
     source: str
     columns: ColumnMap = field(default_factory=ColumnMap)
-    encoder: str | None = None
-    embeddings: str | None = None
+    encoders: tuple[str, ...] = ()
+    embeddings: tuple[str, ...] = ()
     probabilities: tuple[str, ...] = ()
     device: str = "auto"
     seed: int = 0
@@ -72,6 +76,10 @@ class ScanConfig:
             raise WinnowError(f"Device {self.device!r} is not known. There are: {choices(DEVICES)}.")
         if not 0 <= self.views <= 16:
             raise WinnowError(f"views is {self.views}; it must lie between 0 and 16. 2 to 4 are usual.")
+        for option, values in (("--encoder", self.encoders), ("--embeddings", self.embeddings)):
+            if len(set(values)) < len(values):
+                twice = next(v for v in values if values.count(v) > 1)
+                raise WinnowError(f"{option} names {twice!r} twice; an encoder counts once. Leave one of them out.")
         for field_name in ("neighbors", "label_neighbors"):
             if getattr(self, field_name) < 1:
                 raise WinnowError(f"{field_name} is {getattr(self, field_name)}; it must be at least 1.")
@@ -82,25 +90,37 @@ class ScanConfig:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> ScanConfig:
-        """Restore a config from :meth:`to_json`."""
+        """Restore a config from :meth:`to_json`; of earlier releases too, which had one encoder or one file."""
         fields = dict(data)
         fields["columns"] = ColumnMap(**(fields.get("columns") or {}))
-        fields["probabilities"] = tuple(fields.get("probabilities") or ())
-        fields["scores"] = tuple(fields.get("scores") or ())
+        fields["encoders"] = _names(fields.get("encoders"), fields.pop("encoder", None))
+        for name in ("embeddings", "probabilities", "scores"):
+            fields[name] = _names(fields.get(name))
         return cls(**fields)
 
     @classmethod
     def of(cls, source: str | Path, **options: Any) -> ScanConfig:
-        """Make a config from the options of a call: paths may be ``Path``, and one probabilities file needs no list."""
-        probabilities = options.pop("probabilities", None) or ()
-        if isinstance(probabilities, (str, Path)):
-            probabilities = (probabilities,)
-        scores = options.pop("scores", None) or ()
-        embeddings = options.pop("embeddings", None)
+        """Make a config from the options of a call: paths may be ``Path``, and a single name or path needs no list.
+
+        ``encoder="NAME"`` is the same as ``encoders=["NAME"]``.
+        """
+        encoders = _names(options.pop("encoders", None), options.pop("encoder", None))
         return cls(
             source=str(Path(source).expanduser().absolute()),
-            embeddings=str(Path(embeddings).expanduser().absolute()) if embeddings else None,
-            probabilities=tuple(str(Path(p).expanduser().absolute()) for p in probabilities),
-            scores=(scores,) if isinstance(scores, str) else tuple(scores),
+            encoders=encoders,
+            embeddings=_paths(options.pop("embeddings", None)),
+            probabilities=_paths(options.pop("probabilities", None)),
+            scores=_names(options.pop("scores", None)),
             **options,
         )
+
+
+def _names(*given: Any) -> tuple[str, ...]:
+    """Join what an option was given as: nothing, one value, or several."""
+    several = ([v] if isinstance(v, (str, Path)) else v or () for v in given)
+    return tuple(str(value) for values in several for value in values)
+
+
+def _paths(given: Any) -> tuple[str, ...]:
+    """As :func:`_names`, as absolute paths."""
+    return tuple(str(Path(path).expanduser().absolute()) for path in _names(given))

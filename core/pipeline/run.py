@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -75,6 +75,10 @@ class Run:
         self.store.commit(name, key, outputs, self.seconds[name], dict(info))
         self.notices.extend(info.get("notices", ()))
         return True
+
+    def reporting(self, stage: str) -> ProgressFn:
+        """A progress function whose reports count for ``stage``, whatever stage they name."""
+        return lambda progress: self.report(replace(progress, stage=stage))
 
     def attempt(self, name: str, work: Callable[[], T]) -> T | None:
         """Run a stage that the others can do without; on failure, record the error and return None."""

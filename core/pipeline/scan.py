@@ -38,6 +38,7 @@ from .stages.manifest import run as write_manifest
 from .stages.map import run as draw_map
 from .stages.media import run as measure_media
 from .stages.neighbors import run as find_neighbors
+from .stages.pooled_graphs import run as pool_graphs
 from .stages.signals import SIDE_BY_SIDE, collect_inputs
 from .stages.signals import run as score_signals
 from .stages.source import read as read_source
@@ -92,32 +93,34 @@ def _run_stages(config: ScanConfig, layout: Layout, report: ProgressFn) -> None:
     media = measure_media(scan, dataset)
     write_dataset(scan, dataset, media)
     release_memory(dataset.n)
-    embedding, row_match = embed(scan, source, media)
-    graphs = find_neighbors(scan, embedding, row_match)
+    embedded = embed(scan, source, media)
+    graphs = find_neighbors(scan, embedded)
+    first = embedded[0].embedding
     release_memory(dataset.n)
     feedback = decision_feedback(log_of(layout), dataset, config.learn)
     scan.notices.extend(filter(None, [feedback.notice]))
-    views = embed_augmented_views(scan, source, embedding)
     corrected = replace(dataset, labels=feedback.labels)
-    beliefs = train_probe(scan, corrected, embedding, media, source.probabilities, views)
-    text_inputs = compare_text(scan, source, embedding)
-    inputs = collect_inputs(scan, dataset, media, embedding, graphs, beliefs, feedback, text_inputs)
+    pooled = pool_graphs(scan, corrected, embedded, graphs)
+    views = embed_augmented_views(scan, source, first)
+    beliefs = train_probe(scan, corrected, embedded, graphs, pooled.shares, media, source.probabilities, views)
+    text_inputs = compare_text(scan, source, first)
+    inputs = collect_inputs(scan, dataset, media, embedded, graphs, pooled, beliefs, feedback, text_inputs)
     results = score_signals(scan, inputs, feedback.fingerprint, source.plugins)
     if inputs.vectors is not None and dataset.n > SIDE_BY_SIDE:
-        # drop the float32 copy (about 2 GB at 1M × 512); later stages read rows
-        inputs = replace(inputs, vectors=embedding.vectors)
+        # drop the float32 copies (about 2 GB at 1M × 512); later stages read rows
+        inputs = replace(inputs, vectors=first.vectors, encoders=())
     release_memory(dataset.n)
     verdicts = decide_verdicts(scan, inputs, results)
     assemble(scan, dataset, verdicts, None, None)
-    write_manifest(scan, dataset, embedding, verdicts, results)
+    write_manifest(scan, dataset, embedded, verdicts, results)
 
-    xy = scan.attempt("map", lambda: draw_map(scan, embedding, graphs["label"])) if config.projection else None
-    clusters = scan.attempt("clusters", lambda: find_clusters(scan, inputs.ok, graphs["label"]))
+    xy = scan.attempt("map", lambda: draw_map(scan, embedded, graphs, pooled.label)) if config.projection else None
+    clusters = scan.attempt("clusters", lambda: find_clusters(scan, inputs.ok, pooled.label))
     assemble(scan, dataset, verdicts, xy, clusters)
     if clusters is not None:
-        scan.attempt("names", lambda: name_clusters(scan, source, embedding.vectors, clusters))
+        scan.attempt("names", lambda: name_clusters(scan, source, first.vectors, clusters))
     check_dataset(scan, dataset.sample_ids)
-    write_manifest(scan, dataset, embedding, verdicts, results)
+    write_manifest(scan, dataset, embedded, verdicts, results)
 
 
 def _write_header(config: ScanConfig, layout: Layout, name: str) -> None:

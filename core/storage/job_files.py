@@ -40,6 +40,7 @@ STAGE_TITLES = {
     "media": "Decoding images",
     "embed": "Embedding",
     "graphs": "Finding neighbours",
+    "pooled_graphs": "Pooling neighbours",
     "label_views": "Label views",
     "views": "Augmented views",
     "probe": "Training the probe",
@@ -54,6 +55,15 @@ STAGE_TITLES = {
     "export": "Writing the export",
 }
 """What people call the stages of a job, in order."""
+
+
+def stage_title(stage: str) -> str:
+    """What people call a stage; one of a further encoder has its number, as ``embed_2``."""
+    name, _, number = stage.rpartition("_")
+    if stage not in STAGE_TITLES and name in STAGE_TITLES and number.isdecimal():
+        return f"{STAGE_TITLES[name]} (encoder {number})"
+    return STAGE_TITLES.get(stage, stage.replace("_", " ").capitalize() if stage else "Starting")
+
 
 WORKER = "winnow.core.cli.worker"
 """The module that runs a job: ``python -m winnow.core.cli.worker KIND …``."""

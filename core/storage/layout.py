@@ -48,6 +48,22 @@ class Layout:
         """The neighbour graphs and the search index."""
         return self.root / "neighbors"
 
+    def encoder(self, number: int) -> Layout:
+        """The folder with ``embeddings`` and ``neighbors`` of an encoder, counted from 0; the first's is the root."""
+        return self if number == 0 else Layout(self.root / "encoders" / str(number + 1))
+
+    @property
+    def encoders(self) -> list[Layout]:
+        """The folders of every encoder of the workspace, the first's first."""
+        folder = self.root / "encoders"
+        more = sorted(int(p.name) for p in folder.iterdir() if p.name.isdecimal()) if folder.is_dir() else []
+        return [self, *(Layout(folder / str(number)) for number in more)]
+
+    @property
+    def pooled(self) -> Path:
+        """The graphs of all encoders together, where there are several."""
+        return self.root / "encoders" / "pooled"
+
     @property
     def probe(self) -> Path:
         """What the probe run believed."""

@@ -50,17 +50,23 @@ class ScanFiles:
 
     @cached_property
     def raw_graph(self) -> Neighbors | None:
-        """The neighbour graph on raw cosine distance."""
+        """The neighbour graph on raw cosine distance; of several encoders, the pooled one."""
         return self._graph("raw")
 
     @cached_property
     def label_graph(self) -> Neighbors | None:
-        """The neighbour graph in the half-whitened space."""
+        """The neighbour graph in the half-whitened space; of several encoders, the pooled one."""
         return self._graph("label")
 
     def _graph(self, name: str) -> Neighbors | None:
-        folder = self._layout.neighbors
+        folder = self._layout.pooled if self._several else self._layout.neighbors
         return load_graph(folder, name) if (folder / "graphs.json").exists() else None
+
+    @cached_property
+    def _several(self) -> bool:
+        """Whether the last scan had several encoders (files of an earlier one may still be there)."""
+        results = self._layout.results
+        return results.exists() and len(load_json(results).get("encoders", ())) > 1
 
     @cached_property
     def index_probes(self) -> int:

@@ -46,6 +46,8 @@ class PrecomputedEmbeddings:
         Of the file's bytes.
     blocks
         Yields (rows of the dataset (b,), vectors (b, dim) as given), every row once; each call reads the file again.
+    file
+        Name of the file or folder.
     """
 
     n: int
@@ -53,15 +55,18 @@ class PrecomputedEmbeddings:
     dtype: type[np.floating[Any]]
     checksum: str
     blocks: Callable[[], Blocks]
+    file: str = ""
 
-    def notices(self, ok: Bool, dataset: Dataset) -> tuple[str, ...]:
-        """Sentences for the person about rows that hold no vector."""
+    def notices(self, ok: Bool, dataset: Dataset, alone: bool = True) -> tuple[str, ...]:
+        """Sentences for the person about rows that hold no vector; ``alone`` = there is no other encoder."""
         bad = np.flatnonzero(~ok)
         if not len(bad):
             return ()
+        where = "" if alone else f" of {self.file}"
+        instead = "kept, without neighbours" if alone else "judged by the other encoders alone"
         return (
-            f"{len(bad):,} of {dataset.n:,} embeddings are NaN, infinite or zero (first: "
-            f"{dataset.sample_ids[bad[0]]!r}). These samples are kept, without neighbours.",
+            f"{len(bad):,} of {dataset.n:,} embeddings{where} are NaN, infinite or zero (first: "
+            f"{dataset.sample_ids[bad[0]]!r}). These samples are {instead}.",
         )
 
 
@@ -94,7 +99,7 @@ def open_embeddings(path: Path | str, dataset: Dataset) -> PrecomputedEmbeddings
         check_length(where, array.shape[0], dataset)
         kind = np.float16 if array.dtype == np.float16 else np.float32
         return PrecomputedEmbeddings(
-            dataset.n, array.shape[1], kind, checksum_of(where), lambda: _of_array(where, kind)
+            dataset.n, array.shape[1], kind, checksum_of(where), lambda: _of_array(where, kind), where.name
         )
     try:
         return _open_parquet(where, dataset)
@@ -151,7 +156,8 @@ def _open_parquet(where: Path, dataset: Dataset) -> PrecomputedEmbeddings:
             first += len(block)
             yield rows if place is None else place[rows], block
 
-    return PrecomputedEmbeddings(dataset.n, dim, kind, fp.of([checksum_of(f) for f in files]), blocks)
+    checksum = fp.of([checksum_of(f) for f in files])
+    return PrecomputedEmbeddings(dataset.n, dim, kind, checksum, blocks, where.name)
 
 
 def _batches(files: list[Path], columns: list[str]) -> Iterator[pa.RecordBatch]:

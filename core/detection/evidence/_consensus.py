@@ -7,7 +7,7 @@ from typing import cast
 
 import numpy as np
 
-from ...types import Float32, SignalInputs
+from ...types import Bool, Float32, SignalInputs
 from ..arithmetic import votes
 from ..probe.pool import pool
 
@@ -23,7 +23,9 @@ def with_consensus(inputs: SignalInputs) -> tuple[SignalInputs, dict[str, float]
 
     Views are the matrices of ``beliefs.extra_probs`` (or ``beliefs.probs`` where there are none, or they were given),
     the neighbours' votes and the zero-shot probabilities. They are pooled in log space with weights of maximum
-    likelihood for the given labels (:func:`winnow.core.detection.probe.pool.pool`); every view is out of sample.
+    likelihood for the given labels (:func:`winnow.core.detection.probe.pool.pool`); every view is out of sample. Where
+    there are several encoders, each has views of its own, which say nothing about samples that it lacks, and the
+    classes have intercepts.
     Beliefs that already are a consensus (with ``weights``) are returned unchanged.
     """
     beliefs = inputs.beliefs
@@ -37,11 +39,16 @@ def with_consensus(inputs: SignalInputs) -> tuple[SignalInputs, dict[str, float]
     views = {k: _log(p) for k, p in sorted(beliefs.extra_probs.items()) if k not in _ROBUST}
     if not views or beliefs.source != "probe":
         views[beliefs.source] = _log(beliefs.probs)
+    present: dict[str, Bool] = {}
+    for i, alone in enumerate(inputs.encoders, start=1):
+        views[f"neighbours_{i}"] = _log(votes(alone.label_neighbors, inputs.labels, alone.ok, inputs.n_classes))
+        present |= {f"kernel_{i}": alone.ok, f"neighbours_{i}": alone.ok}
     if inputs.label_neighbors is not None and inputs.label_neighbors.k > 0:
         views["neighbours"] = _log(votes(inputs.label_neighbors, inputs.labels, inputs.ok, inputs.n_classes))
     if inputs.class_text_probs is not None:
         views["class names"] = _log(inputs.class_text_probs)
-    probs, weights = pool(views, inputs.labels, keep, seed=0)
+    several = bool(inputs.encoders)
+    probs, weights = pool(views, inputs.labels, keep, seed=0, present=present, intercepts=several)
     probs[~inputs.ok] = 1.0 / inputs.n_classes
     return replace(inputs, beliefs=replace(beliefs, probs=probs, weights=weights)), weights
 

@@ -20,7 +20,7 @@ PROBE_VERSION = 2
 
 
 def run_probe(
-    features: Float32,
+    features: Float32 | Sequence[Float32],
     labels: Int32,
     ok: Bool,
     n_classes: int,
@@ -30,13 +30,15 @@ def run_probe(
     views: Mapping[str, Float32] | None = None,
     groups: Int64 | None = None,
     strong: Sequence[Float32] = (),
+    shares: Sequence[float] = (),
 ) -> Beliefs:
     """Train all probes on the given labels; each belief comes from models that were not trained on the sample.
 
     Parameters
     ----------
     features
-        (n, r) float32, rows of unit length where ``ok`` (half-whitened PCA, or the plain embedding).
+        (n, r) float32, rows of unit length where ``ok`` (half-whitened PCA, or the plain embedding); of several
+        encoders one array each, with zeros in the rows that an encoder lacks.
     labels
         (n,) int32 in [−1, n_classes), −1 = none.
     ok
@@ -55,15 +57,23 @@ def run_probe(
     strong
         (n, r) float32 each: features of strongly augmented views of the samples; the loss history under augmentation
         is taken on them in turn. None = features distorted by noise and dropped directions.
+    shares
+        How much each encoder counts in the joint features; they sum to 1. None = equally.
 
     Returns
     -------
     Beliefs
         ``probs``: logarithmic pool of all views, calibrated on the given labels, rows sum to 1 (uniform where not
         ok). ``extra_probs``: "linear", "kernel", one per view and "joint_<view>", and "gce", "sce" where
-        those were trained.
+        those were trained; of several encoders, also "kernel_1", "kernel_2" … on each alone.
         ``dynamics``: see :mod:`winnow.core.detection.probe.linear`; NaN where unlabelled or not ok.
         With fewer than two labelled classes ``probs`` is the label frequency and ``dynamics`` is empty.
+
+    Notes
+    -----
+    Of E encoders, the features are joined as [√s₁·z₁ … √s_E·z_E], s the shares: the linear probes weigh every encoder's
+    directions by what they are worth beside the others', and the kernel of the joint rows is the product of the
+    encoders' kernels with widths by share.
     """
     n = len(labels)
     usable = np.asarray(ok, bool) & (labels >= 0)
@@ -75,7 +85,8 @@ def run_probe(
     config, notes = (config or ProbeConfig()).fitted(n, n_classes)
     for note in notes:
         progress(Progress("probe", 0, config.epochs, "epochs", note))
-    features = _owned(features)
+    encoders = [features] if isinstance(features, np.ndarray) else list(features)
+    features = _owned(joint_rows(encoders, shares or [1.0 / len(encoders)] * len(encoders)))
     folds = int(min(config.folds, usable.sum()))
     kinds = (CE,) * config.repeats + ((GCE, SCE) if config.robust_losses else ())
     fold = np.stack([stratified_folds(labels, usable, folds, config.seed + 101 * i, groups) for i in range(len(kinds))])
@@ -86,6 +97,8 @@ def run_probe(
     logits: dict[str, Float32] = {"linear": _log(out.probs["linear"])}
     extra = dict(out.probs)
     described = {"kernel": features}
+    if len(encoders) > 1:
+        described |= {f"kernel_{i}": x for i, x in enumerate(encoders, start=1)}
     for name, x in (views or {}).items():
         described[name] = x
         described[f"joint_{name}"] = np.concatenate([features, x], axis=1) * np.float32(np.sqrt(0.5))
@@ -96,7 +109,8 @@ def run_probe(
         )
         logits[name] = fit.scores * np.float32(fit.sharpness)
         extra[name] = softmax(logits[name])
-    probs, weights = pool(logits, labels, usable, config.seed)
+    present = {f"kernel_{i}": np.asarray(x.any(axis=1)) for i, x in enumerate(encoders, start=1)}
+    probs, weights = pool(logits, labels, usable, config.seed, present, intercepts=len(encoders) > 1)
     flat = ~np.asarray(ok, bool)
     for p in (probs, out.targets, *extra.values()):
         p[flat] = 1.0 / n_classes
@@ -108,6 +122,13 @@ def run_probe(
         extra_probs=extra,
         temperature=1.0 / max(sum(weights.values()), 1e-6),
     )
+
+
+def joint_rows(encoders: Sequence[Float32], shares: Sequence[float]) -> Float32:
+    """(n, Σr) the unit rows of several encoders side by side, times the roots of their shares; of one as they are."""
+    if len(encoders) == 1:
+        return encoders[0]
+    return np.concatenate([x * np.float32(s**0.5) for x, s in zip(encoders, shares, strict=True)], axis=1)
 
 
 def _owned(x: Float32) -> Float32:

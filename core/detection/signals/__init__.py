@@ -6,8 +6,9 @@ In: ``SignalInputs``, arrays in one row order. Out: a score in [0, 1] per sample
 from __future__ import annotations
 
 from ...registry import load_siblings
+from ._encoders import ENCODERS_VERSION, score_with_encoders
 from .base import SIGNALS
 
 load_siblings(__name__, __path__)
 
-__all__ = ["SIGNALS"]
+__all__ = ["ENCODERS_VERSION", "SIGNALS", "score_with_encoders"]

@@ -49,7 +49,8 @@ class DuplicateExact(BaseSignal):
         elif inputs.texts is not None:
             self._keep(partner, reasons, first_equal(same_text(inputs.texts), readable), "same text")
         elif inputs.vectors is not None:
-            rows = np.ascontiguousarray(inputs.vectors, np.float16)
+            each = [e.vectors for e in inputs.encoders] or [inputs.vectors]
+            rows = np.concatenate([np.asarray(x, np.float16) for x in each], axis=1)
             whole = rows.view(np.dtype((np.void, max(1, rows.shape[1] * rows.itemsize)))).ravel()
             self._keep(partner, reasons, first_equal(whole, inputs.ok), "same vector")
         return SignalResult((partner >= 0).astype(np.float32), partner=partner, reasons=reasons)

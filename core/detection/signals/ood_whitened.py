@@ -30,6 +30,8 @@ class OodWhitened(OutlierSignal):
     requires = frozenset({Input.LABEL_NEIGHBORS})
     leads: ClassVar[bool] = True
     """Started first: other signals share the fit that this one makes."""
+    reads_vectors: ClassVar[bool] = True
+    """Run for every encoder: it reads the half-whitened rows themselves."""
 
     def value(self, inputs: SignalInputs) -> NDArray[Any]:
         """The distance in the half-whitened space."""

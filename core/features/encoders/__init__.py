@@ -8,7 +8,7 @@ from __future__ import annotations
 from ...registry import load_siblings
 from .augmented import augmented
 from .base import FAMILIES, BaseEncoder, EncoderChoice, EncoderInfo, unit_rows
-from .choose import catalogue, choose, resolve_device
+from .choose import catalogue, choose, choose_all, resolve_device
 from .embed import embed, encoder_key, load_fitted
 from .precomputed import PRECOMPUTED, write_precomputed
 
@@ -23,6 +23,7 @@ __all__ = [
     "augmented",
     "catalogue",
     "choose",
+    "choose_all",
     "embed",
     "encoder_key",
     "load_fitted",

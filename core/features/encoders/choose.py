@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ...errors import EncoderError, WeightsUnavailable, choices
@@ -108,3 +109,10 @@ def _named(name: str, modality: Modality, device: str, allow_network: bool) -> E
             f"For {wanted.value}s there are: {choices(i.name for i in catalogue() if i.modality is wanted)}."
         )
     return choice
+
+
+def choose_all(
+    names: Sequence[str], modality: Modality, device: str = "auto", allow_network: bool = True
+) -> tuple[EncoderChoice, ...]:
+    """Resolve several encoders by name, each as :func:`choose` does; no name = the default of the modality."""
+    return tuple(choose(name, modality, device, allow_network) for name in names or (None,))

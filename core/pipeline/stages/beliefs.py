@@ -12,15 +12,18 @@ from ...detection.probe.insample import in_sample_notice, memorised_share
 from ...features import encoders
 from ...features.label_views import VIEWS_VERSION, label_views
 from ...storage import scan_tables
-from ...storage.artifacts import load_array
-from ...types import Beliefs, Dataset, EmbeddingSet, Float32, Int64, MediaFeatures, Progress
+from ...types import Beliefs, Dataset, Float32, Int64, MediaFeatures, Progress
 from ..run import Outputs, Run
+from .embedding import Embedded, any_ok
+from .neighbors import EncoderGraphs
 
 
 def run(
     scan: Run,
     dataset: Dataset,
-    embedding: EmbeddingSet,
+    embedded: Sequence[Embedded],
+    graphs: Sequence[EncoderGraphs],
+    shares: Sequence[float],
     media: MediaFeatures | None,
     probabilities: Mapping[str, Float32],
     augmented: Sequence[Float32],
@@ -33,16 +36,16 @@ def run(
         The run.
     dataset
         With the labels to learn from.
-    embedding
-        The embeddings.
+    embedded, graphs, shares
+        What each encoder made, the half-whitened rows of it, and how much it counts.
     media
         Measurements of the images, if there are any.
     probabilities
         Precomputed ones, name → (n, C) float32; their mean replaces the probe's.
     augmented
-        Views of augmented images, each (n, r) float32.
+        Views of augmented images by the first encoder, each (n, r) float32.
     """
-    ok = np.asarray(embedding.ok, bool)
+    ok = any_ok(embedded)
     usable = ok & (dataset.labels >= 0)
     if dataset.n_classes < 2 or not usable.any():
         lack = "has a single class" if usable.any() else "has no labels"
@@ -54,7 +57,7 @@ def run(
     settings = ProbeConfig(seed=seed, device=encoders.resolve_device(scan.config.device))
 
     def make() -> Outputs:
-        features = load_array(scan.layout.neighbors / "whitened.npy")
+        features = [g.whitened for g in graphs]
         notices: list[str] = []
 
         def report(p: Progress) -> None:
@@ -72,11 +75,12 @@ def run(
             views=views,
             groups=_copies(dataset, media),
             strong=augmented,
+            shares=shares,
         )
         return scan_tables.save_beliefs(folder, beliefs), {"notices": notices, "views": sorted(views)}
 
     key = fp.of(
-        embedding.fingerprint,
+        *(e.embedding.fingerprint for e in embedded),
         scan.keys.get("media"),
         fp.of_array(dataset.labels),
         settings,
@@ -84,6 +88,7 @@ def run(
         PROBE_VERSION,
         VIEWS_VERSION,
         len(augmented),
+        *([tuple(shares)] if len(shares) > 1 else []),
     )
     scan.stage("probe", key, make)
     beliefs = scan_tables.load_beliefs(folder)

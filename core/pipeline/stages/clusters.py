@@ -7,6 +7,7 @@ from ...features.clusters import CLUSTERS_VERSION, cluster
 from ...storage import scan_tables
 from ...types import Bool, Clusters, Neighbors
 from ..run import Outputs, Run
+from .pooled_graphs import graph_key
 
 
 def run(scan: Run, ok: Bool, graph: Neighbors) -> Clusters:
@@ -17,5 +18,5 @@ def run(scan: Run, ok: Bool, graph: Neighbors) -> Clusters:
         scan_tables.save_clusters(path, cluster(graph, ok, seed=seed))
         return [path], {}
 
-    scan.stage("clusters", fp.of(scan.keys["graphs"], seed, CLUSTERS_VERSION), make)
+    scan.stage("clusters", fp.of(graph_key(scan), seed, CLUSTERS_VERSION), make)
     return scan_tables.load_clusters(path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
@@ -10,9 +10,10 @@ import numpy as np
 
 from ... import fingerprint as fp
 from ...storage.artifacts import plain, save_json, utc_seconds
-from ...types import ISSUE_KINDS, Dataset, EmbeddingSet, EncoderSpec, Kind, SignalResult, Verdicts
+from ...types import ISSUE_KINDS, Dataset, Kind, SignalResult, Verdicts
 from ...version import __version__
 from ..run import Run
+from .embedding import Embedded
 
 LIBRARIES = (
     "cleanlab",
@@ -30,17 +31,23 @@ LIBRARIES = (
     "scipy",
     "sentence-transformers",
     "streamlit",
+    "timm",
     "torch",
     "umap-learn",
 )
 
 
 def run(
-    scan: Run, dataset: Dataset, embedding: EmbeddingSet, verdicts: Verdicts, results: Mapping[str, SignalResult]
+    scan: Run, dataset: Dataset, embedded: Sequence[Embedded], verdicts: Verdicts, results: Mapping[str, SignalResult]
 ) -> None:
     """Write both files."""
-    save_json(scan.layout.results, results_summary(dataset, embedding.spec, verdicts, results))
-    save_json(scan.layout.manifest, manifest(scan, dataset, embedding.spec))
+    save_json(scan.layout.results, results_summary(dataset, embedded, verdicts, results))
+    save_json(scan.layout.manifest, manifest(scan, dataset, embedded))
+
+
+def described(embedded: Sequence[Embedded]) -> list[dict[str, Any]]:
+    """Spec, file and number of embedded samples of every encoder."""
+    return [{**plain(e.embedding.spec), "file": e.source, "embedded": int(e.ok.sum())} for e in embedded]
 
 
 def library_versions() -> dict[str, str]:
@@ -55,7 +62,7 @@ def library_versions() -> dict[str, str]:
 
 
 def results_summary(
-    dataset: Dataset, spec: EncoderSpec, verdicts: Verdicts, results: Mapping[str, SignalResult]
+    dataset: Dataset, embedded: Sequence[Embedded], verdicts: Verdicts, results: Mapping[str, SignalResult]
 ) -> dict[str, Any]:
     """What the Overview shows without reading a table: classes, counts, and the details of each kind's evidence."""
     counts = {kind.value: int((verdicts.primary == kind.value).sum()) for kind in Kind}
@@ -64,7 +71,8 @@ def results_summary(
         "n_labelled": int((dataset.labels >= 0).sum()),
         "modality": dataset.modality.value,
         "class_names": list(dataset.class_names),
-        "encoder": plain(spec),
+        "encoder": plain(embedded[0].embedding.spec),
+        "encoders": described(embedded),
         "columns": plain(dataset.columns),
         "verdict_counts": counts,
         "flag_counts": {k.value: int(np.sum(verdicts.evidence[k].flag)) for k in ISSUE_KINDS},
@@ -75,7 +83,7 @@ def results_summary(
     }
 
 
-def manifest(scan: Run, dataset: Dataset, spec: EncoderSpec) -> dict[str, Any]:
+def manifest(scan: Run, dataset: Dataset, embedded: Sequence[Embedded]) -> dict[str, Any]:
     """How the results were computed: run key, versions, parameters, libraries, fingerprints, seconds and failures."""
     return {
         "run_key": fp.of(scan.keys),
@@ -88,6 +96,7 @@ def manifest(scan: Run, dataset: Dataset, spec: EncoderSpec) -> dict[str, Any]:
         "reused": scan.reused,
         "failures": scan.failures,
         "notices": list(dict.fromkeys(scan.notices)),
-        "encoder": plain(spec),
+        "encoder": plain(embedded[0].embedding.spec),
+        "encoders": described(embedded),
         "seed": scan.config.seed,
     }

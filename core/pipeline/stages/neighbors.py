@@ -1,21 +1,47 @@
-"""Find the neighbours of every sample, by raw cosine and in the half-whitened space (neighbors/)."""
+"""Find the neighbours of every sample, by raw cosine and in the half-whitened space (neighbors/, encoders/)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from ... import fingerprint as fp
 from ...features import encoders
-from ...features.neighbor_graphs import NAMES, RowMatch, make_graphs
+from ...features.neighbor_graphs import NAMES, make_graphs
 from ...features.neighbors import NEIGHBORS_VERSION
+from ...storage.artifacts import load_array
 from ...storage.scan_tables import load_graph
-from ...types import EmbeddingSet, Neighbors
+from ...types import Float32, Neighbors
 from ..run import Run
+from .embedding import Embedded, stage_of
 
 
-def run(scan: Run, embedding: EmbeddingSet, row_match: RowMatch | None) -> dict[str, Neighbors]:
-    """Build both graphs, or extend them where few rows are new; by name, memory-mapped."""
-    config, folder = scan.config, scan.layout.neighbors
+@dataclass(frozen=True)
+class EncoderGraphs:
+    """What was found among the embeddings of one encoder: both graphs, and the half-whitened rows (n, r)."""
+
+    raw: Neighbors
+    label: Neighbors
+    whitened: Float32
+
+
+def run(scan: Run, embedded: Sequence[Embedded]) -> list[EncoderGraphs]:
+    """Build both graphs of every encoder, or extend them where few rows are new; memory-mapped."""
+    return [_graphs(scan, of) for of in embedded]
+
+
+def _graphs(scan: Run, of: Embedded) -> EncoderGraphs:
+    config, folder = scan.config, scan.layout.encoder(of.number).neighbors
     ks = (config.neighbors, config.label_neighbors)
-    key = fp.of(embedding.fingerprint, *ks, config.seed, NEIGHBORS_VERSION)
+    key = fp.of(of.embedding.fingerprint, *ks, config.seed, NEIGHBORS_VERSION)
     device = encoders.resolve_device(config.device)
-    scan.stage("graphs", key, lambda: make_graphs(folder, embedding, ks, device, config.seed, row_match, scan.report))
-    return {name: load_graph(folder, name) for name in NAMES}
+    stage, searched = stage_of("graphs", of.number), of.number == 0
+    scan.stage(
+        stage,
+        key,
+        lambda: make_graphs(
+            folder, of.embedding, ks, device, config.seed, of.row_match, scan.reporting(stage), searched
+        ),
+    )
+    raw, label = (load_graph(folder, name) for name in NAMES)
+    return EncoderGraphs(raw, label, load_array(folder / "whitened.npy"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -12,17 +12,15 @@ import numpy as np
 from ... import fingerprint as fp
 from ...detection.evidence import CONSENSUS_VERSION, with_consensus
 from ...detection.plugins import Plugins
-from ...detection.signals import SIGNALS
+from ...detection.signals import ENCODERS_VERSION, SIGNALS, score_with_encoders
 from ...parallel import ordered_map, single_threaded_pool
 from ...storage import scan_tables
-from ...storage.artifacts import load_array
 from ...types import (
     Beliefs,
     Dataset,
-    EmbeddingSet,
+    EncoderInputs,
     Kind,
     MediaFeatures,
-    Neighbors,
     Progress,
     Signal,
     SignalInputs,
@@ -30,6 +28,9 @@ from ...types import (
 )
 from ..feedback import DecisionFeedback
 from ..run import FATAL, Outputs, Run
+from .embedding import Embedded, any_ok, stage_of
+from .neighbors import EncoderGraphs
+from .pooled_graphs import PooledGraphs
 
 SIDE_BY_SIDE = 200_000
 """Rows up to which signals run on every core at once, each on one."""
@@ -42,8 +43,9 @@ def collect_inputs(
     scan: Run,
     dataset: Dataset,
     media: MediaFeatures | None,
-    embedding: EmbeddingSet,
-    graphs: Mapping[str, Neighbors],
+    embedded: Sequence[Embedded],
+    graphs: Sequence[EncoderGraphs],
+    pooled: PooledGraphs,
     beliefs: Beliefs | None,
     feedback: DecisionFeedback,
     text_inputs: Mapping[str, Any],
@@ -54,30 +56,36 @@ def collect_inputs(
     ----------
     scan
         The run.
-    dataset, media, embedding, graphs, beliefs
+    dataset, media, embedded, graphs, pooled, beliefs
         Results of the earlier stages.
     feedback
         The labels to judge by, and the rows that people confirmed.
     text_inputs
         Fields of SignalInputs from the text stage.
     """
+    ok = any_ok(embedded)
+    each = tuple(
+        EncoderInputs(e.ok, np.asarray(e.embedding.vectors, np.float32), g.whitened, g.raw, g.label, share)
+        for e, g, share in zip(embedded, graphs, pooled.shares, strict=True)
+    )
     inputs = SignalInputs(
         n=dataset.n,
-        ok=np.asarray(embedding.ok, bool),
+        ok=ok,
         labels=feedback.labels,
         class_names=dataset.class_names,
         modality=dataset.modality,
-        vectors=np.asarray(embedding.vectors, np.float32) if embedding.ok.any() else None,
-        whitened=load_array(scan.layout.neighbors / "whitened.npy"),
-        neighbors=graphs["raw"],
-        label_neighbors=graphs["label"],
+        vectors=each[0].vectors if ok.any() else None,
+        whitened=each[0].whitened,
+        neighbors=pooled.raw,
+        label_neighbors=pooled.label,
+        encoders=each if len(each) > 1 else (),
         beliefs=beliefs,
         media=media,
         texts=dataset.texts,
         **_split_codes(dataset),
         **text_inputs,
         config={
-            "errors": scan_tables.errors(dataset, media, embedding.ok),
+            "errors": scan_tables.errors(dataset, media, ok),
             "seed": scan.config.seed,
             "confirmed_ood": feedback.outliers,
             "confirmed_in": feedback.members,
@@ -117,6 +125,9 @@ def run(scan: Run, inputs: SignalInputs, feedback: str, plugins: Plugins) -> dic
     layout, signals = scan.layout, [*SIGNALS, *plugins.signals]
     versions = {s.name: s.version for s in signals}
     upstream = {k: scan.keys.get(k) for k in (*UPSTREAM, "zero-shot", "captions", "second-encoder")}
+    if inputs.encoders:
+        upstream |= {stage_of("embed", i): scan.keys[stage_of("embed", i)] for i in range(1, len(inputs.encoders))}
+        upstream |= {"pooled_graphs": scan.keys["pooled_graphs"], "version": str(ENCODERS_VERSION)}
     key = fp.of(versions, upstream, CONSENSUS_VERSION, inputs.class_names, feedback, plugins.fingerprint)
     results: dict[str, SignalResult] = {}
 
@@ -131,7 +142,7 @@ def run(scan: Run, inputs: SignalInputs, feedback: str, plugins: Plugins) -> dic
                 return None, f"needs {', '.join(missing)}", -1.0
             started = time.perf_counter()
             try:
-                return signal(inputs), "", time.perf_counter() - started
+                return score_with_encoders(signal, inputs), "", time.perf_counter() - started
             except FATAL:
                 raise
             except Exception as error:  # noqa: BLE001 - a failing signal must not cost the others

@@ -1,4 +1,4 @@
-"""Read the source, and what is joined to it: embeddings, probabilities, plug-in signals; choose the encoder."""
+"""Read the source, and what is joined to it: embeddings, probabilities, plug-in signals; choose the encoders."""
 
 from __future__ import annotations
 
@@ -24,30 +24,33 @@ class OpenedSource:
     ----------
     dataset
         The rows.
-    embeddings
-        Precomputed ones, not read yet, or None.
+    encoders
+        What embeds the samples, at least one: encoders that are run, then precomputed embeddings (not read yet).
     probabilities
         Precomputed ones, name → (n, C) float32.
     plugins
         Signals that columns and installed packages add.
-    encoder
-        Embeds the samples; None where embeddings are precomputed.
     notices
         Sentences for the person.
     """
 
     dataset: Dataset
-    embeddings: PrecomputedEmbeddings | None
+    encoders: tuple[EncoderChoice | PrecomputedEmbeddings, ...]
     probabilities: Mapping[str, Float32]
     plugins: Plugins
-    encoder: EncoderChoice | None
     notices: tuple[str, ...]
+
+    @property
+    def encoder(self) -> EncoderChoice | None:
+        """The first encoder, which answers searches; None where its embeddings are precomputed."""
+        first = self.encoders[0]
+        return first if isinstance(first, EncoderChoice) else None
 
 
 def read(config: ScanConfig, report: ProgressFn) -> OpenedSource:
     """Open everything that the config names; raises WinnowError for what cannot be read, joined or loaded."""
-    dataset = open_source(config.source, config.columns, report, vectors_apart=config.embeddings is not None)
-    embeddings = open_embeddings(config.embeddings, dataset) if config.embeddings else None
+    dataset = open_source(config.source, config.columns, report, vectors_apart=bool(config.embeddings))
+    given = [open_embeddings(path, dataset) for path in config.embeddings]
     probabilities: dict[str, Float32] = {}
     notices = list(dataset.notices)
     for path in config.probabilities:
@@ -57,12 +60,9 @@ def read(config: ScanConfig, report: ProgressFn) -> OpenedSource:
         notices.extend(warnings)
     plugins = gather(dataset, config.scores)
     notices.extend(plugins.notices)
-    encoder = None
-    if embeddings is None:
-        if dataset.modality is Modality.VECTOR:
-            embeddings = open_embeddings(config.source, dataset)
-        else:
-            encoder = encoders.choose(
-                config.encoder, dataset.modality, device=config.device, allow_network=config.network
-            )
-    return OpenedSource(dataset, embeddings, probabilities, plugins, encoder, tuple(notices))
+    if dataset.modality is Modality.VECTOR and not given:
+        given = [open_embeddings(config.source, dataset)]
+    chosen: tuple[EncoderChoice, ...] = ()
+    if config.encoders or not given:
+        chosen = encoders.choose_all(config.encoders, dataset.modality, config.device, config.network)
+    return OpenedSource(dataset, (*chosen, *given), probabilities, plugins, tuple(notices))
