@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..types import Bool, Float32, Int32, Neighbors
+from ..types import Bool, Float32, Int32, Neighbors, SignalInputs
+
+MANY_CLASSES = 1000
+"""Above this many classes, tables of n × C and C × C numbers are weighed against what they say."""
 
 
 def softmax(logits: NDArray[Any]) -> NDArray[Any]:
@@ -66,18 +70,74 @@ def votes(graph: Neighbors, labels: Int32, ok: Bool, classes: int, k: int = 50, 
     """
     n = len(labels)
     given = ok & (labels >= 0)
+    near, weight = _weighted_voters(graph, given, k)
+    frequency = np.bincount(labels[given], minlength=classes).astype(np.float64) + 1e-3
+    share = np.empty((n, classes), np.float32)
+    share[:] = prior * frequency / frequency.sum()
+    voter, place = np.nonzero(weight)
+    np.add.at(share, (voter, labels[near[voter, place]]), weight[voter, place])
+    share /= share.sum(1, keepdims=True)
+    return share
+
+
+def vote_contest(graph: Neighbors, labels: Int32, ok: Bool, classes: int, k: int) -> tuple[Float32, Float32, Int32]:
+    """v_y, max_{k≠y} v_k and that k, each (n,), for the shares v of :func:`votes`, in memory n · k and not n · C.
+
+    Where there is no label, v_y is 0 and k the class with the most votes. Where no other class has votes, k is the most
+    frequent one.
+    """
+    given = ok & (labels >= 0)
+    near, weight = _weighted_voters(graph, given, k)
+    frequency = np.bincount(labels[given], minlength=classes).astype(np.float64) + 1e-3
+    prior = (frequency / frequency.sum()).astype(np.float32)
+    voter, place = np.nonzero(weight)
+    cell, where = np.unique(voter * np.int64(classes) + labels[near[voter, place]], return_inverse=True)
+    row, code = np.divmod(cell, classes)
+    share = np.bincount(where, weights=weight[voter, place], minlength=len(cell)) + prior[code]
+    mine = code == labels[row]
+    own = np.where(labels >= 0, prior[np.maximum(labels, 0)], 0.0)
+    own[row[mine]] = share[mine]
+    first, second = np.argsort(-prior, kind="stable")[:2] if classes > 1 else (0, 0)
+    other = np.where(labels == first, second, first).astype(np.int32)
+    rest = prior[other].astype(np.float64)
+    row, code, share = row[~mine], code[~mine], share[~mine]
+    order = np.lexsort((-code, share, row))  # the last of a row has the most votes, of equals the lowest code
+    last = order[np.flatnonzero(np.diff(row[order], append=-1))]
+    better = last[share[last] >= rest[row[last]]]
+    other[row[better]], rest[row[better]] = code[better], share[better]
+    total = 1.0 + weight.sum(1)
+    return (own / total).astype(np.float32), (rest / total).astype(np.float32), other
+
+
+def neighbor_contest(inputs: SignalInputs) -> tuple[Float32, Float32, Int32]:
+    """:func:`vote_contest` of the graph for labels, computed once per inputs.
+
+    As many neighbours vote as a class has samples on average, at least 2 and at most 50: beyond them, two distant
+    samples of one class would outvote the only other sample of the own one.
+    """
+    graph = inputs.label_neighbors
+    assert graph is not None
+    given = inputs.labels[inputs.labelled]
+    k = int(np.clip(np.rint(len(given) / max(len(np.unique(given)), 1)), 2, 50))
+    return inputs.cache.get(
+        "neighbor contest", lambda: vote_contest(graph, inputs.labels, inputs.ok, inputs.n_classes, k)
+    )
+
+
+def _weighted_voters(graph: Neighbors, given: Bool, k: int) -> tuple[Int32, Float32]:
+    """The first k neighbours and the weights of their votes, (n, k') each; 0 for those that do not vote."""
     near, distance, votes_cast = usable_neighbors(graph, given, k)
     tenth = distance[:, min(9, max(distance.shape[1] - 1, 0))] if distance.shape[1] else np.zeros(0, np.float32)
     tenth = tenth[np.isfinite(tenth)]
     yardstick = float(np.mean(tenth, dtype=np.float64)) if len(tenth) else 1.0
     weight = np.exp(-np.where(votes_cast, distance, 0.0) / max(yardstick, 1e-6)).astype(np.float32)
-    frequency = np.bincount(labels[given], minlength=classes).astype(np.float64) + 1e-3
-    share = np.empty((n, classes), np.float32)
-    share[:] = prior * frequency / frequency.sum()
-    voter, place = np.nonzero(votes_cast)
-    np.add.at(share, (voter, labels[near[voter, place]]), weight[voter, place])
-    share /= share.sum(1, keepdims=True)
-    return share
+    return near, np.where(votes_cast, weight, np.float32(0))
+
+
+def row_blocks(n: int, columns: int) -> Iterator[slice]:
+    """Slices that cover n rows, so that a table of ``columns`` numbers for each holds at most 2²⁴ at a time."""
+    step = max(1, (1 << 24) // max(columns, 1))
+    return (slice(start, min(n, start + step)) for start in range(0, n, step))
 
 
 def class_sums(vectors: Float32, labels: Int32, where: Bool, classes: int) -> tuple[Float32, Float32]:

@@ -7,7 +7,19 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..types import ISSUE_KINDS, Float32, Int32, Kind, KindEvidence, SignalInputs, SignalResult, Strings, Verdicts
+from ..types import (
+    ISSUE_KINDS,
+    Float32,
+    Input,
+    Int32,
+    Kind,
+    KindEvidence,
+    SignalInputs,
+    SignalResult,
+    Strings,
+    Verdicts,
+)
+from .arithmetic import neighbor_contest
 from .evidence import COMBINERS
 from .evidence._consensus import with_consensus
 
@@ -77,7 +89,8 @@ def _evidence(kind: Kind, inputs: SignalInputs, results: Mapping[str, SignalResu
 def suggest(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> tuple[Int32, Float32]:
     """Likeliest labels other than the given one: codes (n, m) and probabilities (n, m), m = min(5, C).
 
-    The probabilities are those of the consensus belief; where a sample's given label is left out they are not
+    The probabilities are those of the consensus belief, or where there are too many classes for beliefs one label, with
+    its share of the neighbours' votes; where a sample's given label is left out they are not
     rescaled, so that they can be read beside it.
     """
     classes = inputs.n_classes
@@ -85,6 +98,9 @@ def suggest(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> tuple[
     codes = np.full((inputs.n, m), -1, np.int32)
     values = np.zeros((inputs.n, m), np.float32)
     if inputs.beliefs is None or m == 0:
+        if inputs.has(Input.LABELS) and inputs.has(Input.LABEL_NEIGHBORS):  # too many classes for beliefs
+            _, rest, other = neighbor_contest(inputs)
+            codes[inputs.ok, 0], values[inputs.ok, 0] = other[inputs.ok], rest[inputs.ok]
         return codes, values
     probs = np.array(inputs.beliefs.probs, np.float32)
     labelled = inputs.labels >= 0

@@ -76,24 +76,41 @@ class ClassOverlap:
         )
 
 
-def _beliefs(probs: Any, labels: Int32, use: Bool, classes: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """(C, C) mean belief and (C, C) counts of the likeliest class, by given label; rows without a belief left out."""
+def _beliefs(probs: Any, labels: Int32, use: Bool, classes: int) -> tuple[Any, Any]:
+    """Mean beliefs and counts of the likeliest class, by given label; rows without a belief left out.
+
+    Returns
+    -------
+    beliefs
+        (C, C) float64, sparse where ``probs`` is.
+    taken
+        (C, C) int64, sparse.
+    """
     from scipy import sparse
 
-    total, taken = np.zeros((classes, classes)), np.zeros((classes, classes), np.int64)
+    thin = sparse.issparse(probs)
+    total = sparse.csr_matrix((classes, classes)) if thin else np.zeros((classes, classes))
+    taken = sparse.csr_matrix((classes, classes), dtype=np.int64)
     count = np.zeros(classes)
     rows = np.flatnonzero(use)
     for start in range(0, len(rows), _CHUNK):
         part = rows[start : start + _CHUNK]
-        p = probs[part]
-        p = np.asarray(p.toarray() if sparse.issparse(p) else p, float)
-        good = np.isfinite(p).all(1) & (p.sum(1) > 0)
+        p = probs[part] if thin else np.asarray(probs[part], float)
+        good = (thin or np.isfinite(p).all(1)) & (np.asarray(p.sum(1)).ravel() > 0)
         p, y = p[good], labels[part[good]]
         members = sparse.csr_matrix((np.ones(len(y)), (y, np.arange(len(y)))), shape=(classes, len(y)))
-        total += members @ p
+        total = total + members @ p
         count += np.bincount(y, minlength=classes)
-        np.add.at(taken, (y, p.argmax(1)), 1)
-    return total / np.maximum(count, 1)[:, None], taken
+        taken += _counts(y, np.asarray(p.argmax(1)).ravel(), classes)
+    share = 1 / np.maximum(count, 1)
+    return (sparse.diags(share) @ total).tocsr() if thin else total / np.maximum(count, 1)[:, None], taken
+
+
+def _counts(row: Any, column: Any, classes: int) -> Any:
+    """(C, C) int64 sparse, how often each pair of codes occurs."""
+    from scipy import sparse
+
+    return sparse.csr_matrix((np.ones(len(row), np.int64), (row, column)), shape=(classes, classes))
 
 
 def _votes(inputs: CheckInputs, use: Bool, classes: int) -> Any:
@@ -111,27 +128,29 @@ def _votes(inputs: CheckInputs, use: Bool, classes: int) -> Any:
     return (sparse.diags(1 / np.maximum(total, 1)) @ votes).tocsr()
 
 
-def _neighbor_share(inputs: CheckInputs, use: Bool, classes: int) -> NDArray[np.float64] | None:
+def _neighbor_share(inputs: CheckInputs, use: Bool, classes: int) -> Any:
     if inputs.neighbors is None:
         return None
     return _beliefs(_votes(inputs, use, classes), inputs.labels, use, classes)[0]
 
 
-def _flags(inputs: CheckInputs, classes: int) -> NDArray[np.int64]:
-    """(C, C) number of labels that look wrong, given × suggested."""
-    out = np.zeros((classes, classes), np.int64)
-    if inputs.suggested is not None:
-        hit = inputs.flag("noisy_label") & inputs.labelled & (inputs.suggested >= 0)
-        np.add.at(out, (inputs.labels[hit], inputs.suggested[hit]), 1)
-    return out
+def _flags(inputs: CheckInputs, classes: int) -> Any:
+    """(C, C) sparse number of labels that look wrong, given × suggested."""
+    if inputs.suggested is None:
+        return _counts([], [], classes)
+    hit = inputs.flag("noisy_label") & inputs.labelled & (inputs.suggested >= 0)
+    return _counts(inputs.labels[hit], inputs.suggested[hit], classes)
 
 
-def _listed(belief: NDArray[np.float64], taken: NDArray[np.int64], size: NDArray[np.int64]) -> list[tuple[int, int]]:
+def _listed(belief: Any, taken: Any, size: NDArray[np.int64]) -> list[tuple[int, int]]:
     """Pairs in order of overlap, each with the stronger direction first."""
-    both = np.triu(taken + taken.T, 1)
-    a, b = np.nonzero(both >= 2)
-    low, _ = wilson(both[a, b], size[a] + size[b])
-    overlap = (belief[a, b] + belief[b, a]) / 2
+    from scipy import sparse
+
+    both = sparse.triu(taken + taken.T, 1).tocsr().tocoo()
+    often = both.data >= 2
+    a, b = both.row[often], both.col[often]
+    low, _ = wilson(both.data[often], size[a] + size[b])
+    overlap = np.asarray(belief[a, b] + belief[b, a]).ravel() / 2
     order = [i for i in np.lexsort((b, a, -overlap)) if low[i] > _LIMIT]
     pairs = []
     for i in order:
@@ -144,10 +163,10 @@ def _row(
     names: tuple[str, ...],
     a: int,
     b: int,
-    belief: NDArray[np.float64],
-    taken: NDArray[np.int64],
-    near: NDArray[np.float64] | None,
-    flagged: NDArray[np.int64],
+    belief: Any,
+    taken: Any,
+    near: Any,
+    flagged: Any,
     size: NDArray[np.int64],
 ) -> dict[str, Any]:
     z = _difference(int(taken[a, b]), int(size[a]), int(taken[b, a]), int(size[b]))

@@ -22,6 +22,7 @@ from ._calibrate import (
 )
 from ._guard import NEAREST, locally_supported
 from ._match import with_captions
+from ._outvoted import contested, outvoted
 
 _FLOOR, _CEILING = 1 / 3, 1 / 2
 """Bounds of the threshold: never flag what is twice as likely right, always flag what is likelier wrong."""
@@ -51,6 +52,8 @@ def noisy_label(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> Ki
     """
     n = inputs.n
     reasons: Strings = np.full(n, "", object)
+    if inputs.beliefs is None and contested(inputs):
+        return with_captions(outvoted(inputs), inputs, results)
     if not two_classes_believed(inputs):
         info: dict[str, Any] = {"skipped": "no beliefs about two classes"}
         none = KindEvidence(Kind.NOISY_LABEL, np.zeros(n, np.float32), np.zeros(n, bool), reasons, info=info)

@@ -5,7 +5,7 @@ In: features, labels and further views. Out: ``Beliefs``, (n, C) out-of-fold pro
 
 from __future__ import annotations
 
-from .config import ProbeConfig
+from .config import ProbeConfig, models_left_out
 from .run import PROBE_VERSION, run_probe
 
-__all__ = ["PROBE_VERSION", "ProbeConfig", "run_probe"]
+__all__ = ["PROBE_VERSION", "ProbeConfig", "models_left_out", "run_probe"]

@@ -4,8 +4,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from ..arithmetic import MANY_CLASSES
+
 _STEPS = 320
 """Optimiser steps after which the linear probes no longer improve, if each sample was seen eight times."""
+
+_FEW = 10
+_CELLS = 100_000_000
+
+
+def models_left_out(n: int, classes: int) -> str:
+    """Say why no models of the labels are trained; "" where they are.
+
+    They hold tables of n × C and C × C numbers, and learn from the other samples of a class. With more than 1,000
+    classes they are left out where a class has fewer than ten samples on average, or a table more than 10⁸ cells.
+    """
+    if classes <= MANY_CLASSES or (n >= _FEW * classes and n * classes <= _CELLS):
+        return ""
+    few = f"fewer than {_FEW} samples per class" if n < _FEW * classes else f"more than {_CELLS:,} beliefs"
+    return (
+        f"{n:,} samples in {classes:,} classes ({few}): no model of the labels is trained. Wrong labels are found by "
+        "the nearest neighbours alone; nothing is called hard or naive. If the label column holds names or numbers of "
+        "single things, choose another with --label."
+    )
 
 
 @dataclass(frozen=True)

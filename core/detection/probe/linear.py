@@ -37,6 +37,8 @@ _HISTORY = 0.7
 """Memory α of the loss history."""
 _BLOCK = 6_000_000
 """Most elements of one (B, M, C) block."""
+_STEP_BLOCK = 1 << 18
+"""Weights that the optimiser changes at a time on one core."""
 _SLICE = 512
 """Rows of a minibatch that one core handles at a time: their outputs stay in its cache."""
 
@@ -80,16 +82,24 @@ class _Adam:
         self._m, self._v = torch.zeros_like(self.weight), torch.zeros_like(self.weight)
         self._decay, self._step, self._averaged = decay, 0, 0
 
-    def step(self, gradient: torch.Tensor, rate: float, average: bool) -> None:
+    def step(self, pool: Executor, gradient: torch.Tensor, rate: float, average: bool) -> None:
+        """One step, in blocks of rows that stay in a core's cache."""
         self._step += 1
-        self._m.mul_(0.9).add_(gradient, alpha=0.1)
-        self._v.mul_(0.99).addcmul_(gradient, gradient, value=0.01)
-        m = self._m / (1 - 0.9**self._step)
-        v = self._v / (1 - 0.99**self._step)
-        self.weight.sub_(rate * (m / (v.sqrt() + 1e-8) + self._decay * self.weight))
+        self._averaged += average
+        rows = max(1, _STEP_BLOCK // max(gradient.shape[1], 1)) if gradient.device.type == "cpu" else len(gradient)
+        parts = [slice(at, at + rows) for at in range(0, len(gradient), rows)]
+        list(pool.map(lambda part: self._step_part(part, gradient, rate, average), parts))
+
+    def _step_part(self, part: slice, gradient: torch.Tensor, rate: float, average: bool) -> None:
+        weight, mean, m, v = self.weight[part], self.mean[part], self._m[part], self._v[part]
+        gradient = gradient[part]
+        m.mul_(0.9).add_(gradient, alpha=0.1)
+        v.mul_(0.99).addcmul_(gradient, gradient, value=0.01)
+        change = (v / (1 - 0.99**self._step)).sqrt_().add_(1e-8)
+        torch.div(m / (1 - 0.9**self._step), change, out=change)
+        weight.sub_(change.add_(self._decay[part] * weight).mul_(rate))
         if average:
-            self._averaged += 1
-            self.mean.add_((self.weight - self.mean) / self._averaged)
+            mean.add_((weight - mean).div_(self._averaged))
 
 
 class LinearProbes:
@@ -176,7 +186,7 @@ class LinearProbes:
                     count = sum(counts[1:], counts[0]).clamp_min(1)
                     gradient.view(self.d + 1, self.models, self.classes).div_(count[:, None])
                     rate = cfg.learning_rate * 0.5 * (1 + np.cos(np.pi * done / max(steps, 1))) / self.scale
-                    self.optimiser.step(gradient, float(rate), average=epoch >= cfg.epochs // 2)
+                    self.optimiser.step(pool, gradient, float(rate), average=epoch >= cfg.epochs // 2)
                     done += 1
             progress(Progress("probe", cfg.epochs, cfg.epochs, "epochs"))
             return LinearOutput(self._final(pool, min(batch, size)), tally.result(), tally.targets())

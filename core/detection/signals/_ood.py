@@ -9,10 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...types import Bool, Float32, Int32, Kind, Neighbors, SignalInputs, SignalResult
+from ..arithmetic import MANY_CLASSES
 from .base import BaseSignal
 
 _FIT_ROWS = 50_000
 _BLOCK = 16_384
+CELLS = 1 << 24
+"""Distances to classes that are held at once; fewer than 256 rows are never taken together."""
 _SHRINK = 0.1
 _RANK = 256
 
@@ -82,10 +85,15 @@ def trusted(inputs: SignalInputs) -> Bool:
 
 
 def classes_of(inputs: SignalInputs, rows: Bool) -> Int32:
-    """(n,) class of each of ``rows``: the label, or a k-means cluster where nothing is labelled; −1 elsewhere."""
+    """(n,) class of each of ``rows``; −1 elsewhere.
+
+    The label, or a k-means cluster where nothing is labelled, or where more than 1,000 classes have fewer than five
+    samples on average: no distribution can be fitted to them.
+    """
     import faiss
 
-    if inputs.n_classes >= 2 and (inputs.labels[rows] >= 0).any():
+    given = np.count_nonzero(inputs.labels[rows] >= 0)
+    if inputs.n_classes >= 2 and given and (inputs.n_classes <= MANY_CLASSES or given >= 5 * inputs.n_classes):
         return np.where(rows, inputs.labels, -1).astype(np.int32)
     out = np.full(inputs.n, -1, np.int32)
     space = inputs.whitened if inputs.whitened is not None else inputs.vectors
@@ -173,8 +181,9 @@ def _fit(x: Float32, ok: Bool, rows: Bool, label: Int32) -> Gaussians:
     centre, to_white, to_class = (a.astype(np.float32) for a in (overall, total, within))
     centres = means.astype(np.float32) @ to_class
     norms = (centres**2).sum(axis=1)
-    for start in range(0, n, _BLOCK):
-        part = slice(start, min(n, start + _BLOCK))
+    step = min(_BLOCK, max(256, CELLS // len(centres)))
+    for start in range(0, n, step):
+        part = slice(start, min(n, start + step))
         block = x[part] @ axes
         kept = block[:, : max(1, min(keep, d // 2))]
         length = np.einsum("ij,ij->i", x[part], x[part]) - np.einsum("ij,ij->i", kept, kept)

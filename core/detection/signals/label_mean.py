@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...types import Input, Kind, SignalInputs, SignalResult
-from ..arithmetic import class_sums, own_class_cosine, unit_rows
+from ..arithmetic import class_sums, own_class_cosine, row_blocks, unit_rows
 from ._labels import clipped, suggestion
 from .base import SIGNALS, BaseSignal, skipped
 
@@ -34,12 +34,17 @@ class LabelMean(BaseSignal):
         x = inputs.vectors if inputs.whitened is None else inputs.whitened
         assert x is not None
         sums, counts = class_sums(x, inputs.labels, inputs.labelled, inputs.n_classes)
-        cosine = (x @ unit_rows(sums).T).astype(np.float32)
-        cosine[:, counts == 0] = -1.0
+        means = unit_rows(sums)
         given = np.maximum(inputs.labels, 0)
-        cosine[np.arange(inputs.n), given] = -1.0
-        other = cosine.argmax(1).astype(np.int32)
-        margin = own_class_cosine(x, inputs.labels, sums) - cosine[np.arange(inputs.n), other]
+        other, nearest = np.empty(inputs.n, np.int32), np.empty(inputs.n, np.float32)
+        for part in row_blocks(inputs.n, len(counts)):
+            cosine = (x[part] @ means.T).astype(np.float32)
+            cosine[:, counts == 0] = -1.0
+            rows = np.arange(len(cosine))
+            cosine[rows, given[part]] = -1.0
+            other[part] = cosine.argmax(1)
+            nearest[part] = cosine[rows, other[part]]
+        margin = own_class_cosine(x, inputs.labels, sums) - nearest
         where = inputs.labelled & (counts[given] >= 2)
         if not where.any():
             return skipped(inputs, "every class has a single sample")

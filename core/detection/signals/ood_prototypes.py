@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ...types import Bool, Float32, Input, Int32, SignalInputs, SignalResult
 from ..arithmetic import unit_rows
-from ._ood import OutlierSignal, classes_of, robust_scale, sorted_by_content, trusted
+from ._ood import CELLS, OutlierSignal, classes_of, robust_scale, sorted_by_content, trusted
 from .base import SIGNALS, skipped
 
 _PER_CLASS = 4
@@ -46,10 +46,11 @@ class OodPrototypes(OutlierSignal):
         if len(centres) == 0:
             return skipped(inputs, "too few trusted samples")
         value = np.empty(inputs.n)
-        for start in range(0, inputs.n, _BLOCK):
-            logit = space[start : start + _BLOCK] @ centres.T / _TEMPERATURE + np.log(share)
+        step = min(_BLOCK, max(256, CELLS // len(centres)))
+        for start in range(0, inputs.n, step):
+            logit = space[start : start + step] @ centres.T / _TEMPERATURE + np.log(share)
             top = logit.max(axis=1)
-            value[start : start + _BLOCK] = -_TEMPERATURE * (top + np.log(np.exp(logit - top[:, None]).sum(axis=1)))
+            value[start : start + step] = -_TEMPERATURE * (top + np.log(np.exp(logit - top[:, None]).sum(axis=1)))
         return SignalResult(robust_scale(value, inputs.ok), info={"prototypes": len(centres)})
 
 

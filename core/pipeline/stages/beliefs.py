@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from ... import fingerprint as fp
-from ...detection.probe import PROBE_VERSION, ProbeConfig, run_probe
+from ...detection.probe import PROBE_VERSION, ProbeConfig, models_left_out, run_probe
 from ...detection.probe.insample import in_sample_notice, memorised_share
 from ...features import encoders
 from ...features.label_views import VIEWS_VERSION, label_views
@@ -28,7 +29,7 @@ def run(
     probabilities: Mapping[str, Float32],
     augmented: Sequence[Float32],
 ) -> Beliefs | None:
-    """Train the probe and read its beliefs; None, with a notice, where there are fewer than two classes or no labels.
+    """Train the probe and read its beliefs; None, with a notice, without labels or with too few or too many classes.
 
     Parameters
     ----------
@@ -52,6 +53,11 @@ def run(
         scan.notices.append(
             f"The dataset {lack}: label, hard and naive signals need at least two classes and are left out."
         )
+        return None
+    left_out = models_left_out(int(usable.sum()), dataset.n_classes)
+    if left_out and not probabilities:
+        scan.notices.append(left_out)
+        shutil.rmtree(scan.layout.probe, ignore_errors=True)  # of an earlier scan, with fewer classes
         return None
     folder, seed = scan.layout.probe, scan.config.seed
     settings = ProbeConfig(seed=seed, device=encoders.resolve_device(scan.config.device))
