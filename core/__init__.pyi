@@ -1,5 +1,6 @@
 from .data.sources import Preview as Preview
 from .data.sources import preview as preview
+from .errors import AGO as AGO
 from .errors import Cancelled as Cancelled
 from .errors import DecisionError as DecisionError
 from .errors import DiskFull as DiskFull
@@ -11,6 +12,8 @@ from .errors import SourceError as SourceError
 from .errors import WinnowError as WinnowError
 from .errors import WorkspaceBusy as WorkspaceBusy
 from .errors import WorkspaceError as WorkspaceError
+from .errors import plural as plural
+from .errors import time_ago as time_ago
 from .explore.filter import FIELDS as FIELDS
 from .explore.filter import STATES as STATES
 from .explore.filter import Filter as Filter

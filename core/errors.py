@@ -103,3 +103,33 @@ def choices(items: Iterable[object], limit: int = 12) -> str:
     if len(shown) <= limit:
         return ", ".join(shown)
     return f"{', '.join(shown[:limit])} and {len(shown) - limit} more"
+
+
+def plural(n: int, one: str, many: str | None = None) -> str:
+    """Write a count with its noun: ``1 sample``, ``2,000 samples``.
+
+    >>> plural(1, "copy", "copies"), plural(2000, "sample")
+    ('1 copy', '2,000 samples')
+    """
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+AGO: tuple[tuple[float, float, str], ...] = (
+    (10, 1, "just now"),
+    (60, 1, "{n} s ago"),
+    (3600, 60, "{n} min ago"),
+    (86_400, 3600, "{n} h ago"),
+    (172_800, 86_400, "yesterday"),
+    (1e12, 86_400, "{n} days ago"),
+)
+"""Relative times: below how many seconds, in units of how many, which words. The browser uses the same table."""
+
+
+def time_ago(seconds: float) -> str:
+    """Write how long ago something was.
+
+    >>> time_ago(3), time_ago(90)
+    ('just now', '1 min ago')
+    """
+    unit, words = next((unit, words) for below, unit, words in AGO if seconds < below)
+    return words.format(n=int(seconds // unit))

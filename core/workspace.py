@@ -5,8 +5,8 @@ thing; the attributes (``exports``, ``subsets``, ``annotators`` …) hold everyt
 
 >>> from winnow.core import Workspace                                       # doctest: +SKIP
 >>> ws = Workspace.scan("photos/", "photos.winnow")                         # doctest: +SKIP
->>> suspects = ws.scores().query("verdict == 'noisy_label'")                # doctest: +SKIP
->>> ws.decide(suspects.id.iloc[0], "relabel", label="deer")                 # doctest: +SKIP
+>>> flagged = ws.scores().query("verdict == 'noisy_label'")                # doctest: +SKIP
+>>> ws.decide(flagged.id.iloc[0], "relabel", label="deer")                 # doctest: +SKIP
 >>> ws.export("curated.parquet")                                            # doctest: +SKIP
 """
 
@@ -46,6 +46,7 @@ from .export.curated_file import ExportResult
 from .export.exports import DatasetExports
 from .export.log import write_log
 from .export.patch import ReplayReport, replay_patch
+from .features.encoders import PRECOMPUTED
 from .pipeline.config import ScanConfig
 from .pipeline.stages.dataset_checks import dataset_checks
 from .review.active_learning import QueueRanker
@@ -397,7 +398,7 @@ class Workspace:
             n_labelled=results["n_labelled"],
             modality=results["modality"],
             class_names=tuple(results["class_names"]),
-            encoder=results["encoder"]["name"],
+            encoder="precomputed" if results["encoder"]["name"] == PRECOMPUTED else results["encoder"]["name"],
             encoders=encoders_used(results),
             created=manifest.get("created", self._header["created"]),
             generation=self._generation,
@@ -429,7 +430,7 @@ class Workspace:
         ] + described(info, ran)
 
     def dataset_checks(self) -> list[dict[str, Any]]:
-        """Tables about the dataset as a whole: mixed-up classes, class sizes, giveaway properties, rare groups.
+        """Tables about the dataset as a whole: class confusions, class sizes, spurious correlations, rare slices.
 
         Returns
         -------

@@ -8,7 +8,7 @@ from typing import Any
 
 from winnow.app.api.endpoint import Call, Conflict
 from winnow.app.session import filters
-from winnow.core import DecisionError, QueryError
+from winnow.core import DecisionError, QueryError, plural
 
 MAX_BATCH = 500
 FIELDS = ("decision_id", "sample_id", "action", "label", "supersedes", "reason")
@@ -73,7 +73,7 @@ def bulk(call: Call) -> dict[str, Any]:
     ids = _target(call, target)
     if len(ids) != expect:
         raise Conflict(
-            f"These are {len(ids):,} samples now, not {expect:,}: something changed meanwhile. "
+            f"These are {plural(len(ids), 'sample')} now, not {expect:,}: something changed meanwhile. "
             "Nothing was done. Look again and repeat.",
             count=len(ids),
         )

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MATRIX_CLASSES = 14
-"""Classes that the matrix shows: those of the commonest mix-ups. The Classes page reaches the rest."""
+"""Classes that the matrix shows: those of the largest confusions. The Classes page reaches the rest."""
 
 
 def cells_of(confusion: pd.DataFrame) -> dict[tuple[str, str], int]:
@@ -39,7 +39,7 @@ def matrix(confusion: pd.DataFrame, flt: Filter, key: str) -> str:
     given = [str(name) for name in confusion.index]
     names = [name for name in given if name in kept] + sorted(kept.keys() - set(given))
     note = (
-        f"the commonest mix-ups, among {len(names)} of {len(involved):,} classes"
+        f"the largest confusions, among {len(names)} of {len(involved):,} classes"
         if len(names) < len(involved)
         else "click a cell to review it"
     )

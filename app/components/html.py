@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from winnow.app.components.theme import ACTIONS, STATES, VERDICTS
 from winnow.app.session import filters
-from winnow.core import STATUSES, Filter, Right, Roles
+from winnow.core import STATUSES, Filter, Right, Roles, plural, time_ago
 from winnow.core.types import PROBLEMS
 
 _LINE_BREAK = re.compile(r"(?<=[>}])\s*\n\s*|\s*\n\s*(?=[<{])")
@@ -80,9 +80,25 @@ def count(n: int) -> str:
     return f"{n:,}"
 
 
-def plural(n: int, one: str, many: str | None = None) -> str:
-    """``1 sample``, ``2 samples``."""
-    return f"{n:,} {one if n == 1 else many or one + 's'}"
+KEPT_WHOLE = 18
+"""Characters up to which a name is cut at its end only, where there is too little room."""
+TAIL = 8
+"""Characters at the end of a longer name that stay visible, more where a word begins shortly before them."""
+
+
+def split_name(text: str) -> tuple[str, str]:
+    """Split a long name into a part that may be cut and its end, which tells it from others that begin alike.
+
+    The browser does the same: ``lib/names.js``.
+
+    >>> split_name("a remarkably long class name 17")
+    ('a remarkably long class ', 'name 17')
+    """
+    if len(text) <= KEPT_WHOLE:
+        return text, ""
+    at = len(text) - TAIL
+    word = text.find(" ", at - TAIL // 2, len(text) - 1) + 1
+    return (text[: word or at], text[word or at :])
 
 
 def percent(part: float, whole: float = 1) -> str:
@@ -108,17 +124,6 @@ def seconds(value: float) -> str:
     return f"{hours} h {minutes} min" if minutes else f"{hours} h"
 
 
-AGO: tuple[tuple[float, float, str], ...] = (
-    (10, 1, "just now"),
-    (60, 1, "{n} s ago"),
-    (3600, 60, "{n} min ago"),
-    (86_400, 3600, "{n} h ago"),
-    (172_800, 86_400, "yesterday"),
-    (1e12, 86_400, "{n} days ago"),
-)
-"""Relative times: below how many seconds, in units of how many, which words. The browser uses the same table."""
-
-
 def ago(at: str | None, now: datetime | None = None) -> Markup:
     """A relative time with the full UTC time on hover."""
     try:
@@ -126,9 +131,7 @@ def ago(at: str | None, now: datetime | None = None) -> Markup:
     except ValueError:
         return render("macros", "ago", None, "")
     moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    passed = ((now or datetime.now(UTC)) - moment).total_seconds()
-    unit, words = next((unit, words) for below, unit, words in AGO if passed < below)
-    return render("macros", "ago", moment, words.format(n=int(passed // unit)))
+    return render("macros", "ago", moment, time_ago(((now or datetime.now(UTC)) - moment).total_seconds()))
 
 
 def notice(text: str, tone: str = "info") -> Markup:
@@ -169,5 +172,6 @@ _ENVIRONMENT.globals |= {
     "query_of": _query_of,
     "replace": replace,
     "seconds": seconds,
+    "split_name": split_name,
     "verdict_counts": _verdict_counts,
 }

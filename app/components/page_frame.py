@@ -1,6 +1,6 @@
-"""The frame of every page: sidebar, the page's question, active filters as chips, how many, saved, and who decides.
+"""The frame of every page: sidebar, the page's name, active filters as chips, how many, saved, and who decides.
 
-A page starts with ``page = page_frame("review", "Which labels are wrong?")`` and draws below it. A JavaScript surface
+A page starts with ``page = page_frame("review")`` and draws below it. A JavaScript surface
 takes ``page.data()`` as the start of its data, and tells the head what it does with two window events:
 ``new CustomEvent("winnow:saved", {detail: {state: "saving" | "saved" | "failed", text: "Saving…"}})`` and
 ``new CustomEvent("winnow:count", {detail: {text: "1,203 of 14,460"}})``.
@@ -18,15 +18,16 @@ import streamlit as st
 from winnow.app.components import search_box as finder
 from winnow.app.components import sidebar, theme
 from winnow.app.components.actions import dispatch
-from winnow.app.components.html import AGO, notice, plural, render, restrict_to_role
+from winnow.app.components.html import notice, render, restrict_to_role
 from winnow.app.components.html_component import Handler, live
 from winnow.app.components.progress import job_panel
+from winnow.app.components.sidebar import PAGES
 from winnow.app.server.security import mint_token
 from winnow.app.server.signin import remember, token_source
 from winnow.app.server.state import server_state
 from winnow.app.session import cache, filters, state
 from winnow.app.session.scans import look, request_of, table_of
-from winnow.core import PREFIX, Counts, Filter, Right, WinnowError, Workspace, WorkspaceInfo, scan_status
+from winnow.core import AGO, PREFIX, Counts, Filter, Right, WinnowError, Workspace, WorkspaceInfo, plural, scan_status
 from winnow.core.types import PROBLEMS
 
 KEYS: dict[str, tuple[tuple[str, str], ...]] = {
@@ -53,7 +54,7 @@ COMMON_KEYS = (("Tab", "next part of the page"), ("Enter", "open or choose it"),
 SURFACES = frozenset({"map", "review", "gallery"})
 
 FILTERED = frozenset({"overview", "map", "queues", "review", "gallery", "duplicates", "classes"})
-"""Pages that the filters act on; the others show their question alone."""
+"""Pages that the filters act on; the others show their name alone."""
 
 
 @dataclass(frozen=True)
@@ -148,15 +149,13 @@ def chips(s: state.Session) -> list[Chip]:
     return active
 
 
-def head(
-    name: str, question: str, actor: str, *, total: str = "", chips: Sequence[Chip] = (), open_: bool = False
-) -> str:
-    """The one line at the top with the page's keys ("" = it has none), and the chips below; ``open_``: on a dataset."""
+def head(name: str, title: str, actor: str, *, total: str = "", chips: Sequence[Chip] = (), open_: bool = False) -> str:
+    """The one line at the top (``name`` "" = a page without keys), and the chips below; ``open_``: on a dataset."""
     keys = () if name in ("", *SURFACES) else (*KEYS.get(name, ()), *COMMON_KEYS)
-    return render("frame", "head", question, total, chips, actor, keys, open_)
+    return render("frame", "head", title, total, chips, actor, keys, open_)
 
 
-@st.dialog("Who decides?")
+@st.dialog("Your name")
 def _ask_actor() -> None:
     if state.session().proven:
         st.write("You signed in by this name, and decisions carry it.")
@@ -197,7 +196,7 @@ def _show_notice(s: state.Session) -> None:
         s.notice = None
 
 
-def bare_frame(name: str, question: str) -> Page | None:
+def bare_frame(name: str) -> Page | None:
     """The frame of a page that works without a dataset. Returns the open dataset's page, if there is one."""
     s, page = state.session(), None
     if s.key:
@@ -205,7 +204,7 @@ def bare_frame(name: str, question: str) -> Page | None:
             page = _page(name, s)
         except WinnowError:
             page = None
-    live(head(name, question, s.actor), "w-head", dispatch)
+    live(head(name, PAGES[name][0], s.actor), "w-head", dispatch)
     _show_notice(s)
     _dialogs()
     return page
@@ -241,24 +240,24 @@ def _page(name: str, s: state.Session) -> Page:
     return Page(name, key, workspace, workspace.info(), flt, counts, state.query(s), s.actor)
 
 
-def page_frame(name: str, question: str) -> Page:
+def page_frame(name: str) -> Page:
     """Draw the frame and return what the page draws from.
 
     Without a dataset, or while its first scan runs, the page shows that instead and stops here.
     """
     s = state.session()
     if not s.key:
-        _nothing_open(question)
+        _nothing_open(name)
     try:
         page = _page(name, s)
     except WinnowError as error:
-        _not_ready(question, s, error)
+        _not_ready(name, s, error)
     filtered = name in FILTERED
     total = plural(page.counts.total, "sample")
     if filtered and page.counts.matching != page.counts.total:
         total = f"{page.counts.matching:,} of {page.counts.total:,}"
     live(
-        head(name, question, s.actor, total=total, chips=chips(s) if filtered else (), open_=True),
+        head(name, PAGES[name][0], s.actor, total=total, chips=chips(s) if filtered else (), open_=True),
         "w-head",
         dispatch,
         watch=page.watch(),
@@ -294,10 +293,10 @@ def _show_running_scan(page: Page) -> None:
         job_panel(path, page.key, compact=True)
 
 
-def _nothing_open(question: str) -> NoReturn:
+def _nothing_open(name: str) -> NoReturn:
     text = "Open one that was scanned before, or scan a folder, a table or embeddings."
     empty = render("frame", "no_dataset", "No dataset is open", text, "dataset")
-    live(head("", question, state.session().actor) + empty, "w-head", dispatch)
+    live(head("", PAGES[name][0], state.session().actor) + empty, "w-head", dispatch)
     _dialogs()
     st.stop()
 
@@ -315,8 +314,8 @@ def _source_preview(path: Path) -> None:
     st.dataframe(table_of(preview), height=320, hide_index=True, width="stretch")
 
 
-def _not_ready(question: str, s: state.Session, error: WinnowError) -> NoReturn:
-    live(head("", question, s.actor), "w-head", dispatch)
+def _not_ready(name: str, s: state.Session, error: WinnowError) -> NoReturn:
+    live(head("", PAGES[name][0], s.actor), "w-head", dispatch)
     try:
         path = server_state().path(s.key or "")
     except WinnowError:

@@ -108,8 +108,8 @@ def _facet(
     }
 
 
-def suspects_of(page: str, flt: Filter, selection: str | None) -> Filter | None:
-    """What "How strict" acts on, on this page: the filter with its problems named. None = it names no problem."""
+def flagged_by(page: str, flt: Filter, selection: str | None) -> Filter | None:
+    """What the false-discovery rate acts on here: the filter with its problems named. None = it names no problem."""
     if page == "review":
         flt = filters.to_review(flt, None, selection)[0]
     elif page == "duplicates":
@@ -119,7 +119,7 @@ def suspects_of(page: str, flt: Filter, selection: str | None) -> Filter | None:
 
 def rate_words(rate: float | None) -> str:
     """A false-flag rate in words; None = as scanned."""
-    return "As scanned" if rate is None else f"At most {rate * 100:g} in 100 wrong"
+    return "As scanned" if rate is None else f"FDR ≤ {rate:g}"
 
 
 def strictness(key: str, workspace: Workspace, flt: Filter) -> str:
@@ -135,7 +135,7 @@ def strictness(key: str, workspace: Workspace, flt: Filter) -> str:
 def filters_panel(key: str, workspace: Workspace, flt: Filter, page: str = "", selection: str | None = None) -> str:
     """Every filter that this dataset has something to choose in."""
     whole = cache.counts(key, workspace, flt)
-    suspects = suspects_of(page, flt, selection)
+    flagged = flagged_by(page, flt, selection)
     facets = []
     for name, (title, attribute) in FACETS.items():
         counts = _facet_counts(key, workspace, flt, name, attribute, whole)
@@ -148,7 +148,7 @@ def filters_panel(key: str, workspace: Workspace, flt: Filter, page: str = "", s
         "sidebar",
         "filters",
         text=flt.text,
-        strictness=strictness(key, workspace, suspects) if suspects is not None else "",
+        strictness=strictness(key, workspace, flagged) if flagged is not None else "",
         facets=facets,
         sliders=[(kind, flt.scores.get(kind, (0, None))[0] or 0.0) for kind in SLIDERS],
         n_sliders=len(flt.scores),

@@ -11,7 +11,7 @@ from winnow.app.components.html import notice
 from winnow.app.components.page_frame import Page
 from winnow.app.server.state import server_state
 from winnow.app.session import cache
-from winnow.core import ClassEditor, ClassEvent, Filter, WinnowError
+from winnow.core import ClassEditor, ClassEvent, Filter, WinnowError, plural
 
 TITLES = {
     "merge": "Merge a class into another",
@@ -36,10 +36,10 @@ def parts_of(page: Page, name: str) -> dict[str, Filter]:
     if page.filter != Filter():
         within = replace(page.filter, classes=())
         if ids := editor.members(name, within):
-            parts[f"What is filtered or selected now ({len(ids):,} samples)"] = within
+            parts[f"What is filtered or selected now ({plural(len(ids), 'sample')})"] = within
     names = cache.cluster_names(page.key, page.workspace)
     for cluster, n in editor.clusters(name).items():
-        parts[f"Cluster {names.get(cluster, cluster)} ({n:,} samples)"] = Filter(clusters=(cluster,))
+        parts[f"Cluster {names.get(cluster, cluster)} ({plural(n, 'sample')})"] = Filter(clusters=(cluster,))
     return parts
 
 
@@ -77,7 +77,7 @@ def _merge(page: Page, name: str) -> None:
     others = [c for c in page.workspace.classes() if c != name]
     n = page.workspace.class_editor.size(name)
     target = st.selectbox(
-        f"{n:,} samples of {_plain(name)} become samples of",
+        f"Merge {plural(n, 'sample')} of {_plain(name)} into",
         others,
         index=None,
         placeholder="Choose or type a class",

@@ -1,4 +1,4 @@
-"""Classes: how large, how noisy, and mixed up with what; with examples; and changing them (see class_dialogs)."""
+"""Classes: how large, how noisy, and confused with what; with examples; and changing them (see class_dialogs)."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from winnow.app.components import actions
-from winnow.app.components.html import no_match, plural, render
+from winnow.app.components.html import no_match, render
 from winnow.app.components.page_frame import Page, draw_body, page_frame
 from winnow.app.components.pair_quality import PAIR_QUALITY
 from winnow.app.components.thumbnails import picture
 from winnow.app.pages import class_dialogs, word_dialog
 from winnow.app.server.state import server_state
 from winnow.app.session import cache, state
-from winnow.core import Filter, WinnowError
+from winnow.core import Filter, WinnowError, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +28,7 @@ EXAMPLES = 5
 ORDERS = {"noise": "Noisiest first", "size": "Largest first", "small": "Smallest first", "name": "By name"}
 
 
-def mix_ups(confusion: pd.DataFrame, name: str) -> list[tuple[str, int]]:
+def confusions_of(confusion: pd.DataFrame, name: str) -> list[tuple[str, int]]:
     """The classes that are suggested instead of this one, the commonest first."""
     if name not in confusion.index:
         return []
@@ -82,9 +82,9 @@ def _row(page: Page, name: str, by_verdict: dict[str, int], confusion: pd.DataFr
     return {
         "name": name,
         "by_verdict": by_verdict,
-        "mixed": mix_ups(confusion, name)[: 3 if n > 1 else 2],
+        "confused": confusions_of(confusion, name)[: 3 if n > 1 else 2],
         "typical": examples("clean", "-confidence"),
-        "suspects": examples("noisy_label", "-noisy_label"),
+        "noisy_examples": examples("noisy_label", "-noisy_label"),
     }
 
 
@@ -127,7 +127,7 @@ FACT_ROWS, FACT_COLUMNS = 8, 6
 
 
 def facts(page: Page) -> list[dict[str, Any]]:
-    """What the dataset as a whole shows: mixed-up classes, sizes, giveaway properties, rare groups."""
+    """What the dataset as a whole shows: class confusions, sizes, spurious correlations, rare slices."""
     tables = []
     for check in page.workspace.dataset_checks():
         if check["name"] != PAIR_QUALITY:  # it is about captions, not classes: Overview shows it
@@ -148,7 +148,7 @@ def _value(value: Any) -> str:
 
 def draw() -> None:
     """Draw the page."""
-    page = page_frame("classes", "How do the classes do?")
+    page = page_frame("classes")
 
     def handle(value: dict[str, Any]) -> None:
         if value.get("do") == "order" and value.get("value") in ORDERS:

@@ -16,7 +16,7 @@ from winnow.app.components.text_diff import marked
 from winnow.app.components.thumbnails import picture
 from winnow.app.server.state import server_state
 from winnow.app.session import cache, filters, state
-from winnow.core import Filter, WinnowError
+from winnow.core import Filter, WinnowError, plural
 
 MAX_COPIES = 20_000
 """Copies that one visit lists, the surest first."""
@@ -168,9 +168,8 @@ def decide(page: Page, value: dict[str, Any]) -> None:
     elif do == "exclude_all":
         ids = [m["sample_id"] for g in groups.values() if not g.conflict and not g.decided for m in g.copies]
         if len(ids) != value.get("expect"):
-            state.session().notice = (
-                f"These are {len(ids):,} copies now: something changed meanwhile. Look again and repeat."
-            )
+            state.session().notice = f"These are {plural(len(ids), 'copy', 'copies')} now: something changed "
+            "meanwhile. Look again and repeat."
         else:
             _decide(page, ids, "exclude")
     elif do == "undo":
@@ -202,7 +201,7 @@ def _decide(page: Page, ids: list[str], action: str) -> None:
 
 def draw() -> None:
     """Draw the page."""
-    page = page_frame("duplicates", "Which samples are the same?")
+    page = page_frame("duplicates")
 
     def handle(value: dict[str, Any]) -> None:
         do = value.get("do")

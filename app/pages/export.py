@@ -11,12 +11,12 @@ from typing import Any
 import streamlit as st
 
 from winnow.app.components.actions import dispatch
-from winnow.app.components.html import notice, plural, render
+from winnow.app.components.html import notice, render
 from winnow.app.components.html_component import live
 from winnow.app.components.page_frame import Page, page_frame
 from winnow.app.server.signin import paths_from_browser
 from winnow.app.session import cache, state
-from winnow.core import Filter, Right, WinnowError, export_job, start_export, what_is_there
+from winnow.core import Filter, Right, WinnowError, export_job, plural, start_export, what_is_there
 
 SHOWN = 40
 
@@ -153,7 +153,7 @@ def _form(page: Page) -> bool:
         left, right = st.columns(2)
         busy = export_job(page.info.path, page.actor).status()["state"] == "running"
         if left.button(
-            "Write it",
+            "Export",
             type="primary",
             width="stretch",
             icon=":material/save:",
@@ -249,7 +249,7 @@ def _fetch(page: Page, status: dict[str, Any]) -> None:
 
 def draw() -> None:
     """Draw the page."""
-    page = page_frame("export", "What goes into the curated dataset?")
+    page = page_frame("export")
     left, right = st.columns([5, 6], gap="small")
     with left:
         include = _form(page)

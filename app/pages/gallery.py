@@ -20,9 +20,9 @@ def orders(page: Page) -> list[list[str]]:
     return [
         *own,
         *kinds,
-        ["-suspicion", "Likeliest problem"],
-        ["-confidence", "Surest verdict"],
-        ["confidence", "Least sure verdict"],
+        ["-suspicion", "Highest probability of a problem"],
+        ["-confidence", "Most confident verdict"],
+        ["confidence", "Least confident verdict"],
         ["row", "Order of the dataset"],
         *signals,
     ]
@@ -33,7 +33,7 @@ def groups(page: Page) -> list[list[str]]:
     options = [["", "Nothing"]]
     options += [["label", "Label"]] if page.info.n_labelled else []
     options += [["cluster", "Cluster"]] if set(page.counts.by_cluster or ()) - {-1} else []
-    return [*options, ["duplicate_group", "Look-alikes"], ["verdict", "Verdict"]]
+    return [*options, ["duplicate_group", "Duplicate group"], ["verdict", "Verdict"]]
 
 
 def first_order(page: Page) -> str:
@@ -50,7 +50,7 @@ def first_order(page: Page) -> str:
 
 def draw() -> None:
     """Draw the page."""
-    page = page_frame("gallery", "What do these samples look like?")
+    page = page_frame("gallery")
     data = {
         "sorts": orders(page),
         "sort": first_order(page),

@@ -12,7 +12,7 @@ import streamlit as st
 from markupsafe import Markup
 
 from winnow.app.components import actions, theme
-from winnow.app.components.html import plural, render
+from winnow.app.components.html import render
 from winnow.app.components.html_component import live
 from winnow.app.components.page_frame import Page, page_frame
 from winnow.app.components.thumbnails import picture, rows_of
@@ -20,7 +20,7 @@ from winnow.app.pages import people
 from winnow.app.pages.classes import UNDONE
 from winnow.app.server.state import server_state
 from winnow.app.session import cache, state
-from winnow.core import CLASS_CHANGES, ClassEvent, Right, WinnowError
+from winnow.core import CLASS_CHANGES, ClassEvent, Right, WinnowError, plural
 from winnow.core.types import Decision
 
 PER_PAGE = 100
@@ -160,9 +160,8 @@ def undo_all(page: Page, where: dict[str, str], expect: int) -> None:
     """Undo all of this person's decisions that match, if they are as many as the button said."""
     ids = undoable(page, where)
     if len(ids) != expect:
-        state.session().notice = (
-            f"These are {len(ids):,} decisions now, not {expect:,}: something changed meanwhile. Nothing was undone."
-        )
+        state.session().notice = f"These are {plural(len(ids), 'decision')} now, not {expect:,}: something "
+        "changed meanwhile. Nothing was undone."
         return
     _report_undone(len(page.workspace.decision_history.revert(ids, actor=page.actor)))
 
@@ -189,7 +188,7 @@ def _chosen() -> dict[str, str]:
 
 def draw() -> None:
     """Draw the page."""
-    page = page_frame("history", "Who decided what?")
+    page = page_frame("history")
     chosen, at = _chosen(), int(st.session_state.get("w-history-at", 0))
 
     def change(value: dict[str, Any]) -> None:

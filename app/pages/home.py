@@ -10,12 +10,12 @@ from typing import Any
 import streamlit as st
 
 from winnow.app.components.actions import dispatch, open_page
-from winnow.app.components.html import notice, plural, render, seconds
+from winnow.app.components.html import notice, render, seconds
 from winnow.app.components.html_component import live
 from winnow.app.components.page_frame import bare_frame
 from winnow.app.server.state import server_state
 from winnow.app.session import scans, state
-from winnow.core import NotAllowed, Preview, ScanConfig, WinnowError, scan_status
+from winnow.core import NotAllowed, Preview, ScanConfig, WinnowError, plural, scan_status
 from winnow.core.types import ColumnMap
 
 ROLES: dict[str, tuple[str, str]] = {
@@ -76,7 +76,7 @@ def _open_by_path() -> None:
 
 def _source() -> str | None:
     how = st.segmented_control(
-        "Where is it?",
+        "Source",
         ["Path on this computer", "Upload a file"],
         default="Path on this computer",
         key="w-how",
@@ -171,7 +171,7 @@ def _new_scan() -> None:
     if preview.notices:
         live("".join(notice(n) for n in preview.notices[:3]), "w-preview-notes")
     encoders, device, name = _options(preview)
-    with st.expander("Bring your own embeddings or probabilities; where the results go"):
+    with st.expander("Precomputed embeddings or probabilities; output folder"):
         left, right = st.columns(2)
         embeddings = left.text_area(
             "Embeddings (Parquet or .npy), a file on each line",
@@ -201,7 +201,7 @@ def _new_scan() -> None:
 
 def draw() -> None:
     """Draw the page."""
-    bare_frame("new", "Which dataset do you want to look at?")
+    bare_frame("new")
     try:
         server_state().require_scan(state.session().actor, state.session().proven)
     except NotAllowed as error:

@@ -27,6 +27,6 @@ def colours(page: Page) -> list[list[str]]:
 
 def draw() -> None:
     """Draw the page."""
-    page = page_frame("map", "Where do the problems lie?")
+    page = page_frame("map")
     data = {"colours": colours(page), "filters": browser_schema(), "modality": str(page.info.modality)}
     mount_surface("map", {**page.data(), **data}, key="w-map")

@@ -16,8 +16,8 @@ from winnow.core.types import PROBLEMS
 GROUPS = 60
 """Classes, splits or sources that a table shows, the largest first."""
 
-MIX_UPS = 6
-"""Mix-ups that are listed, the commonest first."""
+CONFUSIONS = 6
+"""Confusions that are listed, the largest first."""
 
 AUDITED = 300_000
 """Samples up to which Overview corrects the noise rate by the decisions; beyond, only Review does."""
@@ -44,7 +44,7 @@ def body(page: Page) -> str:
     confusion = cache.confusion(page.key, page.workspace, page.filter) if labelled else None
     captions = caption_table(page) if info.modality == "pair" else ""
     if confusion is not None:
-        main = matrix(confusion, page.filter, page.key) or render("overview", "no_mix_ups")
+        main = matrix(confusion, page.filter, page.key) or render("overview", "no_confusions")
     else:
         main = captions or notice(
             "This dataset has no labels, so nothing can be said about noisy ones. "
@@ -59,14 +59,14 @@ def body(page: Page) -> str:
         "body",
         page,
         suspicious=suspicious,
-        suspects=sum(page.counts.by_verdict.get(kind, 0) for kind in PROBLEMS),
+        flagged=sum(page.counts.by_verdict.get(kind, 0) for kind in PROBLEMS),
         noise=noise_line(page) if labelled and info.n_decisions and not page.filter.active else "",
         main=main,
         captions=captions if labelled else "",
         classes=classes,
         more_classes=len(page.counts.by_class) - len(classes),
         planted=[] if planted is None else planted.to_dict("records"),
-        pairs=[] if confusion is None else list(cells_of(confusion).items())[:MIX_UPS],
+        pairs=[] if confusion is None else list(cells_of(confusion).items())[:CONFUSIONS],
         groups=[group for group in groups if len(group[2]) > 1],
         scan={
             "notices": [text for text in info.notices if not text.startswith(RECOGNISED)],
@@ -80,5 +80,5 @@ def body(page: Page) -> str:
 
 def draw() -> None:
     """Draw the page."""
-    page = page_frame("overview", "What is wrong with this dataset?")
+    page = page_frame("overview")
     draw_body(page, lambda: body(page), dispatch)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from winnow.app.components.html import plural, render
+from winnow.app.components.html import render
 from winnow.app.components.page_frame import Page
 from winnow.app.components.thumbnails import picture, rows_of
 from winnow.app.server.state import server_state
 from winnow.app.session import state
-from winnow.core import Filter
+from winnow.core import Filter, plural
 
 SHOWN = 20
 """Open disagreements that are listed; Review has the rest as a queue."""

@@ -8,16 +8,16 @@ from typing import Any
 from winnow.app.components import theme
 from winnow.app.components.actions import dispatch, open_page
 from winnow.app.components.charts import cells_of
-from winnow.app.components.html import no_match, plural, render
+from winnow.app.components.html import no_match, render
 from winnow.app.components.page_frame import Page, draw_body, page_frame
 from winnow.app.components.thumbnails import picture, rows_of
 from winnow.app.server.state import server_state
 from winnow.app.session import cache, state
-from winnow.core import PICKS, USUAL_SECONDS, Filter
+from winnow.core import PICKS, USUAL_SECONDS, Filter, plural
 from winnow.core.types import PROBLEMS, Kind
 
 ROWS = 12
-"""Mix-ups and clusters that are listed, the largest first."""
+"""Confusions and clusters that are listed, the largest first."""
 
 GROUPS, EXAMPLES = 8, 4
 """Groups with more problems that are listed, and samples shown of each."""
@@ -57,11 +57,11 @@ def amount(n: int, pace: float) -> str:
 def starts(page: Page, pace: float) -> list[dict[str, Any]]:
     """The queues to begin with."""
     flt = page.filter
-    everything = "Every suspect, the surest first."
+    everything = "Every flagged sample, the most confident verdict first."
     disputed = "Samples that people decided differently. Until one decides, they are exported with their given label."
     offers = (
         ("bolt", PICKS["thirty"].title, PICKS["thirty"].explain, {"pick": "thirty"}, "pick"),
-        ("rule", "All that needs a look", everything, {"state": "undecided", "verdicts": PROBLEMS}, "-confidence"),
+        ("rule", "All flagged", everything, {"state": "undecided", "verdicts": PROBLEMS}, "-confidence"),
         ("balance", PICKS["doubt"].title, PICKS["doubt"].explain, {"pick": "doubt"}, "pick"),
         ("groups", "People disagree", disputed, {"state": "disputed"}, "-confidence"),
     )
@@ -94,7 +94,7 @@ def by_verdict(page: Page, pace: float) -> list[Line]:
 
 
 def by_pair(page: Page, pace: float) -> tuple[list[Line], int]:
-    """The largest mix-ups (given → suggested), and how many there are."""
+    """The largest confusions (given → suggested), and how many there are."""
     flt = replace(page.filter, state="undecided")
     cells = cells_of(cache.confusion(page.key, page.workspace, flt))
     lines = [
@@ -112,7 +112,7 @@ def by_pair(page: Page, pace: float) -> tuple[list[Line], int]:
 
 
 def by_cluster(page: Page, pace: float) -> tuple[list[Line], int]:
-    """The clusters with most suspects, and how many have any."""
+    """The clusters with most flagged samples, and how many have any."""
     flt = replace(page.filter, verdicts=PROBLEMS, state="undecided")
     names = cache.cluster_names(page.key, page.workspace)
     counts = {c: n for c, n in cache.counts(page.key, page.workspace, flt).by_cluster.items() if c != -1}
@@ -123,7 +123,7 @@ def by_cluster(page: Page, pace: float) -> tuple[list[Line], int]:
             n,
             replace(flt, clusters=(cluster,)),
             "-confidence",
-            f"Review {plural(n, 'suspect')} of this cluster",
+            f"Review {plural(n, 'flagged sample')} of this cluster",
             pace,
         )
         for cluster, n in largest
@@ -131,13 +131,13 @@ def by_cluster(page: Page, pace: float) -> tuple[list[Line], int]:
     return lines, len(counts)
 
 
-def troubled_groups(page: Page) -> list[tuple[dict[str, Any], list[str], str]]:
+def under_performing_slices(page: Page) -> list[tuple[dict[str, Any], list[str], str]]:
     """Small groups with surely more noisy labels or hard samples than the whole: (facts, ids, kind).
 
     Noisy labels come first, and within a kind the surest.
     """
     groups = [
-        (row, ids, "noisy_label" if "wrong" in row["fact"] else "hard")
+        (row, ids, "hard" if "hard" in row["fact"] else "noisy_label")
         for table in page.workspace.dataset_checks()
         if table["name"] == "rare_slice"
         for row, ids in zip(table["rows"], table["examples"], strict=True)
@@ -148,24 +148,24 @@ def troubled_groups(page: Page) -> list[tuple[dict[str, Any], list[str], str]]:
 
 def groups(page: Page) -> str:
     """These groups by name, with counts and examples; a click opens their samples in Review."""
-    troubled = troubled_groups(page)
-    if not troubled or page.filter != Filter():
+    slices = under_performing_slices(page)
+    if not slices or page.filter != Filter():
         return ""
-    shown = troubled[:GROUPS]
+    shown = slices[:GROUPS]
     samples = rows_of(page, (i for _, ids, _ in shown for i in ids[:EXAMPLES]))
     few = 1 if page.info.modality == "text" else EXAMPLES
     note = "95% sure, over all groups at once; click a name to review it"
-    if len(troubled) > GROUPS:
-        note = f"{GROUPS} of {len(troubled):,}, {note}"
+    if len(slices) > GROUPS:
+        note = f"{GROUPS} of {len(slices):,}, {note}"
     rows = [(row, kind, [picture(page, samples[i]) for i in ids[:few] if i in samples]) for row, ids, kind in shown]
-    return render("queues", "troubled", note, rows)
+    return render("queues", "slices", note, rows)
 
 
 def open_group(page: Page, at: Any) -> None:
     """Go through the samples of one of these groups."""
-    troubled = troubled_groups(page)
-    if isinstance(at, int) and 0 <= at < len(troubled):
-        _, ids, kind = troubled[at]
+    slices = under_performing_slices(page)
+    if isinstance(at, int) and 0 <= at < len(slices):
+        _, ids, kind = slices[at]
         state.only(Filter(), f"-{kind}")
         state.set_selection(server_state().keep_selection(page.key, ids))
         open_page("review")
@@ -178,8 +178,8 @@ def body(page: Page) -> str:
     pace = cache.pace(page.key, page.workspace, page.actor)
     whose = "your pace" if pace != USUAL_SECONDS else "the usual pace"
     lists = [("By verdict", f"{pace:.1f} s a decision, {whose}", by_verdict(page, pace))]
-    parts = [("By mix-up", "given → suggested", by_pair)] if page.info.n_labelled else []
-    for title, note, list_queues in [*parts, ("By cluster", "with suspects", by_cluster)]:
+    parts = [("By confusion", "given → suggested", by_pair)] if page.info.n_labelled else []
+    for title, note, list_queues in [*parts, ("By cluster", "flagged samples", by_cluster)]:
         lines, n = list_queues(page, pace)
         if lines:
             lists.append((title, f"{note}, the largest {len(lines)} of {n:,}" if n > len(lines) else note, lines))
@@ -188,7 +188,7 @@ def body(page: Page) -> str:
 
 def draw() -> None:
     """Draw the page."""
-    page = page_frame("queues", "What is worth looking at next?")
+    page = page_frame("queues")
 
     def handle(value: dict[str, Any]) -> None:
         if value.get("do") == "group":

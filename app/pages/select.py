@@ -38,7 +38,7 @@ YARDSTICK = "random"
 
 def draw() -> None:
     """Draw the page."""
-    page = page_frame("select", "Which samples are worth training on?")
+    page = page_frame("select")
     methods = [m for m in cache.methods(page.key, page.workspace) if not m["why_not"]]
     left, right = st.columns([5, 7], gap="small")
     with left, st.container(border=True, key="w-select"):

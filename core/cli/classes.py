@@ -37,7 +37,7 @@ def classes(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and do nothing.")] = False,
     json_: Json = False,
 ) -> None:
-    """List the classes, or change one: each change is a decision in the log that undo takes back."""
+    """List the classes, or change one: each change is a decision in the log that can be undone."""
     from ..explore.filter import Filter
     from ..workspace import Workspace
 
@@ -58,7 +58,7 @@ def classes(
             lines = [
                 f"{r['at']}  {r['event_id']}  {r['actor']}: {r['event']} {r['name']!r}"
                 f"{' → ' + repr(r['target']) if r['target'] else ''}"
-                f"{'' if r['event_id'] in force or r['event'] == 'undo' else '  (taken back)'}"
+                f"{'' if r['event_id'] in force or r['event'] == 'undo' else '  (reverted)'}"
                 for r in rows
             ]
             print_result(rows, json_, "\n".join(lines) or "No class was changed.")
@@ -66,7 +66,7 @@ def classes(
         if verb == "undo":
             event = editor.undo(names[0], workspace.actor)
             data = {"event_id": event.event_id, "undoes": event.undoes}
-            print_result(data, json_, f"Took back the change of {event.name!r}.")
+            print_result(data, json_, f"Reverted the change of {event.name!r}.")
             return
         ids: list[str] | None = None
         if verb == "split":
@@ -89,5 +89,5 @@ def classes(
                 names[0], names[1], actor=workspace.actor, reason=reason
             )
     data = {field: getattr(event, field) for field in ("event_id", "event", "name", "target")}
-    text = f"{preview.says}\nTake it back: winnow classes {ws} undo {event.event_id}"
+    text = f"{preview.says}\nRevert it with: winnow classes {ws} undo {event.event_id}"
     print_result({**data, "count": preview.count}, json_, text)

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 import typer
 
-from ..errors import WinnowError
+from ..errors import WinnowError, plural
 from .options import Json, Overwrite, WorkspacePath, print_result, print_table, read_ids
 from .progress import Bars
 
@@ -98,7 +98,7 @@ def export(
         "datasheet": [str(s) for s in sheets],
         "left_out": result.manifest.get("left_out", 0),
     }
-    lines = [f"{result.rows:,} rows written to {result.path} ({result.excluded:,} excluded)"]
+    lines = [f"{plural(result.rows, 'row')} written to {result.path} ({result.excluded:,} excluded)"]
     for name, why in result.manifest.get("left_out_columns", {}).items():
         lines.append(f"{name!r} is not in it: {why}")
     if marked := sum(result.manifest.get("neutralised_cells", {}).values()):
@@ -109,7 +109,7 @@ def export(
     data["left_out_samples"] = dict(reasons)
     if reasons:
         shown = [f"  {sample}: {reason}" for sample, reason in list(reasons.items())[:20]]
-        lines += [f"{len(reasons):,} samples without a picture that can be exported:", *shown]
+        lines += [f"{plural(len(reasons), 'sample')} without an image that can be exported:", *shown]
         lines += [f"  … and {len(reasons) - 20:,} more, in the manifest"] if len(reasons) > 20 else []
     print_result(data, json_, "\n".join([*lines, *(f"Datasheet: {path}" for path in sheets)]), indent=None)
     if any(not reason.startswith("broken") for reason in reasons.values()):
@@ -179,7 +179,7 @@ def diff(
     if json_:
         print_result({**asdict(changes), "same": changes.same}, True, indent=None)
         return
-    print(f"{changes.before:,} rows before, {changes.after:,} after")
+    print(f"{plural(changes.before, 'row')} before, {changes.after:,} after")
     if changes.same:
         print("The same samples with the same labels and weights.")
     for title, listed in (("added", changes.added), ("removed", changes.removed)):
@@ -214,6 +214,9 @@ def apply(
         data = {"applied": report.applied, "repeated": report.repeated, "renamed": report.renamed, "skipped": skipped}
         print_result(data, True, indent=None)
         return
-    print(f"{report.applied:,} decisions replayed ({report.renamed:,} found by content), {len(skipped):,} left out")
+    print(
+        f"{plural(report.applied, 'decision')} replayed ({report.renamed:,} found by content), {len(skipped):,} "
+        f"left out"
+    )
     for s in skipped[:20]:
         print(f"  {s['sample_id']}: {s['reason']}")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ..errors import WinnowError
+from ..errors import WinnowError, plural
 from .options import Actor, Json, Overwrite, WorkspacePath, existing_layout, print_result
 
 app = typer.Typer()
@@ -30,7 +30,7 @@ def decide(
     with Workspace.open(ws, actor=actor) as workspace:
         if patch is not None:
             report = workspace.replay(patch)
-            lines = [f"{report.applied:,} decisions replayed, {len(report.skipped):,} left out"]
+            lines = [f"{plural(report.applied, 'decision')} replayed, {len(report.skipped):,} left out"]
             lines += [f"  {s.sample_id}: {s.reason}" for s in report.skipped[:20]]
             skipped = [{"sample_id": s.sample_id, "reason": s.reason} for s in report.skipped]
             print_result({"applied": report.applied, "skipped": skipped}, json_, "\n".join(lines))
@@ -55,14 +55,14 @@ def decide(
 
 @app.command()
 def undo(ws: WorkspacePath, actor: Actor = None, json_: Json = False) -> None:
-    """Take back this person's last decision (a bulk verdict counts as one)."""
+    """Undo this person's last decision (a bulk verdict counts as one)."""
     from ..workspace import Workspace
 
     with Workspace.open(ws, actor=actor) as workspace:
         undone = workspace.undo()
     ids = [d.sample_id for d in undone]
-    text = f"Took back {len(ids):,} decision{'s' * (len(ids) != 1)}: {', '.join(ids[:5])}{' …' * (len(ids) > 5)}"
-    print_result({"undone": ids}, json_, text if ids else "There is nothing to take back.")
+    text = f"Reverted {len(ids):,} decision{'s' * (len(ids) != 1)}: {', '.join(ids[:5])}{' …' * (len(ids) > 5)}"
+    print_result({"undone": ids}, json_, text if ids else "There is nothing to undo.")
 
 
 @app.command()
@@ -81,7 +81,7 @@ def log(
 
     with Workspace.open(ws) as workspace:
         n = workspace.write_log(out, overwrite=overwrite, actor=actor, action=kind, since=since, until=until)
-    print_result({"path": str(out), "rows": n}, json_, f"{n:,} rows of the log written to {out}")
+    print_result({"path": str(out), "rows": n}, json_, f"{plural(n, 'row')} of the log written to {out}")
 
 
 @app.command()
@@ -96,7 +96,7 @@ def backup(
 
     with Workspace.open(ws, actor=actor) as workspace:
         n = workspace.backup(out)
-    print_result({"path": str(out), "decisions": n}, json_, f"{n:,} decisions copied to {out}", indent=None)
+    print_result({"path": str(out), "decisions": n}, json_, f"{plural(n, 'decision')} copied to {out}", indent=None)
 
 
 @app.command()
@@ -123,7 +123,7 @@ def store(
         Roles(layout.roles).require(actor or default_actor(), Right.LOG)
     if new_log:
         n = accept_log(layout)
-        text = f"Going on with the log in {log_of(layout)}, which holds {n:,} decisions"
+        text = f"Going on with the log in {log_of(layout)}, which holds {plural(n, 'decision')}"
         print_result({"store": str(log_of(layout)), "decisions": n}, json_, text, indent=None)
         return
     copied = place_log(ws, use) if use else 0

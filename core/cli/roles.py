@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ..errors import WinnowError
+from ..errors import WinnowError, plural
 from .options import Json, WorkspacePath, existing_layout, print_result
 
 app = typer.Typer()
@@ -50,7 +50,7 @@ def people(ws: WorkspacePath, json_: Json = False) -> None:
     with Workspace.open(ws) as workspace:
         report = workspace.annotators.report()
     lines = [
-        f"{p.actor}: {p.decisions:,} decisions, {p.overlaps:,} shared, "
+        f"{p.actor}: {plural(p.decisions, 'decision')}, {p.overlaps:,} shared, "
         f"{'agreement ' + format(p.agreement, '.0%') if p.agreement is not None else 'no agreement to tell'}, "
         f"{'quality ' + format(p.quality, '.2f') if p.quality is not None else p.note}"
         for p in report.people

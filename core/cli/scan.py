@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..errors import plural
 from ..explore.verdict_style import STYLES
 from ..storage.job_files import stage_title
 from ..types import Kind
@@ -119,7 +120,9 @@ def _print_verdicts(info: WorkspaceInfo) -> None:
         (STYLES[Kind(kind)].name, f"{count:,}", f"{count / max(info.n, 1):.1%}")
         for kind, count in info.verdict_counts.items()
     ]
-    print_table(("verdict", "samples", "share"), rows, left=("verdict",), title=f"{info.name}: {info.n:,} samples")
+    print_table(
+        ("verdict", "samples", "share"), rows, left=("verdict",), title=f"{info.name}: {plural(info.n, 'sample')}"
+    )
 
 
 @app.command()
@@ -157,7 +160,7 @@ def _cell(value: Any) -> str:
 
 @app.command(name="sets")
 def set_tables(ws: WorkspacePath, json_: Json = False) -> None:
-    """Facts about the dataset as a whole: mixed-up classes, class sizes, giveaway properties, rare groups."""
+    """Facts about the dataset as a whole: class confusions and sizes, spurious correlations, rare and weak slices."""
     from ..workspace import Workspace
 
     with Workspace.open(ws) as workspace:
@@ -181,7 +184,7 @@ def scores(ws: WorkspacePath, out: Annotated[Path, typer.Argument(metavar="OUT.p
 
     with Workspace.open(ws) as workspace:
         n = workspace.write_scores(out)
-    print_result({"path": str(out), "rows": n}, json_, f"{n:,} rows written to {out}")
+    print_result({"path": str(out), "rows": n}, json_, f"{plural(n, 'row')} written to {out}")
 
 
 @app.command()
@@ -204,7 +207,7 @@ def flags(
         print_result(asdict(listed), True)
         return
     print(
-        f"{len(listed.ids):,} of {listed.tested:,} samples, about {listed.expected_false:.1f} of them wrongly "
+        f"{len(listed.ids):,} of {plural(listed.tested, 'sample')}, about {listed.expected_false:.1f} of them wrongly "
         f"({listed.method})",
         file=sys.stderr,
     )

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors import WinnowError
+from ..errors import WinnowError, plural
 from .options import Json, WorkspacePath, print_result, print_table, read_ids
 from .progress import Bars
 
@@ -101,7 +101,7 @@ def select(
         return
     for notice in (*choice.notices, *report.warnings):
         print(f"Note: {notice}", file=sys.stderr)
-    print(f"{len(choice.ids):,} of {choice.pool:,} samples ({choice.forced:,} of them by a constraint)")
+    print(f"{len(choice.ids):,} of {plural(choice.pool, 'sample')} ({choice.forced:,} of them by a constraint)")
     cards = (report.subset, report.random, report.pool)
     rows = [(title, *(f"{value(card):.3g}" for card in cards)) for title, value in SCORES.items()]
     print_table(("", "this subset", "random, same size", "all"), rows, left=("",))

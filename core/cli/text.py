@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import QueryError, WinnowError
+from ..errors import QueryError, WinnowError, plural
 from .options import Json, WorkspacePath, print_result, print_table
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def _new_class(scored: NewClass, as_json: bool) -> None:
     if as_json:
         print_result({**asdict(scored), "count": count}, True)
         return
-    print(f"{scored.name!r} would take {count:,} samples" + (":" if count else "."))
+    print(f"{scored.name!r} would take {plural(count, 'sample')}" + (":" if count else "."))
     _print(("from", "samples"), [(name, f"{n:,}") for name, n in scored.takes_from.items()])
     _print(
         ("surest", "probability"),
@@ -125,7 +125,7 @@ def pairs(
     ]
     _print(("source", "pairs", "do not fit", "surely (95%)"), rows)
     if out is not None:
-        print(f"{len(table):,} rows written to {out}")
+        print(f"{plural(len(table), 'row')} written to {out}")
 
 
 def _write(table: pd.DataFrame, out: Path) -> None:

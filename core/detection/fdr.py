@@ -174,7 +174,7 @@ def flagged_rows(probability: ArrayLike, rate: float, null: ArrayLike | None = N
         return _by_posterior(p, rate)
     known = np.asarray(null, bool)
     if known.shape != p.shape:
-        raise QueryError(f"The null has shape {known.shape}; it must have one entry for each of the {len(p)} samples.")
+        raise QueryError(f"The null has shape {known.shape}; it needs one entry per sample: {len(p)}.")
     if len(p) and not known.any():
         raise QueryError("The null is empty. Name samples that are known to be ordinary, or leave it out altogether.")
     return _by_conformal(p, rate, known)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import plural
 from ..storage.effective_labels import MERGED_REASON, suggestions, verdict_without_noise
 from ..storage.parquet_rows import RowReader
 from ..storage.scan_context import ScanContext
@@ -160,5 +161,5 @@ def _short(value: Any) -> Any:
         return value
     if isinstance(value, float):
         return value if np.isfinite(value) else None
-    text = f"{len(value):,} bytes" if isinstance(value, (bytes, bytearray)) else str(value)
+    text = plural(len(value), "byte") if isinstance(value, (bytes, bytearray)) else str(value)
     return text if len(text) <= META_LIMIT else text[:META_LIMIT] + "…"

@@ -151,7 +151,9 @@ def _rate(value: Any) -> float:
     except (TypeError, ValueError):
         rate = math.nan
     if not 0.0 < rate < 1.0:
-        raise QueryError(f"How strict is a false-flag rate above 0 and below 1, such as 0.05, not {value!r}.")
+        raise QueryError(
+            f"The maximum false-discovery rate is a number above 0 and below 1, such as 0.05, not {value!r}."
+        )
     return rate
 
 
@@ -289,7 +291,7 @@ FIELDS: dict[str, FilterField] = {
             check=_unless_none(_ids),
             write=join,
             read=lambda text: split(text) if text else (),
-            words=lambda ids: f"{len(ids):,} chosen samples",
+            words=lambda ids: f"{len(ids):,} chosen sample{'s' * (len(ids) != 1)}",
         ),
         FilterField(
             name="pair",
@@ -322,7 +324,7 @@ FIELDS: dict[str, FilterField] = {
             default=None,
             check=_unless_none(_rate),
             write=repr,
-            words=lambda rate: f"At most {rate * 100:g} in 100 wrong",
+            words=lambda rate: f"FDR ≤ {rate:g}",
         ),
         _searched("find", "Nearest to “{}”".format),
         _searched("like", "Similar to {}".format),

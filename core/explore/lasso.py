@@ -122,7 +122,7 @@ def combined(
         free[allowed] = True
     for op, corners in outlines:
         if op not in ("add", "subtract"):
-            raise QueryError(f"An outline is added or taken out ('add' or 'subtract'), not {op!r}.")
+            raise QueryError(f"An outline is 'add' or 'subtract', not {op!r}.")
         inside = points.inside(corners) & free
         selected = selected | inside if op == "add" else selected & ~inside
     return selected

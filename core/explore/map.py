@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from ..errors import QueryError, WorkspaceError, choices
+from ..errors import QueryError, WorkspaceError, choices, plural
 from ..features.cluster_names import load_names
 from ..storage.effective_labels import coded, renamed, verdict_without_noise
 from ..storage.parquet_rows import RowReader
@@ -179,7 +179,7 @@ class MapView:
             frame[colour] = names[np.minimum(values.codes, len(names) - 1)]
         else:
             frame[colour] = values.values
-        return map_figure(frame, colour, f"{title}: {len(frame):,} samples")
+        return map_figure(frame, colour, f"{title}: {plural(len(frame), 'sample')}")
 
 
 def _members(codes: Int32, among: Bool) -> list[tuple[int, Int64]]:

@@ -26,7 +26,7 @@ CLICKS = 30
 """Decisions in the pick "thirty"."""
 
 DOUBT = 0.15
-"""How far from its threshold a probability may lie to be in doubt."""
+"""How far from its threshold a probability may lie to be uncertain."""
 
 USUAL_SECONDS = 3.0
 """Seconds for one decision where nothing is known about a person's pace."""
@@ -46,7 +46,7 @@ class Pick:
 
 
 _THIRTY = f"""
-, suspects AS (
+, flagged AS (
     SELECT row, verdict, confidence AS p,
            CASE WHEN verdict = 'noisy_label' THEN concat_ws(chr(31), label, suggested) ELSE cluster::VARCHAR END
                AS "group"
@@ -54,7 +54,7 @@ _THIRTY = f"""
 ), seats AS (
     SELECT row, verdict, p * sum(p) OVER (PARTITION BY verdict, "group")
            / row_number() OVER (PARTITION BY verdict, "group" ORDER BY p DESC, row) AS gain
-    FROM suspects
+    FROM flagged
 ), turns AS (
     SELECT row, gain, row_number() OVER (PARTITION BY verdict ORDER BY gain DESC, row) AS turn FROM seats
 )
@@ -80,14 +80,14 @@ PICKS: dict[str, Pick] = {
     for pick in (
         Pick(
             "thirty",
-            f"I have {CLICKS} clicks",
+            f"Top {CLICKS}",
             f"The {CLICKS} decisions worth most: every kind of problem in turn, and within a kind the surest of each "
-            "mix-up or cluster, the larger ones more often.",
+            "confusion or cluster, the larger ones more often.",
             _THIRTY,
         ),
         Pick(
             "doubt",
-            "In doubt",
+            "Uncertain",
             "Samples that could go either way: a label or a place in the dataset that is neither clearly wrong nor "
             "clearly right, every class in turn.",
             _DOUBT,

@@ -122,12 +122,12 @@ class Searcher:
     def knows_words(self) -> bool:
         """Whether descriptions are compared with samples in the encoder's space."""
         name, modality = self._encoder["name"], Modality(self._encoder["modality"])
-        return name != "brought" and bool(self._encoder["has_text_tower"] or modality is Modality.TEXT)
+        return name != encoders.PRECOMPUTED and bool(self._encoder["has_text_tower"] or modality is Modality.TEXT)
 
     @property
     def takes(self) -> str:
         """What kind of file can be searched by: "image", "text", or "" where embeddings were given."""
-        if self._encoder["name"] == "brought":
+        if self._encoder["name"] == encoders.PRECOMPUTED:
             return ""
         return "text" if Modality(self._encoder["modality"]) is Modality.TEXT else "image"
 
@@ -235,7 +235,7 @@ class Searcher:
             It cannot be encoded.
         """
         if not self.takes:
-            raise QueryError("This dataset's embeddings were brought: there is no encoder to compare a file with.")
+            raise QueryError("This dataset's embeddings are precomputed: there is no encoder to compare a file with.")
         encoder = self._encoder_now()
         if self.takes == "image":
             vector = encoder.encode_images([content])[0]
@@ -263,7 +263,7 @@ class Searcher:
             self._files[handle] = np.asarray(load_array(path), np.float32)
         vector = self._files[handle]
         if len(vector) != self._vectors.shape[1]:
-            raise QueryError("The dataset has been embedded anew since this file was brought. Bring it again.")
+            raise QueryError("The dataset has been embedded anew since this file was uploaded. Upload it again.")
         return vector
 
     # ── how ─────────────────────────────────────────────────────────────────────────────────────────────────────

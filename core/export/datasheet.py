@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import plural
+
 if TYPE_CHECKING:
     from jinja2 import Environment
 
@@ -86,7 +88,7 @@ def _sections(facts: DatasheetFacts, about: Mapping[str, Any]) -> list[dict[str,
     sections: list[tuple[str, str, Any, list[Any]]] = [
         (
             "Composition",
-            f"{facts.n:,} {facts.modality} samples were scanned; {facts.kept:,} ({share:.1%}) are kept. People "
+            f"Of {plural(facts.n, f'{facts.modality} sample')}, {facts.kept:,} ({share:.1%}) are kept. People "
             f"excluded {facts.excluded:,} and relabelled {facts.relabelled:,}.",
             _chart(facts.classes),
             [
@@ -118,7 +120,8 @@ def _sections(facts: DatasheetFacts, about: Mapping[str, Any]) -> list[dict[str,
         ),
         (
             "Subsets",
-            f"Held-out samples were looked at for {facts.looks:,} different subsets: the more, the more luck there "
+            f"Held-out samples were looked at for {plural(facts.looks, 'different subset')}: the more, the more "
+            f"luck there "
             "is in the best of them.",
             None,
             [

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ..errors import ExportError
+from ..errors import ExportError, plural
 from ..storage.atomic import checksum_of
 
 MANIFEST_FORMAT = "winnow-export/1"
@@ -61,8 +61,8 @@ def what_is_there(path: str | Path) -> str:
         return f"a link, {changed}"
     if path.is_dir():
         sizes = [size for size in folder_contents(path).values() if isinstance(size, int)]
-        return f"a folder of {len(sizes):,} files and {sum(sizes):,} bytes, {changed}"
-    return f"a file of {status.st_size:,} bytes, {changed}"
+        return f"a folder of {plural(len(sizes), 'file')} and {plural(sum(sizes), 'byte')}, {changed}"
+    return f"a file of {plural(status.st_size, 'byte')}, {changed}"
 
 
 def check_place(path: Path, source: str = "", own: Path | None = None) -> None:
@@ -192,7 +192,7 @@ def check_folder(path: Path, *, as_now: Path | None = None) -> None:
         return
     wanted: Any = _load(folder / CONTENTS).get("contents")
     if not isinstance(wanted, Mapping):
-        raise ExportError(f"{str(path)!r} holds something already, and Winnow did not write it. Give another name.")
+        raise ExportError(f"{str(path)!r} holds something already, and it is no export of Winnow. Give another name.")
     contents = folder_contents(folder)
     other = sorted({*contents, *wanted}, key=lambda name: (name in wanted, name))
     changed = next((name for name in other if name not in contents or contents[name] != wanted.get(name, ...)), None)

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ..errors import WorkspaceError, choices
+from ..errors import WorkspaceError, choices, plural
 from ..storage.artifacts import load_array, load_json, load_table, save_table
 from ..storage.decision_log.store import DecisionStore
 from ..types import Bool, Int64, Strings
@@ -143,8 +143,9 @@ def stale_decisions_notice(log: str | Path, ids: Strings) -> str:
     if not stale:
         return ""
     return (
-        f"{len(stale):,} decided samples have other content now ({choices(stale, 3)}). Their decisions stand: look at "
-        "them again."
+        f"The content of {plural(len(stale), 'decided sample')} has changed ({choices(stale, 3)}). Decisions "
+        f"stand: look at "
+        "these samples again."
     )
 
 

@@ -97,7 +97,7 @@ def _umap(
         import umap.umap_ as umap
 
     m = len(good)
-    progress(Progress("map", 0, 0, "epochs", "weighing neighbours"))
+    progress(Progress("map", 0, 0, "epochs", "neighbour weights"))
     indices, distances = _self_first(neighbors, good)
     random = np.random.RandomState(seed)
     a, b = umap.find_ab_params(1.0, _MIN_DIST)

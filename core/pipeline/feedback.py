@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import fingerprint as fp
+from ..errors import plural
 from ..storage.decision_log.store import DecisionStore
 from ..types import Action, Dataset, Decision, Int32, Int64, Kind
 
@@ -47,8 +48,9 @@ class DecisionFeedback:
         if not len(self.outliers) + len(self.members) + self.excluded:
             return ""
         return (
-            f"Learned from decisions: {self.corrected:,} corrected labels, {len(self.outliers):,} confirmed outliers, "
-            f"{len(self.members):,} samples confirmed as belonging, {self.excluded:,} left out. Scores of decided "
+            f"Learned from decisions: {plural(self.corrected, 'corrected label')}, "
+            f"{plural(len(self.outliers), 'confirmed outlier')}, "
+            f"{plural(len(self.members), 'confirmed inlier')}, {self.excluded:,} left out. Scores of decided "
             "samples refer to their current label."
         )
 

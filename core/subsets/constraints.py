@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import QueryError
+from ..errors import QueryError, plural
 from ..types import Bool, Float32, Int32, Int64
 from .methods.base import SELECTORS, SelectionInputs, Selector, missing_inputs, shares
 
@@ -159,7 +159,9 @@ def choose(
         result = selector(inputs, max(size - len(forced), 0), forced)
         picked, info, weights = result.rows, dict(result.info), result.weights
     if len(forced) + len(picked) < size and not selector.sizes_itself:
-        notices.append(f"{len(forced) + len(picked):,} samples fit the method and the constraints, not {size:,}.")
+        notices.append(
+            f"The method and the constraints allow {plural(len(forced) + len(picked), 'sample')}, not {size:,}."
+        )
     if weights is not None:
         weights = np.concatenate([np.ones(len(forced), np.float32), weights])
     return ConstrainedResult(np.concatenate([forced, picked]), weights, len(forced), pool, tuple(notices), info)
@@ -173,7 +175,7 @@ def _forced(inputs: SelectionInputs, rules: Constraints, size: int) -> tuple[Int
     guarded = order[rules.guarded[order] & inputs.pool[order]] if rules.guarded is not None else order[:0]
     if len(guarded) > size:
         notices.append(
-            f"{len(guarded):,} rare samples are guarded, more than {size:,}: the most trusted of them were kept."
+            f"{plural(len(guarded), 'guarded rare sample')}, more than {size:,}: the most trusted of them were kept."
         )
         guarded = guarded[:size]
     parts: list[np.ndarray] = [guarded]

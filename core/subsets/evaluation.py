@@ -13,7 +13,7 @@ import numpy as np
 from filelock import FileLock
 
 from .. import fingerprint as fp
-from ..errors import QueryError, WorkspaceError
+from ..errors import QueryError, WorkspaceError, plural
 from ..review.roles import default_actor
 from ..storage.artifacts import load_json, plain, save_json
 from ..storage.atomic import os_errors_in_words
@@ -253,7 +253,7 @@ def summary(result: Payoff, choice: SubsetChoice, looks: int, reviewed: int, aim
     elif gain.high < 0:
         verdict = f"Worse than random: {how}. Take a random subset, or more."
     else:
-        verdict = f"No better than random as far as {result.judged:,} samples can tell: {how}."
+        verdict = f"No better than random as far as {plural(result.judged, 'sample')} can tell: {how}."
     arms = [{**asdict(a), "differences": [{**asdict(d), "sure": d.sure} for d in a.differences]} for a in result.arms]
     out: dict[str, Any] = plain(
         {

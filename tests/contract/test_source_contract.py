@@ -155,7 +155,7 @@ def test_labels_are_codes_of_class_names(made: tuple[str, Path]) -> None:
         assert any("no labels" in s for s in dataset.notices)
     else:
         assert sorted(map(str, given(dataset))) == ["None", "cat", "cat", "dog"]
-        assert any("1 of 4 samples have no label" in s for s in dataset.notices)
+        assert any("Without a label: 1 of 4 samples" in s for s in dataset.notices)
 
 
 def test_opening_twice_gives_the_same_fingerprint(made: tuple[str, Path]) -> None:

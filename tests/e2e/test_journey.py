@@ -29,7 +29,7 @@ def test_from_the_first_look_to_the_exported_files(page: Page, server: Server, w
     # open, and read the Overview
     page.goto(server.url)
     expect(page.get_by_role("heading", level=1)).to_be_visible()
-    expect(page.get_by_text("need a look")).to_be_visible()
+    expect(page.get_by_role("link", name="Review flagged samples")).to_be_visible()
     expect(page.get_by_text("Planted and found")).to_be_visible()
 
     # lasso on the map, and exclude exactly the printed count

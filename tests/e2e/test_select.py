@@ -49,12 +49,12 @@ def test_from_a_method_to_the_exported_subset(page: Page, server: Server) -> Non
 
     page.get_by_label("Name").fill("Cover <b>all</b>")
     page.get_by_role("button", name="Save and export").click()
-    expect(page.get_by_role("button", name="Write it")).to_be_visible(timeout=15_000)
+    expect(page.get_by_role("button", name="Export")).to_be_visible(timeout=15_000)
     expect(page.get_by_label("Write to")).to_have_value(re.compile(r"Cover--b-all--b\.parquet"))
     out = server.workspace.parent / "subset.parquet"
     page.get_by_label("Write to").fill(str(out))
     page.get_by_label("Write to").press("Enter")
-    page.get_by_role("button", name="Write it").click()
+    page.get_by_role("button", name="Export").click()
     expect(page.get_by_text(f"Wrote {chosen:,} rows")).to_be_visible(timeout=60_000)
 
     page.get_by_text("Show the datasheet").click()

@@ -140,7 +140,7 @@ def walk(page: Page, server: Server, words: str, expected: str, out: Path) -> No
     page.goto(f"{server.url}/export")
     page.get_by_label("Write to").fill(str(out))
     page.get_by_label("Write to").press("Enter")
-    page.get_by_role("button", name="Write it").click()
+    page.get_by_role("button", name="Export").click()
     expect(page.locator(".w-notice", has_text="Wrote")).to_be_visible(timeout=30_000)
     frame = pd.read_parquet(out)
     final = dict(zip(frame["id"], frame["label_final"], strict=True))

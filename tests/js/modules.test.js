@@ -133,7 +133,7 @@ test("numbers and times are written as everywhere in the app", () => {
     [10, 1, "just now"],
     [3600, 60, "{n} min ago"],
     [1e12, 86400, "{n} days ago"],
-  ]); // as the server sends them: AGO in app/components/html.py
+  ]); // as the server sends them: AGO in core/errors.py
   assert.equal(ago("2026-01-01T23:59:55Z", now), "just now");
   assert.equal(ago("2026-01-01T23:30:00Z", now), "30 min ago");
   assert.equal(ago("2025-12-31T00:00:00Z", now), "2 days ago");

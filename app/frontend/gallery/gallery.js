@@ -19,6 +19,7 @@ import {
   show,
   verdictOf,
 } from "../lib/dom.js";
+import { nameNode, setName } from "../lib/names.js";
 import { inAddress } from "../lib/address.js";
 import { Api } from "../lib/api.js";
 import { BulkBar } from "../lib/bulk.js";
@@ -41,7 +42,7 @@ const KEYS = [
     [
       ["Click", "Select one"],
       ["Shift Click", "Select a range"],
-      ["Ctrl Click", "Add or take out one"],
+      ["Ctrl Click", "Add or remove one"],
       ["Ctrl A", "All that match the filter"],
       ["G", "The whole group"],
       ["Esc", "Select nothing"],
@@ -50,7 +51,7 @@ const KEYS = [
   [
     "Decide",
     [
-      ["A", "Accept the selection"],
+      ["A", "Keep the labels of the selection"],
       ["/", "Relabel the selection"],
       ["X", "Exclude the selection"],
       ["U", "Undo the last batch"],
@@ -61,7 +62,7 @@ const KEYS = [
     "Move",
     [
       ["← → ↑ ↓", "Move"],
-      ["Space", "Add or take out"],
+      ["Space", "Add or remove"],
       ["Home End", "First, last"],
       ["Enter", "Open in Review"],
       ["F", "Find similar samples"],
@@ -453,7 +454,7 @@ class Gallery {
               this.#selectGroup(s.first);
             },
           },
-          h("b.ellipsis", { textContent: s.name }),
+          h("b", {}, nameNode(s.name)),
           h("span.muted", { textContent: count(s.count) }),
         );
         this.heads.set(k, node);
@@ -486,15 +487,15 @@ class Gallery {
 
   #make() {
     const image = h("img", { alt: "", draggable: false, decoding: "async", loading: "eager" });
-    const text = h("span.snippet", { hidden: true });
+    const text = h("span.snippet", { hidden: true, dir: "auto" });
     const badge = h("span.badge", { hidden: true }, icon("check"));
     const parts = {
       image,
       text,
       badge,
       dot: h("span.dot", {}),
-      name: h("span.ellipsis.name", {}),
-      to: h("span.ellipsis.to", {}),
+      name: nameNode("", "name"),
+      to: nameNode("", "to"),
       value: h("span.value", {}),
     };
     const node = h(
@@ -549,9 +550,9 @@ class Gallery {
     tile.node.classList.toggle("waiting", !row);
     if (!row) {
       tile.image.removeAttribute("src");
-      setText(tile.name, "");
+      setName(tile.name, "");
       setText(tile.value, "");
-      setText(tile.to, "");
+      setName(tile.to, "");
       tile.badge.hidden = true;
       tile.text.hidden = true;
       return;
@@ -566,19 +567,13 @@ class Gallery {
     } else if (tile.image.getAttribute("src") !== row.thumb) tile.image.src = row.thumb;
     tile.dot.style.setProperty("--c", v.colour);
     tile.dot.title = v.name;
-    setText(tile.name, row.label ?? "no label");
+    setName(tile.name, row.label ?? "no label");
     setText(tile.value, this.sort === "row" ? "" : score(this.#value(row)));
     tile.value.title = this.sorter.selectedOptions[0]?.textContent || "";
     const decision = this.#decision(row);
     const suggested = row.suggested ?? row.suggested_label;
-    setText(
-      tile.to,
-      decision?.action === "relabel"
-        ? `→ ${decision.label}`
-        : row.verdict === "noisy_label" && suggested
-          ? `${suggested}?`
-          : v.name,
-    );
+    const other = decision?.action === "relabel" ? decision.label : row.verdict === "noisy_label" ? suggested : null;
+    setName(tile.to, other ? `→ ${other}` : v.name);
     show(tile.badge, Boolean(decision));
     if (decision) {
       const action = ACTIONS[decision.action] || { icon: "group", past: decision.action };

@@ -3,7 +3,7 @@
  * done. The count on the button travels along; when it does not hold any more, the server does nothing and says so.
  */
 
-import { ACTIONS, count, h, icon, plural, setText, show } from "./dom.js";
+import { ACTIONS, bulkWords, count, h, icon, plural, setText, show } from "./dom.js";
 import { newId } from "./saver.js";
 
 const CONFIRM_ABOVE = 50; // samples: more than this many are decided about only when it is confirmed
@@ -77,14 +77,14 @@ export class BulkBar {
       b.disabled = busy || !n;
     }
     show(this.confirmButton, Boolean(pending));
-    if (pending) setText(this.confirmButton.lastChild, `${ACTIONS[pending.action].does} ${plural(n, "sample")}`);
+    if (pending) setText(this.confirmButton.lastChild, bulkWords(pending.action, n));
     show(this.undoButton, Boolean(this.last) && !n);
     show(this.redoButton, Boolean(this.undone) && !n);
     for (const b of [this.confirmButton, this.undoButton, this.redoButton]) b.disabled = busy;
     show(this.hintText, !n && !this.message);
-    setText(this.accept.lastChild, `Accept ${count(n || 0)}`);
+    setText(this.accept.lastChild, bulkWords("accept", n || 0));
     setText(this.relabel.lastChild, `Relabel ${count(n || 0)} to …`);
-    setText(this.exclude.lastChild, `Exclude ${plural(n || 0, "sample")}`);
+    setText(this.exclude.lastChild, bulkWords("exclude", n || 0));
   }
 
   say(tone, text) {
@@ -113,7 +113,7 @@ export class BulkBar {
     this.busy = true;
     this.message = {
       tone: "busy",
-      text: `${ACTIONS[action].does === "Accept" ? "Accepting" : action === "relabel" ? "Relabelling" : "Excluding"} ${plural(n, "sample")}…`,
+      text: `${ACTIONS[action].doing} ${plural(n, "sample")}…`,
     };
     this.draw();
     const started = performance.now();

@@ -62,12 +62,16 @@ export function ago(iso, now = Date.now()) {
 }
 
 export const ACTIONS = {
-  accept: { icon: "check", past: "Kept", does: "Accept" },
-  relabel: { icon: "sell", past: "Relabelled", does: "Relabel" },
-  exclude: { icon: "block", past: "Excluded", does: "Exclude" },
+  accept: { icon: "check", past: "Kept", does: "Keep label", doing: "Keeping the labels of" },
+  relabel: { icon: "sell", past: "Relabelled", does: "Relabel", doing: "Relabelling" },
+  exclude: { icon: "block", past: "Excluded", does: "Exclude", doing: "Excluding" },
   undo: { icon: "undo", past: "Undone", does: "Undo" },
   skip: { icon: "redo", past: "Skipped", does: "Skip" },
 };
+
+/** What a button that decides about n samples says: "Keep 3 labels", "Exclude 1 sample". */
+export const bulkWords = (action, n) =>
+  action === "accept" ? `Keep ${plural(n, "label")}` : `${ACTIONS[action].does} ${plural(n, "sample")}`;
 
 /** Colour, icon and plain name of a verdict. `verdicts` comes from the app's one palette. */
 export function verdictOf(verdicts, kind) {

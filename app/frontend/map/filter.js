@@ -87,9 +87,7 @@ function coded({ head, array }, passes, missing) {
 export async function mask(schema, query, xy, colours, members) {
   const n = xy.length / 2;
   const params = new URLSearchParams(query);
-  const asked = [...params]
-    .map(([key, text]) => [key, text, entryOf(schema, key)])
-    .filter(([, , entry]) => entry);
+  const asked = [...params].map(([key, text]) => [key, text, entryOf(schema, key)]).filter(([, , entry]) => entry);
   const scanned = asked.some(([key]) => key === "verdicts") && DECIDED.has(params.get("state"));
   if (scanned || asked.some(([, , entry]) => !(entry.how in TESTS))) {
     const out = new Uint8Array(n);

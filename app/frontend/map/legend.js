@@ -1,6 +1,7 @@
 /** What the colours mean: a click hides an entry, a double click leaves only that one. */
 
 import { count, h } from "../lib/dom.js";
+import { nameNode } from "../lib/names.js";
 
 const MOST = 60; // entries shown, the largest first where there are more
 const DOUBLE = 220; // ms in which a second click makes a double click
@@ -48,7 +49,7 @@ export class Legend {
             ondblclick: () => this.#isolate(e.code),
           },
           h("span.dot", { vars: { c: e.colour } }),
-          h("span.ellipsis", { textContent: e.name }),
+          nameNode(e.name),
           h("span.muted", { textContent: count(e.count) }),
         ),
       ),

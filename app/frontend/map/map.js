@@ -43,7 +43,7 @@ const KEYS = [
       ["V", "Pan"],
       ["N", "A new selection with each outline"],
       ["+ Shift", "Outlines add"],
-      ["− Alt", "Outlines take out"],
+      ["− Alt", "Outlines subtract"],
       ["Ctrl A", "Everything that is shown"],
       ["S", "Save the selection under a name"],
       ["Esc", "Select nothing"],
@@ -52,7 +52,7 @@ const KEYS = [
   [
     "Decide",
     [
-      ["A", "Accept the selection"],
+      ["A", "Keep the labels of the selection"],
       ["/", "Relabel the selection"],
       ["X", "Exclude the selection"],
       ["U", "Undo the last batch"],
@@ -73,7 +73,7 @@ const KEYS = [
 const MODES = [
   ["new", "crop_free", "New", "Each outline begins a new selection (N)"],
   ["add", "add", "Add", "Outlines add to the selection (+, or hold Shift)"],
-  ["subtract", "remove", "Take out", "Outlines take samples out of the selection (−, or hold Alt)"],
+  ["subtract", "remove", "Subtract", "Outlines subtract from the selection (−, or hold Alt)"],
 ];
 
 const CHANGED_BY_DECISIONS = ["verdict", "label", "decision"]; // colourings
@@ -279,7 +279,7 @@ class AtlasMap {
         clear: () => this.#clear(),
         recount: () => this.#count(),
       },
-      "Drag an outline to select · Shift adds · Alt takes out · Esc clears",
+      "Drag an outline to select · Shift adds · Alt subtracts · Esc clears",
     );
     this.root.append(this.bulk.bar);
     this.help = helpDialog(this.root, "Keys of Map", KEYS);
@@ -407,7 +407,7 @@ class AtlasMap {
         "selections count all",
       );
     else parts.push(plural(this.grid.placed, "point"));
-    if (this.grid.placed < this.n) parts.push(`${plural(this.n - this.grid.placed, "sample")} without a place`);
+    if (this.grid.placed < this.n) parts.push(`${plural(this.n - this.grid.placed, "sample")} not embedded`);
     setText(this.note, parts.join(" · "));
     this.note.title = parts.join("\n");
   }
@@ -511,7 +511,7 @@ class AtlasMap {
       this.base = null;
     }
     if (mode === "subtract" && !this.chosen) {
-      this.bulk.say("failed", "There is nothing to take out of: select something first.");
+      this.bulk.say("failed", "There is nothing to subtract from: select something first.");
       return;
     }
     outlines.ops.push({ op: mode === "subtract" ? "subtract" : "add", points: ring });

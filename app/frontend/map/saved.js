@@ -1,6 +1,7 @@
 /** Saved selections: a list to open, share and delete, and the field that names a new one. */
 
-import { ago, count, h, icon, setText } from "../lib/dom.js";
+import { ago, count, h, icon, plural, setText } from "../lib/dom.js";
+import { nameNode } from "../lib/names.js";
 
 export class Saved {
   /** @param {object} on  open(selection), current() → {handle, polygons, filter} | null, say(tone, text), focus() */
@@ -54,10 +55,10 @@ export class Saved {
             "button.quiet.name",
             {
               type: "button",
-              title: `${s.name}: ${count(s.count)} samples, saved by ${s.actor} ${ago(s.at)} (${s.at})`,
+              title: `${s.name}: ${plural(s.count, "sample")}, saved by ${s.actor} ${ago(s.at)} (${s.at})`,
               onclick: () => this.on.open(s),
             },
-            h("span.ellipsis", { textContent: s.name }),
+            nameNode(s.name),
             h("span.muted", { textContent: count(s.count) }),
           ),
           h(

@@ -1,13 +1,14 @@
 /** What stands beside the map: tiles of the selection, one pinned sample, and the tip under the pointer. */
 
 import { count, h, icon, score, verdictOf } from "../lib/dom.js";
+import { nameNode } from "../lib/names.js";
 
 const SMALL = 128; // originals below this side are enlarged with hard pixels
 
 const dotOf = (v) => h("span.dot", { vars: { c: v.colour } });
 
 function pictureOf(card, alt, words) {
-  if (card.text) return h("p.words", { textContent: words ? card.text.slice(0, words) : card.text });
+  if (card.text) return h("p.words", { dir: "auto", textContent: words ? card.text.slice(0, words) : card.text });
   if (card.modality === "vector" || !card.width) return "";
   return h("img", { src: card.thumb, alt, className: Math.max(card.width, card.height) < SMALL ? "pixelated" : "" });
 }
@@ -46,7 +47,7 @@ export function tileOf(row, verdicts, modality, open) {
       onclick: open,
     },
     words ? h("span.snippet", { textContent: words }) : h("img", { src: row.thumb, alt: "" }),
-    h("span.line", {}, dotOf(v), h("span.ellipsis", { textContent: label })),
+    h("span.line", {}, dotOf(v), nameNode(label)),
   );
 }
 
@@ -57,7 +58,7 @@ export function pinnedOf(card, verdicts, open) {
     "div.pinned",
     {},
     pictureOf(card, `Sample ${card.id}`),
-    h("b", { textContent: card.label ?? "no label" }),
+    h("b", {}, nameNode(card.label ?? "no label")),
     h("span", {}, dotOf(v), ` ${v.name} ${score(card.confidence)}`),
     h("p.muted", { textContent: (card.reason || "").replaceAll("*", "") }),
     h("button", { type: "button", onclick: open }, icon("rate_review"), "Open in Review"),
@@ -73,7 +74,7 @@ export function tipOf(card, verdicts) {
     h(
       "div",
       {},
-      h("b.ellipsis", { textContent: card.label ?? "no label" }),
+      h("b", {}, nameNode(card.label ?? "no label")),
       h("span", {}, dotOf(v), ` ${v.name} ${score(card.confidence)}`),
       card.verdict === "noisy_label" && best ? h("span.muted", { textContent: `${best[0]}? ${score(best[1])}` }) : "",
     ),

@@ -1,6 +1,7 @@
 /** The card: one frame that is built once and filled again for every sample, so that nothing jumps. */
 
 import { ACTIONS, ago, h, icon, score, setRich, setText, show, verdictOf } from "../lib/dom.js";
+import { nameNode, setName } from "../lib/names.js";
 import { markedText } from "./marks.js";
 import { MiniMap } from "./minimap.js";
 
@@ -67,12 +68,12 @@ export class CardView {
     this.text = h(
       "div.text",
       { hidden: true, tabIndex: 0, role: "document", "aria-label": "The sample's text" },
-      (this.words = h("p", {})),
+      (this.words = h("p", { dir: "auto" })),
     );
     this.missing = h("div.missing", { hidden: true }, icon("broken_image"), h("p", {}));
     this.caption = h("span.ellipsis", {});
-    this.keyFor = h("b.ellipsis", {});
-    this.keyAgainst = h("b.ellipsis", {});
+    this.keyFor = nameNode();
+    this.keyAgainst = nameNode();
     this.keyDiffers = h(
       "span",
       { hidden: true },
@@ -138,19 +139,19 @@ export class CardView {
       "div.label.given",
       {},
       h("small", { textContent: "Given" }),
-      (this.givenName = h("b.ellipsis", {})),
+      h("b", {}, (this.givenName = nameNode())),
       (this.givenP = h("span.muted", {})),
     );
     this.suggested = h(
       "div.label.suggested",
       {},
       h("small", { textContent: "Suggested" }),
-      (this.suggestedName = h("b.ellipsis", {})),
+      h("b", {}, (this.suggestedName = nameNode())),
       (this.suggestedP = h("span.muted", {})),
     );
     this.reason = h("p.reason", { tabIndex: 0 });
     this.options = Array.from({ length: OPTIONS }, (_, i) => {
-      const parts = { name: h("span.ellipsis", {}), p: h("span.muted", {}), bar: h("i", {}) };
+      const parts = { name: nameNode(), p: h("span.muted", {}), bar: h("i", {}) };
       const button = h(
         "button.option",
         { type: "button", onclick: () => this.on.relabel(i) },
@@ -201,7 +202,7 @@ export class CardView {
     this.neighbours = Array.from({ length: NEIGHBOURS }, (_, i) => {
       const image = h("img", { alt: "", draggable: false });
       const text = h("span.snippet", { hidden: true });
-      const label = h("span.name.ellipsis", {});
+      const label = nameNode("", "name");
       const button = h(
         "button.neighbour",
         { type: "button", onclick: () => this.on.peek(i) },
@@ -258,7 +259,7 @@ export class CardView {
         card.verdict === "broken"
           ? (card.reason || "This sample cannot be read.").replaceAll("*", "")
           : card.modality === "vector"
-            ? "Only embeddings were brought: there is no picture or text to show."
+            ? "Only precomputed embeddings were given: there is no image or text to show."
             : "This sample cannot be read.",
       );
     }
@@ -274,8 +275,8 @@ export class CardView {
     this.words.replaceChildren(...nodes);
     this.written = card;
     const said = marks?.words || [];
-    setText(this.keyFor, marks?.toward);
-    setText(this.keyAgainst, marks?.given);
+    setName(this.keyFor, marks?.toward);
+    setName(this.keyAgainst, marks?.given);
     show(
       this.keyFor.parentElement,
       said.some(([, z]) => z > 0),
@@ -362,9 +363,9 @@ export class CardView {
     const best = suggestion(card);
     const caption = card.modality === "pair" && !card.label ? card.text : null; // a pair without a label is about its caption
     setText(this.given.firstChild, caption ? "Caption" : "Given");
-    setText(this.givenName, caption ? `“${caption}”` : (card.label ?? "no label"));
+    setName(this.givenName, caption ? `“${caption}”` : (card.label ?? "no label"));
     setText(this.givenP, card.label_p === undefined || card.label_p === null ? "" : score(card.label_p));
-    setText(this.suggestedName, best ? best[0] : "–");
+    setName(this.suggestedName, best ? best[0] : "–");
     setText(this.suggestedP, best ? score(best[1]) : "");
     this.given.title = caption ?? card.label ?? "";
     this.given.parentElement.classList.toggle("caption", Boolean(caption));
@@ -379,7 +380,7 @@ export class CardView {
     this.options.forEach((o, i) => {
       const [name, p] = options[i] || [null, null];
       o.button.style.visibility = name === null ? "hidden" : "";
-      setText(o.name, name ?? "");
+      setName(o.name, name ?? "");
       setText(o.p, p === null || p === undefined ? "" : score(p));
       o.bar.style.setProperty("--v", p ?? 0);
       o.button.title = name ?? "";
@@ -436,7 +437,7 @@ export class CardView {
       );
       if (!picture) setText(tile.text, n.text || n.id);
       tile.image.alt = "";
-      setText(tile.label, n.label ?? ((card.modality === "pair" && n.text) || "no label"));
+      setName(tile.label, n.label ?? ((card.modality === "pair" && n.text) || "no label"));
       tile.button.title = `${n.label ?? "no label"} · distance ${score(n.distance)} · ${n.id}`;
       tile.button.setAttribute(
         "aria-label",

@@ -3,7 +3,7 @@
  * the offer to decide the same for samples like these. It has a fixed height, so that nothing jumps.
  */
 
-import { count, h, icon, plural, setText, show } from "../lib/dom.js";
+import { ACTIONS, count, h, icon, plural, setText, show } from "../lib/dom.js";
 
 const percent = (x) => `${Math.round(x * 100)}%`;
 
@@ -23,8 +23,8 @@ export function noiseWords(noise) {
 
 /** "relabel 212 like these: horse → deer". */
 export function offerWords(offer) {
-  const does = { accept: "Accept", relabel: "Relabel", exclude: "Exclude" }[offer.action];
-  return `${does} ${count(offer.count)} like these${offer.action === "exclude" ? "" : `: ${offer.what}`}`;
+  const does = ACTIONS[offer.action].does;
+  return `${does}: ${count(offer.count)} like these${offer.action === "exclude" ? "" : `, ${offer.what}`}`;
 }
 
 export class Learnt {

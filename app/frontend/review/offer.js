@@ -1,10 +1,11 @@
 /**
- * "Accept the same for 212 like these": the samples are shown before anything is decided, each can be taken out,
+ * "The same for 212 like these": the samples are shown before anything is decided, each can be left out,
  * and the
  * button names the count. One batch in the log, which one undo takes back.
  */
 
-import { count, h, icon, plural, setText, show } from "../lib/dom.js";
+import { bulkWords, count, h, icon, plural, setText, show } from "../lib/dom.js";
+import { nameNode } from "../lib/names.js";
 import { newId } from "../lib/saver.js";
 
 const TEXT = 160;
@@ -112,12 +113,7 @@ export class OfferSheet {
         },
       },
       t.text ? h("span.snippet", { textContent: t.text.slice(0, TEXT) }) : h("img", { src: t.thumb, alt: "" }),
-      h(
-        "span.name",
-        {},
-        h("span.ellipsis", { textContent: t.label || "" }),
-        h("span.muted", { textContent: t.p.toFixed(2) }),
-      ),
+      h("span.name", {}, nameNode(t.label || ""), h("span.muted", { textContent: t.p.toFixed(2) })),
     );
     return tile;
   }
@@ -129,12 +125,9 @@ export class OfferSheet {
   #draw() {
     const n = this.ids.length;
     const { action, label, what } = this.offer;
-    const does = { accept: "Accept the labels of", relabel: "Relabel", exclude: "Exclude" }[action];
+    const does = { accept: "Keep the labels of", relabel: "Relabel", exclude: "Exclude" }[action];
     setText(this.title, `${does} ${plural(n, "sample")} like these${action === "exclude" ? "" : `: ${what}`}?`);
-    setText(
-      this.goText,
-      `${action === "accept" ? "Accept" : does} ${plural(n, "sample")}${label ? ` to ${label}` : ""}`,
-    );
+    setText(this.goText, `${bulkWords(action, n)}${label ? ` to ${label}` : ""}`);
     this.go.disabled = this.busy || !n;
   }
 

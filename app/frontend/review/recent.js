@@ -1,6 +1,7 @@
 /** The last ten decisions, below the card: what was done, and the way back to it. */
 
 import { ACTIONS, h, icon } from "../lib/dom.js";
+import { nameNode } from "../lib/names.js";
 
 const RECENT = 10;
 
@@ -42,7 +43,7 @@ export class Recent {
       },
       d.thumb ? h("img", { src: d.thumb, alt: "" }) : h("span.snippet", { textContent: d.text || d.sample_id }),
       icon(ACTIONS[d.action].icon),
-      d.label ? h("span.ellipsis", { textContent: d.label }) : null,
+      d.label ? nameNode(d.label) : null,
     );
   }
 }

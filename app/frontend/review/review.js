@@ -22,6 +22,7 @@ import {
 } from "../lib/dom.js";
 import { Api } from "../lib/api.js";
 import { Pictures } from "../lib/pictures.js";
+import { nameNode, setName } from "../lib/names.js";
 import { hearOthers, withTheirs } from "../lib/others.js";
 import { LabelPicker } from "../lib/picker.js";
 import { Saver, newId } from "../lib/saver.js";
@@ -43,9 +44,9 @@ const KEYS = [
   [
     "Decide",
     [
-      ["A", "Accept: the given label is right"],
-      ["W", "Take what the verdict proposes: the suggested label, or to exclude"],
-      ["1 … 9", "Relabel to the n-th likeliest label"],
+      ["A", "Keep label: the given label is right"],
+      ["W", "What the verdict proposes: the suggested label, or to exclude"],
+      ["1 … 9", "Relabel to the n-th most probable label"],
       ["/", "Any label, or a new one"],
       ["X", "Exclude the sample"],
       ["S", "The same for others like these: see them first"],
@@ -190,20 +191,26 @@ class Review {
         h("kbd", { textContent: "?" }),
       ),
     );
-    this.takeText = h("span.ellipsis", {});
-    this.take = button(".take", "W", this.takeText, () => this.#take(), "What the verdict proposes: the suggested label, or to exclude the sample");
+    this.takeText = nameNode();
+    this.take = button(
+      ".take",
+      "W",
+      this.takeText,
+      () => this.#take(),
+      "What the verdict proposes: the suggested label, or to exclude the sample",
+    );
     this.note = new Note(() => this.root.focus({ preventScroll: true }));
     this.anyLabel = button(".any", "/", "Label…", () => this.#pick(), "Any label, or a new one");
     this.actions = h(
       "nav.actions",
       { "aria-label": "Decide" },
-      button(".accept", "A", "Accept", () => this.#decide("accept"), "The given label is right: keep it"),
+      button(".accept", "A", "Keep label", () => this.#decide("accept"), "The given label is right: keep it"),
       this.take,
       button(".exclude", "X", "Exclude", () => this.#decide("exclude"), "Leave this sample out of the dataset"),
       this.anyLabel,
       h("span.gap", {}),
       button("", "Space", "Skip", () => this.#skip(), "Decide later"),
-      button("", "U", "Undo", () => this.#undo(), "Take back the last decision"),
+      button("", "U", "Undo", () => this.#undo(), "Undo the last decision"),
       this.note.button,
     );
     for (const b of this.actions.querySelectorAll("button"))
@@ -321,7 +328,7 @@ class Review {
     this.root.dataset.sample = card.id;
     this.card.fill(card, this.labels, before?.mine ? before : null);
     const proposed = proposal(card);
-    setText(this.takeText, proposed ? (proposed.label ?? ACTIONS[proposed.action].does) : "Suggestion");
+    setName(this.takeText, proposed ? (proposed.label ?? ACTIONS[proposed.action].does) : "Suggestion");
     this.take.disabled = !proposed;
     this.root.dataset.decided = before ? before.action : "";
     this.root.dataset.decidedLabel = before ? ACTIONS[before.action].past : "";
@@ -530,7 +537,7 @@ class Review {
     this.banner.say(
       "good",
       "done_all",
-      `${ACTIONS[action].past} ${plural(ids.length, "sample")}${label ? ` to ${label}` : ""}. U takes them all back.`,
+      `${ACTIONS[action].past} ${plural(ids.length, "sample")}${label ? ` to ${label}` : ""}. U undoes all of them.`,
       5000,
     );
     this.#render();

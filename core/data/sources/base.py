@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import pyarrow as pa
 
-from ...errors import SourceError
+from ...errors import SourceError, plural
 from ...registry import Registry
 from ...types import ColumnMap, MediaRef, Modality, ProgressFn
 
@@ -37,7 +37,8 @@ def check_width(name: str, columns: int) -> None:
     """Raise SourceError for a table of too many columns."""
     if columns > MAX_COLUMNS:
         raise SourceError(
-            f"{name} has {columns:,} columns or more; a table may have {MAX_COLUMNS:,}. Keep long vectors in one "
+            f"{name} has {plural(columns, 'column')} or more; a table may have {MAX_COLUMNS:,}. Keep long "
+            f"vectors in one "
             "column of lists (Parquet), or give them with --embeddings."
         )
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ... import fingerprint as fp
-from ...errors import ColumnError, SourceError, choices
+from ...errors import ColumnError, SourceError, choices, plural
 from ...types import NO_LABEL, ColumnMap, Dataset, Int32, MediaRef, Modality, Progress, ProgressFn, Strings
 from ..media.reader import MediaReader, find_file
 from .base import Column, Preview, RawTable
@@ -223,12 +223,13 @@ def _check_errors(raw: RawTable, columns: ColumnMap, content: _Content, n: int, 
     if len(content.errors) == n and columns.image not in raw.image_columns:
         example = raw.table.column(columns.image)[first].as_py()
         raise SourceError(
-            f"None of the {n:,} images named in column {columns.image!r} of {raw.path.name} can be read "
+            f"None of the {plural(n, 'image')} named in column {columns.image!r} of {raw.path.name} can be read "
             f"(first: {example!r}, {content.errors[first]}). Paths are read relative to {str(raw.root)!r}; move the "
             "table there, or name another column with --image."
         )
     notices.append(
-        f"{len(content.errors):,} of {n:,} images cannot be read (first: row {first + 1}, {content.errors[first]}). "
+        f"{len(content.errors):,} of {plural(n, 'image')} cannot be read (first: row {first + 1}, "
+        f"{content.errors[first]}). "
         "These samples are kept as broken."
     )
 

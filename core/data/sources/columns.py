@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.types as pt
 
-from ...errors import ColumnError, SourceError, choices
+from ...errors import ColumnError, SourceError, choices, plural
 from ...types import ColumnMap, Modality
 from ..media.decode import begins_like_image
 from ..media.reader import find_file
@@ -223,8 +223,9 @@ def odd_notice(odd: Mapping[str, list[int]], n: int) -> list[str]:
         return []
     shown = "; ".join(f"row {row + 1:,}, column {name!r}" for row, name in rows[:3])
     return [
-        f"{len(rows):,} cells in {len({row for row, _ in rows}):,} of {n:,} rows are not UTF-8 ({shown}). Their other "
-        "bytes were read as Latin-1, all else as UTF-8. If letters look wrong, repair these cells and scan again."
+        f"Not UTF-8: {plural(len(rows), 'cell')} in {len({row for row, _ in rows}):,} of {plural(n, 'row')} ({shown}). "
+        "Their other bytes were read as Latin-1, all else as UTF-8. If letters are garbled, repair these cells and "
+        "scan again."
     ]
 
 
@@ -470,10 +471,10 @@ def cell_note(value: Any) -> str | None:
         return None
     if isinstance(value, dict):
         if value.get("bytes") is not None:
-            return f"image, {len(value['bytes']):,} bytes"
+            return f"image, {plural(len(value['bytes']), 'byte')}"
         return str(value.get("path") or "empty image")
     if isinstance(value, bytes):
-        return f"image, {len(value):,} bytes"
+        return f"image, {plural(len(value), 'byte')}"
     if isinstance(value, list):
-        return f"vector of {len(value):,} numbers"
+        return f"vector of {plural(len(value), 'number')}"
     return str(value)

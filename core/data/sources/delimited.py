@@ -106,7 +106,7 @@ def _read(path: Path, limit: int | None, notices: list[str]) -> pd.DataFrame:
                 continue
             if encoding == "latin-1":
                 frame, mended = _decoded(frame)
-                latin = f"{path.name} is not UTF-8; it was read as Latin-1. If letters look wrong, save it as UTF-8."
+                latin = f"{path.name} is not UTF-8; it was read as Latin-1. If letters are garbled, save it as UTF-8."
                 notices += mended or [latin]
             return frame
     except pd.errors.EmptyDataError:

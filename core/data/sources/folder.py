@@ -26,7 +26,7 @@ _LINKS = {
         "Left out: {count} linked folders (first: {first}) that lead outside this folder. Give that folder itself, or "
         "copy it here."
     ),
-    "files": "{count} images are links that lead outside this folder (first: {first}). They are read from there.",
+    "files": "Images read through links from outside this folder: {count} (first: {first}).",
 }
 
 
@@ -75,7 +75,7 @@ class FolderSource:
             notices.append(f"{why}: the first level is the split, the next level is the class.")
         elif any(v is None for v in columns["label"]) and any(columns["label"]):
             loose = sum(v is None for v in columns["label"])
-            notices.append(f"{loose:,} images lie beside the class folders and have no label.")
+            notices.append(f"Images beside the class folders, which have no label: {loose:,}.")
         ids = [export.samples.get(p, escape_path(p)) for p in images]
         if export.samples and len(set(ids)) == len(ids):
             columns["sample_id"] = list(ids[: len(read)])

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pyarrow.types as pt
 from numpy.typing import NDArray
 
-from ...errors import JoinError, SourceError, choices
+from ...errors import JoinError, SourceError, choices, plural
 from ...types import Dataset, Float32, Strings
 from .build import strings_of
 from .columns import USUAL_NAMES, is_list, is_vector, normalized
@@ -75,7 +75,8 @@ def check_length(path: Path, rows: int, dataset: Dataset) -> None:
     """Raise JoinError unless a table without ids has as many rows as the dataset."""
     if rows != dataset.n:
         raise JoinError(
-            f"{path.name} has {rows:,} rows and the dataset has {dataset.n:,}. Without ids the rows must be the same, "
+            f"{path.name} has {plural(rows, 'row')} and the dataset has {dataset.n:,}. Without ids the rows "
+            f"must be the same, "
             "in the same order; give a Parquet file with an id column instead."
         )
 
@@ -228,7 +229,9 @@ def _renormalised(name: str, matrix: Float32, path: Path, notices: list[str]) ->
     matrix[lost] = 1.0 / matrix.shape[1]
     matrix /= matrix.sum(1, keepdims=True)
     if off.any():
-        notices.append(f"{int(off.sum()):,} rows of {name!r} did not sum to 1 and were divided by their sum.")
+        notices.append(f"{plural(int(off.sum()), 'row')} of {name!r} did not sum to 1: each was divided by its sum.")
     if lost.any():
-        notices.append(f"{int(lost.sum()):,} rows of {name!r} are NaN or zero and count as undecided.")
+        notices.append(
+            f"{plural(int(lost.sum()), 'row')} of {name!r} without a probability: all classes count as equal."
+        )
     return matrix

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 
-from ...errors import SourceError
+from ...errors import SourceError, plural
 from ...types import Progress, ProgressFn
 from .base import SOURCES, RawTable
 from .columns import LATIN_1, cell_note, is_vector, odd_notice
@@ -102,7 +102,7 @@ def _records(path: Path, limit: int | None, notices: list[str]) -> list[dict[str
             if limit is not None and len(records) >= limit:
                 break
     if odd and not beyond_ascii:
-        notices.append(f"{path.name} is not UTF-8; it was read as Latin-1. If letters look wrong, save it as UTF-8.")
+        notices.append(f"{path.name} is not UTF-8; it was read as Latin-1. If letters are garbled, save it as UTF-8.")
     else:
         notices += odd_notice(odd, len(records))
     return records[:limit]
@@ -147,8 +147,9 @@ def _column(values: list[Any], name: str, notices: list[str]) -> pa.Array:
         odd = [row for row, (text, same) in enumerate(zip(texts, kept, strict=True)) if text != same]
         if odd:
             notices.append(
-                f"{len(odd):,} cells of column {name!r} hold half a character (a lone surrogate; first: row "
-                f"{odd[0] + 1:,}), which no UTF-8 file can hold. The half is kept as its code, such as \\ud83d."
+                f"Half a character (a lone surrogate), which no UTF-8 file can hold, in "
+                f"{plural(len(odd), 'cell')} of column "
+                f"{name!r} (first: row {odd[0] + 1:,}). The half is kept as its code, such as \\ud83d."
             )
         return pa.array(kept, pa.string())
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from ...errors import ColumnError, choices
+from ...errors import ColumnError, choices, plural
 from ...types import NO_LABEL, Int32, Strings
 
 _MISSING_WORDS = frozenset({"null", "none", "na", "n/a"})
@@ -109,7 +109,8 @@ def _known(column: pa.ChunkedArray, name: str, known: tuple[str, ...]) -> Encode
     outside = np.unique(values[(values < NO_LABEL) | (values >= len(known))])
     if outside.size:
         raise ColumnError(
-            f"Column {name!r} holds the codes {choices(outside, 5)}, but only {len(known)} classes have names "
+            f"Column {name!r} holds the codes {choices(outside, 5)}, but only "
+            f"{plural(len(known), 'class', 'classes')} have names "
             f"(0 to {len(known) - 1}). Repair the dataset's features, then scan again."
         )
     codes = values.astype(np.int32)
@@ -133,7 +134,7 @@ def _notices(names: list[str], codes: Int32, kind: pa.DataType, column: str) -> 
     if labelled >= 50 and len(names) > labelled // 2:
         guess = "numbers, not classes" if pt.is_floating(kind) else "nearly as many values as rows"
         notices.append(
-            f"Column {column!r} has {len(names):,} different labels for {labelled:,} samples ({guess}?). "
+            f"Column {column!r} has {plural(len(names), 'different label')} in {plural(labelled, 'row')} ({guess}?). "
             "Use --label to choose another column."
         )
     return notices
@@ -148,7 +149,7 @@ def summary(codes: Int32, names: tuple[str, ...], has_column: bool) -> list[str]
         return [f"{why}: wrong labels cannot be looked for; everything else works."]
     notices = []
     if labelled < n:
-        notices.append(f"{n - labelled:,} of {n:,} samples have no label.")
+        notices.append(f"Without a label: {n - labelled:,} of {plural(n, 'sample')}.")
     if used == 1:
         notices.append(
             f"There is only one class ({names[int(codes[codes >= 0][0])]!r}): wrong labels cannot be looked for."

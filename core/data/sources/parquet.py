@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pyarrow.types as pt
 
-from ...errors import SourceError, choices
+from ...errors import SourceError, choices, plural
 from ...types import ColumnMap, MediaRef, Progress, ProgressFn, Strings
 from ..media.reader import READERS, BatchedReader
 from .base import MAX_RATIO, MAX_REPEATED, MAX_UNPACKED, SOURCES, RawTable, check_width
@@ -229,7 +229,9 @@ def check_unpacked(file: pq.ParquetFile, path: Path, texts: Collection[str] = ()
     most, most_repeated = (max(least, MAX_RATIO * size) for least in (MAX_UNPACKED, MAX_REPEATED))
     rows = meta.num_rows
     if rows > max(10_000_000, MAX_RATIO * size):
-        raise SourceError(f"{path.name} has {size:,} bytes and claims {rows:,} rows: there can be nothing in them.")
+        raise SourceError(
+            f"{path.name} has {plural(size, 'byte')} and claims {plural(rows, 'row')}: there can be nothing in them."
+        )
     leaves = {meta.schema.column(i).path: i for i in range(meta.num_columns)}
     for field in file.schema_arrow:
         if field.name not in leaves or not (is_text(field.type) or field.name in texts):

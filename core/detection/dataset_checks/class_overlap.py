@@ -37,9 +37,9 @@ class ClassOverlap:
     """
 
     name: ClassVar[str] = "class_overlap"
-    version: ClassVar[int] = 1
-    title: ClassVar[str] = "Classes that are mixed up"
-    explain: ClassVar[str] = "Pairs of classes that a model that never saw the sample takes for each other."
+    version: ClassVar[int] = 2
+    title: ClassVar[str] = "Class confusions"
+    explain: ClassVar[str] = "Pairs of classes that out-of-sample predictions confuse with each other."
     requires: ClassVar[frozenset[Need]] = frozenset({Need.CLASSES, Need.CONFUSION})
 
     def __call__(self, inputs: CheckInputs) -> CheckTable:
@@ -58,21 +58,25 @@ class ClassOverlap:
             examples.append(_strongest(probs, inputs.labels, use, a, b) + _strongest(probs, inputs.labels, use, b, a))
         columns = {
             "class": "Class",
-            "other": "Mixed up with",
+            "other": "Confused with",
             "overlap": "Overlap",
             "how": "How",
-            "belief": "Belief →",
-            "belief_back": "Belief ←",
-            "taken": "Taken →",
-            "taken_back": "Taken ←",
-            "neighbours": "Neighbours across",
-            "flagged": "Labels that look wrong →",
-            "flagged_back": "Labels that look wrong ←",
+            "belief": "Mean p →",
+            "belief_back": "Mean p ←",
+            "taken": "Predicted →",
+            "taken_back": "Predicted ←",
+            "neighbours": "Neighbours of the other",
+            "flagged": "Noisy labels →",
+            "flagged_back": "Noisy labels ←",
         }
         some = f"{len(pairs):,} pair{'s' if len(pairs) != 1 else ''} of classes" if pairs else "No classes"
         cut = f" The {_ROWS} that overlap most are listed." if len(pairs) > _ROWS else ""
         return CheckTable(
-            self.name, columns, rows, examples, f"{some} {'is' if len(pairs) == 1 else 'are'} mixed up.{cut}"
+            self.name,
+            columns,
+            rows,
+            examples,
+            f"{some} {'is' if len(pairs) == 1 else 'are'} confused with each other.{cut}",
         )
 
 
@@ -135,7 +139,7 @@ def _neighbor_share(inputs: CheckInputs, use: Bool, classes: int) -> Any:
 
 
 def _flags(inputs: CheckInputs, classes: int) -> Any:
-    """(C, C) sparse number of labels that look wrong, given × suggested."""
+    """(C, C) sparse number of noisy labels, given × suggested."""
     if inputs.suggested is None:
         return _counts([], [], classes)
     hit = inputs.flag("noisy_label") & inputs.labelled & (inputs.suggested >= 0)

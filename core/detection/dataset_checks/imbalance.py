@@ -27,7 +27,7 @@ class Imbalance:
     """
 
     name: ClassVar[str] = "imbalance"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     title: ClassVar[str] = "Class sizes"
     explain: ClassVar[str] = "How many samples each class has, and which classes are rare."
     requires: ClassVar[frozenset[Need]] = frozenset({Need.LABELS})
@@ -77,7 +77,7 @@ class Imbalance:
         q = size[size > 0] / total
         spread = float(np.exp(-(q * np.log(q)).sum()))
         summary = (
-            f"{classes:,} class{'es' if classes != 1 else ''}, as diverse as {spread:,.1f} of equal size; "
+            f"{classes:,} class{'es' if classes != 1 else ''}, effective number of classes {spread:,.1f}; "
             f"{int(few.sum()) or 'none'} {'is' if few.sum() <= 1 else 'are'} rare."
         )
         return CheckTable(self.name, columns, rows, examples, summary)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import plural
 from ...types import Bool, Int32, Neighbors
 from .base import DATASET_CHECKS, CheckInputs, CheckTable, Need, number, rare, wilson
 
@@ -30,7 +31,7 @@ class RareSlice:
     A sample is coherent where at least half of its min(10, m − 1) nearest neighbours have its label: as many as its
     slice could supply. A rare slice with m ≥ 4 whose mean and median share are at least a half is *guarded*: its
     coherent samples must not be offered for removal only because they are rare. The table also lists every cluster
-    whose rate of labels that look wrong, or of hard samples, is surely above that of the whole: lower Wilson bound,
+    whose rate of noisy labels, or of hard samples, is surely above that of the whole: lower Wilson bound,
     95%, Bonferroni over the clusters. Rows flagged broken or duplicate are left out, so that copies are no evidence
     for each other.
 
@@ -41,9 +42,11 @@ class RareSlice:
     """
 
     name: ClassVar[str] = "rare_slice"
-    version: ClassVar[int] = 2
-    title: ClassVar[str] = "Rare and troubled groups"
-    explain: ClassVar[str] = "Small groups that hold together and should be kept, and groups with more problems."
+    version: ClassVar[int] = 3
+    title: ClassVar[str] = "Rare and under-performing slices"
+    explain: ClassVar[str] = (
+        "Small coherent slices that should be kept, and slices with more noisy labels or hard samples than the whole."
+    )
     requires: ClassVar[frozenset[Need]] = frozenset({Need.LABELS, Need.CLUSTERS, Need.NEIGHBORS})
 
     def __call__(self, inputs: CheckInputs) -> CheckTable:
@@ -52,9 +55,9 @@ class RareSlice:
         assert inputs.neighbors is not None
         use = inputs.labelled & ~inputs.flag("broken") & ~inputs.flag("duplicate") & (inputs.fine >= 0)
         guarded, rows, examples = _guarded(inputs, use, inputs.fine, inputs.neighbors)
-        more_rows, more_examples = _troubled(inputs, use, inputs.fine)
+        more_rows, more_examples = _under_performing(inputs, use, inputs.fine)
         columns = {
-            "cluster": "Group",
+            "cluster": "Slice",
             "class": "Label",
             "fact": "What",
             "samples": "Samples",
@@ -69,8 +72,10 @@ class RareSlice:
         }
         cut = f" The first {_ROWS} of each are listed." if max(len(rows), len(more_rows)) > _ROWS else ""
         summary = (
-            f"{len(guarded):,} samples in {len(rows):,} groups are rare but hold together; {len(more_rows):,} times a "
-            f"group has more problems than the whole.{cut}"
+            f"{plural(len(guarded), 'sample')} in {plural(len(rows), 'slice')} "
+            f"{'is' if len(guarded) == 1 else 'are'} rare "
+            f"but coherent; {plural(len(more_rows), 'slice')} {'has' if len(more_rows) == 1 else 'have'} more problems "
+            f"than the whole.{cut}"
         )
         listed, shown = rows[:_ROWS] + more_rows[:_ROWS], examples[:_ROWS] + more_examples[:_ROWS]
         return CheckTable(self.name, columns, listed, shown, summary, guarded)
@@ -139,12 +144,12 @@ def _agreement(
     return np.asarray(same.sum(1) / np.maximum(counted.sum(1), 1), float)
 
 
-def _troubled(inputs: CheckInputs, use: Bool, fine: Int32) -> tuple[list[dict[str, Any]], list[list[int]]]:
+def _under_performing(inputs: CheckInputs, use: Bool, fine: Int32) -> tuple[list[dict[str, Any]], list[list[int]]]:
     """Clusters with surely more wrong labels, or more hard samples, than the whole; the worst first."""
-    troubled: list[tuple[dict[str, Any], list[int]]] = []
+    under_performing: list[tuple[dict[str, Any], list[int]]] = []
     size = np.bincount(fine[use], minlength=int(fine.max()) + 1)
     tests = int((size > 0).sum())
-    for kind, fact in (("noisy_label", "more labels look wrong"), ("hard", "more samples are hard")):
+    for kind, fact in (("noisy_label", "more noisy labels"), ("hard", "more hard samples")):
         hit = inputs.flag(kind) & use
         hits = np.bincount(fine[hit], minlength=len(size))
         whole = float(hit.sum() / max(int(use.sum()), 1))
@@ -166,9 +171,9 @@ def _troubled(inputs: CheckInputs, use: Bool, fine: Int32) -> tuple[list[dict[st
                 "guarded": 0,
                 "offered": 0,
             }
-            troubled.append((row, [int(r) for r in np.flatnonzero(hit & (fine == c))[:_MEMBERS]]))
-    troubled.sort(key=lambda item: (-item[0]["low"], item[0]["cluster"], item[0]["fact"]))
-    return [r for r, _ in troubled], [e for _, e in troubled]
+            under_performing.append((row, [int(r) for r in np.flatnonzero(hit & (fine == c))[:_MEMBERS]]))
+    under_performing.sort(key=lambda item: (-item[0]["low"], item[0]["cluster"], item[0]["fact"]))
+    return [r for r, _ in under_performing], [e for _, e in under_performing]
 
 
 DATASET_CHECKS.register(RareSlice.name)(RareSlice())

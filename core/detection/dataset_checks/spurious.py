@@ -1,4 +1,4 @@
-"""Spurious properties: brightness, length, source and the like that give the label away."""
+"""Spurious properties: brightness, length, source and the like that predict the label."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ class Spurious:
     """
 
     name: ClassVar[str] = "spurious"
-    version: ClassVar[int] = 1
-    title: ClassVar[str] = "Properties that give the label away"
+    version: ClassVar[int] = 2
+    title: ClassVar[str] = "Spurious correlations"
     explain: ClassVar[str] = "Simple properties, such as brightness or length, that predict the label by themselves."
     requires: ClassVar[frozenset[Need]] = frozenset({Need.CLASSES, Need.PROPERTIES})
 
@@ -72,7 +72,7 @@ class Spurious:
         entries = sorted((e for e in tested if e is not None), key=lambda e: (-e[0]["lift"], e[0]["property"]))
         columns = {
             "property": "Property",
-            "strength": "Gives the label away",
+            "strength": "Predicts the label",
             "score": "Balanced accuracy",
             "chance": "Chance",
             "bound": "Chance reaches at most",

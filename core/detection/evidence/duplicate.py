@@ -17,7 +17,7 @@ _HASH = "duplicate_perceptual"
 _EXACT = "duplicate_exact"
 _CUT = 0.5
 _FLOOR = {"image": 0.75, "text": 0.85, "vector": 0.97}
-"""Least likeness (1 = identical, about .35 = strangers) of a near copy, however unlike the other samples are."""
+"""Least similarity (1 = identical, about .35 = strangers) of a near copy, however unlike the other samples are."""
 _MAYBE = 0.08
 """How far below the floor two samples are still shown side by side, without a flag."""
 _HELD_OUT = ("test", "val", "valid", "validation", "dev", "eval", "heldout", "holdout")
@@ -30,9 +30,9 @@ def duplicate(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> Kind
 
     Notes
     -----
-    Exact copies are certain. A near copy's probability is 1 − local false discovery rate of its likeness: strangers'
-    best likeness is modelled by a Gumbel law (the maximum of many, Fisher and Tippett 1928) fitted to the lower three
-    quarters of the samples, and compared with how many samples there are at that likeness (Efron 2004).
+    Exact copies are certain. A near copy's probability is 1 − local false discovery rate of its similarity: strangers'
+    best similarity is modelled by a Gumbel law (the maximum of many, Fisher and Tippett 1928) fitted to the lower three
+    quarters of the samples, and compared with how many samples there are at that similarity (Efron 2004).
 
     Keeper: readable, then labelled as most of the group, then in a held-out split (the training copy is the one to
     drop, as in ciFAIR), then the larger image or longer text, then the first row. Every member has the group's
@@ -41,18 +41,18 @@ def duplicate(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> Kind
     n = inputs.n
     usable = ~broken(inputs, results).flag
     probability = np.zeros(n, np.float32)
-    likeness = np.full(n, np.nan, np.float32)
+    similarity = np.full(n, np.nan, np.float32)
     edges: list[tuple[float, int, int]] = []
     near = results.get(_NEAR)
     info: dict[str, Any] = {"signals": [s for s in (_EXACT, _HASH, _NEAR) if s in results]}
     maybe: list[tuple[float, int, int]] = []
     if near is not None and near.partner is not None:
         floor = _FLOOR[_compared_as(inputs)]
-        likeness = _with_hash(np.where(usable, near.score, np.nan).astype(np.float32), results.get(_HASH), near)
-        probability, fit = _near_probability(likeness, floor)
+        similarity = _with_hash(np.where(usable, near.score, np.nan).astype(np.float32), results.get(_HASH), near)
+        probability, fit = _near_probability(similarity, floor)
         info |= fit
         edges += _edges(near, np.where(usable, probability, 0.0), usable, _CUT)
-        maybe = _edges(near, np.where(usable, np.nan_to_num(likeness), 0.0), usable, floor - _MAYBE)
+        maybe = _edges(near, np.where(usable, np.nan_to_num(similarity), 0.0), usable, floor - _MAYBE)
     exact = results.get(_EXACT)
     if exact is not None and exact.partner is not None:
         sure = usable & (np.nan_to_num(exact.score) >= 1.0)
@@ -67,7 +67,7 @@ def duplicate(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> Kind
             probability[[a, b]] = np.maximum(probability[[a, b]], min(1.0, p))
     probability[(group < 0) & (probability >= _CUT)] = _CUT - 1e-3
     _attach(inputs, maybe, group, partner, usable)
-    reasons = _reasons(inputs, results, group, partner, flag, likeness)
+    reasons = _reasons(inputs, results, group, partner, flag, similarity)
     info |= {"groups": int(group.max(initial=-1) + 1), "flagged": int(flag.sum()), "threshold": _CUT}
     return KindEvidence(Kind.DUPLICATE, probability.astype(np.float32), flag, reasons, partner, group, info)
 
@@ -100,13 +100,13 @@ def _compared_as(inputs: SignalInputs) -> str:
     return "text" if inputs.texts is not None else "vector"
 
 
-def _with_hash(likeness: Float32, hashed: SignalResult | None, near: SignalResult) -> Float32:
-    """The likeness, raised by up to a tenth of what is missing where the perceptual hash names the same partner."""
+def _with_hash(similarity: Float32, hashed: SignalResult | None, near: SignalResult) -> Float32:
+    """The similarity, raised by up to a tenth of what is missing where the perceptual hash names the same partner."""
     if hashed is None or hashed.partner is None or near.partner is None:
-        return likeness
+        return similarity
     agree = (hashed.partner == near.partner) & (near.partner >= 0)
     lift = np.where(agree, 0.1 * np.nan_to_num(hashed.score), 0.0)
-    return np.asarray(likeness + (1.0 - likeness) * lift, np.float32)
+    return np.asarray(similarity + (1.0 - similarity) * lift, np.float32)
 
 
 def _gumbel(p: float) -> float:
@@ -114,13 +114,13 @@ def _gumbel(p: float) -> float:
     return -math.log(-math.log(p))
 
 
-def _near_probability(likeness: Float32, floor: float) -> tuple[Float32, dict[str, Any]]:
-    """(n,) 1 − lfdr of the likeness; strictly rising with it, under one half below ``floor``."""
-    out = np.zeros(len(likeness), np.float32)
-    scored = np.flatnonzero(np.isfinite(likeness))
+def _near_probability(similarity: Float32, floor: float) -> tuple[Float32, dict[str, Any]]:
+    """(n,) 1 − lfdr of the similarity; strictly rising with it, under one half below ``floor``."""
+    out = np.zeros(len(similarity), np.float32)
+    scored = np.flatnonzero(np.isfinite(similarity))
     if len(scored) == 0:
         return out, {}
-    s = np.clip(likeness[scored].astype(np.float64), 0.0, 1.0)
+    s = np.clip(similarity[scored].astype(np.float64), 0.0, 1.0)
     u = -np.log(1.01 - s)  # moves the bound at 1 to infinity: identical is far more than similar
     low, middle, high = np.quantile(u, (0.25, 0.5, 0.75))
     # Gumbel quantiles are −σ·ln(−ln p): two of them give σ; the larger of two estimates is the safe one
@@ -140,7 +140,7 @@ def _near_probability(likeness: Float32, floor: float) -> tuple[Float32, dict[st
     capped = np.where(s >= floor, 0.5 + 0.5 * p * (s - floor) / (1.0 - floor + 1e-9), 0.5 * s / floor)
     trusted = np.where((s >= floor) & (p < 0.5), 0.499 * p + 0.25, capped)
     out[scored] = np.clip(trusted, 0.0, 1.0)
-    return out, {"strangers_likeness": float(1.01 - math.exp(-place)), "spread": float(spread)}
+    return out, {"strangers_similarity": float(1.01 - math.exp(-place)), "spread": float(spread)}
 
 
 def _edges(result: SignalResult, p: Float32, usable: Bool, cut: float) -> list[tuple[float, int, int]]:
@@ -238,7 +238,7 @@ def _reasons(
     group: NDArray[np.int32],
     partner: NDArray[np.int32],
     flag: Bool,
-    likeness: Float32,
+    similarity: Float32,
 ) -> Strings:
     reasons = np.full(inputs.n, "", object)
     exact = results.get(_EXACT)
@@ -250,7 +250,7 @@ def _reasons(
         )
         also = f"; the copies carry different labels ({', '.join(labels[:4])})" if len(labels) > 1 else ""
         also += f"; the copies are in different splits ({', '.join(splits[:4])})" if len(splits) > 1 else ""
-        several = f"{len(members)} copies" if flag[members].any() else f"{len(members)} possible copies"
+        several = f"{len(members):,} copies" if flag[members].any() else f"{len(members):,} possible copies"
         for row in members:
             same = str(exact.reasons[row] or "") if exact is not None and exact.reasons is not None else ""
             if partner[row] < 0:
@@ -259,5 +259,5 @@ def _reasons(
                 reasons[row] = f"exact copy ({same}), one of {several}{also}"
             else:
                 near = "near copy" if flag[row] else "possible copy"
-                reasons[row] = f"{near} (likeness {likeness[row]:.2f} of 1), one of {several}{also}"
+                reasons[row] = f"{near} (similarity {similarity[row]:.2f} of 1), one of {several}{also}"
     return reasons

@@ -45,8 +45,9 @@ def hard(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> KindEvide
         first, second = (inputs.class_names[k] for k in top[i])
         given = inputs.class_names[inputs.labels[i]]
         reasons[i] = (
-            f"The views do not agree: *{first}* {belief[i, top[i, 0]]:.2f}, *{second}* {belief[i, top[i, 1]]:.2f}; "
-            f"the given *{given}* has {own[i]:.2f}, and nothing else is sure enough to call it wrong."
+            f"The models are uncertain: p(*{first}*) = {belief[i, top[i, 0]]:.2f}, "
+            f"p(*{second}*) = {belief[i, top[i, 1]]:.2f}; the given label has p(*{given}*) = {own[i]:.2f}, which is "
+            "not enough to flag it as noisy."
         )
     return KindEvidence(Kind.HARD, np.clip(probability, 0, 1), flag, reasons)
 

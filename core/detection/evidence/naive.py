@@ -42,7 +42,7 @@ def naive(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> KindEvid
     flag[rows] = (own >= _SURE) & (~known | (easy > 0.5))
     for row in np.flatnonzero(flag):
         reasons[row] = (
-            f"Every view is sure of *{inputs.class_names[inputs.labels[row]]}* "
-            f"({belief[row, inputs.labels[row]]:.2f}), even when the sample is strongly distorted."
+            f"Every label view predicts *{inputs.class_names[inputs.labels[row]]}* "
+            f"({belief[row, inputs.labels[row]]:.2f}), even under strong augmentation."
         )
     return KindEvidence(Kind.NAIVE, probability, flag, reasons)

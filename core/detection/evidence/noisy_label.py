@@ -67,8 +67,8 @@ def noisy_label(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> Ki
             reasons[row] = _reason(inputs, results, int(row), int(posterior.other[i]), own, rest, near[i])
             if posterior.guarded[row]:
                 reasons[row] += (
-                    f" But {posterior.support[row]} of its {NEAREST} nearest samples are "
-                    f"*{inputs.class_names[inputs.labels[row]]}* too: a small group that holds together."
+                    f" But {posterior.support[row]} of its {NEAREST} nearest neighbours are "
+                    f"*{inputs.class_names[inputs.labels[row]]}* too: a small coherent group, so it is not flagged."
                 )
     info = {
         "threshold": posterior.threshold,
@@ -164,10 +164,10 @@ def _agreement(inputs: SignalInputs, rows: NDArray[np.int64], other: Int32) -> N
 
 
 _CITED: tuple[tuple[str, str], ...] = (
-    ("label_view", "its {view} alone"),
-    ("label_zero_shot", "the class names"),
-    ("label_mean", "the class centres"),
-    ("label_robust", "the noise-robust models"),
+    ("label_view", "the {view} alone"),
+    ("label_zero_shot", "the zero-shot class names"),
+    ("label_mean", "the class means"),
+    ("label_robust", "the noise-robust losses"),
 )
 """Signals that a reason may cite beside the consensus and the neighbours: name, and the words for it."""
 
@@ -184,18 +184,17 @@ def _reason(
     given, rival = (inputs.class_names[k] for k in (int(inputs.labels[row]), other))
     parts: list[str] = []
     if near[2] and near[0] >= near[1]:
-        parts.append(f"{near[0]} of {near[2]} neighbours are *{rival}*")
+        parts.append(f"{near[0]} of the {near[2]} nearest neighbours are *{rival}*")
     elif near[2]:
-        parts.append(f"only {near[1]} of {near[2]} neighbours are *{given}*")
-    believed = "the models never believed" if own < 0.05 else "the models doubt"
-    parts.append(f"{believed} *{given}* ({own:.2f}) and find *{rival}* likelier ({rest:.2f})")
+        parts.append(f"only {near[1]} of the {near[2]} nearest neighbours are *{given}*")
+    parts.append(f"out-of-sample p(*{given}*) = {own:.2f}, p(*{rival}*) = {rest:.2f}")
     for name, source in _CITED:
         result = results.get(name)
         if result is None or result.suggestion is None:
             continue
         if result.suggestion[row] == other and result.score[row] > 0.5:
             source = source.format(view="words" if inputs.modality is Modality.TEXT else "pixels")
-            parts.append(f"{source} point to *{rival}* too ({float(result.score[row]):.2f})")
+            parts.append(f"{source} predict *{rival}* too ({float(result.score[row]):.2f})")
             break
     text = "; ".join(parts)
     return text[0].upper() + text[1:] + "."

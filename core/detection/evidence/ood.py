@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from sklearn.isotonic import IsotonicRegression
 
 from ...types import Bool, Float32, Kind, KindEvidence, SignalInputs, SignalResult, Strings
+from ..arithmetic import percentile_rank
+from ..signals import SIGNALS
 from ..signals._ood import inverse_robust_scale
 from .broken import broken
 
@@ -175,28 +177,21 @@ def _combined(likely: NDArray[np.float64], value: NDArray[np.float64], flag: Boo
     return np.asarray(np.where(usable, np.where(flag, 0.5 + 0.25 * (likely + order), 0.499 * order), 0.0), np.float32)
 
 
-_PHRASES = {
-    "ood_knn": "far from its nearest samples",
-    "ood_mahalanobis": "far from every class",
-    "ood_whitened": "unlike every class in detail",
-    "ood_relative": "no class fits",
-    "ood_entropy": "no class is likely",
-    "ood_unsupported": "its label has no support",
-    "ood_incoherence": "the most similar samples carry all kinds of labels",
-    "ood_surroundings": "the most similar samples fit no class either",
-    "ood_estranged": "labels do not hold around it",
-    "ood_unknown": "it resembles the samples that fit least",
-}
+_REASON_VIEWS = 3
+"""Views that a reason names, those that weigh most first."""
 
 
 def _reasons(views: Mapping[str, NDArray[np.float64]], weights: Mapping[str, float], probability: Float32) -> Strings:
-    """(n,) the three views that weigh most, each with its t: the distance in units of the ninth decile's."""
+    """(n,) the views that weigh most, each with its percentile among all samples (midrank of ties)."""
     reasons = np.full(len(probability), "", object)
+    rows = np.flatnonzero(probability >= 0.2)
     names = [name for name in views if weights.get(name, 0.0) > 0]
-    for row in np.flatnonzero(probability >= 0.2):
+    titles = {name: SIGNALS.get(name).title for name in names}
+    percentile = {name: 100 * percentile_rank(views[name], np.isfinite(views[name])) for name in names if len(rows)}
+    for row in rows:
         part = {name: weights[name] * views[name][row] for name in names if np.isfinite(views[name][row])}
-        top = sorted(part, key=lambda name, part=part: (-part[name], name))[:3]  # type: ignore[misc]  # bound at once
-        parts = [f"{_PHRASES[name]} ({views[name][row]:.1f}×)" for name in top if views[name][row] >= 1.0]
+        top = sorted(part, key=lambda name, part=part: (-part[name], name))[:_REASON_VIEWS]  # type: ignore[misc]  # bound at once
+        parts = [f"{titles[name]} {percentile[name][row]:.1f}" for name in top if views[name][row] >= 1.0]
         if parts:
-            reasons[row] = f"{', '.join(parts)}; × = distance from the median in units of the ninth decile's"
+            reasons[row] = f"Percentiles among all samples: {', '.join(parts)}."
     return reasons

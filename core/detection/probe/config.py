@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from ...errors import plural
 from ..arithmetic import MANY_CLASSES
 
 _STEPS = 320
@@ -93,20 +94,17 @@ class ProbeConfig:
         epochs = self.epochs or int(min(20, max(8, -(-_STEPS * batch // max(n, 1)))))
         config = replace(self, epochs=epochs, batch_size=batch)
         notes: list[str] = []
+        size = f"{plural(n, 'sample')} × {plural(classes, 'class', 'classes')}"
         if config.robust_losses and config._cost(n, classes) > self.work:
             config = replace(config, robust_losses=False)
-            notes.append(
-                f"{n:,} samples × {classes:,} classes: the noise-robust losses were left out of the probe run."
-            )
+            notes.append(f"{size}: the noise-robust losses were left out of the probe run.")
         if config.repeats > 1 and config._cost(n, classes) > self.work:
             config = replace(config, repeats=1)
-            notes.append(
-                f"{n:,} samples × {classes:,} classes: the folds were drawn once instead of {self.repeats} times."
-            )
+            notes.append(f"{size}: the folds were drawn once instead of {self.repeats} times.")
         if not self.epochs and config._cost(n, classes) > self.work:
             fewer = max(6, int(epochs * self.work / config._cost(n, classes)))
             config = replace(config, epochs=min(epochs, fewer))
-            notes.append(f"{n:,} samples × {classes:,} classes: the probe trained for {config.epochs} epochs.")
+            notes.append(f"{size}: the probe trained for {plural(config.epochs, 'epoch')}.")
         anchors = min(config.kernel_anchors, n)
         if n > 20_000:  # the cost is n · anchors², and with more data fewer anchors give the same accuracy
             anchors = min(anchors, 1024)

@@ -23,7 +23,7 @@ _WORDS = 20.0
 
 
 class DuplicateEmbedding(BaseSignal):
-    """Likeness of the most alike neighbour, seen by the encoder and by the content itself.
+    """Similarity of the nearest neighbour, seen by the encoder and by the content itself.
 
     Notes
     -----
@@ -41,8 +41,8 @@ class DuplicateEmbedding(BaseSignal):
 
     name = "duplicate_embedding"
     kind = Kind.DUPLICATE
-    title = "Near copy"
-    explain = "Another sample is nearly the same to the encoder and in its content."
+    title = "Near duplicate (embedding)"
+    explain = "Another sample is nearly the same in its embedding and in its content."
     requires = frozenset({Input.NEIGHBORS})
 
     def __call__(self, inputs: SignalInputs) -> SignalResult:
@@ -52,8 +52,8 @@ class DuplicateEmbedding(BaseSignal):
         a, b, d = candidates(inputs.neighbors, usable, _NEAREST)
         typical = typical_distance(inputs.neighbors, usable)
         away = np.minimum(2.0, d / typical).astype(np.float32)
-        likeness = self._likeness(inputs, a, b, away)
-        best, partner = best_partner(inputs.n, (a, b), likeness - _WEIGHT * away)
+        similarity = self._similarity(inputs, a, b, away)
+        best, partner = best_partner(inputs.n, (a, b), similarity - _WEIGHT * away)
         score = np.where(usable, np.clip((np.maximum(best, -1.0) + 1.0) / 2.0, 0.0, 1.0), np.nan)
         return SignalResult(score.astype(np.float32), partner=partner, info={"typical_distance": typical})
 
@@ -67,7 +67,7 @@ class DuplicateEmbedding(BaseSignal):
         return usable
 
     @staticmethod
-    def _likeness(inputs: SignalInputs, a: Int64, b: Int64, away: Float32) -> Float32:
+    def _similarity(inputs: SignalInputs, a: Int64, b: Int64, away: Float32) -> Float32:
         media = inputs.media
         if media is not None and media.tiny is not None:
             return _pictures(np.asarray(media.tiny), a, b, away)
@@ -81,7 +81,7 @@ class DuplicateEmbedding(BaseSignal):
 
 
 def _pictures(tiny: NDArray[np.uint8], a: Int64, b: Int64, away: Float32) -> Float32:
-    """(m,) likeness of picture pairs; pairs that are clearly unlike are not aligned."""
+    """(m,) similarity of picture pairs; pairs that are clearly unlike are not aligned."""
     rows, place = np.unique(np.concatenate([a, b]), return_inverse=True)
     pictures, colours = normalise(tiny, rows), chroma(tiny, rows)
     one, two = place[: len(a)], place[len(a) :]

@@ -27,7 +27,7 @@ class DuplicateExact(BaseSignal):
 
     name = "duplicate_exact"
     kind = Kind.DUPLICATE
-    title = "Exact copy"
+    title = "Exact duplicate"
     explain = "Another sample has the same content, byte for byte or pixel for pixel."
 
     def __call__(self, inputs: SignalInputs) -> SignalResult:

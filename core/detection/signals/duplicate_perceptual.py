@@ -35,8 +35,8 @@ class DuplicatePerceptual(BaseSignal):
 
     name = "duplicate_perceptual"
     kind = Kind.DUPLICATE
-    title = "Looks the same"
-    explain = "Another picture has nearly the same perceptual hash."
+    title = "Perceptual hash (pHash)"
+    explain = "Another image has nearly the same perceptual hash."
     requires = frozenset({Input.MEDIA})
 
     def __call__(self, inputs: SignalInputs) -> SignalResult:

@@ -35,7 +35,7 @@ class DuplicateTemplate(BaseSignal):
 
     name = "duplicate_template"
     kind = Kind.DUPLICATE
-    title = "Made from a template"
+    title = "Template duplicate"
     explain = "Other texts are the same but for a number or a rare word."
     requires = frozenset({Input.TEXTS})
 

@@ -26,8 +26,8 @@ class HardAmbiguity(ConsensusSignal):
 
     name = "hard_ambiguity"
     kind = Kind.HARD
-    title = "Too many candidates"
-    explain = "Several labels must be struck off before one is convincing."
+    title = "Candidate labels (ShrinkMatch)"
+    explain = "Several labels must be struck off before the first one is confident."
 
     def result(self, inputs: SignalInputs, probs: Float32) -> SignalResult:
         """Score the readable samples."""

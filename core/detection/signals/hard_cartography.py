@@ -24,8 +24,8 @@ class HardCartography(TrainingSignal):
 
     name = "hard_cartography"
     kind = Kind.HARD
-    title = "Ambiguous in training"
-    explain = "The model's confidence in the label swung while it learnt, or stayed low."
+    title = "Dataset cartography"
+    explain = "Confidence in the label varied over training, or stayed low."
     summary = "mean_true"
 
     def result(self, inputs: SignalInputs, value: Float32, keep: Bool) -> SignalResult:

@@ -24,8 +24,8 @@ class HardConsensus(ConsensusSignal):
 
     name = "hard_consensus"
     kind = Kind.HARD
-    title = "Hard for every view"
-    explain = "No view of the sample is sure, whatever the label."
+    title = "Mean disbelief (C-score proxy)"
+    explain = "The label views together give little probability to the label."
 
     def result(self, inputs: SignalInputs, probs: Float32) -> SignalResult:
         """Score the labelled samples."""

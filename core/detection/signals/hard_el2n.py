@@ -23,8 +23,8 @@ class HardEl2n(TrainingSignal):
 
     name = "hard_el2n"
     kind = Kind.HARD
-    title = "Early error"
-    explain = "The model is far off this sample early in training."
+    title = "EL2N"
+    explain = "The prediction is far from the label early in training (L2 norm of the error)."
     summary = "el2n"
 
     def result(self, inputs: SignalInputs, value: Float32, keep: Bool) -> SignalResult:

@@ -24,8 +24,8 @@ class HardForgetting(TrainingSignal):
 
     name = "hard_forgetting"
     kind = Kind.HARD
-    title = "Forgotten"
-    explain = "The model got it right, then wrong again, during training."
+    title = "Forgetting events"
+    explain = "The sample was classified correctly, then wrongly again, during training."
     summary = "forgetting"
 
     def result(self, inputs: SignalInputs, value: Float32, keep: Bool) -> SignalResult:

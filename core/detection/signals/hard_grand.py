@@ -22,8 +22,8 @@ class HardGrand(TrainingSignal):
 
     name = "hard_grand"
     kind = Kind.HARD
-    title = "Early gradient"
-    explain = "This sample pulls hard on the model early in training."
+    title = "GraNd"
+    explain = "The norm of this sample's gradient early in training is large."
     summary = "grand"
 
     def result(self, inputs: SignalInputs, value: Float32, keep: Bool) -> SignalResult:

@@ -22,8 +22,8 @@ class HardMemorised(TrainingSignal):
 
     name = "hard_memorised"
     kind = Kind.HARD
-    title = "Rare but learnable"
-    explain = "Known only if it was trained on: typical of rare samples with a right label."
+    title = "Memorization"
+    explain = "Only models trained on the sample predict its label: typical of rare samples with a right label."
     summary = "memorisation"
 
     def result(self, inputs: SignalInputs, value: Float32, keep: Bool) -> SignalResult:

@@ -25,7 +25,7 @@ class ImageBlurry(LimitSignal):
     """
 
     name = "image_blurry"
-    title = "Blurred image"
+    title = "Blurry image"
     explain = "The image has hardly any sharp edges."
     limit = 0.29
     sentence = "blurred image (sharpness {:.2f} of 1)"

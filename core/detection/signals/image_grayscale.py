@@ -23,7 +23,7 @@ class ImageGrayscale(BaseSignal):
 
     name = "image_grayscale"
     kind = Kind.BROKEN
-    title = "Grey image"
+    title = "Grayscale image"
     explain = "The image has no colour although most others have."
     requires = frozenset({Input.MEDIA})
 

@@ -28,8 +28,8 @@ class ImageLowInformation(BaseSignal):
 
     name = "image_low_information"
     kind = Kind.BROKEN
-    title = "Little information"
-    explain = "The image is nearly empty, or one flat colour."
+    title = "Low information"
+    explain = "The image uses few grey levels, or is one flat colour."
     requires = frozenset({Input.MEDIA})
 
     def __call__(self, inputs: SignalInputs) -> SignalResult:

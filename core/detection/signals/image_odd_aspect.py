@@ -20,7 +20,7 @@ class ImageOddAspect(LimitSignal):
     """
 
     name = "image_odd_aspect"
-    title = "Odd shape"
+    title = "Odd aspect ratio"
     explain = "The image is very wide or very tall."
     limit = 0.35
     sentence = "odd shape (short side is {:.2f} of the long one)"

@@ -28,7 +28,7 @@ class ImageOddSize(BaseSignal):
 
     name = "image_odd_size"
     kind = Kind.BROKEN
-    title = "Odd size"
+    title = "Odd image size"
     explain = "The image is far smaller or larger than the others."
     requires = frozenset({Input.MEDIA})
 

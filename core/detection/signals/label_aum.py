@@ -23,8 +23,8 @@ class LabelAum(TrainingSignal):
 
     name = "label_aum"
     kind = Kind.NOISY_LABEL
-    title = "Area under the margin"
-    explain = "During training the given label rarely led the others."
+    title = "Area under the margin (AUM)"
+    explain = "During training the logit of the given label rarely led the others."
     summary = "aum"
 
     def result(self, inputs: SignalInputs, value: Float32, keep: Bool) -> SignalResult:

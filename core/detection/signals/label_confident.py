@@ -28,7 +28,7 @@ class LabelConfident(DisbeliefSignal):
 
     name = "label_confident"
     title = "Confident learning"
-    explain = "The model is less sure of the given label than it usually is of that class."
+    explain = "The probability of the given label is below the mean of its class, and another class's is above."
     absent = "fewer than two classes in use"
 
     def probabilities(self, inputs: SignalInputs) -> Float32 | None:

@@ -20,8 +20,8 @@ class LabelElr(DisbeliefSignal):
     """
 
     name = "label_elr"
-    title = "Early learning"
-    explain = "Averaged over training, the model kept believing another label."
+    title = "Early-learning regularization (ELR)"
+    explain = "Averaged over the epochs of training, another label is more probable."
     absent = NO_HISTORY
 
     def probabilities(self, inputs: SignalInputs) -> Float32 | None:

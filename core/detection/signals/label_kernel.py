@@ -20,8 +20,8 @@ class LabelKernel(DisbeliefSignal):
     """
 
     name = "label_kernel"
-    title = "Kernel probe"
-    explain = "A curved model, refitted without this sample, disagrees with its label."
+    title = "Leave-one-out kernel ridge"
+    explain = "A kernel model refitted without this sample disagrees with its label."
     absent = "no kernel probe was trained"
 
     def probabilities(self, inputs: SignalInputs) -> Float32 | None:

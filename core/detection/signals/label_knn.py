@@ -23,8 +23,8 @@ class LabelKnn(DisbeliefSignal):
     """
 
     name = "label_knn"
-    title = "Neighbours disagree"
-    explain = "The most similar samples carry another label."
+    title = "kNN disagreement"
+    explain = "The nearest neighbours carry another label."
     requires = frozenset({Input.LABELS, Input.LABEL_NEIGHBORS})
 
     def __call__(self, inputs: SignalInputs) -> SignalResult:

@@ -26,8 +26,8 @@ class LabelLame(DisbeliefSignal):
     """
 
     name = "label_lame"
-    title = "Graph-refined belief"
-    explain = "After neighbours settled their beliefs together, the given label is unlikely."
+    title = "Laplacian-smoothed probabilities (LAME)"
+    explain = "After smoothing over the neighbour graph, the given label has little probability."
     requires = frozenset({Input.LABELS, Input.BELIEFS, Input.LABEL_NEIGHBORS})
 
     def probabilities(self, inputs: SignalInputs) -> Float32 | None:

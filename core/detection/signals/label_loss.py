@@ -31,8 +31,8 @@ class LabelLoss(TrainingSignal):
 
     name = "label_loss"
     kind = Kind.NOISY_LABEL
-    title = "Loss out of line"
-    explain = "Its loss over training is far above what is usual for its class."
+    title = "Loss outlier within its class"
+    explain = "The mean loss over training is far above the median of its class."
     summary = "loss_history"
 
     def result(self, inputs: SignalInputs, value: Float32, keep: Bool) -> SignalResult:

@@ -26,7 +26,7 @@ class LabelMean(BaseSignal):
     name = "label_mean"
     kind = Kind.NOISY_LABEL
     title = "Nearest class mean"
-    explain = "The sample lies nearer to the centre of another class."
+    explain = "The sample lies nearer to the mean of another class."
     requires = frozenset({Input.LABELS, Input.VECTORS})
 
     def __call__(self, inputs: SignalInputs) -> SignalResult:

@@ -30,8 +30,8 @@ class LabelOneSided(BaseSignal):
 
     name = "label_one_sided"
     kind = Kind.NOISY_LABEL
-    title = "Not background after all"
-    explain = "Labelled as background, but the model sees one of the other classes."
+    title = "One-sided noise (background)"
+    explain = "Labelled as background, but another class is more probable."
     requires = frozenset({Input.LABELS, Input.BELIEFS})
 
     def __call__(self, inputs: SignalInputs) -> SignalResult:

@@ -20,8 +20,8 @@ class LabelProbe(DisbeliefSignal):
     """
 
     name = "label_probe"
-    title = "Linear probe"
-    explain = "A linear model that never saw this label gives it little probability."
+    title = "Out-of-sample linear probe"
+    explain = "A linear model that was not trained on this sample gives its label little probability."
 
     def probabilities(self, inputs: SignalInputs) -> Float32 | None:
         """Those of the linear probe."""

@@ -22,8 +22,8 @@ class LabelRobust(DisbeliefSignal):
     """
 
     name = "label_robust"
-    title = "Noise-robust probes"
-    explain = "Models that are trained to shrug off wrong labels disagree with this one."
+    title = "Noise-robust losses (GCE, SCE)"
+    explain = "Probes trained with losses that tolerate wrong labels disagree with this one."
     absent = "no noise-robust probe was trained"
 
     def probabilities(self, inputs: SignalInputs) -> Float32 | None:

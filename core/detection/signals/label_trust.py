@@ -25,8 +25,8 @@ class LabelTrust(ConsensusSignal):
 
     name = "label_trust"
     kind = Kind.NOISY_LABEL
-    title = "Trust weight"
-    explain = "How much weight this label deserves in training (exported as sample_weight = 1 − score)."
+    title = "Label weight"
+    explain = "How little weight the label deserves in training (exported as sample_weight = 1 − score)."
 
     def result(self, inputs: SignalInputs, probs: Float32) -> SignalResult:
         """Score the labelled samples."""

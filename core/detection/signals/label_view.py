@@ -24,8 +24,8 @@ class LabelView(DisbeliefSignal):
     """
 
     name = "label_view"
-    title = "Second view"
-    explain = "Another description of the sample (its pixels or its words) disagrees with the label."
+    title = "Second label view"
+    explain = "A model of the pixels or of the words alone disagrees with the label."
     absent = "the samples have no second view"
 
     def probabilities(self, inputs: SignalInputs) -> Float32 | None:

@@ -21,8 +21,8 @@ class LabelZeroShot(DisbeliefSignal):
     """
 
     name = "label_zero_shot"
-    title = "Class names disagree"
-    explain = "The text encoder finds another class name more fitting."
+    title = "Zero-shot class names"
+    explain = "By its text encoder, another class name is more similar to the sample."
     requires = frozenset({Input.LABELS, Input.TEXT_TOWER})
 
     def probabilities(self, inputs: SignalInputs) -> Float32 | None:

@@ -26,8 +26,8 @@ class MatchConsensus(PairSignal):
     """
 
     name = "match_consensus"
-    title = "Caption does not fit"
-    explain = "Two opinions agree that this caption belongs to another image."
+    title = "Caption mismatch"
+    explain = "LEMoN and the image–text cosine together: the caption belongs to another image."
 
     def __call__(self, inputs: SignalInputs) -> SignalResult:
         """Score the pairs."""

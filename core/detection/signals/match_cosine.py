@@ -20,8 +20,8 @@ class MatchCosine(PairSignal):
     """
 
     name = "match_cosine"
-    title = "Caption far from image"
-    explain = "The encoder finds little in common between the image and its caption."
+    title = "Image–text cosine (CLIP score)"
+    explain = "The embeddings of the image and of its caption are far apart."
     requires = frozenset({Input.VECTORS, Input.CAPTIONS})
 
     def mismatch(self, inputs: SignalInputs, rows: Rows) -> Float32:

@@ -20,8 +20,8 @@ class MatchNeighbors(PairSignal):
     """
 
     name = "match_neighbors"
-    title = "Like images have other captions"
-    explain = "Similar images are described otherwise, and similar captions describe other images."
+    title = "LEMoN"
+    explain = "Similar images have other captions, and similar captions describe other images."
 
     def mismatch(self, inputs: SignalInputs, rows: Rows) -> Float32:
         """LEMoN's score, as a share of its maximum."""

@@ -23,8 +23,8 @@ class NaiveConsensus(ConsensusSignal):
 
     name = "naive_consensus"
     kind = Kind.NAIVE
-    title = "Easy for every view"
-    explain = "Every view of the sample is sure of its label."
+    title = "Agreement of label views"
+    explain = "Every label view is confident in the given label."
 
     def result(self, inputs: SignalInputs, probs: Float32) -> SignalResult:
         """Score the labelled samples."""

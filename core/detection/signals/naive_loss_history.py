@@ -27,8 +27,8 @@ class NaiveLossHistory(TrainingSignal):
 
     name = "naive_loss_history"
     kind = Kind.NAIVE
-    title = "Easy even when distorted"
-    explain = "Its loss stays near zero under strong augmentation."
+    title = "Augmented loss history"
+    explain = "The loss stays near zero under strong augmentation."
     summary = "loss_strong"
 
     def result(self, inputs: SignalInputs, value: Float32, keep: Bool) -> SignalResult:

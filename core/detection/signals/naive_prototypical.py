@@ -24,8 +24,8 @@ class NaivePrototypical(BaseSignal):
 
     name = "naive_prototypical"
     kind = Kind.NAIVE
-    title = "Prototypical"
-    explain = "It sits in the very middle of its class."
+    title = "Prototypicality"
+    explain = "The sample lies close to the mean of its class."
     requires = frozenset({Input.LABELS, Input.VECTORS})
 
     def __call__(self, inputs: SignalInputs) -> SignalResult:

@@ -27,8 +27,8 @@ class NaiveRedundancy(BaseSignal):
 
     name = "naive_redundancy"
     kind = Kind.NAIVE
-    title = "Many alike"
-    explain = "Its neighbourhood is dense and all of its own label."
+    title = "Local redundancy"
+    explain = "The neighbourhood is dense and all of the same label."
     requires = frozenset({Input.LABELS, Input.LABEL_NEIGHBORS})
 
     def __call__(self, inputs: SignalInputs) -> SignalResult:

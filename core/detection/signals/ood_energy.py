@@ -26,8 +26,8 @@ class OodEnergy(OutlierSignal):
     """
 
     name = "ood_energy"
-    title = "No class pulls"
-    explain = "The probe finds little evidence for any class."
+    title = "Energy"
+    explain = "The probe's logits are low for all classes (free energy)."
     requires = frozenset({Input.BELIEFS})
 
     def value(self, inputs: SignalInputs) -> NDArray[Any]:

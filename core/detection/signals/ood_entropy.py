@@ -24,8 +24,8 @@ class OodEntropy(OutlierSignal):
     """
 
     name = "ood_entropy"
-    title = "Undecided"
-    explain = "The probe cannot tell which class it is."
+    title = "Predictive entropy"
+    explain = "The probe spreads its probability over many classes."
     requires = frozenset({Input.BELIEFS})
 
     def value(self, inputs: SignalInputs) -> NDArray[Any]:

@@ -30,8 +30,8 @@ class OodEstranged(OutlierSignal):
     """
 
     name = "ood_estranged"
-    title = "Labels do not hold here"
-    explain = "Around this sample, labels and content do not go together."
+    title = "Label loss of the neighbours"
+    explain = "Around this sample, labels and predictions do not agree."
     requires = frozenset({Input.LABELS, Input.BELIEFS, Input.LABEL_NEIGHBORS})
 
     def value(self, inputs: SignalInputs) -> NDArray[Any]:

@@ -29,8 +29,8 @@ class OodIncoherence(OutlierSignal):
     """
 
     name = "ood_incoherence"
-    title = "Mixed neighbourhood"
-    explain = "The most similar samples carry all kinds of labels."
+    title = "Label entropy of the neighbours"
+    explain = "The nearest neighbours carry all kinds of labels."
     requires = frozenset({Input.LABELS, Input.LABEL_NEIGHBORS})
 
     def value(self, inputs: SignalInputs) -> NDArray[Any]:

@@ -28,7 +28,7 @@ class OodKnn(OutlierSignal):
     """
 
     name = "ood_knn"
-    title = "Far from all others"
+    title = "kNN distance"
     explain = "Even the nearest samples are far away."
     requires = frozenset({Input.NEIGHBORS})
 

@@ -26,8 +26,8 @@ class OodMahalanobis(OutlierSignal):
     """
 
     name = "ood_mahalanobis"
-    title = "Unlike every class"
-    explain = "Far from every class, measured by how the classes spread."
+    title = "Mahalanobis distance"
+    explain = "Far from the mean of every class, measured by the covariance of the classes."
     requires = frozenset({Input.VECTORS})
     leads: ClassVar[bool] = True
     """Started first: other signals share the fit that this one makes."""

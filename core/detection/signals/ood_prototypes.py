@@ -33,8 +33,8 @@ class OodPrototypes(OutlierSignal):
     """
 
     name = "ood_prototypes"
-    title = "Unlike every prototype"
-    explain = "It resembles none of the typical forms of any class."
+    title = "Distance to class prototypes (PALM)"
+    explain = "The sample is unlike all prototypes of all classes."
     requires = frozenset({Input.VECTORS})
 
     def __call__(self, inputs: SignalInputs) -> SignalResult:

@@ -25,8 +25,8 @@ class OodRelative(OutlierSignal):
     """
 
     name = "ood_relative"
-    title = "No class fits"
-    explain = "It looks like the data as a whole, but like no class in particular."
+    title = "Relative Mahalanobis distance"
+    explain = "Farther from every class than from the data as a whole."
     requires = frozenset({Input.VECTORS})
 
     def value(self, inputs: SignalInputs) -> NDArray[Any]:

@@ -27,8 +27,8 @@ class OodSurroundings(OutlierSignal):
     """
 
     name = "ood_surroundings"
-    title = "Undecided surroundings"
-    explain = "The probe cannot decide about the most similar samples either."
+    title = "Predictive entropy of the neighbours"
+    explain = "The probe is uncertain about the nearest neighbours too."
     requires = frozenset({Input.BELIEFS, Input.LABEL_NEIGHBORS})
 
     def value(self, inputs: SignalInputs) -> NDArray[Any]:

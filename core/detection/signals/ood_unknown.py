@@ -37,8 +37,8 @@ class OodUnknown(OutlierSignal):
 
     name = "ood_unknown"
     version = 3
-    title = "A class of its own"
-    explain = "It resembles the samples that fit least, or those confirmed as outliers."
+    title = "Unknown class (K+1)"
+    explain = "A discriminant of outliers from the rest: similar to the clearest or the confirmed outliers."
     requires = frozenset({Input.VECTORS, Input.LABEL_NEIGHBORS})
 
     def __call__(self, inputs: SignalInputs) -> SignalResult:

@@ -28,8 +28,8 @@ class OodUnsupported(OutlierSignal):
     """
 
     name = "ood_unsupported"
-    title = "Label unsupported"
-    explain = "Nothing in the sample speaks for its label."
+    title = "Surprisal of the label"
+    explain = "The out-of-sample probability of the given label is low (−log p)."
     requires = frozenset({Input.LABELS, Input.BELIEFS})
 
     def value(self, inputs: SignalInputs) -> NDArray[Any]:

@@ -24,8 +24,8 @@ class OodVim(OutlierSignal):
     """
 
     name = "ood_vim"
-    title = "Outside the usual directions"
-    explain = "Much of it lies in directions that the data hardly uses, and no class makes up for it."
+    title = "ViM"
+    explain = "Much of the embedding lies outside the principal directions, and no logit makes up for it."
     requires = frozenset({Input.VECTORS, Input.BELIEFS})
 
     def __call__(self, inputs: SignalInputs) -> SignalResult:

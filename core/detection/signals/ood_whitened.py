@@ -25,8 +25,8 @@ class OodWhitened(OutlierSignal):
     """
 
     name = "ood_whitened"
-    title = "Unusual in detail"
-    explain = "Unlike every class once large shared directions are toned down."
+    title = "Half-whitened Mahalanobis distance"
+    explain = "Unlike every class once large shared directions are scaled down."
     requires = frozenset({Input.LABEL_NEIGHBORS})
     leads: ClassVar[bool] = True
     """Started first: other signals share the fit that this one makes."""

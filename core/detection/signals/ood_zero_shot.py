@@ -23,8 +23,8 @@ class OodZeroShot(BaseSignal):
 
     name = "ood_zero_shot"
     kind = Kind.OOD
-    title = "Another name fits better"
-    explain = "A word that names none of the classes fits the sample better than all of them."
+    title = "Negative labels (NegLabel)"
+    explain = "A word that names none of the classes is more similar to the sample than all of them."
     requires = frozenset({Input.NEGATIVES})
 
     def __call__(self, inputs: SignalInputs) -> SignalResult:

@@ -32,7 +32,7 @@ class SplitLeak(BaseSignal):
 
     name = "split_leak"
     kind = Kind.DUPLICATE
-    title = "Leaks across splits"
+    title = "Leakage across splits"
     explain = "A sample of another split is nearly the same."
     requires = frozenset({Input.SPLIT, Input.NEIGHBORS})
 

@@ -29,8 +29,8 @@ class TextClassLength(BaseSignal):
 
     name = "text_class_length"
     kind = Kind.BROKEN
-    title = "Length unlike its class"
-    explain = "Far shorter or longer than the other texts of its class."
+    title = "Length outlier within its class"
+    explain = "The text is far shorter or longer than the others of its class."
     requires = frozenset({Input.TEXTS, Input.LABELS})
 
     def __call__(self, inputs: SignalInputs) -> SignalResult:

@@ -24,7 +24,7 @@ class TextEmpty(TextSignal):
     """
 
     name = "text_empty"
-    title = "Nothing to read"
+    title = "Empty text"
     explain = "The text is empty, only markup or a placeholder."
 
     def assess(self, texts: Strings) -> tuple[Float32, Strings]:

@@ -27,7 +27,7 @@ class TextGarbled(TextSignal):
     """
 
     name = "text_garbled"
-    title = "Garbled characters"
+    title = "Encoding errors"
     explain = "The text was decoded with the wrong encoding."
 
     def assess(self, texts: Strings) -> tuple[Float32, Strings]:

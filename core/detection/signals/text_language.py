@@ -47,8 +47,8 @@ class TextLanguage(TextSignal):
     """
 
     name = "text_language"
-    title = "Another language"
-    explain = "Its letter sequences are unlike those of the other texts: another language, or jargon."
+    title = "Language outlier"
+    explain = "A letter trigram model of the other texts predicts this one badly: another language, or jargon."
 
     def assess(self, texts: Strings) -> tuple[Float32, Strings]:
         """½ at three interquartile ranges above the median number of bits a letter."""

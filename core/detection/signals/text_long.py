@@ -26,8 +26,8 @@ class TextLong(TextSignal):
     """
 
     name = "text_long"
-    title = "Very long text"
-    explain = "Far longer than the other texts."
+    title = "Length outlier"
+    explain = "The text is far longer than the others."
 
     def assess(self, texts: Strings) -> tuple[Float32, Strings]:
         """½ at three interquartile ranges of log length above the median, at least fourfold."""

@@ -27,8 +27,8 @@ class TextRepeated(TextSignal):
     """
 
     name = "text_repeated"
-    title = "Repeats itself"
-    explain = "One character or word over and over."
+    title = "Repetitive text"
+    explain = "One character or word is repeated over and over."
 
     def assess(self, texts: Strings) -> tuple[Float32, Strings]:
         """½ where three quarters of the text are repetition."""

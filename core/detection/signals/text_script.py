@@ -28,8 +28,8 @@ class TextScript(TextSignal):
     """
 
     name = "text_script"
-    title = "Another script"
-    explain = "Written in a script that few other samples use."
+    title = "Script outlier"
+    explain = "The text is written in a script that few other samples use."
 
     def assess(self, texts: Strings) -> tuple[Float32, Strings]:
         """The share of letters in scripts that fewer than one text in twenty uses."""

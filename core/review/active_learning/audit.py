@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import plural
 from ...types import PROBLEMS, Bool, Kind
 from .correction_model import log_odds, sigmoid
 from .estimate import RevisedBeliefs
@@ -235,5 +236,5 @@ def _words(
     text = f"About {soon.value:.0f} of the next {ahead} are expected to be real ({soon.low:.0f} to {soon.high:.0f})"
     text += f"; of your last {of}, {recent} were." if of else "."
     if stop:
-        text += f" Stopping here is sensible: about {issues.value:.0f} issues are left among {left:,} samples."
+        text += f" Stopping here is sensible: about {issues.value:.0f} issues are left among {plural(left, 'sample')}."
     return text

@@ -93,7 +93,7 @@ def similar(scan: ScanArrays, now: RevisedBeliefs, row: int, names: tuple[str, .
             same = group & (decided.state == ACCEPTED)
     elif state == EXCLUDED:
         kind = next((k for k in (Kind.BROKEN, Kind.DUPLICATE, Kind.OOD) if scan.flag[k][row]), Kind.OOD)
-        what = f"exclude what {_SAYS[kind]}"
+        what = f"exclude {_SAYS[kind]}"
         near = _near(scan, row)
         rows = np.flatnonzero(near & free & scan.suspects)
         p = now.probability[kind][rows].astype(np.float64)
@@ -108,7 +108,7 @@ def similar(scan: ScanArrays, now: RevisedBeliefs, row: int, names: tuple[str, .
     return SimilarSamples(rows, p32, agreeing, of, what) if len(rows) >= FEWEST else _none(what, agreeing, of)
 
 
-_SAYS = {Kind.OOD: "does not belong", Kind.DUPLICATE: "was seen before", Kind.BROKEN: "cannot be used"}
+_SAYS = {Kind.OOD: "out-of-distribution samples", Kind.DUPLICATE: "duplicates", Kind.BROKEN: "broken samples"}
 
 
 def _near(scan: ScanArrays, row: int) -> NDArray[np.bool_]:

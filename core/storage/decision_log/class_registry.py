@@ -71,7 +71,7 @@ def describe_event(event: ClassEvent) -> str:
         "rename": f"{event.name!r} was renamed to {event.target!r}",
         "split": f"{event.target!r} was split off {event.name!r}",
         "delete": f"{event.name!r} was deleted",
-        "undo": f"a change of {event.name!r} was taken back",
+        "undo": f"a change of {event.name!r} was undone",
     }
     return f"{clauses.get(event.event, event.event)} by {event.actor!r} at {event.at}"
 
@@ -88,7 +88,7 @@ def replay(rows: Sequence[ClassEvent]) -> ClassRegistry:
         if row.event == "undo":
             event = by_id.get(row.undoes or "")
             if event is None or event.event == "undo":
-                raise ValueError(f"class event {row.seq} takes back {row.undoes!r}, which is not there")
+                raise ValueError(f"class event {row.seq} undoes {row.undoes!r}, which is not there")
             if event.event == "rename" and event.target is not None and event.target not in added:
                 aliases[event.target] = event.name
             continue
@@ -173,12 +173,12 @@ def check(
 def check_undo(event: ClassEvent, registry: ClassRegistry) -> None:
     """Check that an event may be taken back. Raises DecisionError for an undo, or where later events build on it."""
     if event.event == "undo":
-        raise DecisionError("An undo of a class change is not taken back itself. Make the change again instead.")
+        raise DecisionError("An undo of a class change cannot be undone itself. Make the change again instead.")
     created = _created_by(event)
     later = [e for e in registry.events if e.seq > event.seq and created is not None and created in (e.name, e.target)]
     if later:
         raise DecisionError(
-            f"That {describe_event(event)} cannot be taken back before what builds on it: {describe_event(later[-1])}. "
+            f"That {describe_event(event)} cannot be undone before what builds on it: {describe_event(later[-1])}. "
             "Take that back first."
         )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, func, insert, select
 
-from ...errors import WorkspaceError
+from ...errors import WorkspaceError, plural
 from .database import Database
 from .rows import CLASS_EVENTS, DECISIONS
 from .store import DecisionStore
@@ -40,7 +40,8 @@ def copy_log(source: str | Path, target: str | Path) -> int:
         seq, _ = store.head()
         if seq or store.registry().version:
             raise WorkspaceError(
-                f"{Database.shown(target)} already holds {seq:,} decisions. A log is copied into an empty place only: "
+                f"{Database.shown(target)} already holds {plural(seq, 'decision')}. A log is copied into an "
+                f"empty place only: "
                 "name another database or file."
             )
     with DecisionStore(source):  # checks every row, and migrates an older log

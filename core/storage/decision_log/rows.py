@@ -233,7 +233,7 @@ def next_row(request: DecisionRequest, chain: Chain, seq: int, now: str, minted:
     if request.action is Action.UNDO:
         if chain.top is None:
             raise DecisionError(
-                f"There is nothing to take back: {request.actor!r} has no decision about {request.sample_id!r}."
+                f"There is nothing to undo: {request.actor!r} has no decision about {request.sample_id!r}."
             )
         undoes = chain.top.decision_id
     return (

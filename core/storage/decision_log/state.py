@@ -71,7 +71,7 @@ class Chain:
             raise ValueError(f"row {row.seq} supersedes {row.supersedes!r}, but the chain ends in {self.head!r}")
         if row.action is Action.UNDO:
             if self.top is None or self.top.decision_id != row.evidence.get("undoes"):
-                raise ValueError(f"row {row.seq} takes back {row.evidence.get('undoes')!r}, which is not in force")
+                raise ValueError(f"row {row.seq} undoes {row.evidence.get('undoes')!r}, which is not in force")
             self.stack.pop()
         else:
             self.stack.append(row)

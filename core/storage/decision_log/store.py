@@ -11,7 +11,7 @@ import threading
 import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from types import EllipsisType
 from typing import Any
@@ -19,7 +19,7 @@ from typing import Any
 import pyarrow as pa
 from sqlalchemy import Connection, func, insert, select
 
-from ...errors import DecisionError
+from ...errors import DecisionError, time_ago
 from ...types import Action, Decision
 from ..gc_pause import gc_paused
 from .class_registry import ClassRegistry, check, check_undo, describe_event, replay
@@ -59,6 +59,8 @@ __all__ = [
 
 _AT_ONCE = 10_000
 """Rows read at a time."""
+
+_VERBS = {Action.ACCEPT: "keep label", Action.RELABEL: "relabel", Action.EXCLUDE: "exclude", Action.UNDO: "undo"}
 
 Clock = Callable[[], datetime]
 
@@ -760,11 +762,17 @@ class DecisionStore:
             return None
         if top is not None and (top.action, top.label) == (request.action, request.label):
             return top
-        latest = describe(top) if top else "it was taken back"
-        seen = "no decision" if request.supersedes is None else f"decision {request.supersedes!r}"
+        if top is None:
+            raise DecisionError(
+                f"You already undid your decision about {request.sample_id!r} in another tab. Look at the "
+                f"sample again, "
+                "then decide."
+            )
+        label = f" to {top.label!r}" if top.label is not None else ""
+        passed = (datetime.now(UTC) - datetime.fromisoformat(top.at)).total_seconds()
         raise DecisionError(
-            f"The decision about {request.sample_id!r} came too late: {request.actor!r} had {seen} on screen, but "
-            f"since then {latest}. Look at the sample again, then decide."
+            f"You already decided about {request.sample_id!r} in another tab ({_VERBS[top.action]}{label}, "
+            f"{time_ago(max(passed, 0.0))}). Look at the sample again, then decide."
         )
 
 

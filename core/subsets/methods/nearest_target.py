@@ -31,7 +31,7 @@ class NearestTarget:
     name: ClassVar[str] = "nearest_target"
     version: ClassVar[int] = 1
     title: ClassVar[str] = "Nearest to a target (SimCore)"
-    explain: ClassVar[str] = "Takes what resembles the target most; stops by itself when the likeness falls."
+    explain: ClassVar[str] = "Takes what resembles the target most; stops by itself when the similarity falls."
     requires: ClassVar[frozenset[Need]] = frozenset({Need.VECTORS, Need.TARGET})
     uses: ClassVar[frozenset[str]] = frozenset({"quality"})
     sizes_itself: ClassVar[bool] = True

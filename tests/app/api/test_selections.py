@@ -1,4 +1,4 @@
-"""Routes of grouped tiles, selections with a name, thumbnails in one answer; the page of queues and how strict."""
+"""Routes of grouped tiles, selections with a name, thumbnails in one answer; queues and the false-discovery rate."""
 
 from __future__ import annotations
 
@@ -165,12 +165,12 @@ def test_a_sprite_of_nonsense_is_refused(client: Client, ids: Any) -> None:
     assert client.post("sprite", {"ids": ids}).status_code == 400
 
 
-# -- queues and how strict ------------------------------------------------------------------------------------------
+# -- queues and the false-discovery rate -----------------------------------------------------------------------------
 
 
 def test_the_queues_page_counts_what_its_links_hold(app_state: ServerState, workspace: Workspace) -> None:
     text = html_of(open_page("queues"))
-    assert "I have 30 clicks" in text
+    assert "Top 30" in text
     assert "pick=thirty" in text
     n = workspace.counts(Filter(verdicts=("ood",), state="undecided")).matching
     assert f"<b>{n}</b>" in text
@@ -187,32 +187,31 @@ def test_a_queue_with_nothing_in_it_is_no_link(app_state: ServerState, workspace
 
 
 def test_what_review_goes_through() -> None:
-    assert review.queue_of(Filter(), None, None)[1] == "suspects"
+    assert review.queue_of(Filter(), None, None)[1] == "flagged"
     picked, _, _ = filters.to_review(Filter(pick="thirty"))
     assert picked == Filter(pick="thirty", state="undecided")
     assert filters.to_review(Filter(pick="doubt"))[1] == "pick"
-    disputed, sort, suspects = filters.to_review(Filter(state="disputed"))
-    assert (disputed, sort, suspects) == (Filter(state="disputed"), "-confidence", False)
+    disputed, sort, flagged = filters.to_review(Filter(state="disputed"))
+    assert (disputed, sort, flagged) == (Filter(state="disputed"), "-confidence", False)
     assert filters.to_review(Filter(verdicts=("ood",), strict=0.1))[1] == "-ood"
     assert filters.to_review(Filter(strict=0.1))[1] == "-suspicion"
 
 
-def test_how_strict_acts_where_problems_are_listed() -> None:
-    assert sidebar.suspects_of("gallery", Filter(), None) is None
-    assert sidebar.suspects_of("gallery", Filter(verdicts=("clean",)), None) is None
-    assert sidebar.suspects_of("gallery", Filter(verdicts=("ood",)), None) == Filter(verdicts=("ood",))
-    assert sidebar.suspects_of("duplicates", Filter(), None) == Filter(kinds=("duplicate",))
-    found = sidebar.suspects_of("review", Filter(), None)
+def test_the_false_discovery_rate_acts_where_problems_are_listed() -> None:
+    assert sidebar.flagged_by("gallery", Filter(), None) is None
+    assert sidebar.flagged_by("gallery", Filter(verdicts=("clean",)), None) is None
+    assert sidebar.flagged_by("gallery", Filter(verdicts=("ood",)), None) == Filter(verdicts=("ood",))
+    assert sidebar.flagged_by("duplicates", Filter(), None) == Filter(kinds=("duplicate",))
+    found = sidebar.flagged_by("review", Filter(), None)
     assert found is not None
     assert found.verdicts == PROBLEMS
 
 
 def test_the_slider_says_what_each_rate_yields(app_state: ServerState, workspace: Workspace) -> None:
     text = html_of(open_page("gallery", verdicts="ood", strict="0.1"))
-    assert "At most 10 in 100 wrong" in text
+    assert "FDR ≤ 0.1" in text
     steps = [
-        [f"At most {r * 100:g} in 100 wrong", f"{n:,}"]
-        for r, n in workspace.strict_counts(Filter(verdicts=("ood",)), sidebar.RATES).items()
+        [f"FDR ≤ {r:g}", f"{n:,}"] for r, n in workspace.strict_counts(Filter(verdicts=("ood",)), sidebar.RATES).items()
     ]
     assert escape(json.dumps(steps)[1:-1]) in text
 

@@ -62,9 +62,9 @@ def test_packing_is_the_same_every_time() -> None:
     assert gzip.decompress(packed) == content
 
 
-def test_who_asks_for_nothing_gets_the_undecided_suspects() -> None:
+def test_who_asks_for_nothing_gets_the_undecided_flagged_samples() -> None:
     queue, words = queue_of(Filter(), None, None)
-    assert words == "suspects"
+    assert words == "flagged"
     assert f"verdicts={'%2C'.join(PROBLEMS)}" in queue
     assert "state=undecided" in queue
     assert "sort=-confidence" in queue

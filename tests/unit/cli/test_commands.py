@@ -196,7 +196,7 @@ def test_decisions_that_cannot_be_made_say_why(tiny_ws: Path) -> None:
         code, _, err = run("decide", tiny_ws, *args)
         assert code == 2
         assert says in err
-    assert run("undo", tiny_ws)[1].strip() == "There is nothing to take back."
+    assert run("undo", tiny_ws)[1].strip() == "There is nothing to undo."
 
 
 def test_encoders_and_doctor_speak_to_people_and_machines() -> None:

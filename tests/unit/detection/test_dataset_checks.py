@@ -295,7 +295,7 @@ def test_a_cluster_with_more_wrong_labels_than_the_whole_is_listed_with_its_inte
     rng = np.random.default_rng(4)
     noisy = rng.random(600) < np.where(inputs.fine == 1, 0.4, 0.05)
     table = run("rare_slice", replace(inputs, flags={"noisy_label": noisy}))
-    (row,) = (r for r in table.rows if r["fact"] == "more labels look wrong")
+    (row,) = (r for r in table.rows if r["fact"] == "more noisy labels")
     assert row["cluster"] == 1
     assert row["whole"] < row["low"] < row["share"] < row["high"]
     (rows,) = (e for r, e in zip(table.rows, table.examples, strict=True) if r is row)

@@ -174,7 +174,7 @@ def test_counts_at_every_rate_in_one_question(made: World) -> None:
 def test_strict_alone_changes_nothing_and_is_checked(made: World) -> None:
     assert made.query.ids(Filter(strict=0.05)) == made.query.ids(Filter())
     for wrong in (0.0, 1.0, "often", float("nan")):
-        with pytest.raises(QueryError, match="How strict"):
+        with pytest.raises(QueryError, match="false-discovery rate"):
             Filter(strict=wrong)  # type: ignore[arg-type]
 
 

@@ -164,7 +164,7 @@ def test_a_second_scan_says_what_changed_and_decisions_stand(grown: tuple[Worksp
     again, _ = grown
     notices = again.info().notices
     assert any(n.startswith("12 new, 1 changed, 2 removed; 597 reused") for n in notices)
-    assert any("1 decided samples have other content now ('s4')" in n for n in notices)
+    assert any("The content of 1 decided sample has changed ('s4')" in n for n in notices)
     in_force = {i: [d.action for d in people.values()] for i, people in again.current().items()}
     assert in_force == {"s3": [Action.ACCEPT], "s4": [Action.EXCLUDE]}
 

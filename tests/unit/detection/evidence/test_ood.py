@@ -70,7 +70,10 @@ def test_outliers_are_found_scattered_or_in_a_group(coherent: bool) -> None:
     assert roc_auc_score(is_out, evidence.probability) > 0.97
     assert evidence.flag[is_out].mean() >= 0.4
     assert is_out[evidence.flag].mean() >= 0.8
-    assert "×" in evidence.reasons[np.flatnonzero(evidence.flag)[0]]
+    reasons = evidence.reasons[evidence.flag].astype(str)
+    assert all(text.startswith("Percentiles among all samples: ") for text in reasons)
+    percentiles = [float(part.rsplit(" ", 1)[1]) for text in reasons for part in text.rstrip(".").split(", ")]
+    assert min(percentiles) > 50, "a view below its median is no evidence"
 
 
 def test_coherent_outliers_weigh_the_neighbourhood_more() -> None:

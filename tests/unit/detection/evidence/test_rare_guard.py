@@ -34,7 +34,7 @@ def test_a_small_group_that_holds_together_is_not_called_noisy(size: int, monkey
     evidence = noisy_label(inputs, {})
     assert not evidence.flag[rows].any()
     assert evidence.info["guarded"] >= 3
-    guarded = rows[np.char.find(evidence.reasons[rows].astype(str), "a small group that holds together") >= 0]
+    guarded = rows[np.char.find(evidence.reasons[rows].astype(str), "a small coherent group") >= 0]
     assert len(guarded) >= 3
     noise = planted.noisy
     assert evidence.flag[noise].mean() > 0.9

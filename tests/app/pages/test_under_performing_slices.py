@@ -22,7 +22,7 @@ def fact(cluster: int, said: str, samples: int) -> dict[str, Any]:
 @pytest.fixture
 def page(app_state: ServerState, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Page:
     ids = workspace.ids()
-    rows = [fact(3, "more samples are hard", 12), fact(4, "rare but coherent", 9), fact(5, "more labels look wrong", 7)]
+    rows = [fact(3, "more hard samples", 12), fact(4, "rare but coherent", 9), fact(5, "more noisy labels", 7)]
     table = {"name": "rare_slice", "rows": rows, "examples": [ids[:12], ids[20:25], ids[30:37]]}
     monkeypatch.setattr(workspace, "dataset_checks", lambda: [table])
     return Page("queues", str(app_state.first), workspace, workspace.info(), Filter(), workspace.counts(), "", "ada")
