@@ -141,7 +141,7 @@ def test_history_shows_decisions_and_the_way_back(app_state: ServerState, worksp
     workspace.decide_many(ids[1:31], "exclude", actor="ada")
     workspace.decide(ids[40], "accept", actor="bob")
     text = html_of(open_page("history"))
-    assert "Relabelled → deer" in text
+    assert "Relabelled<span>→</span><bdi" in text
     assert "30 samples" in text
     assert "Undo all 30" in text
     assert "bob" in text
