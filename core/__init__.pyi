@@ -17,6 +17,7 @@ from .errors import time_ago as time_ago
 from .explore.filter import FIELDS as FIELDS
 from .explore.filter import STATES as STATES
 from .explore.filter import Filter as Filter
+from .explore.metadata import ColumnSpread as ColumnSpread
 from .explore.query import Counts as Counts
 from .explore.queues import CLICKS as CLICKS
 from .explore.queues import PICKS as PICKS

@@ -553,7 +553,7 @@ class Workspace:
 
     @cached_property
     def _map_view(self) -> MapView:
-        return MapView(self._scan)
+        return MapView(self._scan, self.query.metadata_values)
 
     def points(self) -> Points:
         """The map's geometry with its clusters. Raises WorkspaceError where no map was drawn."""

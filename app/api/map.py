@@ -72,7 +72,8 @@ def colours(call: Call) -> Response:
         array: NDArray[Any] = np.asarray(colours.values, np.float32)
     else:
         array = _compact(colours.codes, len(colours.names or ()))
-    return framed({"generation": call.generation, "name": name, "names": colours.names}, array, tag)
+    head = {"generation": call.generation, "name": name, "names": colours.names, "ends": colours.ends}
+    return framed(head, array, tag)
 
 
 def _compact(codes: NDArray[Any], names: int) -> NDArray[Any]:

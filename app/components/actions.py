@@ -43,6 +43,8 @@ def dispatch(value: dict[str, Any]) -> None:
         _reset(name)
     elif do == "score" and name in theme.VERDICTS and isinstance(value.get("value"), (int, float)):
         state.set_score(str(name), float(value["value"]), 1.0)
+    elif str(do).startswith("meta-"):
+        state.set_metadata(str(do).removeprefix("meta-"), str(name), value.get("value"))
     elif do == "strict" and isinstance(value.get("value"), (int, float)):
         at = int(value["value"])
         state.set_filter(strict=sidebar.RATES[at - 1] if 0 < at <= len(sidebar.RATES) else None)
@@ -78,8 +80,10 @@ def _reset(name: Any) -> None:
     if name is None:
         state.reset()
         finder.order(state.session())
-    elif str(name).startswith("score:"):
-        state.set_score(str(name).removeprefix("score:"), 0.0, 1.0)
+    elif str(name).startswith("score."):
+        state.set_score(str(name).removeprefix("score."), 0.0, 1.0)
+    elif str(name).startswith("meta."):
+        state.set_metadata("clear", str(name).removeprefix("meta."), None)
     elif name in {*filters.PARAMETERS, "selection"}:
         state.reset(str(name))
         finder.order(state.session())

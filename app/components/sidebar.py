@@ -132,6 +132,14 @@ def strictness(key: str, workspace: Workspace, flt: Filter) -> str:
     return render("sidebar", "strictness", steps, nearest, rate_words(strict))
 
 
+def metadata(key: str, workspace: Workspace, flt: Filter, opened: Iterable[str]) -> str:
+    """The columns that came with the samples, as far as they are opened or filtered by."""
+    columns = workspace.query.metadata_columns
+    shown = [name for name in dict.fromkeys([*flt.metadata, *opened]) if name in columns]
+    spreads = [(cache.spread(key, workspace, flt, name), flt.metadata.get(name, ("",))) for name in shown]
+    return render("sidebar", "metadata", [name for name in columns if name not in shown], spreads) if columns else ""
+
+
 def filters_panel(key: str, workspace: Workspace, flt: Filter, page: str = "", selection: str | None = None) -> str:
     """Every filter that this dataset has something to choose in."""
     whole = cache.counts(key, workspace, flt)
@@ -150,6 +158,7 @@ def filters_panel(key: str, workspace: Workspace, flt: Filter, page: str = "", s
         text=flt.text,
         strictness=strictness(key, workspace, flagged) if flagged is not None else "",
         facets=facets,
+        metadata=metadata(key, workspace, flt, state.session().columns),
         sliders=[(kind, flt.scores.get(kind, (0, None))[0] or 0.0) for kind in SLIDERS],
         n_sliders=len(flt.scores),
         any_set=bool(filters.to_pairs(flt) or state.session().selection),

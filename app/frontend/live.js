@@ -144,6 +144,31 @@ async function copyAddress(button) {
   }, 2500);
 }
 
+/** A range is drawn over a histogram: what is inside stays lit, and is asked for when the pointer is let go. */
+function brush(root, el, down) {
+  const box = el.getBoundingClientRect();
+  const at = (event) => Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
+  const [low, high] = [Number(el.dataset.low), Number(el.dataset.high)];
+  const from = at(down);
+  let part = [from, from];
+  const move = (event) => {
+    part = [Math.min(from, at(event)), Math.max(from, at(event))];
+    [...el.children].forEach((bar, i, bars) =>
+      bar.classList.toggle("w-out", (i + 1) / bars.length <= part[0] || i / bars.length >= part[1]),
+    );
+  };
+  const up = (event) => {
+    el.removeEventListener("pointermove", move);
+    if (event.type === "pointerup" && part[1] - part[0] > 0.01)
+      send(root, el, { value: part.map((t) => Number((low + t * (high - low)).toPrecision(6))) });
+  };
+  el.setPointerCapture(down.pointerId);
+  el.addEventListener("pointermove", move);
+  el.addEventListener("pointerup", up, { once: true });
+  el.addEventListener("pointercancel", up, { once: true });
+  down.preventDefault();
+}
+
 function wire(root) {
   root.addEventListener("click", (event) => {
     if (event.target.closest("[data-help]")) {
@@ -154,10 +179,14 @@ function wire(root) {
     const link = event.target.closest("[data-link]");
     if (link) return copyAddress(link);
     const el = event.target.closest("[data-go]");
-    if (!el || el.matches("input, select")) return;
+    if (!el || el.matches("input, select, [data-brush]")) return;
     if (el.tagName === "A" && (event.metaKey || event.ctrlKey || event.shiftKey || event.button)) return;
     event.preventDefault();
     send(root, el);
+  });
+  root.addEventListener("pointerdown", (event) => {
+    const el = event.target.closest("[data-brush]");
+    if (el) brush(root, el, event);
   });
   root.addEventListener("change", (event) => {
     if (event.target.matches("input[data-all]")) {
@@ -166,6 +195,7 @@ function wire(root) {
     if (event.target.matches("input[data-pick], input[data-all]")) return recount(root);
     const el = event.target.closest("input[data-go], select[data-go]");
     if (el) send(root, el, { value: el.type === "range" ? Number(el.value) : el.value });
+    if (el?.matches("select.w-column")) el.value = "";
   });
   root.addEventListener("input", (event) => {
     const el = event.target;

@@ -16,6 +16,7 @@ def orders(page: Page) -> list[list[str]]:
     own = [["pick", PICKS[page.filter.pick].title]] if page.filter.pick else []
     own += [[MATCH, "Nearest to the search"]] if page.filter.searching else []
     kinds = [[f"-{kind}", theme.verdict_name(kind)] for kind in theme.VERDICTS if kind in set(ISSUE_KINDS)]
+    columns = page.workspace.query.metadata_columns
     signals = [[f"-{s.name}", s.title] for s in page.workspace.signals() if s.ran]
     return [
         *own,
@@ -25,6 +26,7 @@ def orders(page: Page) -> list[list[str]]:
         ["confidence", "Least confident verdict"],
         ["row", "Order of the dataset"],
         *signals,
+        *([f"{way}meta.{name}", f"{name} {arrow}"] for name in columns for way, arrow in (("", "↑"), ("-", "↓"))),
     ]
 
 
@@ -33,7 +35,8 @@ def groups(page: Page) -> list[list[str]]:
     options = [["", "Nothing"]]
     options += [["label", "Label"]] if page.info.n_labelled else []
     options += [["cluster", "Cluster"]] if set(page.counts.by_cluster or ()) - {-1} else []
-    return [*options, ["duplicate_group", "Duplicate group"], ["verdict", "Verdict"]]
+    metadata = [[f"meta.{name}", name] for name in page.workspace.query.metadata_columns]
+    return [*options, ["duplicate_group", "Duplicate group"], ["verdict", "Verdict"], *metadata]
 
 
 def first_order(page: Page) -> str:

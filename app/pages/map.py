@@ -18,8 +18,10 @@ def colours(page: Page) -> list[list[str]]:
     options += [["split", "Split"]] if any(page.counts.by_split or ()) else []
     options += [["source", "Source"]] if any(page.counts.by_source or ()) else []
     options += [[kind, theme.verdict_name(kind)] for kind in theme.VERDICTS if kind in set(ISSUE_KINDS)]
+    metadata = [[f"meta.{name}", name] for name in page.workspace.query.metadata_columns]
     return [
         *options,
+        *metadata,
         ["confidence", "Confidence of the verdict"],
         *([s.name, s.title] for s in page.workspace.signals() if s.ran),
     ]

@@ -17,7 +17,16 @@ from winnow.core.types import Kind
 if TYPE_CHECKING:
     import pandas as pd
 
-    from winnow.core import Counts, NewClass, Prompts, SubsetChoice, SubsetReport, SubsetRequest, Workspace
+    from winnow.core import (
+        ColumnSpread,
+        Counts,
+        NewClass,
+        Prompts,
+        SubsetChoice,
+        SubsetReport,
+        SubsetRequest,
+        Workspace,
+    )
 
     Ids = tuple[str, ...] | None
 
@@ -39,6 +48,17 @@ def _counts(key: str, stamp: str, flt: str, _workspace: Workspace, _filter: Filt
 def counts(key: str, workspace: Workspace, flt: Filter) -> Counts:
     """``Workspace.counts`` of a filter."""
     return _counts(key, stamp(workspace), flt.fingerprint, workspace, flt)
+
+
+@st.cache_data(max_entries=ENTRIES, show_spinner=False)
+def _spread(key: str, stamp: str, flt: str, name: str, _workspace: Workspace, _filter: Filter) -> ColumnSpread:
+    return _workspace.query.spread(name, _filter)
+
+
+def spread(key: str, workspace: Workspace, flt: Filter, name: str) -> ColumnSpread:
+    """How the values of a column of the metadata spread under all *other* conditions of a filter."""
+    others = replace(flt, metadata={column: c for column, c in flt.metadata.items() if column != name})
+    return _spread(key, stamp(workspace), others.fingerprint, name, workspace, others)
 
 
 @st.cache_data(max_entries=ENTRIES, show_spinner=False)

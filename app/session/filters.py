@@ -39,7 +39,7 @@ def chips(flt: Filter) -> Iterator[tuple[str, str, Any]]:
     """What the chips of a filter say, what removing one resets, and the value that it takes out (None = all of it)."""
     for field, value in flt.given:
         if field.prefix:
-            yield from ((field.words(entry), f"score:{entry[0]}", None) for entry in value.items())
+            yield from ((field.words(entry), f"{field.prefix}{entry[0]}", None) for entry in value.items())
         elif field.many:
             yield from ((field.words(one), field.name, one) for one in value)
         else:

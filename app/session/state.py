@@ -38,6 +38,8 @@ class Session:
         What is shown: the filter, the order, what the gallery is grouped by, and the handle of a selection.
     notice
         A sentence for the next page.
+    columns
+        Columns of the metadata that the sidebar offers to filter by.
     written
         The URL's parameters as this session wrote them last.
     """
@@ -51,6 +53,7 @@ class Session:
     group: str | None = None
     selection: str | None = None
     notice: str | None = None
+    columns: tuple[str, ...] = ()
     written: tuple[tuple[str, str], ...] | None = None
 
 
@@ -120,7 +123,7 @@ def write_url() -> None:
 def open_workspace(key: str) -> None:
     """Show another dataset, without filters."""
     s = session()
-    s.key, s.filter, s.sort, s.selection = key, Filter(), None, None
+    s.key, s.filter, s.sort, s.selection, s.columns = key, Filter(), None, None, ()
     server_state().remember(key)
 
 
@@ -149,6 +152,36 @@ def set_score(name: str, low: float, high: float) -> None:
     if low > 0 or high < 1:
         scores[name] = (low if low > 0 else None, high if high < 1 else None)
     set_filter(scores=scores)
+
+
+def set_metadata(what: str, column: str, value: Any) -> None:
+    """Change the condition on a column of the metadata, or which columns the sidebar offers.
+
+    ``what``: "open" and "close" a column; "value" (add or remove one of its values), "missing", "range" (low, high),
+    "low" or "high", "contains" (words), "clear".
+    """
+    s = session()
+    if what == "open":
+        s.columns = tuple(dict.fromkeys((*s.columns, str(value))))
+        return
+    conditions = dict(s.filter.metadata)
+    now = conditions.pop(column, None)
+    if what == "close":
+        s.columns = tuple(name for name in s.columns if name != column)
+    elif what == "value":
+        chosen = now[1:] if now and now[0] == "in" else ()
+        if chosen := tuple(v for v in chosen if v != value) if value in chosen else (*chosen, str(value)):
+            conditions[column] = ("in", *chosen)
+    elif what == "missing" and (now or ("",))[0] != "missing":
+        conditions[column] = ("missing",)
+    elif what == "contains" and str(value or "").strip():
+        conditions[column] = ("contains", str(value).strip()[:200])
+    elif what in ("range", "low", "high"):
+        low, high = now[1:] if now and now[0] == "range" else (None, None)
+        low, high = value if what == "range" else (value, high) if what == "low" else (low, value)
+        if low not in (None, "") or high not in (None, ""):
+            conditions[column] = ("range", low, high)
+    set_filter(metadata=conditions)
 
 
 def reset(name: str | None = None) -> None:

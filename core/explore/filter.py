@@ -9,6 +9,7 @@ from typing import Any
 from .. import fingerprint as fp
 from ..storage.id_set import IdSet
 from .filter_schema import FIELDS, SEARCH, STATES, FilterField, Span
+from .metadata import Condition
 
 __all__ = ["FIELDS", "SEARCH", "STATES", "Filter", "FilterField"]
 
@@ -32,6 +33,9 @@ class Filter:
         One of STATES, about the answer of all people together.
     scores
         Probability or signal → (low, high), both included, None = open; a sample without that score does not match.
+    metadata
+        Column that came with the samples → condition: ("range", low, high), ("in", value, …), ("contains", words) or
+        ("missing",); see :mod:`winnow.core.explore.metadata`.
     text
         Found in id, text, label or metadata, in upper or lower case.
     polygon
@@ -81,6 +85,7 @@ class Filter:
     like: str = ""
     file: str = ""
     without: str = ""
+    metadata: Mapping[str, Condition] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         for name, spec in FIELDS.items():

@@ -15,6 +15,7 @@ from typing import Any
 from ..errors import QueryError, choices
 from ..storage.id_set import IdSet
 from ..types import ISSUE_KINDS
+from . import metadata
 from .lasso import checked_polygon
 from .queues import PICKS, check_pick
 from .sql import EFFECTIVE_CLASS, quote
@@ -105,6 +106,18 @@ def split(text: str) -> tuple[str, ...]:
 
 def _write_span(span: Span) -> str:
     return "..".join("" if bound is None else repr(bound) for bound in span)
+
+
+def _write_metadata(condition: metadata.Condition) -> str:
+    operator, *values = condition
+    return f"{operator}:{_write_span((values[0], values[1])) if operator == 'range' else join(values)}"
+
+
+def _read_metadata(text: str) -> tuple[str, ...]:
+    operator, _, values = text.partition(":")
+    if operator == "range":
+        return operator, *values.split("..")
+    return operator, *(split(values) if values or operator == "contains" else ())
 
 
 # --- checks ---------------------------------------------------------------------------------------------------------
@@ -274,6 +287,15 @@ FIELDS: dict[str, FilterField] = {
             words=_span_words,
             prefix="score.",
             how="range",
+        ),
+        FilterField(
+            name="metadata",
+            default={},
+            check=lambda found: {str(name): metadata.check(str(name), c) for name, c in dict(found or {}).items()},
+            write=_write_metadata,
+            read=_read_metadata,
+            words=metadata.words_of,
+            prefix="meta.",
         ),
         FilterField(name="text", default="", check=partial(_text, "text"), words="Text: “{}”".format),
         FilterField(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -26,6 +26,11 @@ from .verdict_style import DISPUTED, SETTLED, STATUSES
 SCORE_COLUMNS = ("noisy_label", "ood", "duplicate", "broken", "hard", "naive")
 """The kinds' own probabilities, in the order in which they are shown."""
 
+MOST_VALUES = 59
+"""Different values of a column of the metadata that have a colour each, the most frequent."""
+
+OTHER_VALUES = "(other values)"
+
 NO_CODE = 65_535
 """Code of a point without a value."""
 
@@ -37,10 +42,12 @@ class MapView:
     ----------
     scan
         The scan.
+    values
+        Column of the metadata → (n,) its values, numbers as float64 (``SampleQuery.metadata_values``).
     """
 
-    def __init__(self, scan: ScanContext) -> None:
-        self._scan = scan
+    def __init__(self, scan: ScanContext, values: Callable[[str], pa.ChunkedArray]) -> None:
+        self._scan, self._values = scan, values
         self._lock = threading.Lock()
         self._cached: tuple[tuple[Any, Any], Points] | None = None
 
@@ -132,8 +139,25 @@ class MapView:
                 column = reader.column(name).to_numpy()
                 if column.dtype.kind == "f":
                     return Colours(name, None, None, column.astype(np.float32))
+        if name.startswith("meta."):
+            return self._metadata(name)
         known = [*by_category, "decision", *SCORE_COLUMNS, "confidence", *self._scan.results["signals"]]
         raise QueryError(f"The map cannot be coloured by {name!r}. There are: {choices(known, 40)}.")
+
+    def _metadata(self, name: str) -> Colours:
+        """The values of a column that came with the samples; numbers between their 1st and 99th percentile."""
+        column = self._values(name.removeprefix("meta."))
+        if pa.types.is_floating(column.type):
+            numbers = column.to_numpy()
+            known = numbers[np.isfinite(numbers)]
+            low, high = (float(q) for q in np.quantile(known, (0.01, 0.99))) if len(known) else (0.0, 1.0)
+            scaled = np.clip((numbers - low) / (high - low if high > low else 1.0), 0.0, 1.0)
+            return Colours(name, None, None, scaled.astype(np.float32), (low, high))
+        names, codes = coded(column)
+        many = np.bincount(codes, minlength=len(names))
+        rare = np.argsort(-many[:-1], kind="stable")[MOST_VALUES:]
+        names[rare] = OTHER_VALUES
+        return _categories(name, names[codes])
 
     def _column(self, reader: RowReader, name: str) -> NDArray[Any]:
         """(n,) a column of names (None = none) or clusters (−1 = none); classes by the class registry."""

@@ -29,6 +29,7 @@ from ..types import ISSUE_KINDS, Int32, Int64, Kind
 from .filter import Filter
 from .filter_schema import Span
 from .lasso import Outline, PointIndex, combined
+from .metadata import BINS, MAX_VALUES, ColumnSpread, Condition, column_sql, condition_sql, is_number
 from .queues import pick_sql
 from .search import Search, SearchResult
 from .sql import BY_REGISTRY, EFFECTIVE_CLASS, STATUS, Cursor, finite, literal, quote, status_under
@@ -42,7 +43,7 @@ _SORTABLE = {
     "dataset": ("row", "sample_id", "label", "split", "source", "width", "height"),
     "verdicts": ("verdict", "suggested_label", "cluster", "cluster_fine", "duplicate_group"),
 }
-_ALIAS = {"dataset": "d", "verdicts": "v", "signals": "g"}
+_ALIAS = {"dataset": "d", "verdicts": "v", "signals": "g", "meta": "m"}
 _GROUPS = {
     "label": ("s", "label", "NULL"),
     "cluster": ("v", "cluster", "-1"),
@@ -357,6 +358,94 @@ class SampleQuery:
         return columns
 
     @cached_property
+    def _metadata(self) -> dict[str, str]:
+        """Name → SQL of every column of the metadata that can be compared, and of the size of images."""
+        schema = self._schemas.get("meta", pa.schema([]))
+        found = {f.name: column_sql("m", f) for f in list(schema)[1:] if schema.names.count(f.name) == 1}
+        columns = {name: sql for name, sql in found.items() if sql is not None}
+        if self._has_sizes:
+            columns = {name: f"nullif({quote('d', name)}, 0)" for name in ("width", "height")} | columns
+        return columns
+
+    @cached_property
+    def _has_sizes(self) -> bool:
+        """Whether any sample is an image whose size is known."""
+        if not {"width", "height"} <= set(self._schemas["dataset"].names):
+            return False
+        with self._lock:
+            row = self._connection.execute("SELECT max(width) > 0 FROM scanned_dataset").fetchone()
+        return bool(row and row[0])
+
+    @cached_property
+    def _numbers(self) -> dict[str, str]:
+        """Name → SQL as DOUBLE of every column of the metadata that holds numbers, also as texts, as in CSV."""
+        schema = self._schemas.get("meta", pa.schema([]))
+        typed = {f.name for f in schema if f.name in self._metadata and is_number(f.type)}
+        typed |= {"width", "height"} & (self._metadata.keys() - set(schema.names))
+        texts = [f.name for f in schema if f.name in self._metadata and f.name not in typed]
+        read = {name: f"TRY_CAST(({self._metadata[name]})::VARCHAR AS DOUBLE)" for name in texts}
+        if texts:
+            facts = ", ".join(f"count({read[name]}), count({self._metadata[name]})" for name in texts)
+            with self._ask(_Where()) as ask:
+                counts = ask(f"SELECT {facts} FROM meta m", [])[0]
+            read = {
+                name: read[name]
+                for name, n, all_ in zip(texts, counts[::2], counts[1::2], strict=True)
+                if 0 < n == all_
+            }
+        return {name: f"({self._metadata[name]})::DOUBLE" for name in typed} | read
+
+    @property
+    def metadata_columns(self) -> list[str]:
+        """The columns of the metadata that filters, orders, groups and colours can name."""
+        return list(self._metadata)
+
+    def spread(self, name: str, filter: Filter | None = None) -> ColumnSpread:
+        """How the values of a column of the metadata spread among the matching samples.
+
+        Raises
+        ------
+        QueryError
+            There is no such column; the message names the choices.
+        """
+        where = self._where(filter or Filter())
+        alias, column = self._column(self._metadata, name, "column")
+        number = name in self._numbers
+        where.aliases.add(alias)
+        source = f"SELECT {self._numbers[name] if number else column} AS value {self._from(where)} {where.sql}"
+        with self._ask(where) as ask:
+            facts = f"count(*) - count(value), count(DISTINCT value){', min(value), max(value)' if number else ''}"
+            missing, distinct, *ends = ask(f"WITH asked AS ({source}) SELECT {facts} FROM asked", where.values)[0]
+            if ends and ends[0] is not None:
+                low, high = ends
+                step = (high - low) / BINS or 1.0
+                place = f"least(floor((value - ?) / ?), {BINS - 1})::INT"
+                sql = f"WITH asked AS ({source}) SELECT {place}, count(*) FROM asked WHERE value IS NOT NULL GROUP BY 1"
+                bars = dict(ask(sql, [*where.values, low, step]))
+                spread = tuple(int(bars.get(i, 0)) for i in range(BINS))
+                return ColumnSpread(name, int(missing), [], int(distinct), low, high, spread)
+            values: list[tuple[str, int]] = []
+            if distinct <= MAX_VALUES:
+                listed = "SELECT value::VARCHAR, count(value) n FROM asked GROUP BY 1 HAVING n > 0 ORDER BY n DESC, 1"
+                values = [(v, int(n)) for v, n in ask(f"WITH asked AS ({source}) {listed}", where.values)]
+        return ColumnSpread(name, int(missing), values, int(distinct))
+
+    def metadata_values(self, name: str) -> pa.ChunkedArray:
+        """(n,) values of a column of the metadata in order of row; numbers as float64.
+
+        Raises
+        ------
+        QueryError
+            There is no such column; the message names the choices.
+        """
+        where = _Where()
+        alias, column = self._column(self._metadata, name, "column")
+        where.aliases.add(alias)
+        value = self._numbers.get(name) or f"({column})::VARCHAR"
+        with self._ask(where) as ask:
+            return ask.column(f"SELECT {value} {self._from(where)} ORDER BY d.row", [])
+
+    @cached_property
     def _sorts(self) -> dict[str, str]:
         columns = {
             name: quote(_ALIAS[table], name)
@@ -364,7 +453,8 @@ class SampleQuery:
             for name in names
             if name in self._schemas[table].names
         }
-        return {**columns, **self._scores, "suspicion": _SUSPICION}
+        metadata = {f"meta.{name}": sql for name, sql in (self._metadata | self._numbers).items()}
+        return {**columns, **self._scores, "suspicion": _SUSPICION, **metadata}
 
     @cached_property
     def _ids(self) -> pa.ChunkedArray:
@@ -425,6 +515,7 @@ class SampleQuery:
         looked_up: dict[str, Callable[[_Where, Any], None]] = {
             "verdicts": self._add_verdicts,
             "scores": self._add_scores,
+            "metadata": self._add_metadata,
             "text": self._add_text,
             "ids": self._add_ids,
             "polygon": self._add_polygon,
@@ -459,6 +550,18 @@ class SampleQuery:
                 where.add(alias, f"{score} >= ?", low)
             if high is not None:
                 where.add(alias, f"{score} <= ?", high)
+
+    def _add_metadata(self, where: _Where, conditions: Mapping[str, Condition]) -> None:
+        for name, condition in conditions.items():
+            alias, column = self._column(self._metadata, name, "column")
+            if condition[0] == "range":
+                if name not in self._numbers:
+                    raise QueryError(
+                        f"The column {name!r} holds no numbers, so it has no range. Ask for values or words in it."
+                    )
+                column = self._numbers[name]
+            clause, values = condition_sql(column, condition)
+            where.add(alias, clause, *values)
 
     def _add_ids(self, where: _Where, ids: IdSet | Sequence[str]) -> None:
         wanted = IdSet.of(ids)
@@ -517,6 +620,10 @@ class SampleQuery:
 
     def _group(self, by: str, where: _Where) -> str:
         """The SQL of what samples are grouped by, NULL = in none. Raises QueryError naming the choices."""
+        if by.startswith("meta."):
+            alias, sql = self._column(self._metadata, by.removeprefix("meta."), "column")
+            where.aliases.add(alias)
+            return f"CAST({sql} AS VARCHAR)"
         if by not in _GROUPS:
             raise QueryError(f"Samples cannot be grouped by {by!r}. There are: {choices(_GROUPS)}.")
         alias, column, none = _GROUPS[by]
@@ -541,13 +648,14 @@ class SampleQuery:
         where.aliases.add(alias)
         return f"{sql} {'DESC' if sort.startswith('-') else 'ASC'} NULLS LAST, d.row"
 
-    @staticmethod
-    def _from(where: _Where) -> str:
+    def _from(self, where: _Where) -> str:
         parts = ["FROM dataset d"]
         if "v" in where.aliases:
             parts.append("JOIN verdicts v ON v.row = d.row")
         if "g" in where.aliases:
             parts.append("JOIN signals g ON g.row = d.row")
+        if "m" in where.aliases:
+            parts.append(f"LEFT JOIN meta m ON {quote('m', self._schemas['meta'].names[0])} = d.sample_id")
         if "s" in where.aliases:
             parts.append("LEFT JOIN decided s ON s.sample_id = d.sample_id")
         return " ".join(parts)

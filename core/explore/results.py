@@ -103,12 +103,15 @@ class Colours:
         For categories: their names, and (n,) uint16 indices into them, 65535 = none.
     values
         For scores: (n,) float32, NaN = not scored.
+    ends
+        For numbers of the metadata: what 0 and 1 of ``values`` stand for.
     """
 
     name: str
     names: tuple[str, ...] | None
     codes: np.ndarray[Any, np.dtype[np.uint16]] | None
     values: np.ndarray[Any, np.dtype[np.float32]] | None
+    ends: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

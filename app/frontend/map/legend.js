@@ -1,10 +1,12 @@
 /** What the colours mean: a click hides an entry, a double click leaves only that one. */
 
-import { count, h } from "../lib/dom.js";
+import { count, h, score } from "../lib/dom.js";
 import { nameNode } from "../lib/names.js";
 
 const MOST = 60; // entries shown, the largest first where there are more
 const DOUBLE = 220; // ms in which a second click makes a double click
+
+const end = (x) => (Math.abs(x) < 100 ? score(x) : count(Math.round(x)));
 
 export class Legend {
   /** @param {(hidden: Set<number>) => void} onHide  called with the codes that are hidden now */
@@ -24,9 +26,9 @@ export class Legend {
         h(
           "div.ends",
           {},
-          h("span", { textContent: "0.00" }),
+          h("span", { textContent: end(painted.ends[0]) }),
           h("span", { textContent: title }),
-          h("span", { textContent: "1.00" }),
+          h("span", { textContent: end(painted.ends[1]) }),
         ),
       );
       return;

@@ -34,7 +34,7 @@ const TONES = [
  */
 export function paint(name, colours, verdicts, dark) {
   const { head, array } = colours;
-  if (!head.names) return paintScore(array, dark);
+  if (!head.names) return { ...paintScore(array, dark), ends: head.ends ?? [0, 1] };
   const none = head.names.length;
   const tones = head.names.map(
     (n, i) =>

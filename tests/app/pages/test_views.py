@@ -10,7 +10,7 @@ import pytest
 from markupsafe import escape
 
 from tests.helpers.pictures import MARKUP, log
-from winnow.app.components import charts, html, theme
+from winnow.app.components import charts, html, sidebar, theme
 from winnow.app.components.page_frame import Page
 from winnow.app.components.progress import panel_html
 from winnow.app.pages import classes, duplicates, history, people
@@ -329,3 +329,37 @@ def test_filters_survive_the_url() -> None:
     )
     assert filters.from_query(filters.to_query(flt, sort="-ood", ws="k")) == flt
     assert filters.to_pairs(filters.with_ids(Filter(), ["a"])) == []
+
+
+# -- metadata -------------------------------------------------------------------------------------------------------
+
+
+def test_a_column_of_the_metadata_is_opened_narrowed_and_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    from winnow.app.session import state
+
+    session = state.Session()
+    monkeypatch.setattr(state, "session", lambda: session)
+    state.set_metadata("open", "None", "weight")
+    assert session.columns == ("weight",)
+    state.set_metadata("range", "weight", [1.0, 3.5])
+    state.set_metadata("high", "weight", "9")
+    assert session.filter.metadata == {"weight": ("range", 1.0, 9.0)}
+    state.set_metadata("value", "camera", "Canon")
+    state.set_metadata("value", "camera", "Nikon")
+    state.set_metadata("value", "camera", "Canon")
+    assert session.filter.metadata["camera"] == ("in", "Nikon")
+    state.set_metadata("value", "camera", "Nikon")
+    assert "camera" not in session.filter.metadata
+    state.set_metadata("missing", "camera", None)
+    assert session.filter.metadata["camera"] == ("missing",)
+    state.set_metadata("close", "camera", None)
+    state.set_metadata("close", "weight", None)
+    assert (session.columns, session.filter) == ((), Filter())
+
+
+def test_the_sidebar_draws_histograms_and_values(page: Page, workspace: Workspace) -> None:
+    columns = workspace.query.metadata_columns
+    assert {"width", "height"} <= set(columns)
+    drawn = sidebar.metadata(page.key, workspace, Filter(metadata={"width": ("range", 1, None)}), ["height"])
+    assert drawn.count("data-brush") == 2
+    assert 'aria-label="width: from"' in drawn
