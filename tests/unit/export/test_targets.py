@@ -263,47 +263,136 @@ def test_the_manifest_inside_names_every_file_with_its_size(ws: Workspace, tmp_p
 
 
 KILLED = """
-import sys
+import os, signal, sys
 from pathlib import Path
 import pyarrow as pa
+from winnow.core.export.curated_file import export
 from winnow.core.export.folders import export_folder
 from winnow.core.export.formats.base import Item, Supplies
 
 class Rows:
+    schema = pa.schema([("n", pa.int64())])
     def __init__(self, n): self.n = n
+    def __iter__(self):
+        for _ in range(20): yield pa.table({"n": [self.n] * 1000})
     def items(self):
         for i in range(200):
             yield Item(i, f"{self.n}-{i}", None, None, 1.0, "", None, f"s{i % 20}", None, 0, 0)
     def summary(self): return {}
 
-print("on", flush=True)
-n = 0
-while True:
-    n += 1
-    export_folder(Path(sys.argv[1]), "split_ids", Rows(n), Supplies((), ""), {})
+def write(path, n):
+    if path.suffix: export(path, Rows(n), {}, [b"{}\\n"], overwrite=True)
+    else: export_folder(path, "split_ids", Rows(n), Supplies((), ""), {})
+
+FILES = ("open", "os.", "shutil.", "ctypes.dlsym")
+done = renamed = 0
+def hook(event, _):
+    global done, renamed
+    if event.startswith(FILES):
+        done += 1
+        if event == "os.rename" and not renamed: renamed = done
+        if done == limit: os.kill(os.getpid(), signal.SIGKILL)
+
+print("ready", flush=True)
+for line in sys.stdin:
+    path, n, events, seconds = line.rsplit(maxsplit=3)
+    read, out = os.pipe()
+    if not (child := os.fork()):
+        limit = int(events)
+        sys.addaudithook(hook)
+        signal.setitimer(signal.ITIMER_REAL, float(seconds))  # ends the process at once, as nothing handles its signal
+        write(Path(path), int(n))
+        os.write(out, f"{renamed} {done}".encode())
+        os._exit(0)
+    os.close(out)
+    status = os.waitpid(child, 0)[1]
+    killed_by = os.WIFSIGNALED(status) and os.WTERMSIG(status)
+    print(f"0 {-killed_by}" if killed_by else os.read(read, 40).decode(), flush=True)
+    os.close(read)
 """
 
 
-def test_kills_while_a_folder_is_replaced_leave_the_old_or_the_new(tmp_path: Path) -> None:
-    target, chance = tmp_path / "out", random.Random(5)
+class Exporting:
+    """A process that exports in children of its own, which are killed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.n = path, 0
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", KILLED], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == "ready\n"
+
+    def run(self, events: int = 0, seconds: float = 0) -> tuple[int, int]:
+        """Export the next version, killed before its ``events``-th call about files, or after ``seconds`` (0 = not).
+
+        Returns which of these calls is the first that renames, and their number; negative, the signal that ended it.
+        """
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self.n += 1
+        self._process.stdin.write(f"{self.path} {self.n} {events} {seconds}\n")
+        self._process.stdin.flush()
+        first, calls = self._process.stdout.readline().split()
+        return int(first), int(calls)
+
+    def version(self) -> int:
+        """The version that lies there; every file must be of it, and every file must be there."""
+        if self.path.suffix:
+            found = {*json.loads(f"[{','.join(self.path.read_text().split()[1:])}]")}
+            assert len(self.path.read_text().splitlines()) == 20_001
+        else:
+            contents = json.loads((self.path / CONTENTS).read_text())["contents"]
+            assert contents == {name: len(data) for name, data in tree(self.path).items() if name != CONTENTS}
+            texts = [p.read_text() for p in self.path.glob("*.txt")]
+            assert len(texts) == 20
+            found = {int(line.partition("-")[0]) for text in texts for line in text.splitlines()}
+        (version,) = found
+        return version
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(60)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no os.fork here: kills of exports were not tried")
+@pytest.mark.parametrize("name", ["out", "out.csv"])
+@pytest.mark.parametrize("way", ["between two calls", "at any time"])
+def test_kills_while_an_export_is_replaced_leave_the_old_or_the_new(tmp_path: Path, name: str, way: str) -> None:
     (tmp_path / "mine.txt").write_text("x")
-    for _ in range(20):
-        process = subprocess.Popen([sys.executable, "-c", KILLED, str(target)], stdout=subprocess.PIPE)
-        assert process.stdout is not None
-        process.stdout.readline()
-        end = time.monotonic() + 60
-        while not target.exists() and time.monotonic() < end:
-            time.sleep(0.01)
-        time.sleep(chance.uniform(0, 0.1))
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
-        ids = {line.partition("-")[0] for p in target.glob("*.txt") for line in p.read_text().splitlines()}
-        assert len(ids) == 1, "one whole export"
-        assert len(list(target.glob("*.txt"))) == 20
-        contents = json.loads((target / CONTENTS).read_text())["contents"]
-        assert contents == {name: len(data) for name, data in tree(target).items() if name != CONTENTS}
+    chance = random.Random(5)
+    exporting = Exporting(tmp_path / name)
+    try:
+        exporting.run()
+        start = time.monotonic()
+        first, calls = exporting.run()
+        took = time.monotonic() - start
+        assert 0 < first < calls
+        # from the first renaming on, the new export is put in the place of the old one
+        at = [*range(first, min(first + 10, calls)), *chance.choices(range(1, calls), k=20)][:20]
+        outcomes, killed = set(), 0
+        for moment in at:
+            before = exporting.version()
+            if way == "between two calls":
+                _, ended = exporting.run(events=moment)
+                assert ended == -signal.SIGKILL
+            else:
+                _, ended = exporting.run(seconds=chance.uniform(0.01, 1) * took)
+            killed += ended < 0
+            assert exporting.version() in (before, exporting.n)
+            outcomes.add(exporting.version() - before > 0)
+        assert killed >= 10
+        assert way == "at any time" or outcomes == {False, True}
+        exporting.run()
+        assert exporting.version() == exporting.n, "the next export goes through"
+    finally:
+        exporting.close()
     assert (tmp_path / "mine.txt").read_text() == "x"
+    left = {p.name for p in tmp_path.iterdir() if not p.name.startswith((".", name))}
+    assert left == {"mine.txt"}
 
 
 # ── the command line ────────────────────────────────────────────────────────────────────────────────────────────────
