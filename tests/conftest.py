@@ -80,7 +80,8 @@ def server() -> Iterator[Server]:
     found = binaries()
     if found is None:
         pytest.skip(
-            "there is no PostgreSQL here (`pip install pgserver` brings one): its half of the tests did not run"
+            "there is no PostgreSQL here (`apt-get install postgresql`, or up to Python 3.12 `pip install pgserver`): "
+            "its half of the tests did not run"
         )
     try:
         made = Server(found, user())
