@@ -9,6 +9,7 @@
 # make bench       budgets against measured figures, beside their peers: about an hour on two cores
 # make soak        20 people at once for ten minutes on 100,000 samples
 # make faults      kill -9 at random points, full and read-only disks, 16 writers (as root, for the disks)
+# make attack      every attempt to break a promise of assets/promises.md, the long ones too: about an hour on two cores
 # make audit       known vulnerabilities of what is installed, insecure calls of our own
 # make fuzz        a coverage-guided search for input that the sources fail on
 # make screenshots pictures for README and docs
@@ -25,9 +26,14 @@ PYTEST ?= -q -n 2 --dist loadfile
 FAST := tests/unit/storage tests/unit/features tests/unit/export/test_curated_rows.py tests/unit/test_documentation.py \
 	tests/unit/test_foundation.py tests/unit/test_parallel.py tests/unit/test_portability.py tests/contract/test_signals.py \
 	--ignore=tests/unit/features/test_incremental.py --ignore=tests/unit/storage/test_old_workspaces.py
+ATTACKS := tests/unit/test_untrusted_input.py tests/unit/data/test_formulas.py tests/unit/data/sources/test_hostile.py \
+	tests/unit/data/sources/test_encodings.py tests/unit/data/sources/test_any_table.py tests/unit/export/test_targets.py \
+	tests/unit/export/test_left_out.py tests/unit/export/test_round_trips.py tests/unit/export/test_types.py \
+	tests/unit/review/test_roles.py tests/unit/review/test_writing_verbs.py tests/unit/storage/test_read_only_workspace.py \
+	tests/unit/storage/decision_log/test_vanished_log.py tests/app/server tests/app/api
 
 .PHONY: help demo test test-fast check lint types imports js pytest format coverage docs build bench bench-app \
-	bench-quality soak faults audit fuzz screenshots clean
+	bench-quality soak faults attack audit fuzz screenshots clean
 
 help:
 	@sed -n 's/^# make/make/p' $(firstword $(MAKEFILE_LIST))
@@ -110,6 +116,14 @@ soak: $(STAMP)
 
 faults: $(STAMP)
 	$(BIN)/python -m benchmarks.faults $(FAULTS)
+
+# three runs, each of which ends with its counts; all of them are made, and any failure is one of the whole
+attack: $(BROWSER)
+	@failed=0; \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST) --timeout=3600 -m attack tests/unit tests/contract tests/app || failed=1; \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST) $(ATTACKS) || failed=1; \
+	$(BIN)/python -m pytest -q tests/e2e/test_attacks.py || failed=1; \
+	exit $$failed
 
 # fails where the list of vulnerabilities cannot be had
 audit: $(STAMP)
