@@ -132,7 +132,8 @@ def problem(status: int, message: str, **more: Any) -> Answer:
     return Answer({"error": message, **more}, status_code=status, headers={"Cache-Control": "no-store"})
 
 
-def _status(error: WinnowError) -> int:
+def status_of(error: WinnowError) -> int:
+    """The HTTP status of an error."""
     if isinstance(error, QueryError):
         return 400
     if isinstance(error, DecisionError):
@@ -226,7 +227,7 @@ def endpoint(work: Work) -> Endpoint:
         except Conflict as error:
             return problem(409, str(error), **error.more)
         except WinnowError as error:
-            return problem(_status(error), str(error))
+            return problem(status_of(error), str(error))
         except Exception:  # the browser gets a sentence, never a stack trace; the log gets the trace
             LOG.exception("A request to %s failed", request.url.path)
             return problem(500, NOT_SAVED)

@@ -114,6 +114,7 @@ OPERATIONS: dict[str, Operation] = {
     "/api/openapi.json": Operation(_answer("openapi", "paths")),
     "/api/thumb/{ws}/{id}": _PICTURE,
     "/api/image/{ws}/{id}": _PICTURE,
+    "/api/export/{ws}/{id}": Operation((BYTES,), _SIGNED, ("e", "v", "s")),
     "/api/cards/{ws}": Operation(
         _answer("generation", "cards"),
         {
@@ -192,6 +193,7 @@ OPEN = (
     "/api/openapi.json",
     "/api/thumb/{ws}/{id}",
     "/api/image/{ws}/{id}",
+    "/api/export/{ws}/{id}",
     "/api/assets/{digest}/{name}",
 )
 """Routes without a bearer token: they say nothing about a dataset, or their link is signed."""

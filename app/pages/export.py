@@ -10,11 +10,13 @@ from typing import Any
 
 import streamlit as st
 
+from winnow.app.api.exports import export_link
 from winnow.app.components.actions import dispatch
 from winnow.app.components.html import notice, render
 from winnow.app.components.html_component import live
 from winnow.app.components.page_frame import Page, page_frame
-from winnow.app.server.signin import paths_from_browser
+from winnow.app.server.signin import paths_from_browser, token_source
+from winnow.app.server.state import server_state
 from winnow.app.session import cache, state
 from winnow.core import Filter, Right, WinnowError, export_job, plural, start_export, what_is_there
 
@@ -108,11 +110,10 @@ def _target(page: Page, name: str) -> Path:
 
 def _confirm(path: Path) -> tuple[bool, bool]:
     """Say what an export would replace. Returns whether there is something, and whether it may be written."""
-    present = {p.name: what for p in (path, path.with_name(f"{path.name}.zip")) if (what := what_is_there(p))}
-    for name, what in present.items():
-        live(notice(f"{name} is there already: {what}."), f"w-there-{len(name)}")
+    present = what_is_there(path)
     if not present:
         return False, True
+    live(notice(f"{path.name} is there already: {present}."), "w-there")
     return True, st.checkbox("Replace it", key=f"w-replace-{path}-{present}")
 
 
@@ -163,10 +164,7 @@ def _form(page: Page) -> bool:
             options = {"format": chosen, "only": only, "links": links, "include_excluded": include, "about": about}
             options |= {"csv_plain": True} if plain else {}
             try:
-                archive = not suffix and not paths_from_browser()
-                start_export(
-                    page.info.path, page.actor, path, archive=archive, overwrite=overwrite and confirmed, **options
-                )
+                start_export(page.info.path, page.actor, path, overwrite=overwrite and confirmed, **options)
                 st.session_state["w-exporting"] = True
             except (WinnowError, OSError) as error:
                 state.session().notice = str(error)
@@ -183,7 +181,7 @@ def _form(page: Page) -> bool:
         elif paths_from_browser():
             right.caption("A folder is written where the server runs.")
         else:
-            right.caption("A folder is written where the server runs, and packed as a ZIP archive to be downloaded.")
+            right.caption("A folder is written where the server runs; then it can be downloaded as a ZIP archive.")
         _working(page.info.path, page.actor)
         live(render("export", "added", ADDED), "w-added")
         if st.toggle("Show the datasheet", key="w-sheet"):
@@ -233,18 +231,13 @@ def _sheet_files(page: Page, about: dict[str, Any]) -> None:
 
 
 def _fetch(page: Page, status: dict[str, Any]) -> None:
-    """A button to download what was written, where the browser is on another computer."""
-    export_path = Path(status.get("archive") or status["path"])
-    if paths_from_browser() or not page.may(Right.EXPORT) or not export_path.is_file():
+    """A link to download what was written, where the browser is on another computer."""
+    path = Path(status["path"])
+    if paths_from_browser() or not page.may(Right.EXPORT) or page.workspace.exports.place(path.name) != path:
         return
-    st.download_button(
-        f"Download {plural(export_path.stat().st_size, 'byte')}",
-        data=export_path.read_bytes,
-        file_name=export_path.name,
-        icon=":material/download:",
-        on_click="ignore",
-        key="w-fetch",
-    )
+    proven = state.session().proven
+    link = export_link(server_state(), page.key, path.name, page.actor, proven, token_source())
+    live(render("export", "fetch", link, path.name + (".zip" if path.is_dir() else "")), "w-fetch")
 
 
 def draw() -> None:

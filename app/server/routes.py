@@ -7,7 +7,18 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 import winnow.core
-from winnow.app.api import decisions, explanations, media, openapi, queue, search, selections, sprite, text_highlights
+from winnow.app.api import (
+    decisions,
+    explanations,
+    exports,
+    media,
+    openapi,
+    queue,
+    search,
+    selections,
+    sprite,
+    text_highlights,
+)
 from winnow.app.api import map as map_api
 from winnow.app.api.endpoint import endpoint, problem
 from winnow.app.components.assets import asset_routes
@@ -31,6 +42,7 @@ def build_routes() -> list[Route]:
         Route("/api/openapi.json", openapi.openapi(build_routes)),
         Route("/api/thumb/{ws}/{id}", media.thumb),
         Route("/api/image/{ws}/{id}", media.image),
+        Route("/api/export/{ws}/{id}", exports.export),
         Route("/api/cards/{ws}", endpoint(queue.cards)),
         Route("/api/like/{ws}", endpoint(queue.like)),
         Route("/api/rows/{ws}", endpoint(queue.rows)),

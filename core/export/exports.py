@@ -22,7 +22,8 @@ from . import curated_file as exporters
 from .curated_file import EXPORTERS, FOLDERS, ExportResult, Supplies
 from .curated_rows import ImageColumn
 from .datasheet import DatasheetFacts, as_html, as_markdown, is_datasheet
-from .target import EXPORTS, check_file, check_place, plain_name
+from .download import Download, open_download
+from .target import EXPORTS, check_file, check_place, plain_name, reason_of
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,29 @@ class DatasetExports:
     def place(self, name: str) -> Path:
         """Where an export of this name lies among the workspace's own; the name becomes a plain file name."""
         return self._layout.root / EXPORTS / plain_name(name)
+
+    def download(self, name: str, *, actor: str | None = None) -> Download:
+        """Read an export among the workspace's own, to be sent over the network.
+
+        Parameters
+        ----------
+        name
+            Of its file or folder.
+        actor
+            Who gets it, None = who opened the workspace.
+
+        Raises
+        ------
+        NotAllowed
+            The person may not export.
+        ExportError
+            There is no such export, or it cannot be read.
+        """
+        self._allow(actor)
+        try:
+            return open_download(self.place(name))
+        except OSError as error:
+            raise ExportError(f"The export {name!r} cannot be read: {reason_of(error)}. Export it again.") from error
 
     @property
     def _manifest(self) -> dict[str, Any]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
-import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -159,12 +158,3 @@ def export_folder(
     return ExportResult(
         path, len(out), int(summary.get("excluded", 0)), beside["manifest.json"], beside["patch.jsonl"], whole
     )
-
-
-def zip_folder(path: Path, archive: Path) -> Path:
-    """Write the files of a folder export as a ZIP archive. Raises DiskFull; an earlier one is intact."""
-    with atomic_file(archive, "the archive") as stream, zipfile.ZipFile(cast(BinaryIO, stream), "w") as out:
-        for name in (CONTENTS, *folder_contents(path)):
-            if (path / name).is_file() and not (path / name).is_symlink():
-                out.write(path / name, f"{path.name}/{name}")
-    return archive

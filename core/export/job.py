@@ -10,8 +10,6 @@ from ..review.roles import Right, Roles
 from ..storage.job_files import DONE, JobFiles, JobReporter
 from ..storage.layout import Layout
 from .exports import DatasetExports
-from .folders import zip_folder
-from .target import check_file
 
 
 def export_job(root: str | Path, actor: str) -> JobFiles:
@@ -19,7 +17,7 @@ def export_job(root: str | Path, actor: str) -> JobFiles:
     return JobFiles(Path(root).absolute() / "export" / fp.of(actor), "export")
 
 
-def start_export(root: str | Path, actor: str, path: str | Path, *, archive: bool = False, **options: Any) -> None:
+def start_export(root: str | Path, actor: str, path: str | Path, **options: Any) -> None:
     """Start an export in its own process and return at once. Follow it with :func:`export_job`.
 
     Parameters
@@ -28,8 +26,6 @@ def start_export(root: str | Path, actor: str, path: str | Path, *, archive: boo
         The workspace.
     actor
         Who exports; one export at a time for each person.
-    archive
-        Whether a folder is also written as PATH.zip, to be downloaded.
     path, **options
         Of :meth:`winnow.core.export.exports.DatasetExports.export`; plain values.
 
@@ -41,7 +37,7 @@ def start_export(root: str | Path, actor: str, path: str | Path, *, archive: boo
         An export of this person is running.
     """
     Roles(Layout(Path(root).absolute()).roles).require(actor, Right.EXPORT)
-    request = {"path": str(path), "archive": archive, **options}
+    request = {"path": str(path), **options}
     export_job(root, actor).start(["export", str(Path(root).absolute()), actor], request)
 
 
@@ -60,11 +56,6 @@ def write(root: Path, actor: str, exports: DatasetExports) -> None:
         reporter = JobReporter(files, "The export was cancelled. Nothing was written.")
         with reporter.reporting():
             request = files.request()
-            archive = Path(f"{request['path']}.zip") if request.pop("archive", False) else None
-            if archive is not None:
-                check_file(archive, ours=False, overwrite=bool(request.get("overwrite")))
             result = exports.export(**request, actor=actor, progress=reporter)
             paths = {name: str(getattr(result, name)) for name in ("path", "manifest_path", "patch_path")}
-            if archive is not None and result.path.is_dir():
-                paths["archive"] = str(zip_folder(result.path, archive))
             reporter.finish(DONE, rows=result.rows, excluded=result.excluded, **paths)

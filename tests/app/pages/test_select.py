@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import re
 import zipfile
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import streamlit as st
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
 from tests.app.pages.test_pages import html_of, open_page
 from winnow.app.components.subset_cards import payoff_card, payoff_ended, payoff_waiting
 from winnow.app.server import state as states
+from winnow.app.server.routes import build_routes
 from winnow.app.server.token_auth import SessionPass, TokenAuthenticator
 from winnow.core import Comparisons, SubsetRequest, Workspace, comparison_fingerprint
 from winnow.core.cli import worker
@@ -225,10 +230,13 @@ def test_no_path_comes_from_a_browser_where_the_server_is_for_many(
     assert sorted(tmp_path.iterdir()) == before
     made = real.path / "exports"
     assert {p.name for p in made.iterdir() if p.is_dir()} == {"_.._precious"}
-    assert zipfile.is_zipfile(made / "_.._precious.zip")
-    names = set(zipfile.ZipFile(made / "_.._precious.zip").namelist())
+    (link,) = re.findall(r'href="\.(/api/export/[^"]+)"', html_of(at))
+    with TestClient(Starlette(routes=build_routes())) as client:
+        sent = client.get(unescape(link), headers={"Host": "localhost"})
+    assert "_.._precious.zip" in sent.headers["content-disposition"]
+    names = set(zipfile.ZipFile(io.BytesIO(sent.content)).namelist())
     assert {"_.._precious/train.txt", "_.._precious/winnow-export.json"} <= names
-    assert "Download" in " ".join(e.proto.label for e in at.main if getattr(e, "type", "") == "download_button")
+    assert not list(made.glob("*.zip")), "the archive is sent, not kept"
 
 
 def test_what_is_replaced_is_said_first(real: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:

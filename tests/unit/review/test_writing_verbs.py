@@ -77,6 +77,11 @@ def patch(ws: Workspace) -> Path:
     return next(out.parent.glob(f"{out.stem}*patch*"))
 
 
+def exported(ws: Workspace) -> str:
+    ws.exports.export(made := ws.exports.place(f"{new()}.csv"), actor="olga")
+    return made.name
+
+
 Act = Callable[[Workspace, str], Any]
 Case = tuple[str, Callable[[Workspace], Any], Callable[[Workspace, str, Any], Any]]
 
@@ -135,6 +140,7 @@ VERBS: dict[str, Case] = {
         lambda ws: out(ws, "md"),
         lambda ws, who, path: ws.exports.datasheet(path, actor=who),
     ),
+    "exports.download": ("reviewer", exported, lambda ws, who, name: ws.exports.download(name, actor=who)),
     "zero_shot.write": ("owner", lambda ws: None, lambda ws, who, _: ws.zero_shot.write(negatives=["x"], actor=who)),
     "start_payoff": ("reviewer", subset, lambda ws, who, choice: winnow.core.start_payoff(ws.path, choice, who)),
     "start_comparison": (
