@@ -14,7 +14,8 @@ from pathlib import Path
 def binaries() -> Path | None:
     """The folder of initdb and pg_ctl, or None where there is no PostgreSQL."""
     found = shutil.which("pg_ctl")
-    folders = [Path(found).parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    folders = [Path(found).resolve().parent] if found else debian
     carried = importlib.util.find_spec("pgserver")
     if carried is not None and carried.origin:
         folders.append(Path(carried.origin).parent / "pginstall" / "bin")
@@ -45,14 +46,30 @@ class Server:
                 self._binaries = self._copied()
         self._run("initdb", "-A", "trust", "-U", "winnow", "-N")
 
-    def start(self) -> None:
-        """Start it and wait until it answers."""
-        options = f"-k {self.folder} -c listen_addresses= -c fsync=off"
+    def start(self, *settings: str) -> None:
+        """Start it, with these settings (``name=value``), and wait until it answers."""
+        options = f"-k {self.folder} -c listen_addresses= -c fsync=off " + " ".join(f"-c {s}" for s in settings)
         self._run("pg_ctl", "-o", options, "-l", f"{self.folder}/log", "-w", "start")
 
     def stop(self) -> None:
         """Stop it at once, as a crash would."""
         self._run("pg_ctl", "-m", "immediate", "-w", "stop")
+
+    def standby(self) -> Server:
+        """A streaming replica of this server, started; it may be promoted."""
+        made = Server.__new__(Server)
+        made.folder = tempfile.mkdtemp(prefix="wpg")
+        made.address = f"postgresql://winnow@/postgres?host={made.folder}"
+        made._binaries, made._user = self._binaries, self._user
+        if self._user:
+            shutil.chown(made.folder, self._user)
+        made._run("pg_basebackup", "-h", self.folder, "-U", "winnow", "-R", "-X", "stream", "-c", "fast")
+        made.start()
+        return made
+
+    def promote(self) -> None:
+        """Make a replica the server that is written to, and wait until it is."""
+        self._run("pg_ctl", "-w", "promote")
 
     def remove(self) -> None:
         """Delete its data."""
