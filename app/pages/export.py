@@ -18,7 +18,7 @@ from winnow.app.components.page_frame import Page, page_frame
 from winnow.app.server.signin import paths_from_browser, token_source
 from winnow.app.server.state import server_state
 from winnow.app.session import cache, state
-from winnow.core import Filter, Right, WinnowError, export_job, plural, start_export, what_is_there
+from winnow.core import Filter, Right, WinnowError, export_job, start_export, what_is_there
 
 SHOWN = 40
 
