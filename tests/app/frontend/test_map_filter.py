@@ -25,7 +25,7 @@ KEYS = {
     "splits": "splits=test",
     "sources": "sources=elsewhere",
     "clusters": "clusters=0,-1",
-    "state": "state=decided",
+    "state": "state=decided&verdicts=noisy_label,clean",
     "scores": "score.noisy_label=0.1..0.9&score.ood=..0.8",
     "text": "text=S00",
     "polygon": "polygon={left},-1e6;{left},1e6;{middle},1e6;{middle},-1e6",
@@ -38,6 +38,7 @@ KEYS = {
     "like": "like=s003",
     "file": "file=0123456789abcdef",
     "without": "like=s003&without=s01",
+    "metadata": "meta.note=contains:n1",
 }
 """A query for every field of a filter; ``ids`` never stand in a URL."""
 
