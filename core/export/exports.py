@@ -202,7 +202,7 @@ class DatasetExports:
         folder = str(format) if format in FOLDERS else None
         if format is not None and folder is None and format not in EXPORTERS:
             raise ExportError(f"No format is called {format!r}. There are: {choices(f.name for f in self.formats())}.")
-        column = self._image_column() if folder is None else None
+        column = self._image_column(allow_outside) if folder is None else None
         with_images = images and exporters.exporter_for(path).name == "parquet" if column else False
         if column is not None and not with_images:
             why = "the bytes of images are left out; Parquet holds them unless --no-images is given"
@@ -224,7 +224,18 @@ class DatasetExports:
             progress=progress,
         )
 
-    def _image_column(self) -> ImageColumn | None:
+    def _image(self, row: int, allow_outside: bool) -> bytes:
+        """Read the image of a row. Raises OSError, also where its file lies outside the source."""
+        reader = self._media()
+        file = None if allow_outside else reader.path(row)
+        if file is not None:
+            root = Path(self._results["media"]["root"])
+            folder = root.parent if self._results["media"]["kind"] == "parquet" and root.is_file() else root
+            if not Path(os.path.realpath(file)).is_relative_to(os.path.realpath(folder)):
+                raise OSError("the file lies outside the source (--allow-outside exports it)")
+        return reader.read(row)
+
+    def _image_column(self, allow_outside: bool) -> ImageColumn | None:
         """The column of images of a table; None where images are files, or there are none."""
         from ..data.sources.huggingface import load_splits  # opening a workspace does without the sources
         from ..data.sources.parquet import parquet_files
@@ -240,7 +251,7 @@ class DatasetExports:
             before = set(names[: names.index(name)])
         except (OSError, ValueError, IndexError, SourceError, pa.ArrowException):
             before = set()
-        return ImageColumn(name, sum(n in before for n in original), lambda row: self._media().read(row))
+        return ImageColumn(name, sum(n in before for n in original), lambda row: self._image(row, allow_outside))
 
     def _supplies(self, links: bool, allow_outside: bool, keep_broken: bool) -> Supplies:
         media = self._results["media"]
@@ -249,27 +260,17 @@ class DatasetExports:
             raise ExportError(
                 "The images lie in a table, not in files: there is nothing to link to. Export copies instead."
             )
-        reader = self._media() if has_images else None
         files = media["kind"] == "files"
         uris = load_table(self._layout.dataset, columns=["uri"]).column(0).to_pylist() if files else []
 
         def path(row: int) -> Path | None:
             return find_file(Path(media["root"]), uris[row]) if files and uris[row] else None
 
-        def image(row: int) -> bytes:
-            file = path(row)
-            if file is not None and not allow_outside:
-                root = Path(os.path.realpath(media["root"]))
-                if not Path(os.path.realpath(file)).is_relative_to(root):
-                    raise OSError("the file lies outside the source (--allow-outside exports it)")
-            assert reader is not None
-            return reader.read(row)
-
         probs = self._scan.files.probs
         return Supplies(
             classes=tuple(self._scan.classes()),
             modality=str(self._results["modality"]),
-            image=image if reader is not None else None,
+            image=(lambda row: self._image(row, allow_outside)) if has_images else None,
             path=path,
             probs=None if probs is None else np.asarray(probs, np.float32),
             own=tuple(self._results["class_names"]),

@@ -5,10 +5,12 @@ Used by the media pass and by every image encoder, so that all see the same pixe
 
 from __future__ import annotations
 
+import importlib
 import io
 import re
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 
 import numpy as np
@@ -32,6 +34,10 @@ def image_formats() -> tuple[str, ...]:
     Pillow knows more, among them formats that it hands to other programs (PostScript to Ghostscript).
     """
     Image.init()
+    for module in ("pi_heif", "pillow_heif"):
+        with suppress(ImportError):
+            importlib.import_module(module).register_heif_opener()
+            break
     return tuple(name for name in _ALLOWED if name in Image.OPEN)
 
 
@@ -93,11 +99,23 @@ def decode(data: bytes, min_size: Callable[[int, int], tuple[int, int]] | None =
         except Image.DecompressionBombError:
             raise Undecodable(f"the image has more than {MAX_PIXELS // 1_000_000} megapixels") from None
         except UnidentifiedImageError:
-            raise Undecodable("the bytes are not an image in a known format") from None
+            raise Undecodable(_unknown(data)) from None
         except Undecodable:
             raise
         except Exception as error:  # decoders raise anything on damaged input
             raise Undecodable(_reason(error)) from error
+
+
+_HEIC = re.compile(rb".{4}ftyp(?:hei|hev|mif1|msf1)", re.DOTALL)
+_AVIF = re.compile(rb".{4}ftypavi", re.DOTALL)
+
+
+def _unknown(data: bytes) -> str:
+    if _HEIC.match(data) and "HEIF" not in image_formats():
+        return "this is a HEIC image; install winnow[heif] to read it, or convert it to JPEG"
+    if _AVIF.match(data) and "AVIF" not in image_formats():
+        return "this is an AVIF image; install Pillow 11.3 or newer to read it, or convert it to JPEG"
+    return "the bytes are not an image in a known format"
 
 
 def _reason(error: Exception) -> str:

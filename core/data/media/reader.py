@@ -32,6 +32,9 @@ class BytesReader(Protocol):
     def read(self, row: int) -> bytes:
         """Read one row. Raises OSError with the reason."""
 
+    def path(self, row: int) -> Path | None:
+        """Find the file that a row's image is read from; None where its bytes lie in the table. Raises OSError."""
+
     def iter(self, rows: Iterable[int]) -> Iterator[tuple[int, Cell]]:
         """Yield (row, bytes or exception) of rows, which are best ascending."""
 
@@ -103,11 +106,14 @@ class _Files:
         self._root = Path(media.root)
         self._uris = uris
 
-    def read(self, row: int) -> bytes:
+    def path(self, row: int) -> Path:
         uri = self._uris[row]
         if not uri:
             raise OSError("the path is empty")
-        return read_file(find_file(self._root, uri))
+        return find_file(self._root, uri)
+
+    def read(self, row: int) -> bytes:
+        return read_file(self.path(row))
 
     def iter(self, rows: Iterable[int]) -> Iterator[tuple[int, Cell]]:
         for row in rows:
@@ -136,6 +142,7 @@ class BatchedReader:
 
     def __init__(self) -> None:
         self._cached: tuple[int, pa.ChunkedArray] | None = None
+        self._last: tuple[int, Any] | None = None
 
     def batches(self, group: int, rows: list[int]) -> Iterator[tuple[int, pa.Array]]:
         """Yield (first row, cells) of the pieces of a group in order, at least those that hold ``rows``."""
@@ -147,18 +154,43 @@ class BatchedReader:
 
     def read(self, row: int) -> bytes:
         """Read one row. Raises OSError with the reason."""
+        cell = cell_bytes(self._cell(row), self.root)
+        if isinstance(cell, Exception):
+            raise cell
+        return cell
+
+    def path(self, row: int) -> Path | None:
+        """Find the file that the cell names; None where it holds the bytes. Raises OSError."""
+        cell = self._cell(row)
+        if not isinstance(cell, dict) or cell.get("bytes") is not None or not cell.get("path"):
+            return None
+        return self.root / str(cell["path"])
+
+    def _cell(self, row: int) -> Any:
+        """Read one cell; the last one is kept."""
+        if self._last is not None and self._last[0] == row:
+            return self._last[1]
         group = self._group(row)
-        if not self.small(group):
-            cell: Cell = next(self.iter([row]))[1]
-        else:
+        if self.small(group):
             if self._cached is None or self._cached[0] != group:
                 self._cached = None
                 pieces = [cells for _, cells in self.batches(group, [])]
                 self._cached = (group, pa.chunked_array(pieces))
-            cell = cell_bytes(self._cached[1][row - self.starts[group]].as_py(), self.root)
-        if isinstance(cell, Exception):
-            raise cell
+            cell = self._cached[1][row - self.starts[group]].as_py()
+        else:
+            cell = next(cell for _, cell in self._cells(group, [row]))
+        self._last = (row, cell)
         return cell
+
+    def _cells(self, group: int, wanted: list[int]) -> Iterator[tuple[int, Any]]:
+        """Yield (row, cell) of rows of one group, which are ascending."""
+        done = 0
+        for first, cells in self.batches(group, wanted):
+            while done < len(wanted) and wanted[done] < first + len(cells):
+                yield wanted[done], cells[wanted[done] - first].as_py()
+                done += 1
+            if done == len(wanted):
+                return
 
     def iter(self, rows: Iterable[int]) -> Iterator[tuple[int, Cell]]:
         """Yield (row, bytes or exception) of rows, which are best ascending."""
@@ -166,12 +198,9 @@ class BatchedReader:
             wanted = sorted(members)
             done = 0
             try:
-                for first, cells in self.batches(group, wanted):
-                    while done < len(wanted) and wanted[done] < first + len(cells):
-                        yield wanted[done], cell_bytes(cells[wanted[done] - first].as_py(), self.root)
-                        done += 1
-                    if done == len(wanted):
-                        break
+                for row, cell in self._cells(group, wanted):
+                    yield row, cell_bytes(cell, self.root)
+                    done += 1
             except (pa.ArrowException, OSError) as error:  # a damaged page: the rows before it were read
                 for row in wanted[done:]:
                     yield row, OSError(f"the table is damaged here ({str(error).splitlines()[0]})")
@@ -217,6 +246,13 @@ class MediaReader:
         """Read the bytes of a row. Raises OSError with the reason, SourceError when there are no images."""
         try:
             return self._reader().read(int(row))
+        except pa.ArrowException as error:
+            raise OSError(f"the table could not be read ({error})") from error
+
+    def path(self, row: int) -> Path | None:
+        """Find the file that a row's image is read from; None where its bytes lie in a table. Raises OSError."""
+        try:
+            return self._reader().path(int(row))
         except pa.ArrowException as error:
             raise OSError(f"the table could not be read ({error})") from error
 

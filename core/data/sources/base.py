@@ -15,7 +15,7 @@ from ...types import ColumnMap, MediaRef, Modality, ProgressFn
 
 IMAGE_SUFFIXES = frozenset([
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff",
-    ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".ico", ".tga", ".avif",
+    ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".ico", ".tga", ".avif", ".heic", ".heif", ".heic", ".heif",
 ])  # fmt: skip
 """File endings (lower case) that are taken for images in folders and path columns."""
 
@@ -115,6 +115,9 @@ class RawTable:
         Names of the columns that hold bytes (binary, or a struct with ``bytes``): images, if they look like it.
     not_images
         Those of them whose first cells look like something else. They are images only where a person names them.
+    text_bytes
+        Names of the columns of bytes that are read as text, since their first cells are UTF-8. A person may still name
+        one as the image: then its cells are bytes (:func:`.build.with_named_image`).
     media
         Makes the :class:`MediaRef` of a column of image bytes.
     vector_columns
@@ -150,6 +153,7 @@ class RawTable:
     identity: str = ""
     image_columns: tuple[str, ...] = ()
     not_images: frozenset[str] = frozenset()
+    text_bytes: frozenset[str] = frozenset()
     media: Callable[[str], MediaRef] | None = None
     bytes_size: Mapping[str, int] = field(default_factory=dict)
     vector_columns: tuple[str, ...] = ()

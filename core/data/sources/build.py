@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from ...types import NO_LABEL, ColumnMap, Dataset, Int32, MediaRef, Modality, Pr
 from ..media.reader import MediaReader, find_file
 from .base import Column, Preview, RawTable
 from .cell_types import with_cell_types
-from .columns import nothing_usable, plain_type, resolve
+from .columns import cell_note, nothing_usable, plain_type, resolve
 from .labels import duplicates, encode, summary, to_strings
 
 EAGER_HASH_BYTES = 1 << 30
@@ -43,6 +43,7 @@ def strings_of(column: pa.ChunkedArray) -> Strings:
 
 def build_dataset(raw: RawTable, named: ColumnMap, progress: ProgressFn, vectors_apart: bool = False) -> Dataset:
     """Make the Dataset. See :func:`winnow.core.data.sources.open_source`."""
+    raw = with_named_image(raw, named)
     columns, modality, notices = resolve(raw, named, vectors_apart)
     if modality is None:
         raise nothing_usable(raw)
@@ -103,6 +104,7 @@ def content_fingerprint(dataset: Dataset) -> str:
 
 def build_preview(raw: RawTable, named: ColumnMap, rows: int) -> Preview:
     """Make the Preview. See :func:`winnow.core.data.sources.preview`."""
+    raw = with_named_image(raw, named)
     columns, modality, notices = resolve(raw, named)
     count = min(rows, raw.n)
     shown = raw.table.slice(0, count)
@@ -123,6 +125,29 @@ def build_preview(raw: RawTable, named: ColumnMap, rows: int) -> Preview:
         n=raw.total,
         notices=(*raw.notices, *notices),
     )
+
+
+def with_named_image(raw: RawTable, named: ColumnMap) -> RawTable:
+    """Return the rows with a column of bytes that a person names as the image as bytes, whatever they look like."""
+    name = next((c for c in raw.text_bytes if named.image is not None and c.casefold() == named.image.casefold()), None)
+    if name is None:
+        return raw
+    cells = raw.table.column(name).slice(0, 100).to_pylist()
+    return replace(
+        raw,
+        table=raw.table.drop_columns([name]),
+        types={**raw.types, name: pa.binary()},
+        image_columns=(*raw.image_columns, name),
+        text_bytes=raw.text_bytes - {name},
+        head={**raw.head, name: [cell_note(None if cell is None else cell.encode()) for cell in cells]},
+        full=None if raw.full is None else lambda: _without(raw, name),
+    )
+
+
+def _without(raw: RawTable, name: str) -> pa.Table:
+    assert raw.full is not None
+    table = raw.full()
+    return table.drop_columns([name]) if name in table.column_names else table
 
 
 def _media(raw: RawTable, columns: ColumnMap) -> tuple[MediaRef, Strings | None]:

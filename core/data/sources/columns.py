@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from ...errors import ColumnError, SourceError, choices, plural
@@ -227,6 +228,49 @@ def odd_notice(odd: Mapping[str, list[int]], n: int) -> list[str]:
         "Their other bytes were read as Latin-1, all else as UTF-8. If letters are garbled, repair these cells and "
         "scan again."
     ]
+
+
+def with_readable_times(table: pa.Table, notices: list[str]) -> pa.Table:
+    """Keep dates and times that Python cannot hold as whole numbers, and say so.
+
+    Python's dates end with the years 1 and 9999, Arrow's do not, and a time zone may have any name.
+    """
+    odd = [f.name for f, column in zip(table.schema, table.columns, strict=True) if not _times_fit(f.type, column)]
+    if odd:
+        kinds = {name: _as_numbers(table.schema.field(name).type) for name in odd}
+        fields = [f.with_type(kinds[f.name]) if f.name in kinds else f for f in table.schema]
+        table = table.cast(pa.schema(fields), safe=False)
+        notices.append(
+            f"Dates or times beyond the years 1 to 9999, or in no known time zone, are kept as numbers: {choices(odd)}."
+        )
+    return table
+
+
+def _times_fit(kind: pa.DataType, column: pa.ChunkedArray) -> bool:
+    if _as_numbers(kind) == kind:
+        return True
+    try:
+        _ = column.to_pylist() if is_nested(kind) else pc.min_max(column).as_py()
+    except (OverflowError, ValueError, KeyError, pa.ArrowException):  # KeyError: no such time zone
+        return False
+    return True
+
+
+def _as_numbers(kind: pa.DataType) -> pa.DataType:
+    """The type with whole numbers in the place of dates and times."""
+    if pt.is_temporal(kind) and not pt.is_interval(kind):
+        return pa.int32() if kind.bit_width == 32 else pa.int64()
+    if pt.is_struct(kind):
+        return pa.struct([f.with_type(_as_numbers(f.type)) for f in kind])
+    if pt.is_map(kind):
+        return pa.map_(_as_numbers(kind.key_type), _as_numbers(kind.item_type))
+    if pt.is_list(kind):
+        return pa.list_(kind.value_field.with_type(_as_numbers(kind.value_type)))
+    if pt.is_large_list(kind):
+        return pa.large_list(kind.value_field.with_type(_as_numbers(kind.value_type)))
+    if pt.is_fixed_size_list(kind):
+        return pa.list_(kind.value_field.with_type(_as_numbers(kind.value_type)), kind.list_size)
+    return kind
 
 
 def looks_like_paths(raw: RawTable, name: str) -> bool:

@@ -13,7 +13,7 @@ from ...errors import SourceError
 from ...types import ColumnMap, MediaRef, Progress, ProgressFn, Strings
 from ..media.reader import READERS, BatchedReader
 from .base import SOURCES, RawTable
-from .columns import cell_note, is_binary, is_image_struct, is_vector, looks_like_images
+from .columns import cell_note, is_binary, is_image_struct, is_vector, looks_like_images, with_readable_times
 
 _PEEK = 16
 
@@ -63,7 +63,9 @@ class HuggingFaceSource:
         named = len(splits) > 1 or bool(splits[0][0])
         roles = ColumnMap()
         split_column = "split" if "split" not in types else "split_name"
-        table = _rows(splits, light, limit, split_column if named else None)
+        notices: list[str] = []
+        table = with_readable_times(_rows(splits, light, limit, split_column if named else None), notices)
+        types |= {name: table.schema.field(name).type for name in light}
         if named:
             types[split_column] = pa.string()
             roles = ColumnMap(split=split_column)
@@ -82,7 +84,10 @@ class HuggingFaceSource:
             media=lambda column: MediaRef("arrow", str(path.resolve()), column),
             bytes_size={name: sum(int(part.data.nbytes) for _, part in splits) for name in images},
             vector_columns=vectors,
-            full=lambda: _rows(splits, [n for n in order if n not in images], limit, split_column if named else None),
+            full=lambda: with_readable_times(
+                _rows(splits, [n for n in order if n not in images], limit, split_column if named else None), []
+            ),
+            notices=notices,
             roles=roles,
             class_names={
                 n: tuple(f.names) for n, f in features.items() if hasattr(f, "names") and hasattr(f, "str2int")

@@ -28,6 +28,7 @@ from .columns import (
     odd_notice,
     read_texts,
     vector_columns,
+    with_readable_times,
 )
 from .folder import read_export
 
@@ -115,7 +116,7 @@ class ParquetSource:
 
         def rows(columns: list[str]) -> pa.Table:
             notices.clear()
-            return _with_texts(_rows(files, columns, limit), words, notices)
+            return with_readable_times(_with_texts(_rows(files, columns, limit), words, notices), notices)
 
         vectors = vector_columns(schema)
         light = [name for name in schema.names if name not in images and name not in vectors]
@@ -127,14 +128,15 @@ class ParquetSource:
             cells = [s for s, file in zip(splits, files, strict=True) for _ in range(file.metadata.num_rows)]
             return table.append_column("split", pa.array(cells[: table.num_rows], pa.string()))
 
-        types = {f.name: pa.string() if f.name in words else f.type for f in schema}
+        table = rows(light)
+        types = {f.name: table.schema.field(f.name).type if f.name in light else f.type for f in schema}
         types |= {} if splits is None else {"split": pa.string()}
         stat = path.stat()
         return RawTable(
             source=self.name,
             path=path,
             n=total if limit is None else min(limit, total),
-            table=with_split(rows(light)),
+            table=with_split(table),
             order=tuple(types),
             types=types,
             root=path if path.is_dir() else path.parent,
@@ -142,8 +144,9 @@ class ParquetSource:
             identity=f"{stat.st_size}:{stat.st_mtime_ns}",
             image_columns=images,
             not_images=frozenset(strange) & frozenset(images),
+            text_bytes=frozenset(words),
             media=lambda column: MediaRef("parquet", str(path.resolve()), column),
-            bytes_size={name: _size(files, name) for name in images},
+            bytes_size={name: _size(files, name) for name in packed},
             vector_columns=vectors,
             full=lambda: with_split(rows([n for n in schema.names if n not in images])),
             roles=ColumnMap() if splits is None else ColumnMap(split="split"),

@@ -88,7 +88,7 @@ class RecordedHead:
         if self.head is None:
             return
         if now.decisions < self.head.decisions or now.class_changes < self.head.class_changes:
-            raise WorkspaceError(f"The decision log {name!r} holds {now}, and had {self.head}. {_TO_DO}")
+            raise WorkspaceError(f"The decision log {name!r} holds {now}, and had {self.head}. {_COPIED} {_TO_DO}")
         if hash_then != self.head.hash:
             raise WorkspaceError(
                 f"The decision log {name!r} is another log than this workspace had: its row {self.head.decisions:,} is "
@@ -110,6 +110,10 @@ class RecordedHead:
                 temporary.unlink()
 
 
+_COPIED = (
+    "If this folder was copied while decisions were made, the log was copied first, and the last decisions are in the "
+    "original alone: copy the folder again when nobody decides, or take the log with `winnow backup`."
+)
 _TO_DO = (
     "Put the file back, or a backup in its place (`winnow backup` makes them). To go on with what is there now, an "
     "older backup or nothing at all, run `winnow store WS --new-log`."

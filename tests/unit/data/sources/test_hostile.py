@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.helpers import hostile_structures as structures
 from tests.helpers.hostile import NAMES, folder, pictures, tables
 
 MEMORY = 2 << 30
@@ -96,6 +97,33 @@ print(json.dumps({"n": n, "rows": exported.rows, "peak": peak,
 )
 
 
+SCANS = (
+    WATCHED
+    + """
+import shutil
+from pathlib import Path
+from winnow.core import Workspace
+from winnow.core.errors import WinnowError
+def look(source, out, encoder):
+    try:
+        with Workspace.scan(source, out, encoder=encoder, projection=False, network=False) as ws:
+            cards = ws.cards(ws.ids()[:50])
+            exported = ws.export(out + ".csv")
+            failures = json.loads(Path(out, "manifest.json").read_text())["failures"]
+            assert not failures, failures
+            return f"{exported.rows} rows"
+    except WinnowError as error:
+        return f"{type(error).__name__}: {error}"[:300]
+    finally:
+        shutil.rmtree(out, ignore_errors=True)
+Workspace.scan(sys.argv[2], sys.argv[1] + "/warm", encoder="tfidf", projection=False, network=False).close()
+for i, line in enumerate(sys.stdin):
+    path, encoder = json.loads(line)
+    run(Path(path).name, lambda: look(path, f"{sys.argv[1]}/{i}", encoder))
+"""
+)
+
+
 def watched(code: str, stdin: str = "", *args: str, timeout: float = 900) -> list[Any]:
     done = subprocess.run(
         [sys.executable, "-c", code, *args], input=stdin, capture_output=True, text=True, timeout=timeout
@@ -113,15 +141,20 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "tables").mkdir()
     folder(root / "pictures", bombs=False)
     tables(root / "tables")
+    (root / "structures").mkdir()
+    structures.tables(root / "structures")
     return root
 
 
-def test_the_corpus_holds_more_than_five_hundred(corpus: Path) -> None:
-    assert len(pictures(bombs=False)) + len(NAMES) + len(list((corpus / "tables").iterdir())) >= 500
+def test_the_corpus_holds_more_than_a_thousand_different_inputs(corpus: Path) -> None:
+    images = [*pictures(bombs=False).values(), *structures.pictures().values()]
+    written = [p for name in ("tables", "structures") for p in (corpus / name).iterdir()]
+    tabular = {(p.suffix, p.read_bytes()) for p in written if p.is_file() and not p.is_symlink()}
+    assert len(set(images)) + len(NAMES) + len(tabular) >= 1000
 
 
 def test_no_table_crashes_hangs_or_fills_the_memory(corpus: Path) -> None:
-    paths = sorted((corpus / "tables").iterdir())
+    paths = sorted([*(corpus / "tables").iterdir(), *(corpus / "structures").iterdir()])
     found = watched(TABLES, "\n".join(map(str, paths)))
     assert [name for name, *_ in found] == [p.name for p in paths]
     slow = [(name, seconds) for name, _, seconds, _ in found if seconds > SECONDS]
@@ -142,15 +175,17 @@ def test_no_table_crashes_hangs_or_fills_the_memory(corpus: Path) -> None:
 
 
 def test_no_picture_crashes_hangs_or_fills_the_memory(tmp_path: Path) -> None:
-    for name, data in pictures().items():
+    every = pictures() | structures.pictures()
+    for name, data in every.items():
         (tmp_path / name).write_bytes(data)
-    paths = [str(tmp_path / name) for name in pictures()]
+    paths = [str(tmp_path / name) for name in every]
     found = {
         name: (said, seconds, peak)
         for name, said, seconds, peak in watched(PICTURES, "\n".join(map(json.dumps, paths)))
     }
     assert len(found) == len(paths)
     assert max(peak for *_, peak in found.values()) < MEMORY
+    assert not [name for name, (_, seconds, _) in found.items() if seconds > SECONDS]
     assert found["bomb-16-bit.png"][0] == "fine"
     assert "megapixels" in found["says-20000x20000.png"][0]
     assert "0 bytes" in found["zero.jpg"][0]
@@ -173,3 +208,57 @@ def test_every_bad_file_of_a_folder_has_a_row_with_the_reason(corpus: Path, tmp_
         if bad:
             assert flagged, sample
             assert reason, sample
+
+
+def scanned(paths: list[tuple[Path, str | None]], corpus: Path, out: Path) -> dict[str, str]:
+    """Scan, open and export each input in one process. Returns what was said, by name."""
+    warm = corpus / "tables" / "bom.csv"
+    lines = "\n".join(json.dumps([str(path), encoder]) for path, encoder in paths)
+    found = watched(SCANS, lines, str(out), str(warm), timeout=3000)
+    assert len(found) == len(paths)
+    assert not [(name, seconds) for name, _, seconds, _ in found if seconds > SECONDS]
+    assert max(peak for *_, peak in found) < MEMORY, [(n, p >> 20) for n, _, _, p in found if p >= MEMORY]
+    return {name: said for name, said, *_ in found}
+
+
+def _encoder(path: Path) -> str | None:
+    return "patches" if "as-image" in path.name or path.name.startswith(("images", "image")) else "tfidf"
+
+
+FEW = (
+    "type-bool-as-label",
+    "type-date32-beyond-as-split",
+    "type-struct-as-label",
+    "type-bytes-as-text",
+    "jsonl-utf-32",
+)
+
+
+def test_tables_of_odd_types_are_scanned_or_refused_in_words(corpus: Path, tmp_path: Path) -> None:
+    paths = [p for p in sorted((corpus / "structures").iterdir()) if p.stem in FEW]
+    said = scanned([(p, _encoder(p)) for p in paths], corpus, tmp_path)
+    assert len(said) == len(FEW)
+    assert said["type-date32-beyond-as-split.parquet"] == "4 rows"
+    assert "Error" in said["jsonl-utf-32.jsonl"]
+
+
+@pytest.mark.attack
+@pytest.mark.timeout(3000)
+def test_every_hostile_table_is_scanned_or_refused_in_words(corpus: Path, tmp_path: Path) -> None:
+    whole = [*(corpus / "tables").iterdir(), *(corpus / "structures").iterdir()]
+    paths = sorted(p for p in whole if p.suffix != ".npy" and p.name not in ("pipe.csv", "endless.csv"))
+    said = scanned([(p, _encoder(p)) for p in paths], corpus, tmp_path)
+    assert sum("rows" in words for words in said.values()) > 100
+    assert all("rows" in words or "Error" in words for words in said.values())
+
+
+@pytest.mark.attack
+@pytest.mark.timeout(3000)
+def test_every_hostile_structure_of_pictures_is_scanned_with_a_reason(tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    for name, data in structures.pictures().items():
+        (tmp_path / "pictures" / name).write_bytes(data)
+    (found,) = watched(SCAN, "", str(tmp_path / "pictures"), str(tmp_path / "ws"))
+    assert found["peak"] < MEMORY
+    assert found["n"] == found["rows"] == len(found["said"])
+    assert all(reason for _, reason, flagged in found["said"].values() if flagged)

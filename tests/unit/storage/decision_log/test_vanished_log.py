@@ -68,7 +68,7 @@ def test_an_older_copy_of_the_log_is_said_and_can_be_taken_on_purpose(tiny_ws: P
     shutil.copy(tiny_ws / "decisions.db", tmp_path / "older.db")
     decide(tiny_ws, 2, 3)
     shutil.copy(tmp_path / "older.db", tiny_ws / "decisions.db")
-    with pytest.raises(WorkspaceError, match=r"3 decisions.*had 5"):
+    with pytest.raises(WorkspaceError, match=r"3 decisions.*had 5.*copied while decisions were made.*winnow backup"):
         Workspace.open(tiny_ws)
     done = CliRunner().invoke(app, ["store", str(tiny_ws), "--new-log", "--json"])
     assert done.exit_code == 0, done.output
