@@ -19,6 +19,7 @@ from winnow.app.server.error_page import on_script_error
 from winnow.app.server.routes import build_routes
 from winnow.app.server.security import HostMiddleware
 from winnow.app.server.security_headers import SecurityHeadersMiddleware
+from winnow.app.server.signin import SignInMiddleware
 from winnow.app.server.skeleton import SkeletonMiddleware
 from winnow.app.server.state import server_state
 from winnow.app.server.token_auth import TokenMiddleware
@@ -65,6 +66,7 @@ app = st.App(
         Middleware(SecurityHeadersMiddleware),
         Middleware(HostMiddleware, allowed=lambda: (server_state().hosts, server_state().any_address)),
         Middleware(TokenMiddleware, authenticator=lambda: server_state().authenticator, prefix=prefix),
+        Middleware(SignInMiddleware, prefix=prefix),
         Middleware(SkeletonMiddleware),
     ],
     on_script_error=on_script_error,

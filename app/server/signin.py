@@ -8,6 +8,7 @@ change it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -43,15 +44,81 @@ def remembered(default: str) -> str | None:
     return name if name and unquote(previous) == default else None
 
 
+IDENTITY = b"_streamlit_user="
+"""How the cookie begins in which Streamlit keeps who signed in."""
+
+REFUSED = "refused"
+"""Value of the parameter ``signin`` of the address to which a refused sign-in leads."""
+
+
+class SignInMiddleware:
+    """ASGI middleware that says in the address of the page that a sign-in was refused.
+
+    Streamlit checks what the provider sends (state, nonce, signature, issuer, audience, expiry) and leads back to the
+    page in any case, without a word where it refused.
+
+    Parameters
+    ----------
+    app
+        The ASGI application behind it.
+    prefix
+        Returns the path under which the app is served, without a slash at its end.
+    """
+
+    def __init__(self, app: Any, prefix: Callable[[], str] = lambda: "") -> None:
+        self.app, self.prefix = app, prefix
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Handle one ASGI connection."""
+        if scope["type"] != "http" or scope["path"] != f"{self.prefix()}/oauth2callback":
+            await self.app(scope, receive, send)
+            return
+
+        async def say(message: Any) -> None:
+            if message["type"] == "http.response.start" and message["status"] == 302:
+                kept = [v for k, v in message["headers"] if k.lower() == b"set-cookie" and v.startswith(IDENTITY)]
+                if not any(v.removeprefix(IDENTITY).partition(b";")[0].strip(b'" ') for v in kept):
+                    headers = [(k, v) for k, v in message["headers"] if k.lower() != b"location"]
+                    to = f"{self.prefix()}/?signin={REFUSED}".encode()
+                    message = {**message, "headers": [*headers, (b"location", to)]}
+            await send(message)
+
+        await self.app(scope, receive, say)
+
+
 def signed_in_person() -> str | None:
-    """Who is signed in; None where sign-in is not configured. Raises PermissionError where nobody is signed in."""
+    """Who is signed in, by their address, else by the provider's own name of them (``sub``).
+
+    Returns
+    -------
+    str or None
+        None where sign-in is not configured.
+
+    Raises
+    ------
+    PermissionError
+        Nobody is signed in, or by an address that the provider has not verified.
+    """
     user: Any = st.user
     signed_in = getattr(user, "is_logged_in", None)
     if signed_in is None:
         return None
     if not signed_in:
-        raise PermissionError("Nobody is signed in.")
-    return str(getattr(user, "email", None) or getattr(user, "name", None) or "signed in")
+        if st.query_params.get("signin") == REFUSED:
+            raise PermissionError(
+                "The sign-in was not accepted: it took too long, was used before, or is not by your provider. "
+                "Sign in again; the server's log says more."
+            )
+        raise PermissionError("Decisions are kept with the name of who made them.")
+    email = getattr(user, "email", None)
+    if email and str(getattr(user, "email_verified", True)).lower() == "false":
+        raise PermissionError(
+            f"Your provider has not verified the address {email}, so it does not prove who you are. Verify it there, "
+            "then sign in again."
+        )
+    if person := email or getattr(user, "sub", None):
+        return str(person)
+    raise PermissionError("Your provider gave neither an address nor a name of its own (sub) for you.")
 
 
 def _session_pass() -> SessionPass | None:
@@ -93,10 +160,7 @@ def require_sign_in() -> str | None:
     """Return the proven name of the person, if any. Where sign-in is needed, show its button and stop the page."""
     try:
         return signed_in_person() or token_owner()
-    except PermissionError:
-        live(
-            empty("Sign in to see this data", "Decisions are kept with the name of who made them.", glyph="lock"),
-            "w-gate",
-        )
+    except PermissionError as error:
+        live(empty("Sign in to see this data", str(error), glyph="lock"), "w-gate")
         st.button("Sign in", type="primary", on_click=st.login)
         st.stop()
