@@ -144,10 +144,8 @@ def monotone(score: NDArray[Any], target: NDArray[Any]) -> NDArray[np.float64]:
     value = fit.predict(score)
     level, inverse = np.unique(value, return_inverse=True)
     middle = np.bincount(inverse, weights=score) / np.bincount(inverse)
-    if len(level) < 2:
-        return np.asarray(value, np.float64)
     out: NDArray[np.float64] = np.interp(score, middle, level)
-    # beyond the outermost middles the line is flat: a tiny slope keeps the order there too
+    # a single step, and the line beyond the outermost middles, are flat: a tiny slope keeps the order there too
     rank = np.argsort(np.argsort(score, kind="stable"), kind="stable") / max(len(score) - 1, 1)
     return np.clip(out * (1 - 1e-4) + 1e-4 * rank, 0.0, 1.0)
 

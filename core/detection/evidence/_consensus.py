@@ -8,10 +8,10 @@ from typing import cast
 import numpy as np
 
 from ...types import Bool, Float32, SignalInputs
-from ..arithmetic import votes
-from ..probe.pool import pool
+from ..arithmetic import class_sums, own_class_cosine, softmax, unit_rows, votes
+from ..probe.pool import best_temperature, pool
 
-CONSENSUS_VERSION = 1
+CONSENSUS_VERSION = 2
 """Raised when the consensus of the same views changes."""
 
 _ROBUST = frozenset({"gce", "sce"})
@@ -22,10 +22,10 @@ def with_consensus(inputs: SignalInputs) -> tuple[SignalInputs, dict[str, float]
     """The inputs with ``beliefs.probs`` replaced by the consensus, and the weight of every view in it.
 
     Views are the matrices of ``beliefs.extra_probs`` (or ``beliefs.probs`` where there are none, or they were given),
-    the neighbours' votes and the zero-shot probabilities. They are pooled in log space with weights of maximum
-    likelihood for the given labels (:func:`winnow.core.detection.probe.pool.pool`); every view is out of sample. Where
-    there are several encoders, each has views of its own, which say nothing about samples that it lacks, and the
-    classes have intercepts.
+    the neighbours' votes, the class means and the zero-shot probabilities. They are pooled in log space with weights of
+    maximum likelihood for the given labels (:func:`winnow.core.detection.probe.pool.pool`); every view is out of
+    sample. Where there are several encoders, each has views of its own, which say nothing about samples that it lacks,
+    and the classes have intercepts.
     Beliefs that already are a consensus (with ``weights``) are returned unchanged.
     """
     beliefs = inputs.beliefs
@@ -45,12 +45,34 @@ def with_consensus(inputs: SignalInputs) -> tuple[SignalInputs, dict[str, float]
         present |= {f"kernel_{i}": alone.ok, f"neighbours_{i}": alone.ok}
     if inputs.label_neighbors is not None and inputs.label_neighbors.k > 0:
         views["neighbours"] = _log(votes(inputs.label_neighbors, inputs.labels, inputs.ok, inputs.n_classes))
+    for i, alone in enumerate(inputs.encoders, start=1):
+        views[f"class means {i}"] = _class_means(inputs, alone.whitened, alone.ok)
+        present[f"class means {i}"] = alone.ok
+    space = inputs.vectors if inputs.whitened is None else inputs.whitened
+    if space is not None and not inputs.encoders:
+        views["class means"] = _class_means(inputs, space, inputs.ok)
     if inputs.class_text_probs is not None:
         views["class names"] = _log(inputs.class_text_probs)
     several = bool(inputs.encoders)
     probs, weights = pool(views, inputs.labels, keep, seed=0, present=present, intercepts=several)
     probs[~inputs.ok] = 1.0 / inputs.n_classes
     return replace(inputs, beliefs=replace(beliefs, probs=probs, weights=weights)), weights
+
+
+def _class_means(inputs: SignalInputs, space: Float32, ok: Bool) -> Float32:
+    """(n, C) log-probabilities from cosines to the class means, each sample left out of its own.
+
+    A mean has no parameters that noise could teach: with two classes and 40% of wrong labels, or with labels moved to
+    the nearest class, it is the best single view. ``space`` (n, r) are unit rows, ``ok`` (n,) where there are any.
+    """
+    where = ok & (inputs.labels >= 0)
+    rows = np.flatnonzero(where)
+    sums, counts = class_sums(space, inputs.labels, where, inputs.n_classes)
+    cosine = np.asarray(space @ unit_rows(sums).T, np.float32)
+    cosine[:, counts == 0] = -1.0
+    cosine[rows, inputs.labels[rows]] = own_class_cosine(space, inputs.labels, sums)[rows]
+    scale = best_temperature(cosine[rows], inputs.labels[rows])
+    return _log(np.asarray(softmax(cosine * np.float32(scale)), np.float32))
 
 
 def _log(p: Float32) -> Float32:

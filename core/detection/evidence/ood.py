@@ -13,6 +13,8 @@ from ...types import Bool, Float32, Kind, KindEvidence, SignalInputs, SignalResu
 from ..arithmetic import percentile_rank
 from ..signals import SIGNALS
 from ..signals._ood import inverse_robust_scale
+from ._calibrate import best_f1_threshold, monotone
+from ._contamination import contamination
 from .broken import broken
 
 FEATURES = {"ood_knn": 0.7, "ood_mahalanobis": 0.6, "ood_whitened": 1.0, "ood_relative": 1.0}
@@ -28,9 +30,10 @@ _COHERENT = (0.25, 0.5)
 _SHY = 0.25
 _SEEDS = 0.02
 _NEIGHBORS = 10
-_CUT = 0.5
-_LOCAL_RATE = 0.5
-"""Local false discovery rate up to which a sample is flagged. The exponential tail overestimates the ordinary samples
+_FLOOR, _CEILING = 1 / 3, 1 / 2
+"""Bounds of the threshold: never flag what is rarely right, always flag what is likelier an outlier than not."""
+_TAIL = 0.5
+"""Least 1 − local false discovery rate by the exponential tail that counts. The tail overestimates the ordinary samples
 in it: with known outliers, nine tenths or more of the lists cut here were right."""
 _SUPPORT = 1.5
 """Beliefs, labels and neighbours together count at most this many times the views of the sample's own features: a
@@ -51,10 +54,15 @@ def ood(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> KindEviden
     scattered and fully where they lie together; the K+1 view counts only then. Coherence is the share of the ten
     nearest of the 2% most suspicious that are among those 2% themselves: .02 by chance, .5 for a group of its own.
 
-    The probability is 1 − local false discovery rate (Efron 2004): the number of samples at a score against the number
-    that an exponential tail, fitted between the median and the ninth decile of all samples, would leave there. It is
-    monotone by isotonic regression (Grenander 1956). Without outliers the tail fits and nothing is flagged. With more
-    than a tenth of outliers the estimate is conservative. Broken samples are not outliers.
+    Level: two estimates, of which the larger counts. (1) Labels: in the tail of the mean of all views but the label's
+    own, outliers are those whose labels no longer depend on the content (:mod:`._contamination`). (2) Tail: 1 − local
+    false discovery rate (Efron 2004), the number of samples at a score against the number that an exponential tail,
+    fitted between the median and the ninth decile of all samples, would leave there; it counts from ½ and needs no
+    labels. The larger of both is laid on the mean of all views by isotonic regression, so that the probabilities add up
+    to the estimated number of outliers and their order is that of the mean.
+
+    Flag: p at or above the threshold of largest expected F1 (Lipton et al. 2014), kept within [1/3, 1/2]. Broken
+    samples are not outliers.
     """
     n = inputs.n
     usable = inputs.ok & ~broken(inputs, results).flag
@@ -83,13 +91,22 @@ def ood(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> KindEviden
     own, rest = share * _mean(views, FEATURES, n), (1.0 - share) * _mean(views, others, n)
     supported = own + np.where(share > 0, np.minimum(rest, _SUPPORT * own), rest)
     likely, fit = _one_minus_lfdr(supported, usable)
-    flag = usable & (likely >= 1.0 - _LOCAL_RATE)
-    probability = _combined(likely, value, flag, usable)
+    target = np.where(likely >= _TAIL, likely, 0.0)
+    if inputs.beliefs is not None and inputs.n_classes >= 2:
+        unlabelled = {name: w for name, w in weights.items() if name not in LABEL}
+        model = contamination(_mean(views, unlabelled, n), inputs.beliefs.probs, inputs.labels, usable, ~rare)
+        if model is not None:
+            target = np.maximum(target, model.posterior)
+            fit |= {"labels_say": model.share, "middle": model.middle, "slope": model.slope, "noise": model.noise}
+    probability = np.zeros(n, np.float32)
+    probability[usable] = monotone(value[usable], target[usable])
+    threshold = float(np.clip(best_f1_threshold(probability[usable]), _FLOOR, _CEILING))
+    flag = usable & (probability >= np.float32(threshold))
     info = {
         "signals": sorted(views),
         "coherence": round(coherence, 4),
-        "threshold": _CUT,
-        "estimated_rate": float(likely[usable].mean()),
+        "threshold": threshold,
+        "estimated_rate": float(probability[usable].mean()),
         "flagged": int(flag.sum()),
         **fit,
     }
@@ -169,12 +186,6 @@ def _one_minus_lfdr(value: NDArray[np.float64], usable: Bool) -> tuple[NDArray[n
     local = IsotonicRegression().fit_transform(np.arange(len(tail)), np.minimum(step, 50.0))
     out[tail] = 1.0 - np.clip(np.maximum(local, whole), 0.0, 1.0)
     return out, fit
-
-
-def _combined(likely: NDArray[np.float64], value: NDArray[np.float64], flag: Bool, usable: Bool) -> Float32:
-    """(n,) float32, at least ½ where flagged and below elsewhere, in the order of the mean of all views."""
-    order = value / (value + 1.0)
-    return np.asarray(np.where(usable, np.where(flag, 0.5 + 0.25 * (likely + order), 0.499 * order), 0.0), np.float32)
 
 
 _REASON_VIEWS = 3

@@ -113,7 +113,9 @@ def test_any_subset_of_signals_is_enough() -> None:
         assert np.isfinite(evidence.probability).all()
         assert evidence.probability.dtype == np.float32
         assert ((evidence.probability >= 0) & (evidence.probability <= 1)).all()
-        np.testing.assert_array_equal(evidence.flag, evidence.probability >= 0.5)
+        np.testing.assert_array_equal(
+            evidence.flag, evidence.probability >= np.float32(evidence.info.get("threshold", 2))
+        )
     nothing = ood(inputs, {})
     assert not nothing.flag.any()
     assert (nothing.probability == 0).all()
