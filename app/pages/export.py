@@ -11,6 +11,7 @@ from typing import Any
 import streamlit as st
 
 from winnow.app.api.exports import export_link
+from winnow.app.components import theme
 from winnow.app.components.actions import dispatch
 from winnow.app.components.html import notice, render
 from winnow.app.components.html_component import live
@@ -18,7 +19,7 @@ from winnow.app.components.page_frame import Page, page_frame
 from winnow.app.server.signin import paths_from_browser, token_source
 from winnow.app.server.state import server_state
 from winnow.app.session import cache, state
-from winnow.core import Filter, Right, WinnowError, export_job, start_export, what_is_there
+from winnow.core import Filter, Right, WinnowError, export_job, plural, start_export, what_is_there
 
 SHOWN = 40
 
@@ -53,17 +54,13 @@ LINKED = ("image_folder", "yolo", "coco", "fiftyone", "label_studio")
 """Folder formats whose images can be links."""
 
 
-def _download(
-    page: Page, suffix: str, include_excluded: bool, only: list[str] | None, csv_plain: bool
-) -> Callable[[], bytes]:
+def _download(page: Page, suffix: str, only: list[str] | None, **options: Any) -> Callable[[], bytes]:
     """Make the file when it is asked for, not before."""
 
     def read() -> bytes:
         with tempfile.TemporaryDirectory(prefix="winnow-") as folder:
             path = Path(folder) / f"curated{suffix}"
-            result = page.workspace.exports.export(
-                path, include_excluded=include_excluded, only=only, actor=page.actor, csv_plain=csv_plain
-            )
+            result = page.workspace.exports.export(path, only=only, actor=page.actor, **options)
             return Path(result.path).read_bytes()
 
     return read
@@ -117,6 +114,36 @@ def _confirm(path: Path) -> tuple[bool, bool]:
     return True, st.checkbox("Replace it", key=f"w-replace-{path}-{present}")
 
 
+NOISY = {"keep": "Keep them", "exclude": "Leave them out", "relabel": "Take the suggested label"}
+
+
+def _auto_curation(page: Page) -> dict[str, Any]:
+    """What is done with flagged samples that nobody has decided about, with how many each rule is about."""
+    with st.expander("Auto-curate what nobody has reviewed", icon=":material/auto_fix_high:"):
+        by_verdict = cache.counts(page.key, page.workspace, Filter()).by_verdict
+        exclude = []
+        for kind in ("broken", "duplicate", "ood"):
+            if n := by_verdict.get(kind, 0):
+                words = f"Leave out {n:,} {theme.verdict_name(kind).lower()}"
+                help = "The keeper of each group stays." if kind == "duplicate" else None
+                exclude += [kind] if st.toggle(words, key=f"w-auto-{kind}", help=help) else []
+        noisy, least = "keep", 0.5
+        if by_verdict.get("noisy_label"):
+            noisy = st.selectbox("Noisy labels", list(NOISY), format_func=NOISY.__getitem__, key="w-auto-noisy")
+        if noisy != "keep":
+            least = st.slider("of at least this probability", 0.0, 1.0, 0.5, 0.05, key="w-auto-at")
+            flt = Filter(verdicts=("noisy_label",), scores={"noisy_label": (least, None)})
+            st.caption(f"{plural(cache.matching(page.key, page.workspace, flt), 'noisy label')} of them.")
+        if not exclude and noisy == "keep":
+            st.caption("Nothing is changed. Decisions of people always count first.")
+        else:
+            st.caption(
+                "Decisions of people count first, and nothing is written to History. Select measures what leaving out "
+                "flagged samples gains (method “Drop what is flagged”)."
+            )
+    return {"exclude": exclude, "noisy": noisy, "noisy_at": least}
+
+
 def _form(page: Page) -> bool:
     if not page.may(Right.EXPORT):
         live(notice("Only a reviewer or an owner may export. Ask an owner for that role."), "w-export-refused")
@@ -142,6 +169,15 @@ def _form(page: Page) -> bool:
         links = False
         if chosen in LINKED and paths_from_browser() and page.info.results.get("media", {}).get("kind") == "files":
             links = st.toggle("Link to the original images instead of copying them", key="w-links")
+        auto = _auto_curation(page)
+        replace = False
+        if suffix and page.info.results.get("columns", {}).get("label"):
+            replace = st.toggle(
+                "Put the final label into the original column",
+                key="w-replace-label",
+                help="Otherwise that column stays as it was, and the final label is in label_final.",
+            )
+        curated: dict[str, Any] = {"auto": auto, "replace_label": replace}
         plain = chosen == "csv" and st.toggle(
             "Write texts as they stand",
             key="w-csv-plain",
@@ -161,8 +197,9 @@ def _form(page: Page) -> bool:
             key="w-write",
             disabled=busy or not confirmed,
         ):
-            options = {"format": chosen, "only": only, "links": links, "include_excluded": include, "about": about}
+            options: dict[str, Any] = {"format": chosen, "only": only, "links": links, "include_excluded": include, "about": about}
             options |= {"csv_plain": True} if plain else {}
+            options |= curated
             try:
                 start_export(page.info.path, page.actor, path, overwrite=overwrite and confirmed, **options)
                 st.session_state["w-exporting"] = True
@@ -172,7 +209,7 @@ def _form(page: Page) -> bool:
         if suffix:
             right.download_button(
                 "Download",
-                data=_download(page, suffix, include, only, plain),
+                data=_download(page, suffix, only, include_excluded=include, csv_plain=plain, **curated),
                 file_name=name,
                 width="stretch",
                 icon=":material/download:",

@@ -52,6 +52,17 @@ def export(
             "--csv-plain", help="Write CSV texts as they stand, also those that a spreadsheet would run as formulas."
         ),
     ] = False,
+    exclude_flagged: Annotated[
+        str | None,
+        typer.Option(help="Leave out unreviewed samples of these verdicts: broken,duplicate,ood (keepers stay)."),
+    ] = None,
+    noisy: Annotated[
+        str, typer.Option(help="Unreviewed noisy labels: keep, exclude, or relabel to the suggestion.")
+    ] = "keep",
+    noisy_at: Annotated[float, typer.Option(help="… of at least this probability, 0 to 1.")] = 0.5,
+    replace_label: Annotated[
+        bool, typer.Option("--replace-label", help="Put the final label into the original column of labels.")
+    ] = False,
     sheet: Annotated[
         bool, typer.Option("--datasheet", help="Write a datasheet beside it, in HTML and Markdown.")
     ] = False,
@@ -67,6 +78,7 @@ def export(
             _list_formats(workspace.exports.formats(), json_)
             return
         only, about = _part(workspace, selection, filter, queue, ids)
+        about_noisy = {"noisy": noisy, "noisy_at": noisy_at}
         with Bars("quiet" if json_ else "bars") as bars:
             result = workspace.exports.export(
                 out,
@@ -78,6 +90,8 @@ def export(
                 images=images,
                 csv_plain=csv_plain,
                 include_excluded=include_excluded,
+                auto={"exclude": exclude_flagged.split(",") if exclude_flagged else (), **about_noisy},
+                replace_label=replace_label,
                 overwrite=overwrite,
                 about=about,
                 progress=bars,
@@ -98,7 +112,11 @@ def export(
         "datasheet": [str(s) for s in sheets],
         "left_out": result.manifest.get("left_out", 0),
     }
+    auto = result.manifest.get("auto_curation")
+    data["auto_curation"] = auto
     lines = [f"{plural(result.rows, 'row')} written to {result.path} ({result.excluded:,} excluded)"]
+    if auto:
+        lines.append(f"unreviewed: {auto['excluded']:,} left out, {auto['relabelled']:,} relabelled to the suggestion")
     for name, why in result.manifest.get("left_out_columns", {}).items():
         lines.append(f"{name!r} is not in it: {why}")
     if marked := sum(result.manifest.get("neutralised_cells", {}).values()):

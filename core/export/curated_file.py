@@ -6,11 +6,14 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+import pyarrow.parquet as pq
+
 from ..errors import ExportError, ReadOnly, WorkspaceError, choices
 from ..storage.atomic import atomic_file
 from ..storage.decision_log.store import DecisionStore
 from ..storage.layout import Layout
 from ..types import ProgressFn, quiet
+from .auto_curation import AutoCuration
 from .curated_rows import CuratedRows, ImageColumn
 from .folders import export_folder, manifest_bytes, manifest_head
 from .formats import EXPORTERS, FOLDERS, Exporter, ExportResult, FolderExporter, Rows, Supplies
@@ -130,6 +133,13 @@ def export(
     return ExportResult(path, written, int(summary.get("excluded", 0)), manifest_path, patch_path, whole)
 
 
+def _label_column(columns: Mapping[str, Any] | None, layout: Layout) -> str:
+    name = (columns or {}).get("label")
+    if not name or not layout.meta.exists() or name not in pq.read_schema(layout.meta).names[1:]:
+        raise ExportError("The source has no column of labels to replace: the labels are in `label_final`.")
+    return str(name)
+
+
 def export_workspace(
     path: str | Path,
     *,
@@ -144,6 +154,8 @@ def export_workspace(
     supplies: Supplies | None = None,
     overwrite: bool = False,
     images: ImageColumn | None = None,
+    auto: AutoCuration | None = None,
+    replace_label: bool = False,
     csv_plain: bool = False,
     progress: ProgressFn = quiet,
 ) -> ExportResult:
@@ -156,7 +168,7 @@ def export_workspace(
     layout, store
         The workspace's files and its decision log.
     columns
-        Roles of the original columns (only "id" is used).
+        Roles of the original columns ("id" and "label" are used).
     manifest
         Of the scan.
     include_excluded
@@ -173,6 +185,10 @@ def export_workspace(
         Whether a file is replaced that is no earlier export of Winnow's.
     images
         The column of images that a file is to hold, None = without.
+    auto
+        What is done with flagged samples that nobody has decided about, None = nothing.
+    replace_label
+        Whether the original column of labels takes over the final label.
     csv_plain
         As of :func:`export`.
     progress
@@ -196,6 +212,8 @@ def export_workspace(
         signals=layout.signals if layout.signals.exists() else None,
         only=only,
         images=images,
+        auto=auto,
+        label_column=_label_column(columns, layout) if replace_label else None,
         with_types=folder is not None or exporter_for(path).typed,
         progress=progress,
     )

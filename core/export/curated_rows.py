@@ -16,6 +16,7 @@ from ..data.sources.cell_types import type_of, typed
 from ..errors import SourceError, WorkspaceError
 from ..storage.decision_log.store import Snapshot
 from ..types import Progress, ProgressFn, quiet
+from .auto_curation import ACTOR, COLUMNS, AutoCuration
 from .formats.base import Item
 from .target import reason_of
 
@@ -87,6 +88,10 @@ class CuratedRows:
         Ids to export, None = all.
     images
         The column of images, which tables then hold at its place; None = they do not.
+    auto
+        What is done with flagged samples that nobody has decided about; None = nothing.
+    label_column
+        The original column that takes over ``label_final``; None = every original column stays as it is.
     with_types
         Whether numbers and truth values of a table without types (CSV) get their type; otherwise they are texts as they
         were written.
@@ -105,6 +110,8 @@ class CuratedRows:
         signals: Path | None = None,
         only: Collection[str] | None = None,
         images: ImageColumn | None = None,
+        auto: AutoCuration | None = None,
+        label_column: str | None = None,
         with_types: bool = True,
         progress: ProgressFn = quiet,
     ) -> None:
@@ -119,6 +126,10 @@ class CuratedRows:
         self.id_column = id_column
         given = list(pq.read_schema(meta))[1:] if meta is not None else []
         original = [pa.field(f.name, type_of(f) if with_types else f.type, f.nullable) for f in given]
+        self._label_at = [f.name for f in given].index(label_column) if label_column is not None else None
+        if self._label_at is not None:
+            original[self._label_at] = pa.field(original[self._label_at].name, pa.string())
+        self._auto, self._automatic = auto, Counter[str]()
         self.original_columns = [field.name for field in original]
         if images is not None:
             self.original_columns.insert(images.place, images.name)
@@ -157,6 +168,7 @@ class CuratedRows:
             "decisions": decided,
             "labels_changed": self._changed,
             "left_out": self._left_out,
+            **({"auto_curation": {**self._auto.to_json(), **self._automatic}} if self._auto is not None else {}),
             "decided_but_not_in_this_scan": len(self._place) - sum(decided.values()),
             **({"left_out_samples": dict(self._unreadable)} if self._unreadable else {}),
         }
@@ -217,9 +229,10 @@ class CuratedRows:
         dataset, verdicts, meta = self._paths
         # the same dictionary, cleared: whoever writes the patch holds it already
         self._decided, self._changed, self._left_out = Counter(), 0, 0
+        self._automatic = Counter(excluded=0, relabelled=0)
         self.content_hashes.clear()
         dataset_reader = _Reader(dataset, columns_read)
-        verdict_reader = _Reader(verdicts, ["sample_id", "verdict", "confidence", "reasons"])
+        verdict_reader = _Reader(verdicts, ["sample_id", "confidence", "reasons", *COLUMNS])
         original = _Reader(meta) if meta is not None else None
         distrust = _Reader(self._signals, [_DISTRUST]) if self._signals is not None else None
         first = True
@@ -254,7 +267,16 @@ class CuratedRows:
         decision, label = state.column("state"), samples.column("label")
         relabelled = pc.fill_null(pc.equal(decision, "relabel"), False)
         final = pc.if_else(relabelled, state.column("label"), self._by_registry(label))
-        self._count(ids, places, decision, samples.column("content_hash"), label, final)
+        actor, weight = state.column("actor"), _weight(doubt, decision)
+        people = decision
+        if self._auto is not None:
+            excluded, changed = self._auto.apply(verdicts, decision)
+            self._automatic.update(excluded=pc.sum(excluded).as_py() or 0, relabelled=pc.sum(changed).as_py() or 0)
+            final = pc.if_else(changed, self._by_registry(verdicts.column("suggested_label")), final)
+            weight = pc.if_else(changed, _first(verdicts.column("suggested_prob")), weight)
+            actor = pc.if_else(pc.or_(excluded, changed), ACTOR, actor)
+            decision = pc.if_else(excluded, "exclude", pc.if_else(changed, "relabel", decision))
+        self._count(ids, places, people, samples.column("content_hash"), label, final)
         added = {
             "sample_id": samples.column("sample_id"),
             "label_original": label,
@@ -262,12 +284,15 @@ class CuratedRows:
             "verdict": verdicts.column("verdict"),
             "confidence": verdicts.column("confidence"),
             "reasons": verdicts.column("reasons"),
-            "sample_weight": _weight(doubt, decision),
+            "sample_weight": weight,
             "decision": decision,
-            "actor": state.column("actor"),
+            "actor": actor,
             "decided_at": state.column("at"),
         }
-        out = [*(columns.columns[1:] if columns is not None else []), *(added[name] for name in self._names)]
+        original = columns.columns[1:] if columns is not None else []
+        if self._label_at is not None:
+            original[self._label_at] = final
+        out = [*original, *(added[name] for name in self._names)]
         table = pa.Table.from_arrays(
             [typed(column, field.type) for column, field in zip(out, self._schema, strict=True)], schema=self._schema
         )
@@ -324,6 +349,11 @@ def _weight(doubt: Any, decision: Any) -> Any:
         return pa.repeat(one, len(decision))
     sure = pc.or_(sure, pc.is_null(doubt, nan_is_null=True))
     return pc.if_else(sure, one, pc.subtract(one, doubt.cast(pa.float32())))
+
+
+def _first(lists: Any) -> Any:
+    """The first element of each list; null where there is none."""
+    return pa.array([values[0] if values else None for values in lists.to_pylist()], pa.float32())
 
 
 def _free(name: str, taken: list[str]) -> str:

@@ -19,6 +19,7 @@ from ..storage.atomic import atomic_file
 from ..storage.scan_context import ScanContext
 from ..types import ProgressFn, quiet
 from . import curated_file as exporters
+from .auto_curation import AutoCuration
 from .curated_file import EXPORTERS, FOLDERS, ExportResult, Supplies
 from .curated_rows import ImageColumn
 from .datasheet import DatasheetFacts, as_html, as_markdown, is_datasheet
@@ -147,6 +148,8 @@ class DatasetExports:
         images: bool = True,
         csv_plain: bool = False,
         include_excluded: bool = False,
+        auto: Mapping[str, Any] | None = None,
+        replace_label: bool = False,
         overwrite: bool = False,
         about: Mapping[str, Any] | None = None,
         progress: ProgressFn = quiet,
@@ -176,6 +179,11 @@ class DatasetExports:
             begin with an apostrophe, which Winnow takes away again where the manifest lies beside the file.
         include_excluded
             Whether excluded samples are kept, marked as such.
+        auto
+            What is done with flagged samples that nobody has decided about: the fields of
+            :class:`~winnow.core.export.auto_curation.AutoCuration`; None = nothing. The log does not change.
+        replace_label
+            Whether the original column of labels takes over the final label; otherwise it stays as it was given.
         overwrite
             Whether a file is replaced that is no earlier export of Winnow's. A folder that holds anything else than an
             earlier export is never replaced.
@@ -220,6 +228,8 @@ class DatasetExports:
             supplies=self._supplies(links, allow_outside, keep_broken) if folder else None,
             overwrite=overwrite,
             images=column if with_images else None,
+            auto=AutoCuration.of(auto),
+            replace_label=replace_label,
             csv_plain=csv_plain,
             progress=progress,
         )
