@@ -197,7 +197,13 @@ def _form(page: Page) -> bool:
             key="w-write",
             disabled=busy or not confirmed,
         ):
-            options: dict[str, Any] = {"format": chosen, "only": only, "links": links, "include_excluded": include, "about": about}
+            options: dict[str, Any] = {
+                "format": chosen,
+                "only": only,
+                "links": links,
+                "include_excluded": include,
+                "about": about,
+            }
             options |= {"csv_plain": True} if plain else {}
             options |= curated
             try:

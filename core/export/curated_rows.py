@@ -232,7 +232,9 @@ class CuratedRows:
         self._automatic = Counter(excluded=0, relabelled=0)
         self.content_hashes.clear()
         dataset_reader = _Reader(dataset, columns_read)
-        verdict_reader = _Reader(verdicts, ["sample_id", "confidence", "reasons", *COLUMNS])
+        verdict_reader = _Reader(
+            verdicts, ["sample_id", "confidence", "reasons", *(COLUMNS if self._auto else ["verdict"])]
+        )
         original = _Reader(meta) if meta is not None else None
         distrust = _Reader(self._signals, [_DISTRUST]) if self._signals is not None else None
         first = True
