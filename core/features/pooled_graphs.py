@@ -14,18 +14,32 @@ from ..types import Bool, Float32, Int32, Neighbors, Progress, ProgressFn, quiet
 POOLED_VERSION = 1
 """Raised when the same graphs give another pooled one."""
 
-_BLOCK_CELLS = 16_000_000
-"""Most numbers that are gathered at once."""
+_BLOCK = 4096
+_CELLS = 4_000_000
+"""Most numbers that are gathered at once: they stay in the processor's cache."""
 _TYPICAL = 10
 
 
 @dataclass(frozen=True)
 class EncodedRows:
-    """The space of one encoder's graph: unit rows (n, d), which are there (n,), the graph, and how much it counts."""
+    """The graph of one encoder.
 
-    rows: NDArray[Any]
-    ok: Bool
+    Attributes
+    ----------
+    graph
+        Of n samples.
+    ok
+        (n,) bool, which samples the encoder has.
+    rows
+        (n, d) unit rows, the space of the graph; None = what the graph does not list is as far as the last that it
+        lists, which is the least that it can be.
+    share
+        How much the encoder counts beside the others, > 0.
+    """
+
     graph: Neighbors
+    ok: Bool
+    rows: NDArray[Any] | None = None
     share: float = 1.0
 
 
@@ -63,35 +77,64 @@ def pool_graphs(encoded: Sequence[EncodedRows], progress: ProgressFn = quiet) ->
     n, k = len(encoded[0].ok), encoded[0].graph.k
     scale = np.array([typical_distance(e.graph, e.ok) for e in encoded])
     indices, distances = np.full((n, k), -1, np.int32), np.full((n, k), np.inf, np.float32)
-    width = sum(e.graph.k for e in encoded)
-    step = max(1, _BLOCK_CELLS // max(1, width * max(e.rows.shape[1] for e in encoded)))
-    for start in range(0, n, step):
-        rows = np.arange(start, min(n, start + step))
-        near = _candidates([e.graph.indices[rows] for e in encoded])
+    for start in range(0, n, _BLOCK):
+        rows = np.arange(start, min(n, start + _BLOCK))
+        near, away_by = _candidates([(e.graph.indices[rows], e.graph.distances[rows]) for e in encoded])
         total, mass = np.zeros(near.shape, np.float32), np.zeros(near.shape, np.float32)
-        for e, unit in zip(encoded, scale, strict=True):
+        for e, unit, away in zip(encoded, scale, away_by, strict=True):
             both = e.ok[rows, None] & e.ok[near] & (near >= 0)
-            total += np.where(both, _cosine_distance(e.rows, rows, near) * np.float32(e.share / unit), 0)
+            row, place = np.nonzero(both & np.isnan(away))
+            if e.rows is None:
+                away[row, place] = _farthest(e.graph, rows)[row]
+            else:
+                away[row, place] = _cosine_distance(e.rows, rows[row], near[row, place])
+            total += np.where(both, away * np.float32(e.share / unit), 0)
             mass += both * np.float32(e.share)
-        away = np.where(mass > 0, total / np.maximum(mass, 1e-9) * np.float32(scale.mean()), np.inf)
-        order = np.lexsort((np.where(near < 0, n, near), away), axis=1)[:, :k]
-        distances[rows] = np.take_along_axis(away, order, axis=1)
+        mean = np.where(mass > 0, total / np.maximum(mass, 1e-9) * np.float32(scale.mean()), np.inf)
+        order = np.lexsort((np.where(near < 0, n, near), mean), axis=1)[:, :k]
+        distances[rows] = np.take_along_axis(mean, order, axis=1)
         indices[rows] = np.where(np.isfinite(distances[rows]), np.take_along_axis(near, order, axis=1), -1)
         progress(Progress("graphs", int(rows[-1]) + 1, n, "samples", "pooling neighbours"))
     recall = min(e.graph.recall for e in encoded)
     return Neighbors(indices, distances, recall=recall, method=f"pooled over {len(encoded)} encoders")
 
 
-def _candidates(lists: Sequence[Int32]) -> Int32:
-    """(m, Σk) the rows in any of the lists, each once; −1 for the others."""
-    near = np.sort(np.concatenate(lists, axis=1), axis=1)
-    near[:, 1:][near[:, 1:] == near[:, :-1]] = -1
-    return near
+def _candidates(lists: Sequence[tuple[Int32, Float32]]) -> tuple[Int32, list[Float32]]:
+    """The rows in any of the lists of neighbours and distances, each once, and the distance that each list gives them.
+
+    Returns (m, Σk) rows, −1 for the places of those that stand elsewhere, and as many distances for each list, NaN
+    where the list does not have the row.
+    """
+    every = np.concatenate([near for near, _ in lists], axis=1)
+    order = np.argsort(every, axis=1, kind="stable")
+    near = np.take_along_axis(every, order, axis=1)
+    away_by = []
+    at = 0
+    for own, distance in lists:
+        away = np.full(every.shape, np.nan, np.float32)
+        away[:, at : at + own.shape[1]] = np.where(own >= 0, distance, np.nan)
+        away_by.append(np.take_along_axis(away, order, axis=1))
+        at += own.shape[1]
+    for column in range(near.shape[1] - 1, 0, -1):  # the last of equal rows passes what it knows on to the first
+        same = near[:, column] == near[:, column - 1]
+        for away in away_by:
+            away[same, column - 1] = np.fmin(away[same, column - 1], away[same, column])
+        near[same, column] = -1
+    return near, away_by
 
 
-def _cosine_distance(x: NDArray[Any], rows: NDArray[np.intp], near: Int32) -> Float32:
-    """(m, k) 1 − cos of each row with its candidates."""
-    own = np.asarray(x[rows], np.float32)
-    other = np.asarray(x[near.ravel()], np.float32).reshape(*near.shape, -1)
-    cosine = np.matmul(other, own[:, :, None])[:, :, 0]
-    return np.asarray(np.maximum(0.0, 1.0 - cosine), np.float32)
+def _farthest(graph: Neighbors, rows: NDArray[Any]) -> Float32:
+    """(m,) the distance to the last neighbour of some rows; 2, the largest cosine distance, where there is none."""
+    listed = np.where(graph.indices[rows] >= 0, graph.distances[rows], -np.inf).max(axis=1, initial=-np.inf)
+    return np.where(np.isfinite(listed), listed, 2.0).astype(np.float32)
+
+
+def _cosine_distance(x: NDArray[Any], one: NDArray[Any], other: NDArray[Any]) -> Float32:
+    """(p,) 1 − cos of pairs of rows, read by blocks."""
+    out = np.empty(len(one), np.float32)
+    step = max(1, _CELLS // x.shape[1])
+    for start in range(0, len(one), step):
+        part = slice(start, start + step)
+        left, right = (np.asarray(x[rows[part]], np.float32) for rows in (one, other))
+        out[part] = 1.0 - np.einsum("ij,ij->i", left, right)
+    return np.maximum(out, 0.0)

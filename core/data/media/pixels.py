@@ -7,6 +7,7 @@ device.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,6 +92,11 @@ class Fit:
         resized = image.resize((w, h), resample) if (w, h) != image.size else image
         return self._centre(resized)
 
+    @property
+    def _colour(self) -> tuple[int, int, int]:
+        """Of the padding."""
+        return (self.fill, self.fill, self.fill)
+
     def _size(self, w: int, h: int) -> tuple[int, int]:
         if self.mode == "shortest" and self.height == self.width:  # torchvision.transforms.Resize(int)
             side = self.height
@@ -103,7 +109,46 @@ class Fit:
         dw, dh = max(0, self.width - image.width), max(0, self.height - image.height)
         if dw or dh:
             box = (dw // 2, dh // 2, (dw + 1) // 2, (dh + 1) // 2)
-            image = ImageOps.expand(image, box, (self.fill,) * 3)
+            image = ImageOps.expand(image, box, self._colour)
         top = round((image.height - self.height) / 2.0)
         left = round((image.width - self.width) / 2.0)
         return image.crop((left, top, left + self.width, top + self.height))
+
+
+@dataclass(frozen=True)
+class CroppedFit(Fit):
+    """A fit to a larger size, of which the centre is cut out: timm's transforms for evaluation.
+
+    Attributes
+    ----------
+    share
+        Height and width of the result as a share of those before the cut (timm's ``crop_pct``), in (0, 1].
+    colour
+        RGB of the padding, each 0–255.
+    """
+
+    share: float = 1.0
+    colour: tuple[int, int, int] = (0, 0, 0)
+
+    @property
+    def _colour(self) -> tuple[int, int, int]:
+        return self.colour
+
+    def _whole(self) -> Fit:
+        """The fit before the cut."""
+        height, width = (math.floor(side / self.share) for side in (self.height, self.width))
+        return Fit(height, width, self.mode, self.interpolation, self.fill, self.reserve)
+
+    def _size(self, w: int, h: int) -> tuple[int, int]:
+        whole = self._whole()
+        return (whole.width, whole.height) if self.mode == "squash" else whole._size(w, h)
+
+    def min_size(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height to which an image of this size may be reduced while it is decoded."""
+        w, h = self._size(width, height)
+        return self.reserve * max(w, 1), self.reserve * max(h, 1)
+
+    def image(self, image: Image.Image) -> Image.Image:
+        """Resize one RGB image, and cut or pad it."""
+        size = self._size(*image.size)
+        return self._centre(image.resize(size, _FILTERS[self.interpolation]) if size != image.size else image)

@@ -24,8 +24,8 @@ def with_consensus(inputs: SignalInputs) -> tuple[SignalInputs, dict[str, float]
     Views are the matrices of ``beliefs.extra_probs`` (or ``beliefs.probs`` where there are none, or they were given),
     the neighbours' votes, the class means and the zero-shot probabilities. They are pooled in log space with weights of
     maximum likelihood for the given labels (:func:`winnow.core.detection.probe.pool.pool`); every view is out of
-    sample. Where there are several encoders, each has views of its own, which say nothing about samples that it lacks,
-    and the classes have intercepts.
+    sample. Where there are several encoders, the neighbours and the class means of each are views too, which say
+    nothing about samples that the encoder lacks, and the classes have intercepts.
     Beliefs that already are a consensus (with ``weights``) are returned unchanged.
     """
     beliefs = inputs.beliefs
@@ -42,7 +42,7 @@ def with_consensus(inputs: SignalInputs) -> tuple[SignalInputs, dict[str, float]
     present: dict[str, Bool] = {}
     for i, alone in enumerate(inputs.encoders, start=1):
         views[f"neighbours_{i}"] = _log(votes(alone.label_neighbors, inputs.labels, alone.ok, inputs.n_classes))
-        present |= {f"kernel_{i}": alone.ok, f"neighbours_{i}": alone.ok}
+        present[f"neighbours_{i}"] = alone.ok
     if inputs.label_neighbors is not None and inputs.label_neighbors.k > 0:
         views["neighbours"] = _log(votes(inputs.label_neighbors, inputs.labels, inputs.ok, inputs.n_classes))
     for i, alone in enumerate(inputs.encoders, start=1):

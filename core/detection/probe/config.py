@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from ...errors import plural
 from ..arithmetic import MANY_CLASSES
 
+_SMALL = 20_000
+"""Rows up to which kernel probes have all their anchors: the cost is n · anchors²."""
 _STEPS = 320
 """Optimiser steps after which the linear probes no longer improve, if each sample was seen eight times."""
 
@@ -106,9 +108,17 @@ class ProbeConfig:
             config = replace(config, epochs=min(epochs, fewer))
             notes.append(f"{size}: the probe trained for {plural(config.epochs, 'epoch')}.")
         anchors = min(config.kernel_anchors, n)
-        if n > 20_000:  # the cost is n · anchors², and with more data fewer anchors give the same accuracy
+        if n > _SMALL:  # the cost is n · anchors², and with more data fewer anchors give the same accuracy
             anchors = min(anchors, 1024)
         return replace(config, kernel_anchors=anchors), tuple(notes)
+
+    def wide_anchors(self, n: int) -> int:
+        """Anchors of a kernel on n rows of several encoders: twice as many, where that takes seconds.
+
+        The rows have more dimensions, which fewer anchors do not span: with 4,000 instead of 2,000 the average
+        precision of wrong labels rose from .802 to .804 on 14,000 photographs.
+        """
+        return min(2 * self.kernel_anchors, n) if n <= _SMALL else self.kernel_anchors
 
     def _cost(self, n: int, classes: int) -> float:
         models = self.folds * (self.repeats + 2 * self.robust_losses)

@@ -29,7 +29,7 @@ def run_probe(
     *,
     views: Mapping[str, Float32] | None = None,
     groups: Int64 | None = None,
-    strong: Sequence[Float32] = (),
+    strong: Sequence[Float32 | Sequence[Float32]] = (),
     shares: Sequence[float] = (),
 ) -> Beliefs:
     """Train all probes on the given labels; each belief comes from models that were not trained on the sample.
@@ -51,11 +51,12 @@ def run_probe(
         Called once per epoch and pass.
     views
         name → (n, r') float32: further descriptions of the same samples (label views). Each adds two kernel probes
-        to the consensus: one of its own, and one on it joined with ``features`` ("joint_<name>").
+        to the consensus: one of its own, and one on it joined with ``features`` ("joint_<name>"). With several
+        encoders "kernel" is on everything joined instead.
     groups
         (n,) int64 or None: rows with the same number ≥ 0 are copies of one content and share their fold.
     strong
-        (n, r) float32 each: features of strongly augmented views of the samples; the loss history under augmentation
+        Features of strongly augmented views of the samples, each as ``features``; the loss history under augmentation
         is taken on them in turn. None = features distorted by noise and dropped directions.
     shares
         How much each encoder counts in the joint features; they sum to 1. None = equally.
@@ -64,8 +65,8 @@ def run_probe(
     -------
     Beliefs
         ``probs``: logarithmic pool of all views, calibrated on the given labels, rows sum to 1 (uniform where not
-        ok). ``extra_probs``: "linear", "kernel", one per view and "joint_<view>", and "gce", "sce" where
-        those were trained; of several encoders, also "kernel_1", "kernel_2" … on each alone.
+        ok). ``extra_probs``: "linear", "kernel", one per view and (of one encoder) "joint_<view>", and "gce",
+        "sce" where those were trained.
         ``dynamics``: see :mod:`winnow.core.detection.probe.linear`; NaN where unlabelled or not ok.
         With fewer than two labelled classes ``probs`` is the label frequency and ``dynamics`` is empty.
 
@@ -86,31 +87,26 @@ def run_probe(
     for note in notes:
         progress(Progress("probe", 0, config.epochs, "epochs", note))
     encoders = [features] if isinstance(features, np.ndarray) else list(features)
-    features = _owned(joint_rows(encoders, shares or [1.0 / len(encoders)] * len(encoders)))
+    shares = shares or [1.0 / len(encoders)] * len(encoders)
+    features = _owned(joint_rows(encoders, shares))
+    distorted = [x if isinstance(x, np.ndarray) else joint_rows(x, shares) for x in strong]
     folds = int(min(config.folds, usable.sum()))
     kinds = (CE,) * config.repeats + ((GCE, SCE) if config.robust_losses else ())
     fold = np.stack([stratified_folds(labels, usable, folds, config.seed + 101 * i, groups) for i in range(len(kinds))])
     linear = LinearProbes(
-        features, np.where(usable, labels, -1).astype(np.int32), fold, kinds, n_classes, config, strong
+        features, np.where(usable, labels, -1).astype(np.int32), fold, kinds, n_classes, config, distorted
     )
     out = linear.run(progress)
     logits: dict[str, Float32] = {"linear": _log(out.probs["linear"])}
     extra = dict(out.probs)
-    described = {"kernel": features}
-    if len(encoders) > 1:
-        described |= {f"kernel_{i}": x for i, x in enumerate(encoders, start=1)}
-    for name, x in (views or {}).items():
-        described[name] = x
-        described[f"joint_{name}"] = np.concatenate([features, x], axis=1) * np.float32(np.sqrt(0.5))
+    described = _described(features, views or {}, len(encoders))
     for name, x in described.items() if config.kernel_anchors else ():
-        x = _owned(x)
-        fit = leave_one_out(
-            x, labels, usable, n_classes, config.kernel_anchors, config.seed, progress, config.device, name
-        )
+        wide = name == "kernel" and len(encoders) > 1
+        anchors = config.wide_anchors(n) if wide else config.kernel_anchors
+        fit = leave_one_out(_owned(x), labels, usable, n_classes, anchors, config.seed, progress, config.device, name)
         logits[name] = fit.scores * np.float32(fit.sharpness)
         extra[name] = softmax(logits[name])
-    present = {f"kernel_{i}": np.asarray(x.any(axis=1)) for i, x in enumerate(encoders, start=1)}
-    probs, weights = pool(logits, labels, usable, config.seed, present, intercepts=len(encoders) > 1)
+    probs, weights = pool(logits, labels, usable, config.seed, intercepts=len(encoders) > 1)
     flat = ~np.asarray(ok, bool)
     for p in (probs, out.targets, *extra.values()):
         p[flat] = 1.0 / n_classes
@@ -122,6 +118,23 @@ def run_probe(
         extra_probs=extra,
         temperature=1.0 / max(sum(weights.values()), 1e-6),
     )
+
+
+def _described(features: Float32, views: Mapping[str, Float32], encoders: int) -> dict[str, Float32]:
+    """Name of each kernel probe → the rows that it sees.
+
+    With one encoder: its features, each view, and each view joined with the features. With several: everything that is
+    known of a sample, a view counting as much as an encoder, and each view; kernels on fewer of the encoders added
+    nothing to that.
+    """
+    if encoders > 1:
+        parts = [features * np.float32(encoders**0.5), *views.values()]
+        return {"kernel": np.concatenate(parts, axis=1) * np.float32((encoders + len(views)) ** -0.5), **views}
+    described = {"kernel": features}
+    for name, x in views.items():
+        described[name] = x
+        described[f"joint_{name}"] = np.concatenate([features, x], axis=1) * np.float32(np.sqrt(0.5))
+    return described
 
 
 def joint_rows(encoders: Sequence[Float32], shares: Sequence[float]) -> Float32:

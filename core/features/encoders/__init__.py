@@ -8,13 +8,14 @@ from __future__ import annotations
 from ...registry import load_siblings
 from .augmented import augmented
 from .base import FAMILIES, BaseEncoder, EncoderChoice, EncoderInfo, unit_rows
-from .choose import catalogue, choose, choose_all, resolve_device
+from .choose import BEST, catalogue, choose, choose_all, choose_best, resolve_device
 from .embed import embed, encoder_key, load_fitted
 from .precomputed import PRECOMPUTED, write_precomputed
 
 load_siblings(__name__, __path__)
 
 __all__ = [
+    "BEST",
     "FAMILIES",
     "PRECOMPUTED",
     "BaseEncoder",
@@ -24,6 +25,7 @@ __all__ = [
     "catalogue",
     "choose",
     "choose_all",
+    "choose_best",
     "embed",
     "encoder_key",
     "load_fitted",

@@ -17,6 +17,38 @@ DEFAULTS = {
 }
 BUILT_IN = {Modality.IMAGE: "patches", Modality.PAIR: "patches", Modality.TEXT: "tfidf"}
 
+BEST = "best"
+"""Stands for the strongest pair of encoders that can be had."""
+
+_STRONGEST: dict[Modality, tuple[tuple[str, tuple[str, ...]], ...]] = {
+    Modality.IMAGE: (
+        (
+            "trained on images and their captions, it answers searches",
+            (
+                "open_clip:ViT-SO400M-16-SigLIP2-256/webli",
+                "open_clip:ViT-L-14/datacomp_xl_s13b_b90k",
+                "open_clip:ViT-B-16-SigLIP2-256/webli",
+                DEFAULTS[Modality.IMAGE],
+            ),
+        ),
+        (
+            "trained on images alone, it sees texture and shape that captions do not name",
+            (
+                "timm:vit_large_patch14_reg4_dinov2.lvd142m@224",
+                "timm:vit_base_patch14_reg4_dinov2.lvd142m@224",
+                "timm:vit_small_patch14_reg4_dinov2.lvd142m@224",
+            ),
+        ),
+    ),
+    Modality.TEXT: (
+        ("the strongest sentence encoder", ("sentence-transformers:all-mpnet-base-v2",)),
+        ("a sentence encoder of another make", ("sentence-transformers:all-MiniLM-L6-v2",)),
+    ),
+}
+"""Modality → of each encoder of the pair, what it is there for and its candidates, the strongest first."""
+_LARGE = ("ViT-SO400M", "ViT-L", "vit_large")
+"""Candidates that take minutes per thousand images without a GPU."""
+
 _FALLBACK = {
     "patches": (
         "CLIP could not be {failed}. Using built-in patch features, which are weaker on photographs. "
@@ -114,5 +146,66 @@ def _named(name: str, modality: Modality, device: str, allow_network: bool) -> E
 def choose_all(
     names: Sequence[str], modality: Modality, device: str = "auto", allow_network: bool = True
 ) -> tuple[EncoderChoice, ...]:
-    """Resolve several encoders by name, each as :func:`choose` does; no name = the default of the modality."""
-    return tuple(choose(name, modality, device, allow_network) for name in names or (None,))
+    """Resolve several encoders, each as :func:`choose` does.
+
+    No name = the default of the modality; "best" = the strongest pair (:func:`choose_best`). An encoder that is named
+    twice counts once.
+    """
+    if not names:
+        return (choose(None, modality, device, allow_network),)
+    chosen: list[EncoderChoice] = []
+    for name in names:
+        if name == BEST:
+            chosen += choose_best(modality, device, allow_network)
+        else:
+            chosen.append(choose(name, modality, device, allow_network))
+    by_name: dict[str, EncoderChoice] = {}
+    for choice in chosen:
+        by_name.setdefault(choice.name, choice)
+    return tuple(by_name.values())
+
+
+def choose_best(modality: Modality, device: str = "auto", allow_network: bool = True) -> tuple[EncoderChoice, ...]:
+    """Choose the strongest pair of encoders whose weights are here or can be downloaded.
+
+    Of each half of the pair, the first candidate that can be had counts; without a GPU, large models count only where
+    no smaller one can be had. Where none of a half can be had, the built-in encoder stands in. The first of the pair
+    carries a notice that says which were chosen and why, and what was not to be had.
+
+    Parameters
+    ----------
+    modality, device, allow_network
+        As for :func:`choose`.
+
+    Raises
+    ------
+    EncoderError
+        As for :func:`choose`.
+    """
+    if modality is Modality.VECTOR:
+        return (choose(None, modality, device, allow_network),)  # raises
+    device = resolve_device(device)
+    built_in = BUILT_IN[modality]
+    chosen: list[EncoderChoice] = []
+    reasons, missing = [], {}
+    for purpose, candidates in _STRONGEST[Modality.TEXT if modality is Modality.TEXT else Modality.IMAGE]:
+        for name in sorted(candidates, key=lambda c: device == "cpu" and any(part in c for part in _LARGE)):
+            try:
+                choice = _named(name, modality, device, allow_network)
+            except WeightsUnavailable as error:
+                missing[name] = str(error)
+                allow_network &= "(offline" not in str(error)  # ask an unreachable hub once, not once a candidate
+                continue
+            chosen.append(choice)
+            reasons.append(f"{name} ({purpose})")
+            break
+    if len(chosen) < 2:
+        chosen.append(_named(built_in, modality, device, allow_network))
+        reasons.append(f"{built_in} (built in)")
+    notice = f"Best encoders that can be had here: {' and '.join(reasons)}."
+    if missing:
+        why = "offline" if any("(offline" in m for m in missing.values()) else "no weights"
+        notice += f" Not to be had ({why}): {choices(missing, 8)}."
+    if device == "cpu":
+        notice += " On a GPU, larger ones would be tried first."
+    return (replace(chosen[0], notices=(notice, *chosen[0].notices)), *chosen[1:])

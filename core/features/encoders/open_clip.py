@@ -12,14 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
-
 from ... import fingerprint as fp
 from ...data.media.pixels import Fit
 from ...errors import EncoderError, WeightsUnavailable, choices
 from ...storage.atomic import checksum_of
 from ...types import EncoderSpec, Float32, Modality
-from .base import FAMILIES, BaseEncoder, EncoderChoice, EncoderInfo, ImageWork, Pixels
+from ._torch_images import TorchImageEncoder
+from .base import FAMILIES, EncoderChoice, EncoderInfo
 from .hub_cache import cached_file, first_line, offline_first, require_weights
 
 DEFAULT = "ViT-B-32/laion2b_s34b_b79k"
@@ -30,7 +29,7 @@ DEFAULT_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 _SUFFIXES = (".pt", ".pth", ".bin", ".safetensors", ".ckpt")
 
 
-class OpenClipEncoder(BaseEncoder):
+class OpenClipEncoder(TorchImageEncoder):
     """An open_clip model with its own preprocessing.
 
     Parameters
@@ -51,9 +50,7 @@ class OpenClipEncoder(BaseEncoder):
         import open_clip
         import torch
 
-        self.device = device
-        self._cuda = device.startswith("cuda")
-        self.batch = 512 if self._cuda else 64
+        super().__init__(device)
         self._name = model
         self._allow_network = allow_network
 
@@ -77,29 +74,13 @@ class OpenClipEncoder(BaseEncoder):
         recipe = dict(self._model.visual.preprocess_cfg)
         size = recipe["size"]
         height, width = (size, size) if isinstance(size, int) else tuple(size)
-        self._fit = Fit(height, width, recipe["resize_mode"], recipe["interpolation"], recipe.get("fill_color", 0))
-        self._mean = torch.tensor(recipe["mean"], device=device).view(1, 3, 1, 1) * 255
-        self._std = torch.tensor(recipe["std"], device=device).view(1, 3, 1, 1) * 255
+        fit = Fit(height, width, recipe["resize_mode"], recipe["interpolation"], recipe.get("fill_color", 0))
         self._tokenizer: Any = None
-        half = "bf16" if self._cuda and torch.cuda.is_bf16_supported() else "fp16" if self._cuda else "fp32"
-        self._half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(half)
-        self.spec = replace(spec, preprocessing=fp.of(self._fit, list(recipe["mean"]), list(recipe["std"]), half))
+        self.spec = replace(spec, preprocessing=self.prepare(fit, recipe["mean"], recipe["std"]))
 
-    def image_work(self) -> ImageWork:
-        """Give the resizing of the model's own preprocessing."""
-        return self._fit
-
-    def encode_pixels(self, pixels: Pixels) -> Float32:
-        """Encode pixels by the image tower: (m, d) float32."""
-        import torch
-
-        x = torch.from_numpy(np.ascontiguousarray(pixels))
-        if self._cuda:
-            x = x.pin_memory().to(self.device, non_blocking=True)
-        x = x.permute(0, 3, 1, 2)  # a view: rows of pixels are "channels last" as they come
-        with torch.inference_mode(), self._autocast():
-            features = self._model.encode_image((x.float() - self._mean) / self._std)
-        return cast("Float32", features.float().cpu().numpy())
+    def forward(self, pixels: Any) -> Any:
+        """Run the image tower."""
+        return self._model.encode_image(pixels)
 
     def encode_texts(self, texts: Sequence[str]) -> Float32:
         """Encode texts by the text tower: (m, d) float32."""
@@ -109,14 +90,9 @@ class OpenClipEncoder(BaseEncoder):
         if self._tokenizer is None:
             self._tokenizer = offline_first(lambda: open_clip.get_tokenizer(self._name), self._allow_network)
         tokens = self._tokenizer(list(texts)).to(self.device)
-        with torch.inference_mode(), self._autocast():
+        with torch.inference_mode(), self.autocast():
             features = self._model.encode_text(tokens)
         return cast("Float32", features.float().cpu().numpy())
-
-    def _autocast(self) -> Any:
-        import torch
-
-        return torch.autocast("cuda" if self._cuda else "cpu", dtype=self._half, enabled=self._half is not None)
 
 
 def repository(config: dict[str, Any]) -> tuple[str, tuple[str, ...]]:

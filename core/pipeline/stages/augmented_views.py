@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -11,41 +12,60 @@ from ...features import encoders
 from ...features.encoders import EncoderChoice
 from ...features.neighbors import NEIGHBORS_VERSION, Whitening, whitening
 from ...storage.artifacts import load_array, save_array
-from ...types import Dataset, EmbeddingSet, Float32, Modality, Progress
+from ...types import Dataset, Float32, Modality, Progress
 from ..run import Outputs, Run
+from .embedding import Embedded, stage_of
+from .neighbors import EncoderGraphs
 from .source import OpenedSource
 
 
-def run(scan: Run, source: OpenedSource, embedding: EmbeddingSet) -> list[Float32]:
-    """Embed the views that the config asks for, each (n, r) float32; none, with a notice, where that is impossible.
+def run(
+    scan: Run, source: OpenedSource, embedded: Sequence[Embedded], graphs: Sequence[EncoderGraphs]
+) -> list[list[Float32]]:
+    """Embed the views that the config asks for: of each view, (n, r) float32 for every encoder.
 
-    Each view is a stage of its own: with one more view only that one is embedded, and an interrupted scan continues.
+    None, with a notice, where that is impossible. What an encoder cannot see of a view (its embeddings were
+    precomputed) are zeros. Each view is a stage of its own: with one more view only that one is embedded, and an
+    interrupted scan continues.
     """
-    config, choice = scan.config, source.encoder
+    config = scan.config
     if not config.views:
         return []
-    if choice is None or choice.spec.modality is Modality.TEXT:
+    able = {
+        e.number: choice
+        for e, choice in zip(embedded, source.encoders, strict=True)
+        if isinstance(choice, EncoderChoice) and choice.spec.modality is not Modality.TEXT
+    }
+    if not able:
         scan.notices.append(
             "Augmented views (--views) need images and an encoder that Winnow runs itself: the naive verdict looks at "
             "distorted embeddings instead."
         )
         return []
-    space = whitening(embedding.vectors, np.asarray(embedding.ok, bool), seed=config.seed)
-    return [_view(scan, source.dataset, choice, embedding, space, view) for view in range(config.views)]
+    spaces = {i: whitening(embedded[i].embedding.vectors, embedded[i].ok, seed=config.seed) for i in able}
+    return [
+        [
+            _view(scan, source.dataset, able[e.number], e, spaces[e.number], view)
+            if e.number in able
+            else np.zeros_like(g.whitened, np.float32)
+            for e, g in zip(embedded, graphs, strict=True)
+        ]
+        for view in range(config.views)
+    ]
 
 
-def _view(
-    scan: Run, dataset: Dataset, choice: EncoderChoice, embedding: EmbeddingSet, space: Whitening, view: int
-) -> Float32:
-    folder, path = scan.layout.embeddings / f"view_{view}", scan.layout.neighbors / f"view_{view}.npy"
-    distorted = encoders.augmented(choice, scan.layout.embeddings, view)
+def _view(scan: Run, dataset: Dataset, choice: EncoderChoice, of: Embedded, space: Whitening, view: int) -> Float32:
+    files = scan.layout.encoder(of.number)
+    folder, path = files.embeddings / f"view_{view}", files.neighbors / f"view_{view}.npy"
+    distorted = encoders.augmented(choice, files.embeddings, view)
 
     def make() -> Outputs:
         scan.report(Progress("views", view, scan.config.views, "views"))
-        embedded = encoders.embed(dataset, distorted, folder, progress=scan.report)
-        save_array(path, space(embedded.vectors, np.asarray(embedded.ok, bool)))
+        seen = encoders.embed(dataset, distorted, folder, progress=scan.report)
+        save_array(path, space(seen.vectors, np.asarray(seen.ok, bool)))
         shutil.rmtree(folder, ignore_errors=True)
         return [path], {}
 
-    scan.stage(f"view_{view}", fp.of(embedding.fingerprint, distorted.spec, scan.config.seed, NEIGHBORS_VERSION), make)
+    key = fp.of(of.embedding.fingerprint, distorted.spec, scan.config.seed, NEIGHBORS_VERSION)
+    scan.stage(stage_of(f"view_{view}", of.number), key, make)
     return load_array(path)

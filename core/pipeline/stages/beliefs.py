@@ -27,7 +27,7 @@ def run(
     shares: Sequence[float],
     media: MediaFeatures | None,
     probabilities: Mapping[str, Float32],
-    augmented: Sequence[Float32],
+    augmented: Sequence[Sequence[Float32]],
 ) -> Beliefs | None:
     """Train the probe and read its beliefs; None, with a notice, without labels or with too few or too many classes.
 
@@ -44,7 +44,7 @@ def run(
     probabilities
         Precomputed ones, name → (n, C) float32; their mean replaces the probe's.
     augmented
-        Views of augmented images by the first encoder, each (n, r) float32.
+        Views of augmented images, of each (n, r) float32 for every encoder.
     """
     ok = any_ok(embedded)
     usable = ok & (dataset.labels >= 0)

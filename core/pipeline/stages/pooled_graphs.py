@@ -44,7 +44,8 @@ def run(scan: Run, dataset: Dataset, embedded: Sequence[Embedded], graphs: Seque
         outputs = []
         for name in NAMES:
             rows = [
-                EncodedRows(e.embedding.vectors if name == "raw" else g.whitened, e.ok, getattr(g, name), share)
+                # measuring every pair of wide raw rows again would cost more than the graphs themselves
+                EncodedRows(getattr(g, name), e.ok, g.whitened if name == "label" else None, share)
                 for e, g, share in zip(embedded, graphs, shares, strict=True)
             ]
             graph = pool_graphs(rows, scan.reporting("pooled_graphs"))

@@ -75,7 +75,7 @@ def test_the_workspace_says_which_were_used_and_what_each_covers(folder: Path) -
         assert [e["file"] for e in info.manifest["encoders"]] == ["a.parquet", "b.parquet"]
         assert len(info.manifest["params"]["embeddings"]) == 2
         views = info.results["kinds"]["noisy_label"]["views"]
-    assert {"linear", "kernel", "kernel_1", "kernel_2", "neighbours", "neighbours_1", "neighbours_2"} <= set(views)
+    assert {"linear", "kernel", "neighbours", "neighbours_1", "neighbours_2"} <= set(views)
 
 
 def test_what_one_encoder_lacks_the_others_judge(folder: Path) -> None:
