@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import os
 import socket
@@ -54,10 +55,18 @@ def check_port(port: int, host: str) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
+        except socket.gaierror:
+            raise WinnowError(f"--host {host}: this computer knows no address of that name.") from None
         except OSError as error:
+            if error.errno == errno.EADDRNOTAVAIL:
+                raise WinnowError(f"--host {host} is no address of this computer.") from None
+            why = {
+                errno.EADDRINUSE: "another program holds it",
+                errno.EACCES: "ports below 1024 are kept for the administrator",
+            }.get(error.errno or 0, error.strerror or str(error))
+            other = 8501 if port < 1024 else port + 1 if port < 65535 else port - 1
             raise WinnowError(
-                f"Port {port} on {host} cannot be used ({error.strerror or error}). Another program may hold it: "
-                f"choose another with --port, for example --port {port + 1 if port < 65535 else port - 1}."
+                f"Port {port} on {host} cannot be used: {why}. Choose another, for example --port {other}."
             ) from None
 
 

@@ -7,16 +7,20 @@ In: arguments. Out: results on standard output, progress and errors on standard 
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
 from ..errors import Cancelled, WinnowError
 from ..storage.job_files import share_cores
+from ..version import __version__
 from . import classes, doctor, export, log, roles, scan, serve, subsets, text
+from .options import SectionedGroup
 
 app = typer.Typer(
     name="winnow",
-    help="Find what is wrong in a labelled dataset, see why, and fix it in the browser.",
+    cls=SectionedGroup,
+    epilog="`winnow COMMAND --help` shows the options of a command, with examples.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -24,6 +28,21 @@ app = typer.Typer(
 )
 for _group in (scan, serve, log, classes, roles, subsets, export, text, doctor):
     app.add_typer(_group.app)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _all_commands(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Find what is wrong in a labelled dataset, see why, and fix it in the browser."""
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -41,7 +60,7 @@ def main(argv: list[str] | None = None) -> None:
     """
     share_cores()
     try:
-        app(args=argv, standalone_mode=True)
+        app(args=argv, prog_name="winnow")
     except WinnowError as error:
         print(f"winnow: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

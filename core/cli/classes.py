@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ..errors import WinnowError, choices
-from .options import Actor, Json, WorkspacePath, print_result
+from .options import DECIDE, Actor, Json, WorkspacePath, in_section, print_result
 
 app = typer.Typer()
 
@@ -23,7 +23,9 @@ VERBS: dict[str, tuple[str, ...]] = {
 """What `winnow classes WS` can do, and the names that each takes."""
 
 
-@app.command()
+@app.command(
+    **in_section(DECIDE, "winnow classes photos.winnow", "winnow classes photos.winnow merge kitten cat --dry-run")
+)
 def classes(
     ws: WorkspacePath,
     verb: Annotated[str, typer.Argument(help="list, merge, rename, split, delete, undo or log.")] = "list",

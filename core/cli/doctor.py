@@ -13,12 +13,12 @@ import typer
 from ..errors import WinnowError
 from ..types import Modality
 from ..version import __version__
-from .options import Json, print_result, print_table
+from .options import MACHINE, Json, in_section, print_result, print_table
 
 app = typer.Typer()
 
 
-@app.command()
+@app.command(**in_section(MACHINE, "winnow encoders"))
 def encoders(json_: Json = False) -> None:
     """The encoders there are, and which can be used here now."""
     from ..features.encoders import catalogue
@@ -35,7 +35,7 @@ def encoders(json_: Json = False) -> None:
     print_table(("encoder", "for", "here", "note"), rows)
 
 
-@app.command()
+@app.command(**in_section(MACHINE, "winnow doctor --json"))
 def doctor(json_: Json = False) -> None:
     """Versions, device, cached weights and disk: what would be used here, and why."""
     report = examine()
@@ -89,7 +89,7 @@ def _pick(modality: Modality) -> str:
     return " · ".join((choice.spec.name, *choice.notices))
 
 
-@app.command()
+@app.command(**in_section(MACHINE, "winnow version"))
 def version() -> None:
     """Print the version."""
     print(__version__)

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 import typer
 
 from ..errors import WinnowError, plural
-from .options import Json, Overwrite, WorkspacePath, print_result, print_table, read_ids
+from .options import EXPORT, Json, Overwrite, WorkspacePath, in_section, print_result, print_table, read_ids
 from .progress import Bars
 
 if TYPE_CHECKING:
@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
-@app.command()
+@app.command(
+    **in_section(
+        EXPORT,
+        "winnow export photos.winnow curated.csv",
+        "winnow export photos.winnow curated/ --format image_folder --links",
+        'winnow export photos.winnow clean.parquet --filter "verdicts=clean&classes=cat"',
+    )
+)
 def export(
     ws: WorkspacePath,
     out: Annotated[Path, typer.Argument(metavar="OUT", help="A file (.csv, .parquet, .jsonl) or a folder.")],
@@ -168,7 +175,7 @@ def _list_formats(formats: list[Any], as_json: bool) -> None:
     print_table(("format", "what it is", "here"), rows)
 
 
-@app.command()
+@app.command(**in_section(EXPORT, "winnow datasheet photos.winnow datasheet"))
 def datasheet(
     ws: WorkspacePath,
     out: Annotated[Path, typer.Argument(metavar="OUT", help="OUT.html and OUT.md are written.")],
@@ -184,7 +191,7 @@ def datasheet(
     print_result([str(p) for p in paths], json_, "\n".join(f"Datasheet: {p}" for p in paths), indent=None)
 
 
-@app.command()
+@app.command(**in_section(EXPORT, "winnow diff curated-1.csv curated-2.csv"))
 def diff(
     before: Annotated[Path, typer.Argument(metavar="A", help="An export.")],
     after: Annotated[Path, typer.Argument(metavar="B", help="A later export, of any format.")],
@@ -215,7 +222,7 @@ def diff(
         print(f"  {name}: {a} → {b}")
 
 
-@app.command()
+@app.command(**in_section(EXPORT, "winnow apply curated.csv.patch.jsonl photos-2.winnow"))
 def apply(
     patch: Annotated[Path, typer.Argument(metavar="PATCH", help="The patch file beside an export.")],
     ws: Annotated[Path, typer.Argument(metavar="WS", help="The workspace of a new version of the data.")],

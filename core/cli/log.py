@@ -8,12 +8,18 @@ from typing import Annotated
 import typer
 
 from ..errors import WinnowError, plural
-from .options import Actor, Json, Overwrite, WorkspacePath, existing_layout, print_result
+from .options import DECIDE, Actor, Json, Overwrite, WorkspacePath, existing_layout, in_section, print_result
 
 app = typer.Typer()
 
 
-@app.command()
+@app.command(
+    **in_section(
+        DECIDE,
+        "winnow decide photos.winnow --id cat/17.png --action relabel --label dog",
+        "winnow decide photos.winnow --patch curated.csv.patch.jsonl",
+    )
+)
 def decide(
     ws: WorkspacePath,
     id: Annotated[str | None, typer.Option("--id", help="The sample.")] = None,
@@ -53,7 +59,7 @@ def decide(
     )
 
 
-@app.command()
+@app.command(**in_section(DECIDE, "winnow undo photos.winnow"))
 def undo(ws: WorkspacePath, actor: Actor = None, json_: Json = False) -> None:
     """Undo this person's last decision (a bulk verdict counts as one)."""
     from ..workspace import Workspace
@@ -65,7 +71,7 @@ def undo(ws: WorkspacePath, actor: Actor = None, json_: Json = False) -> None:
     print_result({"undone": ids}, json_, text if ids else "There is nothing to undo.")
 
 
-@app.command()
+@app.command(**in_section(DECIDE, "winnow log photos.winnow decisions.csv --since 2026-03-01"))
 def log(
     ws: WorkspacePath,
     out: Annotated[Path, typer.Argument(metavar="OUT.csv|OUT.parquet|OUT.jsonl")],
@@ -84,7 +90,7 @@ def log(
     print_result({"path": str(out), "rows": n}, json_, f"{plural(n, 'row')} of the log written to {out}")
 
 
-@app.command()
+@app.command(**in_section(DECIDE, "winnow backup photos.winnow decisions.db"))
 def backup(
     ws: WorkspacePath,
     out: Annotated[Path, typer.Argument(metavar="OUT.db", help="A new file.")],
@@ -99,7 +105,11 @@ def backup(
     print_result({"path": str(out), "decisions": n}, json_, f"{plural(n, 'decision')} copied to {out}", indent=None)
 
 
-@app.command()
+@app.command(
+    **in_section(
+        DECIDE, "winnow store photos.winnow", "winnow store photos.winnow --use postgresql://ada@db.example.org/winnow"
+    )
+)
 def store(
     ws: WorkspacePath,
     use: Annotated[

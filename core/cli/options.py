@@ -12,15 +12,51 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from typer.core import TyperGroup
 
 from ..errors import WinnowError, WorkspaceError
 from ..storage.layout import Layout
+
+START = "Start"
+LOOK = "Look"
+DECIDE = "Decide"
+PEOPLE = "People"
+CHOOSE = "Choose a subset"
+EXPORT = "Export"
+MACHINE = "This computer"
+SECTIONS = (START, LOOK, DECIDE, CHOOSE, EXPORT, PEOPLE, MACHINE)
+"""The sections of ``winnow --help``, in order."""
 
 Json = Annotated[bool, typer.Option("--json", help="Write JSON for machines.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
 WorkspacePath = Annotated[Path, typer.Argument(metavar="WS", help="The workspace directory.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a file that is no earlier export of Winnow's.")]
 Actor = Annotated[str | None, typer.Option(help="Who decides (default: your login name).")]
+
+
+def in_section(section: str, *examples: str) -> dict[str, Any]:
+    r"""Keywords for ``@app.command``: the section of ``winnow --help`` it stands in, and examples below its own help.
+
+    Parameters
+    ----------
+    section
+        One of :data:`SECTIONS`.
+    examples
+        Whole command lines, printed one a line.
+    """
+    # \b on a line of its own keeps the line breaks of the paragraph.
+    return {"rich_help_panel": section, "epilog": "\n".join(("\b", "Examples:", *(f"  {e}" for e in examples)))}
+
+
+class SectionedGroup(TyperGroup):
+    """The commands in sections, each with its whole first sentence."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the sections of the help."""
+        for section in SECTIONS:
+            commands = [c for c in self.commands.values() if getattr(c, "rich_help_panel", None) == section]
+            with formatter.section(section):
+                formatter.write_dl([(str(c.name), c.get_short_help_str(1_000)) for c in commands])
 
 
 def existing_layout(path: Path) -> Layout:
@@ -51,7 +87,7 @@ def print_table(
     left: Sequence[str] | None = None,
     title: str | None = None,
 ) -> None:
-    """Print a table for people, 160 columns wide where standard output is no terminal.
+    """Print a table for people. Where standard output is no terminal, every row is one line and no cell is cut.
 
     Parameters
     ----------
@@ -64,9 +100,18 @@ def print_table(
     title
         A line above the table.
     """
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    if title is not None:
+        print(title)
+    table = Table(box=None, pad_edge=False)
     for name in head:
         table.add_column(escape(name), justify="left" if left is None or name in left else "right")
     for row in rows:
         table.add_row(*map(escape, row))
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    if sys.stdout.isatty():
+        Console().print(table)
+        return
+    wide = Console(width=1_000_000)
+    width = wide.measure(table).maximum
+    with wide.capture() as lines:
+        wide.print(table, width=width)
+    print("\n".join(line.rstrip() for line in lines.get().splitlines()))

@@ -8,12 +8,14 @@ from typing import Annotated
 import typer
 
 from ..errors import WinnowError, plural
-from .options import Json, WorkspacePath, existing_layout, print_result
+from .options import PEOPLE, Json, WorkspacePath, existing_layout, in_section, print_result
 
 app = typer.Typer()
 
 
-@app.command()
+@app.command(
+    **in_section(PEOPLE, "winnow roles photos.winnow set ada owner", "winnow roles photos.winnow default viewer")
+)
 def roles(
     ws: WorkspacePath,
     verb: Annotated[str, typer.Argument(help="list, set or default.")] = "list",
@@ -42,7 +44,7 @@ def roles(
     print_result({"default": table.default, "people": dict(table.people)}, json_, text)
 
 
-@app.command()
+@app.command(**in_section(PEOPLE, "winnow people photos.winnow"))
 def people(ws: WorkspacePath, json_: Json = False) -> None:
     """Who decided how much, how far people agree, and how far each can be relied on."""
     from ..workspace import Workspace

@@ -10,20 +10,29 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import plural
+from ..explore.filter_schema import STATES
 from ..explore.verdict_style import STYLES
 from ..storage.job_files import stage_title
 from ..types import Kind
-from .options import Json, Quiet, WorkspacePath, print_result, print_table, read_ids
+from .options import LOOK, START, Json, Quiet, WorkspacePath, in_section, print_result, print_table, read_ids
 from .progress import Bars, mode
 
 if TYPE_CHECKING:
+    from ..explore.query import Counts
     from ..explore.results import WorkspaceInfo
     from ..workspace import Workspace
 
 app = typer.Typer()
 
 
-@app.command()
+@app.command(
+    **in_section(
+        START,
+        "winnow scan photos/ --out photos.winnow",
+        "winnow scan reviews.csv --out reviews.winnow --text body --label stars",
+        "winnow scan data.parquet --out data.winnow --embeddings vectors.npy",
+    )
+)
 def scan(
     source: Annotated[str, typer.Argument(help="A folder, CSV, Parquet, JSON Lines, or saved Hugging Face dataset.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The workspace directory to write.")],
@@ -101,9 +110,9 @@ def scan(
 
 def report(ws: Workspace, as_json: bool, quiet: bool) -> None:
     """Print what a scan came to: notices, failed stages, verdicts, the next step."""
-    info = ws.info()
+    info, counts = ws.info(), ws.counts()
     if as_json:
-        print_result(info.to_json(), True)
+        print_result(_as_json(info, counts), True)
         return
     if quiet:
         return
@@ -111,36 +120,48 @@ def report(ws: Workspace, as_json: bool, quiet: bool) -> None:
         print(f"Note: {notice}", file=sys.stderr)
     for stage, why in info.failures.items():
         print(f"Not done: {stage_title(stage)}: {why}", file=sys.stderr)
-    _print_verdicts(info)
+    _print_verdicts(info, counts)
     print(f"\nReview it:  winnow app {ws.path}")
 
 
-def _print_verdicts(info: WorkspaceInfo) -> None:
+def _as_json(info: WorkspaceInfo, counts: Counts) -> dict[str, Any]:
+    return {**info.to_json(), "open": counts.by_verdict, "in_force": _in_force(counts)}
+
+
+def _in_force(counts: Counts) -> dict[str, int]:
+    """Decisions in force: accept, relabel, exclude or disputed → how many samples."""
+    return {state: n for state, n in counts.by_state.items() if state != "undecided"}
+
+
+def _print_verdicts(info: WorkspaceInfo, counts: Counts) -> None:
     rows = [
-        (STYLES[Kind(kind)].name, f"{count:,}", f"{count / max(info.n, 1):.1%}")
+        (STYLES[Kind(kind)].name, f"{count:,}", f"{count / max(info.n, 1):.1%}", f"{counts.by_verdict.get(kind, 0):,}")
         for kind, count in info.verdict_counts.items()
     ]
-    print_table(
-        ("verdict", "samples", "share"), rows, left=("verdict",), title=f"{info.name}: {plural(info.n, 'sample')}"
-    )
+    title = f"{info.name}: {plural(info.n, 'sample')}"
+    print_table(("verdict", "samples", "share", "open"), rows, left=("verdict",), title=title)
 
 
-@app.command()
+@app.command(**in_section(LOOK, "winnow info photos.winnow"))
 def info(ws: WorkspacePath, json_: Json = False) -> None:
-    """What a workspace holds: counts, encoder, notices, seconds per stage, decisions."""
+    """What a workspace holds: verdicts, decisions in force, encoders, notices, seconds per stage."""
     from ..workspace import Workspace
 
     with Workspace.open(ws) as workspace:
-        about = workspace.info()
+        about, counts = workspace.info(), workspace.counts()
     if json_:
-        print_result(about.to_json(), True)
+        print_result(_as_json(about, counts), True)
         return
-    _print_verdicts(about)
+    _print_verdicts(about, counts)
     print()
     for used in about.encoders:
         print(f"encoder    {used.name} ({used.dim:,} numbers, {used.embedded:,} samples)")
     print(f"modality   {about.modality}\nlabelled   {about.n_labelled:,}")
-    print(f"decisions  {about.n_decisions:,}\nscanned    {about.created}")
+    decided = _in_force(counts)
+    each = ", ".join(f"{n:,} {STATES[state].lower()}" for state, n in decided.items())
+    print(f"decided    {sum(decided.values()):,}{f' ({each})' if each else ''}")
+    print(f"log        {plural(about.n_decisions, 'row')}, undos among them")
+    print(f"scanned    {about.created}")
     for stage, seconds in about.seconds.items():
         print(f"  {stage_title(stage).ljust(24)}{seconds:8.2f} s")
     for notice in about.notices:
@@ -158,7 +179,7 @@ def _cell(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
-@app.command(name="sets")
+@app.command(name="sets", **in_section(LOOK, "winnow sets photos.winnow"))
 def set_tables(ws: WorkspacePath, json_: Json = False) -> None:
     """Facts about the dataset as a whole: class confusions and sizes, spurious correlations, rare and weak slices."""
     from ..workspace import Workspace
@@ -177,7 +198,7 @@ def set_tables(ws: WorkspacePath, json_: Json = False) -> None:
             print(f"… and {len(rows) - 20:,} more (all of them with --json)")
 
 
-@app.command()
+@app.command(**in_section(LOOK, "winnow scores photos.winnow scores.parquet"))
 def scores(ws: WorkspacePath, out: Annotated[Path, typer.Argument(metavar="OUT.parquet")], json_: Json = False) -> None:
     """Write one row per sample: verdict, confidence, reasons, suggestion, duplicate_of, each kind's score and flag."""
     from ..workspace import Workspace
@@ -187,7 +208,7 @@ def scores(ws: WorkspacePath, out: Annotated[Path, typer.Argument(metavar="OUT.p
     print_result({"path": str(out), "rows": n}, json_, f"{plural(n, 'row')} written to {out}")
 
 
-@app.command()
+@app.command(**in_section(LOOK, "winnow flags photos.winnow --kind noisy_label --rate 0.05"))
 def flags(
     ws: WorkspacePath,
     kind: Annotated[str, typer.Option(help="broken, duplicate, ood, noisy_label, hard or naive.")],

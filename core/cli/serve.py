@@ -9,12 +9,13 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import Actor, Quiet
+from .options import START, Actor, Quiet, in_section
 from .progress import Bars, mode
 from .scan import report
 
 app = typer.Typer()
 
+Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
 Host = Annotated[
     str, typer.Option(help="Address to listen on; beyond this computer with --token, sign-in or --no-auth.")
 ]
@@ -33,10 +34,12 @@ Proxy = Annotated[
 NoAuth = Annotated[bool, typer.Option("--no-auth", help="Let everyone who reaches --host in, without signing in.")]
 
 
-@app.command(name="app")
+@app.command(
+    name="app", **in_section(START, "winnow app photos.winnow", "winnow app photos.winnow --host 0.0.0.0 --token auto")
+)
 def serve_app(
     ws: Annotated[Path | None, typer.Argument(metavar="[WS]", help="The workspace to open.")] = None,
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 8501,
+    port: Port = 8501,
     host: Host = "127.0.0.1",
     no_auth: NoAuth = False,
     token: Token = None,
@@ -76,9 +79,9 @@ def _serve(
     server.serve(ws, port=port, host=host, headless=not browser, actor=actor, tokens=tokens, proxies=proxies)
 
 
-@app.command()
+@app.command(**in_section(START, "winnow demo", "winnow demo --no-serve --home /data/demo"))
 def demo(
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 8501,
+    port: Port = 8501,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the browser.")] = True,
     host: Host = "127.0.0.1",
     no_auth: NoAuth = False,

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import WinnowError, plural
-from .options import Json, WorkspacePath, print_result, print_table, read_ids
+from .options import CHOOSE, Json, WorkspacePath, in_section, print_result, print_table, read_ids
 from .progress import Bars
 
 app = typer.Typer()
@@ -28,7 +28,13 @@ def _option(text: str) -> tuple[str, Any]:
         return name, value
 
 
-@app.command()
+@app.command(
+    **in_section(
+        CHOOSE,
+        "winnow select photos.winnow --method list",
+        "winnow select photos.winnow --method k_center --budget 30% --out small",
+    )
+)
 def select(
     ws: WorkspacePath,
     method: Annotated[str, typer.Option(help="How to choose; `--method list` names them all.")] = "random",
@@ -129,7 +135,7 @@ def _list_methods(methods: list[dict[str, Any]], as_json: bool) -> None:
     print_table(("method", "what it does", "here"), rows)
 
 
-@app.command()
+@app.command(**in_section(CHOOSE, "winnow payoff photos.winnow small"))
 def payoff(
     ws: WorkspacePath,
     name: Annotated[str, typer.Argument(metavar="NAME", help="A subset that `winnow select --out NAME` kept.")],
@@ -188,7 +194,7 @@ _COMPARISON = (
 )
 
 
-@app.command()
+@app.command(**in_section(CHOOSE, "winnow compare photos.winnow --budget 30%"))
 def compare(
     ws: WorkspacePath,
     budget: Annotated[str, typer.Option(help="How many each method chooses: 500 or 30%.")] = "30%",
@@ -244,7 +250,7 @@ def compare(
     )
 
 
-@app.command()
+@app.command(**in_section(CHOOSE, "winnow weights photos.winnow weights.parquet --curve usual"))
 def weights(
     ws: WorkspacePath,
     out: Annotated[Path, typer.Argument(metavar="OUT.parquet")],

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import QueryError, WinnowError, plural
-from .options import Json, WorkspacePath, print_result, print_table
+from .options import LOOK, Json, WorkspacePath, in_section, print_result, print_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
-@app.command()
+@app.command(
+    **in_section(LOOK, "winnow prompts photos.winnow", 'winnow prompts photos.winnow --new "a drawing of a cat"')
+)
 def prompts(
     ws: WorkspacePath,
     template: Annotated[
@@ -91,7 +93,7 @@ def _new_class(scored: NewClass, as_json: bool) -> None:
     )
 
 
-@app.command()
+@app.command(**in_section(LOOK, "winnow pairs captions.winnow --out pairs.csv"))
 def pairs(
     ws: WorkspacePath,
     out: Annotated[

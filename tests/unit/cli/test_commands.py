@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from winnow.core import Workspace
 from winnow.core.cli import main
 from winnow.core.cli.options import print_table
 from winnow.core.errors import DiskFull
@@ -70,6 +71,37 @@ def test_people_read_the_names_of_verdicts_and_machines_their_keys(tiny_ws: Path
 def test_square_brackets_in_a_table_are_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
     print_table(("name", "n"), [("[bold]class[/bold]", "1")])
     assert "[bold]class[/bold]" in capsys.readouterr().out
+
+
+def test_a_table_that_is_piped_keeps_each_row_on_one_line_and_cuts_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    long = "folder/" * 60 + "image.png"
+    print_table(("sample", "n", "note"), [(long, "1", "x" * 300), ("short", "23", "")], left=("sample",), title="Title")
+    title, _, first, second = capsys.readouterr().out.splitlines()
+    assert title == "Title"
+    assert first.split() == [long, "1", "x" * 300]
+    assert second.split() == ["short", "23"]
+    assert second == second.rstrip(), "nothing is padded at the end"
+
+
+def test_info_counts_decisions_in_force_and_what_is_open(tiny_ws: Path) -> None:
+    before = json.loads(run("info", tiny_ws, "--json")[1])
+    noisy = next(i for i in ("s003", "s040", "s077", "s120") if _verdict(tiny_ws, i) == "noisy_label")
+    base = ("decide", tiny_ws, "--actor", "ada", "--id")
+    run(*base, noisy, "--action", "relabel", "--label", "digit 1")
+    run(*base, "s005", "--action", "exclude")
+    run(*base, "s006", "--action", "exclude")
+    run("undo", tiny_ws, "--actor", "ada")
+    after = json.loads(run("info", tiny_ws, "--json")[1])
+    assert after["in_force"] == {"relabel": 1, "exclude": 1}, "four rows in the log, two decisions in force"
+    assert after["n_decisions"] == 4
+    assert after["open"]["noisy_label"] == before["open"]["noisy_label"] - 1
+    assert after["verdict_counts"] == before["verdict_counts"], "what the scan said stays what it said"
+    assert "decided    2 (1 excluded, 1 relabelled)" in run("info", tiny_ws)[1].splitlines()
+
+
+def _verdict(path: Path, sample_id: str) -> str:
+    with Workspace.open(path) as ws:
+        return str(ws.cards([sample_id])[0]["verdict"])
 
 
 def test_a_patch_replays_on_a_fresh_scan(tiny_data: Path, tiny_ws: Path, tmp_path: Path) -> None:
