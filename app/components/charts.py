@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from winnow.app.components.html import render
 from winnow.core import Filter
@@ -11,7 +14,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MATRIX_CLASSES = 14
-"""Classes that the matrix shows: those of the largest confusions. The Classes page reaches the rest."""
+"""Classes that the matrix shows large: those of the largest confusions."""
+
+WHOLE_CLASSES = 300
+"""Classes of the drawing of the whole matrix, those with the largest confusions."""
+
+OPTIMAL_ORDER = 200
+"""Classes up to which neighbouring leaves of the tree are ordered optimally."""
 
 
 def cells_of(confusion: pd.DataFrame) -> dict[tuple[str, str], int]:
@@ -26,8 +35,33 @@ def cells_of(confusion: pd.DataFrame) -> dict[tuple[str, str], int]:
     return dict(sorted(cells.items(), key=lambda cell: (-cell[1], cell[0])))
 
 
+def hierarchical_order(names: Sequence[str], cells: Mapping[tuple[str, str], int]) -> list[str]:
+    """Classes in the order of average-linkage clustering by confusion, so that those confused lie side by side.
+
+    The distance of two classes is 1/(1 + their confusions in both directions).
+    """
+    if len(names) < 3:
+        return list(names)
+    from scipy.cluster.hierarchy import leaves_list, linkage
+    from scipy.spatial.distance import squareform
+
+    place = {name: i for i, name in enumerate(names)}
+    both = np.zeros((len(names), len(names)))
+    for (given, suggested), n in cells.items():
+        if given in place and suggested in place:
+            both[place[given], place[suggested]] += n
+            both[place[suggested], place[given]] += n
+    apart = 1.0 / (1.0 + both)
+    np.fill_diagonal(apart, 0.0)
+    tree = linkage(squareform(apart, checks=False), "average", optimal_ordering=len(names) <= OPTIMAL_ORDER)
+    return [names[i] for i in leaves_list(tree)]
+
+
 def matrix(confusion: pd.DataFrame, flt: Filter, key: str) -> str:
-    """Given (rows) against suggested (columns) class; each cell opens its queue."""
+    """Given (rows) against suggested (columns) class; each cell opens its queue.
+
+    The classes of the largest confusions are drawn large; of more classes there is a drawing of all to zoom into.
+    """
     cells = cells_of(confusion)
     if not cells:
         return ""
@@ -35,13 +69,16 @@ def matrix(confusion: pd.DataFrame, flt: Filter, key: str) -> str:
     for pair in cells:
         if len(kept.keys() | set(pair)) <= MATRIX_CLASSES:
             kept |= dict.fromkeys(pair)
-    involved = {name for pair in cells for name in pair}
-    given = [str(name) for name in confusion.index]
-    names = [name for name in given if name in kept] + sorted(kept.keys() - set(given))
-    note = (
-        f"the largest confusions, among {len(names)} of {len(involved):,} classes"
-        if len(names) < len(involved)
-        else "click a cell to review it"
-    )
+    involved = list(dict.fromkeys(name for pair in cells for name in pair))
+    names = hierarchical_order(list(kept), cells)
+    few = len(names) < len(involved)
+    note = "the largest confusions; click a cell to review it" if few else "click a cell to review it"
     tilt = len(names) > 8 and max(map(len, names)) > 9
-    return render("charts", "matrix", key, flt, names, cells, max(cells.values()), note, tilt)
+    drawn = render("charts", "matrix", key, flt, names, cells, max(cells.values()), note, tilt, few and len(involved))
+    if not few:
+        return drawn
+    order = hierarchical_order(involved[:WHOLE_CLASSES], cells)
+    place = {name: i for i, name in enumerate(order)}
+    spots = [(place[a], place[b], a, b, n) for (a, b), n in cells.items() if a in place and b in place]
+    whole = render("charts", "whole_matrix", key, flt, order, spots, max(cells.values()), len(involved))
+    return drawn.replace("<!-- whole -->", whole)

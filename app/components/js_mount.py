@@ -15,11 +15,12 @@ from typing import Any
 import streamlit as st
 
 from winnow.app.components import search_box as finder
+from winnow.app.components import theme
 from winnow.app.components.actions import open_page
 from winnow.app.components.assets import PLOTLY, asset_path, text
 from winnow.app.server.state import server_state
 from winnow.app.session import state
-from winnow.core import WinnowError
+from winnow.core import WinnowError, Workspace
 
 _FIRST_SAMPLE = "w-first-sample"
 REQUEST_SECONDS = 20.0
@@ -65,6 +66,14 @@ def mount_surface(name: str, data: dict[str, Any], *, key: str) -> None:
     if name == "map":
         payload["plotly"] = base_path() + asset_path(PLOTLY)
     _component(name)(key=key, data=payload, on_go_change=lambda: follow((st.session_state.get(key) or {}).get("go")))
+
+
+def signal_options(workspace: Workspace, prefix: str = "") -> list[list[str]]:
+    """Every signal that ran as an option of a menu: [value, title, its verdict, what it says in a sentence]."""
+    ran = [s for s in workspace.signals() if s.ran]
+    order = list(theme.VERDICTS)
+    ran.sort(key=lambda s: order.index(s.kind) if s.kind in order else len(order))
+    return [[f"{prefix}{s.name}", s.title, f"Signals: {theme.verdict_name(s.kind)}", s.explain] for s in ran]
 
 
 def follow(event: Any) -> None:

@@ -20,6 +20,7 @@ from winnow.app.components import sidebar, theme
 from winnow.app.components.actions import dispatch
 from winnow.app.components.html import notice, render, restrict_to_role
 from winnow.app.components.html_component import Handler, live
+from winnow.app.components.keys import keys_of
 from winnow.app.components.progress import job_panel
 from winnow.app.components.sidebar import PAGES
 from winnow.app.server.security import mint_token
@@ -29,29 +30,6 @@ from winnow.app.session import cache, filters, state
 from winnow.app.session.scans import look, request_of, table_of
 from winnow.core import AGO, PREFIX, Counts, Filter, Right, WinnowError, Workspace, WorkspaceInfo, plural, scan_status
 from winnow.core.types import PROBLEMS
-
-KEYS: dict[str, tuple[tuple[str, str], ...]] = {
-    "duplicates": (
-        ("J K", "next and previous group"),
-        ("X", "exclude the copies"),
-        ("A", "keep all"),
-        ("2 3 4 5 6", "keep another one instead"),
-        ("U", "undo the last step"),
-        ("N P", "next and previous page"),
-    ),
-    "classes": (
-        ("J K", "next and previous class"),
-        ("M", "merge it into another"),
-        ("R", "rename it"),
-        ("S", "split off a part as a new class"),
-        ("D", "delete it, keep its samples"),
-    ),
-}
-"""Keys of the pages that have keys of their own; the JavaScript surfaces show theirs themselves."""
-
-COMMON_KEYS = (("Tab", "next part of the page"), ("Enter", "open or choose it"), ("?", "this list"))
-
-SURFACES = frozenset({"map", "review", "gallery"})
 
 FILTERED = frozenset({"overview", "map", "queues", "review", "gallery", "duplicates", "classes"})
 """Pages that the filters act on; the others show their name alone."""
@@ -151,7 +129,7 @@ def chips(s: state.Session) -> list[Chip]:
 
 def head(name: str, title: str, actor: str, *, total: str = "", chips: Sequence[Chip] = (), open_: bool = False) -> str:
     """The one line at the top (``name`` "" = a page without keys), and the chips below; ``open_``: on a dataset."""
-    keys = () if name in ("", *SURFACES) else (*KEYS.get(name, ()), *COMMON_KEYS)
+    keys = keys_of(name) if name else ()
     return render("frame", "head", title, total, chips, actor, keys, open_)
 
 

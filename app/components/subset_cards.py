@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -82,23 +83,55 @@ def payoff_card(result: Mapping[str, Any]) -> str:
     return render("subset", "payoff_card", result, main, curve, sources)
 
 
+CURVE = (520, 220)
+"""Width and height of the drawing of a learning curve."""
+
+_LEFT, _TOP, _RIGHT, _BOTTOM = 46, 10, 12, 40
+"""Its margins, where axes, ticks and their titles stand."""
+
+
+def ticks(low: float, high: float, about: int = 5) -> list[float]:
+    """Round numbers from at most ``low`` to at least ``high``: steps of 1, 2 or 5 times a power of ten.
+
+    >>> ticks(0.71, 0.93)
+    [0.7, 0.75, 0.8, 0.85, 0.9, 0.95]
+    """
+    rough = max(high - low, 1e-9) / about
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * (1 - 1e-9))
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [round(i * step, 10) for i in range(first, last + 1)]
+
+
 def _learning_curve(arms: Sequence[Mapping[str, Any]], main: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """Points of two lines in a drawing of 500 × 118, this subset's order and random; None where there are too few."""
+    """Axes and two lines, this subset's order and random, as places in a drawing; None where there are too few."""
     whole = {a["name"]: a for a in main}
     lines = {}
     for name, is_random in (("random", True), ("subset", False)):
         steps = [a for a in arms if a["name"].startswith("curve_random_") == is_random]
-        lines[name] = [(a["size"], a["accuracy"]) for a in [*steps, whole[name]]] if steps else []
+        lines[name] = [(a["size"], 100 * a["accuracy"]) for a in [*steps, whole[name]]] if steps else []
     points = [p for line in lines.values() for p in line]
     if len(points) < 4:
         return None
-    size, low, high = max(x for x, _ in points), min(y for _, y in points), max(y for _, y in points)
-    span = max(high - low, 1e-6)
-    drawn = {
-        name: " ".join(f"{40 + 440 * x / size:.1f},{100 - 84 * (y - low) / span:.1f}" for x, y in line)
-        for name, line in lines.items()
+    across = ticks(0, max(x for x, _ in points))
+    up = ticks(min(y for _, y in points), max(max(y for _, y in points), min(y for _, y in points) + 1))
+    wide, high = CURVE[0] - _LEFT - _RIGHT, CURVE[1] - _TOP - _BOTTOM
+
+    def x_of(value: float) -> float:
+        return _LEFT + wide * (value - across[0]) / (across[-1] - across[0])
+
+    def y_of(value: float) -> float:
+        return _TOP + high * (1 - (value - up[0]) / (up[-1] - up[0]))
+
+    return {
+        "size": CURVE,
+        "x_ticks": [(x_of(v), int(v)) for v in across],
+        "y_ticks": [(y_of(v), v) for v in up],
+        "floor": _TOP + high,
+        "left": _LEFT,
+        "right": _LEFT + wide,
+        "lines": {name: [(x_of(n), y_of(v), n, v) for n, v in sorted(line)] for name, line in lines.items()},
     }
-    return {**drawn, "low": low, "high": high, "size": size}
 
 
 def comparison_offer(status: Mapping[str, Any], may: bool) -> str:

@@ -200,6 +200,11 @@ function wire(root) {
   root.addEventListener("input", (event) => {
     const el = event.target;
     if (el.matches("[data-find]")) find(el);
+    if (el.matches("[data-zoom]")) {
+      const drawing = el.parentElement.parentElement.querySelector("svg");
+      drawing.style.width = `${el.value}%`;
+      return;
+    }
     if (el.matches("input[type=range]")) {
       const shown = el.parentElement.querySelector("output");
       const step = el.dataset.steps && JSON.parse(el.dataset.steps)[Number(el.value)]; // [words, count] per position
@@ -237,7 +242,7 @@ function wire(root) {
       event.ctrlKey ||
       event.metaKey ||
       event.altKey ||
-      event.target.closest?.("input, textarea, select, [contenteditable]")
+      event.composedPath()[0].closest?.("input, textarea, select, [contenteditable]")
     )
       return;
     if (event.key === "?") root.querySelector("[data-help]")?.click();

@@ -25,7 +25,18 @@ PER_PAGE = 20
 EXAMPLES = 5
 """Pictures in a row; of texts there is room for one."""
 
-ORDERS = {"noise": "Noisiest first", "size": "Largest first", "small": "Smallest first", "name": "By name"}
+ORDERS = {
+    "noise": "Noisiest first",
+    "quiet": "Least noisy first",
+    "size": "Largest first",
+    "small": "Smallest first",
+    "name": "By name",
+    "name-back": "By name, backwards",
+}
+"""Key of an order → its words."""
+
+HEADS = {"Class": ("name", "name-back"), "Samples": ("size", "small"), "Noisy label": ("noise", "quiet")}
+"""Head of a column → the orders that a click gives, one after the other."""
 
 
 def confusions_of(confusion: pd.DataFrame, name: str) -> list[tuple[str, int]]:
@@ -42,8 +53,11 @@ def order_classes(sizes: dict[str, int], noisy: dict[str, int], order: str) -> l
         "noise": lambda c: (-noisy.get(c, 0) / max(sizes[c], 1), c),
         "size": lambda c: (-sizes[c], c),
         "small": lambda c: (sizes[c], c),
+        "quiet": lambda c: (noisy.get(c, 0) / max(sizes[c], 1), c),
         "name": lambda c: (0, c),
     }
+    if order == "name-back":
+        return sorted(sizes, reverse=True)
     return sorted(sizes, key=keys.get(order, keys["noise"]))
 
 
@@ -111,6 +125,7 @@ def body(page: Page, order: str, at: int, search: str = "", event_id: str | None
         "body",
         page,
         done=done,
+        heads=HEADS,
         orders=ORDERS,
         order=order,
         search=search if total > PER_PAGE else None,
@@ -123,16 +138,13 @@ def body(page: Page, order: str, at: int, search: str = "", event_id: str | None
     )
 
 
-FACT_ROWS, FACT_COLUMNS = 8, 6
-
-
 def facts(page: Page) -> list[dict[str, Any]]:
     """What the dataset as a whole shows: class confusions, sizes, spurious correlations, rare slices."""
     tables = []
     for check in page.workspace.dataset_checks():
         if check["name"] != PAIR_QUALITY:  # it is about captions, not classes: Overview shows it
-            columns = dict(list(check["columns"].items())[:FACT_COLUMNS])
-            rows = [[_value(row[key]) for key in columns] for row in check["rows"][:FACT_ROWS]]
+            columns = check["columns"]
+            rows = [[_value(row[key]) for key in columns] for row in check["rows"]]
             head = {"title": check["title"], "note": check["summary"] or check["skipped"], "explain": check["explain"]}
             tables.append({**head, "columns": list(columns.values()), "rows": rows})
     return tables

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from winnow.app.components import theme
-from winnow.app.components.js_mount import mount_surface
+from winnow.app.components.js_mount import mount_surface, signal_options
 from winnow.app.components.page_frame import Page, page_frame
 from winnow.app.components.search_box import MATCH
 from winnow.app.session import state
@@ -12,22 +12,21 @@ from winnow.core.types import ISSUE_KINDS, Kind
 
 
 def orders(page: Page) -> list[list[str]]:
-    """What the grid can be ordered by: [sort, words], the kinds first, then every signal that ran."""
+    """What the grid can be ordered by: [sort, words, group, explanation], the kinds before the signals."""
     own = [["pick", PICKS[page.filter.pick].title]] if page.filter.pick else []
     own += [[MATCH, "Nearest to the search"]] if page.filter.searching else []
     kinds = [[f"-{kind}", theme.verdict_name(kind)] for kind in theme.VERDICTS if kind in set(ISSUE_KINDS)]
     columns = page.workspace.query.metadata_columns
-    signals = [[f"-{s.name}", s.title] for s in page.workspace.signals() if s.ran]
-    return [
+    plain = [
         *own,
         *kinds,
         ["-suspicion", "Highest probability of a problem"],
         ["-confidence", "Most confident verdict"],
         ["confidence", "Least confident verdict"],
         ["row", "Order of the dataset"],
-        *signals,
         *([f"{way}meta.{name}", f"{name} {arrow}"] for name in columns for way, arrow in (("", "↑"), ("-", "↓"))),
     ]
+    return [*([value, words, "", ""] for value, words in plain), *signal_options(page.workspace, "-")]
 
 
 def groups(page: Page) -> list[list[str]]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from winnow.app.components import theme
-from winnow.app.components.js_mount import mount_surface
+from winnow.app.components.js_mount import mount_surface, signal_options
 from winnow.app.components.page_frame import Page, page_frame
 from winnow.app.session.filters import browser_schema
 from winnow.core.types import ISSUE_KINDS
 
 
 def colours(page: Page) -> list[list[str]]:
-    """What the points can be coloured by: [name, words], only what this dataset has."""
+    """What the points can be coloured by: [name, words, group, explanation], only what this dataset has."""
     options = [["verdict", "Verdict"]]
     if page.info.class_names:
         options += [["label", "Label"], ["given_label", "Given label"], ["suggested_label", "Suggested label"]]
@@ -18,13 +18,9 @@ def colours(page: Page) -> list[list[str]]:
     options += [["split", "Split"]] if any(page.counts.by_split or ()) else []
     options += [["source", "Source"]] if any(page.counts.by_source or ()) else []
     options += [[kind, theme.verdict_name(kind)] for kind in theme.VERDICTS if kind in set(ISSUE_KINDS)]
-    metadata = [[f"meta.{name}", name] for name in page.workspace.query.metadata_columns]
-    return [
-        *options,
-        *metadata,
-        ["confidence", "Confidence of the verdict"],
-        *([s.name, s.title] for s in page.workspace.signals() if s.ran),
-    ]
+    options += [["confidence", "Confidence of the verdict"]]
+    metadata = [[f"meta.{name}", name, "Metadata", ""] for name in page.workspace.query.metadata_columns]
+    return [*([value, words, "", ""] for value, words in options), *metadata, *signal_options(page.workspace)]
 
 
 def draw() -> None:

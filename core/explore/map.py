@@ -31,6 +31,9 @@ MOST_VALUES = 59
 
 OTHER_VALUES = "(other values)"
 
+OUTLIERS = 0.5
+"""Share of samples flagged as out of distribution above which a cluster is called one of outliers."""
+
 NO_CODE = 65_535
 """Code of a point without a value."""
 
@@ -81,20 +84,21 @@ class MapView:
             self._scan.ids, xy, self._clusters(xy, _members(coarse, placed), names["coarse"], labels, order), finer
         )
 
-    @staticmethod
     def _clusters(
+        self,
         xy: Float32,
         members: Iterable[tuple[int, Int64]],
         names: Mapping[int, Mapping[str, Any]],
         labels: Int64,
         order: Strings,
     ) -> list[dict[str, Any]]:
-        """Each cluster with its name, the median place of its points, and its size.
+        """Each cluster with its name, the median place of its points, and its size. Clusters of outliers say so.
 
         The name is the words that tell the cluster from others, else its commonest label. ``members``: (cluster, its
         rows); ``labels`` (n,): indices into ``order``, −1 = none.
         """
         out = []
+        foreign = self._scan.verdicts.column(f"{Kind.OOD.value}_flag").to_numpy()
         for c, rows in members:
             present = labels[rows]
             present = present[present >= 0]
@@ -103,6 +107,8 @@ class MapView:
                 name = str(scanned["name"])
             else:  # by labels as people have them now
                 name = str(order[np.bincount(present).argmax()]) if len(present) else f"cluster {c}"
+            if foreign[rows].mean() > OUTLIERS:
+                name = f"Outliers: {name}"
             x, y = np.median(xy[rows], axis=0)
             out.append({"cluster": c, "name": name, "x": float(x), "y": float(y), "size": len(rows)})
         return out

@@ -58,6 +58,9 @@ _PLACES = {"pick": ("picked", "a pick, such as pick=thirty"), "match": ("found",
 _SUSPICION = "greatest(v.noisy_label, v.ood, v.broken, CASE WHEN v.duplicate_of IS NULL THEN 0 ELSE v.duplicate END)"
 """Order: the likeliest problem of each sample; the keeper of a duplicate group is no duplicate."""
 
+BROKEN_LAST = frozenset({"-confidence", "-suspicion"})
+"""Orders in which broken samples come last."""
+
 _FACETS = {
     "class": ("d", "label"),
     "split": ("d", "split"),
@@ -221,7 +224,8 @@ class SampleQuery:
             None = all samples.
         sort
             A column or score, "-" in front = descending; ties go by row, and samples without a value come last.
-            "pick" = the order of ``filter.pick``, "match" = that of a search.
+            "pick" = the order of ``filter.pick``, "match" = that of a search. "-confidence" and "-suspicion", by
+            which people review, list broken samples after all others: there is nothing to see in them.
         group
             First by these groups: see :meth:`groups`.
         """
@@ -646,7 +650,11 @@ class SampleQuery:
             return f"(SELECT p.place FROM {view} p WHERE p.row = d.row) {way}, d.row"
         alias, sql = self._column(self._sorts, name or "row", "sort order")
         where.aliases.add(alias)
-        return f"{sql} {'DESC' if sort.startswith('-') else 'ASC'} NULLS LAST, d.row"
+        first = ""
+        if sort in BROKEN_LAST:
+            where.aliases.add("v")
+            first = f"v.verdict = '{Kind.BROKEN.value}', "
+        return f"{first}{sql} {'DESC' if sort.startswith('-') else 'ASC'} NULLS LAST, d.row"
 
     def _from(self, where: _Where) -> str:
         parts = ["FROM dataset d"]

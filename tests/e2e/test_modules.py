@@ -87,7 +87,7 @@ def test_the_point_under_the_pointer_is_the_nearest(blank: Page) -> None:
     points[17] = np.nan
     asked = rng.normal(size=(50, 2))
     body = """(m, x) => { const g = new m.PointGrid(Float32Array.from(x.points.flat().map(v => v ?? NaN)));
-        return x.asked.map(p => g.nearest(p[0], p[1], .2, .2, new Uint8Array(x.points.length).fill(1))); }"""
+        return x.asked.map(p => g.nearest(p[0], p[1], .2, .2, () => true)); }"""
     plain = [[None if v != v else v for v in p] for p in points.tolist()]
     found = call(blank, "map/geometry.js", body, {"points": plain, "asked": asked.tolist()})
     for place, got in zip(asked, found, strict=True):

@@ -10,6 +10,9 @@ export default [
     rules: {
       eqeqeq: ["error", "always", { null: "ignore" }],
       "max-len": ["error", { code: 120, ignoreStrings: true, ignoreTemplateLiterals: true }],
+      // one class, one job: what grows beyond this is split
+      "max-lines": ["error", { max: 520, skipBlankLines: true, skipComments: true }],
+      "max-classes-per-file": ["error", 2],
       "no-eval": "error",
       "no-implied-eval": "error",
       "no-new-func": "error",

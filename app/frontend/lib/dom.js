@@ -25,11 +25,11 @@ export function h(tag, props = {}, ...children) {
 export const icon = (name, cls = "") =>
   h(`span.icon${cls ? "." + cls : ""}`, { "aria-hidden": "true", textContent: name });
 
-/** A sentence whose *words between stars* stand out. */
-export function setRich(node, text) {
+/** A sentence whose *names between stars* stand out; `name` makes the node of one. */
+export function setRich(node, text, name = (part) => h("b", { textContent: part })) {
   if (node.dataset.rich === text) return;
   node.dataset.rich = text;
-  node.replaceChildren(...text.split(/\*([^*]+)\*/).map((part, i) => (i % 2 ? h("b", { textContent: part }) : part)));
+  node.replaceChildren(...text.split(/\*([^*]+)\*/).map((part, i) => (i % 2 ? name(part) : part)));
 }
 
 /** Write text only where it differs, so that an unchanged node causes no layout. */
@@ -140,66 +140,4 @@ export function keepFocus(root) {
 /** Give the surface the keys, unless the person is busy in a filter or a field. */
 export function takeFocus(root) {
   if (!document.activeElement?.matches("input, select, textarea")) root.focus({ preventScroll: true });
-}
-
-/** A dialog over the surface that lists keys. `groups`: [[title, [[keys, text], …]], …]. */
-export function helpDialog(root, title, groups) {
-  const close = () => {
-    box.hidden = true;
-    box.returnTo?.focus?.();
-  };
-  const button = h("button.quiet", { type: "button", onclick: close, "aria-label": "Close" }, icon("close"));
-  const box = h(
-    "div.overlay",
-    {
-      hidden: true,
-      role: "dialog",
-      "aria-modal": "true",
-      "aria-label": title,
-      onclick: (e) => {
-        if (e.target === box) close();
-      },
-    },
-    h(
-      "div.sheet",
-      {},
-      h("header", {}, h("h2", { textContent: title }), button),
-      h(
-        "div.keylist",
-        {},
-        groups.map(([name, rows]) =>
-          h(
-            "section",
-            {},
-            h("h3", { textContent: name }),
-            h(
-              "dl",
-              {},
-              rows.map(([keys, text]) => [
-                h(
-                  "dt",
-                  {},
-                  keys.split(" ").map((k) => h("kbd", { textContent: k })),
-                ),
-                h("dd", { textContent: text }),
-              ]),
-            ),
-          ),
-        ),
-      ),
-    ),
-  );
-  root.append(box);
-  return {
-    get open() {
-      return !box.hidden;
-    },
-    toggle() {
-      if (box.hidden) {
-        box.hidden = false;
-        button.focus();
-      } else close();
-    },
-    close,
-  };
 }

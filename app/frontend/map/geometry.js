@@ -155,7 +155,7 @@ export class PointGrid {
     }
   }
 
-  /** The nearest allowed point within (rx, ry) of (x, y), or −1. */
+  /** The nearest point with `allowed(i)` within (rx, ry) of (x, y), or −1. */
   nearest(x, y, rx, ry, allowed) {
     let best = 1;
     let found = -1;
@@ -168,7 +168,7 @@ export class PointGrid {
         const c = cx + this.side * cy;
         for (let k = this.start[c]; k < this.start[c + 1]; k += 1) {
           const i = this.order[k];
-          if (!allowed[i]) continue;
+          if (!allowed(i)) continue;
           const d = ((this.xy[2 * i] - x) / rx) ** 2 + ((this.xy[2 * i + 1] - y) / ry) ** 2;
           if (d < best) {
             best = d;

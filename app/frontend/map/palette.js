@@ -28,7 +28,8 @@ const TONES = [
 
 /**
  * @param {{head: {names?: string[]}, array: ArrayLike<number>}} colours  as GET /api/colours answers
- * @returns {{kind: "category"|"score", value: (row: number) => number, marker: object, entries: object[], tones: ()
+ * @returns {{kind: "category"|"score", value: (row: number) => number, colour: (row: number) => string,
+ *   marker: object, entries: object[], tones: ()
  *   => {slots: Uint8Array, table: Uint8Array}}}
  *   tones, for pictures: for each point its row in a table of r, g, b
  */
@@ -71,6 +72,7 @@ export function paint(name, colours, verdicts, dark) {
     kind: "category",
     value: (row) => code(row) + 0.5,
     code,
+    colour: (row) => tones[code(row)],
     marker: { colorscale, cmin: 0, cmax: k },
     entries: entries.filter((e) => e.count),
     tones: once(() =>
@@ -118,6 +120,10 @@ function paintScore(array, dark) {
     ),
     kind: "score",
     value: (row) => (array[row] === array[row] ? array[row] : 0),
+    colour: (row) =>
+      `rgb(${at(array[row] === array[row] ? array[row] : 0)
+        .map(Math.round)
+        .join(" ")})`,
     marker: { colorscale, cmin: 0, cmax: 1 },
     entries: [],
     gradient: colorscale.map(([t, c]) => `${c} ${t * 100}%`).join(", "),
@@ -138,4 +144,27 @@ function tonesOf(n, colours, slot) {
   const table = new Uint8Array(3 * 256);
   for (let k = 0; k < 256; k += 1) table.set((k < 255 && colours[k]) || colours.at(-1), 3 * k);
   return { slots, table };
+}
+
+const STEPS = 10; // of a score, in the bar of a selection
+
+/** How the points of a mask spread over the colours: [name, count, colour][]. */
+export function spread(painted, mask) {
+  const counts = new Map();
+  for (let i = 0; i < mask.length; i += 1) {
+    if (!mask[i]) continue;
+    const key =
+      painted.kind === "category" ? painted.code(i) : Math.min(STEPS - 1, Math.floor(painted.value(i) * STEPS));
+    const seen = counts.get(key);
+    if (seen) seen.n += 1;
+    else counts.set(key, { n: 1, colour: painted.colour(i) });
+  }
+  const names = new Map(painted.entries.map((e) => [e.code, e.name]));
+  return [...counts]
+    .sort(([a], [b]) => a - b)
+    .map(([key, { n, colour }]) => [
+      names.get(key) ?? `${(key / STEPS).toFixed(1)}–${((key + 1) / STEPS).toFixed(1)}`,
+      n,
+      colour,
+    ]);
 }

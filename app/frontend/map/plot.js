@@ -6,6 +6,7 @@
 
 import { h } from "../lib/dom.js";
 import { Density, holds, layered, sample, states, widened } from "./density.js";
+import { placeNames } from "./labels.js";
 
 const CLOSE = 1.5; // how far one zooms in before the finer clusters are named
 const NAMES = 24; // cluster names in the space
@@ -44,6 +45,7 @@ export class Plot {
     Object.assign(this, { root, stage, on });
     this.node = h("div.plot", {});
     this.density = new Density();
+    this.look = { size: 1, opacity: 0.75 }; // a factor of the usual size, and 0 to 1
   }
 
   /** What is drawn: a grid over the places, the rank of each point (2 = a problem, 0 = fine), names in the space. */
@@ -136,7 +138,8 @@ export class Plot {
   }
 
   get #size() {
-    return !this.all ? 3 : this.rows.length > 40000 ? 3 : this.rows.length > 8000 ? 4 : 5;
+    const usual = !this.all ? 3 : this.rows.length > 40000 ? 3 : this.rows.length > 8000 ? 4 : 5;
+    return usual * this.look.size;
   }
   get #grey() {
     return this.dark ? "rgb(64,64,74)" : "rgb(206,206,214)";
@@ -156,7 +159,7 @@ export class Plot {
         ...common,
         x,
         y,
-        marker: { size, opacity: 0.75, color: Float32Array.from(lit, painted.value), ...painted.marker },
+        marker: { size, opacity: this.look.opacity, color: Float32Array.from(lit, painted.value), ...painted.marker },
       },
     ];
     const axis = { visible: false, showgrid: false, zeroline: false, fixedrange: false };
@@ -191,6 +194,8 @@ export class Plot {
       this.node.removeAllListeners?.(event);
       this.node.on(event, () => this.#moved());
     }
+    this.namedAt = null;
+    this.#rename();
     this.#cloud();
   }
 
@@ -219,6 +224,28 @@ export class Plot {
     window.Plotly.relayout(this.node, { "xaxis.range": x.range, "yaxis.range": y.range });
   }
 
+  /** Closer by a factor, or farther away, around the middle of what is shown. */
+  zoom(factor) {
+    const { view } = this;
+    if (!view) return;
+    const span = (a, b) => {
+      const [middle, half] = [(a + b) / 2, (b - a) / 2 / factor];
+      return [middle - half, middle + half];
+    };
+    window.Plotly.relayout(this.node, { "xaxis.range": span(view.x0, view.x1), "yaxis.range": span(view.y0, view.y1) });
+  }
+
+  /** Other points: larger or smaller, clearer or fainter. */
+  async restyled(look) {
+    this.look = look;
+    if (this.node._fullLayout)
+      await window.Plotly.restyle(
+        this.node,
+        { "marker.size": this.#size, "marker.opacity": [0.8 * look.opacity, look.opacity] },
+        [0, 1],
+      );
+  }
+
   /** Close by, the finer clusters within the view are named instead of the coarse ones. */
   get #close() {
     const { view } = this;
@@ -231,56 +258,64 @@ export class Plot {
     );
   }
 
-  /** Other names where the view has come closer, gone away, or moved among the finer clusters. */
+  /** Other names, and other places for them, once the view rests. */
   #rename() {
-    const close = this.#close;
-    if (!close && !this.close) return;
     clearTimeout(this.renaming);
     this.renaming = setTimeout(() => {
-      if (!this.view) return;
-      this.close = close;
+      const { view } = this;
+      if (!view) return;
+      const at = [view.x0, view.x1, view.y0, view.y1, this.node.clientWidth, this.node.clientHeight].join();
+      if (at === this.namedAt) return; // writing names moves nothing
+      this.namedAt = at;
       window.Plotly.relayout(this.node, { annotations: this.#names() });
     }, 120);
   }
 
-  /** Names that do not lie on one of a larger cluster. */
-  #apart(sorted) {
-    const { view } = this;
-    const { x, y } = this.fit();
-    const [ux, uy] = view
-      ? [Math.abs(view.ux), Math.abs(view.uy)]
-      : [
-          (x.range[1] - x.range[0]) / (this.node.clientWidth || 800),
-          (y.range[1] - y.range[0]) / (this.node.clientHeight || 700),
-        ];
-    const kept = [];
-    for (const c of sorted) {
-      const half = String(c.name).length * 3.6 + 4;
-      if (kept.every((k) => Math.abs(k.c.x - c.x) / ux > half + k.half || Math.abs(k.c.y - c.y) / uy > 18))
-        kept.push({ c, half });
-    }
-    return kept.map((k) => k.c);
+  /** What of the map is drawn, as `view`; before the first drawing, what will be. */
+  get #frame() {
+    if (this.view) return { ...this.view, width: this.node.clientWidth, height: this.node.clientHeight };
+    const { x0, x1, y0, y1 } = this.#whole();
+    const [width, height] = [this.stage.clientWidth || 800, this.stage.clientHeight || 700];
+    const unit = Math.max((x1 - x0) / width, (y1 - y0) / height); // the axes are equal
+    const [mx, my] = [(x0 + x1) / 2, (y0 + y1) / 2];
+    return {
+      width,
+      height,
+      toPixel: (x, y) => [width / 2 + (x - mx) / unit, height / 2 - (y - my) / unit],
+      toMap: (px, py) => [mx + (px - width / 2) * unit, my - (py - height / 2) * unit],
+    };
   }
 
   #names() {
-    const { view } = this;
-    const within = (c) =>
-      c.x >= view.x0 && c.x <= view.x1 && c.y >= Math.min(view.y0, view.y1) && c.y <= Math.max(view.y0, view.y1);
-    const named = this.#close ? this.fine.filter(within) : this.clusters;
+    const frame = this.#frame;
+    const covered = ({ left, right, top, bottom }) => {
+      const [x0, y1] = frame.toMap(left, top);
+      const [x1, y0] = frame.toMap(right, bottom);
+      let n = 0;
+      this.grid.within({ x0, x1, y0, y1 }, () => (n += 1));
+      return n;
+    };
     const safe = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
     const style = getComputedStyle(this.root);
-    return this.#apart([...named].sort((a, b) => b.size - a.size))
-      .slice(0, NAMES)
-      .map((c) => ({
-        x: c.x,
-        y: c.y,
-        text: safe(String(c.name)),
-        showarrow: false,
+    return placeNames(this.#close ? this.fine : this.clusters, frame, covered, NAMES).map(
+      ({ cluster, text, dx, dy }) => ({
+        x: cluster.x,
+        y: cluster.y,
+        ax: dx,
+        ay: dy,
+        text: safe(text),
+        hovertext: safe(`${cluster.name}: ${cluster.size}`),
+        showarrow: true,
+        arrowhead: 0,
+        arrowwidth: 1,
+        arrowcolor: this.dark ? "rgba(165,165,176,.55)" : "rgba(93,93,104,.5)",
+        standoff: 3,
         captureevents: false,
         font: { size: 12, color: style.color, family: style.fontFamily, weight: 600 },
-        bgcolor: this.dark ? "rgba(19,19,22,.62)" : "rgba(255,255,255,.68)",
-        borderpad: 2,
-      }));
+        bgcolor: this.dark ? "rgba(19,19,22,.72)" : "rgba(255,255,255,.78)",
+        borderpad: 1,
+      }),
+    );
   }
 
   /** Another colour on the same places: only the marker values of the lit layer travel to the graphics card. */

@@ -21,20 +21,20 @@ export const hint = () =>
     h("p", { textContent: "Drag an outline around points to see them here and decide about all of them at once." }),
   );
 
-/** How the selection spreads over the verdicts, as one bar. */
-export function mixOf(counts, verdicts) {
-  const parts = Object.entries(counts)
-    .filter(([, n]) => n)
-    .sort((a, b) => b[1] - a[1])
-    .map(([kind, n]) => [verdictOf(verdicts, kind), n]);
+/** How the selection spreads over the colours of the map, as one bar. `parts`: [name, count, colour] */
+export function mixOf(parts) {
+  const said = parts.filter(([, n]) => n).sort((a, b) => b[1] - a[1]);
   return h(
     "div.mix",
-    { role: "img", "aria-label": parts.map(([v, n]) => `${v.name}: ${count(n)}`).join(", ") },
-    parts.map(([v, n]) => h("span", { title: `${v.name}: ${count(n)}`, style: { flexGrow: n, background: v.colour } })),
+    { role: "img", "aria-label": said.map(([name, n]) => `${name}: ${count(n)}`).join(", ") },
+    said.map(([name, n, colour]) =>
+      h("span", { title: `${name}: ${count(n)}`, style: { flexGrow: n, background: colour } }),
+    ),
   );
 }
 
-export function tileOf(row, verdicts, modality, open) {
+/** A selected sample, with a dot in its colour on the map. */
+export function tileOf(row, colour, verdicts, modality, open) {
   const v = verdictOf(verdicts, row.verdict);
   const words = ["text", "vector"].includes(modality) ? row.text || row.id : row.width === 0 ? "cannot be read" : null;
   const label = row.label ?? "no label";
@@ -46,17 +46,18 @@ export function tileOf(row, verdicts, modality, open) {
       "aria-label": `${label}, ${v.name}. Open in Review.`,
       onclick: open,
     },
-    words ? h("span.snippet", { textContent: words }) : h("img", { src: row.thumb, alt: "" }),
-    h("span.line", {}, dotOf(v), nameNode(label)),
+    words ? h("span.snippet", { dir: "auto", textContent: words }) : h("img", { src: row.thumb, alt: "" }),
+    h("span.line", {}, h("span.dot", { vars: { c: colour } }), nameNode(label)),
   );
 }
 
-/** The sample of a point that was clicked. */
-export function pinnedOf(card, verdicts, open) {
+/** The sample of a point that was clicked. `back`: to the selection, null where there is none */
+export function pinnedOf(card, verdicts, open, back) {
   const v = verdictOf(verdicts, card.verdict);
   return h(
     "div.pinned",
     {},
+    back ? h("button.quiet", { type: "button", onclick: back }, icon("arrow_back"), "Back to the selection") : null,
     pictureOf(card, `Sample ${card.id}`),
     h("b", {}, nameNode(card.label ?? "no label")),
     h("span", {}, dotOf(v), ` ${v.name} ${score(card.confidence)}`),

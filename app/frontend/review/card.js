@@ -52,6 +52,9 @@ export function likelyLabels(card, labels) {
   return out.slice(0, OPTIONS);
 }
 
+/** A reason as a sentence: it begins with a capital letter. */
+const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
 export class CardView {
   /** @param {object} on  callbacks: relabel(i), peek(neighbour), zoom(), similar() */
   constructor(verdicts, on) {
@@ -175,7 +178,7 @@ export class CardView {
       { role: "group", "aria-label": "What Winnow thinks" },
       h("div.row", {}, this.verdict, this.confidence, this.others),
       h("div.labels", {}, this.given, icon("arrow_forward", "muted"), this.suggested),
-      this.reason,
+      h("div.reasonbox", {}, this.reason),
       this.on.words.line,
       this.on.words.offers,
       (this.choices = h(
@@ -372,9 +375,8 @@ export class CardView {
     show(this.choices, options.length > 0 || card.modality !== "pair");
     this.suggested.title = best ? best[0] : "Nothing to suggest";
     this.suggested.classList.toggle("none", !best);
-    setRich(this.reason, card.reason || "Nothing speaks against this sample.");
+    setRich(this.reason, sentence(card.reason || "Nothing speaks against this sample."), nameNode);
     this.reason.title = (card.reason || "").replaceAll("*", "");
-    this.reason.scrollTop = 0;
     this.on.words.draw(card, (caption) => this.on.note(`Caption: ${caption}`));
 
     this.options.forEach((o, i) => {

@@ -5,154 +5,80 @@
  * saving to `Saver`. Streamlit is not involved until the person leaves the page.
  */
 
-import {
-  ACTIONS,
-  count,
-  fillHeight,
-  h,
-  helpDialog,
-  icon,
-  isInteractive,
-  isTyping,
-  keepFocus,
-  plural,
-  setRelativeTimes,
-  setText,
-  takeFocus,
-} from "../lib/dom.js";
-import { Api } from "../lib/api.js";
-import { Pictures } from "../lib/pictures.js";
+import { ACTIONS, count, h, isInteractive, plural, setText, takeFocus } from "../lib/dom.js";
+import { runKey, take } from "../lib/keys.js";
+import { Surface, mounted } from "../lib/mount.js";
 import { nameNode, setName } from "../lib/names.js";
+import { Pictures } from "../lib/pictures.js";
 import { hearOthers, withTheirs } from "../lib/others.js";
 import { LabelPicker } from "../lib/picker.js";
-import { Saver, newId } from "../lib/saver.js";
+import { newId } from "../lib/saver.js";
 import { Banner } from "./banner.js";
 import { CardView, hasPicture, proposal } from "./card.js";
+import { Decisions } from "./decisions.js";
 import { Learnt } from "./learnt.js";
 import { Marks } from "./marks.js";
 import { Note } from "./note.js";
 import { OfferSheet } from "./offer.js";
+import { Progress } from "./progress.js";
 import { Queue } from "./queue.js";
 import { Recent } from "./recent.js";
 import { InWords } from "./words.js";
 
 const AHEAD = 24; // cards whose pictures are loaded before they are needed
 const MARKED = 40; // texts whose telling words are asked for at once
-const PACE_WINDOW = 120000;
+const TICK = 5000; // ms between looks at the pace
+const FLASH = 220; // ms
 
-const KEYS = [
-  [
-    "Decide",
-    [
-      ["A", "Keep label: the given label is right"],
-      ["W", "What the verdict proposes: the suggested label, or to exclude"],
-      ["1 … 9", "Relabel to the n-th most probable label"],
-      ["/", "Any label, or a new one"],
-      ["X", "Exclude the sample"],
-      ["S", "The same for others like these: see them first"],
-      ["N", "Write a note for this decision"],
-    ],
-  ],
-  [
-    "Move",
-    [
-      ["Space", "Skip for now"],
-      ["J →", "Next, without deciding"],
-      ["K ←", "Back"],
-      ["U", "Undo the last decision"],
-      ["R", "Redo what was undone last"],
-    ],
-  ],
-  [
-    "Look",
-    [
-      ["Z", "Zoom"],
-      ["F", "Find similar samples"],
-      ["I", "In words: what carries the belief, by class names alone"],
-      ["?", "These keys"],
-      ["Esc", "Close what is open"],
-    ],
-  ],
-];
-
-const live = new WeakMap();
-
-/** Streamlit calls this when the component is drawn and again whenever its data changes. */
-export default function mount(component) {
-  const { parentElement } = component;
-  const there = live.get(parentElement);
-  if (there) there.update(component);
-  else live.set(parentElement, new Review(component));
-  return () => {
-    live.get(parentElement)?.destroy();
-    live.delete(parentElement);
-  };
-}
-
-class Review {
+class Review extends Surface {
   constructor(component) {
-    this.api = new Api(component.data);
-    setRelativeTimes(component.data.ago);
-    this.component = component;
-    this.data = component.data;
-    this.labels = [];
+    super(component, "Review");
+    this.names = [];
     this.marks = new Marks(this.api, (id) => this.card.remark(id));
     this.inWords = new InWords(this.api, (id) => this.card.reword(id));
     this.pictures = new Pictures(this.api);
-    this.mine = new Map(); // sample id → this person's decision of this session, or null when undone
-    this.done = []; // [{decision_id, id, action, label, at, previous}] in order, what U undoes
-    this.skipped = new Set();
-    this.stamps = [];
-    this.#build(component.parentElement);
-    this.saver = new Saver(
-      this.api,
-      this.data.actor,
-      (s) => this.#drawSaved(s),
-      (r, b) => this.#onSaved(r, b),
-    );
-    if (this.saver.adopted)
-      this.banner.say(
-        "good",
-        "cloud_done",
-        `${plural(this.saver.adopted, "decision")} from your last visit ${this.saver.adopted === 1 ? "is" : "are"} being saved.`,
-        5000,
-      );
+    this.#build();
+    this.decisions = new Decisions(this.api, this.data.actor, {
+      say: (...banner) => this.banner.say(...banner),
+      state: (state) => this.progress.drawSaved(state),
+      saved: (ids) => this.queue.saved(ids),
+      bring: (id) => this.#bring(id),
+      open: (ids) => this.#open(ids),
+      forget: (id) => this.#forget(id),
+      changed: () => this.#later(),
+      reordered: () => {
+        this.queue.finished = false;
+        this.queue.reorder();
+        this.#later();
+      },
+    });
+    this.recent.draw(this.decisions.done);
     this.#start();
-    this.#loadLabels();
+    this.labels().then((names) => {
+      this.names = names; // where there are none, the picker still offers what the cards suggest
+      if (this.queue.current) this.#render();
+    });
     this.#loadMap();
-    this.onKey = (event) => this.#key(event);
-    window.addEventListener("keydown", this.onKey, true);
-    this.ticker = setInterval(() => this.#drawProgress(), 5000);
-    this.stopHearing = hearOthers((decisions) => this.#heard(decisions));
+    this.onKey((event, key) => this.#key(event, key));
+    const ticker = setInterval(() => this.#drawProgress(), TICK);
+    this.ending(() => clearInterval(ticker));
+    this.ending(hearOthers((decisions) => this.#heard(decisions)));
+    this.ending(() => this.queue.close());
+    this.ending(() => this.decisions.destroy());
+    this.ending(() => this.pictures.destroy());
   }
 
-  /** New data from Streamlit: a fresh token, or another queue. */
-  update(component) {
-    const before = this.data;
-    this.component = component;
-    this.data = component.data;
-    this.api.update(component.data);
+  /** A fresh token, or another queue. */
+  changed(before) {
     if (before.queue !== this.data.queue || before.ws !== this.data.ws) this.#start();
     else this.#openAsked();
-    if (this.saver.failing) this.saver.retryNow();
-  }
-
-  destroy() {
-    window.removeEventListener("keydown", this.onKey, true);
-    clearInterval(this.ticker);
-    this.stopHearing();
-    this.stopFit();
-    this.queue.close();
-    this.saver.destroy();
-    this.pictures.destroy();
-    this.root.remove();
+    const { saver } = this.decisions;
+    if (saver.failing) saver.retryNow();
   }
 
   // ── frame ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #build(parent) {
-    const button = (cls, key, text, does, title) =>
-      h(`button${cls}`, { type: "button", onclick: does, title }, h("kbd", { textContent: key }), text);
+  #build() {
     this.card = new CardView(this.data.verdicts, {
       relabel: (i) => this.#relabelTo(i),
       peek: (i) => this.#peek(i),
@@ -165,43 +91,38 @@ class Review {
       src: (sample) => this.pictures.src(sample),
       marks: (card) => this.marks.of(card, () => this.queue.cards.slice(this.queue.cursor, this.queue.cursor + MARKED)),
     });
-    this.progressText = h("span.strong", {});
-    this.paceText = h("span.muted.pace", {});
-    this.meter = h("i", {});
-    this.savedState = h("span.saved", { role: "status", "aria-live": "polite" });
-    this.head = h(
-      "header.head",
-      {},
-      this.progressText,
-      h(
-        "span.bar.meter",
-        { role: "progressbar", "aria-label": "Decided in this queue", "aria-valuemin": "0", "aria-valuemax": "100" },
-        this.meter,
-      ),
-      this.paceText,
-      this.savedState,
-      h(
-        "button.quiet",
-        {
-          type: "button",
-          title: "Keys of this page (?)",
-          "aria-label": "Keys of this page",
-          onclick: () => this.help.toggle(),
-        },
-        h("kbd", { textContent: "?" }),
-      ),
-    );
-    this.takeText = nameNode();
-    this.take = button(
-      ".take",
-      "W",
-      this.takeText,
-      () => this.#take(),
-      "What the verdict proposes: the suggested label, or to exclude the sample",
-    );
+    this.progress = new Progress();
     this.note = new Note(() => this.root.focus({ preventScroll: true }));
+    this.recent = new Recent((id) => this.#bring(id));
+    this.banner = new Banner();
+    this.live = h("div.sr", { "aria-live": "polite" });
+    this.empty = h("div.empty", { hidden: true });
+    this.learnt = new Learnt(this.data.verdicts, () => this.#showOffer());
+    this.show(
+      this.progress.node,
+      this.learnt.row,
+      h("div.body", {}, this.card.stage, this.card.panel),
+      this.card.strip,
+      this.#actions(),
+      this.recent.row,
+      this.note.box,
+      this.banner.node,
+      this.empty,
+      this.live,
+    );
+    this.picker = new LabelPicker(this.root);
+    this.offer = new OfferSheet(this.root, this.api, (done) => this.#tookOffer(done));
+  }
+
+  #actions() {
+    const button = (cls, key, text, does, title) =>
+      h(`button${cls}`, { type: "button", onclick: does, title }, h("kbd", { textContent: key }), text);
+    this.takeText = nameNode();
+    const proposes = "What the verdict proposes: the suggested label, or to exclude the sample";
+    this.take = button(".take", "W", this.takeText, () => this.#take(), proposes);
     this.anyLabel = button(".any", "/", "Label…", () => this.#pick(), "Any label, or a new one");
-    this.actions = h(
+    const skip = button("", "Space", "Skip", () => this.#skip(), "Decide later");
+    const actions = h(
       "nav.actions",
       { "aria-label": "Decide" },
       button(".accept", "A", "Keep label", () => this.#decide("accept"), "The given label is right: keep it"),
@@ -209,40 +130,12 @@ class Review {
       button(".exclude", "X", "Exclude", () => this.#decide("exclude"), "Leave this sample out of the dataset"),
       this.anyLabel,
       h("span.gap", {}),
-      button("", "Space", "Skip", () => this.#skip(), "Decide later"),
+      skip,
       button("", "U", "Undo", () => this.#undo(), "Undo the last decision"),
       this.note.button,
     );
-    for (const b of this.actions.querySelectorAll("button"))
-      if (!this.api.decides && !/Skip/.test(b.textContent)) b.disabled = true;
-    this.recent = new Recent((id) => this.#bring(id));
-    this.banner = new Banner();
-    this.body = h("div.body", {}, this.card.stage, this.card.panel);
-    this.live = h("div.sr", { "aria-live": "polite" });
-    this.empty = h("div.empty", { hidden: true });
-    this.learnt = new Learnt(this.data.verdicts, () => this.#showOffer());
-    this.root = h(
-      "section.wn.review",
-      { tabIndex: -1, role: "region", "aria-label": "Review" },
-      this.head,
-      this.learnt.row,
-      this.body,
-      this.card.strip,
-      this.actions,
-      this.recent.row,
-      this.note.box,
-      this.banner.node,
-      this.empty,
-      this.live,
-    );
-    parent.append(this.root);
-    this.picker = new LabelPicker(this.root);
-    this.offer = new OfferSheet(this.root, this.api, (done) => this.#tookOffer(done));
-    this.help = helpDialog(this.root, "Keys of Review", KEYS);
-    keepFocus(this.root);
-    this.stopFit = fillHeight(this.root);
-    this.root.dataset.state = "loading";
-    this.recent.draw(this.done);
+    if (!this.api.decides) for (const b of actions.querySelectorAll("button")) b.disabled = b !== skip;
+    return actions;
   }
 
   #start() {
@@ -254,7 +147,6 @@ class Review {
       (round) => this.#learned(round),
     );
     this.learnt.reset();
-    this.counted = new Set();
     this.shownId = null;
     this.root.dataset.state = "loading";
     this.empty.hidden = true;
@@ -270,20 +162,9 @@ class Review {
     this.#open(asked);
   }
 
-  async #loadLabels() {
-    try {
-      const { labels } = await this.api.get("labels");
-      this.labels = labels.map((l) => (typeof l === "string" ? { name: l } : l));
-      if (this.queue.current) this.#render();
-    } catch {
-      /* the picker still offers what the cards suggest */
-    }
-  }
-
   async #loadMap() {
     try {
       const { array } = await this.api.framed("points");
-      this.xy = array;
       this.card.map.setPoints(array);
     } catch {
       /* no map in this workspace: the card shows none */
@@ -292,12 +173,10 @@ class Review {
 
   #arrived() {
     const { queue } = this;
-    if (queue.total !== null)
-      window.dispatchEvent(
-        new CustomEvent("winnow:count", {
-          detail: { text: `${count(queue.total)} of ${count(this.data.total ?? queue.total)}` },
-        }),
-      );
+    if (queue.total !== null) {
+      const text = `${count(queue.total)} of ${count(this.data.total ?? queue.total)}`;
+      window.dispatchEvent(new CustomEvent("winnow:count", { detail: { text } }));
+    }
     if (queue.error && !queue.cards.length) return this.#showError(queue.error);
     if (this.root.dataset.state !== "ready" && queue.current) {
       this.#render();
@@ -317,7 +196,7 @@ class Review {
     }
     this.root.dataset.state = "ready";
     this.empty.hidden = true;
-    const before = this.#decisionOf(card);
+    const before = this.decisions.of(card);
     // the decision's id belongs to this showing of this card: a second key press on it cannot decide twice
     this.mint = {
       id: card.id,
@@ -326,23 +205,14 @@ class Review {
     }; // of a batch only the server knows each row's id
     this.shownId = card.id;
     this.root.dataset.sample = card.id;
-    this.card.fill(card, this.labels, before?.mine ? before : null);
+    this.card.fill(card, this.names, before?.mine ? before : null);
     const proposed = proposal(card);
     setName(this.takeText, proposed ? (proposed.label ?? ACTIONS[proposed.action].does) : "Suggestion");
-    this.take.disabled = !proposed;
+    this.take.disabled = !proposed || !this.api.decides;
     this.root.dataset.decided = before ? before.action : "";
     this.root.dataset.decidedLabel = before ? ACTIONS[before.action].past : "";
     this.note.set("");
     if (!this.queue.loading) this.queue.fill();
-  }
-
-  /** What this person decided about a card: in this session, else as the server told. */
-  #decisionOf(card) {
-    if (this.mine.has(card.id)) {
-      const d = this.mine.get(card.id);
-      return d ? { ...d, mine: true } : null;
-    }
-    return (card.decisions || []).find((d) => d.actor === this.data.actor) || null;
   }
 
   /** Others have decided: cards that this page holds say so, the one on the screen with a line above it. */
@@ -352,7 +222,7 @@ class Review {
       if (!card) continue;
       card.decisions = withTheirs(card.decisions, theirs);
       if (card.id !== this.shownId) continue;
-      const mine = this.#decisionOf(card);
+      const mine = this.decisions.of(card);
       this.card.tell(mine?.mine ? mine : null);
       const said =
         theirs.action === "undo"
@@ -385,7 +255,7 @@ class Review {
     requestAnimationFrame(() =>
       setTimeout(() => {
         this.laterAsked = false;
-        this.recent.draw(this.done);
+        this.recent.draw(this.decisions.done);
         this.#drawProgress();
         this.#load();
       }),
@@ -402,20 +272,11 @@ class Review {
     const started = performance.now();
     const { decision_id, supersedes } = this.mint;
     this.mint = null;
-    const at = new Date().toISOString();
     const decision = { decision_id, sample_id: card.id, action, label, supersedes, reason: this.note.text || null };
     if (new URLSearchParams(this.data.queue).get("state") === "disputed") decision.settles = true; // it was asked: who is right?
-    this.done.push({
-      ...decision,
-      at,
-      before: this.#decisionOf(card),
-      thumb: hasPicture(card) ? this.pictures.src(card) : null,
-      text: card.text,
-    });
-    this.mine.set(card.id, { decision_id, action, label, at });
-    this.skipped.delete(card.id);
-    this.stamps.push(Date.now());
-    this.saver.push(decision);
+    const thumb = hasPicture(card) ? this.pictures.src(card) : null;
+    this.decisions.make(card, decision, { thumb, text: card.text });
+    this.progress.made();
     this.#flash(action);
     this.#step(1);
     setText(this.live, `${ACTIONS[action].past}${label ? ` to ${label}` : ""}.`);
@@ -435,7 +296,7 @@ class Review {
     clearTimeout(this.flashTimer);
     this.flashTimer = setTimeout(() => {
       flash.hidden = true;
-    }, 220);
+    }, FLASH);
   }
 
   #take() {
@@ -455,13 +316,10 @@ class Review {
     if (!card) return;
     this.picker.show({
       anchor: this.anyLabel,
-      labels: this.labels,
+      labels: this.names,
       likely: [...(this.card.likely || []), card.label].filter(Boolean),
       pick: (name, fresh) => {
-        if (fresh) {
-          this.labels = [...this.labels, { name }];
-          this.picker.labels = this.labels;
-        }
+        if (fresh) this.picker.labels = this.names = [...this.names, { name }];
         if (name === card.label) this.#decide("accept");
         else this.#decide("relabel", name);
       },
@@ -471,22 +329,20 @@ class Review {
   #skip() {
     const card = this.queue.current;
     if (!card) return;
-    if (!this.#decisionOf(card)) this.skipped.add(card.id);
+    this.decisions.skip(card);
     this.#step(1);
   }
 
   async #undo() {
-    if (!this.api.decides) return;
-    const last = this.done.pop();
-    if (!last) return this.#undoOnServer();
-    if (last.batch_id) return this.#undoBatch(last);
-    this.saver.push({ undo: last.decision_id, undo_id: newId(), sample_id: last.sample_id });
-    this.mine.set(last.sample_id, last.before);
-    this.stamps.pop();
-    this.#bring(last.sample_id);
+    if (!this.api.decides || !(await this.decisions.undo())) return;
+    this.progress.unmade();
     this.#later();
     setText(this.live, "Undone.");
-    return undefined;
+  }
+
+  #forget(id) {
+    const card = this.queue.byId.get(id);
+    if (card) card.decisions = (card.decisions || []).filter((d) => d.actor !== this.data.actor);
   }
 
   // ── the same for others like these ───────────────────────────────────────────────────────────────────────────
@@ -502,7 +358,7 @@ class Review {
     if (!offer || this.offering) return;
     this.offering = true;
     try {
-      await this.saver.flush();
+      await this.decisions.saver.flush();
       if (!(await this.offer.show(offer.sample_id))) {
         this.learnt.set(null);
         this.banner.say("warn", "info", "No samples are like these any more.", 2500);
@@ -515,115 +371,14 @@ class Review {
   }
 
   /** The person has decided the same for others: they leave what lies ahead. */
-  #tookOffer({ batch_id, ids, action, label, sample_id }) {
-    const at = new Date().toISOString();
-    for (const id of ids) {
-      this.mine.set(id, { decision_id: batch_id, action, label, at, batch: true });
-      this.skipped.delete(id);
-    }
-    this.done.push({
-      decision_id: batch_id,
-      batch_id,
-      ids,
-      sample_id,
-      action,
-      label,
-      at,
-      thumb: null,
-      text: `${count(ids.length)} like these`,
-    });
-    this.queue.drop(ids);
+  #tookOffer(done) {
+    this.decisions.madeTogether(done);
+    this.queue.drop(done.ids);
     this.learnt.set(null);
-    this.banner.say(
-      "good",
-      "done_all",
-      `${ACTIONS[action].past} ${plural(ids.length, "sample")}${label ? ` to ${label}` : ""}. U undoes all of them.`,
-      5000,
-    );
     this.#render();
     this.#later();
     this.queue.fill();
     this.queue.reorder();
-  }
-
-  async #undoBatch(last) {
-    try {
-      const answer = await this.api.post("undo", { undo_id: `undo-${last.batch_id}`, batch_id: last.batch_id });
-      for (const id of last.ids) {
-        this.mine.delete(id);
-        this.#forget(id);
-      }
-      this.banner.say("good", "undo", `Undone: ${plural(answer.count, "decision")} that were made together.`, 4000);
-      this.queue.finished = false;
-      this.queue.reorder();
-      this.#later();
-    } catch (error) {
-      this.done.push(last);
-      this.banner.say("bad", "error", error.message, 5000);
-    }
-  }
-
-  /** Nothing of this session is left to undo: ask the log for this person's last decision or batch. */
-  async #undoOnServer() {
-    await this.#inLog(async () => {
-      const { count: n, undone } = await this.api.post("undo", {});
-      const says =
-        n === 1
-          ? "Undone: your last decision from an earlier visit."
-          : `Undone: ${plural(n, "decision")} that were made together.`;
-      return n ? { says, ids: undone, decided: null } : { says: "There is nothing left to undo.", ids: [] };
-    });
-  }
-
-  /** Decide again what the last undo took back. */
-  async #redo() {
-    if (!this.api.decides) return;
-    await this.#inLog(async () => {
-      const { count: n, redone } = await this.api.post("redo", { redo_id: `redo-${newId()}` });
-      if (!n) return { says: "There is nothing to redo: you decided something else since.", ids: [] };
-      return { says: `Redone: ${plural(n, "decision")}.`, ids: redone };
-    });
-  }
-
-  /** Undo or redo in the log, when everything is saved, and show the first sample that it changed. */
-  async #inLog(change) {
-    if (this.undoing) return;
-    this.undoing = true;
-    try {
-      await this.saver.flush();
-      const { says, ids, decided } = await change();
-      for (const id of ids) {
-        if (decided === null) this.mine.set(id, null);
-        else this.mine.delete(id);
-        this.#forget(id);
-      }
-      this.banner.say(ids.length ? "good" : "warn", ids.length ? "history" : "info", says, ids.length ? 4000 : 2500);
-      if (ids.length) await this.#open(ids.slice(0, 1));
-    } catch (error) {
-      this.banner.say("bad", "error", error.message, 5000);
-    } finally {
-      this.undoing = false;
-    }
-  }
-
-  #forget(id) {
-    const card = this.queue.byId.get(id);
-    if (card) card.decisions = (card.decisions || []).filter((d) => d.actor !== this.data.actor);
-  }
-
-  #onSaved(results, batch) {
-    const saved = results.filter((r) => !r.error && r.sample_id).map((r) => r.sample_id);
-    if (saved.length) this.queue.saved(saved);
-    const refused = results.filter((r) => r.error);
-    if (!refused.length) return;
-    for (const r of refused) {
-      const lost = batch.find((d) => d.decision_id === r.decision_id);
-      if (lost) {
-        this.mine.delete(lost.sample_id);
-        this.done = this.done.filter((d) => d.decision_id !== r.decision_id);
-      }
-    }
-    this.#later();
   }
 
   // ── looking ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -657,60 +412,9 @@ class Review {
     }
   }
 
-  // ── keys ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  #key(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || !this.root.isConnected) return;
-    if (isTyping(event)) return;
-    const inside = event.composedPath().includes(this.root);
-    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-    // a focused button answers to Space and Enter itself; elsewhere on the page the arrows are not ours either
-    if ((key === " " || key === "Enter" || (!inside && key.startsWith("Arrow"))) && isInteractive(event)) return;
-    if (this.offer.open) {
-      if (this.offer.key(event)) this.#take_(event);
-      return;
-    }
-    if (this.help.open) {
-      if (key === "Escape" || key === "?") {
-        this.#take_(event);
-        this.help.close();
-      }
-      return;
-    }
-    const move = { j: 1, ArrowRight: 1, ArrowDown: 1, k: -1, ArrowLeft: -1, ArrowUp: -1 }[key];
-    if (move) {
-      this.#take_(event);
-      this.keyAt = event.timeStamp;
-      this.#step(move);
-      return;
-    }
-    const does =
-      {
-        a: () => this.#decide("accept"),
-        w: () => this.#take(),
-        x: () => this.#decide("exclude"),
-        " ": () => this.#skip(),
-        u: () => this.#undo(),
-        r: () => this.#redo(),
-        "/": () => this.#pick(),
-        n: () => this.note.open(),
-        z: () => this.#zoom(),
-        f: () => this.#similar(),
-        i: () => this.#inWords(),
-        s: () => this.#showOffer(),
-        "?": () => this.help.toggle(),
-        Escape: () => this.#escape(),
-      }[key] || (/^[1-9]$/.test(key) ? () => this.#relabelTo(Number(key) - 1) : null);
-    if (!does) return;
-    this.#take_(event);
-    if (event.repeat) return; // a held key decides once
-    this.keyAt = event.timeStamp;
-    does();
-  }
-
   /** Everything like this sample, in the Gallery. */
   #similar() {
-    if (this.shownId) this.#go("gallery", { like: this.shownId });
+    if (this.shownId) this.go("gallery", { like: this.shownId });
   }
 
   /** Show what words make of the samples, or no longer. */
@@ -719,87 +423,55 @@ class Review {
     if (this.shownId) this.card.reword(this.shownId);
   }
 
-  #take_(event) {
-    event.preventDefault();
-    event.stopPropagation();
-  }
-
   #escape() {
     if (this.card.peeking) this.card.unpeek();
     else if (this.root.classList.contains("zoomed")) this.root.classList.remove("zoomed");
     else this.banner.hide();
   }
 
+  // ── keys ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #key(event, key) {
+    if (event.ctrlKey || event.metaKey) return;
+    const inside = event.composedPath().includes(this.root);
+    // a focused button answers to Space and Enter itself; elsewhere on the page the arrows are not ours either
+    if ((key === " " || key === "Enter" || (!inside && key.startsWith("Arrow"))) && isInteractive(event)) return;
+    if (this.offer.open) {
+      if (this.offer.key(event)) take(event);
+      return;
+    }
+    const move = { j: 1, ArrowRight: 1, ArrowDown: 1, k: -1, ArrowLeft: -1, ArrowUp: -1 }[key];
+    this.keyAt = event.timeStamp;
+    if (move) {
+      take(event);
+      this.#step(move);
+      return;
+    }
+    const digits = /^[1-9]$/.test(key) ? { [key]: () => this.#relabelTo(Number(key) - 1) } : {};
+    runKey(event, {
+      a: () => this.#decide("accept"),
+      w: () => this.#take(),
+      x: () => this.#decide("exclude"),
+      " ": () => this.#skip(),
+      u: () => this.#undo(),
+      r: () => this.api.decides && this.decisions.redo(),
+      "/": () => this.#pick(),
+      n: () => this.note.open(),
+      z: () => this.#zoom(),
+      f: () => this.#similar(),
+      i: () => this.#inWords(),
+      s: () => this.#showOffer(),
+      Escape: () => this.#escape(),
+      ...digits,
+    });
+  }
+
   // ── what surrounds the card ──────────────────────────────────────────────────────────────────────────────────
 
   #drawProgress() {
     const { queue } = this;
-    const decided = [...this.mine].filter(([id, d]) => d && !queue.byId.get(id)?.extra).length;
-    const total = queue.total;
-    const left = total === null ? null : Math.max(0, total - decided);
-    setText(
-      this.progressText,
-      total === null
-        ? ""
-        : `${count(decided)} done · ${count(left)}${this.data.holds ? ` ${this.data.holds}` : ""} left`,
-    );
-    const share = total ? decided / total : 0;
-    this.meter.style.setProperty("--v", share);
-    this.meter.parentElement.setAttribute("aria-valuenow", String(Math.round(share * 100)));
-    const now = Date.now();
-    this.stamps = this.stamps.filter((t) => now - t < PACE_WINDOW);
-    const span = this.stamps.length > 3 ? Math.max(now - this.stamps[0], 5000) : 0;
-    const pace = span ? (this.stamps.length * 60000) / span : 0;
-    const minutes = pace && left ? left / pace : 0;
-    setText(
-      this.paceText,
-      pace
-        ? `${Math.round(pace)} a minute${minutes ? ` · ${minutes < 1.5 ? "1 min" : minutes < 90 ? `${Math.round(minutes)} min` : `${(minutes / 60).toFixed(1)} h`} to go` : ""}`
-        : "",
-    );
-  }
-
-  #drawSaved({ pending, failing, since, refused, saved }) {
-    const stuck = failing && since && Date.now() - since > 2500;
-    const state = failing ? "failing" : pending ? "saving" : saved || this.saver?.saved ? "saved" : "idle";
-    this.savedState.dataset.state = state;
-    this.savedState.dataset.pending = pending;
-    window.dispatchEvent(
-      new CustomEvent("winnow:saved", {
-        detail: {
-          state: state === "failing" ? "failed" : state === "saving" ? "saving" : "saved",
-          text: state === "failing" ? `${count(pending)} not saved yet` : state === "saving" ? "Saving…" : "Saved",
-        },
-      }),
-    );
-    this.savedState.replaceChildren(
-      ...(state === "idle"
-        ? []
-        : [
-            icon({ saving: "sync", saved: "cloud_done", failing: "cloud_off" }[state]),
-            { saving: "Saving…", saved: "Saved ✓", failing: `${count(pending)} not saved yet` }[state],
-          ]),
-    );
-    if (refused.length) {
-      const [why] = refused.splice(0);
-      this.banner.say("bad", "error", `A decision was refused: ${why}`, 9000);
-    } else if (stuck && !this.warned) {
-      this.warned = true;
-      this.banner.say(
-        "bad",
-        "cloud_off",
-        `${failing} ${plural(pending, "decision")} ${pending === 1 ? "is" : "are"} kept in this browser and will be sent as soon as it works. You can go on.`,
-        0,
-        this.saver.expired ? ["Reload", () => window.location.reload()] : ["Try now", () => this.saver.retryNow()],
-      );
-    } else if (!failing && this.warned) {
-      this.warned = false;
-      this.banner.say("good", "cloud_done", "Connected again. Everything is saved.", 3000);
-    }
-  }
-
-  #go(page, extra = {}) {
-    this.component.setTriggerValue("go", { page, ...extra });
+    const decided = this.decisions.count((id) => !queue.byId.get(id)?.extra);
+    this.progress.draw(decided, queue.total, this.data.holds);
   }
 
   #showEnd() {
@@ -812,37 +484,36 @@ class Review {
     this.mint = null;
     this.root.dataset.state = "end";
     this.root.dataset.sample = "";
-    const decided = [...this.mine.values()].filter(Boolean).length;
-    const skipped = [...this.skipped];
     const choice = (text, does, cls = "") => h(`button${cls}`, { type: "button", onclick: does }, text);
-    const none = !queue.cards.length;
-    this.empty.replaceChildren(
-      icon(none ? "inbox" : "task_alt"),
-      h("h2", {
-        textContent: none
-          ? "Nothing is waiting here"
-          : skipped.length
-            ? "You have seen them all"
-            : "This queue is done",
-      }),
-      h("p", {
-        textContent: none
-          ? "No sample matches these filters, or all of them are decided. Choose another queue, or take a filter away."
-          : `${plural(decided, "decision")} in this session${skipped.length ? `, ${count(skipped.length)} skipped` : ""}. ${skipped.length ? "Skipped samples stay undecided." : "Everything you decided is in the log and can be undone."}`,
-      }),
-      ...this.learnt.lines.map((line) => h("p", { textContent: line })),
-      h(
-        "div.row",
-        {},
-        skipped.length
-          ? choice(`Go through ${plural(skipped.length, "skipped sample")}`, () => this.#again(skipped), ".primary")
-          : null,
-        choice("Choose another queue", () => this.#go("queues"), skipped.length ? "" : ".primary"),
-        none ? null : choice("Export", () => this.#go("export")),
-        none ? null : choice("Undo the last", () => this.#undo()),
-      ),
-    );
-    this.empty.hidden = false;
+    if (!queue.cards.length) {
+      this.message(
+        this.empty,
+        "inbox",
+        "Nothing is waiting here",
+        "No sample matches these filters, or all of them are decided. Choose another queue, or take a filter away.",
+        choice("Choose another queue", () => this.go("queues"), ".primary"),
+      );
+    } else {
+      const skipped = [...this.decisions.skipped];
+      const others = skipped.length ? `, ${count(skipped.length)} skipped. Skipped samples stay undecided.` : "";
+      const decided = plural(
+        this.decisions.count(() => true),
+        "decision",
+      );
+      this.message(
+        this.empty,
+        "task_alt",
+        skipped.length ? "You have seen them all" : "This queue is done",
+        `${decided} in this session${others || ". Everything you decided is in the log and can be undone."}`,
+        ...(skipped.length
+          ? [choice(`Go through ${plural(skipped.length, "skipped sample")}`, () => this.#again(skipped), ".primary")]
+          : []),
+        choice("Choose another queue", () => this.go("queues"), skipped.length ? "" : ".primary"),
+        choice("Export", () => this.go("export")),
+        choice("Undo the last", () => this.#undo()),
+      );
+    }
+    this.empty.lastChild.before(...this.learnt.lines.map((line) => h("p", { textContent: line })));
     this.#later();
   }
 
@@ -850,7 +521,7 @@ class Review {
     const first = this.queue.cards.findIndex((c) => ids.includes(c.id));
     const cards = ids.map((id) => this.queue.byId.get(id));
     this.queue.cards = [...this.queue.cards.filter((c) => !ids.includes(c.id)), ...cards];
-    this.skipped.clear();
+    this.decisions.skipped.clear();
     this.queue.cursor = first < 0 ? 0 : this.queue.cards.length - cards.length;
     this.#render();
     this.#load();
@@ -858,26 +529,13 @@ class Review {
 
   #showError(error) {
     this.root.dataset.state = "error";
-    this.empty.replaceChildren(
-      icon("cloud_off"),
-      h("h2", { textContent: "The queue could not be loaded" }),
-      h("p", { textContent: error.message }),
-      h(
-        "div.row",
-        {},
-        h(
-          "button.primary",
-          {
-            type: "button",
-            onclick: () => {
-              this.queue.error = null;
-              this.queue.fill();
-            },
-          },
-          "Try again",
-        ),
-      ),
-    );
-    this.empty.hidden = false;
+    const again = () => {
+      this.queue.error = null;
+      this.queue.fill();
+    };
+    const button = h("button.primary", { type: "button", onclick: again }, "Try again");
+    this.message(this.empty, "cloud_off", "The queue could not be loaded", error.message, button);
   }
 }
+
+export default mounted(Review);

@@ -201,7 +201,8 @@ class QueueRanker:
             of_kind = problem == i
             p[of_kind] = now.probability[kind][rows[of_kind]]
         slots = np.flatnonzero(problem >= 0)
-        place[slots] = slots[np.argsort(-p[slots], kind="stable")]
+        broken = problem[slots] == PROBLEMS.index(Kind.BROKEN)
+        place[slots] = slots[np.lexsort((-p[slots], broken))]  # in a queue of several kinds, those come last
         return place
 
     @staticmethod

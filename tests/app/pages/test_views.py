@@ -10,7 +10,7 @@ import pytest
 from markupsafe import escape
 
 from tests.helpers.pictures import MARKUP, log
-from winnow.app.components import charts, html, sidebar, theme
+from winnow.app.components import charts, html, sidebar, subset_cards, theme
 from winnow.app.components.page_frame import Page
 from winnow.app.components.progress import panel_html
 from winnow.app.pages import classes, duplicates, history, people
@@ -217,7 +217,36 @@ def test_a_large_matrix_shows_the_most_mixed_up_classes() -> None:
         confusion.iloc[i, i + 100] += 1
     drawn = charts.matrix(confusion, Filter(), "k")
     assert "class 7" in drawn
-    assert f"among {charts.MATRIX_CLASSES} of 20" in drawn
+    assert drawn.count('scope="row"') == charts.MATRIX_CLASSES
+    assert "All 200 classes with confusions" in drawn
+    assert drawn.count("<rect") == 200 + 101, "a square per class on the diagonal, and one per confusion"
+
+
+def test_classes_that_are_confused_lie_side_by_side() -> None:
+    names = ["a", "b", "c", "d", "e", "f"]
+    cells = {("a", "e"): 9, ("e", "a"): 3, ("b", "f"): 8, ("c", "d"): 5}
+    order = charts.hierarchical_order(names, cells)
+    assert sorted(order) == names
+    for given, suggested in cells:
+        assert abs(order.index(given) - order.index(suggested)) == 1
+    assert charts.hierarchical_order(["a", "b"], {}) == ["a", "b"]
+
+
+def test_a_learning_curve_has_axes_with_round_ticks() -> None:
+    assert subset_cards.ticks(0, 1035) == [0, 500, 1000, 1500]
+    assert subset_cards.ticks(71.2, 93.4) == [70, 75, 80, 85, 90, 95]
+    arms = [{"name": f"curve_{i}", "size": 100 * i, "accuracy": 0.6 + 0.05 * i} for i in (1, 2, 3)]
+    arms += [{"name": f"curve_random_{i}", "size": 100 * i, "accuracy": 0.5 + 0.05 * i} for i in (1, 2, 3)]
+    main = [{"name": name, "size": 400, "accuracy": 0.8} for name in ("subset", "random")]
+    curve = subset_cards._learning_curve(arms, main)
+    assert curve is not None
+    assert [n for _, n in curve["x_ticks"]] == [0, 100, 200, 300, 400]
+    heights = [y for _, y, _, _ in curve["lines"]["subset"]]
+    assert heights == sorted(heights, reverse=True), "higher accuracy is drawn higher"
+    assert all(curve["left"] <= x <= curve["right"] for line in curve["lines"].values() for x, *_ in line)
+    drawn = html.render("subset", "learning_curve", **curve)
+    assert "training samples" in drawn
+    assert "400 samples, 80.0%" in drawn
 
 
 # -- words and numbers ----------------------------------------------------------------------------------------------

@@ -247,6 +247,10 @@ def test_order_is_total_and_pages_tile_it(frame: pd.DataFrame, query: SampleQuer
     key = f"-{sort}" if descending else sort
     f = Filter(state="undecided")
     wanted = reference(frame, f).sort_values([sort, "row"], ascending=[not descending, True], na_position="last")
+    if key == "-confidence":  # broken samples come last: there is nothing to see in them
+        broken = wanted["verdict"] == "broken"
+        assert broken.any()
+        wanted = pd.concat([wanted[~broken], wanted[broken]])
     assert query.ids(f, key) == wanted["sample_id"].tolist()
     pages = [row["sample_id"] for start in range(0, N, 77) for row in query.rows(f, key, start, 77)]
     assert pages == wanted["sample_id"].tolist()

@@ -1,0 +1,140 @@
+"""The keys of every page, as its list of keys shows them: by page, groups of (keys, what they do)."""
+
+from __future__ import annotations
+
+Group = tuple[str, tuple[tuple[str, str], ...]]
+"""A title, and keys (separated by blanks) with what they do."""
+
+_SELECTION: Group = (
+    "Decide",
+    (
+        ("A", "Keep the labels of the selection"),
+        ("/", "Relabel the selection"),
+        ("X", "Exclude the selection"),
+        ("Y", "Confirm what touches many samples"),
+        ("U", "Undo the last decision about a selection"),
+        ("R", "Redo it"),
+    ),
+)
+
+KEYS: dict[str, tuple[Group, ...]] = {
+    "review": (
+        (
+            "Decide",
+            (
+                ("A", "Keep label: the given label is right"),
+                ("W", "What the verdict proposes: the suggested label, or to exclude"),
+                ("1 … 9", "Relabel to the n-th most probable label"),
+                ("/", "Any label, or a new one"),
+                ("X", "Exclude the sample"),
+                ("S", "The same for others like these: see them first"),
+                ("N", "Write a note for this decision"),
+            ),
+        ),
+        (
+            "Move",
+            (
+                ("Space", "Skip for now"),
+                ("J →", "Next, without deciding"),
+                ("K ←", "Back"),
+                ("U", "Undo the last decision"),
+                ("R", "Redo what was undone last"),
+            ),
+        ),
+        (
+            "Look",
+            (
+                ("Z", "Zoom"),
+                ("F", "Find similar samples"),
+                ("I", "In words: what carries the probability, by class names alone"),
+                ("Esc", "Close what is open"),
+            ),
+        ),
+    ),
+    "gallery": (
+        (
+            "Select",
+            (
+                ("Click", "Select one"),
+                ("Shift Click", "Select a range"),
+                ("Ctrl Click", "Add or remove one"),
+                ("Ctrl A", "All that match the filter"),
+                ("G", "The whole group"),
+                ("Esc", "Select nothing"),
+            ),
+        ),
+        _SELECTION,
+        (
+            "Move",
+            (
+                ("← → ↑ ↓", "Move"),
+                ("Space", "Add or remove"),
+                ("Home End", "First, last"),
+                ("Enter", "Open in Review"),
+                ("F", "Find similar samples"),
+                ("+ −", "Larger, smaller tiles"),
+            ),
+        ),
+    ),
+    "map": (
+        (
+            "Select",
+            (
+                ("L", "Lasso"),
+                ("B", "Box"),
+                ("V", "Pan"),
+                ("N", "A new selection with each outline"),
+                ("+ Shift", "Outlines add"),
+                ("− Alt", "Outlines subtract"),
+                ("Ctrl A", "Everything that is shown"),
+                ("S", "Save the selection under a name"),
+                ("Esc", "Select nothing"),
+            ),
+        ),
+        _SELECTION,
+        (
+            "Look",
+            (
+                ("Wheel", "Zoom"),
+                ("0", "Whole map"),
+                ("Enter", "Selection in the Gallery"),
+                ("Click", "A point: its sample. In the legend: hide; twice: only this"),
+            ),
+        ),
+    ),
+    "duplicates": (
+        (
+            "Decide",
+            (
+                ("X", "Exclude the copies"),
+                ("A", "Keep all"),
+                ("2 3 4 5 6", "Keep another one instead"),
+                ("U", "Undo the last step"),
+            ),
+        ),
+        ("Move", (("J K", "Next and previous group"), ("N P", "Next and previous page"))),
+    ),
+    "classes": (
+        (
+            "Change",
+            (
+                ("M", "Merge it into another"),
+                ("R", "Rename it"),
+                ("S", "Split off a part as a new class"),
+                ("D", "Delete it, keep its samples"),
+            ),
+        ),
+        ("Move", (("J K", "Next and previous class"),)),
+    ),
+}
+"""Keys of the pages that have keys of their own."""
+
+COMMON: Group = (
+    "Everywhere",
+    (("Tab", "Next part of the page"), ("Enter", "Open or choose it"), ("Ctrl K", "Search"), ("?", "This list")),
+)
+
+
+def keys_of(page: str) -> tuple[Group, ...]:
+    """Every key of a page, by group."""
+    return (*KEYS.get(page, ()), COMMON)

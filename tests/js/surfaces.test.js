@@ -1,0 +1,123 @@
+/** The parts of the surfaces that decide without a page: names, labels on the map, selections, keys, the pace. */
+
+import test from "node:test";
+import assert from "node:assert/strict";
+import { splitName } from "../../app/frontend/lib/names.js";
+import { keyOf, runKey } from "../../app/frontend/lib/keys.js";
+import { placeNames, shortName } from "../../app/frontend/map/labels.js";
+import { spread } from "../../app/frontend/map/palette.js";
+import { Picked } from "../../app/frontend/gallery/picked.js";
+import { paceOf, paceWords } from "../../app/frontend/review/progress.js";
+
+test("a long name keeps the end that tells it from others, a short one stays whole", () => {
+  assert.deepEqual(splitName("deer"), ["deer", ""]);
+  assert.deepEqual(splitName("a remarkably long class name 17"), ["a remarkably long class ", "name 17"]);
+  const chinese = "一个非常长的类别名称是某人匆忙写下的之后再也没有人把它缩短过 105";
+  assert.equal(splitName(chinese).join(""), chinese);
+  assert.match(splitName(chinese)[1], /105$/);
+});
+
+test("names of clusters stand beside their points, and none over another", () => {
+  const points = Array.from({ length: 400 }, (_, i) => [500 + (i % 20), 300 + Math.floor(i / 20)]);
+  const covered = ({ left, right, top, bottom }) =>
+    points.filter(([x, y]) => x >= left && x <= right && y >= top && y <= bottom).length;
+  const view = { width: 1000, height: 600, toPixel: (x, y) => [x, y] };
+  const clusters = [
+    { x: 510, y: 310, name: "cats and dogs", size: 400 },
+    { x: 520, y: 330, name: "x".repeat(90), size: 10 },
+    { x: -50, y: 0, name: "outside", size: 900 },
+  ];
+  const placed = placeNames(clusters, view, covered, 24);
+  assert.deepEqual(
+    placed.map((p) => p.cluster.name),
+    [clusters[0].name, clusters[1].name],
+  );
+  const boxes = placed.map(({ cluster, text, dx, dy }) => {
+    const half = (text.length * 7) / 2 + 4;
+    const [x, y] = [cluster.x + dx, cluster.y + dy];
+    return { left: x - half, right: x + half, top: y - 10, bottom: y + 10 };
+  });
+  assert.equal(covered(boxes[0]), 0);
+  const [a, b] = boxes;
+  assert.ok(a.right <= b.left || b.right <= a.left || a.bottom <= b.top || b.bottom <= a.top);
+  assert.ok(shortName("x".repeat(90)).length <= 36);
+});
+
+test("a selection is spread over the colours of the map", () => {
+  const painted = {
+    kind: "category",
+    code: (i) => [0, 1, 1, 0][i],
+    colour: (i) => ["red", "blue", "blue", "red"][i],
+    entries: [
+      { code: 0, name: "cat" },
+      { code: 1, name: "dog" },
+    ],
+  };
+  assert.deepEqual(spread(painted, [1, 1, 1, 0]), [
+    ["cat", 1, "red"],
+    ["dog", 2, "blue"],
+  ]);
+  const score = { kind: "score", value: (i) => [0.05, 0.95, 1][i], colour: () => "grey", entries: [] };
+  assert.deepEqual(
+    spread(score, [1, 1, 1]).map(([name, n]) => [name, n]),
+    [
+      ["0.0–0.1", 1],
+      ["0.9–1.0", 2],
+    ],
+  );
+});
+
+test("a range over rows that were never looked at asks for them, and a changed list ends it", async () => {
+  const held = new Map([
+    [0, { id: "a" }],
+    [3, { id: "d" }],
+  ]);
+  let rows = {
+    total: 4,
+    at: (i) => held.get(i),
+    need: async (first, last) => {
+      for (let i = first; i < last; i += 1) held.set(i, { id: "abcd"[i] });
+    },
+  };
+  const picked = new Picked(() => rows);
+  let waited = 0;
+  assert.equal(await picked.range(0, 3, false, () => (waited += 1)), true);
+  assert.deepEqual([...picked.ids].sort(), ["a", "b", "c", "d"]);
+  assert.equal(waited, 1);
+  picked.everything();
+  assert.equal(picked.count, 4);
+  picked.toggle(3); // of all, a click begins anew
+  assert.deepEqual([...picked.ids], ["d"]);
+  held.clear();
+  const ended = picked.range(0, 3, false, () => (rows = { ...rows }));
+  assert.equal(await ended, false);
+});
+
+test("a held key acts once, and a key that is not the surface's goes on", () => {
+  const event = (key, repeat = false) => ({
+    key,
+    repeat,
+    taken: false,
+    preventDefault() {
+      this.taken = true;
+    },
+    stopPropagation() {},
+  });
+  let n = 0;
+  const table = { a: () => (n += 1) };
+  assert.equal(keyOf(event("A")), "a");
+  assert.equal(runKey(event("A"), table), true);
+  const held = event("a", true);
+  assert.equal(runKey(held, table), true);
+  assert.ok(held.taken);
+  assert.equal(runKey(event("q"), table), false);
+  assert.equal(n, 1);
+});
+
+test("the pace is told once there is one", () => {
+  assert.equal(paceOf([0, 1, 2], 3), 0);
+  assert.equal(paceOf([0, 10_000, 20_000, 30_000], 60_000), 4);
+  assert.equal(paceWords(0, 10), "");
+  assert.equal(paceWords(20, 200), "20 a minute · 10 min to go");
+  assert.equal(paceWords(20, 0), "20 a minute");
+});
