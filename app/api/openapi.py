@@ -184,6 +184,7 @@ OPERATIONS: dict[str, Operation] = {
     "/api/undo/{ws}": Operation(
         _answer("count", "undone"), body=_object(undo_id=TEXT, decision_id=TEXT, batch_id=TEXT)
     ),
+    "/api/redo/{ws}": Operation(_answer("count", "redone"), body=_object(undo_id=TEXT, redo_id=TEXT)),
     "/api/assets/{digest}/{name}": Operation(("text/javascript", "text/css")),
 }
 """Path → what it takes and answers. A test holds it against the routes and against what their functions read."""

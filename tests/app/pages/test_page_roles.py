@@ -42,7 +42,9 @@ WRITES_NOTHING = {
     "admit",
     "export_job",
     "export_link",
+    "class_changes_of_others",
     "head",
+    "last_was_undo",
     "may",
     "may_scan",
     "of",
@@ -221,12 +223,23 @@ def _own(v: Visit, *ids: str) -> None:
         v.workspace.roles.set(v.person, str(before), by="olga")
 
 
+def _undone(v: Visit) -> None:
+    """What this person decided is undone, made while they might decide."""
+    before = v.workspace.roles.table().people.get(v.person, "none")
+    v.workspace.roles.set(v.person, "owner", by="olga")
+    v.workspace.undo(v.person)
+    if before != "owner":
+        v.workspace.roles.set(v.person, str(before), by="olga")
+
+
 def _history(v: Visit, **value: Any) -> None:
     _own(v, "s020", "s021")
     v.widgets(history)
     history.draw()
     if value["do"] == "revert":
         value["picked"] = [f"one:{d.decision_id}" for d in v.workspace.history(actor=v.person, limit=1)]
+    if value["do"] == "redo":
+        _undone(v)
     if value["do"] == "revert-all":
         value["expect"] = len(history.undoable(v.page, {}))
     v.click(**value)
@@ -274,7 +287,7 @@ def _datasheet(v: Visit) -> None:
 
 
 def _download(v: Visit) -> None:
-    export._download(v.page, ".csv", False, None, False)()
+    export._download(v.page, ".csv", None)()
 
 
 def _cancel_scan(v: Visit) -> None:
@@ -310,6 +323,7 @@ CASES: dict[Site, Callable[[Visit], Any]] = {
     ("export", "_form", "start_export"): _export,
     ("export", "_sheet_files", "exports.datasheet"): _datasheet,
     ("history", "undo", "undo"): partial(_history, do="undo"),
+    ("history", "redo", "redo"): partial(_history, do="redo"),
     ("history", "undo_picked", "decision_history.revert"): partial(_history, do="revert"),
     ("history", "undo_all", "decision_history.revert"): partial(_history, do="revert-all"),
     ("history", "_download", "write_log"): lambda v: history._download(v.page, {}, ".csv")(),

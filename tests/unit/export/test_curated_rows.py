@@ -312,7 +312,7 @@ def test_what_does_not_fit_is_left_out_with_its_reason(patch: Path, tmp_path: Pa
         report = replay_patch(again, patch, here)
         reasons = {s.sample_id: s.reason for s in report.skipped}
         assert set(reasons) == {"s0", "s1", "s9"}
-        assert "since then 'ann' chose exclude for 's0'" in reasons["s0"]
+        assert "You already decided about 's0'" in reasons["s0"]
         assert reasons["s1"] == "its content has changed since the decision"
         assert reasons["s9"] == "this scan has no such sample"
         assert set(again.current()) == {"s0", "s2", "s3"}

@@ -36,6 +36,8 @@ READS = {
     "saved_selections.require": "tells a right",
     "decision_history.revertible": "finds what could be taken back",
     "HoldoutGuard.note": "counts a look within a measurement, which asks for the right",
+    "decision_history.class_changes_of_others": "counts what others changed",
+    "decision_history.last_was_undo": "looks at this person's last row",
 }
 """What has an actor and writes nothing by itself."""
 
@@ -247,6 +249,7 @@ ROUTES: dict[str, Callable[[Workspace], dict[str, Any]]] = {
     "decisions/{ws}": lambda ws: {"decisions": [{"sample_id": "s001", "action": "accept", "decision_id": new() * 4}]},
     "bulk/{ws}": lambda ws: {"action": "accept", "target": {"ids": ["s002"]}, "expect": 1},
     "undo/{ws}": lambda ws: {},
+    "redo/{ws}": lambda ws: {},
     "selections/{ws}/save": lambda ws: {"name": new(), "selection": handle(ws)},
     "selections/{ws}/delete": lambda ws: {"handle": handle(ws)},
 }
