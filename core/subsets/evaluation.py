@@ -19,7 +19,6 @@ from ..storage.artifacts import load_json, plain, save_json
 from ..storage.atomic import os_errors_in_words
 from ..types import Float32, Int64, ProgressFn, quiet
 from .bootstrap import Arm, Payoff, Training, curve_arms, judged_rows, measure, without_arms
-from .logistic import EPOCHS
 from .methods import SELECTORS, Need
 from .methods.random import Random
 from .methods.rs2 import FreshRandom

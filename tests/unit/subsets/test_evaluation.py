@@ -16,7 +16,7 @@ from winnow.core.subsets.bootstrap import Arm, Training, difference, f1_gmean, j
 from winnow.core.subsets.curricula import class_weights, curriculum, curve_weights, easy_to_uniform
 from winnow.core.subsets.evaluation import HoldoutGuard
 from winnow.core.subsets.holdout import held_out
-from winnow.core.subsets.logistic import EPOCHS, fit_fresh, fit_path, fit_tuned
+from winnow.core.detection.probe.multinomial import EPOCHS, fit_fresh, fit_path, fit_tuned
 from winnow.core.subsets.measures import coverage, gradient_vendi, share_table, vendi
 from winnow.core.subsets.methods.base import shares
 from winnow.core.subsets.methods.rs2 import epoch_rows
