@@ -49,10 +49,11 @@ from .export.patch import ReplayReport, replay_patch
 from .features.encoders import PRECOMPUTED
 from .pipeline.config import ScanConfig
 from .pipeline.stages.dataset_checks import dataset_checks
-from .review.active_learning import QueueRanker
+from .review.active_learning import Labeller, QueueRanker
 from .review.annotators import Annotators
 from .review.class_editor import ClassEditor
 from .review.history import DecisionHistory
+from .review.label_import import LabelImport, import_labels
 from .review.recorder import DecisionRecorder
 from .review.roles import Right, Roles, default_actor
 from .review.saved_selections import SavedSelections
@@ -345,6 +346,11 @@ class Workspace:
     def queue_ranker(self) -> QueueRanker:
         """What the decisions teach: the order of what is left, precision so far, when to stop, samples like these."""
         return QueueRanker(self._scan, self._marks)
+
+    @cached_property
+    def labeller(self) -> Labeller:
+        """Labelling with help: suggestions, what to label next, accepting many labels at once."""
+        return Labeller(self._scan, self._marks, self._recorder.append)
 
     @cached_property
     def text_highlights(self) -> TextHighlights:
@@ -651,6 +657,14 @@ class Workspace:
         item = {"action": action, "label": label, "reason": reason, "batch_id": batch}
         decisions = self._recorder.append([{**item, "sample_id": i} for i in ids], actor or self.actor)
         return BatchResult(batch, len(decisions))
+
+    def import_labels(self, path: str | Path, *, actor: str | None = None) -> LabelImport:
+        """Bring labels that were made elsewhere (a table, Label Studio, COCO, CVAT) into the log, by who made them.
+
+        Nothing that a person decided is replaced; a second import adds nothing.
+        """
+        self.roles.require(actor or self.actor, Right.DECIDE)
+        return import_labels(path, self._scan, self._recorder.append, actor or self.actor)
 
     def record(self, batch: Sequence[dict[str, Any]], actor: str | None = None) -> list[dict[str, Any]]:
         """Record decisions from the browser, in order.

@@ -31,6 +31,8 @@ ADDED = {
     "confidence": pa.float32(),
     "reasons": pa.string(),
     "sample_weight": pa.float32(),
+    "label_source": pa.string(),
+    "label_probability": pa.float32(),
     "decision": pa.string(),
     "actor": pa.string(),
     "decided_at": pa.string(),
@@ -68,7 +70,9 @@ class CuratedRows:
     both mapped by the class registry (merged, renamed, deleted classes); where people disagree it stays as given
     (decision = disputed). Excluded samples are left out, or kept with decision = exclude. Where no original column
     holds the sample's id, ``sample_id`` is added. ``sample_weight`` in [0, 1] is the weight of ``label_final`` in
-    training: 1 − the label_trust signal; 1 where that did not score and where a person accepted or relabelled.
+    training: 1 − the label_trust signal; 1 where that did not score and where a person accepted or relabelled; the
+    probability of a propagated label. ``label_source`` is "given", "person" or "propagated", null where there is no
+    label; ``label_probability`` is that at which a propagated label was accepted.
 
     Parameters
     ----------
@@ -119,7 +123,7 @@ class CuratedRows:
         self._paths = (dataset, verdicts, meta)
         self._signals = signals if signals is not None and _DISTRUST in pq.read_schema(signals).names else None
         self._registry = snapshot.registry
-        self._state = snapshot.table.select(["state", "label", "actor", "at"])
+        self._state = snapshot.table.select(["state", "label", "actor", "at", "label_source", "label_probability"])
         self._place = {sample_id: i for i, sample_id in enumerate(snapshot.table.column("sample_id").to_pylist())}
         self._include_excluded = include_excluded
         self._only = None if only is None else pa.array(sorted(set(only)), pa.string())
@@ -217,6 +221,7 @@ class CuratedRows:
                     weight=float(added["sample_weight"][i]),
                     verdict=added["verdict"][i] or "",
                     decision=added["decision"][i],
+                    source=added["label_source"][i],
                     split=sample["split"][i] or "",
                     text=sample["text"][i],
                     width=sample["width"][i] or 0,
@@ -286,7 +291,9 @@ class CuratedRows:
             "verdict": verdicts.column("verdict"),
             "confidence": verdicts.column("confidence"),
             "reasons": verdicts.column("reasons"),
-            "sample_weight": weight,
+            "sample_weight": pc.coalesce(state.column("label_probability"), weight),
+            "label_source": pc.if_else(pc.is_valid(final), pc.coalesce(state.column("label_source"), "given"), None),
+            "label_probability": state.column("label_probability"),
             "decision": decision,
             "actor": actor,
             "decided_at": state.column("at"),

@@ -1,4 +1,4 @@
-"""Changing classes: merge, rename, split off, delete, and undo of each. Every change is an event in the log.
+"""Changing classes: add, merge, rename, split off, delete, and undo of each. Every change is an event in the log.
 
 Nothing is overwritten: given labels and earlier decisions stay as they are, and mean another class from then on (see
 :mod:`winnow.core.storage.decision_log.class_registry`). A deleted class leaves its samples in the dataset **without a
@@ -116,6 +116,13 @@ class ClassEditor:
         return ClassChange(event, name, target, n, says, button)
 
     # --- changes -----------------------------------------------------------------------------------------------------
+
+    def add(self, name: str, *, actor: str, reason: str | None = None, event_id: str | None = None) -> ClassEvent:
+        """Make a class that no sample has yet: it can be chosen from now on."""
+        self._roles.require(actor, Right.DECIDE)
+        return self._store.change_class(
+            "add", name.strip(), actor, reason=reason, event_id=event_id, given=self._given()
+        )
 
     def merge(
         self, name: str, into: str, *, actor: str, reason: str | None = None, event_id: str | None = None

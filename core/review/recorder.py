@@ -11,7 +11,7 @@ import pyarrow as pa
 from ..errors import DecisionError, QueryError, choices
 from ..explore.cards import as_json
 from ..storage.artifacts import load_table
-from ..storage.decision_log.class_registry import ClassRegistry
+from ..storage.decision_log.class_registry import ClassRegistry, check_new_name
 from ..storage.decision_log.store import DecisionRequest
 from ..storage.gc_pause import gc_paused
 from ..storage.scan_context import ScanContext
@@ -37,15 +37,18 @@ class DecisionRecorder:
         self._lock = threading.Lock()
 
     @gc_paused()
-    def append(self, items: Sequence[dict[str, Any]], actor: str) -> list[Decision]:
+    def append(self, items: Sequence[dict[str, Any]], actor: str, by: str | None = None) -> list[Decision]:
         """Record decisions in order, all or none.
 
         Parameters
         ----------
         items
-            See :meth:`record`.
+            See :meth:`record`; and ``source``, where a label is from that no person has given by looking at the sample:
+            entries for the evidence.
         actor
             Who decides.
+        by
+            Who records it, if that is somebody else: theirs is the role that is asked for.
 
         Raises
         ------
@@ -56,11 +59,12 @@ class DecisionRecorder:
         NotAllowed
             The actor is no reviewer.
         """
-        self._roles.require(actor, Right.DECIDE)
+        self._roles.require(by or actor, Right.DECIDE)
         scanned = self._evidence([self._row(str(item["sample_id"])) for item in items])
         with self._lock:
             registry = self._store.registry()
-            requests = [self._request(*pair, actor, registry) for pair in zip(items, scanned, strict=True)]
+            live = self._store.classes(self._given)
+            requests = [self._request(*pair, actor, registry, live) for pair in zip(items, scanned, strict=True)]
             return self._store.append(requests, self._given)
 
     def record(self, items: Sequence[dict[str, Any]], actor: str) -> list[dict[str, Any]]:
@@ -88,11 +92,14 @@ class DecisionRecorder:
         answers: list[dict[str, Any]] = []
         requests: list[DecisionRequest] = []
         with self._lock:
-            registry = self._store.registry()
+            registry, live = self._store.registry(), self._store.classes(self._given)
             for item in items:
                 try:
+                    item = {
+                        k: v for k, v in item.items() if k != "source"
+                    }  # only the engine says where a label is from
                     scanned = self._evidence([self._row(str(item.get("sample_id")))])[0]
-                    requests.append(self._request(item, scanned, actor, registry))
+                    requests.append(self._request(item, scanned, actor, registry, live))
                     answers.append({})
                 except (DecisionError, QueryError) as error:
                     answers.append(_refused(item, error))
@@ -110,8 +117,9 @@ class DecisionRecorder:
         return cast("list[dict[str, Any]]", self._verdicts.take(pa.array(rows, pa.int64())).to_pylist())
 
     def _request(
-        self, item: dict[str, Any], scanned: dict[str, Any], actor: str, registry: ClassRegistry
+        self, item: dict[str, Any], scanned: dict[str, Any], actor: str, registry: ClassRegistry, live: list[str]
     ) -> DecisionRequest:
+        """The request of an item; a class that it is the first to name is added to ``live``."""
         sample_id = str(item["sample_id"])
         try:
             action = Action(item["action"])
@@ -121,18 +129,21 @@ class DecisionRecorder:
             raise DecisionError("Undo is a verb of its own: call undo().")
         label = (item.get("label") or "").strip() or None
         if action is Action.RELABEL and label is None:
-            classes = choices(self._store.classes(self._given))
+            classes = choices(live)
             raise DecisionError(f"Relabelling {sample_id!r} needs a label. There are: {classes}.")
         if action is Action.RELABEL and label in registry.renames and registry.resolve(label) is None:
-            classes = choices(self._store.classes(self._given))
+            classes = choices(live)
             raise DecisionError(
                 f"The class {label!r} was deleted, so {sample_id!r} cannot have it. There are: {classes}."
             )
+        if action is Action.RELABEL and label is not None and label not in live and label not in registry.renames:
+            live.append(check_new_name(label, live))
         evidence = {
             "verdict": scanned["verdict"],
             "confidence": round(float(scanned["confidence"]), 4),
             "suggested": scanned["suggested_label"],
             "generation": self._generation,
+            **item.get("source", {}),
         }
         if item.get("settles"):
             others = self._store.current([sample_id]).get(sample_id, {})

@@ -182,8 +182,9 @@ def measure(
     Notes
     -----
     For each seed every arm loses the same random tenth of all samples, and its regularisation is tuned on an inner
-    split of its own training data (:func:`winnow.core.detection.probe.multinomial.fit_tuned`; an arm with a subset per epoch by
-    :func:`winnow.core.detection.probe.multinomial.fit_fresh_tuned`). Intervals: paired bootstrap over the judged samples of the
+    split of its own training data (:func:`winnow.core.detection.probe.multinomial.fit_tuned`; an arm with a subset per
+    epoch by :func:`winnow.core.detection.probe.multinomial.fit_fresh_tuned`). Intervals: paired bootstrap over the
+    judged samples of the
     accuracy difference, averaged over seeds, at level 1 − 0.05/looks (Bonferroni), since a held-out set that is used
     repeatedly favours the subsets that it helped to select.
 

@@ -91,6 +91,8 @@ class Item:
         Of the scan, "" = none.
     decision
         accept, relabel, disputed, exclude or None.
+    source
+        Where the label is from: given, person, propagated, or None.
     split
         "" = none.
     text
@@ -106,6 +108,7 @@ class Item:
     weight: float
     verdict: str
     decision: str | None
+    source: str | None
     split: str
     text: str | None
     width: int

@@ -62,7 +62,7 @@ class LabelStudio:
                         "type": "choices",
                         "value": {"choices": [item.label]},
                     }
-                    if item.decision in ("accept", "relabel"):
+                    if item.source == "person":
                         task["annotations"] = [{"result": [result], "was_cancelled": False}]
                     else:
                         task["predictions"] = [

@@ -6,6 +6,16 @@ In: the scan and the decisions in force. Out: revised probabilities, a new order
 from __future__ import annotations
 
 from .audit import Advice, IntervalEstimate, Precision
+from .labeller import BulkEstimate, Labeller
 from .ranker import QueueChange, QueueRanker, SimilarOffer
 
-__all__ = ["Advice", "IntervalEstimate", "Precision", "QueueChange", "QueueRanker", "SimilarOffer"]
+__all__ = [
+    "Advice",
+    "BulkEstimate",
+    "IntervalEstimate",
+    "Labeller",
+    "Precision",
+    "QueueChange",
+    "QueueRanker",
+    "SimilarOffer",
+]

@@ -194,16 +194,16 @@ def unseen_share(anchors: Anchors) -> float:
 
     Notes
     -----
-    At most ½. Samples chosen to be unlike each other are of more classes than samples drawn at random, so the estimate
-    is on the high side, and stated errors are too.
+    (classes of one sample + 1) / (people's labels + 2), at most ½: the 1 and the 2 are Laplace's, so that a few labels
+    never claim certainty. Samples chosen to be unlike each other are of more classes than samples drawn at random, so
+    the estimate is on the high side, and stated errors are too.
 
     References
     ----------
     Good, "The population frequencies of species and the estimation of population parameters", Biometrika 1953.
     """
-    people = anchors.codes[anchors.weight >= 1.0]
     alone = int((np.bincount(anchors.codes, minlength=1) == 1).sum())
-    return min(0.5, alone / len(people)) if len(people) else 0.0
+    return float(min(0.5, (alone + 1) / (anchors.weight.sum() + 2)))
 
 
 def fit_label_model(x: Float32, anchors: Anchors, tuning: Tuning) -> LabelModel:

@@ -9,10 +9,11 @@ dense regions; later, regions where the models agree no longer count.
 from __future__ import annotations
 
 import heapq
+from typing import cast
 
 import numpy as np
 
-from ...types import Bool, Float32, Int32, Int64
+from ...types import Bool, Float32, Int64
 
 CANDIDATES = 2_500
 """Samples that stand for the dataset; the next ones are chosen among those of them that are open."""
@@ -20,15 +21,13 @@ AHEAD = 60
 """Samples whose order is chosen one by one; the others follow by doubt."""
 
 
-def doubt(probs: Float32, codes: Int32) -> Float32:
-    """(m,) in [0, 1]: one less the margin between the two likeliest classes, more for classes with few labels.
+def doubt(probs: Float32) -> Float32:
+    """(m,) in [0, 1]: one less the margin between the two likeliest classes.
 
     Parameters
     ----------
     probs
         (m, C) probability of each class.
-    codes
-        (a,) int32 classes of the labelled samples.
 
     References
     ----------
@@ -37,7 +36,7 @@ def doubt(probs: Float32, codes: Int32) -> Float32:
     if probs.shape[1] < 2:
         return np.ones(len(probs), np.float32)
     top = np.partition(probs, -2, axis=1)[:, -2:]
-    return np.clip(1.0 - (top[:, 1] - top[:, 0]), 0.0, 1.0).astype(np.float32)
+    return cast("Float32", np.clip(1.0 - (top[:, 1] - top[:, 0]), 0.0, 1.0).astype(np.float32))
 
 
 def next_samples(features: Float32, labelled: Int64, open_: Bool, in_doubt: Float32, ahead: int, seed: int) -> Int64:

@@ -12,6 +12,7 @@ After the undo of a rename, decisions that used the new name mean the old one ag
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -154,7 +155,9 @@ def check(
     live = registry.classes(given, used)
     checked("class name", name)
     if event == "add":
-        _free(name, registry, registry.classes(given))  # a name that only decisions use is free
+        known = registry.classes(given)  # a name that only decisions use is free
+        _free(name, registry, known)
+        check_new_name(name, known)
         return
     if name not in live:
         raise DecisionError(_missing(name, registry, live))
@@ -168,6 +171,53 @@ def check(
             raise DecisionError(_missing(target, registry, live))
     else:
         _free(target, registry, live)
+        check_new_name(target, [other for other in live if event != "rename" or other != name])
+
+
+MAX_NAME = 200
+"""Longest name of a new class, in characters."""
+
+
+def check_new_name(name: str, live: Iterable[str]) -> str:
+    """Check the name of a class that is not there yet: short, of one line, and no other spelling of one that is there.
+
+    Parameters
+    ----------
+    name
+        The name.
+    live
+        The classes now.
+
+    Raises
+    ------
+    DecisionError
+        Naming the rule, and the class that was probably meant.
+    """
+    if len(name) > MAX_NAME:
+        raise DecisionError(
+            f"The class name {name[:40]!r}… has {len(name):,} characters; a new class may have {MAX_NAME}. Shorten it."
+        )
+    if any(unicodedata.category(c) in ("Cc", "Cf", "Co", "Cn", "Zl", "Zp") and c != "\u200d" for c in name):
+        raise DecisionError(
+            f"The class name {name!r} holds control characters or line breaks. Type it without them, in one line."
+        )
+    spelling = one_spelling(name)
+    for known in live:
+        if one_spelling(known) == spelling:
+            raise DecisionError(
+                f"There is a class {known!r} already, and {name!r} differs from it only in case or blanks. "
+                f"Use {known!r}."
+            )
+    return name
+
+
+def one_spelling(name: str) -> str:
+    """A name without regard to case, blanks and Unicode form: names with the same one would be mistaken for each other.
+
+    >>> one_spelling(" Fire  Truck") == one_spelling("fire truck")
+    True
+    """
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 def check_undo(event: ClassEvent, registry: ClassRegistry) -> None:

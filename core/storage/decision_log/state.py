@@ -8,7 +8,9 @@ and the next UNDO reaches further back. The top of the stack is this person's an
 the sample's state; different answers make it ``disputed``. Labels are compared by the class that they mean now (see
 :mod:`.class_registry`), and keeping the given label is the same answer as relabelling to it. A decision whose evidence
 names others under ``settles`` speaks for these: they stay in force as the answers of their people, and do not count
-until one of these people decides again. Only ``seq`` gives the order: times may run backwards.
+until one of these people decides again. A propagated label (its evidence holds ``propagated``) counts only while nobody
+has looked at the sample: any person's own decision about it stands before it. Only ``seq`` gives the order: times may
+run backwards.
 """
 
 from __future__ import annotations
@@ -32,11 +34,19 @@ STATE_SCHEMA = pa.schema(
         pa.field("reason", pa.string()),
         pa.field("decision_id", pa.string(), nullable=False),
         pa.field("n_people", pa.int32(), nullable=False),
+        pa.field("label_source", pa.string()),
+        pa.field("label_probability", pa.float32()),
+        pa.field("generation", pa.int32()),
     ]
 )
 """One row per decided sample. ``actor`` and ``reason`` join those of all people whose decisions count, ``at`` and
 ``decision_id`` are those of the latest; ``label`` is null unless the state is relabel, and where that label's class was
-deleted. ``n_people`` counts all who have a decision in force, settled or not."""
+deleted. ``n_people`` counts all who have a decision in force, settled or not. ``label_source`` of a label in force is
+"person" or "propagated"; the latter has the ``label_probability`` at which it was accepted, and its ``generation``: 1
+for the first bulk verdict that accepted propagated labels, 2 for the next, and so on."""
+
+PROPAGATED = "propagated"
+"""The evidence of a decision that accepted a propagated label: {"probability": float, "generation": int}."""
 
 _BLOCK = 2048
 
@@ -193,7 +203,7 @@ class Draft:
         self._chains[key].push(row)
 
 
-StateRow = tuple[str, str, str | None, str, str, str | None, str, int]
+StateRow = tuple[str, str, str | None, str, str, str | None, str, int, str | None, float | None, int | None]
 
 Given = Callable[[str], str | None]
 """Gives a sample's given label, None where it has none."""
@@ -228,7 +238,9 @@ class Meaning:
 
 
 def standing(decisions: Sequence[Decision]) -> list[Decision]:
-    """The decisions in force about a sample that no other one of them settles."""
+    """The decisions in force about a sample that count: people's own, which no other one of them settles."""
+    own = [d for d in decisions if PROPAGATED not in d.evidence]
+    decisions = own or decisions
     settled = {i for d in decisions for i in d.evidence.get("settles", ()) if i != d.decision_id}
     return [d for d in decisions if d.decision_id not in settled] or list(decisions)
 
@@ -241,12 +253,23 @@ def merge(sample_id: str, decisions: Sequence[Decision], meaning: Meaning) -> St
     latest = max(decisions, key=lambda d: d.seq)
     state, label = latest.action.value, meaning.of(latest.label)
     if len(decisions) == 1:
-        return sample_id, state, label, latest.actor, latest.at, latest.reason, latest.decision_id, n_people
+        who = latest.actor, latest.at, latest.reason, latest.decision_id, n_people
+        return sample_id, state, label, *who, *_source(state, latest)
     if len({meaning.answer(d) for d in decisions}) > 1:
         state, label = DISPUTED, None
     people = ", ".join(sorted(d.actor for d in decisions))
     reasons = "; ".join(dict.fromkeys(d.reason for d in decisions if d.reason)) or None
-    return sample_id, state, label, people, latest.at, reasons, latest.decision_id, n_people
+    return sample_id, state, label, people, latest.at, reasons, latest.decision_id, n_people, *_source(state, latest)
+
+
+def _source(state: str, latest: Decision) -> tuple[str | None, float | None, int | None]:
+    """Where the label in force is from: (label_source, label_probability, generation)."""
+    if state not in (Action.ACCEPT, Action.RELABEL):
+        return None, None, None
+    propagated = latest.evidence.get(PROPAGATED)
+    if propagated is None:
+        return "person", None, None
+    return PROPAGATED, float(propagated["probability"]), int(propagated["generation"])
 
 
 class _StateTable:

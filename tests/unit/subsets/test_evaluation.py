@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
+from winnow.core.detection.probe.multinomial import EPOCHS, fit_fresh, fit_path, fit_tuned
 from winnow.core.errors import QueryError
 from winnow.core.features.neighbors import build
 from winnow.core.subsets.bootstrap import Arm, Training, difference, f1_gmean, judged_rows, measure
 from winnow.core.subsets.curricula import class_weights, curriculum, curve_weights, easy_to_uniform
 from winnow.core.subsets.evaluation import HoldoutGuard
 from winnow.core.subsets.holdout import held_out
-from winnow.core.detection.probe.multinomial import EPOCHS, fit_fresh, fit_path, fit_tuned
 from winnow.core.subsets.measures import coverage, gradient_vendi, share_table, vendi
 from winnow.core.subsets.methods.base import shares
 from winnow.core.subsets.methods.rs2 import epoch_rows
