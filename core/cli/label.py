@@ -102,7 +102,7 @@ def _accept(workspace: Workspace, threshold: float, dry_run: bool, data: dict[st
         return
     estimate: BulkEstimate = labeller.estimate(threshold)
     batch = ""
-    if not dry_run and estimate.count:
+    if not dry_run:
         batch, estimate = labeller.accept(threshold, workspace.actor)
     data["accepted"] = {**estimate.__dict__, "batch_id": batch, "dry_run": dry_run}
     verb = "would get" if dry_run else "got"
@@ -110,7 +110,7 @@ def _accept(workspace: Workspace, threshold: float, dry_run: bool, data: dict[st
     lines.append(
         f"{says}; about {estimate.error:.1%} of them are estimated to be wrong." if estimate.count else f"{says}."
     )
-    if batch:
+    if estimate.count and batch:
         lines.append(f"Take all of them back: winnow undo {workspace.path}")
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from filelock import FileLock
 
 from .. import fingerprint as fp
+from ..detection.probe.multinomial import EPOCHS
 from ..errors import QueryError, WorkspaceError, plural
 from ..review.roles import default_actor
 from ..storage.artifacts import load_json, plain, save_json

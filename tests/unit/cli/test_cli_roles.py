@@ -38,6 +38,7 @@ def patch(ws: Workspace) -> Path:
 
 WRITES: dict[str, tuple[str, Arguments]] = {
     "scan": ("owner", lambda ws: ["nowhere", "--out", ws.path]),
+    "label": ("reviewer", lambda ws: [ws.path, "--accept", "0.9"]),
     "scores": ("reviewer", lambda ws: [ws.path, beside(ws, ".parquet")]),
     "decide": ("reviewer", lambda ws: [ws.path, "--id", "s001", "--action", "accept"]),
     "undo": ("reviewer", lambda ws: [ws.path]),

@@ -28,7 +28,7 @@ from winnow.core.storage import job_files
 from winnow.core.types import Progress
 from winnow.core.workspace import Workspace
 
-HOSTILE = "../<b>digit\n/x"
+HOSTILE = "../<b>digit /x"
 
 
 @pytest.fixture

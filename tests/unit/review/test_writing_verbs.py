@@ -69,6 +69,12 @@ def new_class(ws: Workspace) -> str:
     return name
 
 
+def labels(ws: Workspace) -> Path:
+    path = out(ws, "csv")
+    path.write_text("id,label,annotator\ns001,digit 2,eve\n", encoding="utf-8")
+    return path
+
+
 def undoable(ws: Workspace) -> str:
     return ws.class_editor.rename(new_class(ws), f"class {new()}", actor="olga").event_id
 
@@ -95,6 +101,9 @@ VERBS: dict[str, Case] = {
         lambda ws: None,
         lambda ws, who, _: ws.record([{"sample_id": "s001", "action": "exclude"}], actor=who),
     ),
+    "import_labels": ("reviewer", labels, lambda ws, who, path: ws.import_labels(path, actor=who)),
+    "labeller.accept": ("reviewer", lambda ws: None, lambda ws, who, _: ws.labeller.accept(0.9, who)),
+    "class_editor.add": ("reviewer", lambda ws: None, lambda ws, who, _: ws.class_editor.add(f"x{new()}", actor=who)),
     "undo": ("reviewer", lambda ws: None, lambda ws, who, _: ws.undo(who)),
     "redo": ("reviewer", lambda ws: None, lambda ws, who, _: ws.redo(who)),
     "replay": ("reviewer", patch, lambda ws, who, file: ws.replay(file, actor=who)),
