@@ -71,7 +71,7 @@ class CuratedRows:
     (decision = disputed). Excluded samples are left out, or kept with decision = exclude. Where no original column
     holds the sample's id, ``sample_id`` is added. ``sample_weight`` in [0, 1] is the weight of ``label_final`` in
     training: 1 − the label_trust signal; 1 where that did not score and where a person accepted or relabelled; the
-    probability of a propagated label. ``label_source`` is "given", "person" or "propagated", null where there is no
+    probability of a propagated label. ``label_source`` is "given", "person", "propagated" or "automatic", null where there is no
     label; ``label_probability`` is that at which a propagated label was accepted.
 
     Parameters
@@ -275,12 +275,15 @@ class CuratedRows:
         relabelled = pc.fill_null(pc.equal(decision, "relabel"), False)
         final = pc.if_else(relabelled, state.column("label"), self._by_registry(label))
         actor, weight = state.column("actor"), _weight(doubt, decision)
+        source, p = pc.coalesce(state.column("label_source"), "given"), state.column("label_probability")
+        weight = pc.coalesce(p, weight)
         people = decision
         if self._auto is not None:
             excluded, changed = self._auto.apply(verdicts, decision)
             self._automatic.update(excluded=pc.sum(excluded).as_py() or 0, relabelled=pc.sum(changed).as_py() or 0)
             final = pc.if_else(changed, self._by_registry(verdicts.column("suggested_label")), final)
-            weight = pc.if_else(changed, _first(verdicts.column("suggested_prob")), weight)
+            p = pc.if_else(changed, _first(verdicts.column("suggested_prob")), p)
+            weight, source = pc.if_else(changed, p, weight), pc.if_else(changed, "automatic", source)
             actor = pc.if_else(pc.or_(excluded, changed), ACTOR, actor)
             decision = pc.if_else(excluded, "exclude", pc.if_else(changed, "relabel", decision))
         self._count(ids, places, people, samples.column("content_hash"), label, final)
@@ -291,9 +294,9 @@ class CuratedRows:
             "verdict": verdicts.column("verdict"),
             "confidence": verdicts.column("confidence"),
             "reasons": verdicts.column("reasons"),
-            "sample_weight": pc.coalesce(state.column("label_probability"), weight),
-            "label_source": pc.if_else(pc.is_valid(final), pc.coalesce(state.column("label_source"), "given"), None),
-            "label_probability": state.column("label_probability"),
+            "sample_weight": weight,
+            "label_source": pc.if_else(pc.is_valid(final), source, None),
+            "label_probability": p,
             "decision": decision,
             "actor": actor,
             "decided_at": state.column("at"),
