@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import WinnowError
-from .options import Actor, Json, WorkspacePath, print_result
+from .options import DECIDE, Actor, Json, WorkspacePath, in_section, print_result
 
 if TYPE_CHECKING:
     from ..review.active_learning import BulkEstimate, Labeller
@@ -20,7 +20,14 @@ app = typer.Typer()
 _ERRORS = (0.01, 0.02, 0.05, 0.1, 0.2)
 
 
-@app.command()
+@app.command(
+    **in_section(
+        DECIDE,
+        "winnow label photos.winnow --next 20",
+        "winnow label photos.winnow --from mine.csv",
+        "winnow label photos.winnow --max-error 0.05 --dry-run",
+    )
+)
 def label(
     ws: WorkspacePath,
     accept: Annotated[

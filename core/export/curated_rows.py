@@ -71,8 +71,9 @@ class CuratedRows:
     (decision = disputed). Excluded samples are left out, or kept with decision = exclude. Where no original column
     holds the sample's id, ``sample_id`` is added. ``sample_weight`` in [0, 1] is the weight of ``label_final`` in
     training: 1 − the label_trust signal; 1 where that did not score and where a person accepted or relabelled; the
-    probability of a propagated label. ``label_source`` is "given", "person", "propagated" or "automatic", null where there is no
-    label; ``label_probability`` is that at which a propagated label was accepted.
+    probability of a propagated label.
+    ``label_source`` is "given", "person", "propagated" or "automatic", null where there is no label;
+    ``label_probability`` is that at which a propagated or automatic label was accepted.
 
     Parameters
     ----------
