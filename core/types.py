@@ -278,6 +278,16 @@ class Neighbors:
         """Number of neighbours of a sample."""
         return int(self.indices.shape[1])
 
+    def typical_distance(self, usable: Bool) -> float:
+        """Median distance of the usable samples to their tenth (or last) neighbour, > 0: what "near" means here."""
+        if self.k == 0:
+            return 1.0
+        d = self.distances[usable, min(10, self.k) - 1]
+        d = d[np.isfinite(d)]
+        if len(d) == 0:
+            d = self.distances[np.isfinite(self.distances)]
+        return max(float(np.median(d)), 1e-6) if len(d) else 1.0
+
 
 @dataclass(frozen=True)
 class Clusters:

@@ -17,7 +17,6 @@ POOLED_VERSION = 1
 _BLOCK = 4096
 _CELLS = 4_000_000
 """Most numbers that are gathered at once: they stay in the processor's cache."""
-_TYPICAL = 10
 
 
 @dataclass(frozen=True)
@@ -43,15 +42,6 @@ class EncodedRows:
     share: float = 1.0
 
 
-def typical_distance(graph: Neighbors, ok: Bool) -> float:
-    """Median distance to the tenth neighbour (or the last), at least 1e-6; 1.0 where nothing has neighbours."""
-    if graph.k == 0:
-        return 1.0
-    d = np.asarray(graph.distances[:, min(_TYPICAL, graph.k) - 1])[ok]
-    d = d[np.isfinite(d)]
-    return max(float(np.median(d)), 1e-6) if len(d) else 1.0
-
-
 def pool_graphs(encoded: Sequence[EncodedRows], progress: ProgressFn = quiet) -> Neighbors:
     """Re-rank the neighbours that the encoders propose by their mean distance.
 
@@ -75,7 +65,7 @@ def pool_graphs(encoded: Sequence[EncodedRows], progress: ProgressFn = quiet) ->
     ever among the nearest of the mean.
     """
     n, k = len(encoded[0].ok), encoded[0].graph.k
-    scale = np.array([typical_distance(e.graph, e.ok) for e in encoded])
+    scale = np.array([e.graph.typical_distance(e.ok) for e in encoded])
     indices, distances = np.full((n, k), -1, np.int32), np.full((n, k), np.inf, np.float32)
     for start in range(0, n, _BLOCK):
         rows = np.arange(start, min(n, start + _BLOCK))

@@ -61,16 +61,6 @@ def candidates(graph: Neighbors, usable: Bool, k: int) -> tuple[Int64, Int64, Fl
     return low[first], high[first], np.asarray(d[first], np.float32)
 
 
-def typical_distance(graph: Neighbors, usable: Bool) -> float:
-    """Median distance to the tenth (or last) neighbour, > 0: what "near" means in this space."""
-    last = min(10, graph.k) - 1
-    d = graph.distances[usable, last]
-    d = d[np.isfinite(d)]
-    if len(d) == 0:
-        d = graph.distances[np.isfinite(graph.distances)]
-    return max(float(np.median(d)), 1e-6) if len(d) else 1.0
-
-
 def best_partner(n: int, pairs: tuple[Int64, Int64], score: Float32) -> tuple[Float32, Int32]:
     """(n,) the highest score of a pair that each row is in, −inf if none, and the other row, −1 if none."""
     a, b = pairs

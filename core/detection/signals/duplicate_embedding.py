@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ...types import Bool, Float32, Input, Int64, Kind, SignalInputs, SignalResult
 from ._images import flat
-from ._pairs import best_partner, candidates, same_text, trigram_overlap, typical_distance
+from ._pairs import best_partner, candidates, same_text, trigram_overlap
 from ._pixels import aligned, chroma, colour_agreement, correlation, normalise
 from ._texts import emptiness
 from .base import SIGNALS, BaseSignal
@@ -50,7 +50,7 @@ class DuplicateEmbedding(BaseSignal):
         assert inputs.neighbors is not None
         usable = self._usable(inputs)
         a, b, d = candidates(inputs.neighbors, usable, _NEAREST)
-        typical = typical_distance(inputs.neighbors, usable)
+        typical = inputs.neighbors.typical_distance(usable)
         away = np.minimum(2.0, d / typical).astype(np.float32)
         similarity = self._similarity(inputs, a, b, away)
         best, partner = best_partner(inputs.n, (a, b), similarity - _WEIGHT * away)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...types import Bool, Input, Kind, SignalInputs, SignalResult
-from ._pairs import first_equal, same_text, typical_distance
+from ._pairs import first_equal, same_text
 from ._texts import emptiness
 from .base import SIGNALS, BaseSignal
 
@@ -50,7 +50,7 @@ class SplitLeak(BaseSignal):
         other &= split[np.maximum(near, 0)] != split[:, None]
         row = np.flatnonzero(other.any(axis=1))
         first = other[row].argmax(axis=1)
-        closeness = 1.0 - graph.distances[row, first] / typical_distance(graph, usable)
+        closeness = 1.0 - graph.distances[row, first] / graph.typical_distance(usable)
         score[row] = np.maximum(0.0, closeness) ** 2
         partner[row] = near[row, first]
         keys, comparable = _content(inputs)
