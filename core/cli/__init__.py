@@ -14,7 +14,7 @@ import typer
 from ..errors import Cancelled, WinnowError
 from ..storage.job_files import share_cores
 from ..version import __version__
-from . import classes, doctor, export, label, log, roles, scan, serve, subsets, text
+from . import agents, classes, doctor, export, label, log, roles, scan, serve, subsets, text
 from .options import SectionedGroup
 
 app = typer.Typer(
@@ -26,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for _group in (scan, serve, label, log, classes, roles, subsets, export, text, doctor):
+for _group in (scan, serve, label, log, classes, agents, roles, subsets, export, text, doctor):
     app.add_typer(_group.app)
 
 

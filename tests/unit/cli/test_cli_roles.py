@@ -82,6 +82,8 @@ READS: dict[str, Arguments] = {
     "prompts": lambda ws: [ws.path],
 }
 NO_WORKSPACE = {"app", "demo", "diff", "encoders", "doctor", "version"}
+SERVES = {"mcp"}
+"""Answers until it is stopped: test_agents.py holds its roles."""
 MEASURES = {"payoff", "compare"}
 """Take long for who may: that they may is in the table of the verbs."""
 
@@ -96,7 +98,7 @@ def team(tiny_ws: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
 
 def test_no_command_is_missing_here() -> None:
     commands = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
-    assert commands == {c.split()[0] for c in (*WRITES, *READS)} | NO_WORKSPACE
+    assert commands == {c.split()[0] for c in (*WRITES, *READS)} | NO_WORKSPACE | SERVES
 
 
 def test_every_command_that_writes_asks_for_the_role_of_the_person(
