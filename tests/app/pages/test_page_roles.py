@@ -437,7 +437,19 @@ def test_every_action_of_a_page_asks_for_the_role_of_the_person(
     }
 
 
-PREPARES = {"_merge", "_rename", "_delete", "_split", "draw", "decide", "undo", "undo_picked", "undo_all", "handle"}
+PREPARES = {
+    "_merge",
+    "_rename",
+    "_delete",
+    "_split",
+    "draw",
+    "decide",
+    "undo",
+    "redo",
+    "undo_picked",
+    "undo_all",
+    "handle",
+}
 """Functions whose case makes something ready in the log first; what they write is told by their outcome."""
 
 
