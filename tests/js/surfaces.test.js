@@ -61,8 +61,8 @@ test("a selection is spread over the colours of the map", () => {
   assert.deepEqual(
     spread(score, [1, 1, 1]).map(([name, n]) => [name, n]),
     [
-      ["0.0–0.1", 1],
-      ["0.9–1.0", 2],
+      ["0–0.1", 1],
+      ["0.9–1", 2],
     ],
   );
 });

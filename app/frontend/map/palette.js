@@ -160,11 +160,9 @@ export function spread(painted, mask) {
     else counts.set(key, { n: 1, colour: painted.colour(i) });
   }
   const names = new Map(painted.entries.map((e) => [e.code, e.name]));
+  const [low, high] = painted.ends ?? [0, 1];
+  const end = (key) => (low + (key / STEPS) * (high - low)).toPrecision(3).replace(/\.?0+$/, "");
   return [...counts]
     .sort(([a], [b]) => a - b)
-    .map(([key, { n, colour }]) => [
-      names.get(key) ?? `${(key / STEPS).toFixed(1)}–${((key + 1) / STEPS).toFixed(1)}`,
-      n,
-      colour,
-    ]);
+    .map(([key, { n, colour }]) => [names.get(key) ?? `${end(key)}–${end(key + 1)}`, n, colour]);
 }

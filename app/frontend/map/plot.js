@@ -10,6 +10,7 @@ import { placeNames } from "./labels.js";
 
 const CLOSE = 1.5; // how far one zooms in before the finer clusters are named
 const NAMES = 24; // cluster names in the space
+const ROOM = 24_000; // square pixels for a name
 const MOST = 100_000; // points drawn one by one
 const FEW = 15_000; // of these, where the view holds more
 const SETTLE = 120; // ms without movement before points are chosen anew
@@ -286,6 +287,11 @@ export class Plot {
     };
   }
 
+  /** Names that there is room for. */
+  #most({ width, height }) {
+    return Math.min(NAMES, Math.floor((width * height) / ROOM));
+  }
+
   #names() {
     const frame = this.#frame;
     const covered = ({ left, right, top, bottom }) => {
@@ -297,7 +303,7 @@ export class Plot {
     };
     const safe = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
     const style = getComputedStyle(this.root);
-    return placeNames(this.#close ? this.fine : this.clusters, frame, covered, NAMES).map(
+    return placeNames(this.#close ? this.fine : this.clusters, frame, covered, this.#most(frame)).map(
       ({ cluster, text, dx, dy }) => ({
         x: cluster.x,
         y: cluster.y,
