@@ -44,7 +44,8 @@ def body(page: Page) -> str:
     confusion = cache.confusion(page.key, page.workspace, page.filter) if labelled else None
     captions = caption_table(page) if info.modality == "pair" else ""
     if confusion is not None:
-        main = matrix(confusion, page.filter, page.key) or render("overview", "no_confusions")
+        checked = len(info.class_names) > 1 and "signals" not in info.failures
+        main = matrix(confusion, page.filter, page.key) or render("overview", "no_confusions", checked)
     else:
         main = captions or notice(
             "This dataset has no labels, so nothing can be said about noisy ones. "

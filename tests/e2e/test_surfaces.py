@@ -32,6 +32,7 @@ def test_ctrl_a_takes_everything_that_matches_and_undo_gives_it_back(
     page.keyboard.press("Control+a")
     expect(page.get_by_role("button", name=f"Exclude {everything:,} samples")).to_be_visible()
     page.keyboard.press("x")
+    page.keyboard.press("y")  # more than fifty are confirmed
     expect(page.locator(".bulk .what")).to_contain_text(f"Excluded {everything:,} samples. Saved")
     assert len(decided(workspace)) == everything
     expect(page.locator(".tile .badge[data-action=exclude]").first).to_be_visible()
@@ -49,6 +50,7 @@ def test_a_range_reaches_over_rows_that_were_never_looked_at(page: Page, server:
     expect(page.locator(".bulk")).to_have_attribute("data-count", "1891")
     expect(page.locator(".tile.focus")).to_have_attribute("data-index", "1893")
     page.keyboard.press("a")
+    page.keyboard.press("y")
     expect(page.locator(".bulk .what")).to_contain_text("Kept 1,891 samples")
     with Workspace.open(workspace) as ws:
         ids = ws.ids(sort="row")
@@ -113,6 +115,7 @@ def test_hiding_in_the_legend_leaves_the_hidden_out(page: Page, server: Server, 
         verdicts = set(ws.scores().set_index("id")["verdict"].to_dict().values())
     assert len(verdicts) > 1
     page.keyboard.press("a")
+    page.keyboard.press("y")
     expect(page.locator(".bulk .what")).to_contain_text(f"Kept {n:,} samples")
     with Workspace.open(workspace) as ws:
         rows = {r["sample_id"]: r["verdict"] for r in ws.rows(limit=10_000)}
