@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -48,6 +48,7 @@ def embed(
     batch_size: int | None = None,
     workers: int | None = None,
     keys: Strings | None = None,
+    elsewhere: Sequence[PreviousEmbeddings] = (),
 ) -> EmbeddingSet:
     """Encode every sample; continue where an earlier call with the same dataset and encoder was interrupted.
 
@@ -70,6 +71,9 @@ def embed(
         (n,) str, content keys ("" = unknown); None = ``dataset.content_hash``. Vectors in ``out_dir`` of the same key
         and encoder are reused. An encoder that is fitted on the dataset keeps its fit while at least four fifths of
         the rows are unchanged.
+    elsewhere
+        Embeddings of other folders, whose vectors by the same encoder are reused where ``out_dir`` has none (those of
+        an encoder that is fitted on the dataset are not: its fit lies in its own folder).
 
     Returns
     -------
@@ -96,7 +100,7 @@ def embed(
     keys = dataset.content_hash if keys is None else keys
     made_by = encoder_key(choice.spec)
     encoder = build_on_all_devices(choice)
-    reusable = _find_reusable(folder, dataset, keys, made_by, encoder.fitted)
+    reusable = _find_reusable(folder, dataset, keys, made_by, encoder.fitted, elsewhere)
     shards = _Shards(folder / "shards", key, dataset.n)
     if encoder.fitted:
         _fit(encoder, dataset, folder / "fit", key, progress, keep=reusable is not None)
@@ -124,10 +128,18 @@ class _Reusable:
         return self.source[rows.start : rows.stop]
 
 
-def _find_reusable(folder: Path, dataset: Dataset, keys: Strings, made_by: str, fitted: bool) -> _Reusable | None:
-    """Vectors that a previous run of the same encoder left in ``folder``; None where there are none to reuse."""
-    previous = load_previous(folder)
-    if previous is None or previous.encoder != made_by:
+def _find_reusable(
+    folder: Path,
+    dataset: Dataset,
+    keys: Strings,
+    made_by: str,
+    fitted: bool,
+    elsewhere: Sequence[PreviousEmbeddings],
+) -> _Reusable | None:
+    """Vectors that a previous run of the same encoder left in ``folder`` or elsewhere; None where there are none."""
+    candidates = [load_previous(folder), *(elsewhere if not fitted else ())]
+    previous = next((p for p in candidates if p is not None and p.encoder == made_by), None)
+    if previous is None:
         return None
     source = compare(previous, dataset.sample_ids, keys).source
     kept = int((source >= 0).sum())

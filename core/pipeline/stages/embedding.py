@@ -61,17 +61,33 @@ def stage_of(name: str, number: int) -> str:
 
 
 def run(scan: Run, source: OpenedSource, media: MediaFeatures | None) -> list[Embedded]:
-    """Embed the samples with every encoder, and match their rows with those of its previous embeddings."""
+    """Embed the samples with every encoder, and match their rows with those of its previous embeddings.
+
+    An encoder whose place among the others has changed takes its vectors along: they are opened before the first folder
+    is written to.
+    """
     out = []
+    folders = [files.embeddings for files in scan.layout.encoders]
+    every = (
+        [incremental.load_previous(folder) for folder in folders] if max(len(folders), len(source.encoders)) > 1 else []
+    )
+    elsewhere = [previous for previous in every if previous is not None and previous.encoder != PRECOMPUTED]
     for number, encoder in enumerate(source.encoders):
         if isinstance(encoder, EncoderChoice):
-            out.append(_encode(scan, number, source.dataset, media, encoder))
+            out.append(_encode(scan, number, source.dataset, media, encoder, elsewhere))
         else:
             out.append(_store_precomputed(scan, number, source.dataset, encoder, alone=len(source.encoders) == 1))
     return out
 
 
-def _encode(scan: Run, number: int, dataset: Dataset, media: MediaFeatures | None, choice: EncoderChoice) -> Embedded:
+def _encode(
+    scan: Run,
+    number: int,
+    dataset: Dataset,
+    media: MediaFeatures | None,
+    choice: EncoderChoice,
+    elsewhere: Sequence[PreviousEmbeddings],
+) -> Embedded:
     folder, stage = scan.layout.encoder(number).embeddings, stage_of("embed", number)
     scan.notices.extend(choice.notices)
     made_by = encoders.encoder_key(choice.spec)
@@ -80,7 +96,7 @@ def _encode(scan: Run, number: int, dataset: Dataset, media: MediaFeatures | Non
     keys = content_keys(dataset, media)
 
     def make() -> Outputs:
-        encoders.embed(dataset, choice, folder, progress=scan.reporting(stage), keys=keys)
+        encoders.embed(dataset, choice, folder, progress=scan.reporting(stage), keys=keys, elsewhere=elsewhere)
         return sorted(p for p in folder.rglob("*") if p.is_file()), {}
 
     scan.stage(stage, key, make)

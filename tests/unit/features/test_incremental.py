@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,22 @@ def test_another_encoder_takes_nothing_over(tmp_path: Path) -> None:
     embed(table(tmp_path / "a.parquet", rows), EncoderChoice(second.spec, "cpu", lambda: second), tmp_path / "e")
     assert len(second.seen) == 9
     assert encoder_key(first.spec) != encoder_key(second.spec)
+
+
+def test_an_encoder_takes_its_vectors_along_to_another_folder(tmp_path: Path) -> None:
+    first, second = Counting(), Counting()
+    rows = [(f"s{i}", f"the text of number {i}") for i in range(9)]
+    dataset = table(tmp_path / "a.parquet", rows)
+    made = embed(dataset, EncoderChoice(first.spec, "cpu", lambda: first), tmp_path / "e")
+    previous = incremental.load_previous(tmp_path / "e")
+    assert previous is not None
+    choice = EncoderChoice(second.spec, "cpu", lambda: second)
+    moved = embed(dataset, choice, tmp_path / "other", elsewhere=[previous])
+    assert second.seen == []
+    np.testing.assert_array_equal(moved.vectors, made.vectors)
+    again = EncoderChoice(replace(second.spec, revision="2"), "cpu", lambda: second)
+    embed(dataset, again, tmp_path / "third", elsewhere=[previous])
+    assert len(second.seen) == 9, "of another encoder nothing is taken"
 
 
 def clustered(n: int, d: int = 24, seed: int = 0) -> tuple[Float32, Bool]:
