@@ -29,7 +29,7 @@ import pyarrow as pa
 from .data.demo import planted_found
 from .data.media import Thumbnails
 from .data.sources import MediaReader
-from .detection.fdr import FlagList, check_kind, flag_list
+from .detection.fdr import LOOKED_AT, FlagList, check_kind, flag_list, next_in_rank
 from .detection.plugins import described
 from .detection.signals import SIGNALS
 from .errors import WorkspaceError
@@ -66,6 +66,7 @@ from .types import (
     Action,
     ColumnMap,
     Decision,
+    Kind,
     MediaRef,
     ProgressFn,
     SignalMeta,
@@ -535,7 +536,21 @@ class Workspace:
             probabilities err.
         """
         known = None if ordinary is None else [self.row(i) for i in ordinary]
-        return flag_list(kind, rate, self._scan.verdicts.column(check_kind(kind)).to_numpy(), self._scan.ids, known)
+        probability, flag = (self._scan.verdicts.column(check_kind(kind) + end).to_numpy() for end in ("", "_flag"))
+        return flag_list(kind, rate, probability, self._scan.ids, known, flag)
+
+    def worth_a_look(self) -> dict[Kind, tuple[int, float]]:
+        """The next in rank below the verdicts of each kind: how many, and the share expected to be of the kind.
+
+        Kinds without any are left out. ``Filter(pick="look")`` finds those among them that have no verdict at all.
+        """
+        out = {}
+        for kind in LOOKED_AT:
+            probability, flag = (self._scan.verdicts.column(kind + end).to_numpy() for end in ("", "_flag"))
+            rows = next_in_rank(probability, flag)
+            if len(rows):
+                out[kind] = (len(rows), float(probability[rows].mean()))
+        return out
 
     def rows(
         self, filter: Filter | None = None, sort: str = "row", offset: int = 0, limit: int = 100, group: str = ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from winnow.app.components import theme
 from winnow.app.components.actions import dispatch
 from winnow.app.components.charts import cells_of, matrix
 from winnow.app.components.html import no_match, notice, render
@@ -36,6 +37,16 @@ def noise_line(page: Page) -> str:
     return render("overview", "noise_line", *noise)
 
 
+def worth_a_look(page: Page) -> str:
+    """A link to the samples next in rank below the verdicts, with the share expected to be what their score says."""
+    queue = replace(page.filter, pick="look")
+    n = cache.counts(page.key, page.workspace, queue).matching
+    if not n:
+        return ""
+    looks = page.workspace.worth_a_look()
+    return render("overview", "look_line", page, queue, n, {theme.VERDICTS[k].name: v for k, v in looks.items()})
+
+
 def body(page: Page) -> str:
     """The page below its head."""
     if not page.counts.matching:
@@ -60,6 +71,7 @@ def body(page: Page) -> str:
         "body",
         page,
         suspicious=suspicious,
+        look=worth_a_look(page),
         flagged=sum(page.counts.by_verdict.get(kind, 0) for kind in PROBLEMS),
         noise=noise_line(page) if labelled and info.n_decisions and not page.filter.active else "",
         main=main,

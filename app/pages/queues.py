@@ -54,6 +54,13 @@ def amount(n: int, pace: float) -> str:
     return f"{plural(n, 'sample')} · about {duration(n * pace)}" if n else "nothing to decide"
 
 
+def expected(page: Page) -> str:
+    """How many of the samples next in rank are expected to be what their score says, kind by kind; "" for none."""
+    look = page.workspace.worth_a_look()
+    parts = [f"about {share:.0%} of {n:,} are {theme.VERDICTS[kind].name}" for kind, (n, share) in look.items()]
+    return f" Expected: {'; '.join(parts)}." if parts else ""
+
+
 def starts(page: Page, pace: float) -> list[dict[str, Any]]:
     """The queues to begin with."""
     flt = page.filter
@@ -63,6 +70,7 @@ def starts(page: Page, pace: float) -> list[dict[str, Any]]:
         ("bolt", PICKS["thirty"].title, PICKS["thirty"].explain, {"pick": "thirty"}, "pick"),
         ("rule", "All flagged", everything, {"state": "undecided", "verdicts": PROBLEMS}, "-confidence"),
         ("balance", PICKS["doubt"].title, PICKS["doubt"].explain, {"pick": "doubt"}, "pick"),
+        ("visibility", PICKS["look"].title, PICKS["look"].explain + expected(page), {"pick": "look"}, "pick"),
         ("groups", "People disagree", disputed, {"state": "disputed"}, "-confidence"),
     )
     queues = []

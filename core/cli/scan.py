@@ -216,6 +216,9 @@ def flags(
     ordinary: Annotated[
         Path | None, typer.Option(help="Ids, one a line, of samples drawn at random and known not to be of the kind.")
     ] = None,
+    look: Annotated[
+        bool, typer.Option("--worth-a-look", help="List the next in rank below the list and the verdicts instead.")
+    ] = False,
     json_: Json = False,
 ) -> None:
     """List the samples of a kind at a stated false-flag rate."""
@@ -232,5 +235,11 @@ def flags(
         f"({listed.method})",
         file=sys.stderr,
     )
-    for sample_id in listed.ids:
+    if listed.worth_a_look:
+        print(
+            f"Worth a look: the next {plural(len(listed.worth_a_look), 'sample')} in rank, about "
+            f"{listed.worth_a_look_precision:.0%} of them of the kind{'' if look else ' (--worth-a-look lists them)'}",
+            file=sys.stderr,
+        )
+    for sample_id in listed.worth_a_look if look else listed.ids:
         print(sample_id)

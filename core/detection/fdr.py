@@ -27,16 +27,25 @@ Benjamini & Hochberg (JRSS B 1995); Bates, Candès, Lei, Romano & Sesia, "Testin
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import QueryError, choices
-from ..types import ISSUE_KINDS, Bool, Float32, Strings
+from ..types import ISSUE_KINDS, Bool, Float32, Kind, Strings
 
 Method = Literal["posterior", "conformal"]
+
+WORTH_A_LOOK = 50
+"""Samples next in rank below the verdicts of a kind that are offered at least; more where more are flagged."""
+
+LEAST_PRECISION = 0.05
+"""Probability from which a sample is worth a look: one in twenty is of the kind. Below, the ranking says nothing."""
+
+LOOKED_AT = (Kind.OOD, Kind.NOISY_LABEL, Kind.DUPLICATE)
+"""Kinds whose probability is one, so that it says what a look is worth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +91,10 @@ class FlagList:
         Least probability listed, None = nothing listed.
     expected_false, estimated_precision, method
         See :class:`FlaggedRows`.
+    worth_a_look
+        Ids of the next in rank, neither listed nor with a verdict of the kind: see :func:`next_in_rank`.
+    worth_a_look_precision
+        Share of these that are expected to be of the kind; 0 where there are none.
     """
 
     kind: str
@@ -92,6 +105,8 @@ class FlagList:
     expected_false: float
     estimated_precision: float
     method: Method
+    worth_a_look: list[str] = field(default_factory=list)
+    worth_a_look_precision: float = 0.0
 
 
 def check_kind(kind: str) -> str:
@@ -108,7 +123,12 @@ def check_kind(kind: str) -> str:
 
 
 def flag_list(
-    kind: str, rate: float, probability: Float32, ids: Strings, ordinary: Sequence[int] | None = None
+    kind: str,
+    rate: float,
+    probability: Float32,
+    ids: Strings,
+    ordinary: Sequence[int] | None = None,
+    flag: Bool | None = None,
 ) -> FlagList:
     """The list for :meth:`winnow.core.Workspace.flag_list`.
 
@@ -124,6 +144,8 @@ def flag_list(
         (n,) sample ids.
     ordinary
         Rows that are known not to be of the kind; None = the posterior rule.
+    flag
+        (n,) which samples have a verdict of the kind.
 
     Raises
     ------
@@ -135,6 +157,9 @@ def flag_list(
         null = np.zeros(len(probability), bool)
         null[np.asarray(ordinary, np.int64)] = True
     flagged = flagged_rows(probability, rate, null)
+    said = np.zeros(len(probability), bool) if flag is None else np.array(flag, bool)
+    said[flagged.rows] = True
+    look = next_in_rank(probability, said) if kind in LOOKED_AT else np.zeros(0, np.int64)
     return FlagList(
         kind=check_kind(kind),
         rate=rate,
@@ -144,7 +169,20 @@ def flag_list(
         expected_false=flagged.expected_false,
         estimated_precision=flagged.estimated_precision,
         method=flagged.method,
+        worth_a_look=ids[look].tolist(),
+        worth_a_look_precision=float(np.mean(probability[look])) if len(look) else 0.0,
     )
+
+
+def next_in_rank(probability: ArrayLike, flag: Bool) -> NDArray[np.int64]:
+    """(m,) the rows worth a look: the next in rank that are not flagged, ties by row.
+
+    As many as are flagged, and at least 50, as far down as one in twenty is expected to be of the kind. The mean of
+    their probabilities estimates their precision.
+    """
+    p = np.asarray(probability, np.float64)
+    rows = np.flatnonzero(~flag & (p >= LEAST_PRECISION))
+    return rows[np.argsort(-p[rows], kind="stable")][: max(WORTH_A_LOOK, int(flag.sum()))]
 
 
 def flagged_rows(probability: ArrayLike, rate: float, null: ArrayLike | None = None) -> FlaggedRows:

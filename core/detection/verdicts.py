@@ -23,7 +23,7 @@ from .arithmetic import neighbor_contest
 from .evidence import COMBINERS
 from .evidence._consensus import with_consensus
 
-VERDICTS_VERSION = 4
+VERDICTS_VERSION = 5
 """Raised when verdicts, reasons or suggestions change."""
 
 SUGGESTIONS = 5

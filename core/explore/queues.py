@@ -19,6 +19,7 @@ from statistics import median
 import numpy as np
 import pyarrow as pa
 
+from ..detection.fdr import LEAST_PRECISION, LOOKED_AT, WORTH_A_LOOK
 from ..errors import QueryError, choices
 from ..types import ISSUE_KINDS, PROBLEMS, Decision, Float32, Kind
 
@@ -75,6 +76,17 @@ _DOUBT = f"""
 SELECT row, row_number() OVER (ORDER BY turn, margin, row) AS place FROM turns
 """
 
+_NEXT = " UNION ALL ".join(
+    f"(SELECT row, {k.value} AS p FROM open WHERE NOT {k.value}_flag AND {k.value} >= {LEAST_PRECISION} "
+    f"ORDER BY p DESC, row LIMIT (SELECT greatest({WORTH_A_LOOK}, count(*)) FROM verdicts WHERE {k.value}_flag))"
+    for k in LOOKED_AT
+)
+_LOOK = f"""
+, next AS ({_NEXT}), best AS (SELECT row, max(p) AS p FROM next GROUP BY row)
+SELECT row, row_number() OVER (ORDER BY p DESC, row) AS place FROM best JOIN open USING (row)
+WHERE verdict NOT IN ({", ".join(f"'{k.value}'" for k in PROBLEMS)})
+"""
+
 PICKS: dict[str, Pick] = {
     pick.name: pick
     for pick in (
@@ -92,6 +104,12 @@ PICKS: dict[str, Pick] = {
             "clearly right, every class in turn.",
             _DOUBT,
         ),
+        Pick(
+            "look",
+            "Worth a look",
+            "The next in rank below the verdicts, as far down as one in twenty is expected to be what its score says.",
+            _LOOK,
+        ),
     )
 }
 """Name → pick.
@@ -104,6 +122,10 @@ turns.
 ``doubt``: margin sampling (Settles, "Active Learning Literature Survey", 2009, §2.1): the distance of the probability
 of ``noisy_label`` or ``ood``, as re-estimated from the decisions, from the least probability that the scan flagged,
 whichever is nearer; classes take turns.
+
+``look``: of outliers, noisy labels and duplicates, those next in rank below the verdict, as many as are flagged and at
+least 50, with a probability of .05 or more (:func:`winnow.core.detection.fdr.next_in_rank`), without those that have
+the verdict of another problem.
 """
 
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from winnow.core import Workspace
 from winnow.core.cli import app
-from winnow.core.detection.fdr import benjamini_hochberg, conformal_p, flagged_rows, thresholds
+from winnow.core.detection.fdr import benjamini_hochberg, conformal_p, flag_list, flagged_rows, thresholds
 from winnow.core.errors import QueryError, WinnowError
 
 RATES = (0.01, 0.05, 0.1, 0.2)
@@ -251,3 +251,17 @@ def test_thresholds_of_many_rates_are_those_of_their_lists(share: float) -> None
         assert thresholds(p, RATES) == {rate: flagged_rows(p, rate).threshold for rate in RATES}
     with pytest.raises(QueryError, match="rate"):
         thresholds(np.ones(3), [0.1, 1.0])
+
+
+def test_what_is_worth_a_look_is_next_in_rank_with_its_expected_precision() -> None:
+    p = np.r_[np.full(10, 0.9), np.linspace(0.3, 0.1, 80), np.full(500, 0.01)].astype(np.float32)
+    ids = np.array([f"s{i}" for i in range(len(p))], object)
+    listed = flag_list("ood", 0.15, p, ids, flag=p >= 0.5)
+    assert listed.ids == ids[:10].tolist()
+    assert listed.worth_a_look == ids[10:60].tolist()
+    assert listed.worth_a_look_precision == pytest.approx(float(p[10:60].mean()))
+    empty = flag_list("ood", 0.2, np.full(100, 0.01, np.float32), ids[:100])
+    assert empty.worth_a_look == []
+    assert flag_list("naive", 0.2, p, ids).worth_a_look == []
+    many = flag_list("noisy_label", 0.2, np.r_[np.full(70, 0.9), p].astype(np.float32), np.r_[ids, ids[:70]])
+    assert len(many.worth_a_look) > 50

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.unit.explore.test_query import KINDS, world
-from winnow.core.detection.fdr import flagged_rows
+from winnow.core.detection.fdr import LOOKED_AT, flagged_rows, next_in_rank
 from winnow.core.errors import QueryError
 from winnow.core.explore.filter import Filter
 from winnow.core.explore.query import SampleQuery
@@ -106,6 +106,18 @@ def test_doubt_goes_from_class_to_class_by_the_distance_from_the_threshold(made:
         made.query.ids(Filter(pick="doubt"), "pick")
         == near.sort_values(["turn", "margin", "row"])["sample_id"].tolist()
     )
+
+
+def test_worth_a_look_is_next_in_rank_below_the_verdicts(made: World) -> None:
+    frame, best = made.frame, {}
+    for kind in LOOKED_AT:
+        p, flag = frame[kind.value].to_numpy(float), frame[f"{kind}_flag"].to_numpy(bool)
+        for row in next_in_rank(p, flag):
+            best[row] = max(best.get(row, 0.0), p[row])
+    problems = frame["verdict"].isin([k.value for k in PROBLEMS]).to_numpy()
+    found = [row for row in sorted(best, key=lambda r: (-best[r], r)) if not problems[row]]
+    assert len(found) > 5
+    assert made.query.ids(Filter(pick="look"), "pick") == frame["sample_id"].to_numpy()[found].tolist()
 
 
 @pytest.mark.parametrize("pick", list(PICKS))

@@ -9,6 +9,8 @@ from sklearn.metrics import average_precision_score
 from tests.helpers.factories import World, signal_inputs, world
 from winnow.core.detection.evidence._consensus import with_consensus
 from winnow.core.detection.evidence._contamination import contamination
+from winnow.core.detection.evidence.hard import mean_belief
+from winnow.core.detection.evidence.naive import naive
 from winnow.core.detection.evidence.noisy_label import noisy_label
 from winnow.core.detection.evidence.ood import ood
 from winnow.core.detection.probe import ProbeConfig
@@ -88,3 +90,17 @@ def test_class_means_carry_the_consensus_through_heavy_noise(shape: dict, least:
     made = world(2000, seed=7, **shape)
     inputs = with_consensus(signal_inputs(made))[0]
     assert average_precision_score(made.noisy, noisy_label(inputs, {}).probability) >= least
+
+
+def test_the_share_of_naive_samples_hardly_depends_on_the_sample_and_costs_a_hundredth() -> None:
+    shares = []
+    for seed in range(4):
+        inputs = agreed(world(1200, noise=0.17, separation=5, seed=seed))
+        flag = naive(inputs, {}).flag
+        shares.append(float(flag.mean()))
+        belief = mean_belief(inputs)
+        assert belief is not None
+        left = 1.0 - belief[np.arange(inputs.n), inputs.labels]
+        assert 0.005 < left[flag].sum() / left.sum() <= 0.01
+    assert max(shares) <= 1.5 * min(shares)
+    assert min(shares) > 0.02
