@@ -4,8 +4,8 @@
     python -m benchmarks.quality path/to/folder …         # and folders of samples, embeddings and truth
 
 Each case (see quality_cases.py) is scanned as a person would, with default settings, and judged against its truth.
-Written to ``assets/benchmarks``: ``quality.md`` (the verdicts beside the peer, every signal, and what each view and
-signal adds) and ``quality.html`` (plot; loads plotly's script from the web).
+Written to ``assets/benchmarks``: ``quality.md`` (the verdicts beside the peer, their levels, every signal, and
+what each view and signal adds) and ``quality.html`` (plot; loads plotly's script from the web).
 """
 
 from __future__ import annotations
@@ -87,6 +87,26 @@ class Truth:
         if not known.any():
             return known
         return known & (self.ease < np.quantile(self.ease[known], 0.1))
+
+    def level(self, scores: pd.DataFrame) -> list[Row]:
+        """One row per kind: what the verdict's threshold makes of the ranking, and how much the probabilities promise.
+
+        Where nothing is of the kind, the share that is flagged all the same.
+        """
+        rows: list[Row] = []
+        for kind in ("ood", "noisy_label"):
+            among = self.among[kind]
+            of, p = self.of[kind][among], np.nan_to_num(scores[kind].to_numpy(float))[among]
+            flag = scores[f"{kind}_flag"].to_numpy(bool)[among]
+            row: Row = {"kind": kind, "of the kind": int(of.sum()), "flagged": int(flag.sum())}
+            row |= {"share flagged": float(flag.mean()), "sum of p": float(p.sum())}
+            if of.any():
+                hits = np.cumsum(of[np.argsort(-p, kind="stable")])
+                best = float((2 * hits / (np.arange(1, len(p) + 1) + of.sum())).max())
+                reached = 2 * float((flag & of).sum()) / float(flag.sum() + of.sum())
+                row |= {"best F1": best, "verdict F1": reached, "reached": reached / best}
+            rows.append(row)
+        return rows
 
     def judged(self, scores: pd.DataFrame) -> list[Row]:
         """One row per kind that is in the truth: the order, and the verdicts."""
@@ -190,8 +210,8 @@ def ablation(truth: Truth, inputs: SignalInputs, results: dict[str, SignalResult
     return rows
 
 
-def measure(case: Case, out: Path) -> tuple[list[Row], list[Row], list[Row]]:
-    """Rows of the three tables: verdicts beside the peer, signals, ablation."""
+def measure(case: Case, out: Path) -> tuple[list[Row], list[Row], list[Row], list[Row]]:
+    """Rows of the four tables: verdicts beside the peer, levels, signals, ablation."""
     began = time.perf_counter()
     with Workspace.scan(case.source, out, embeddings=case.embeddings, projection=False, network=False) as ws:
         scores = ws.scores()
@@ -216,7 +236,9 @@ def measure(case: Case, out: Path) -> tuple[list[Row], list[Row], list[Row]]:
             signals.append({**head, "signal": name, **found})
         elif kind in ("hard", "naive") and (keep := known & np.isfinite(result.score)).any():
             signals.append({**head, "signal": name, "rank": spearmanr(result.score[keep], -truth.ease[keep])[0]})
-    return verdicts, signals, [{**head, **row} for row in ablation(truth, inputs, results)]
+    naive = float(scores.naive_flag.mean())
+    levels = [{**head, **row, "naive": naive} for row in truth.level(scores)]
+    return verdicts, levels, signals, [{**head, **row} for row in ablation(truth, inputs, results)]
 
 
 def markdown(rows: list[Row]) -> str:
@@ -231,7 +253,7 @@ def markdown(rows: list[Row]) -> str:
     return head + "\n".join("| " + " | ".join(map(str, row)) + " |" for row in cells.to_numpy())
 
 
-def write(out: Path, verdicts: list[Row], signals: list[Row], ablations: list[Row]) -> None:
+def write(out: Path, verdicts: list[Row], levels: list[Row], signals: list[Row], ablations: list[Row]) -> None:
     """Write the tables and the plot."""
     import plotly.express as px
 
@@ -243,7 +265,10 @@ def write(out: Path, verdicts: list[Row], signals: list[Row], ablations: list[Ro
         "Duplicates: "
         "recall = pairs of which one is flagged. Datalab runs in the same process on the same embeddings, with "
         "cross-validated logistic regression and its defaults; seconds are the whole scan's and the peer's.\n\n"
-        f"## Verdicts beside the peer\n\n{markdown(verdicts)}\n\n## Every signal\n\n{markdown(signals)}\n\n"
+        f"## Verdicts beside the peer\n\n{markdown(verdicts)}\n\n## Levels\n\n"
+        "The verdict's F1 beside the best that any threshold on its own probability reaches; the sum of p beside the "
+        "number that are of the kind; *naive*: the share of the dataset that is.\n\n"
+        f"{markdown(levels)}\n\n## Every signal\n\n{markdown(signals)}\n\n"
         f"## What each view and signal adds (AP of the kind without it)\n\n{markdown(ablations)}\n"
     )
     (out / "quality.md").write_text(text)
@@ -266,7 +291,7 @@ def main() -> None:
     parser.add_argument("folders", nargs="*", type=Path)
     parser.add_argument("--out", type=Path, default=ROOT / "assets" / "benchmarks")
     options = parser.parse_args()
-    made: tuple[list[Row], list[Row], list[Row]] = ([], [], [])
+    made: tuple[list[Row], list[Row], list[Row], list[Row]] = ([], [], [], [])
     with tempfile.TemporaryDirectory() as temporary:
         home = Path(temporary)
         cases = [*generated(home / "data"), *(Case(f.resolve().name, f) for f in options.folders)]

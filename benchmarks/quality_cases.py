@@ -32,6 +32,11 @@ WORLDS: dict[str, dict[str, Any]] = {
     "10 overlapping classes, 20% confusable noise": {"n": 2000, "noise": 0.2, "separation": 3, "confusable": True},
     "100 classes 1:100, 10% noise": {"n": 5000, "classes": 100, "noise": 0.1, "imbalance": 100, "separation": 6},
     "2 classes, 40% noise": {"n": 2000, "classes": 2, "noise": 0.4, "separation": 4},
+    "1% scattered outliers": {"n": 4000, "noise": 0.1, "separation": 4, "outliers": 40},
+    "2% scattered outliers": {"n": 4000, "noise": 0.1, "separation": 4, "outliers": 80},
+    "5% scattered outliers": {"n": 4000, "noise": 0.1, "separation": 4, "outliers": 200},
+    "2% coherent outliers": {"n": 4000, "noise": 0.1, "separation": 4, "outliers": 80, "coherent": True},
+    "no outliers": {"n": 4000, "noise": 0.1, "separation": 4},
 }
 
 

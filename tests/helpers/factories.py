@@ -51,6 +51,7 @@ def world(
     separation: float = 8.0,
     dim: int = 64,
     outliers: int = 0,
+    coherent: bool = False,
     copies: int = 0,
     unreadable: int = 0,
     seed: int = 0,
@@ -61,8 +62,8 @@ def world(
     imbalance : size of the largest class over that of the smallest (geometric in between; at least 5 samples each
     where n allows). separation : distance of class centres from the origin in units of the within-class standard
     deviation; 8 gives a Bayes error far below 0.5% even for 1,000 classes in 64 dimensions, 2.5 some 20% for ten.
-    outliers : scattered rows of no class with random labels. copies : near-identical twins, with the twin's label.
-    unreadable : rows that are not ok.
+    outliers : rows of no class with random labels, scattered, or, where coherent, around a centre of their own.
+    copies : near-identical twins, with the twin's label. unreadable : rows that are not ok.
     """
     rng = np.random.default_rng(seed)
     weight = np.geomspace(imbalance, 1.0, classes)
@@ -89,6 +90,9 @@ def world(
     if outliers:
         row = rng.choice(np.flatnonzero(kind == "clean"), outliers, replace=False)
         x[row] = rng.standard_normal((outliers, dim)) * np.sqrt(1 + separation**2 / dim)
+        if coherent:
+            middle = rng.standard_normal(dim)
+            x[row] = middle * separation / np.linalg.norm(middle) + rng.standard_normal((outliers, dim))
         kind[row], true[row] = "ood", -1
         labels[row] = rng.integers(0, classes, outliers)
     if copies:
