@@ -24,8 +24,8 @@ def with_consensus(inputs: SignalInputs) -> tuple[SignalInputs, dict[str, float]
     Views are the matrices of ``beliefs.extra_probs`` (or ``beliefs.probs`` where there are none, or they were given),
     the neighbours' votes, the class means and the zero-shot probabilities. They are pooled in log space with weights of
     maximum likelihood for the given labels (:func:`winnow.core.detection.probe.pool.pool`); every view is out of
-    sample. Where there are several encoders, the neighbours and the class means of each are views too, which say
-    nothing about samples that the encoder lacks, and the classes have intercepts.
+    sample. Where there are several encoders, the neighbours of each are a view too, which says nothing about samples
+    that the encoder lacks, the classes have intercepts, and the class means are left out.
     Beliefs that already are a consensus (with ``weights``) are returned unchanged.
     """
     beliefs = inputs.beliefs
@@ -45,9 +45,6 @@ def with_consensus(inputs: SignalInputs) -> tuple[SignalInputs, dict[str, float]
         present[f"neighbours_{i}"] = alone.ok
     if inputs.label_neighbors is not None and inputs.label_neighbors.k > 0:
         views["neighbours"] = _log(votes(inputs.label_neighbors, inputs.labels, inputs.ok, inputs.n_classes))
-    for i, alone in enumerate(inputs.encoders, start=1):
-        views[f"class means {i}"] = _class_means(inputs, alone.whitened, alone.ok)
-        present[f"class means {i}"] = alone.ok
     space = inputs.vectors if inputs.whitened is None else inputs.whitened
     if space is not None and not inputs.encoders:
         views["class means"] = _class_means(inputs, space, inputs.ok)
