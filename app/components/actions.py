@@ -41,8 +41,8 @@ def dispatch(value: dict[str, Any]) -> None:
         _toggle(str(name), value.get("value"))
     elif do == "reset":
         _reset(name)
-    elif do == "score" and name in theme.VERDICTS and isinstance(value.get("value"), (int, float)):
-        state.set_score(str(name), float(value["value"]), 1.0)
+    elif do == "score" and name in theme.VERDICTS:
+        _score(str(name), value.get("value"))
     elif str(do).startswith("meta-"):
         state.set_metadata(str(do).removeprefix("meta-"), str(name), value.get("value"))
     elif do == "strict" and isinstance(value.get("value"), (int, float)):
@@ -66,6 +66,13 @@ def _queue(query: str, page: str) -> None:
         return
     state.only(flt, filters.parameter(query, "sort"))
     open_page(page)
+
+
+def _score(kind: str, value: Any) -> None:
+    """Keep the probability of a kind above a bound, or between two."""
+    low, high = value if isinstance(value, list) and len(value) == 2 else (value, 1.0)
+    if all(isinstance(bound, (int, float)) and 0 <= bound <= 1 for bound in (low, high)):
+        state.set_score(kind, round(float(low), 2), round(float(high), 2))
 
 
 def _toggle(name: str, value: Any) -> None:

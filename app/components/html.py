@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from contextvars import ContextVar
@@ -166,6 +167,7 @@ _ENVIRONMENT.globals |= {
     "STATUSES": STATUSES,
     "ago": ago,
     "count": count,
+    "log_share": lambda n, most: math.log1p(n) / math.log1p(most),
     "go": go,
     "percent": percent,
     "plural": plural,

@@ -140,10 +140,16 @@ def metadata(key: str, workspace: Workspace, flt: Filter, opened: Iterable[str])
     return render("sidebar", "metadata", [name for name in columns if name not in shown], spreads) if columns else ""
 
 
+def _bounds(flt: Filter, kind: str) -> tuple[float, float]:
+    """The least and the largest probability of a kind that a filter lets through."""
+    low, high = flt.scores.get(kind, (None, None))
+    return (low or 0.0, 1.0 if high is None else high)
+
+
 def filters_panel(key: str, workspace: Workspace, flt: Filter, page: str = "", selection: str | None = None) -> str:
     """Every filter that this dataset has something to choose in."""
     whole = cache.counts(key, workspace, flt)
-    flagged = flagged_by(page, flt, selection)
+    flagged, spreads = flagged_by(page, flt, selection), cache.score_spreads(key, workspace)
     facets = []
     for name, (title, attribute) in FACETS.items():
         counts = _facet_counts(key, workspace, flt, name, attribute, whole)
@@ -159,7 +165,7 @@ def filters_panel(key: str, workspace: Workspace, flt: Filter, page: str = "", s
         strictness=strictness(key, workspace, flagged) if flagged is not None else "",
         facets=facets,
         metadata=metadata(key, workspace, flt, state.session().columns),
-        sliders=[(kind, flt.scores.get(kind, (0, None))[0] or 0.0) for kind in SLIDERS],
+        sliders=[(kind, *_bounds(flt, kind), *spreads.get(kind, ([], None))) for kind in SLIDERS],
         n_sliders=len(flt.scores),
         any_set=bool(filters.to_pairs(flt) or state.session().selection),
     )

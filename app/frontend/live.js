@@ -153,7 +153,7 @@ function brush(root, el, down) {
   let part = [from, from];
   const move = (event) => {
     part = [Math.min(from, at(event)), Math.max(from, at(event))];
-    [...el.children].forEach((bar, i, bars) =>
+    [...el.querySelectorAll("i")].forEach((bar, i, bars) =>
       bar.classList.toggle("w-out", (i + 1) / bars.length <= part[0] || i / bars.length >= part[1]),
     );
   };

@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import streamlit as st
 
 from winnow.core import Filter, WorkspaceError, comparison_fingerprint, seconds_per_decision
-from winnow.core.types import Kind
+from winnow.core.types import ISSUE_KINDS, Kind
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -169,6 +170,26 @@ def _cluster_names(key: str, stamp: str, _workspace: Workspace) -> dict[int, str
 def cluster_names(key: str, workspace: Workspace) -> dict[int, str]:
     """Number → name of the clusters on the map."""
     return _cluster_names(key, stamp(workspace, decisions=False), workspace)
+
+
+SCORE_BARS = 24
+"""Bars of the histogram of a kind's probability, over [0, 1]."""
+
+
+@st.cache_data(max_entries=ENTRIES, show_spinner=False)
+def _score_spreads(key: str, stamp: str, _workspace: Workspace) -> dict[str, tuple[list[int], float | None]]:
+    spreads = {}
+    for kind in (str(k) for k in ISSUE_KINDS):
+        values = np.asarray(_workspace.colours(kind).values, float)
+        bars = np.histogram(values[np.isfinite(values)], SCORE_BARS, (0.0, 1.0))[0].tolist()
+        lowest = _workspace.rows(Filter(kinds=(kind,)), kind, 0, 1)
+        spreads[kind] = (bars, lowest[0]["scores"].get(kind) if lowest else None)
+    return spreads
+
+
+def score_spreads(key: str, workspace: Workspace) -> dict[str, tuple[list[int], float | None]]:
+    """Kind → how many samples have its probability in each of equal parts of [0, 1], and the least that is flagged."""
+    return _score_spreads(key, stamp(workspace, decisions=False), workspace)
 
 
 @st.cache_data(max_entries=ENTRIES, show_spinner=False)

@@ -10,14 +10,14 @@ import pytest
 from markupsafe import escape
 
 from tests.helpers.pictures import MARKUP, log
-from winnow.app.components import charts, html, sidebar, subset_cards, theme
+from winnow.app.components import actions, charts, html, sidebar, subset_cards, theme
 from winnow.app.components.page_frame import Page
 from winnow.app.components.progress import panel_html
 from winnow.app.pages import classes, duplicates, history, people
 from winnow.app.server.state import ServerState
-from winnow.app.session import filters
+from winnow.app.session import cache, filters, state
 from winnow.core import ClassEvent, Filter, Workspace
-from winnow.core.types import Kind
+from winnow.core.types import ISSUE_KINDS, Kind
 
 
 @pytest.fixture
@@ -392,3 +392,29 @@ def test_the_sidebar_draws_histograms_and_values(page: Page, workspace: Workspac
     drawn = sidebar.metadata(page.key, workspace, Filter(metadata={"width": ("range", 1, None)}), ["height"])
     assert drawn.count("data-brush") == 2
     assert 'aria-label="width: from"' in drawn
+
+
+# -- histograms of the probabilities ---------------------------------------------------------------------------------
+
+
+def test_probabilities_are_histograms_with_the_least_flagged_value(page: Page, workspace: Workspace) -> None:
+    spreads = cache.score_spreads(page.key, workspace)
+    bars, threshold = spreads["ood"]
+    assert sum(bars) == page.info.n
+    flagged = workspace.rows(Filter(kinds=("ood",)), "ood", 0, page.info.n)
+    assert threshold == min(row["scores"]["ood"] for row in flagged)
+    drawn = sidebar.filters_panel(page.key, workspace, Filter(scores={"ood": (0.5, 0.75)}))
+    assert drawn.count("data-brush") == len(ISSUE_KINDS)
+    assert f"Flagged from {threshold:.2f}" in drawn
+    outside = drawn[drawn.index("w-s-ood") : drawn.index('type="range"', drawn.index("w-s-ood"))].count("w-out")
+    assert outside == cache.SCORE_BARS * 3 // 4, "half of the range below, a quarter above"
+
+
+def test_a_brush_over_a_histogram_bounds_the_probability_on_both_sides(app_state: ServerState) -> None:
+    actions.dispatch({"do": "score", "field": "ood", "value": [0.25, 0.5]})
+    assert state.session().filter.scores == {"ood": (0.25, 0.5)}
+    for nonsense in ([2, 3], "much", [0.1], None):
+        actions.dispatch({"do": "score", "field": "ood", "value": nonsense})
+        assert state.session().filter.scores == {"ood": (0.25, 0.5)}
+    actions.dispatch({"do": "score", "field": "ood", "value": 0})
+    assert state.session().filter.scores == {}
