@@ -81,7 +81,7 @@ def count(n: int) -> str:
     return f"{n:,}"
 
 
-KEPT_WHOLE = 18
+KEPT_WHOLE = 24
 """Characters up to which a name is cut at its end only, where there is too little room."""
 TAIL = 8
 """Characters at the end of a longer name that stay visible, more where a word begins shortly before them."""

@@ -104,7 +104,7 @@ export class BulkBar {
     const { pending } = this;
     if (n > CONFIRM_ABOVE && (pending?.n !== n || pending.action !== action || pending.label !== label)) {
       this.pending = { action, label, n };
-      this.say("ask", `${ACTIONS[action].does} ${plural(n, "sample")}${label ? ` to ${label}` : ""}?`);
+      this.say("ask", `${bulkWords(action, n)}${label ? ` to ${label}` : ""}?`);
       return;
     }
     this.pending = null;

@@ -1,6 +1,6 @@
 /** Names of classes, ids and paths: where there is too little room, the middle is left out, and the end stays. */
 
-const KEPT_WHOLE = 18; // characters up to which a name is cut at its end only
+const KEPT_WHOLE = 24; // characters up to which a name is cut at its end only
 const TAIL = 8; // characters at the end of a longer name that stay visible
 
 /**
