@@ -28,11 +28,11 @@ def tab_to(page: Page, selector: str, limit: int = 80) -> None:
     raise AssertionError(f"Tab never reached {selector}")
 
 
-def test_thirty_clicks_by_keyboard_and_the_same_queue_in_a_fresh_browser(
+def test_the_top_thirty_by_keyboard_and_the_same_queue_in_a_fresh_browser(
     page: Page, browser: Browser, server: Server, complaints: Complaints
 ) -> None:
     page.goto(f"{server.url}/queues")
-    expect(page.locator(".w-start").first).to_contain_text("30 samples")
+    expect(page.locator(".w-start").first).to_contain_text("30 samples", timeout=30_000)
     tab_to(page, ".w-start")
     page.keyboard.press("Enter")
     card = page.locator(".review")
@@ -60,7 +60,7 @@ def test_thirty_clicks_by_keyboard_and_the_same_queue_in_a_fresh_browser(
         assert set(ws.current()) == set(queue[:3])
 
 
-def test_how_strict_by_keyboard(page: Page, server: Server) -> None:
+def test_the_false_discovery_rate_by_keyboard(page: Page, server: Server) -> None:
     page.goto(f"{server.url}/review?verdicts=noisy_label")
     expect(page.locator(".review")).to_have_attribute("data-state", "ready")
     slider = page.locator("#w-strict")
@@ -70,7 +70,7 @@ def test_how_strict_by_keyboard(page: Page, server: Server) -> None:
         listed = ws.flag_list("noisy_label", 0.01).ids
     expect(page.locator(".w-strict b")).to_have_text(f"{len(listed):,}")
     expect(page).to_have_url(re.compile("strict=0.01"))
-    expect(page.locator(".w-strict output")).to_have_text("At most 1 in 100 wrong")
+    expect(page.locator(".w-strict output")).to_have_text("FDR ≤ 0.01")
     expect(page.locator("[data-count]")).to_have_text(re.compile(f"^{len(listed):,} of "))
     expect(slider).to_be_focused()  # the page was drawn anew around it
     page.keyboard.press("Home")
