@@ -32,7 +32,7 @@ from .data.sources import MediaReader
 from .detection.fdr import LOOKED_AT, FlagList, check_kind, flag_list, next_in_rank
 from .detection.plugins import described
 from .detection.signals import SIGNALS
-from .errors import WorkspaceError
+from .errors import QueryError, WorkspaceError, choices
 from .explore.cards import CardBuilder, as_json
 from .explore.image_text_pairs import ImageTextPairs
 from .explore.map import SCORE_COLUMNS, MapView
@@ -40,6 +40,7 @@ from .explore.query import Counts, Filter, SampleQuery
 from .explore.queues import revised_table
 from .explore.results import BatchResult, Colours, Points, WorkspaceInfo, encoders_used
 from .explore.search import Search, Searcher
+from .explore.signal_evidence import SignalEvidence, formula_of
 from .explore.word_evidence import TextHighlights
 from .explore.zero_shot import ZeroShot
 from .export.curated_file import ExportResult
@@ -63,6 +64,7 @@ from .storage.decision_log.location import checked_address, log_of, open_log, pl
 from .storage.layout import Layout, check_format
 from .storage.scan_context import ScanContext
 from .types import (
+    ISSUE_KINDS,
     Action,
     ColumnMap,
     Decision,
@@ -435,6 +437,32 @@ class Workspace:
             )
             for s in SIGNALS
         ] + described(info, ran)
+
+    def evidence(self, sample_id: str, kind: str) -> list[SignalEvidence]:
+        """What the signals of one kind say of a sample, the most suspicious first.
+
+        Parameters
+        ----------
+        sample_id
+            The sample.
+        kind
+            noisy_label, ood, duplicate, broken, hard or naive.
+
+        Raises
+        ------
+        QueryError
+            There is no such sample, or no such kind; the message names the choices.
+        """
+        if kind not in {k.value for k in ISSUE_KINDS}:
+            raise QueryError(f"No kind is called {kind!r}. There are: {choices(k.value for k in ISSUE_KINDS)}.")
+        formulas = {s.name: formula_of(s) for s in SIGNALS}
+        ran = {s.name: s for s in self.signals() if s.ran and s.kind == kind}
+        found = self.query.percentiles(self.row(sample_id), list(ran))
+        evidence = [
+            SignalEvidence(name, ran[name].title, ran[name].explain, formulas.get(name, ""), value, percentile)
+            for name, (value, percentile) in found.items()
+        ]
+        return sorted(evidence, key=lambda e: (-e.percentile, -e.value, e.name))
 
     def dataset_checks(self) -> list[dict[str, Any]]:
         """Tables about the dataset as a whole: class confusions, class sizes, spurious correlations, rare slices.

@@ -1,4 +1,4 @@
-"""GET /api/meaning: what class names and words say about a sample."""
+"""GET /api/meaning and /api/evidence: what words, and what the signals, say about a sample."""
 
 from __future__ import annotations
 
@@ -45,3 +45,13 @@ def meaning(call: Call) -> dict[str, Any]:
         except QueryError as error:
             answer["why"] = str(error)
     return answer
+
+
+def evidence(call: Call) -> dict[str, Any]:
+    """What the signals of one kind say of a sample, the most suspicious first.
+
+    ``?id=&kind=`` → ``{id, kind, signals: [{name, title, explain, formula, value, percentile}, …], generation}``.
+    """
+    sample, kind = call.get("id"), call.get("kind")
+    signals = [asdict(e) for e in call.workspace.evidence(sample, kind)]
+    return {"id": sample, "kind": kind, "signals": signals, "generation": call.generation}

@@ -145,6 +145,9 @@ OPERATIONS: dict[str, Operation] = {
         {"id": TEXT, "words": FLAG, "label": TEXT},
         ("id",),
     ),
+    "/api/evidence/{ws}": Operation(
+        _answer("id", "kind", "signals", "generation"), {"id": TEXT, "kind": TEXT}, ("id", "kind")
+    ),
     "/api/changes/{ws}": Operation(_answer("head", "more", "decisions", "classes"), {"since": WHOLE}),
     "/api/points/{ws}": Operation((BYTES,), headers=("If-None-Match",)),
     "/api/point/{ws}/{index}": Operation(_answer("card"), {"g": TEXT}, ("g",)),

@@ -46,6 +46,7 @@ KEYS: dict[str, tuple[Group, ...]] = {
             (
                 ("Z", "Zoom"),
                 ("F", "Find similar samples"),
+                ("E", "Signals behind the verdict"),
                 ("I", "In words: what carries the probability, by class names alone"),
                 ("Esc", "Close what is open"),
             ),

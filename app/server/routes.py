@@ -51,6 +51,7 @@ def build_routes() -> list[Route]:
         Route("/api/warm/{ws}", endpoint(search.warm)),
         Route("/api/bring/{ws}", endpoint(search.bring), methods=["POST"]),
         Route("/api/meaning/{ws}", endpoint(explanations.meaning)),
+        Route("/api/evidence/{ws}", endpoint(explanations.evidence)),
         Route("/api/changes/{ws}", endpoint(decisions.changes)),
         Route("/api/points/{ws}", endpoint(map_api.points)),
         Route("/api/point/{ws}/{index:int}", endpoint(map_api.point)),

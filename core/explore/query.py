@@ -167,6 +167,8 @@ class SampleQuery:
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
             "temp_directory": "",
+            # the statistics of Parquet leave NaN out, and the optimizer concludes from them that nothing is NaN
+            "disabled_optimizers": "statistics_propagation",
         }
         if self._threads is not None:
             config["threads"] = self._threads
@@ -433,6 +435,32 @@ class SampleQuery:
                 listed = "SELECT value::VARCHAR, count(value) n FROM asked GROUP BY 1 HAVING n > 0 ORDER BY n DESC, 1"
                 values = [(v, int(n)) for v, n in ask(f"WITH asked AS ({source}) {listed}", where.values)]
         return ColumnSpread(name, int(missing), values, int(distinct))
+
+    def percentiles(self, row: int, scores: Sequence[str]) -> dict[str, tuple[float, float]]:
+        """The value of each score for one sample, and the share of the scored samples with at most that value.
+
+        Scores that this sample does not have are left out.
+
+        Raises
+        ------
+        QueryError
+            There is no such score; the message names the choices.
+        """
+        where = _Where()
+        columns = {name: self._column(self._scores, name, "score") for name in scores}
+        where.aliases |= {alias for alias, _ in columns.values()}
+        if not columns:
+            return {}
+        with self._ask(where) as ask:
+            selected = ", ".join(sql for _, sql in columns.values())
+            (values,) = ask(f"SELECT {selected} {self._from(where)} WHERE d.row = ?", [row])
+            known = {name: value for name, value in zip(columns, values, strict=True) if value is not None}
+            if not known:
+                return {}
+            least = "count(*) FILTER (WHERE ({0})::DOUBLE <= ?::DOUBLE) / count({0})"
+            shares = ", ".join(least.format(columns[name][1]) for name in known)
+            (found,) = ask(f"SELECT {shares} {self._from(where)}", list(known.values()))
+        return {name: (float(v), float(p)) for (name, v), p in zip(known.items(), found, strict=True)}
 
     def metadata_values(self, name: str) -> pa.ChunkedArray:
         """(n,) values of a column of the metadata in order of row; numbers as float64.

@@ -169,7 +169,9 @@ export class CardView {
     this.map = new MiniMap(this.canvas);
     this.bars = Array.from({ length: BARS }, () => {
       const parts = { name: h("span.ellipsis", {}), value: h("span.value", {}), bar: h("i", {}) };
-      return { row: h("div.score", {}, parts.name, h("span.bar", {}, parts.bar), parts.value), ...parts };
+      const row = h("button.score", { type: "button" }, parts.name, h("span.bar", {}, parts.bar), parts.value);
+      row.onclick = () => this.on.evidence.show(this.shown, row.dataset.kind);
+      return { row, ...parts };
     });
     this.history = h("div.history.ellipsis", {});
     this.facts = h("dl.facts", { "aria-label": "Columns of this sample" });
@@ -198,6 +200,7 @@ export class CardView {
       ),
       this.history,
       this.facts,
+      this.on.evidence.node,
     );
   }
 
@@ -449,20 +452,24 @@ export class CardView {
   }
 
   #fillBars(card) {
+    this.shown = card.id;
+    this.on.evidence.close();
     const kinds = Object.entries(card.kinds || {})
       .map(([kind, k]) => [kind, k.p])
       .sort((a, b) => b[1] - a[1])
       .slice(0, BARS);
+    this.strongest = kinds[0]?.[0];
     this.bars.forEach((bar, i) => {
       const [kind, p] = kinds[i] || [null, 0];
       bar.row.style.visibility = kind ? "" : "hidden";
       if (!kind) return;
       const v = verdictOf(this.verdicts, kind);
+      bar.row.dataset.kind = kind;
       setText(bar.name, v.name);
       bar.bar.style.setProperty("--v", p);
       bar.bar.style.setProperty("--c", v.colour);
       setText(bar.value, score(p));
-      bar.row.title = card.kinds[kind].reason || v.means || "";
+      bar.row.title = `${card.kinds[kind].reason || v.means || ""}. Click for its signals`.replace("..", ".");
     });
   }
 

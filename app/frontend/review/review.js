@@ -23,6 +23,7 @@ import { OfferSheet } from "./offer.js";
 import { Progress } from "./progress.js";
 import { Queue } from "./queue.js";
 import { Recent } from "./recent.js";
+import { Evidence } from "./evidence.js";
 import { InWords } from "./words.js";
 
 const AHEAD = 24; // cards whose pictures are loaded before they are needed
@@ -35,6 +36,7 @@ class Review extends Surface {
     super(component, "Review");
     this.names = [];
     this.marks = new Marks(this.api, (id) => this.card.remark(id));
+    this.evidence = new Evidence(this.api, this.data.verdicts);
     this.inWords = new InWords(this.api, (id) => this.card.reword(id));
     this.pictures = new Pictures(this.api);
     this.#build();
@@ -86,6 +88,7 @@ class Review extends Surface {
       zoom: () => this.#zoom(),
       similar: () => this.#similar(),
       words: this.inWords,
+      evidence: this.evidence,
       inWords: () => this.#inWords(),
       note: (text) => this.note.set(text),
       src: (sample) => this.pictures.src(sample),
@@ -424,7 +427,8 @@ class Review extends Surface {
   }
 
   #escape() {
-    if (this.card.peeking) this.card.unpeek();
+    if (this.evidence.open) this.evidence.close();
+    else if (this.card.peeking) this.card.unpeek();
     else if (this.root.classList.contains("zoomed")) this.root.classList.remove("zoomed");
     else this.banner.hide();
   }
@@ -460,6 +464,7 @@ class Review extends Surface {
       z: () => this.#zoom(),
       f: () => this.#similar(),
       i: () => this.#inWords(),
+      e: () => this.shownId && this.evidence.show(this.shownId, this.card.strongest),
       s: () => this.#showOffer(),
       Escape: () => this.#escape(),
       ...digits,
