@@ -348,7 +348,7 @@ class Workspace:
     @cached_property
     def queue_ranker(self) -> QueueRanker:
         """What the decisions teach: the order of what is left, precision so far, when to stop, samples like these."""
-        return QueueRanker(self._scan, self._marks)
+        return QueueRanker(self._scan, self._marks, lambda names: self.labeller.probability_of(names))
 
     @cached_property
     def labeller(self) -> Labeller:
@@ -598,6 +598,11 @@ class Workspace:
         for card in cards:
             decision = current.get(card["id"], {}).get(self.actor)
             card["decision"] = as_json(decision) if decision else None
+            if card["label"] is None:
+                card.update(self.labeller.card_parts(card["id"]))
+            else:
+                new = self.queue_ranker.new_suggestions(self.row(card["id"]))
+                card["suggestions"] = sorted([*card["suggestions"], *new], key=lambda s: -s[1])
         return cards
 
     @cached_property

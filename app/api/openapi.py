@@ -133,6 +133,11 @@ OPERATIONS: dict[str, Operation] = {
         _answer("total", "offset", "generation", "rows"), {**SORTED, "group": GROUP, "offset": WHOLE, "limit": WHOLE}
     ),
     "/api/labels/{ws}": Operation(_answer("labels", "generation")),
+    "/api/labelling/{ws}": Operation(_answer("report", "estimate", "generation"), {**FILTER, "threshold": TEXT}),
+    "/api/propagate/{ws}": Operation(
+        _answer("count", "batch_id", "error", "saved_at"),
+        body=_object(["threshold", "expect"], threshold={"type": "number"}, expect=WHOLE, batch_id=TEXT, filter=TEXT),
+    ),
     "/api/search/{ws}": Operation(
         _answer("total", "generation", "notice", "rows"), {**FILTER, "q": TEXT, "limit": WHOLE}
     ),

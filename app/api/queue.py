@@ -11,10 +11,15 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from winnow.app.api.endpoint import Call
+from winnow.app.api.labelling import THRESHOLD, progress
 from winnow.app.session import filters
 from winnow.core import Filter, IdSet, WinnowError
 
 DEFAULT_SORT = "-confidence"
+LABEL_SORT = "label"
+"""The order of the Label page."""
+LABELLED_AHEAD = 200
+"""Samples that it puts in order; the others follow by row."""
 MAX_CARDS = 200
 MAX_ROWS = 500
 MAX_LAST = 10
@@ -26,8 +31,17 @@ NEIGHBOUR_TEXT = 160
 
 
 def _build(call: Call) -> tuple[str, Sequence[str]]:
-    ids = call.workspace.query.id_set(call.filter(), call.get("sort") or DEFAULT_SORT)
+    sort = call.get("sort") or DEFAULT_SORT
+    ids = call.workspace.query.id_set(call.filter(), "row" if sort == LABEL_SORT else sort)
+    if sort == LABEL_SORT:
+        ids = _to_label(call, ids)
     return call.server.keep_selection(call.key, ids), ids
+
+
+def _to_label(call: Call, ids: IdSet) -> IdSet:
+    """The samples that say most about the others come first."""
+    first = call.workspace.labeller.next_ids(LABELLED_AHEAD, ids)
+    return ids.difference(first).prepend(first)
 
 
 def _reordered(call: Call, old: Sequence[str], cursor: int) -> tuple[IdSet, dict[str, Any] | None]:
@@ -37,6 +51,9 @@ def _reordered(call: Call, old: Sequence[str], cursor: int) -> tuple[IdSet, dict
     """
     handed_out = old[:cursor]
     sort = call.get("sort") or DEFAULT_SORT
+    if sort == LABEL_SORT:
+        open_ = call.workspace.query.id_set(call.filter(), "row").difference(handed_out)
+        return _to_label(call, open_).prepend(handed_out), {"labelling": progress(call, THRESHOLD, call.filter())}
     rest = IdSet.of(call.workspace.query.id_set(call.filter(), sort)).difference(handed_out)
     ranker = call.workspace.queue_ranker
     if not ranker.can_order(sort):
@@ -132,6 +149,8 @@ def cards(call: Call) -> dict[str, Any]:
         cursor = 0
     elif call.get("reorder"):
         held = set(ids[cursor : call.number("sent", cursor, cursor, 10**9)])
+        if call.get("sort") == LABEL_SORT:
+            held = set()  # their suggestions are new
         with call.server.heavy:
             ids, changes = _reordered(call, ids, cursor)
         page: Sequence[str] = ids[cursor : cursor + limit]

@@ -52,6 +52,28 @@ KEYS: dict[str, tuple[Group, ...]] = {
             ),
         ),
     ),
+    "label": (
+        (
+            "Label",
+            (
+                ("1 … 9", "The first nine classes, always the same key"),
+                ("W A", "The suggested class"),
+                ("/", "Any class, or a new one"),
+                ("X", "Exclude the sample"),
+                ("N", "Write a note"),
+            ),
+        ),
+        (
+            "Move",
+            (
+                ("Space", "Skip for now"),
+                ("J →", "Next, without deciding"),
+                ("K ←", "Back"),
+                ("U", "Undo the last decision, or all that were accepted together"),
+                ("R", "Redo what was undone last"),
+            ),
+        ),
+    ),
     "gallery": (
         (
             "Select",

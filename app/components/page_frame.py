@@ -31,7 +31,7 @@ from winnow.app.session.scans import look, request_of, table_of
 from winnow.core import AGO, PREFIX, Counts, Filter, Right, WinnowError, Workspace, WorkspaceInfo, plural, scan_status
 from winnow.core.types import PROBLEMS
 
-FILTERED = frozenset({"overview", "map", "queues", "review", "gallery", "duplicates", "classes"})
+FILTERED = frozenset({"overview", "map", "queues", "review", "label", "gallery", "duplicates", "classes"})
 """Pages that the filters act on; the others show their name alone."""
 
 

@@ -17,6 +17,7 @@ PAGES: dict[str, tuple[str, str]] = {
     "map": ("Map", "scatter_plot"),
     "queues": ("Queues", "playlist_play"),
     "review": ("Review", "style"),
+    "label": ("Label", "new_label"),
     "gallery": ("Gallery", "grid_view"),
     "duplicates": ("Duplicates", "content_copy"),
     "classes": ("Classes", "category"),

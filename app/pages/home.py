@@ -194,7 +194,7 @@ def _new_scan() -> None:
         )
         key = scans.begin(server_state(), config, Path(out).expanduser(), state.session().actor, state.session().proven)
         state.open_workspace(key)
-        open_page("overview")
+        open_page("overview" if preview.guessed.label else "label")
         st.rerun()
     estimate.html(render("home", "fine", _estimate_line(preview, encoders, device)))
 

@@ -31,6 +31,18 @@ def _draw(name: str) -> Callable[[], None]:
     return draw
 
 
+def _first_page() -> str:
+    """Where a dataset opens: without any label on Label, else on Overview."""
+    key = state.session().key
+    if key is None:
+        return "new"
+    try:
+        info = server_state().workspace(key).info()
+    except WinnowError:  # the page itself says what is wrong with the dataset
+        return "overview"
+    return "overview" if info.n_labelled or info.modality == "pair" else "label"
+
+
 def run() -> None:
     """Draw the page that the URL names."""
     st.set_page_config(
@@ -40,7 +52,7 @@ def run() -> None:
     if (person := require_sign_in()) is not None:
         state.signed_in(person)
     state.read_url()
-    first = "new" if state.session().key is None else "overview"
+    first = _first_page()
     pages = {name: st.Page(_draw(name), title=f"{title} · Winnow", url_path=name) for name, (title, _) in PAGES.items()}
     index = st.Page(_draw(first), title="Winnow", url_path="index", default=True)
     current = st.navigation([index, *pages.values()], position="hidden")

@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import fingerprint as fp
 from ..errors import plural
+from ..storage.decision_log.state import PROPAGATED
 from ..storage.decision_log.store import DecisionStore
 from ..types import Action, Dataset, Decision, Int32, Int64, Kind
 
@@ -21,8 +22,10 @@ class DecisionFeedback:
     Attributes
     ----------
     labels
-        (n,) int32 labels to learn from: as given, or as corrected by people; −1 for excluded samples and for classes
-        that the dataset does not have. Merged classes are one; a deleted class has no samples.
+        (n,) int32 labels to learn from: as given, or as corrected by people; −1 for excluded samples. Merged classes
+        are one; a deleted class has no samples.
+    class_names
+        The classes of the dataset, then those that only people's labels have, in the order in which they were made.
     outliers
         (o,) int64 rows excluded as out of distribution, ascending.
     members
@@ -32,6 +35,7 @@ class DecisionFeedback:
     """
 
     labels: Int32
+    class_names: tuple[str, ...]
     outliers: Int64
     members: Int64
     corrected: int = 0
@@ -63,23 +67,28 @@ def decision_feedback(log: str | Path, dataset: Dataset, use: bool) -> DecisionF
     """
     no_rows = np.zeros(0, np.int64)
     if not use or (isinstance(log, Path) and not log.exists()):
-        return DecisionFeedback(dataset.labels, no_rows, no_rows)
+        return DecisionFeedback(dataset.labels, dataset.class_names, no_rows, no_rows)
     with DecisionStore(log) as store:
         decisions, registry = store.current(), store.registry()
-        states = {row["sample_id"]: (row["state"], row["label"]) for row in store.state_table().to_pylist()}
+        state = store.state_table().select(["sample_id", "state", "label", "label_source"])
+        states = {row["sample_id"]: tuple(row.values())[1:] for row in state.to_pylist()}
+        made = store.classes(dataset.class_names)
     row_of = {sample_id: row for row, sample_id in enumerate(dataset.sample_ids)}
     code: dict[str, int] = {}
     for i, name in enumerate(dataset.class_names):  # merged classes share the code of the first
         if (current := registry.resolve(name)) is not None:
             code.setdefault(current, i)
+    used = {label for _, label, _ in states.values() if label is not None}
+    new = tuple(name for name in made if name in used and name not in code)
+    code |= {name: len(dataset.class_names) + i for i, name in enumerate(new)}
     codes = np.array([code.get(registry.resolve(name) or "", -1) for name in dataset.class_names] + [-1], np.int32)
     labels, outliers, members = codes[dataset.labels], [], []
     corrected = excluded = 0
-    for sample_id, (state, label) in states.items():
+    for sample_id, (action, label, source) in states.items():
         row = row_of.get(sample_id)
         if row is None:
             continue
-        if state == Action.EXCLUDE:
+        if action == Action.EXCLUDE:
             verdict = _answered_verdict(decisions[sample_id].values())
             if verdict in (Kind.DUPLICATE, Kind.BROKEN):
                 continue
@@ -87,13 +96,19 @@ def decision_feedback(log: str | Path, dataset: Dataset, use: bool) -> DecisionF
             excluded += 1
             if verdict == Kind.OOD:
                 outliers.append(row)
-        elif state in (Action.ACCEPT, Action.RELABEL):
-            members.append(row)
+        elif action in (Action.ACCEPT, Action.RELABEL):
+            if source != PROPAGATED:  # nobody has looked at it
+                members.append(row)
             if label is not None:
                 labels[row] = code.get(registry.resolve(label) or "", -1)
                 corrected += int(labels[row] != dataset.labels[row])
     return DecisionFeedback(
-        labels, np.array(sorted(outliers), np.int64), np.array(sorted(members), np.int64), corrected, excluded
+        labels,
+        (*dataset.class_names, *new),
+        np.array(sorted(outliers), np.int64),
+        np.array(sorted(members), np.int64),
+        corrected,
+        excluded,
     )
 
 

@@ -15,6 +15,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from ..errors import DiskFull, WinnowError
 from ..storage.artifacts import StageStore, save_json, utc_seconds
 from ..storage.atomic import remove_leftovers
@@ -99,6 +101,11 @@ def _run_stages(config: ScanConfig, layout: Layout, report: ProgressFn) -> None:
     release_memory(dataset.n)
     feedback = decision_feedback(log_of(layout), dataset, config.learn)
     scan.notices.extend(filter(None, [feedback.notice]))
+    if feedback.class_names != dataset.class_names:  # classes that people made are classes of everything that follows
+        added = len(feedback.class_names) - dataset.n_classes
+        dataset = replace(dataset, class_names=feedback.class_names)
+        brought = {name: np.pad(p, ((0, 0), (0, added))) for name, p in source.probabilities.items()}
+        source = replace(source, dataset=dataset, probabilities=brought)
     corrected = replace(dataset, labels=feedback.labels)
     pooled = pool_graphs(scan, corrected, embedded, graphs)
     views = embed_augmented_views(scan, source, embedded, graphs)

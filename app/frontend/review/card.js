@@ -32,7 +32,12 @@ export const hasPicture = (card) =>
   Boolean(card.thumb) && card.modality !== "text" && card.modality !== "vector" && card.width !== 0;
 
 /** The labels behind the keys 1–9: suggestions by probability, then neighbours' labels by count, then the rest. */
-export function likelyLabels(card, labels) {
+export function likelyLabels(card, labels, fixed = false) {
+  if (fixed) {
+    // while labelling, a class keeps its key
+    const p = new Map(card.suggestions || []);
+    return labels.slice(0, OPTIONS).map(({ name }) => [name, p.get(name) ?? null]);
+  }
   const seen = new Set([card.label]);
   const out = [];
   const add = (name, p) => {
@@ -364,7 +369,7 @@ export class CardView {
     this.confidence.title = "Confidence of this verdict";
     this.#otherKinds(card);
 
-    const options = likelyLabels(card, labels);
+    const options = likelyLabels(card, labels, this.fixedKeys);
     this.likely = options.map(([name]) => name);
     const best = suggestion(card);
     const caption = card.modality === "pair" && !card.label ? card.text : null; // a pair without a label is about its caption

@@ -146,7 +146,11 @@ export class Queue {
       // the server has no such queue any more: the next page makes one
       if (this.closed || answer.restarted || !answer.order) return;
       this.fixedOrder = answer.round === null;
-      for (const card of answer.cards) if (!this.byId.has(card.id)) this.spare.set(card.id, card);
+      for (const card of answer.cards) {
+        const held = this.held(card.id);
+        if (held) Object.assign(held, card);
+        else this.spare.set(card.id, card);
+      }
       await this.#fetchMissing(answer.order);
       this.#take(answer, first);
       if (answer.round) this.onRound(answer.round);

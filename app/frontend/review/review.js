@@ -22,6 +22,7 @@ import { Note } from "./note.js";
 import { OfferSheet } from "./offer.js";
 import { Progress } from "./progress.js";
 import { Queue } from "./queue.js";
+import { Propagation } from "./propagation.js";
 import { Recent } from "./recent.js";
 import { Evidence } from "./evidence.js";
 import { InWords } from "./words.js";
@@ -101,9 +102,10 @@ class Review extends Surface {
     this.live = h("div.sr", { "aria-live": "polite" });
     this.empty = h("div.empty", { hidden: true });
     this.learnt = new Learnt(this.data.verdicts, () => this.#showOffer());
+    if (this.data.labelling) this.#labelling();
     this.show(
       this.progress.node,
-      this.learnt.row,
+      this.propagation ? this.propagation.row : this.learnt.row,
       h("div.body", {}, this.card.stage, this.card.panel),
       this.card.strip,
       this.#actions(),
@@ -115,6 +117,26 @@ class Review extends Surface {
     );
     this.picker = new LabelPicker(this.root);
     this.offer = new OfferSheet(this.root, this.api, (done) => this.#tookOffer(done));
+  }
+
+  /** The Label page: keys stay with their class, and a row of its own accepts many labels at once. */
+  #labelling() {
+    this.card.fixedKeys = true;
+    this.propagation = new Propagation(this.api, () => this.data.queue, {
+      before: () => this.decisions.saver.flush(),
+      accepted: (done) => this.#accepted(done),
+      failed: (message) => this.banner.say("bad", "error", message, 5000),
+    });
+    this.propagation.refresh();
+  }
+
+  /** Labels were accepted together: the queue begins anew without them. */
+  #accepted({ count: n, batch_id }) {
+    const at = new Date().toISOString();
+    const text = `${count(n)} propagated`;
+    this.decisions.done.push({ decision_id: batch_id, batch_id, ids: [], action: "relabel", label: null, at, text });
+    this.banner.say("good", "done_all", `Accepted ${plural(n, "propagated label")}. U undoes all of them.`, 6000);
+    this.#start();
   }
 
   #actions() {
@@ -209,7 +231,7 @@ class Review extends Surface {
     this.shownId = card.id;
     this.root.dataset.sample = card.id;
     this.card.fill(card, this.names, before?.mine ? before : null);
-    const proposed = proposal(card);
+    const proposed = this.#proposed(card);
     setName(this.takeText, proposed ? (proposed.label ?? ACTIONS[proposed.action].does) : "Suggestion");
     this.take.disabled = !proposed || !this.api.decides;
     this.root.dataset.decided = before ? before.action : "";
@@ -302,9 +324,15 @@ class Review extends Surface {
     }, FLASH);
   }
 
+  /** What W does: what the verdict proposes, and while labelling the likeliest class. */
+  #proposed(card) {
+    const best = this.propagation && card.suggestions?.[0];
+    return this.propagation ? best && { action: "relabel", label: best[0] } : proposal(card);
+  }
+
   #take() {
     const { current } = this.queue;
-    const proposed = current && proposal(current);
+    const proposed = current && this.#proposed(current);
     if (proposed) this.#decide(proposed.action, proposed.label);
     else this.banner.say("warn", "info", "There is no suggestion for this sample. Press / for all labels.", 2500);
   }
@@ -352,7 +380,8 @@ class Review extends Surface {
 
   /** A new order has come: the cards next in line stay, those after them may be others. */
   #learned(round) {
-    this.learnt.update(round);
+    if (this.propagation) this.propagation.refresh();
+    else this.learnt.update(round);
     this.#later();
   }
 
@@ -453,7 +482,7 @@ class Review extends Surface {
     }
     const digits = /^[1-9]$/.test(key) ? { [key]: () => this.#relabelTo(Number(key) - 1) } : {};
     runKey(event, {
-      a: () => this.#decide("accept"),
+      a: () => (this.propagation ? this.#take() : this.#decide("accept")),
       w: () => this.#take(),
       x: () => this.#decide("exclude"),
       " ": () => this.#skip(),

@@ -29,7 +29,7 @@ _SHARES = np.linspace(0.0, 1.0, 11)
 _SCALES = np.geomspace(1.0, 60.0, 28)
 _TEMPERATURES = np.geomspace(0.3, 8.0, 24)
 _CAUTION = np.linspace(0.3, 1.0, 29)
-_STANDARD_ERRORS = 2.0
+_STANDARD_ERRORS = 3.0
 _BLOCK = 16_384
 _ABSENT = -9.0
 """Similarity to a class that nobody has used yet."""

@@ -221,9 +221,9 @@ class Labeller:
             for i in place.tolist()
         ]
 
-    def neighbours(self, sample_id: str, k: int = 8) -> list[tuple[str, str, float]]:
+    def neighbours(self, sample_id: str, k: int = 8, now: LabelState | None = None) -> list[tuple[str, str, float]]:
         """The settled samples most like a sample, which its suggestion comes from: (id, class, cosine distance)."""
-        now, row = self.now(), self._context.row(sample_id)
+        now, row = now or self.now(), self._context.row(sample_id)
         features, anchors = self.features, now.anchors
         if features is None or not anchors.m:
             return []
@@ -236,6 +236,43 @@ class Labeller:
             for i in nearest.tolist()
             if similar[i] > -2.0
         ]
+
+    def card_parts(self, sample_id: str) -> dict[str, Any]:
+        """What a card shows of a sample that is to be labelled: suggestions, the labelled samples they come from, why.
+
+        By what was known at the last reordering, so that a page of cards costs nothing after each key; {} where nothing
+        is suggested.
+        """
+        with self._lock:
+            now = self._cached[1] if self._cached is not None else None
+        now = now or self.now()
+        place = int(self._places(now, [sample_id])[0])
+        if place < 0 or not now.codes.shape[1]:
+            return {}
+        suggested = [
+            [now.classes[c], round(float(p), 4)]
+            for c, p in zip(now.codes[place], now.probs[place], strict=True)
+            if p > 0
+        ]
+        if not suggested:
+            return {}
+        near = self.neighbours(sample_id, now=now)
+        alike = sum(name == suggested[0][0] for _, name, _ in near)
+        texts = {i: self._context.dataset.take([self._context.row(i)])[0]["text"] for i, _, _ in near}
+        return {
+            "suggestions": suggested,
+            "reason": f"{alike} of the {len(near)} labelled samples most like it are *{suggested[0][0]}*.",
+            "neighbors": [
+                {
+                    "id": i,
+                    "text": (texts[i] or "")[:200] or None,
+                    "label": name,
+                    "distance": round(d, 4),
+                    "agrees": None,
+                }
+                for i, name, d in near
+            ],
+        }
 
     def next_ids(self, count: int, ids: Sequence[str] | None = None) -> list[str]:
         """Samples to label next, the most useful first: at most ``count`` of these (None = of all)."""
@@ -256,6 +293,17 @@ class Labeller:
             return np.full(len(rows), -1, np.int64)
         place = np.minimum(np.searchsorted(now.rows, rows), len(now.rows) - 1)
         return np.where(now.rows[place] == rows, place, -1).astype(np.int64)
+
+    def probability_of(self, names: Sequence[str]) -> Float32:
+        """(n, len(names)) float32 probability of these classes for every sample, 0 before anybody has used them."""
+        now, features = self.now(), self.features
+        out = np.zeros((len(self._context.ids), len(names)), np.float32)
+        if now.model is None or features is None:
+            return out
+        codes = [now.classes.index(name) for name in names]
+        for start in range(0, len(out), 16_384):
+            out[start : start + 16_384] = now.model.predict(features[start : start + 16_384])[:, codes]
+        return out
 
     # ── many at once ────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +19,15 @@ from ...storage.scan_context import ScanContext
 from ...types import PROBLEMS, Float32, Kind
 from .audit import Advice, IntervalEstimate, Precision, advice, noise_rate, precision
 from .estimate import RevisedBeliefs, estimate
+from .propagation import suggest
 from .scan_arrays import ACCEPTED, DISPUTED, EXCLUDED, RELABELLED, Decided, ScanArrays
 from .similar import SimilarSamples, similar
 
 _STATES = {"accept": ACCEPTED, "relabel": RELABELLED, "exclude": EXCLUDED, "disputed": DISPUTED}
 _SORTS = {"-confidence": None, "-suspicion": None, **{f"-{kind.value}": kind for kind in PROBLEMS}}
 """Orders that the decisions can improve: the most suspicious first."""
+_WORTH_OFFERING = 0.1
+"""Least probability of a class that people made at which a card offers it."""
 _MOVED = 10
 """Places that a sample has to move up to be counted."""
 
@@ -96,10 +100,17 @@ class QueueRanker:
         The scan and its log.
     head
         Returns a value that changes whenever the log does.
+    probability_of
+        Names of classes that people made since the scan → (n, k) float32 probability of each.
     """
 
-    def __init__(self, scan: ScanContext, head: Callable[[], object]) -> None:
-        self._context, self._head = scan, head
+    def __init__(
+        self,
+        scan: ScanContext,
+        head: Callable[[], object],
+        probability_of: Callable[[Sequence[str]], Float32] | None = None,
+    ) -> None:
+        self._context, self._head, self._probability_of = scan, head, probability_of
         self._ids, self._row_of, self._classes = scan.ids, scan.row_of, scan.class_names
         self._lock = threading.Lock()
         self._cached: tuple[object, ScanArrays, RevisedBeliefs] | None = None
@@ -140,11 +151,18 @@ class QueueRanker:
             current = now.get(name, name)
             if current is not None:
                 means[i] = code.setdefault(current, i)
-        if not now:
+        new = [name for name in self._context.classes() if name not in code]
+        if not now and not new:
             return self._raw, code
         given, suggested = means[self._raw.labels], means[self._raw.suggested]
         suggested = np.where(suggested == given, -1, suggested)
         renamed = {**self._raw.__dict__, "labels": given, "suggested": suggested}
+        if new and self._raw.beliefs is not None and self._probability_of is not None:
+            # a class that people made is a class from its first sample on
+            p = self._probability_of(new)
+            old = np.asarray(self._raw.beliefs) * (1.0 - p.sum(1, keepdims=True))
+            renamed |= {"beliefs": np.hstack([old, p]).astype(np.float32), "classes": len(self._classes) + len(new)}
+            code |= {name: len(self._classes) + i for i, name in enumerate(new)}
         return ScanArrays(**{k: v for k, v in renamed.items() if k in ScanArrays.__dataclass_fields__}), code
 
     def now(self) -> tuple[ScanArrays, RevisedBeliefs]:
@@ -166,6 +184,19 @@ class QueueRanker:
         given = scan.labels[rows]
         state = np.where((state == RELABELLED) & (label >= 0) & (label == given), ACCEPTED, state).astype(np.int8)
         return Decided(rows, state, np.where(state == ACCEPTED, given, label).astype(np.int32))
+
+    def new_suggestions(self, row: int) -> list[list[Any]]:
+        """[class, probability] where a class that people made since the scan is the likeliest other label of a sample.
+
+        By what was known at the last reordering, as the cards of a page are made together.
+        """
+        with self._lock:
+            cached = self._cached
+        own = len(self._classes)
+        if cached is None or cached[1].classes == own:
+            return []
+        best, p = suggest(cached[1], cached[2].decided, np.array([row]))
+        return [[self._name(int(best[0])), round(float(p[0]), 4)]] if best[0] >= own and p[0] >= _WORTH_OFFERING else []
 
     # ── the queue ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -227,6 +258,9 @@ class QueueRanker:
         return QueueChange(len(up), f"{name(given)} → {name(other)}" if common else "", most)
 
     def _name(self, code: int) -> str:
+        if code >= len(self._classes):
+            names = {i: name for name, i in self._scan()[1].items()}
+            return names[code]
         name = self._classes[code]
         return self._context.labels.renames().get(name, name) or name
 
@@ -262,7 +296,7 @@ class QueueRanker:
         if row is None:
             return None
         scan, now = self.now()
-        samples: SimilarSamples = similar(scan, now, row, tuple(self._name(i) for i in range(len(self._classes))))
+        samples: SimilarSamples = similar(scan, now, row, tuple(self._name(i) for i in range(scan.classes)))
         if not len(samples.rows):
             return None
         at = int(np.flatnonzero(now.decided.rows == row)[0])

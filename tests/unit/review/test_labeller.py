@@ -335,3 +335,45 @@ def test_the_next_samples_cover_what_is_in_doubt() -> None:
     doubt = np.where(np.arange(200) // 50 == 2, 1.0, 0.0).astype(np.float32)
     assert next_samples(x, first, every, doubt, 1, 0)[0] // 50 == 2
     assert set(next_samples(x, first, np.arange(200) >= 190, doubt, 20, 0)) == set(range(190, 200))
+
+
+# ── the next scan ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_next_scan_learns_classes_that_people_made(ws: Workspace, scanned: Path) -> None:
+    _label(ws, 60)
+    ws.labeller.accept(0.5, "ada", ws.ids()[:100])
+    path, folder = ws.path, scanned.parent
+    ws.close()
+    again = Workspace.scan(
+        folder / "t.csv", path, embeddings=str(folder / "e.parquet"), projection=False, learn=True, actor="ada"
+    )
+    with again:
+        assert set(again.info().class_names) == set(NAMES)
+        rows = {r["sample_id"]: r for r in again.rows(limit=N)}
+        found = [(i, r["suggested"]) for i, r in rows.items() if r["decision"] is None and r["suggested"]]
+        assert found, "samples without a label have suggestions"
+        assert np.mean([name == _truth(i) for i, name in found]) > 0.7
+        assert "60 confirmed inliers" in " ".join(again.info().notices), "propagated labels confirm nothing"
+
+
+def test_a_class_split_off_by_hand_is_suggested_after_two_rounds(ws: Workspace, scanned: Path) -> None:
+    """All samples are given four classes; a fifth is made by relabelling ten of one class's samples."""
+    folder, table = ws.path.parent, pd.read_csv(scanned.parent / "t.csv")
+    ws.close()
+    merged = table.assign(label=["ant" if _truth(i) == "elk" else _truth(i) for i in table.id])
+    merged.to_csv(folder / "four.csv", index=False)
+    embeddings = str(scanned.parent / "e.parquet")
+    four = Workspace.scan(folder / "four.csv", folder / "four", embeddings=embeddings, projection=False, actor="ada")
+    with four:
+        elks = [i for i in four.ids() if _truth(i) == "elk"]
+        for sample in elks[:20]:
+            four.decide(sample, "relabel", label="elk")
+        four.queue_ranker.now()
+
+        def offered(samples: list[str]) -> float:
+            found = [four.cards([i])[0]["suggestions"][:1] for i in samples]
+            return float(np.mean([bool(s) and s[0][0] == "elk" for s in found]))
+
+        assert offered(elks[20:]) > 0.6
+        assert offered([i for i in four.ids() if _truth(i) in ("bee", "cow")][:60]) < 0.1

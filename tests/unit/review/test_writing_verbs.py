@@ -259,6 +259,7 @@ ROUTES: dict[str, Callable[[Workspace], dict[str, Any]]] = {
     "bulk/{ws}": lambda ws: {"action": "accept", "target": {"ids": ["s002"]}, "expect": 1},
     "undo/{ws}": lambda ws: {},
     "redo/{ws}": lambda ws: {},
+    "propagate/{ws}": lambda ws: {"threshold": 0.9, "expect": ws.labeller.estimate(0.9).count},
     "selections/{ws}/save": lambda ws: {"name": new(), "selection": handle(ws)},
     "selections/{ws}/delete": lambda ws: {"handle": handle(ws)},
 }
