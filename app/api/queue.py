@@ -16,7 +16,7 @@ from winnow.app.session import filters
 from winnow.core import Filter, IdSet, WinnowError
 
 DEFAULT_SORT = "-confidence"
-LABEL_SORT = "label"
+LABEL_SORT = "to_label"
 """The order of the Label page."""
 LABELLED_AHEAD = 200
 """Samples that it puts in order; the others follow by row."""

@@ -12,7 +12,7 @@ from winnow.core import Filter
 
 def queue_of(flt: Filter, selection: str | None) -> str:
     """The samples of a filter that have no label and no decision, as a query string."""
-    more = {"sort": "label"} | ({"selection": selection} if selection else {})
+    more = {"sort": "to_label"} | ({"selection": selection} if selection else {})
     return filters.to_query(replace(flt, classes=("",), state="undecided"), **more)
 
 

@@ -57,9 +57,10 @@ def test_corrections_outliers_and_members_are_told_apart(dataset: Dataset, tmp_p
     assert found.labels[row["s005"]] == -1
     assert found.outliers.tolist() == [row["s005"]]
     assert found.labels[row["s006"]] == dataset.labels[row["s006"]], "a copy's label is not wrong"
-    assert found.labels[row["s007"]] == -1, "a class that the models do not know"
+    assert found.class_names == (*dataset.class_names, "a new class")
+    assert found.class_names[found.labels[row["s007"]]] == "a new class"
     assert found.members.tolist() == sorted(row[s] for s in ("s003", "s004", "s007"))
-    assert "2 corrected labels, 1 confirmed outliers, 3 samples" in found.notice
+    assert "2 corrected labels, 1 confirmed outlier, 3 confirmed inliers" in found.notice
     untouched = np.setdiff1d(np.arange(dataset.n), [row[s] for s in ("s003", "s005", "s007")])
     np.testing.assert_array_equal(found.labels[untouched], dataset.labels[untouched])
 
