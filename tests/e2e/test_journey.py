@@ -56,7 +56,7 @@ def test_from_the_first_look_to_the_exported_files(page: Page, server: Server, w
         assert here not in excluded
         if key == "w" and page.locator(".review .take").is_disabled():
             key = "1"  # nothing is suggested for this one
-        likely = page.locator(".review .option .ellipsis").all_inner_texts()
+        likely = page.locator(".review .option .mid").all_inner_texts()
         suggestion = page.locator(".review .suggested b").inner_text()
         page.keyboard.press(key)
         expect(page.locator(".review")).not_to_have_attribute("data-sample", here)

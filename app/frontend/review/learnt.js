@@ -23,8 +23,11 @@ export function noiseWords(noise) {
 
 /** "relabel 212 like these: horse → deer". */
 export function offerWords(offer) {
-  const does = ACTIONS[offer.action].does;
-  return `${does}: ${count(offer.count)} like these${offer.action === "exclude" ? "" : `, ${offer.what}`}`;
+  const many =
+    offer.action === "accept"
+      ? `Keep ${plural(offer.count, "label")}`
+      : `${ACTIONS[offer.action].does} ${count(offer.count)}`;
+  return `${many} like these${offer.action === "exclude" ? "" : `: ${offer.what}`}`;
 }
 
 export class Learnt {
