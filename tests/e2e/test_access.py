@@ -101,7 +101,7 @@ def test_nothing_scrolls_and_nothing_is_cut_off(browser: Browser, server: Server
 def test_the_frame_of_the_card_stays(page: Page, server: Server) -> None:
     """From card to card only the contents change: no part moves or changes its size."""
     look(page, server.url, "review")
-    parts = [".stage", ".panel", ".reason", ".options", ".where", ".strip", ".actions", ".recent"]
+    parts = [".stage", ".panel", ".reasonbox", ".options", ".where", ".strip", ".actions", ".recent"]
 
     def frame() -> list[Any]:
         return [page.locator(f".review {part}").first.bounding_box() for part in parts]
