@@ -15,7 +15,7 @@ from winnow.app.components.html_component import live
 from winnow.app.components.page_frame import bare_frame
 from winnow.app.server.state import server_state
 from winnow.app.session import scans, state
-from winnow.core import NotAllowed, Preview, ScanConfig, WinnowError, plural, scan_status
+from winnow.core import NotAllowed, Preview, ScanConfig, WinnowError, dataset_name, plural, scan_status
 from winnow.core.types import ColumnMap
 
 ROLES: dict[str, tuple[str, str]] = {
@@ -133,7 +133,7 @@ def _options(preview: Preview) -> tuple[list[str], str, str]:
         disabled=not names,
     )
     device = middle.selectbox("Device", scans.devices(), help="auto takes a GPU where there is one.")
-    name = right.text_input("Name", value=Path(preview.path).stem, max_chars=120)
+    name = right.text_input("Name", value=dataset_name(preview.path), max_chars=120)
     return chosen, device, name
 
 

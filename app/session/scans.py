@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from winnow.app.server.state import ServerState, state_dir
-from winnow.core import Preview, ScanConfig, WinnowError, preview, start_scan
+from winnow.core import Preview, ScanConfig, WinnowError, dataset_name, preview, start_scan
 from winnow.core.types import ColumnMap, Modality
 
 if TYPE_CHECKING:
@@ -143,9 +143,9 @@ def default_out(source: str) -> Path:
 
     It is never the workspace of another source.
     """
-    path = Path(source).expanduser().absolute()
+    path = Path(os.path.abspath(Path(source).expanduser()))
     folder = path.parent if os.access(path.parent, os.W_OK) else state_dir() / "workspaces"
-    stem, number = path.stem or "dataset", 1
+    stem, number = dataset_name(path) or "dataset", 1
     while True:
         out = folder / f"{stem}{'' if number == 1 else f'-{number}'}.winnow"
         if not out.exists() or _source_of(out) == str(path):

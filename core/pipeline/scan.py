@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import DiskFull, WinnowError
+from ..errors import DiskFull, WinnowError, WorkspaceError
 from ..storage.artifacts import StageStore, save_json, utc_seconds
 from ..storage.atomic import remove_leftovers
 from ..storage.decision_log.location import check_log, log_of
@@ -59,6 +59,7 @@ def scan(config: ScanConfig, out: str | Path, progress: ProgressFn = quiet) -> P
     """
     root = Path(out).expanduser().absolute()
     layout = Layout(root)
+    _check_place(config, layout)
     check_format(layout)
     check_log(layout)
     is_new = not root.exists()
@@ -80,6 +81,16 @@ def scan(config: ScanConfig, out: str | Path, progress: ProgressFn = quiet) -> P
             shutil.rmtree(root, ignore_errors=True)
         raise
     return root
+
+
+def _check_place(config: ScanConfig, layout: Layout) -> None:
+    """Raise WorkspaceError where a new workspace would lie inside the folder that is scanned."""
+    source, root = Path(config.source).expanduser().resolve(), layout.root.resolve()
+    if source.is_dir() and root.is_relative_to(source) and not layout.header.exists():
+        raise WorkspaceError(
+            f"The workspace {layout.root} would lie inside the data, where later scans and other programs would take "
+            f"its files for samples. Give a folder beside it, for example {source.with_name(source.name + '.winnow')}."
+        )
 
 
 def _run_stages(config: ScanConfig, layout: Layout, report: ProgressFn) -> None:

@@ -16,7 +16,7 @@ from ...registry import load_siblings
 from ...types import ColumnMap, Dataset, ProgressFn, quiet
 from ..media.reader import MediaReader
 from .base import SOURCES, Column, Preview, RawTable, Source
-from .build import build_dataset, build_preview, content_fingerprint
+from .build import build_dataset, build_preview, content_fingerprint, dataset_name
 
 load_siblings(__name__, __path__)
 
@@ -28,6 +28,7 @@ __all__ = [
     "RawTable",
     "Source",
     "content_fingerprint",
+    "dataset_name",
     "find_source",
     "open_source",
     "preview",

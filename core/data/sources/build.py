@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,12 @@ class _Content:
 def strings_of(column: pa.ChunkedArray) -> Strings:
     """Turn a column into (n,) str objects, "" for null."""
     return np.asarray(to_strings(column).fill_null("").to_numpy(zero_copy_only=False), object)
+
+
+def dataset_name(path: Path | str) -> str:
+    """Name a dataset after its folder (the whole name: ``photos.v2``), or after its file without the suffix."""
+    where = Path(path).expanduser().absolute()
+    return where.resolve().name if where.is_dir() else where.stem
 
 
 def build_dataset(raw: RawTable, named: ColumnMap, progress: ProgressFn, vectors_apart: bool = False) -> Dataset:
@@ -75,7 +82,7 @@ def build_dataset(raw: RawTable, named: ColumnMap, progress: ProgressFn, vectors
     parts += [fp.of_array(codes), list(names), *(None if s is None else fp.of_strings(s) for s in (split, source))]
     return Dataset(
         dataset_id=fp.of(str(raw.path.resolve()), columns),
-        name=raw.path.name if raw.path.is_dir() else raw.path.stem,
+        name=dataset_name(raw.path),
         sample_ids=ids,
         content_hash=content.hashes,
         labels=codes,

@@ -15,7 +15,7 @@ from tests.helpers.pictures import MARKUP, N_ALL, samples
 from winnow.app.components.actions import NEXT_PAGE
 from winnow.app.components.sidebar import PAGES
 from winnow.app.server.state import ServerState
-from winnow.core import Workspace
+from winnow.core import Workspace, dataset_name
 
 PAGE = Path(winnow.app.__file__).parent / "pages" / "script.py"
 OWN = ("overview", "duplicates", "classes", "export", "history", "new")
@@ -246,6 +246,20 @@ def test_upload_names_cannot_leave_their_folder(tmp_path: Path, monkeypatch: pyt
         assert kept.read_bytes() == b"id\n1\n"
     other = scans.keep_upload("evil.csv", io.BytesIO(b"id\n2\n"))
     assert other != scans.keep_upload("evil.csv", io.BytesIO(b"id\n1\n"))
+
+
+def test_the_workspace_of_a_folder_lies_beside_it_under_its_whole_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from winnow.app.session import scans
+
+    data = tmp_path / "photos.v2"
+    data.mkdir()
+    monkeypatch.chdir(data)
+    for source in (str(data), f"{data}/", ".", f"{data}/../photos.v2"):
+        assert scans.default_out(source) == tmp_path / "photos.v2.winnow", source
+        assert dataset_name(source) == "photos.v2", source
+    assert dataset_name(tmp_path / "reviews.csv") == "reviews"
 
 
 def test_results_never_go_into_the_workspace_of_another_source(tmp_path: Path) -> None:

@@ -202,6 +202,16 @@ def test_a_directory_with_other_things_is_not_written_to(tiny_data: Path, tmp_pa
     assert [p.name for p in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
 
 
+def test_a_new_workspace_never_lies_inside_the_data(tmp_path: Path) -> None:
+    data = tmp_path / "photos"
+    (data / "cat").mkdir(parents=True)
+    for out in (data, data / "photos.winnow", data / "cat" / "ws", tmp_path / "x" / ".." / "photos" / "ws"):
+        code, _, err = run("scan", data, "--out", out, "--quiet")
+        assert code == 2
+        assert f"Give a folder beside it, for example {tmp_path / 'photos.winnow'}" in err
+    assert [p.name for p in data.rglob("*")] == ["cat"]
+
+
 def test_a_port_in_use_is_named(tiny_ws: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
