@@ -1,4 +1,6 @@
+from .data.demo import make_demo as make_demo
 from .data.sources import Preview as Preview
+from .data.sources import dataset_name as dataset_name
 from .data.sources import preview as preview
 from .errors import AGO as AGO
 from .errors import Cancelled as Cancelled

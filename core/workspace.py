@@ -32,15 +32,18 @@ from .data.sources import MediaReader
 from .detection.fdr import LOOKED_AT, FlagList, check_kind, flag_list, next_in_rank
 from .detection.plugins import described
 from .detection.signals import SIGNALS
-from .errors import QueryError, WorkspaceError, choices
+from .errors import QueryError, WorkspaceError, choices, plural
 from .explore.cards import CardBuilder, as_json
 from .explore.image_text_pairs import ImageTextPairs
 from .explore.map import SCORE_COLUMNS, MapView
+from .explore.map_figure import map_widget
 from .explore.query import Counts, Filter, SampleQuery
 from .explore.queues import revised_table
-from .explore.results import BatchResult, Colours, Points, WorkspaceInfo, encoders_used
+from .explore.results import BatchResult, Colours, Points, SampleRows, WorkspaceInfo, encoders_used
 from .explore.search import Search, Searcher
 from .explore.signal_evidence import SignalEvidence, formula_of
+from .explore.summary import Summarised, SummaryTable
+from .explore.verdict_style import STATUSES
 from .explore.word_evidence import TextHighlights
 from .explore.zero_shot import ZeroShot
 from .export.curated_file import ExportResult
@@ -50,6 +53,7 @@ from .export.patch import ReplayReport, replay_patch
 from .features.encoders import PRECOMPUTED
 from .pipeline.config import ScanConfig
 from .pipeline.stages.dataset_checks import dataset_checks
+from .pipeline.tqdm_progress import TqdmProgress
 from .review.active_learning import Labeller, QueueRanker
 from .review.annotators import Annotators
 from .review.class_editor import ClassEditor
@@ -65,6 +69,7 @@ from .storage.layout import Layout, check_format
 from .storage.scan_context import ScanContext
 from .types import (
     ISSUE_KINDS,
+    PROBLEMS,
     Action,
     ColumnMap,
     Decision,
@@ -73,7 +78,6 @@ from .types import (
     ProgressFn,
     SignalMeta,
     Strings,
-    quiet,
 )
 
 if TYPE_CHECKING:  # these import scipy and faiss, which opening a workspace does without
@@ -94,7 +98,7 @@ RENAMED = {
 """Attributes of :class:`Workspace` by their old name. They warn, and go with the next release."""
 
 
-class Workspace:
+class Workspace(Summarised):
     """An opened workspace. Safe to share between threads; close it (or use ``with``) when done.
 
     Parameters
@@ -163,7 +167,7 @@ class Workspace:
         source: str | Path,
         out: str | Path,
         *,
-        progress: ProgressFn = quiet,
+        progress: ProgressFn | None = None,
         actor: str | None = None,
         columns: ColumnMap | None = None,
         store: str | None = None,
@@ -178,7 +182,8 @@ class Workspace:
         out
             The workspace directory to write.
         progress
-            Called with a :class:`winnow.core.types.Progress` several times a second.
+            Called with a :class:`winnow.core.types.Progress` several times a second; None = bars of :mod:`tqdm` in a
+            notebook and on a terminal, :func:`winnow.core.types.quiet` = nothing.
         actor
             Who scans, and decides afterwards (default: the login name).
         columns
@@ -208,7 +213,8 @@ class Workspace:
         Roles(Layout(Path(out).expanduser().absolute()).roles).require(actor or default_actor(), Right.SCAN)
         config = ScanConfig.of(source, columns=columns or ColumnMap(), **options)
         address = checked_address(store) if store else None
-        path = run_scan(config, out, progress)
+        with TqdmProgress() as bars:
+            path = run_scan(config, out, progress or bars)
         if address:
             place_log(path, address)
         return cls(path, actor)
@@ -246,6 +252,22 @@ class Workspace:
     def _close_query(self) -> None:
         if (query := self.__dict__.pop("_query", None)) is not None:
             query.close()
+
+    def __repr__(self) -> str:
+        # of the scan alone, so that a workspace that is closed shows itself too
+        results = self._scan.results
+        counts = ", ".join(f"{n:,} {STATUSES[kind].name.lower()}" for kind, n in results["verdict_counts"].items())
+        return f"<Workspace {self._header['name']!r} at {self.path}: {plural(results['n'], 'sample')} ({counts})>"
+
+    def summary_table(self) -> SummaryTable:
+        """What is open of each verdict, with the likeliest problems: what a notebook shows."""
+        counts = self.counts()
+        decided = sum(n for state, n in counts.by_state.items() if state != "undecided")
+        rows = [(STATUSES[v].name, f"{n:,}", f"{n / max(counts.total, 1):.1%}") for v, n in counts.by_verdict.items()]
+        first = self.rows(Filter(verdicts=PROBLEMS), "-suspicion", limit=8).summary_table().pictures
+        title = f"{self._header['name']}: {plural(counts.total, 'sample')}"
+        note = f"{decided:,} decided · {self.path}"
+        return SummaryTable(title, ("verdict", "samples", "share"), rows, note, first)
 
     def __enter__(self) -> Self:
         return self
@@ -582,9 +604,9 @@ class Workspace:
 
     def rows(
         self, filter: Filter | None = None, sort: str = "row", offset: int = 0, limit: int = 100, group: str = ""
-    ) -> list[dict[str, Any]]:
-        """One page of matching samples, for tiles."""
-        return self._query.rows(filter or Filter(), sort, offset, limit, group)
+    ) -> SampleRows:
+        """One page of matching samples, for tiles; in a notebook with their pictures."""
+        return SampleRows(self._query.rows(filter or Filter(), sort, offset, limit, group), self.thumbnail)
 
     def confusion(self, filter: Filter | None = None) -> pd.DataFrame:
         """Given (rows) × suggested (columns) label, counted over the samples with a noisy label."""
@@ -620,6 +642,19 @@ class Workspace:
     def map(self, colour: str = "verdict") -> Any:
         """The map as a plotly figure, coloured by verdict, label, split or any score."""
         return self._map_view.figure(colour, self._header["name"])
+
+    def map_widget(self, colour: str = "verdict") -> Any:
+        """The map in a notebook; ``selected`` holds the ids that a lasso or box drawn on it encloses.
+
+        >>> widget = ws.map_widget()                                            # doctest: +SKIP
+        >>> ws.decide_many(widget.selected, "exclude", reason="screenshots")    # doctest: +SKIP
+
+        Raises
+        ------
+        WorkspaceError
+            The packages of ``winnow[notebook]`` are not installed, or no map was drawn.
+        """
+        return map_widget(self.map(colour))
 
     def inside(self, polygons: Sequence[Sequence[Sequence[float]]], filter: Filter | None = None) -> list[str]:
         """Ids of all samples within a polygon (or several) of map coordinates, over all points, drawn or not."""

@@ -14,6 +14,7 @@ from ..errors import DecisionError, QueryError, WinnowError, choices
 from ..explore.filter import FIELDS, Filter
 from ..explore.verdict_style import STATUSES
 from ..review.roles import Right
+from ..types import PROBLEMS
 from ..version import __version__
 from .options import DECIDE, WorkspacePath, in_section
 
@@ -26,9 +27,6 @@ app = typer.Typer()
 
 MAX_SAMPLES = 100
 """Most samples that one call lists or decides about."""
-
-PROBLEMS = ("noisy_label", "ood", "duplicate", "broken")
-"""The verdicts that ``flagged`` lists unless it is told otherwise."""
 
 INSTRUCTIONS = f"""Winnow finds what is wrong in a labelled dataset. Begin with `describe`, then list `flagged` samples,
 read the `evidence` of each, and `decide` where this server allows it. Decisions are in the log under the actor's name;

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -108,21 +107,9 @@ def select(
     for notice in (*choice.notices, *report.warnings):
         print(f"Note: {notice}", file=sys.stderr)
     print(f"{len(choice.ids):,} of {plural(choice.pool, 'sample')} ({choice.forced:,} of them by a constraint)")
-    cards = (report.subset, report.random, report.pool)
-    rows = [(title, *(f"{value(card):.3g}" for card in cards)) for title, value in SCORES.items()]
-    print_table(("", "this subset", "random, same size", "all"), rows, left=("",))
+    scores = report.summary_table()
+    print_table(scores.head, scores.rows, left=("",))
     print(f"\nKept as {saved.name!r}" if saved else "\nNot kept: give it a name with --out NAME")
-
-
-SCORES: dict[str, Callable[[Any], float]] = {
-    "quality (mean trust)": lambda c: c.quality,
-    "diversity (Vendi)": lambda c: c.diversity,
-    "of gradients (G-Vendi)": lambda c: c.gradient_diversity,
-    "complexity (hardness)": lambda c: c.complexity,
-    "coverage radius": lambda c: c.coverage.radius,
-    "coverage, 95th percentile": lambda c: c.coverage.p95,
-}
-"""Lines of the scorecard."""
 
 
 def _list_methods(methods: list[dict[str, Any]], as_json: bool) -> None:
@@ -157,23 +144,8 @@ def payoff(
     if json_:
         print_result(report, True, indent=None)
         return
-    rows = [
-        (
-            arm["title"],
-            f"{arm['size']:,}",
-            f"{arm['accuracy']:.3f} ± {arm['deviation']:.3f}",
-            f"{arm['f1']:.3f}",
-            f"{arm['gmean']:.3f}",
-            *(
-                cell
-                for d in arm["differences"][:1]
-                for cell in (d["against"], f"{d['value']:+.3f}", f"{d['low']:+.3f} to {d['high']:+.3f}")
-            ),
-        )
-        for arm in report["arms"]
-    ]
-    head = ("trained on", "samples", "accuracy", "F1", "g-mean", "against", "difference", "95% interval")
-    print_table(head, rows, left=("trained on", "against"))
+    arms = report.summary_table()
+    print_table(arms.head, arms.rows, left=("trained on", "against"))
     print(f"\n{report['verdict']}")
     print(
         f"Judged on {report['judged']:,} held-out samples ({report['reviewed']:,} of them reviewed by a person), "

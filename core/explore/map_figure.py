@@ -65,3 +65,42 @@ def _trace(go: Any, part: pd.DataFrame, name: str, marker: dict[str, Any]) -> An
         hovertemplate="%{customdata}<br>%{text}<extra></extra>",
         marker={"size": 4, "opacity": 0.7, **marker},
     )
+
+
+def map_widget(figure: Any) -> Any:
+    """The figure as a widget of a notebook, with the samples selected on it in ``selected``.
+
+    Parameters
+    ----------
+    figure
+        Of :func:`map_figure`.
+
+    Returns
+    -------
+    plotly.graph_objects.FigureWidget
+        ``selected``: list of str, the ids inside the last lasso or box, in the order of the traces; [] = none.
+
+    Raises
+    ------
+    WorkspaceError
+        The packages of ``winnow[notebook]`` are not installed.
+    """
+    import plotly.graph_objects as go
+
+    try:
+        import anywidget  # noqa: F401 - what plotly's widget stands on
+
+        base = go.FigureWidget
+    except ImportError:
+        raise WorkspaceError(
+            "The map as a widget needs the package anywidget: pip install 'winnow[notebook]'. "
+            "Without it, Workspace.map() draws the same map."
+        ) from None
+
+    class MapWidget(base):  # type: ignore[misc,valid-type]
+        @property
+        def selected(self) -> list[str]:
+            """Ids of the samples inside the last lasso or box."""
+            return [str(trace.customdata[i]) for trace in self.data for i in trace.selectedpoints or ()]
+
+    return MapWidget(figure)

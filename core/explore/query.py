@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..detection.fdr import thresholds
-from ..errors import QueryError, WorkspaceError, choices
+from ..errors import QueryError, WorkspaceError, choices, plural
 from ..storage.artifacts import load_schema
 from ..storage.effective_labels import EffectiveLabels
 from ..storage.id_set import IdSet
@@ -33,6 +33,8 @@ from .metadata import BINS, MAX_VALUES, ColumnSpread, Condition, column_sql, con
 from .queues import pick_sql
 from .search import Search, SearchResult
 from .sql import BY_REGISTRY, EFFECTIVE_CLASS, STATUS, Cursor, finite, literal, quote, status_under
+from .summary import Summarised, SummaryTable, counted
+from .verdict_style import STATUSES
 
 __all__ = ["Counts", "Filter", "SampleQuery"]
 
@@ -72,8 +74,8 @@ _FACETS = {
 }
 
 
-@dataclass(frozen=True)
-class Counts:
+@dataclass(frozen=True, repr=False)
+class Counts(Summarised):
     """How many samples there are and match, and how those that match spread, most frequent first.
 
     "" stands for "has none" in by_class, by_suggested, by_split and by_source, −1 in by_cluster; by_state has
@@ -92,6 +94,11 @@ class Counts:
     by_source: dict[str, int] = field(default_factory=dict)
     by_cluster: dict[int, int] = field(default_factory=dict)
     by_state: dict[str, int] = field(default_factory=dict)
+
+    def summary_table(self) -> SummaryTable:
+        """What is open of each verdict, and what is settled."""
+        counts = [(STATUSES[verdict].name, n) for verdict, n in self.by_verdict.items()]
+        return counted(f"{self.matching:,} of {plural(self.total, 'sample')}", counts, "verdict")
 
 
 @dataclass

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
 
+from ..errors import plural
 from ..storage.artifacts import plain
 from ..types import Strings
+from .summary import MAX_ROWS, Picture, Summarised, SummaryTable, counted
+from .verdict_style import STATUSES
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,8 @@ def encoders_used(results: Mapping[str, Any]) -> tuple[EncoderUsed, ...]:
     return tuple(EncoderUsed(e.get("file") or e["name"], int(e["dim"]), int(e["embedded"])) for e in each)
 
 
-@dataclass(frozen=True)
-class WorkspaceInfo:
+@dataclass(frozen=True, repr=False)
+class WorkspaceInfo(Summarised):
     """What a workspace is, without reading its tables.
 
     ``encoder`` is the first of ``encoders``; ``generation`` changes when a scan wrote new results.
@@ -63,6 +66,13 @@ class WorkspaceInfo:
     results: dict[str, Any] = field(default_factory=dict)
     n_class_changes: int = 0
     encoders: tuple[EncoderUsed, ...] = ()
+
+    def summary_table(self) -> SummaryTable:
+        """The verdicts of the scan."""
+        counts = [(STATUSES[kind].name, n) for kind, n in self.verdict_counts.items()]
+        encoders = ", ".join(e.name for e in self.encoders)
+        title = f"{self.name}: {plural(self.n, 'sample')}, {len(self.class_names):,} classes ({encoders})"
+        return counted(title, counts, "verdict", f"scanned {self.created} in {self.path}")
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -112,6 +122,44 @@ class Colours:
     codes: np.ndarray[Any, np.dtype[np.uint16]] | None
     values: np.ndarray[Any, np.dtype[np.float32]] | None
     ends: tuple[float, float] | None = None
+
+
+class SampleRows(list[dict[str, Any]], Summarised):
+    """A page of samples: a list of plain values, which shows itself as a table with their pictures.
+
+    Parameters
+    ----------
+    rows
+        The samples.
+    thumbnail
+        Sample id → its picture, None = none.
+    """
+
+    def __init__(self, rows: Iterable[dict[str, Any]], thumbnail: Callable[[str], Picture | None]) -> None:
+        super().__init__(rows)
+        self._thumbnail = thumbnail
+
+    __repr__ = Summarised.__repr__
+
+    def __reduce__(self) -> Any:
+        return list, (list(self),)  # pictures stay in the workspace
+
+    def summary_table(self) -> SummaryTable:
+        """Id, labels, verdict and reasons of the samples."""
+        head = ("sample", "label", "suggested", "verdict", "reasons")
+        rows = [
+            (
+                row["sample_id"],
+                row["label_now"] or "–",
+                row["suggested"] or "–",
+                STATUSES[row["verdict"]].name,
+                row["reasons"] or "",
+            )
+            for row in self
+        ]
+        captions = [(row["sample_id"], f"{row['sample_id']} · {row['label_now'] or '–'}") for row in self[:MAX_ROWS]]
+        pictures = [(caption, picture) for i, caption in captions if (picture := self._thumbnail(i)) is not None]
+        return SummaryTable(plural(len(self), "sample"), head, rows, pictures=pictures)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from ..errors import plural
+from ..explore.summary import Summarised, SummaryTable
 from ..storage.decision_log.store import CLASS_CHANGES, ClassEvent, DecisionStore
 from ..types import Action, Decision
 from .roles import Right, Roles
@@ -30,7 +32,7 @@ FIELDS = (
 followed. ``what``: the action, or "class " and the event. ``id``: of the decision or event."""
 
 
-class DecisionHistory:
+class DecisionHistory(Summarised):
     """Queries of the log, and undo of what they find.
 
     All queries take the same conditions: ``actor``, ``action`` (an action, or "classes" for changes of classes alone),
@@ -44,6 +46,23 @@ class DecisionHistory:
 
     def __init__(self, store: DecisionStore, roles: Roles) -> None:
         self._store, self._roles = store, roles
+
+    def summary_table(self) -> SummaryTable:
+        """The latest rows of the log."""
+        head = ("at", "actor", "what", "sample or class", "label", "reason")
+        latest = [as_row(item) for item in self.page(limit=10)]
+        rows = [
+            (
+                r["at"],
+                r["actor"],
+                r["what"],
+                r["sample_id"] or r["class"] or "",
+                r["label"] or r["target"] or "",
+                r["reason"] or "",
+            )
+            for r in latest
+        ]
+        return SummaryTable(f"{plural(self.count(), 'row')} in the log, the latest first", head, rows)
 
     def page(self, limit: int = 100, offset: int = 0, steps: bool = False, **where: Any) -> list[Decision | ClassEvent]:
         """Decisions and changes of classes, the latest first. ``steps``: one row, the last, for each bulk verdict."""

@@ -15,6 +15,7 @@ from filelock import FileLock
 from .. import fingerprint as fp
 from ..detection.probe.multinomial import EPOCHS
 from ..errors import QueryError, WorkspaceError, plural
+from ..explore.summary import Summarised, SummaryTable
 from ..review.roles import default_actor
 from ..storage.artifacts import load_json, plain, save_json
 from ..storage.atomic import os_errors_in_words
@@ -178,7 +179,7 @@ def payoff(
     actor: str | None = None,
     progress: ProgressFn = quiet,
     curve: bool = True,
-) -> dict[str, Any]:
+) -> PayoffReport:
     """Measure a subset on the held-out samples (see :func:`winnow.core.subsets.bootstrap.measure`).
 
     Parameters
@@ -200,7 +201,7 @@ def payoff(
 
     Returns
     -------
-    dict
+    PayoffReport
         JSON: fingerprint, method, size, arms (each with size, accuracy, deviation, f1, gmean, differences), judged,
         reviewed (of the judged, by a person), seeds, level, looks, verdict (one sentence), beats_random (True only
         beyond the interval).
@@ -224,7 +225,7 @@ def payoff(
     return summary(result, choice, looks, int(context.reviewed[judge].sum()), aimed)
 
 
-def summary(result: Payoff, choice: SubsetChoice, looks: int, reviewed: int, aimed: bool = False) -> dict[str, Any]:
+def summary(result: Payoff, choice: SubsetChoice, looks: int, reviewed: int, aimed: bool = False) -> PayoffReport:
     """Convert a payoff to JSON, with its verdict as a sentence.
 
     Parameters
@@ -255,7 +256,7 @@ def summary(result: Payoff, choice: SubsetChoice, looks: int, reviewed: int, aim
     else:
         verdict = f"No better than random as far as {plural(result.judged, 'sample')} can tell: {how}."
     arms = [{**asdict(a), "differences": [{**asdict(d), "sure": d.sure} for d in a.differences]} for a in result.arms]
-    out: dict[str, Any] = plain(
+    out = plain(
         {
             "fingerprint": choice.fingerprint,
             "method": method,
@@ -270,7 +271,24 @@ def summary(result: Payoff, choice: SubsetChoice, looks: int, reviewed: int, aim
             "beats_random": gain.low > 0 and not aimed and method != Random.name,
         }
     )
-    return out
+    return PayoffReport(out)
+
+
+class PayoffReport(dict[str, Any], Summarised):
+    """A payoff as plain values for JSON, which shows itself as a table."""
+
+    __repr__ = Summarised.__repr__
+
+    def summary_table(self) -> SummaryTable:
+        """What models learned from each subset."""
+        head = ("trained on", "samples", "accuracy", "F1", "g-mean", "against", "difference", "95% interval")
+        rows = []
+        for arm in self["arms"]:
+            scores = (f"{arm['accuracy']:.3f} ± {arm['deviation']:.3f}", f"{arm['f1']:.3f}", f"{arm['gmean']:.3f}")
+            d = arm["differences"][0] if arm["differences"] else None
+            beside = (d["against"], f"{d['value']:+.3f}", f"{d['low']:+.3f} to {d['high']:+.3f}") if d else ("",) * 3
+            rows.append((arm["title"], f"{arm['size']:,}", *scores, *beside))
+        return SummaryTable(f"Payoff of {self['method']}", head, rows, self["verdict"])
 
 
 class MeasurementFiles:

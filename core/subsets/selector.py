@@ -14,7 +14,8 @@ import numpy as np
 import pyarrow as pa
 
 from .. import fingerprint as fp
-from ..errors import QueryError, choices
+from ..errors import QueryError, choices, plural
+from ..explore.summary import Summarised, SummaryTable, number
 from ..parallel import deterministic_blas
 from ..review.roles import Right
 from ..review.saved_selections import SavedSelections, Selection
@@ -86,8 +87,8 @@ class SubsetRequest:
         return fp.of(self, [None if ids is None else fp.of_strings(ids) for ids in (among, target)])
 
 
-@dataclass(frozen=True)
-class SubsetChoice:
+@dataclass(frozen=True, repr=False)
+class SubsetChoice(Summarised):
     """A selected subset.
 
     Attributes
@@ -122,6 +123,18 @@ class SubsetChoice:
     fingerprint: str
     info: Mapping[str, Any] = field(default_factory=dict)
 
+    def summary_table(self) -> SummaryTable:
+        """Its method and size."""
+        method = SELECTORS.get(self.request.method)
+        title = f"{len(self.ids):,} of {plural(self.pool, 'sample')} by {method.name}"
+        rows = [
+            ("budget", str(self.request.budget)),
+            ("demanded by a constraint", f"{self.forced:,}"),
+            ("first samples", ", ".join(self.ids[:5])),
+            *(("note", notice) for notice in self.notices),
+        ]
+        return SummaryTable(title, (), rows, method.explain)
+
 
 @dataclass(frozen=True)
 class SubsetScores:
@@ -151,8 +164,8 @@ class SubsetScores:
     coverage: Coverage
 
 
-@dataclass(frozen=True)
-class SubsetReport:
+@dataclass(frozen=True, repr=False)
+class SubsetReport(Summarised):
     """A subset beside a random one of its size and the pool, in scores that need no training.
 
     Attributes
@@ -171,6 +184,24 @@ class SubsetReport:
     classes: list[Share]
     groups: list[Share]
     warnings: tuple[str, ...]
+
+    def summary_table(self) -> SummaryTable:
+        """The scorecard."""
+        head = ("", "this subset", "random, same size", "all")
+        cards = (self.subset, self.random, self.pool)
+        rows = [(title, *(number(score(card)) for card in cards)) for title, score in SCORES.items()]
+        return SummaryTable("Scores that need no training", head, rows, " ".join(self.warnings))
+
+
+SCORES: dict[str, Callable[[SubsetScores], float]] = {
+    "quality (mean trust)": lambda c: c.quality,
+    "diversity (Vendi)": lambda c: c.diversity,
+    "of gradients (G-Vendi)": lambda c: c.gradient_diversity,
+    "complexity (hardness)": lambda c: c.complexity,
+    "coverage radius": lambda c: c.coverage.radius,
+    "coverage, 95th percentile": lambda c: c.coverage.p95,
+}
+"""Lines of the scorecard."""
 
 
 @dataclass(frozen=True)
