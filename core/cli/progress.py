@@ -59,6 +59,8 @@ class Bars:
 
     def __enter__(self) -> Self:
         self._rich.start()
+        if self.mode == "bars":  # what comes before the first stage is seen too: loading libraries takes seconds
+            self._task = self._rich.add_task(stage_title("").ljust(22), total=None, unit="")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:

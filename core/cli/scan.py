@@ -82,10 +82,11 @@ def scan(
 ) -> None:
     """Embed a dataset, score every sample, and write a workspace. Run again, it does only what changed."""
     from ..types import ColumnMap
-    from ..workspace import Workspace
 
     columns = ColumnMap(id=id, image=image, text=text, label=label, split=split, source=source_col)
     with Bars(mode(json_, quiet)) as bars:
+        from ..workspace import Workspace
+
         ws = Workspace.scan(
             source,
             out,

@@ -92,15 +92,15 @@ def demo(
     quiet: Quiet = False,
 ) -> None:
     """Scan the built-in demo (handwritten digits with planted problems) and open it. Needs no network."""
-    from ..data.demo import make_demo
-    from ..workspace import Workspace
-
-    if serve:
-        _server().check_port(port, host)  # before the scan, not after it
-        _server().parse_proxies(proxy or [])
     root = (home or Path.home() / ".winnow" / "demo").expanduser().absolute()
-    source = make_demo(root / "data")
     with Bars(mode(False, quiet)) as bars:
+        if serve:
+            _server().check_port(port, host)  # before the scan, not after it
+            _server().parse_proxies(proxy or [])
+        from ..data.demo import make_demo
+        from ..workspace import Workspace
+
+        source = make_demo(root / "data")
         ws = Workspace.scan(
             source, root / "workspace", encoder="patches", progress=bars, name="Demo: handwritten digits"
         )

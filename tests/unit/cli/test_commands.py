@@ -15,6 +15,7 @@ import pytest
 from winnow.core import Workspace
 from winnow.core.cli import main
 from winnow.core.cli.options import print_table
+from winnow.core.cli.progress import Bars
 from winnow.core.errors import DiskFull
 from winnow.core.features import neighbor_graphs as graphs
 
@@ -200,6 +201,15 @@ def test_a_directory_with_other_things_is_not_written_to(tiny_data: Path, tmp_pa
     assert code == 2
     assert "is not empty" in err
     assert [p.name for p in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
+
+
+def test_progress_begins_before_the_first_stage(capsys: pytest.CaptureFixture[str]) -> None:
+    with Bars("bars"):
+        pass
+    assert "Starting" in capsys.readouterr().err
+    with Bars("json"), Bars("quiet"):
+        pass
+    assert capsys.readouterr().err == ""
 
 
 def test_a_new_workspace_never_lies_inside_the_data(tmp_path: Path) -> None:
