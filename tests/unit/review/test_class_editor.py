@@ -67,7 +67,7 @@ def test_a_change_is_taken_back_by_a_row_and_twice_is_once(store: DecisionStore,
     assert [e.event for e in store.class_events()] == ["merge", "undo"]
     with DecisionStore(tmp_path / "d.db") as again:
         assert again.registry() == store.registry()
-    with pytest.raises(DecisionError, match="An undo of a class change is not taken back"):
+    with pytest.raises(DecisionError, match="An undo of a class change cannot be undone"):
         store.undo_class(undone.event_id, "ann")
     with pytest.raises(DecisionError, match="No change of a class has the id 'nothing'"):
         store.undo_class("nothing", "ann")
@@ -399,7 +399,7 @@ def test_the_command_line_changes_classes_and_takes_it_back(ws: Workspace, tiny_
     winnow("classes", "split", TWO, "part", "--cluster", str(cluster))
     assert ws.class_editor.size("part") > 0
     winnow("classes", "delete", "part")
-    assert "taken back" in winnow("classes", "log")
+    assert "(reverted)" in winnow("classes", "log")
     with pytest.raises(WinnowError, match=r"There are: 'list', 'merge NAME INTO'"):
         winnow("classes", "merge", ONE)
     with pytest.raises(WinnowError, match="Say which part of 'digit 2': --cluster NUMBER"):
