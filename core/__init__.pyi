@@ -20,11 +20,11 @@ from .explore.filter import FIELDS as FIELDS
 from .explore.filter import STATES as STATES
 from .explore.filter import Filter as Filter
 from .explore.metadata import ColumnSpread as ColumnSpread
-from .explore.query import Counts as Counts
 from .explore.queues import CLICKS as CLICKS
 from .explore.queues import PICKS as PICKS
 from .explore.queues import USUAL_SECONDS as USUAL_SECONDS
 from .explore.queues import seconds_per_decision as seconds_per_decision
+from .explore.results import Counts as Counts
 from .explore.results import WorkspaceInfo as WorkspaceInfo
 from .explore.search import MAX_WORDS as MAX_WORDS
 from .explore.verdict_style import STATUSES as STATUSES

@@ -34,12 +34,13 @@ from .detection.plugins import described
 from .detection.signals import SIGNALS
 from .errors import QueryError, WorkspaceError, choices, plural
 from .explore.cards import CardBuilder, as_json
+from .explore.filter import Filter
 from .explore.image_text_pairs import ImageTextPairs
 from .explore.map import SCORE_COLUMNS, MapView
 from .explore.map_figure import map_widget
-from .explore.query import Counts, Filter, SampleQuery
+from .explore.query import SampleQuery
 from .explore.queues import revised_table
-from .explore.results import BatchResult, Colours, Points, SampleRows, WorkspaceInfo, encoders_used
+from .explore.results import BatchResult, Colours, Counts, Points, SampleRows, WorkspaceInfo, encoders_used
 from .explore.search import Search, Searcher
 from .explore.signal_evidence import SignalEvidence, formula_of
 from .explore.summary import Summarised, SummaryTable

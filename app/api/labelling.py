@@ -49,7 +49,9 @@ def propagate(call: Call) -> dict[str, Any]:
     body = call.body or {}
     threshold, expect, batch_id = body.get("threshold"), body.get("expect"), body.get("batch_id")
     if not isinstance(threshold, (int, float)) or not isinstance(expect, int):
-        raise QueryError("Accepting labels needs the least probability (threshold) and the count shown (expect).")
+        raise QueryError(
+            "Accepting propagated labels needs the least probability (threshold) and the count shown (expect)."
+        )
     if batch_id is not None and not isinstance(batch_id, str):
         raise DecisionError(f"batch_id must be text, not {batch_id!r}.")
     ids = call.workspace.query.id_set(filters.from_query(str(body.get("filter") or "")))

@@ -18,8 +18,7 @@ from .options import LOOK, START, Json, Quiet, WorkspacePath, in_section, print_
 from .progress import Bars, mode
 
 if TYPE_CHECKING:
-    from ..explore.query import Counts
-    from ..explore.results import WorkspaceInfo
+    from ..explore.results import Counts, WorkspaceInfo
     from ..workspace import Workspace
 
 app = typer.Typer()

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from ..errors import QueryError, choices
-from .sql import finite, quote
+from .sql import Cursor, finite, quote
 
 Condition = tuple[Any, ...]
 
@@ -117,6 +117,38 @@ def condition_sql(sql: str, condition: Condition) -> tuple[str, list[Any]]:
     bounds = [(sign, value) for sign, value in zip((">=", "<="), values, strict=True) if value is not None]
     clauses = [f"{sql} IS NOT NULL", *(f"CAST({sql} AS DOUBLE) {sign} ?" for sign, _ in bounds)]
     return " AND ".join(clauses), [value for _, value in bounds]
+
+
+def read_spread(ask: Cursor, name: str, source: str, bound: list[Any], number: bool) -> ColumnSpread:
+    """How the values of a column spread.
+
+    Parameters
+    ----------
+    ask
+        Runs SQL.
+    name
+        Of the column.
+    source, bound
+        A SELECT of ``value``, and the values of its placeholders.
+    number
+        Whether the values are numbers.
+    """
+    asked = f"WITH asked AS ({source})"
+    facts = f"count(*) - count(value), count(DISTINCT value){', min(value), max(value)' if number else ''}"
+    missing, distinct, *ends = ask(f"{asked} SELECT {facts} FROM asked", bound)[0]
+    if ends and ends[0] is not None:
+        low, high = ends
+        step = (high - low) / BINS or 1.0
+        place = f"least(floor((value - ?) / ?), {BINS - 1})::INT"
+        sql = f"{asked} SELECT {place}, count(*) FROM asked WHERE value IS NOT NULL GROUP BY 1"
+        bars = dict(ask(sql, [*bound, low, step]))
+        spread = tuple(int(bars.get(i, 0)) for i in range(BINS))
+        return ColumnSpread(name, int(missing), [], int(distinct), low, high, spread)
+    values: list[tuple[str, int]] = []
+    if distinct <= MAX_VALUES:
+        listed = "SELECT value::VARCHAR, count(value) n FROM asked GROUP BY 1 HAVING n > 0 ORDER BY n DESC, 1"
+        values = [(v, int(n)) for v, n in ask(f"{asked} {listed}", bound)]
+    return ColumnSpread(name, int(missing), values, int(distinct))
 
 
 def words_of(entry: tuple[str, Condition]) -> str:

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..detection.fdr import thresholds
-from ..errors import QueryError, WorkspaceError, choices, plural
+from ..errors import QueryError, WorkspaceError, choices
 from ..storage.artifacts import load_schema
 from ..storage.effective_labels import EffectiveLabels
 from ..storage.id_set import IdSet
@@ -29,17 +29,15 @@ from ..types import ISSUE_KINDS, Int32, Int64, Kind
 from .filter import Filter
 from .filter_schema import Span
 from .lasso import Outline, PointIndex, combined
-from .metadata import BINS, MAX_VALUES, ColumnSpread, Condition, column_sql, condition_sql, is_number
+from .metadata import ColumnSpread, Condition, column_sql, condition_sql, is_number, read_spread
 from .queues import pick_sql
+from .results import Counts
 from .search import Search, SearchResult
-from .sql import BY_REGISTRY, EFFECTIVE_CLASS, STATUS, Cursor, finite, literal, quote, status_under
-from .summary import Summarised, SummaryTable, counted
-from .verdict_style import STATUSES
+from .signal_evidence import read_percentiles
+from .sql import BY_REGISTRY, EFFECTIVE_CLASS, NOTHING_DECIDED, STATUS, Cursor, finite, literal, quote, status_under
+from .tiles import tiles
 
-__all__ = ["Counts", "Filter", "SampleQuery"]
-
-TILE_TEXT = 500
-"""Characters of a text that a tile carries."""
+__all__ = ["Filter", "SampleQuery"]
 
 _SORTABLE = {
     "dataset": ("row", "sample_id", "label", "split", "source", "width", "height"),
@@ -72,33 +70,6 @@ _FACETS = {
     "cluster": ("v", "cluster"),
     "state": ("s", "state"),
 }
-
-
-@dataclass(frozen=True, repr=False)
-class Counts(Summarised):
-    """How many samples there are and match, and how those that match spread, most frequent first.
-
-    "" stands for "has none" in by_class, by_suggested, by_split and by_source, −1 in by_cluster; by_state has
-    "undecided". ``by_verdict`` counts what is open under its verdict, and what people have decided as "settled" or
-    "disputed"; where the filter asks for a state of decision, all by their verdicts. ``by_kind`` counts the scan's
-    flags, so one sample can count in several.
-    """
-
-    total: int
-    matching: int
-    by_verdict: dict[str, int] = field(default_factory=dict)
-    by_kind: dict[str, int] = field(default_factory=dict)
-    by_class: dict[str, int] = field(default_factory=dict)
-    by_suggested: dict[str, int] = field(default_factory=dict)
-    by_split: dict[str, int] = field(default_factory=dict)
-    by_source: dict[str, int] = field(default_factory=dict)
-    by_cluster: dict[int, int] = field(default_factory=dict)
-    by_state: dict[str, int] = field(default_factory=dict)
-
-    def summary_table(self) -> SummaryTable:
-        """What is open of each verdict, and what is settled."""
-        counts = [(STATUSES[verdict].name, n) for verdict, n in self.by_verdict.items()]
-        return counted(f"{self.matching:,} of {plural(self.total, 'sample')}", counts, "verdict")
 
 
 @dataclass
@@ -302,12 +273,16 @@ class SampleQuery:
         page = f"SELECT d.row {self._from(where)} {where.sql} ORDER BY {order} LIMIT ? OFFSET ?"
         with self._ask(where) as ask:
             numbers = [r[0] for r in ask(page, [*where.values, max(int(limit), 0), max(int(offset), 0)])]
-            tiles = self._tiles(ask, numbers, sort.removeprefix("-"))
+            score = sort.removeprefix("-")
+            kept = {*(k.value for k in ISSUE_KINDS), "confidence"}
+            further = (score, self._scores[score]) if score in self._scores.keys() - kept else None
+            shown = _Where(aliases={"v", "s", *("g" for _ in [further] if further)})
+            found = tiles(ask, self._from(shown), numbers, further) if numbers else []
         if (matches := where.views.get("found")) is not None:
-            score = dict(zip(matches.column("row").to_pylist(), matches.column("score").to_pylist(), strict=True))
-            for tile in tiles:
-                tile["scores"]["match"] = score[tile["row"]]
-        return tiles
+            match_of = dict(zip(matches.column("row").to_pylist(), matches.column("score").to_pylist(), strict=True))
+            for tile in found:
+                tile["scores"]["match"] = match_of[tile["row"]]
+        return found
 
     def groups(self, filter: Filter | None = None, by: str = "label") -> list[tuple[Any, int]]:
         """(value, count) of the groups that matching samples fall into, the largest first, "in none" (None) last.
@@ -427,21 +402,7 @@ class SampleQuery:
         where.aliases.add(alias)
         source = f"SELECT {self._numbers[name] if number else column} AS value {self._from(where)} {where.sql}"
         with self._ask(where) as ask:
-            facts = f"count(*) - count(value), count(DISTINCT value){', min(value), max(value)' if number else ''}"
-            missing, distinct, *ends = ask(f"WITH asked AS ({source}) SELECT {facts} FROM asked", where.values)[0]
-            if ends and ends[0] is not None:
-                low, high = ends
-                step = (high - low) / BINS or 1.0
-                place = f"least(floor((value - ?) / ?), {BINS - 1})::INT"
-                sql = f"WITH asked AS ({source}) SELECT {place}, count(*) FROM asked WHERE value IS NOT NULL GROUP BY 1"
-                bars = dict(ask(sql, [*where.values, low, step]))
-                spread = tuple(int(bars.get(i, 0)) for i in range(BINS))
-                return ColumnSpread(name, int(missing), [], int(distinct), low, high, spread)
-            values: list[tuple[str, int]] = []
-            if distinct <= MAX_VALUES:
-                listed = "SELECT value::VARCHAR, count(value) n FROM asked GROUP BY 1 HAVING n > 0 ORDER BY n DESC, 1"
-                values = [(v, int(n)) for v, n in ask(f"WITH asked AS ({source}) {listed}", where.values)]
-        return ColumnSpread(name, int(missing), values, int(distinct))
+            return read_spread(ask, name, source, where.values, number)
 
     def percentiles(self, row: int, scores: Sequence[str]) -> dict[str, tuple[float, float]]:
         """The value of each score for one sample, and the share of the scored samples with at most that value.
@@ -456,18 +417,8 @@ class SampleQuery:
         where = _Where()
         columns = {name: self._column(self._scores, name, "score") for name in scores}
         where.aliases |= {alias for alias, _ in columns.values()}
-        if not columns:
-            return {}
         with self._ask(where) as ask:
-            selected = ", ".join(sql for _, sql in columns.values())
-            (values,) = ask(f"SELECT {selected} {self._from(where)} WHERE d.row = ?", [row])
-            known = {name: value for name, value in zip(columns, values, strict=True) if value is not None}
-            if not known:
-                return {}
-            least = "count(*) FILTER (WHERE ({0})::DOUBLE <= ?::DOUBLE) / count({0})"
-            shares = ", ".join(least.format(columns[name][1]) for name in known)
-            (found,) = ask(f"SELECT {shares} {self._from(where)}", list(known.values()))
-        return {name: (float(v), float(p)) for (name, v), p in zip(known.items(), found, strict=True)}
+            return read_percentiles(ask, {name: sql for name, (_, sql) in columns.items()}, self._from(where), row)
 
     def metadata_values(self, name: str) -> pa.ChunkedArray:
         """(n,) values of a column of the metadata in order of row; numbers as float64.
@@ -712,7 +663,7 @@ class SampleQuery:
             with contextlib.closing(opened) as cursor:
                 for name, table in where.views.items():
                     cursor.register(name, table)
-                cursor.register("decided", self._state() if self._state is not None else _NOTHING_DECIDED)
+                cursor.register("decided", self._state() if self._state is not None else NOTHING_DECIDED)
                 if self._classes is not None and (renames := self._classes.renames()):
                     names = pa.array([*renames], pa.string()), pa.array([*renames.values()], pa.string())
                     cursor.register("class_now", pa.table([*names], names=["name", "now"]))
@@ -726,62 +677,6 @@ class SampleQuery:
             raise WorkspaceError(
                 f"A table of the workspace cannot be read ({why}). Run the scan again: it rebuilds what is damaged."
             ) from error
-
-    def _tiles(self, ask: Cursor, numbers: list[int], sorted_by: str) -> list[dict[str, Any]]:
-        """The tiles of these rows, in this order."""
-        if not numbers:
-            return []
-        kinds = [k.value for k in ISSUE_KINDS]
-        extra = sorted_by if sorted_by in self._scores and sorted_by not in kinds and sorted_by != "confidence" else ""
-        where = _Where(aliases={"v", "s", *("g" for _ in [extra] if extra)})
-        columns = ", ".join([*(quote("v", k) for k in kinds), *(quote("v", f"{k}_flag") for k in kinds)])
-        sql = (
-            "SELECT d.row, d.sample_id, d.label, v.suggested_label, v.suggested_prob[1], v.verdict, v.confidence, "
-            f"v.reasons, left(d.text, {TILE_TEXT}), d.split, d.source, v.cluster, v.duplicate_of, v.duplicate_group, "
-            f"d.width, d.height, s.state, s.label, s.actor, s.at, s.reason, s.n_people, "
-            f"{self._scores[extra] if extra else 'NULL'}, {columns} {self._from(where)} "
-            "WHERE d.row IN (SELECT unnest(?))"
-        )
-        place = {row: i for i, row in enumerate(numbers)}
-        tiles: list[dict[str, Any]] = [{} for _ in numbers]
-        for values in ask(sql, [numbers]):
-            tile = dict(zip(_TILE, values[: len(_TILE)], strict=True))
-            decision = dict(zip(_DECISION, values[len(_TILE) : len(_TILE) + len(_DECISION)], strict=True))
-            rest = values[len(_TILE) + len(_DECISION) :]
-            tile["decision"] = decision if decision["action"] else None
-            tile["label_now"] = decision["label"] if decision["action"] == "relabel" else tile["label"]
-            tile["scores"] = dict(zip(kinds, rest[1 : 1 + len(kinds)], strict=True))
-            if extra:
-                tile["scores"][extra] = rest[0]
-            tile["flags"] = [k for k, on in zip(kinds, rest[1 + len(kinds) :], strict=True) if on]
-            tiles[place[tile["row"]]] = tile
-        return tiles
-
-
-_TILE = (
-    "row",
-    "sample_id",
-    "label",
-    "suggested",
-    "suggested_prob",
-    "verdict",
-    "confidence",
-    "reasons",
-    "text",
-    "split",
-    "source",
-    "cluster",
-    "duplicate_of",
-    "duplicate_group",
-    "width",
-    "height",
-)
-_DECISION = ("action", "label", "actor", "at", "reason", "n_people")
-
-_NOTHING_DECIDED = pa.table(
-    {name: pa.array([], pa.string()) for name in ("sample_id", "state", "label", "actor", "at", "reason")}
-    | {"n_people": pa.array([], pa.int32())}
-)
 
 
 def _most_first(item: tuple[Any, int]) -> tuple[int, str]:

@@ -168,3 +168,30 @@ class BatchResult:
 
     batch_id: str
     count: int
+
+
+@dataclass(frozen=True, repr=False)
+class Counts(Summarised):
+    """How many samples there are and match, and how those that match spread, most frequent first.
+
+    "" stands for "has none" in by_class, by_suggested, by_split and by_source, −1 in by_cluster; by_state has
+    "undecided". ``by_verdict`` counts what is open under its verdict, and what people have decided as "settled" or
+    "disputed"; where the filter asks for a state of decision, all by their verdicts. ``by_kind`` counts the scan's
+    flags, so one sample can count in several.
+    """
+
+    total: int
+    matching: int
+    by_verdict: dict[str, int] = field(default_factory=dict)
+    by_kind: dict[str, int] = field(default_factory=dict)
+    by_class: dict[str, int] = field(default_factory=dict)
+    by_suggested: dict[str, int] = field(default_factory=dict)
+    by_split: dict[str, int] = field(default_factory=dict)
+    by_source: dict[str, int] = field(default_factory=dict)
+    by_cluster: dict[int, int] = field(default_factory=dict)
+    by_state: dict[str, int] = field(default_factory=dict)
+
+    def summary_table(self) -> SummaryTable:
+        """What is open of each verdict, and what is settled."""
+        counts = [(STATUSES[verdict].name, n) for verdict, n in self.by_verdict.items()]
+        return counted(f"{self.matching:,} of {plural(self.total, 'sample')}", counts, "verdict")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..types import Signal
+from .sql import Cursor
 
 
 @dataclass(frozen=True)
@@ -35,3 +37,29 @@ def formula_of(signal: Signal) -> str:
     """The formula in a signal's docstring, on one line; "" where there is none."""
     found = re.search(r"Formula: (.+?)(?:\n\s*\n|\Z)", inspect.getdoc(type(signal)) or "", re.DOTALL)
     return " ".join(found[1].replace("``", "").split()).rstrip(".") if found else ""
+
+
+def read_percentiles(ask: Cursor, columns: Mapping[str, str], source: str, row: int) -> dict[str, tuple[float, float]]:
+    """The value of each score for one sample, and the share of the scored samples with at most that value.
+
+    Parameters
+    ----------
+    ask
+        Runs SQL.
+    columns
+        Name → SQL of the scores, NULL = not scored.
+    source
+        ``FROM …`` with the alias d (dataset) and those of the columns.
+    row
+        Of the sample.
+    """
+    if not columns:
+        return {}
+    (values,) = ask(f"SELECT {', '.join(columns.values())} {source} WHERE d.row = ?", [row])
+    known = {name: value for name, value in zip(columns, values, strict=True) if value is not None}
+    if not known:
+        return {}
+    least = "count(*) FILTER (WHERE ({0})::DOUBLE <= ?::DOUBLE) / count({0})"
+    shares = ", ".join(least.format(columns[name]) for name in known)
+    (found,) = ask(f"SELECT {shares} {source}", list(known.values()))
+    return {name: (float(v), float(p)) for (name, v), p in zip(known.items(), found, strict=True)}

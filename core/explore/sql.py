@@ -86,3 +86,9 @@ BY_REGISTRY = (
 )
 """The tables as the class registry has them: labels renamed, and no label wrong whose suggestion is the same class now.
 ``class_now`` (name, now) and ``one_class`` (row) are registered before."""
+
+NOTHING_DECIDED = pa.table(
+    {name: pa.array([], pa.string()) for name in ("sample_id", "state", "label", "actor", "at", "reason")}
+    | {"n_people": pa.array([], pa.int32())}
+)
+"""The decisions in force where there are none."""

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ..explore.filter import Filter
-from ..explore.query import Counts
-from ..explore.results import WorkspaceInfo
+from ..explore.results import Counts, WorkspaceInfo
 from ..review.saved_selections import SavedSelections
 from ..storage.artifacts import utc_seconds
 from ..subsets.evaluation import HoldoutGuard

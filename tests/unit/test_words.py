@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 OLD = {
-    r"\bAccept(s|ed|ing)?\b(?!-Encoding)": "Keep label",
+    r"\bAccept(s|ed|ing)?\b(?!-Encoding)(?!.*propagated label)": "Keep label",
     r"how strict": "Max. false-discovery rate",
     r"\bneeds? a look\b|\bsuspects?\b": "flagged",
     r"\b30 clicks\b|\bhave \{?CLICKS\}? clicks\b": "Top 30",

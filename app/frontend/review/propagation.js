@@ -12,7 +12,7 @@ const percent = (x) => `${(x * 100).toFixed(x < 0.1 ? 1 : 0)}%`;
 
 /** What a press on the button would do, in words. */
 export function acceptWords({ count: n }) {
-  return n ? `Accept ${plural(n, "label")}` : "No label is that sure yet";
+  return n ? `Accept ${plural(n, "propagated label")}` : "No label is that sure yet";
 }
 
 export class Propagation {

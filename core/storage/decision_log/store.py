@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import EllipsisType
@@ -26,6 +25,7 @@ from .class_registry import ClassRegistry, check, check_undo, describe_event, re
 from .database import Database, damaged_log
 from .migrations import SCHEMA_VERSION, check_version, migrate, schema_version
 from .recorded_head import LogHead, RecordedHead
+from .redo import redo_requests
 from .rows import (
     CLASS_EVENTS,
     COLUMNS,
@@ -42,6 +42,7 @@ from .rows import (
     row_hash,
     utc_now,
 )
+from .snapshot import Snapshot
 from .state import Chain, Draft, Given, LogState
 from .timeline import CLASS_CHANGES, count, insert_class_event, matching, read_class_events, timeline
 
@@ -63,32 +64,6 @@ _AT_ONCE = 10_000
 _VERBS = {Action.ACCEPT: "keep label", Action.RELABEL: "relabel", Action.EXCLUDE: "exclude", Action.UNDO: "undo"}
 
 Clock = Callable[[], datetime]
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """One moment of the log.
-
-    Attributes
-    ----------
-    seq, hash
-        Of the last row; (0, "") for an empty log.
-    table
-        The state in force (STATE_SCHEMA).
-    decisions
-        Every decision in force, of every person, in order of ``seq``.
-    registry
-        The classes.
-    class_events
-        All rows of the class registry.
-    """
-
-    seq: int
-    hash: str
-    table: pa.Table
-    decisions: tuple[Decision, ...]
-    registry: ClassRegistry = field(default_factory=ClassRegistry)
-    class_events: tuple[ClassEvent, ...] = ()
 
 
 class DecisionStore:
@@ -302,31 +277,9 @@ class DecisionStore:
         The new rows, in one batch; empty where there is nothing to redo.
         """
         redo_id = redo_id or f"redo-{uuid.uuid4().hex}"
-        own = DECISIONS.c.actor == actor
 
         def requests(conn: Connection) -> list[DecisionRequest]:
-            def rows(*where: Any) -> list[Any]:
-                return list(conn.execute(select(DECISIONS).where(own, *where).order_by(DECISIONS.c.seq)))
-
-            if done := rows(DECISIONS.c.batch_id == redo_id):
-                return [_again(row, row.decision_id, row.supersedes, redo_id) for row in done]
-            latest = conn.execute(select(DECISIONS).where(own).order_by(DECISIONS.c.seq.desc()).limit(1)).first()
-            if (wanted := undo_id) is None and latest is not None and latest.action == Action.UNDO.value:
-                wanted = latest.batch_id
-            if wanted is None or any(event.event_id == wanted for event in read_class_events(conn)):
-                return []
-            undo = DECISIONS.c.batch_id == wanted, DECISIONS.c.action == Action.UNDO.value
-            undone = {
-                row.decision_id: row
-                for row in rows(DECISIONS.c.decision_id.in_(select(DECISIONS.c.undoes).where(*undo)))
-            }
-            renames = self._registry.renames
-            return [
-                _again(undone[row.undoes], f"{redo_id}:{i}", row.decision_id, redo_id)
-                for i, row in enumerate(rows(*undo))
-                if self._state.samples[row.sample_id][actor].head == row.decision_id
-                and undone[row.undoes].label not in renames
-            ]
+            return redo_requests(conn, actor, undo_id, redo_id, self._state.samples, self._registry.renames)
 
         return _decisions_only(self._record(requests, stop=True))
 
@@ -774,22 +727,6 @@ class DecisionStore:
             f"You already decided about {request.sample_id!r} in another tab ({_VERBS[top.action]}{label}, "
             f"{time_ago(max(passed, 0.0))}). Look at the sample again, then decide."
         )
-
-
-def _again(row: Any, decision_id: str, supersedes: str | None, batch_id: str) -> DecisionRequest:
-    """The same decision as in ``row``, under another id."""
-    decision = decision_of(row[:-1])
-    return DecisionRequest(
-        decision.sample_id,
-        decision.action,
-        decision.actor,
-        label=decision.label,
-        decision_id=decision_id,
-        supersedes=supersedes,
-        reason=decision.reason,
-        batch_id=batch_id,
-        evidence=decision.evidence,
-    )
 
 
 def _decisions_only(answers: list[Decision | DecisionError]) -> list[Decision]:

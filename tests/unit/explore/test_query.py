@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from winnow.core.errors import QueryError, WorkspaceError
 from winnow.core.explore.filter import STATES, Filter
 from winnow.core.explore.lasso import PointIndex
-from winnow.core.explore.query import Counts, SampleQuery
+from winnow.core.explore.query import SampleQuery
+from winnow.core.explore.results import Counts
 from winnow.core.storage.decision_log.state import STATE_SCHEMA
 from winnow.core.storage.id_set import IdSet
 from winnow.core.types import ISSUE_KINDS
