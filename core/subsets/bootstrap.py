@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ..detection.probe.multinomial import fit_fresh_tuned, fit_tuned
+from ..detection.multinomial import fit_fresh_tuned, fit_tuned
 from ..parallel import ordered_map, single_threaded_pool
 from ..types import Bool, Float32, Int32, Int64, Progress, ProgressFn, quiet
 
@@ -182,8 +182,8 @@ def measure(
     Notes
     -----
     For each seed every arm loses the same random tenth of all samples, and its regularisation is tuned on an inner
-    split of its own training data (:func:`winnow.core.detection.probe.multinomial.fit_tuned`; an arm with a subset per
-    epoch by :func:`winnow.core.detection.probe.multinomial.fit_fresh_tuned`). Intervals: paired bootstrap over the
+    split of its own training data (:func:`winnow.core.detection.multinomial.fit_tuned`; an arm with a subset per
+    epoch by :func:`winnow.core.detection.multinomial.fit_fresh_tuned`). Intervals: paired bootstrap over the
     judged samples of the
     accuracy difference, averaged over seeds, at level 1 − 0.05/looks (Bonferroni), since a held-out set that is used
     repeatedly favours the subsets that it helped to select.

@@ -13,7 +13,7 @@ import numpy as np
 from filelock import FileLock
 
 from .. import fingerprint as fp
-from ..detection.probe.multinomial import EPOCHS
+from ..detection.multinomial import EPOCHS
 from ..errors import QueryError, WorkspaceError, plural
 from ..explore.summary import Summarised, SummaryTable
 from ..review.roles import default_actor

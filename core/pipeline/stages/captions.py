@@ -31,8 +31,15 @@ def run(scan: Run, dataset: Dataset, embedding: EmbeddingSet, load_encoder: Call
         text_vectors and text_neighbors.
     """
     config = scan.config
+    assert dataset.texts is not None
     folder = scan.layout.root / "captions"
-    key = fp.of(embedding.fingerprint, fp.of_strings(dataset.texts or ()), NEIGHBORS_VERSION, config.seed, 1)
+    key = fp.of(
+        embedding.fingerprint,
+        fp.of_strings(dataset.texts),
+        NEIGHBORS_VERSION,
+        config.seed,
+        1,
+    )
 
     def make() -> Outputs:
         folder.mkdir(exist_ok=True)

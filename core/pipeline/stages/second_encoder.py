@@ -28,11 +28,17 @@ def run(scan: Run, dataset: Dataset) -> SecondMatch:
         The second encoder has no text tower.
     """
     config = scan.config
+    assert dataset.texts is not None
     choice = encoders.choose(config.second_encoder, dataset.modality, config.device, config.network)
     if not choice.spec.has_text_tower:
         raise EncoderError(f"The second encoder {choice.name!r} has no text tower: captions cannot be compared.")
     folder = scan.layout.root / "captions" / "second"
-    key = fp.of(encoders.encoder_key(choice.spec), dataset.fingerprint, fp.of_strings(dataset.texts or ()), 1)
+    key = fp.of(
+        encoders.encoder_key(choice.spec),
+        dataset.fingerprint,
+        fp.of_strings(dataset.texts),
+        1,
+    )
 
     def make() -> Outputs:
         images = encoders.embed(dataset, choice, folder / "images", progress=scan.report)

@@ -234,7 +234,7 @@ def _class_sums(x: Float32, anchors: Anchors) -> Float32:
 
 def _probe(x: Float32, anchors: Anchors, penalties: list[float]) -> list[tuple[Float32, Float32]]:
     """Weights (r, C) and bias (C,) for each penalty; classes without an anchor keep zero."""
-    from ...detection.probe.multinomial import fit_path
+    from ...detection.multinomial import fit_path
 
     used, code = np.unique(anchors.codes, return_inverse=True)
     out = []

@@ -160,7 +160,7 @@ def test_a_persons_own_negatives_catch_outliers_and_join_the_next_scan(ws: Works
     again = Workspace.scan(
         params["source"],
         ws.path,
-        encoder=params["encoder"],
+        encoders=params["encoders"],
         columns=ColumnMap(image="image", label="kind"),
         projection=False,
         network=False,
@@ -171,7 +171,7 @@ def test_a_persons_own_negatives_catch_outliers_and_join_the_next_scan(ws: Works
     negative = again.zero_shot.by_words(again.row(worst[0])).negative
     assert "tiger" in negative
     assert again.cards([worst[0]])[0]["reason"].endswith(
-        f". By its words it looks more like {negative!r} than like any class."
+        f"By its words it looks more like {negative!r} than like any class."
     )
     with pytest.raises(QueryError, match="no class 'ship'"):
         ws.zero_shot.write(names={"ship": "x"}, actor=ws.actor)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
-from winnow.core.detection.probe.multinomial import EPOCHS, fit_fresh, fit_path, fit_tuned
+from winnow.core.detection.multinomial import EPOCHS, fit_fresh, fit_path, fit_tuned
 from winnow.core.errors import QueryError
 from winnow.core.features.neighbors import build
 from winnow.core.subsets.bootstrap import Arm, Training, difference, f1_gmean, judged_rows, measure

@@ -133,7 +133,7 @@ def test_another_length_is_refused(tmp_path: Path, dataset: Dataset) -> None:
     with pytest.raises(JoinError, match=r"3 rows and the dataset has 4"):
         load_embeddings(tmp_path / "e.npy", dataset)
     pq.write_table(pa.table({"embedding": pa.array([[1.0]])}), tmp_path / "e.parquet")
-    with pytest.raises(JoinError, match="1 rows"):
+    with pytest.raises(JoinError, match="1 row "):
         load_embeddings(tmp_path / "e.parquet", dataset)
 
 
@@ -156,8 +156,8 @@ def test_probabilities_by_class_name_are_renormalised_with_a_notice(tmp_path: Pa
     models, notices = load_probabilities(tmp_path / "p.parquet", dataset)
     np.testing.assert_allclose(models["p"], [[0.5, 0.5], [0.0, 1.0], [0.5, 0.5], [0.5, 0.5]])
     assert models["p"].dtype == np.float32
-    assert any("1 rows" in s and "sum" in s for s in notices)
-    assert any("undecided" in s for s in notices)
+    assert any("1 row" in s and "sum" in s for s in notices)
+    assert any("without a probability" in s for s in notices)
 
 
 def test_several_models_at_once(tmp_path: Path, dataset: Dataset) -> None:

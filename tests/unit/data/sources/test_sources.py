@@ -481,7 +481,7 @@ def test_a_link_that_leads_outside_the_folder_is_not_walked_and_is_said(tmp_path
     assert list(found.sample_ids) == ["cat/1.png", "cat/2.png"]
     assert any("1 linked folder" in notice and "'dog'" in notice and "outside" in notice for notice in found.notices)
     assert any("1 linked folder" in notice and "'a-cat'" in notice and "another" in notice for notice in found.notices)
-    assert any("1 image" in notice and "'cat/2.png'" in notice and "outside" in notice for notice in found.notices)
+    assert any("Images read" in notice and "'cat/2.png'" in notice and "outside" in notice for notice in found.notices)
     (tmp_path / "only").mkdir()
     (tmp_path / "only/dog").symlink_to(outside)
     with pytest.raises(SourceError, match="outside"):

@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ...types import Float32, Int32, Int64
+from ..types import Float32, Int32, Int64
 
 GRID: tuple[float, ...] = tuple(float(v) for v in np.logspace(-5.0, -2.0, 7))
 """L2 penalties per sample that are tried."""
