@@ -277,7 +277,7 @@ class Rows:
         for _ in range(20): yield pa.table({"n": [self.n] * 1000})
     def items(self):
         for i in range(200):
-            yield Item(i, f"{self.n}-{i}", None, None, 1.0, "", None, f"s{i % 20}", None, 0, 0)
+            yield Item(i, f"{self.n}-{i}", None, None, 1.0, "", None, None, f"s{i % 20}", None, 0, 0)
     def summary(self): return {}
 
 def write(path, n):
