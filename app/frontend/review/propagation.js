@@ -1,5 +1,5 @@
 /**
- * One calm row of the Label page: how far labelling has come, and a slider to accept the likeliest labels of all samples
+ * A row of the Label page: how far labelling has come, and a slider to accept the most probable labels of all samples
  * that are sure enough, with the estimated share of wrong ones beside it. It has the height of the row it stands for.
  */
 
