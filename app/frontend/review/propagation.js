@@ -79,7 +79,8 @@ export class Propagation {
     setText(
       this.words,
       report
-        ? note || `${count(report.by_people)} labelled by people, ${count(report.propagated)} propagated, ${count(report.to_label)} to label.`
+        ? note ||
+            `${count(report.by_people)} labelled by people, ${count(report.propagated)} propagated, ${count(report.to_label)} to label.`
         : "After every ten labels the rest is put into a better order.",
     );
     this.words.title = this.words.textContent;
