@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
 from tests.helpers.harness import ACTOR, ARGS, CHROMIUM, Complaints, Server, run_winnow
 from winnow.core.workspace import Workspace
+
+expect.set_options(timeout=30_000)  # a busy machine draws slowly; what is measured is measured by itself
 
 
 @pytest.fixture(scope="session")
