@@ -83,7 +83,7 @@ def test_from_pictures_without_labels_to_a_labelled_dataset(page: Page, unlabell
     open_review(page, unlabelled.url)
     assert sample(page) not in said
     expect(page.locator(".review .take")).to_contain_text(_name(sample(page)))
-    button = page.get_by_role("button", name="Accept 140 labels")
+    button = page.get_by_role("button", name="Accept 140 propagated labels")
     slider = page.get_by_label("Least probability of the labels to accept")
     slider.fill("0.5")
     expect(button).to_be_visible()
