@@ -42,7 +42,7 @@ from .explore.query import SampleQuery
 from .explore.queues import revised_table
 from .explore.results import BatchResult, Colours, Counts, Points, SampleRows, WorkspaceInfo, encoders_used
 from .explore.search import Search, Searcher
-from .explore.signal_evidence import SignalEvidence, formula_of
+from .explore.signal_evidence import SignalEvidence, evidence_of
 from .explore.summary import Summarised, SummaryTable
 from .explore.verdict_style import STATUSES
 from .explore.word_evidence import TextHighlights
@@ -478,14 +478,8 @@ class Workspace(Summarised):
         """
         if kind not in {k.value for k in ISSUE_KINDS}:
             raise QueryError(f"No kind is called {kind!r}. There are: {choices(k.value for k in ISSUE_KINDS)}.")
-        formulas = {s.name: formula_of(s) for s in SIGNALS}
-        ran = {s.name: s for s in self.signals() if s.ran and s.kind == kind}
-        found = self.query.percentiles(self.row(sample_id), list(ran))
-        evidence = [
-            SignalEvidence(name, ran[name].title, ran[name].explain, formulas.get(name, ""), value, percentile)
-            for name, (value, percentile) in found.items()
-        ]
-        return sorted(evidence, key=lambda e: (-e.percentile, -e.value, e.name))
+        signals = [s for s in self.signals() if s.ran and s.kind == kind]
+        return evidence_of(signals, self.query.percentiles(self.row(sample_id), [s.name for s in signals]))
 
     def dataset_checks(self) -> list[dict[str, Any]]:
         """Tables about the dataset as a whole: class confusions, class sizes, spurious correlations, rare slices.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ..errors import QueryError, choices
+from ..errors import QueryError, choices, plural
 from ..storage.id_set import IdSet
 from ..types import ISSUE_KINDS
 from . import metadata
@@ -291,7 +291,7 @@ FIELDS: dict[str, FilterField] = {
         FilterField(
             name="metadata",
             default={},
-            check=lambda found: {str(name): metadata.check(str(name), c) for name, c in dict(found or {}).items()},
+            check=lambda given: {str(name): metadata.check(str(name), c) for name, c in dict(given or {}).items()},
             write=_write_metadata,
             read=_read_metadata,
             words=metadata.words_of,
@@ -313,7 +313,7 @@ FIELDS: dict[str, FilterField] = {
             check=_unless_none(_ids),
             write=join,
             read=lambda text: split(text) if text else (),
-            words=lambda ids: f"{len(ids):,} chosen sample{'s' * (len(ids) != 1)}",
+            words=lambda ids: plural(len(ids), "chosen sample"),
         ),
         FilterField(
             name="pair",

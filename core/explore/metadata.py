@@ -77,6 +77,12 @@ def column_sql(alias: str, field: pa.Field) -> str | None:
     return quote(alias, field.name)
 
 
+def finite_number(column: str) -> str:
+    """The SQL of a column as DOUBLE, NULL where it is no finite number."""
+    number = f"TRY_CAST(({column})::VARCHAR AS DOUBLE)"
+    return f"(CASE WHEN isfinite({number}) THEN {number} END)"
+
+
 def check(name: str, condition: Any) -> Condition:
     """The condition as a filter keeps it.
 
@@ -115,7 +121,7 @@ def condition_sql(sql: str, condition: Condition) -> tuple[str, list[Any]]:
     if operator == "contains":
         return f"contains(lower(CAST({sql} AS VARCHAR)), lower(?))", values
     bounds = [(sign, value) for sign, value in zip((">=", "<="), values, strict=True) if value is not None]
-    clauses = [f"{sql} IS NOT NULL", *(f"CAST({sql} AS DOUBLE) {sign} ?" for sign, _ in bounds)]
+    clauses = [f"{sql} IS NOT NULL", *(f"{sql} {sign} ?" for sign, _ in bounds)]
     return " AND ".join(clauses), [value for _, value in bounds]
 
 
@@ -133,21 +139,21 @@ def read_spread(ask: Cursor, name: str, source: str, bound: list[Any], number: b
     number
         Whether the values are numbers.
     """
-    asked = f"WITH asked AS ({source})"
+    with_values = f"WITH spread AS ({source})"
     facts = f"count(*) - count(value), count(DISTINCT value){', min(value), max(value)' if number else ''}"
-    missing, distinct, *ends = ask(f"{asked} SELECT {facts} FROM asked", bound)[0]
+    missing, distinct, *ends = ask(f"{with_values} SELECT {facts} FROM spread", bound)[0]
     if ends and ends[0] is not None:
         low, high = ends
         step = (high - low) / BINS or 1.0
         place = f"least(floor((value - ?) / ?), {BINS - 1})::INT"
-        sql = f"{asked} SELECT {place}, count(*) FROM asked WHERE value IS NOT NULL GROUP BY 1"
+        sql = f"{with_values} SELECT {place}, count(*) FROM spread WHERE value IS NOT NULL GROUP BY 1"
         bars = dict(ask(sql, [*bound, low, step]))
         spread = tuple(int(bars.get(i, 0)) for i in range(BINS))
         return ColumnSpread(name, int(missing), [], int(distinct), low, high, spread)
     values: list[tuple[str, int]] = []
     if distinct <= MAX_VALUES:
-        listed = "SELECT value::VARCHAR, count(value) n FROM asked GROUP BY 1 HAVING n > 0 ORDER BY n DESC, 1"
-        values = [(v, int(n)) for v, n in ask(f"{asked} {listed}", bound)]
+        listed = "SELECT value::VARCHAR, count(value) n FROM spread GROUP BY 1 HAVING n > 0 ORDER BY n DESC, 1"
+        values = [(v, int(n)) for v, n in ask(f"{with_values} {listed}", bound)]
     return ColumnSpread(name, int(missing), values, int(distinct))
 
 

@@ -7,6 +7,7 @@ registered for each query. Values are always bound; identifiers come only from t
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -29,7 +30,7 @@ from ..types import ISSUE_KINDS, Int32, Int64, Kind
 from .filter import Filter
 from .filter_schema import Span
 from .lasso import Outline, PointIndex, combined
-from .metadata import ColumnSpread, Condition, column_sql, condition_sql, is_number, read_spread
+from .metadata import ColumnSpread, Condition, column_sql, condition_sql, finite_number, is_number, read_spread
 from .queues import pick_sql
 from .results import Counts
 from .search import Search, SearchResult
@@ -44,6 +45,9 @@ _SORTABLE = {
     "verdicts": ("verdict", "suggested_label", "cluster", "cluster_fine", "duplicate_group"),
 }
 _ALIAS = {"dataset": "d", "verdicts": "v", "signals": "g", "meta": "m"}
+_QUALIFIED = re.compile(r"\b([dvgm])\.\"")
+"""The first column in a piece of SQL; what a quoted name holds comes after it."""
+
 _GROUPS = {
     "label": ("s", "label", "NULL"),
     "cluster": ("v", "cluster", "-1"),
@@ -277,12 +281,12 @@ class SampleQuery:
             kept = {*(k.value for k in ISSUE_KINDS), "confidence"}
             further = (score, self._scores[score]) if score in self._scores.keys() - kept else None
             shown = _Where(aliases={"v", "s", *("g" for _ in [further] if further)})
-            found = tiles(ask, self._from(shown), numbers, further) if numbers else []
+            page_of_tiles = tiles(ask, self._from(shown), numbers, further) if numbers else []
         if (matches := where.views.get("found")) is not None:
             match_of = dict(zip(matches.column("row").to_pylist(), matches.column("score").to_pylist(), strict=True))
-            for tile in found:
+            for tile in page_of_tiles:
                 tile["scores"]["match"] = match_of[tile["row"]]
-        return found
+        return page_of_tiles
 
     def groups(self, filter: Filter | None = None, by: str = "label") -> list[tuple[Any, int]]:
         """(value, count) of the groups that matching samples fall into, the largest first, "in none" (None) last.
@@ -349,8 +353,8 @@ class SampleQuery:
     def _metadata(self) -> dict[str, str]:
         """Name → SQL of every column of the metadata that can be compared, and of the size of images."""
         schema = self._schemas.get("meta", pa.schema([]))
-        found = {f.name: column_sql("m", f) for f in list(schema)[1:] if schema.names.count(f.name) == 1}
-        columns = {name: sql for name, sql in found.items() if sql is not None}
+        every = {f.name: column_sql("m", f) for f in list(schema)[1:] if schema.names.count(f.name) == 1}
+        columns = {name: sql for name, sql in every.items() if sql is not None}
         if self._has_sizes:
             columns = {name: f"nullif({quote('d', name)}, 0)" for name in ("width", "height")} | columns
         return columns
@@ -365,23 +369,25 @@ class SampleQuery:
         return bool(row and row[0])
 
     @cached_property
-    def _numbers(self) -> dict[str, str]:
-        """Name → SQL as DOUBLE of every column of the metadata that holds numbers, also as texts, as in CSV."""
-        schema = self._schemas.get("meta", pa.schema([]))
-        typed = {f.name for f in schema if f.name in self._metadata and is_number(f.type)}
-        typed |= {"width", "height"} & (self._metadata.keys() - set(schema.names))
-        texts = [f.name for f in schema if f.name in self._metadata and f.name not in typed]
-        read = {name: f"TRY_CAST(({self._metadata[name]})::VARCHAR AS DOUBLE)" for name in texts}
-        if texts:
-            facts = ", ".join(f"count({read[name]}), count({self._metadata[name]})" for name in texts)
-            with self._ask(_Where()) as ask:
-                counts = ask(f"SELECT {facts} FROM meta m", [])[0]
-            read = {
-                name: read[name]
-                for name, n, all_ in zip(texts, counts[::2], counts[1::2], strict=True)
-                if 0 < n == all_
-            }
-        return {name: f"({self._metadata[name]})::DOUBLE" for name in typed} | read
+    def _numbers(self) -> dict[str, str | None]:
+        """What :meth:`_number` has answered so far."""
+        return {}
+
+    def _number(self, name: str) -> str | None:
+        """The SQL of a column of the metadata as DOUBLE, NULL = no finite number; None where it holds other values.
+
+        A column of texts is read once, when it is first asked for: CSV writes numbers as texts.
+        """
+        if name not in self._numbers:
+            column, schema = self._metadata[name], self._schemas.get("meta", pa.schema([]))
+            number = finite_number(column)
+            if name in schema.names and not is_number(schema.field(name).type):
+                with self._ask(_Where()) as ask:
+                    numbers, values = ask(f"SELECT count({number}), count({column}) FROM meta m", [])[0]
+                self._numbers[name] = number if 0 < numbers == values else None
+            else:
+                self._numbers[name] = number
+        return self._numbers[name]
 
     @property
     def metadata_columns(self) -> list[str]:
@@ -398,11 +404,11 @@ class SampleQuery:
         """
         where = self._where(filter or Filter())
         alias, column = self._column(self._metadata, name, "column")
-        number = name in self._numbers
+        number = self._number(name)
         where.aliases.add(alias)
-        source = f"SELECT {self._numbers[name] if number else column} AS value {self._from(where)} {where.sql}"
+        source = f"SELECT {number or column} AS value {self._from(where)} {where.sql}"
         with self._ask(where) as ask:
-            return read_spread(ask, name, source, where.values, number)
+            return read_spread(ask, name, source, where.values, number is not None)
 
     def percentiles(self, row: int, scores: Sequence[str]) -> dict[str, tuple[float, float]]:
         """The value of each score for one sample, and the share of the scored samples with at most that value.
@@ -431,7 +437,7 @@ class SampleQuery:
         where = _Where()
         alias, column = self._column(self._metadata, name, "column")
         where.aliases.add(alias)
-        value = self._numbers.get(name) or f"({column})::VARCHAR"
+        value = self._number(name) or f"({column})::VARCHAR"
         with self._ask(where) as ask:
             return ask.column(f"SELECT {value} {self._from(where)} ORDER BY d.row", [])
 
@@ -443,8 +449,12 @@ class SampleQuery:
             for name in names
             if name in self._schemas[table].names
         }
-        metadata = {f"meta.{name}": sql for name, sql in (self._metadata | self._numbers).items()}
-        return {**columns, **self._scores, "suspicion": _SUSPICION, **metadata}
+        return {
+            **columns,
+            **self._scores,
+            "suspicion": _SUSPICION,
+            **{f"meta.{n}": c for n, c in self._metadata.items()},
+        }
 
     @cached_property
     def _ids(self) -> pa.ChunkedArray:
@@ -544,13 +554,12 @@ class SampleQuery:
     def _add_metadata(self, where: _Where, conditions: Mapping[str, Condition]) -> None:
         for name, condition in conditions.items():
             alias, column = self._column(self._metadata, name, "column")
-            if condition[0] == "range":
-                if name not in self._numbers:
-                    raise QueryError(
-                        f"The column {name!r} holds no numbers, so it has no range. Ask for values or words in it."
-                    )
-                column = self._numbers[name]
-            clause, values = condition_sql(column, condition)
+            number = self._number(name) if condition[0] in ("range", "missing") else None
+            if condition[0] == "range" and number is None:
+                raise QueryError(
+                    f"The column {name!r} holds no numbers, so it has no range. Ask for values or words in it."
+                )
+            clause, values = condition_sql(number or column, condition)
             where.add(alias, clause, *values)
 
     def _add_ids(self, where: _Where, ids: IdSet | Sequence[str]) -> None:
@@ -606,7 +615,8 @@ class SampleQuery:
             sql = known[name]
         except KeyError:
             raise QueryError(f"No {what} is called {name!r}. There are: {choices(known, 40)}.") from None
-        return next((a for a in _ALIAS.values() if f'{a}."' in sql), "v"), sql
+        alias = _QUALIFIED.search(sql)
+        return alias[1] if alias else "v", sql
 
     def _group(self, by: str, where: _Where) -> str:
         """The SQL of what samples are grouped by, NULL = in none. Raises QueryError naming the choices."""
@@ -635,6 +645,8 @@ class SampleQuery:
             way = "DESC" if sort.startswith("-") else "ASC"
             return f"(SELECT p.place FROM {view} p WHERE p.row = d.row) {way}, d.row"
         alias, sql = self._column(self._sorts, name or "row", "sort order")
+        if name.startswith("meta."):
+            sql = self._number(name.removeprefix("meta.")) or sql
         where.aliases.add(alias)
         first = ""
         if sort in BROKEN_LAST:

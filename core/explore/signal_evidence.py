@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from ..types import Signal
+from ..detection.signals import SIGNALS
+from ..types import Signal, SignalMeta
 from .sql import Cursor
 
 
@@ -35,8 +36,19 @@ class SignalEvidence:
 
 def formula_of(signal: Signal) -> str:
     """The formula in a signal's docstring, on one line; "" where there is none."""
-    found = re.search(r"Formula: (.+?)(?:\n\s*\n|\Z)", inspect.getdoc(type(signal)) or "", re.DOTALL)
-    return " ".join(found[1].replace("``", "").split()).rstrip(".") if found else ""
+    formula = re.search(r"Formula: (.+?)(?:\n\s*\n|\Z)", inspect.getdoc(type(signal)) or "", re.DOTALL)
+    return " ".join(formula[1].replace("``", "").split()).rstrip(".") if formula else ""
+
+
+def evidence_of(signals: Iterable[SignalMeta], scored: Mapping[str, tuple[float, float]]) -> list[SignalEvidence]:
+    """The signals that scored a sample, the most suspicious first. ``scored``: name → (value, percentile)."""
+    formulas = {s.name: formula_of(s) for s in SIGNALS}
+    rows = [
+        SignalEvidence(s.name, s.title, s.explain, formulas.get(s.name, ""), *scored[s.name])
+        for s in signals
+        if s.name in scored
+    ]
+    return sorted(rows, key=lambda e: (-e.percentile, -e.value, e.name))
 
 
 def read_percentiles(ask: Cursor, columns: Mapping[str, str], source: str, row: int) -> dict[str, tuple[float, float]]:
@@ -61,5 +73,5 @@ def read_percentiles(ask: Cursor, columns: Mapping[str, str], source: str, row: 
         return {}
     least = "count(*) FILTER (WHERE ({0})::DOUBLE <= ?::DOUBLE) / count({0})"
     shares = ", ".join(least.format(columns[name]) for name in known)
-    (found,) = ask(f"SELECT {shares} {source}", list(known.values()))
-    return {name: (float(v), float(p)) for (name, v), p in zip(known.items(), found, strict=True)}
+    (percentiles,) = ask(f"SELECT {shares} {source}", list(known.values()))
+    return {name: (float(v), float(p)) for (name, v), p in zip(known.items(), percentiles, strict=True)}

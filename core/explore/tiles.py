@@ -63,7 +63,7 @@ def tiles(ask: Cursor, source: str, rows: Sequence[int], score: tuple[str, str] 
     )
     columns = ", ".join(column for part in parts for column in part)
     place = {row: i for i, row in enumerate(rows)}
-    found: list[dict[str, Any]] = [{} for _ in rows]
+    page: list[dict[str, Any]] = [{} for _ in rows]
     for values in ask(f"SELECT {columns} {source} WHERE d.row IN (SELECT unnest(?))", [list(rows)]):
         rest = iter(values)
         tile = {name: next(rest) for name in _SAMPLE}
@@ -74,5 +74,5 @@ def tiles(ask: Cursor, source: str, rows: Sequence[int], score: tuple[str, str] 
         tile["flags"] = [kind for kind in kinds if next(rest)]
         if score:
             tile["scores"][score[0]] = next(rest)
-        found[place[tile["row"]]] = tile
-    return found
+        page[place[tile["row"]]] = tile
+    return page

@@ -30,6 +30,8 @@ def table() -> pd.DataFrame:
             "count": rng.integers(0, 5, N),
             "camera": [["Canon", "Nikon", None, "a,b\\c", "O'Brien"][i % 5] for i in range(N)],
             "written": [f"{i % 9}.50" if i % 6 else "" for i in range(N)],
+            "odd": [["inf", "nan", "1.5", "2"][i % 4] for i in range(N)],
+            'v."x" and d."y': [i % 3 for i in range(N)],
             "link": [f"page {i}" if i % 4 else "" for i in range(N)],
         }
     )
@@ -50,6 +52,7 @@ CASES: dict[str, tuple[dict[str, Any], Callable[[pd.DataFrame], Any]]] = {
     "open below": ({"weight": ("range", None, 9)}, lambda t: t.weight <= 9),
     "open above": ({"count": ("range", 3, None)}, lambda t: t["count"] >= 3),
     "numbers as texts": ({"written": ("range", 2, 4.5)}, lambda t: pd.to_numeric(t.written).between(2, 4.5)),
+    "a name that looks like SQL": ({'v."x" and d."y': ("range", 1, 2)}, lambda t: t['v."x" and d."y'] >= 1),
     "values": ({"camera": ("in", "Canon", "O'Brien")}, lambda t: t.camera.isin(["Canon", "O'Brien"])),
     "odd value": ({"camera": ("in", "a,b\\c")}, lambda t: t.camera == "a,b\\c"),
     "numbers as values": ({"count": ("in", "0", "4")}, lambda t: t["count"].isin([0, 4])),
@@ -124,3 +127,16 @@ def test_columns_colour_the_map(ws: Workspace, table: pd.DataFrame) -> None:
     for value, code in zip(table.camera, cameras.codes.tolist(), strict=True):
         assert pd.isna(value) == (code >= len(cameras.names))
         assert pd.isna(value) or cameras.names[code] == value
+
+
+def test_what_is_no_finite_number_is_missing_in_ranges_and_histograms(ws: Workspace, table: pd.DataFrame) -> None:
+    assert ws.query.spread("odd").distinct == 4, "a column with words such as nan is one of texts"
+    values = pd.Series([float("inf"), float("nan"), 1.0, 2.0] * (N // 4))
+    folder = ws.path.parent
+    table.assign(odd=values).to_parquet(folder / "u.parquet")
+    with Workspace.scan(folder / "u.parquet", folder / "u", encoder="tfidf", projection=False, network=False) as other:
+        spread = other.query.spread("odd")
+        assert (spread.low, spread.high, spread.missing) == (1.0, 2.0, N // 2)
+        assert other.counts(Filter(metadata={"odd": ("missing",)})).matching == spread.missing
+        assert other.counts(Filter(metadata={"odd": ("range", None, None)})).matching == N // 2
+        assert other.colours("meta.odd").ends is not None
