@@ -227,10 +227,10 @@ def plain_path(route: Route) -> str:
 
 
 def _operation(path: str, method: str, route: Route) -> Schema:
-    said = OPERATIONS[path]
+    described = OPERATIONS[path]
     summary, _, more = inspect.cleandoc(route.endpoint.__doc__ or "").partition("\n")
-    types = (JSON,) if isinstance(said.answer, dict) else said.answer
-    shape = {"schema": said.answer} if isinstance(said.answer, dict) else {}
+    types = (JSON,) if isinstance(described.answer, dict) else described.answer
+    shape = {"schema": described.answer} if isinstance(described.answer, dict) else {}
     parameters = [
         {
             "name": name,
@@ -241,13 +241,13 @@ def _operation(path: str, method: str, route: Route) -> Schema:
         for name in route.param_convertors
     ]
     parameters += [
-        {"name": name, "in": "query", "required": name in said.required, "schema": schema}
-        for name, schema in said.query.items()
+        {"name": name, "in": "query", "required": name in described.required, "schema": schema}
+        for name, schema in described.query.items()
     ]
-    parameters += [{"name": name, "in": "header", "required": False, "schema": TEXT} for name in said.headers]
+    parameters += [{"name": name, "in": "header", "required": False, "schema": TEXT} for name in described.headers]
     error = {"content": {JSON: {"schema": {"$ref": "#/components/schemas/Error"}}, "text/plain": {}}}
     answers: Schema = {"200": {"description": "Done.", "content": dict.fromkeys(types, shape)}}
-    if "If-None-Match" in said.headers:
+    if "If-None-Match" in described.headers:
         answers["304"] = {"description": "Not changed."}
     answers |= {str(status): {"description": text, **error} for status, text in ERRORS.items()}
     out: Schema = {
@@ -257,8 +257,8 @@ def _operation(path: str, method: str, route: Route) -> Schema:
         "parameters": parameters,
         "responses": answers,
     }
-    if said.body is not None:
-        out["requestBody"] = {"required": True, "content": {JSON: {"schema": said.body}}}
+    if described.body is not None:
+        out["requestBody"] = {"required": True, "content": {JSON: {"schema": described.body}}}
     return out if path in OPEN else {**out, "security": [{"bearer": []}]}
 
 

@@ -30,8 +30,8 @@ for _group in (scan, serve, label, log, classes, agents, roles, subsets, export,
     app.add_typer(_group.app)
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
+def _print_version(requested: bool) -> None:
+    if requested:
         print(__version__)
         raise typer.Exit
 

@@ -94,21 +94,21 @@ def server(tools: AgentTools, write: bool) -> MCPServer[Any]:
         shown = [] if picture is None else [Image(data=picture[0], format=picture[1].removeprefix("image/"))]
         return [json.dumps(card, ensure_ascii=False), *shown]
 
-    made: MCPServer[Any] = MCPServer(
+    server: MCPServer[Any] = MCPServer(
         "winnow", title="Winnow", version=__version__, instructions=INSTRUCTIONS, log_level="WARNING"
     )
     looking: tuple[Callable[..., Any], ...] = (tools.describe, tools.counts, tools.flagged, tools.search)
     writing: tuple[Callable[..., Any], ...] = (tools.decide, tools.undo)
     looks = ToolAnnotations(read_only_hint=True, open_world_hint=False)
     for tool in looking:
-        made.add_tool(refusing(tool), annotations=looks)
-    made.add_tool(refusing(evidence), annotations=looks, structured_output=False)
+        server.add_tool(refusing(tool), annotations=looks)
+    server.add_tool(refusing(evidence), annotations=looks, structured_output=False)
     if write:
         # Nothing is ever removed from the log: each decision can be reverted.
         writes = ToolAnnotations(read_only_hint=False, destructive_hint=False, open_world_hint=False)
         for tool in writing:
-            made.add_tool(refusing(tool), annotations=writes)
-    return made
+            server.add_tool(refusing(tool), annotations=writes)
+    return server
 
 
 class AgentTools:
@@ -226,5 +226,5 @@ def _filter(query: dict[str, str] | None, **more: Any) -> Filter:
             raise QueryError(f"{name!r} is a parameter of this tool: leave it out of the filter.")
         if name not in FIELDS and not name.startswith(prefixes):
             raise QueryError(f"No field of a filter is called {name!r}. There are: {choices(FIELDS)}.")
-    asked = Filter.from_query(query)
-    return Filter(**{**{spec.name: value for spec, value in asked.given}, **more})
+    parsed = Filter.from_query(query)
+    return Filter(**{**{spec.name: value for spec, value in parsed.given}, **more})

@@ -165,14 +165,14 @@ def _label_studio(tasks: list[Any]) -> Iterator[BroughtLabel]:
 
 def _cvat(path: Path) -> Iterator[BroughtLabel]:
     """Tags of CVAT for images 1.1: <image name="…"><tag label="…"/></image>. Entities are refused."""
-    found: list[BroughtLabel] = []
+    labels: list[BroughtLabel] = []
     image: list[str] = []
 
     def start(tag: str, attributes: dict[str, str]) -> None:
         if tag == "image":
             image[:] = [attributes.get("name", "")]
         elif tag == "tag" and image and attributes.get("label", "").strip():
-            found.append(BroughtLabel(image[0], attributes["label"].strip()))
+            labels.append(BroughtLabel(image[0], attributes["label"].strip()))
 
     def refuse(*_: object) -> None:
         raise SourceError(f"{path.name} declares XML entities, which no labelling tool writes. It is not read.")
@@ -184,4 +184,4 @@ def _cvat(path: Path) -> Iterator[BroughtLabel]:
             parser.ParseFile(stream)
     except expat.ExpatError as error:
         raise SourceError(f"{path.name} is not XML: {error}.") from error
-    yield from found
+    yield from labels

@@ -157,9 +157,9 @@ def flag_list(
         null = np.zeros(len(probability), bool)
         null[np.asarray(ordinary, np.int64)] = True
     flagged = flagged_rows(probability, rate, null)
-    said = np.zeros(len(probability), bool) if flag is None else np.array(flag, bool)
-    said[flagged.rows] = True
-    look = next_in_rank(probability, said) if kind in LOOKED_AT else np.zeros(0, np.int64)
+    flags = np.zeros(len(probability), bool) if flag is None else np.array(flag, bool)
+    flags[flagged.rows] = True
+    look = next_in_rank(probability, flags) if kind in LOOKED_AT else np.zeros(0, np.int64)
     return FlagList(
         kind=check_kind(kind),
         rate=rate,

@@ -72,14 +72,14 @@ def decision_feedback(log: str | Path, dataset: Dataset, use: bool) -> DecisionF
         decisions, registry = store.current(), store.registry()
         state = store.state_table().select(["sample_id", "state", "label", "label_source"])
         states = {row["sample_id"]: tuple(row.values())[1:] for row in state.to_pylist()}
-        made = store.classes(dataset.class_names)
+        class_names = store.classes(dataset.class_names)
     row_of = {sample_id: row for row, sample_id in enumerate(dataset.sample_ids)}
     code: dict[str, int] = {}
     for i, name in enumerate(dataset.class_names):  # merged classes share the code of the first
         if (current := registry.resolve(name)) is not None:
             code.setdefault(current, i)
     used = {label for _, label, _ in states.values() if label is not None}
-    new = tuple(name for name in made if name in used and name not in code)
+    new = tuple(name for name in class_names if name in used and name not in code)
     code |= {name: len(dataset.class_names) + i for i, name in enumerate(new)}
     codes = np.array([code.get(registry.resolve(name) or "", -1) for name in dataset.class_names] + [-1], np.int32)
     labels, outliers, members = codes[dataset.labels], [], []

@@ -89,16 +89,16 @@ def _records(path: Path, limit: int | None, notices: list[str]) -> list[dict[str
             if not part.strip():
                 continue
             read = _list if is_list else partial(_line, number=number)
-            found = read(part.decode("utf-8", LATIN_1))
+            parsed = read(part.decode("utf-8", LATIN_1))
             if not part.isascii():
                 beyond_ascii |= not part.decode("utf-8", "ignore").isascii()
                 # where a byte is not UTF-8, this reading differs
-                other = read(part.decode("utf-8", "replace")) if not _is_utf8(part) else found
-                for row, (record, changed) in enumerate(zip(found, other, strict=True), len(records)):
+                other = read(part.decode("utf-8", "replace")) if not _is_utf8(part) else parsed
+                for row, (record, changed) in enumerate(zip(parsed, other, strict=True), len(records)):
                     for cell, changed_cell in zip(record.items(), changed.items(), strict=False):
                         if repr(cell) != repr(changed_cell):
                             odd.setdefault(cell[0], []).append(row)
-            records += found
+            records += parsed
             if limit is not None and len(records) >= limit:
                 break
     if odd and not beyond_ascii:

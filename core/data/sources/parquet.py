@@ -160,9 +160,9 @@ def _splits(path: Path, paths: list[Path]) -> list[str] | None:
     """The split of each file of a repository of Hugging Face, None = it is none."""
     if not path.is_dir() or any(p.parent != path / "data" for p in paths):
         return None
-    found = [re.fullmatch(r"(.+?)-\d{5}(?:-of-\d{5})?", p.stem) for p in paths]
+    parts = [re.fullmatch(r"(.+?)-\d{5}(?:-of-\d{5})?", p.stem) for p in paths]
     names = read_export(path).splits
-    return [names.get(m[1], m[1]) for m in found if m] if all(found) else None
+    return [names.get(m[1], m[1]) for m in parts if m] if all(parts) else None
 
 
 def _class_names(schema: pa.Schema) -> dict[str, tuple[str, ...]]:

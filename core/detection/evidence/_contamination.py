@@ -148,8 +148,8 @@ def _fit(
     highest = max(float(s.max()), lowest)
     bounds = [(lowest, highest + 3.0), (np.log(0.5), np.log(20.0)), (-9.0, -0.1)]
     starts = (lowest + 0.1, (lowest + highest) / 2, highest)
-    found = [
+    fits = [
         minimize(loss, [c, np.log(_SLOPE[0]), _NOISE[0]], jac=True, method="L-BFGS-B", bounds=bounds) for c in starts
     ]
-    c, log_b, logit_e = min(found, key=lambda result: float(result.fun)).x
+    c, log_b, logit_e = min(fits, key=lambda result: float(result.fun)).x
     return float(c), float(np.exp(log_b)), float(expit(logit_e))

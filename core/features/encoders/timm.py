@@ -212,29 +212,29 @@ class TimmFamily:
             import timm
         except ImportError as error:
             raise WeightsUnavailable(f"timm cannot be imported ({error}). Run `pip install timm`.") from error
-        asked = TimmName.of(rest)
-        if not timm.is_model(asked.model.partition(".")[0]):
-            like_it = timm.list_models(f"*{asked.model[:12]}*") if asked.model else []
+        name = TimmName.of(rest)
+        if not timm.is_model(name.model.partition(".")[0]):
+            like_it = timm.list_models(f"*{name.model[:12]}*") if name.model else []
             raise EncoderError(
-                f"timm has no model {asked.model!r}. There are, for example: {choices(like_it or _EXAMPLES, 8)}; "
+                f"timm has no model {name.model!r}. There are, for example: {choices(like_it or _EXAMPLES, 8)}; "
                 "see `winnow encoders`."
             )
-        checkpoint = _check_file(asked) if asked.checkpoint else None
+        checkpoint = _check_file(name) if name.checkpoint else None
         if checkpoint is not None:
             revision = checksum_of(checkpoint)
         else:
-            cfg = _weights(asked.model)
-            instead = f"give a checkpoint (timm:{asked.model}/path.safetensors), or use the built-in encoder 'patches'"
-            require_weights(f"timm:{asked.model}", cfg.hf_hub_id, _FILES, allow_network, instead)
+            cfg = _weights(name.model)
+            instead = f"give a checkpoint (timm:{name.model}/path.safetensors), or use the built-in encoder 'patches'"
+            require_weights(f"timm:{name.model}", cfg.hf_hub_id, _FILES, allow_network, instead)
             revision = f"{cfg.hf_hub_id}@{cfg.tag}"
-        width = int(_blueprint(asked).num_features) * (2 if asked.pool == "token+avg" else 1)
+        width = int(_blueprint(name).num_features) * (2 if name.pool == "token+avg" else 1)
         half = "half" if device.startswith("cuda") else "full"
         spec = EncoderSpec(
-            f"timm:{rest}", revision, fp.of(asked.pool, asked.size, half), width, Modality.IMAGE, has_text_tower=False
+            f"timm:{rest}", revision, fp.of(name.pool, name.size, half), width, Modality.IMAGE, has_text_tower=False
         )
 
         def build(on: str = device) -> TimmEncoder:
-            return TimmEncoder(spec, asked, checkpoint, on, allow_network)
+            return TimmEncoder(spec, name, checkpoint, on, allow_network)
 
         return EncoderChoice(spec, device, build, build_on=build)
 
