@@ -27,12 +27,12 @@ import pandas as pd
 import pyarrow as pa
 
 from .data.demo import planted_found
-from .data.media import Thumbnails
+from .data.media import PictureDetails, Thumbnails, picture_details
 from .data.sources import MediaReader
 from .detection.fdr import LOOKED_AT, FlagList, check_kind, flag_list, next_in_rank
 from .detection.plugins import described
 from .detection.signals import SIGNALS
-from .errors import QueryError, WorkspaceError, choices, plural
+from .errors import QueryError, SourceError, WorkspaceError, choices, plural
 from .explore.cards import CardBuilder, as_json
 from .explore.filter import Filter
 from .explore.image_text_pairs import ImageTextPairs
@@ -678,6 +678,20 @@ class Workspace(Summarised):
     def image(self, sample_id: str) -> bytes:
         """The original bytes of an image. Raises SourceError where the source has been moved or removed."""
         return self._media.read(self.row(sample_id))
+
+    def picture_details(self, sample_id: str) -> tuple[str, PictureDetails]:
+        """The file of a sample's image ("" = its bytes lie in a table), and what the file says of itself: size, EXIF.
+
+        Raises
+        ------
+        SourceError
+            The image is not there any more, or cannot be read.
+        """
+        row = self.row(sample_id)
+        try:
+            return str(self._media.path(row) or ""), picture_details(self._media.read(row))
+        except OSError as error:
+            raise SourceError(f"The image of {sample_id!r} cannot be read: {error}.") from error
 
     # ── decisions ───────────────────────────────────────────────────────────────────────────────────────────────
 

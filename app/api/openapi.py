@@ -153,6 +153,9 @@ OPERATIONS: dict[str, Operation] = {
     "/api/evidence/{ws}": Operation(
         _answer("id", "kind", "signals", "generation"), {"id": TEXT, "kind": TEXT}, ("id", "kind")
     ),
+    "/api/picture/{ws}": Operation(
+        _answer("id", "label", "verdict", "path", "file", "why", "drawn", "others", "generation"), {"id": TEXT}, ("id",)
+    ),
     "/api/changes/{ws}": Operation(_answer("head", "more", "decisions", "classes"), {"since": WHOLE}),
     "/api/points/{ws}": Operation((BYTES,), headers=("If-None-Match",)),
     "/api/point/{ws}/{index}": Operation(_answer("card"), {"g": TEXT}, ("g",)),

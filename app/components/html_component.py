@@ -31,7 +31,8 @@ def live(html: str, key: str, handler: Handler | None = None, **more: Any) -> No
         Called with the value of a part that was clicked or changed.
     more
         ``watch`` ({url, token, since, actor, classes}) shows in the part ``[data-others]`` what other people decide
-        meanwhile; ``cookie`` is kept by the browser.
+        meanwhile; ``cookie`` is kept by the browser; ``viewer`` ({module, api, ws, token, verdicts}) opens the picture
+        viewer from parts with ``data-view="sample id"``.
     """
 
     def on_go() -> None:

@@ -44,7 +44,7 @@ KEYS: dict[str, tuple[Group, ...]] = {
         (
             "Look",
             (
-                ("Z", "Zoom"),
+                ("Z", "Look closely: zoom, compare, brightness, EXIF"),
                 ("F", "Find similar samples"),
                 ("E", "Signals behind the verdict"),
                 ("I", "In words: what carries the probability, by class names alone"),
@@ -95,6 +95,7 @@ KEYS: dict[str, tuple[Group, ...]] = {
                 ("Home End", "First, last"),
                 ("Enter", "Open in Review"),
                 ("F", "Find similar samples"),
+                ("Z", "Look closely: zoom, compare, brightness, EXIF"),
                 ("+ −", "Larger, smaller tiles"),
             ),
         ),
@@ -120,6 +121,7 @@ KEYS: dict[str, tuple[Group, ...]] = {
             (
                 ("Wheel", "Zoom"),
                 ("0", "Whole map"),
+                ("Z", "Look closely at the sample that was clicked"),
                 ("Enter", "Selection in the Gallery"),
                 ("Click", "A point: its sample. In the legend: hide; twice: only this"),
             ),
@@ -135,6 +137,7 @@ KEYS: dict[str, tuple[Group, ...]] = {
                 ("U", "Undo the last step"),
             ),
         ),
+        ("Look", (("Z", "Look closely: zoom, compare, difference"),)),
         ("Move", (("J K", "Next and previous group"), ("N P", "Next and previous page"))),
     ),
     "classes": (

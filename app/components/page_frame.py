@@ -18,6 +18,7 @@ import streamlit as st
 from winnow.app.components import search_box as finder
 from winnow.app.components import sidebar, theme
 from winnow.app.components.actions import dispatch
+from winnow.app.components.assets import asset_path
 from winnow.app.components.html import notice, render, restrict_to_role
 from winnow.app.components.html_component import Handler, live
 from winnow.app.components.keys import keys_of
@@ -84,6 +85,11 @@ class Page:
             "classes": self.workspace.decision_history.class_changes_of_others(self.actor),
             "actor": self.actor,
         }
+
+    def viewer(self) -> dict[str, Any]:
+        """What the picture viewer needs that opens from HTML of the server."""
+        routes = {"module": f"./{asset_path('viewer/viewer.js')}", "api": "./api/", "ws": self.key}
+        return {**routes, "token": self.token(), "verdicts": theme.verdict_payload()}
 
     def data(self) -> dict[str, Any]:
         """What every JavaScript surface needs: where the routes are, the token, the queue, the verdicts' looks."""
@@ -261,7 +267,7 @@ def draw_body(page: Page, make: Callable[[], str], handler: Handler) -> None:
         place.empty()
         raise
     with place:
-        live(html, "w-body", handler)
+        live(html, "w-body", handler, viewer=page.viewer())
 
 
 def _show_running_scan(page: Page) -> None:

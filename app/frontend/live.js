@@ -19,11 +19,19 @@ export default function (component) {
   root.__wired = true;
   if (data.cookie && root.__cookie !== data.cookie) document.cookie = root.__cookie = data.cookie;
   if (data.watch) watch(root, data.watch);
+  root.__viewer = data.viewer;
   if (data.search)
     import(new URL(data.search.module, document.baseURI).href).then((m) =>
       m.default(root, data.search, (value) => root.__go(value)),
     );
   return () => {};
+}
+
+/** A sample's picture in the viewer. */
+async function look(root, id) {
+  const { module, verdicts, ...routes } = root.__viewer;
+  const { openWith } = await import(new URL(module, document.baseURI).href);
+  openWith(root, routes, verdicts, id);
 }
 
 const LOOK_EVERY = 3000; // ms between looks at what others decided
@@ -176,6 +184,8 @@ function wire(root) {
       if (list) list.open ? list.close() : list.showModal();
       return;
     }
+    const picture = event.target.closest("[data-view]");
+    if (picture && root.__viewer) return look(root, picture.dataset.view);
     const link = event.target.closest("[data-link]");
     if (link) return copyAddress(link);
     const el = event.target.closest("[data-go]");

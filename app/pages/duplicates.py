@@ -112,7 +112,8 @@ def _sight(page: Page, group: Group, row: dict[str, Any], place: int) -> str:
     """A member's picture; of a text, the words in which it differs from the keeper (the keeper: from a copy)."""
     other = group.members[0 if place else min(1, len(group.members) - 1)]
     if page.info.modality != "text" or not row.get("text") or not other.get("text"):
-        return picture(page, row, "w-pic")
+        sight = picture(page, row, "w-pic")
+        return render("duplicates", "look", row["sample_id"], sight, place) if row.get("width") else sight
     return render("macros", "snippet", marked(row["text"], other["text"]), row["text"], "w-pic")
 
 

@@ -22,7 +22,7 @@ SIZES = ((1440, 900), (1024, 768))
 
 def look(page: Page, url: str, name: str) -> None:
     page.goto(f"{url}/{name}")
-    expect(page.locator(f".{name}")).to_have_attribute("data-state", "ready", timeout=30_000)
+    expect(page.locator(f".{name.partition('?')[0]}")).to_have_attribute("data-state", "ready", timeout=30_000)
 
 
 def serious(page: Page, name: str) -> list[tuple[str, str, Any]]:
@@ -53,6 +53,54 @@ def test_no_serious_findings(browser: Browser, server: Server, complaints: Compl
         found += serious(page, name)
     context.close()
     assert not found
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pictures_are_looked_at_closely_by_keyboard(
+    browser: Browser, server: Server, complaints: Complaints, scheme: Any
+) -> None:
+    context = browser.new_context(viewport={"width": 1024, "height": 768}, color_scheme=scheme)
+    page = context.new_page()
+    complaints.watch(page)
+    viewer, stage = page.locator("dialog[open]"), page.locator("dialog .stage")
+    look(page, f"{server.url}", "review?verdicts=noisy_label")
+    before = page.locator(".review").get_attribute("data-sample")
+    page.keyboard.press("z")
+    expect(viewer).to_have_attribute("data-state", "ready")
+    expect(stage).to_be_focused()
+    expect(page.locator("dialog .percent")).not_to_have_text("100%")
+    page.keyboard.press("i")
+    expect(page.locator("dialog aside")).to_contain_text("PNG")
+    page.keyboard.press("1")
+    expect(viewer).to_have_attribute("data-mode", "side")
+    assert page.locator("dialog .pane:not([hidden])").count() == 2
+    page.keyboard.press("d")
+    expect(page.locator("dialog .note")).to_contain_text("of the pixels differ")
+    percent = page.locator("dialog .percent").inner_text()
+    box = stage.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 90, box["y"] + 90)
+    page.mouse.wheel(0, -300)
+    expect(page.locator("dialog .percent")).not_to_have_text(percent)
+    page.keyboard.press("x")  # a key of the page under it does nothing
+    assert not serious(page, "viewer")
+    page.keyboard.press("Escape")
+    expect(viewer).to_have_count(0)
+    assert page.locator(".review").get_attribute("data-sample") == before
+    assert page.locator(".review").get_attribute("data-decided") == ""
+    look(page, server.url, "gallery?verdicts=noisy_label&sort=row")
+    page.locator(".tile[data-index='1']").hover()
+    page.locator(".tile[data-index='1'] .closer").click()
+    expect(viewer).to_have_attribute("data-state", "ready")
+    page.keyboard.press("z")
+    expect(viewer).to_have_count(0)
+    page.goto(f"{server.url}/duplicates")
+    page.locator(".w-group").first.focus()
+    page.keyboard.press("z")
+    expect(viewer).to_have_attribute("data-state", "ready")
+    page.keyboard.press("d")
+    expect(page.locator("dialog .note")).to_be_visible()
+    context.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

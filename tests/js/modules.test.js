@@ -9,6 +9,7 @@ import { match, rank } from "../../app/frontend/lib/picker.js";
 import { GREY, HIDDEN, LIT, holds, layered, sample, states, widened } from "../../app/frontend/map/density.js";
 import { inRing, PointGrid, simplify } from "../../app/frontend/map/geometry.js";
 import { proposal } from "../../app/frontend/review/card.js";
+import { difference, fitted, panned, zoomed } from "../../app/frontend/viewer/geometry.js";
 
 const SQUARE = [
   [0, 0],
@@ -149,4 +150,33 @@ test("what W proposes follows the verdict", () => {
     assert.deepEqual(proposal({ verdict, suggestions }), { action: "exclude", label: null });
   assert.deepEqual(proposal({ verdict: "noisy_label", suggestions }), { action: "relabel", label: "banded" });
   assert.equal(proposal({ verdict: "clean", suggestions: [["banded", 0.1]] }), null);
+});
+
+test("the point under the pointer stays where it is while a picture is enlarged", () => {
+  const size = { width: 640, height: 480 };
+  const before = { scale: 0.5, x: 12, y: -30 };
+  const at = (view, px, py) => [(px - view.x) / view.scale, (py - view.y) / view.scale];
+  for (const factor of [0.5, 1.25, 8]) {
+    const after = zoomed(before, factor, 90, 40, size);
+    assert.equal(after.scale, 0.5 * factor);
+    at(before, 90, 40).forEach((value, i) => assert.ok(Math.abs(value - at(after, 90, 40)[i]) < 1e-9));
+  }
+  assert.ok(zoomed(before, 1e9, 0, 0, size).scale <= 64, "there is an end to it");
+  assert.ok(zoomed(before, 1e-9, 0, 0, size).scale > 0);
+});
+
+test("a picture fits its pane, and never leaves it", () => {
+  const size = { width: 64, height: 32 };
+  const pane = { width: 640, height: 640 };
+  assert.deepEqual(fitted(size, pane), { scale: 10, x: 0, y: 0 });
+  const far = panned({ scale: 10, x: 0, y: 0 }, 1e6, -1e6, size, pane);
+  assert.ok(far.x < (640 + 640) / 2 && far.x > 0);
+  assert.ok(far.y > -(320 + 640) / 2 && far.y < 0);
+});
+
+test("the difference of two pictures is a mean and a share of the pixels", () => {
+  const a = Uint8ClampedArray.from([0, 0, 0, 255, 10, 10, 10, 255]);
+  const b = Uint8ClampedArray.from([0, 0, 0, 255, 40, 10, 10, 255]);
+  assert.deepEqual(difference(a, a), { mean: 0, share: 0 });
+  assert.deepEqual(difference(a, b), { mean: 5, share: 0.5 });
 });

@@ -13,7 +13,7 @@ import { LabelPicker } from "../lib/picker.js";
 import { Grid } from "./grid.js";
 import { Picked } from "./picked.js";
 import { Rows } from "./store.js";
-import { fillTile } from "./tile.js";
+import { fillTile, hasPicture } from "./tile.js";
 import { Toolbar } from "./toolbar.js";
 
 const LOOKS = {
@@ -259,10 +259,8 @@ class Gallery extends Surface {
   }
 
   #click(i, event) {
-    if (event.target.closest(".alike")) {
-      this.#similar(i);
-      return;
-    }
+    if (event.target.closest(".alike")) return this.#similar(i);
+    if (event.target.closest(".closer")) return this.#look(i);
     const several = event.ctrlKey || event.metaKey;
     if (event.shiftKey) this.#range(this.picked.anchor ?? this.picked.focus, i, several);
     else this.#select(() => (several ? this.picked.toggle(i) : this.picked.only(i)));
@@ -281,6 +279,12 @@ class Gallery extends Surface {
   #similar(i) {
     const row = this.rows.at(i);
     if (row) this.go("gallery", { like: row.id });
+  }
+
+  /** The sample's picture in the viewer. */
+  #look(i) {
+    const row = this.rows.at(i);
+    if (row && hasPicture(row, this.data.modality)) this.lookAt(row.id);
   }
 
   #open(i) {
@@ -346,6 +350,7 @@ class Gallery extends Surface {
       y: () => this.bulk.confirm(),
       g: () => this.#selectGroup(focus),
       f: () => this.#similar(focus),
+      z: () => this.#look(focus),
       "+": () => this.#resize(this.grid.size + this.look.step),
       "=": () => this.#resize(this.grid.size + this.look.step),
       "-": () => this.#resize(this.grid.size - this.look.step),

@@ -5,6 +5,9 @@ import { nameNode, setName } from "../lib/names.js";
 
 const ENLARGED = 0.75; // of the tile: smaller originals are enlarged with hard pixels
 
+/** Whether a row has a picture that can be looked at. */
+export const hasPicture = (row, modality) => !["text", "vector"].includes(modality) && row.width !== 0;
+
 /** @param {() => number} size  of a tile in pixels, now */
 export function makeTile(size) {
   const image = h("img", { alt: "", draggable: false, decoding: "async", loading: "eager" });
@@ -25,6 +28,7 @@ export function makeTile(size) {
     h("span.pic", {}, image, text),
     badge,
     h("span.tick", { "aria-hidden": "true" }, icon("check")),
+    h("span.closer", { title: "Look closely (Z)", "aria-hidden": "true" }, icon("zoom_in")),
     h("span.alike", { title: "Similar samples (F)", "aria-hidden": "true" }, icon("image_search")),
     h("span.line", {}, parts.dot, parts.name, parts.value),
     h("span.line.second", {}, parts.to),
@@ -87,7 +91,8 @@ export function fillTile(tile, row, { verdicts, modality, sort, order, group }) 
     return;
   }
   const v = verdictOf(verdicts, row.verdict);
-  const picture = !["text", "vector"].includes(modality) && row.width !== 0;
+  const picture = hasPicture(row, modality);
+  tile.node.classList.toggle("seen", picture);
   show(tile.image, picture);
   show(tile.text, !picture);
   if (!picture) {

@@ -81,6 +81,12 @@ export class Surface {
     this.component.setTriggerValue("go", { page, ...extra });
   }
 
+  /** Look closely at a sample's picture, beside another where one is named. */
+  async lookAt(id, beside = null) {
+    const { openPicture } = await import("../viewer/viewer.js");
+    openPicture(this.root, this.api, this.data.verdicts, id, beside);
+  }
+
   /** All labels, [] where they cannot be had: typing a name still works. */
   async labels() {
     try {

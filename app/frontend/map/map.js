@@ -120,6 +120,7 @@ class MapSurface extends Surface {
     this.look = new Look((look) => this.plot.restyled(look));
     this.strip = new Strip(this.api, {
       go: (page, extra) => this.go(page, extra),
+      look: (id) => this.lookAt(id),
       save: () => this.saved.ask(),
       data: () => this.data,
       mix: () => spread(this.painted, this.selection.mask),
@@ -487,6 +488,7 @@ class MapSurface extends Surface {
       "=": () => this.toolbar.setMode("add"),
       "-": () => this.toolbar.setMode("subtract"),
       s: () => this.saved.ask(),
+      z: () => this.strip.look(),
       a: () => this.bulk.run("accept"),
       x: () => this.bulk.run("exclude"),
       "/": () => this.bulk.pick(),

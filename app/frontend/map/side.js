@@ -7,9 +7,11 @@ const SMALL = 128; // originals below this side are enlarged with hard pixels
 
 const dotOf = (v) => h("span.dot", { vars: { c: v.colour } });
 
+export const hasPicture = (card) => !card.text && card.modality !== "vector" && Boolean(card.width);
+
 function pictureOf(card, alt, words) {
   if (card.text) return h("p.words", { dir: "auto", textContent: words ? card.text.slice(0, words) : card.text });
-  if (card.modality === "vector" || !card.width) return "";
+  if (!hasPicture(card)) return "";
   return h("img", { src: card.thumb, alt, className: Math.max(card.width, card.height) < SMALL ? "pixelated" : "" });
 }
 
@@ -52,13 +54,19 @@ export function tileOf(row, colour, verdicts, modality, open) {
 }
 
 /** The sample of a point that was clicked. `back`: to the selection, null where there is none */
-export function pinnedOf(card, verdicts, open, back) {
+export function pinnedOf(card, verdicts, { open, look, back }) {
   const v = verdictOf(verdicts, card.verdict);
   return h(
     "div.pinned",
     {},
     back ? h("button.quiet", { type: "button", onclick: back }, icon("arrow_back"), "Back to the selection") : null,
-    pictureOf(card, `Sample ${card.id}`),
+    look
+      ? h(
+          "button.picture",
+          { type: "button", title: "Look closely (Z)", onclick: look },
+          pictureOf(card, `Sample ${card.id}`),
+        )
+      : pictureOf(card, `Sample ${card.id}`),
     h("b", {}, nameNode(card.label ?? "no label")),
     h("span", {}, dotOf(v), ` ${v.name} ${score(card.confidence)}`),
     h("p.muted", { textContent: (card.reason || "").replaceAll("*", "") }),

@@ -1,20 +1,25 @@
 /** Beside the map: the sample that was clicked, else the selection, else how to select. */
 
 import { count, h, icon } from "../lib/dom.js";
-import { hint, mixOf, pinnedOf, tileOf } from "./side.js";
+import { hasPicture, hint, mixOf, pinnedOf, tileOf } from "./side.js";
 
 const TILES = 60; // of the selection
 
 export class Strip {
   /**
    * @param {import("../lib/api.js").Api} api
-   * @param {object} on  go(page, extra), save(), data() → {verdicts, modality}, mix() → [name, count, colour][],
-   *   colour(row)
+   * @param {object} on  go(page, extra), look(id), save(), data() → {verdicts, modality},
+   *   mix() → [name, count, colour][], colour(row)
    */
   constructor(api, on) {
     Object.assign(this, { api, on });
     this.node = h("div.strip", {});
     this.pinned = null;
+  }
+
+  /** The picture of the sample that was clicked, in the viewer. */
+  look() {
+    if (this.pinned && hasPicture(this.pinned)) this.on.look(this.pinned.id);
   }
 
   /** @param {{handle: string, count: number} | null} selection */
@@ -27,7 +32,8 @@ export class Strip {
         this.draw(this.selection);
       };
       const open = () => this.on.go("review", { id: this.pinned.id });
-      this.node.replaceChildren(pinnedOf(this.pinned, verdicts, open, selection?.count ? back : null));
+      const look = hasPicture(this.pinned) ? () => this.look() : null;
+      this.node.replaceChildren(pinnedOf(this.pinned, verdicts, { open, look, back: selection?.count ? back : null }));
     } else if (selection?.count) this.#selected(selection);
     else this.node.replaceChildren(hint());
   }

@@ -415,8 +415,11 @@ class Review extends Surface {
 
   // ── looking ──────────────────────────────────────────────────────────────────────────────────────────────────
 
+  /** A picture in the viewer, beside the neighbour that is looked at; a text over the whole page. */
   #zoom() {
-    this.root.classList.toggle("zoomed");
+    const card = this.queue.current;
+    if (card && hasPicture(card)) this.lookAt(card.id, this.card.peeking ? this.card.shown : null);
+    else this.root.classList.toggle("zoomed");
   }
 
   #peek(i) {

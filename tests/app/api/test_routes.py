@@ -495,3 +495,34 @@ def test_an_undo_is_redone(
     client.post(f"/api/undo/{app_state.first}", json={"batch_id": "b1", "undo_id": "u1"}, headers=head)
     assert client.post(url, json={"undo_id": "u1"}, headers=head).json() == {"count": 3, "redone": ids}
     assert set(workspace.current()) == set(ids)
+
+
+# -- the picture viewer ---------------------------------------------------------------------------------------------
+
+
+def test_a_picture_comes_with_its_file_its_copies_and_its_neighbours(
+    client: TestClient, app_state: ServerState, token: dict[str, str], workspace: Workspace
+) -> None:
+    copy = workspace.ids(Filter(kinds=("duplicate",)))[0]
+    answer = client.get(f"/api/picture/{app_state.first}", params={"id": copy}, headers=token).json()
+    assert answer["file"]["format"] == "PNG"
+    assert (answer["file"]["width"], answer["file"]["height"]) == (32, 32)
+    assert answer["file"]["n_bytes"] == len(workspace.image(copy))
+    assert answer["drawn"]
+    whats = [other["what"] for other in answer["others"]]
+    assert whats[0] == "look-alike"
+    assert set(whats) == {"look-alike", "neighbour"}
+    ids = [other["id"] for other in answer["others"]]
+    assert copy not in ids
+    assert len(set(ids)) == len(ids), "a copy that is also the nearest sample is told once"
+    for address in (answer["thumb"], answer["image"], answer["others"][0]["image"]):
+        assert client.get(address).status_code == 200
+
+
+def test_a_picture_that_cannot_be_read_says_why(
+    client: TestClient, app_state: ServerState, token: dict[str, str]
+) -> None:
+    answer = client.get(f"/api/picture/{app_state.first}", params={"id": "broken"}, headers=token).json()
+    assert answer["file"]["format"] is None
+    assert not answer["drawn"]
+    assert client.get(f"/api/picture/{app_state.first}", params={"id": "nobody"}, headers=token).status_code == 400
