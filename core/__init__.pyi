@@ -32,6 +32,7 @@ from .explore.verdict_style import STYLES as STYLES
 from .explore.verdict_style import VerdictStyle as VerdictStyle
 from .explore.zero_shot import NewClass as NewClass
 from .export.download import Download as Download
+from .export.download import made_download as made_download
 from .export.formats.base import ExportResult as ExportResult
 from .export.job import export_job as export_job
 from .export.job import start_export as start_export

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 import streamlit as st
 
+from winnow.app.api.exports import export_link
 from winnow.app.components import search_box as finder
 from winnow.app.components import sidebar, theme
 from winnow.app.components.actions import dispatch
@@ -71,6 +72,11 @@ class Page:
         """A bearer token for this tab's requests."""
         proven = state.session().proven
         return mint_token(server_state().secret, self.key, self.actor, proven=proven, source=token_source())
+
+    def export_link(self, name: str, new: tuple[str, str, dict[str, Any]] | None = None) -> str:
+        """The link at which this person's browser gets an export; see :func:`winnow.app.api.exports.export_link`."""
+        proven = state.session().proven
+        return export_link(server_state(), self.key, name, self.actor, proven, token_source(), new)
 
     def may(self, right: Right) -> bool:
         """Whether whoever looks at this page has a right."""

@@ -7,17 +7,16 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import streamlit as st
 
-from winnow.app.api.exports import export_link
 from winnow.app.components import theme
 from winnow.app.components.actions import dispatch
 from winnow.app.components.html import notice, render
 from winnow.app.components.html_component import live
 from winnow.app.components.page_frame import Page, page_frame
-from winnow.app.server.signin import paths_from_browser, token_source
-from winnow.app.server.state import server_state
+from winnow.app.server.signin import paths_from_browser
 from winnow.app.session import cache, state
 from winnow.core import Filter, Right, WinnowError, export_job, plural, start_export, what_is_there
 
@@ -54,18 +53,6 @@ LINKED = ("image_folder", "yolo", "coco", "fiftyone", "label_studio")
 """Folder formats whose images can be links."""
 
 
-def _download(page: Page, suffix: str, only: list[str] | None, **options: Any) -> Callable[[], bytes]:
-    """Make the file when it is asked for, not before."""
-
-    def read() -> bytes:
-        with tempfile.TemporaryDirectory(prefix="winnow-") as folder:
-            path = Path(folder) / f"curated{suffix}"
-            result = page.workspace.exports.export(path, only=only, actor=page.actor, **options)
-            return Path(result.path).read_bytes()
-
-    return read
-
-
 def _written(status: dict[str, Any]) -> str:
     """What a finished export wrote."""
     manifest = json.loads(Path(status["manifest_path"]).read_text(encoding="utf-8", errors="surrogatepass"))
@@ -75,8 +62,12 @@ def _written(status: dict[str, Any]) -> str:
     return render("export", "written", status, Path(status["patch_path"]).name, left_out, text)
 
 
-def _part(page: Page) -> tuple[list[str] | None, dict[str, Any], str]:
-    """What to export: its ids (None = all), what the manifest records about it, and a word for the file's name."""
+def _part(page: Page) -> tuple[list[str] | None, str, dict[str, Any], str]:
+    """What to export.
+
+    Its ids (None = all) and its filter as a query string, what the manifest records about it, and a word for the name
+    of the file.
+    """
     kept = {s.name: s for s in page.workspace.saved_selections.all()}
     filtered = page.counts.matching != page.counts.total
     options = [EVERYTHING, *([CURRENT] if filtered else []), *kept]
@@ -91,10 +82,10 @@ def _part(page: Page) -> tuple[list[str] | None, dict[str, Any], str]:
     if chosen in kept:
         s = kept[chosen]
         about = {"selection": s.name, "method": s.method, "params": dict(s.params), "fingerprint": s.fingerprint}
-        return page.workspace.saved_selections.ids(s.handle), about, s.name
+        return page.workspace.saved_selections.ids(s.handle), urlencode({"selection": s.handle}), about, s.name
     if chosen == CURRENT:
-        return page.workspace.ids(page.filter), {"filter": page.query}, "filter"
-    return None, {}, "curated"
+        return page.workspace.ids(page.filter), page.query, {"filter": page.query}, "filter"
+    return None, "", {}, "curated"
 
 
 def _target(page: Page, name: str) -> Path:
@@ -149,7 +140,7 @@ def _form(page: Page) -> bool:
         live(notice("Only a reviewer or an owner may export. Ask an owner for that role."), "w-export-refused")
         return False
     with st.container(border=True, key="w-export"):
-        only, about, word = _part(page)
+        only, query, about, word = _part(page)
         formats = {f.name: f for f in page.workspace.exports.formats() if not f.why_not}
         chosen = st.selectbox(
             "Format",
@@ -177,12 +168,13 @@ def _form(page: Page) -> bool:
                 key="w-replace-label",
                 help="Otherwise that column stays as it was, and the final label is in label_final.",
             )
-        curated: dict[str, Any] = {"auto": auto, "replace_label": replace}
         plain = chosen == "csv" and st.toggle(
             "Write texts as they stand",
             key="w-csv-plain",
             help="Otherwise a text that a spreadsheet would run as a formula begins with an added apostrophe.",
         )
+        options: dict[str, Any] = {"format": chosen, "include_excluded": include, "csv_plain": plain}
+        options |= {"auto": auto, "replace_label": replace}
         safe = "".join(c if c.isalnum() or c in "-_" else "-" for c in word).strip("-") or "selection"
         name = f"{Path(page.info.path).stem}.{safe}{suffix or '.' + chosen}"
         path = _target(page, name)
@@ -197,34 +189,21 @@ def _form(page: Page) -> bool:
             key="w-write",
             disabled=busy or not confirmed,
         ):
-            options: dict[str, Any] = {
-                "format": chosen,
-                "only": only,
-                "links": links,
-                "include_excluded": include,
-                "about": about,
-            }
-            options |= {"csv_plain": True} if plain else {}
-            options |= curated
             try:
-                start_export(page.info.path, page.actor, path, overwrite=overwrite and confirmed, **options)
+                more = {"only": only, "about": about, "links": links, "overwrite": overwrite and confirmed}
+                start_export(page.info.path, page.actor, path, **options, **more)
                 st.session_state["w-exporting"] = True
             except (WinnowError, OSError) as error:
                 state.session().notice = str(error)
                 st.rerun()
-        if suffix:
-            right.download_button(
-                "Download",
-                data=_download(page, suffix, only, include_excluded=include, csv_plain=plain, **curated),
-                file_name=name,
-                width="stretch",
-                icon=":material/download:",
-                on_click="ignore",
-            )
-        elif paths_from_browser():
-            right.caption("A folder is written where the server runs.")
-        else:
-            right.caption("A folder is written where the server runs; then it can be downloaded as a ZIP archive.")
+        right.link_button(
+            "Download",
+            page.export_link(name, ("data", query, options)),
+            width="stretch",
+            icon=":material/download:",
+            help="It is made when you ask for it, then sent to your browser"
+            + ("." if suffix else " as a ZIP archive."),
+        )
         _working(page.info.path, page.actor)
         live(render("export", "added", ADDED), "w-added")
         if st.toggle("Show the datasheet", key="w-sheet"):
@@ -278,8 +257,7 @@ def _fetch(page: Page, status: dict[str, Any]) -> None:
     path = Path(status["path"])
     if paths_from_browser() or not page.may(Right.EXPORT) or page.workspace.exports.place(path.name) != path:
         return
-    proven = state.session().proven
-    link = export_link(server_state(), page.key, path.name, page.actor, proven, token_source())
+    link = page.export_link(path.name)
     live(render("export", "fetch", link, path.name + (".zip" if path.is_dir() else "")), "w-fetch")
 
 

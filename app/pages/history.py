@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -170,17 +169,6 @@ def _report_undone(n: int) -> None:
     state.session().notice = f"Undone: {plural(n, 'decision')}." if n else "There is nothing of yours left to undo."
 
 
-def _download(page: Page, where: dict[str, Any], suffix: str) -> Callable[[], bytes]:
-    """Make the file when it is asked for, not before."""
-
-    def make() -> bytes:
-        with tempfile.TemporaryDirectory(prefix="winnow-") as folder:
-            page.workspace.write_log(path := Path(folder) / f"log{suffix}", by=page.actor, **where)
-            return path.read_bytes()
-
-    return make
-
-
 def _chosen() -> dict[str, str]:
     chosen = {field: str(st.session_state.get(f"w-history-{field}", "")) for field in FIELDS}
     return {**chosen, "times": chosen["times"] if chosen["times"] in SPANS else ""}
@@ -230,11 +218,8 @@ def draw() -> None:
         where, name = where_of(chosen), Path(page.info.path).stem
         with st.container(horizontal=True, key="w-log-files"):
             for title, suffix in (("CSV", ".csv"), ("Parquet", ".parquet")):
-                st.download_button(
+                st.link_button(
                     f"Download what matches as {title}",
-                    data=_download(page, where, suffix),
-                    file_name=f"{name}.log{suffix}",
+                    page.export_link(f"{name}.log{suffix}", ("log", "", where)),
                     icon=":material/download:",
-                    on_click="ignore",
-                    key=f"w-log{suffix}",
                 )

@@ -151,7 +151,7 @@ def read_token(secret: bytes, header: str | None, workspace: str, now: float | N
 
 
 def sign_link(secret: bytes, kind: str, workspace: str, segment: str, version: str, now: float | None = None) -> str:
-    """Sign a media link (``kind``: "thumb" or "image"): its query string, the same for hours, so that caches work."""
+    """Sign a link (``kind``: "thumb", "image" or "export"): its query string, the same for hours: caches work."""
     instant = now if now is not None else time.time()
     expires = str((int(instant) // LINK_SECONDS + 2) * LINK_SECONDS)
     return f"e={expires}&v={version}&s={_mac(secret, kind, workspace, segment, version, expires)}"
@@ -167,13 +167,13 @@ def check_link(
     signature: str,
     now: float | None = None,
 ) -> int:
-    """Check a media link. Returns the seconds for which it is still valid. Raises :class:`Refused`."""
+    """Check a signed link. Returns the seconds for which it is still valid. Raises :class:`Refused`."""
     expected = _mac(secret, kind, workspace, segment, version, expires)
     if not hmac.compare_digest(signature.encode(), expected.encode()):
-        raise Refused(403, "This image link is not signed by this server. Reload the page.")
+        raise Refused(403, "This link is not signed by this server. Reload the page.")
     left = int(expires) - int(now if now is not None else time.time())
     if left <= 0:
-        raise Refused(403, "This image link has expired. Reload the page.")
+        raise Refused(403, "This link has expired. Reload the page.")
     return left
 
 

@@ -25,7 +25,7 @@ from winnow.app.server.routes import build_routes
 from winnow.app.server.security import LINK_SECONDS
 from winnow.app.server.state import ServerState
 from winnow.app.server.token_auth import TokenAuthenticator
-from winnow.core import Workspace
+from winnow.core import Filter, Workspace
 
 MIB = 1 << 20
 
@@ -37,7 +37,8 @@ def client(app_state: ServerState) -> Iterator[TestClient]:
 
 
 def link_for(server: ServerState, name: str, actor: str = "ada", **more: Any) -> str:
-    return export_link(server, str(server.first), name, actor, more.get("proven", False), more.get("source", ""))[1:]
+    key, proven, source = str(server.first), more.get("proven", False), more.get("source", "")
+    return export_link(server, key, name, actor, proven, source, more.get("new"))[1:]
 
 
 @pytest.fixture
@@ -76,6 +77,68 @@ def test_a_file_comes_as_it_is(client: TestClient, app_state: ServerState, works
     sent = client.get(link_for(app_state, "größe 1.csv"))
     assert sent.content == path.read_bytes()
     assert sent.headers["content-disposition"].endswith("gr%C3%B6%C3%9Fe%201.csv")
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where temporary files are made."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    return folder
+
+
+def test_a_file_is_made_when_it_is_asked_for_and_gone_when_it_is_sent(
+    client: TestClient, app_state: ServerState, workspace: Workspace, tmp_path: Path, temporary: Path
+) -> None:
+    kept = workspace.saved_selections.save("kept", workspace.ids()[3:9], actor="ada")
+    workspace.decide(workspace.ids()[4], "exclude", actor="ada")
+    parts: dict[str, Any] = {
+        "": {},
+        "verdicts=clean": {"only": workspace.ids(Filter(verdicts=("clean",)))},
+        f"selection={kept.handle}": {"only": workspace.ids()[3:9], "include_excluded": True},
+    }
+    for query, options in parts.items():
+        plain = {k: v for k, v in options.items() if k != "only"}
+        sent = client.get(link_for(app_state, "größe 1.csv", new=("data", query, plain)))
+        same = workspace.exports.export(tmp_path / "same.csv", actor="ada", **options)
+        assert sent.content == Path(same.path).read_bytes()
+        assert int(sent.headers["content-length"]) == len(sent.content)
+        assert sent.headers["content-disposition"].endswith("gr%C3%B6%C3%9Fe%201.csv")
+    sent = client.get(link_for(app_state, "x.yolo", new=("data", "verdicts=clean", {"format": "yolo"})))
+    files = zipfile.ZipFile(io.BytesIO(sent.content)).namelist()
+    assert len([name for name in files if name.endswith(".png")]) == len(parts["verdicts=clean"]["only"])
+    sent = client.get(link_for(app_state, "x.log.csv", new=("log", "", {"actor": "ada"})))
+    workspace.write_log(tmp_path / "same.log.csv", by="ada", actor="ada")
+    assert sent.content == (tmp_path / "same.log.csv").read_bytes()
+    assert not list(temporary.iterdir())
+    assert not [p for p in workspace.path.rglob("*") if "1.csv" in p.name]
+
+
+@pytest.mark.parametrize("what", ["data", "log"])
+@pytest.mark.parametrize("person", ROLES)
+def test_only_for_who_may_export_a_file_is_made(
+    client: TestClient, app_state: ServerState, workspace: Workspace, temporary: Path, person: str, what: str
+) -> None:
+    workspace.roles.set("olga", "owner", by="ada")
+    give_roles(workspace)
+    sent = client.get(link_for(app_state, "x.csv", person, new=(what, "", {})))
+    assert sent.status_code == (200 if allowed("reviewer", ROLES[person]) else 403)
+    assert not list(temporary.iterdir())
+
+
+def test_a_file_that_cannot_be_made_is_said_and_leaves_nothing(
+    client: TestClient, app_state: ServerState, temporary: Path
+) -> None:
+    for new in (("data", "selection=gone", {}), ("data", "strict=x", {}), ("data", "", {"format": "nothing"})):
+        sent = client.get(link_for(app_state, "x", new=new))
+        assert sent.status_code in (400, 409)
+        assert sent.json()["error"]
+    assert not list(temporary.iterdir())
+    temporary.rmdir()
+    sent = client.get(link_for(app_state, "x.csv", new=("data", "", {})))
+    assert sent.status_code == 409
+    assert "temporary file for 'x.csv' cannot be written: no such file or directory" in sent.json()["error"]
 
 
 @pytest.mark.parametrize("name", ["../workspace.json", "gone", "..", "photos/winnow-export.json"])
@@ -135,14 +198,14 @@ def listening() -> Iterator[str]:
     thread.join(20)
 
 
-def growth_while_sent(app_state: ServerState, target: Path) -> tuple[int, int]:
-    """Download the export into a file. Returns its bytes, and those by which the resident memory grew at most."""
+def growth_while_sent(app_state: ServerState, target: Path, **link: Any) -> tuple[int, int]:
+    """Download an export into a file. Returns its bytes, and those by which the resident memory grew at most."""
     process = psutil.Process()
     app_state.hosts = app_state.hosts | {"127.0.0.1"}
     with listening() as url, httpx.Client(timeout=120) as browser:
         browser.get(f"{url}/api/health")
         before = most = process.memory_info().rss
-        with browser.stream("GET", url + link_for(app_state, "photos")) as sent, target.open("wb") as out:
+        with browser.stream("GET", url + link_for(app_state, target.stem, **link)) as sent, target.open("wb") as out:
             assert sent.status_code == 200
             for chunk in sent.iter_bytes():
                 out.write(chunk)
@@ -170,3 +233,17 @@ def test_the_memory_stays_flat_while_an_export_is_sent(
     with zipfile.ZipFile(tmp_path / "photos.zip") as archive:
         assert archive.testzip() is None
         assert json.loads(archive.read("photos/winnow-export.json"))["format"].startswith("winnow-export")
+
+
+def test_the_memory_stays_flat_while_a_made_file_is_sent(
+    app_state: ServerState, workspace: Workspace, temporary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(_: Workspace, path: Path, **__: Any) -> None:
+        with path.open("wb") as file:
+            file.truncate(192 * MIB)
+
+    monkeypatch.setattr(Workspace, "write_log", write)
+    size, growth = growth_while_sent(app_state, tmp_path / "x.log", new=("log", "", {}))
+    assert size == 192 * MIB
+    assert growth < 64 * MIB
+    assert not list(temporary.iterdir())

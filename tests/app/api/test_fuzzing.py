@@ -22,6 +22,7 @@ from starlette.middleware import Middleware
 from starlette.testclient import TestClient
 
 from winnow.app.api.endpoint import media_links
+from winnow.app.api.exports import export_link
 from winnow.app.api.openapi import OPEN, OPERATIONS, describe
 from winnow.app.server.routes import build_routes
 from winnow.app.server.security import HostMiddleware, encode_id, mint_token
@@ -130,9 +131,12 @@ class Fuzzer:
         self.client, self.server, self.workspace = client, server, workspace
         self.key = str(server.first)
         self.answers: Counter[int] = Counter()
+        self.exports: Counter[int] = Counter()
         self.wrong: list[str] = []
         self.token = mint_token(server.secret, self.key, "ada")
         ids = workspace.ids()[:5]
+        workspace.exports.export(workspace.exports.place("photos"), format="image_folder", only=ids, actor="ada")
+        workspace.exports.export(workspace.exports.place("table.csv"), actor="ada")
         handle = server.keep_selection(self.key, ids)
         generation = str(workspace.info().generation)
         saved = workspace.saved_selections.save("kept", ids, actor="ada").handle
@@ -180,6 +184,20 @@ class Fuzzer:
             return {k: self.plausible(rnd, k, self.enrich(rnd, v)) for k, v in value.items()}
         return [self.enrich(rnd, one) for one in value] if isinstance(value, list) else value
 
+    def exporter(self, rnd: Random) -> tuple[str, bool, str]:
+        """Who follows a link to an export, whether proven, and the key of a token."""
+        actor = "ada" if rnd.random() < 0.9 else rnd.choice(ODD)
+        return actor, rnd.random() < 0.5, "" if rnd.random() < 0.9 else "withdrawn"
+
+    def new_export(self, rnd: Random) -> Any:
+        """What a link to an export makes; None = nothing, it names one that is there."""
+        query = rnd.choice([*self.known["filter"], *(f"find={_quoted(odd[:500])}" for odd in ODD)])
+        options = {"include_excluded": rnd.random() < 0.5, "csv_plain": rnd.random() < 0.5}
+        auto = {"auto": {"exclude": ["ood"], "noisy": rnd.choice(["keep", "relabel"]), "noisy_at": rnd.random()}}
+        made = ("data", query, options | (auto if rnd.random() < 0.3 else {}))
+        log = ("log", "", {"actor": rnd.choice(["ada", *ODD]), "action": rnd.choice(["exclude", "classes", *ODD])})
+        return rnd.choice([None, made, log])
+
     def send(self, rnd: Random, case: schemathesis.Case) -> None:
         path = {k: str(v) for k, v in case.path_parameters.items()}
         if "ws" in path and rnd.random() < 0.97:
@@ -189,6 +207,13 @@ class Fuzzer:
             sample = rnd.choice([*self.known["id"], *ODD])
             path |= {"ws": self.key, "id": encode_id(sample)}
             link = media_links(self.server, self.key, self.known["g"][0], sample)[case.operation.path.split("/")[2]]
+            signed = dict(pair.partition("=")[::2] for pair in link.partition("?")[2].split("&"))
+        if case.operation.path == "/api/export/{ws}/{id}" and rnd.random() < 0.9:
+            new = self.new_export(rnd)
+            name = "table.csv" if new or rnd.random() < 0.3 else rnd.choice(["photos", "gone", "../workspace.json"])
+            name = name if rnd.random() < 0.8 else rnd.choice(ODD)
+            link = export_link(self.server, self.key, name, *self.exporter(rnd), new)
+            path |= {"ws": self.key, "id": encode_id(name)}
             signed = dict(pair.partition("=")[::2] for pair in link.partition("?")[2].split("&"))
         path |= {k: str(self.plausible(rnd, k, v)) for k, v in path.items() if k == "name"}
         url = case.operation.path
@@ -211,6 +236,7 @@ class Fuzzer:
         raw_headers = [(k.encode(), v.encode()) for k, v in headers.items()]
         answer = self.client.request(case.method, f"{url}?{text}", headers=raw_headers, content=content)
         self.answers[answer.status_code] += 1
+        self.exports[answer.status_code] += case.operation.path == "/api/export/{ws}/{id}"
         if wrong := unlike_the_description(answer, case.operation.definition.raw["responses"]):
             self.wrong.append(f"{wrong}: {case.method} {url}?{text[:300]} {(content or b'')[:300]!r}")
 
@@ -271,6 +297,7 @@ def test_a_few_hundred_requests_without_a_problem_of_ours(fuzzer: Fuzzer, caplog
     assert fuzzer.wrong == []
     assert not caplog.records
     assert fuzzer.answers[200] > 20, "the requests reach what the routes do"
+    assert fuzzer.exports[200], "and exports are sent"
 
 
 @pytest.mark.attack
@@ -282,6 +309,8 @@ def test_ten_thousand_requests_without_a_problem_of_ours(
     fuzz(fuzzer, EACH_IN_ATTACK)
     with capsys.disabled():
         print(f"\n{sum(fuzzer.answers.values()):,} requests: {dict(sorted(fuzzer.answers.items()))}")
+        print(f"of which for exports: {dict(sorted(fuzzer.exports.items()))}")
     assert sum(fuzzer.answers.values()) >= 10_000
+    assert fuzzer.exports[200] > 50
     assert fuzzer.wrong == []
     assert not caplog.records
