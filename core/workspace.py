@@ -58,6 +58,7 @@ from .pipeline.tqdm_progress import TqdmProgress
 from .review.active_learning import Labeller, QueueRanker
 from .review.annotators import Annotators
 from .review.class_editor import ClassEditor
+from .review.class_keys import ClassKeys
 from .review.history import DecisionHistory
 from .review.label_import import LabelImport, import_labels
 from .review.recorder import DecisionRecorder
@@ -318,6 +319,11 @@ class Workspace(Summarised):
     def class_editor(self) -> ClassEditor:
         """Merge, rename, split off or delete a class, as a decision in the log that undo takes back."""
         return ClassEditor(self._store, self._query, self.roles, lambda: self._scan.class_names)
+
+    @cached_property
+    def class_keys(self) -> ClassKeys:
+        """Keys that stay with a class in Review and Label."""
+        return ClassKeys(self._layout.class_keys, self.roles, self.classes, lambda: self._scan.labels.renames())
 
     @cached_property
     def annotators(self) -> Annotators:

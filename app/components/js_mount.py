@@ -18,6 +18,7 @@ from winnow.app.components import search_box as finder
 from winnow.app.components import theme
 from winnow.app.components.actions import open_page
 from winnow.app.components.assets import PLOTLY, asset_path, text
+from winnow.app.components.keys import COMMANDS
 from winnow.app.server.state import server_state
 from winnow.app.session import state
 from winnow.core import WinnowError, Workspace
@@ -77,10 +78,15 @@ def signal_options(workspace: Workspace, prefix: str = "") -> list[list[str]]:
 
 
 def follow(event: Any) -> None:
-    """Go where ``{page, id?, like?, selection?, reset?}`` says. It comes from the browser: every value is checked."""
+    """Go where ``{page, id?, like?, selection?, reset?}`` says, or keep ``{class_keys: {fixed, keys}}``.
+
+    It comes from the browser: every value is checked.
+    """
     if not isinstance(event, dict):
         return
     s = state.session()
+    if isinstance(choice := event.get("class_keys"), dict):
+        _keep_class_keys(s, choice)
     if event.get("reset"):
         state.reset()
     if (handle := event.get("selection")) and s.key:
@@ -95,6 +101,24 @@ def follow(event: Any) -> None:
     if sample := event.get("id"):
         st.session_state[_FIRST_SAMPLE] = (time.monotonic(), str(sample))
     open_page(str(event.get("page")))
+
+
+def _keep_class_keys(s: state.Session, choice: dict[str, Any]) -> None:
+    keys = choice.get("keys")
+    if not s.key or not isinstance(keys, dict):
+        return
+    chosen = {str(name): str(key).lower() for name, key in keys.items() if key}
+    try:
+        workspace = server_state().workspace(s.key)
+        workspace.class_keys.save(bool(choice.get("fixed")), chosen, actor=s.actor, commands=COMMANDS)
+    except WinnowError as error:
+        s.notice = str(error)
+
+
+def class_key_data(workspace: Workspace) -> dict[str, Any]:
+    """What Review and Label need to know of the keys of classes: whether Review uses them, and which they are."""
+    keys = workspace.class_keys
+    return {"fixed": keys.fixed, "keys": list(keys.of_classes(COMMANDS).items()), "commands": sorted(COMMANDS)}
 
 
 def first_sample() -> list[str]:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from string import ascii_lowercase, digits
+
 Group = tuple[str, tuple[tuple[str, str], ...]]
 """A title, and keys (separated by blanks) with what they do."""
+
+_BY_POSITION = "1 … 9"
+"""Keys that mean another label with each sample, unless the reviewers gave every class its own."""
 
 _SELECTION: Group = (
     "Decide",
@@ -24,7 +30,7 @@ KEYS: dict[str, tuple[Group, ...]] = {
             (
                 ("A", "Keep label: the given label is right"),
                 ("W", "What the verdict proposes: the suggested label, or to exclude"),
-                ("1 … 9", "Relabel to the n-th most probable label"),
+                (_BY_POSITION, "Relabel to the n-th most probable label"),
                 ("/", "Any label, or a new one"),
                 ("X", "Exclude the sample"),
                 ("S", "The same for others like these: see them first"),
@@ -56,7 +62,7 @@ KEYS: dict[str, tuple[Group, ...]] = {
         (
             "Label",
             (
-                ("1 … 9", "The first nine classes, always the same key"),
+                (_BY_POSITION, "The first nine classes, always the same key"),
                 ("W A", "The suggested class"),
                 ("/", "Any class, or a new one"),
                 ("X", "Exclude the sample"),
@@ -161,6 +167,29 @@ COMMON: Group = (
 )
 
 
-def keys_of(page: str) -> tuple[Group, ...]:
-    """Every key of a page, by group."""
-    return (*KEYS.get(page, ()), COMMON)
+COMMANDS = frozenset(
+    key.lower()
+    for page in ("review", "label")
+    for _, rows in KEYS[page]
+    for keys, _ in rows
+    if keys != _BY_POSITION
+    for key in keys.split()
+) & set(digits + ascii_lowercase)
+"""Digits and letters that Review and Label need themselves: no class can have one of them as its key."""
+
+
+def keys_of(page: str, classes: Mapping[str, str] | None = None) -> tuple[Group, ...]:
+    """Every key of a page, by group.
+
+    Parameters
+    ----------
+    page
+        Its path in the URL.
+    classes
+        Class → key, where keys stay with their class.
+    """
+    groups = KEYS.get(page, ())
+    if classes:
+        groups = tuple((title, tuple(row for row in rows if row[0] != _BY_POSITION)) for title, rows in groups)
+        groups = (*groups, ("Classes", tuple((key.upper(), name) for name, key in classes.items())))
+    return (*groups, COMMON)

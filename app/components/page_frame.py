@@ -8,7 +8,7 @@ takes ``page.data()`` as the start of its data, and tells the head what it does 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -22,7 +22,7 @@ from winnow.app.components.actions import dispatch
 from winnow.app.components.assets import asset_path
 from winnow.app.components.html import notice, render, restrict_to_role
 from winnow.app.components.html_component import Handler, live
-from winnow.app.components.keys import keys_of
+from winnow.app.components.keys import COMMANDS, keys_of
 from winnow.app.components.progress import job_panel
 from winnow.app.components.sidebar import PAGES
 from winnow.app.server.security import mint_token
@@ -82,6 +82,11 @@ class Page:
         """Whether whoever looks at this page has a right."""
         return self.workspace.roles.may(self.actor, right)
 
+    def class_keys(self) -> dict[str, str]:
+        """Class → key where this page has keys that stay with a class, else nothing."""
+        fixed = self.name == "label" or (self.name == "review" and self.workspace.class_keys.fixed)
+        return self.workspace.class_keys.of_classes(COMMANDS) if fixed else {}
+
     def watch(self) -> dict[str, Any]:
         """What the head needs to show what other people decide meanwhile."""
         return {
@@ -139,9 +144,18 @@ def chips(s: state.Session) -> list[Chip]:
     return active
 
 
-def head(name: str, title: str, actor: str, *, total: str = "", chips: Sequence[Chip] = (), open_: bool = False) -> str:
+def head(
+    name: str,
+    title: str,
+    actor: str,
+    *,
+    total: str = "",
+    chips: Sequence[Chip] = (),
+    open_: bool = False,
+    class_keys: Mapping[str, str] | None = None,
+) -> str:
     """The one line at the top (``name`` "" = a page without keys), and the chips below; ``open_``: on a dataset."""
-    keys = keys_of(name) if name else ()
+    keys = keys_of(name, class_keys) if name else ()
     return render("frame", "head", title, total, chips, actor, keys, open_)
 
 
@@ -246,8 +260,9 @@ def page_frame(name: str) -> Page:
     total = plural(page.counts.total, "sample")
     if filtered and page.counts.matching != page.counts.total:
         total = f"{page.counts.matching:,} of {page.counts.total:,}"
+    active, fixed = chips(s) if filtered else (), page.class_keys()
     live(
-        head(name, PAGES[name][0], s.actor, total=total, chips=chips(s) if filtered else (), open_=True),
+        head(name, PAGES[name][0], s.actor, total=total, chips=active, open_=True, class_keys=fixed),
         "w-head",
         dispatch,
         watch=page.watch(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from winnow.app.components.js_mount import first_sample, mount_surface
+from winnow.app.components.js_mount import class_key_data, first_sample, mount_surface
 from winnow.app.components.page_frame import page_frame
 from winnow.app.session import filters, state
 from winnow.core import Filter
@@ -21,5 +21,5 @@ def draw() -> None:
     page = page_frame("label")
     s = state.session()
     queue = queue_of(s.filter, s.selection)
-    data = {**page.data(), "queue": queue, "holds": "to label", "open": first_sample(), "labelling": True}
-    mount_surface("review", data, key="w-label")
+    own = {"queue": queue, "holds": "to label", "open": first_sample(), "labelling": True}
+    mount_surface("review", {**page.data(), **own, "class_keys": class_key_data(page.workspace)}, key="w-label")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from winnow.app.components.js_mount import first_sample, mount_surface
+from winnow.app.components.js_mount import class_key_data, first_sample, mount_surface
 from winnow.app.components.page_frame import page_frame
 from winnow.app.session import filters, state
 from winnow.core import Filter
@@ -20,4 +20,5 @@ def draw() -> None:
     page = page_frame("review")
     s = state.session()
     queue, noun = queue_of(s.filter, s.sort, s.selection)
-    mount_surface("review", {**page.data(), "queue": queue, "holds": noun, "open": first_sample()}, key="w-review")
+    own = {"queue": queue, "holds": noun, "open": first_sample(), "class_keys": class_key_data(page.workspace)}
+    mount_surface("review", {**page.data(), **own}, key="w-review")

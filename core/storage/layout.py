@@ -115,6 +115,11 @@ class Layout:
         return self.root / "roles.json"
 
     @property
+    def class_keys(self) -> Path:
+        """Which key means which class in Review."""
+        return self.root / "class_keys.json"
+
+    @property
     def job(self) -> Path:
         """Files of the running scan."""
         return self.root / "job"

@@ -55,9 +55,9 @@ def _label(page: Page, times: int) -> None:
     for _ in range(times):
         here = sample(page)
         name = _name(here)
-        keys = [text.strip() for text in page.locator(".review .option .ellipsis").all_inner_texts()]
-        if name in keys:
-            page.keyboard.press(str(keys.index(name) + 1))
+        key = page.locator(".review .option:visible", has=page.locator(f"[data-name='{name}']")).locator("kbd")
+        if key.count():
+            page.keyboard.press(key.inner_text())
         else:
             page.keyboard.press("/")
             page.keyboard.type(name)
@@ -72,9 +72,14 @@ def test_from_pictures_without_labels_to_a_labelled_dataset(page: Page, unlabell
     wait_saved(page)
     with Workspace.open(unlabelled.workspace) as ws:
         said = {i: d.label for i, people in ws.current().items() for d in people.values()}
+        ordered = [d.sample_id for d in reversed(ws.history(limit=1000))]
     assert len(said) == 60
     assert all(label == _name(i) for i, label in said.items())
     assert set(said.values()) == set(COLOURS)
+    with Workspace.open(unlabelled.workspace) as ws:
+        keys = ws.class_keys.of_classes()
+    first_seen = list(dict.fromkeys(said[i] for i in ordered))
+    assert keys == dict(zip(first_seen, "12345", strict=True)), "a class keeps the key of the moment it was made"
 
     # restarted in between, it goes on where it was, with suggestions
     page.goto("about:blank")

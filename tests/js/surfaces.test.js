@@ -7,6 +7,8 @@ import { keyOf, runKey } from "../../app/frontend/lib/keys.js";
 import { placeNames, shortName } from "../../app/frontend/map/labels.js";
 import { spread } from "../../app/frontend/map/palette.js";
 import { Picked } from "../../app/frontend/gallery/picked.js";
+import { ClassKeys } from "../../app/frontend/review/class_keys.js";
+import { keyedLabels } from "../../app/frontend/review/card.js";
 import { paceOf, paceWords } from "../../app/frontend/review/progress.js";
 
 test("a long name keeps the end that tells it from others, a short one stays whole", () => {
@@ -120,4 +122,30 @@ test("the pace is told once there is one", () => {
   assert.equal(paceWords(0, 10), "");
   assert.equal(paceWords(20, 200), "20 a minute · 10 min to go");
   assert.equal(paceWords(20, 0), "20 a minute");
+});
+
+test("a class that is made on the page gets the next free key, and no command of the page", () => {
+  const data = { fixed: true, keys: [["cat", "1"]], commands: ["a", "w"] };
+  const keys = new ClassKeys(data, false);
+  keys.add("digit 7");
+  keys.add("dog");
+  assert.deepEqual([...keys.keys.values()], ["1", "7", "2"]);
+  for (let i = 0; i < 40; i += 1) keys.add(`class ${"abcdefghij"[i % 10]}${"klmno"[i % 5]}${"pqrstuvw"[i % 8]}`);
+  const given = [...keys.keys.values()];
+  assert.equal(new Set(given).size, given.length);
+  assert.ok(!given.includes("a") && !given.includes("w") && given.includes("b"));
+});
+
+test("the options of a card with fixed keys stand in the order of the keys, whatever the sample", () => {
+  const keys = new Map([
+    ["elk", "b"],
+    ["dog", "2"],
+    ["cat", "1"],
+  ]);
+  const card = { label: "elk", label_p: 0.1, suggestions: [["cat", 0.8]] };
+  assert.deepEqual(keyedLabels(card, keys), [
+    ["cat", 0.8, "1"],
+    ["dog", null, "2"],
+    ["elk", 0.1, "b"],
+  ]);
 });

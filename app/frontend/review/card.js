@@ -31,13 +31,15 @@ export function proposal(card) {
 export const hasPicture = (card) =>
   Boolean(card.thumb) && card.modality !== "text" && card.modality !== "vector" && card.width !== 0;
 
+/** The classes that have a key of their own, as [name, probability, key], in the order of the keys: digits first. */
+export function keyedLabels(card, keys) {
+  const p = new Map(card.suggestions || []);
+  if (card.label) p.set(card.label, card.label_p);
+  return [...keys].sort(([, a], [, b]) => (a < b ? -1 : 1)).map(([name, key]) => [name, p.get(name) ?? null, key]);
+}
+
 /** The labels behind the keys 1–9: suggestions by probability, then neighbours' labels by count, then the rest. */
-export function likelyLabels(card, labels, fixed = false) {
-  if (fixed) {
-    // while labelling, a class keeps its key
-    const p = new Map(card.suggestions || []);
-    return labels.slice(0, OPTIONS).map(({ name }) => [name, p.get(name) ?? null]);
-  }
+export function likelyLabels(card, labels) {
   const seen = new Set([card.label]);
   const out = [];
   const add = (name, p) => {
@@ -54,7 +56,7 @@ export function likelyLabels(card, labels, fixed = false) {
     if (out.length >= OPTIONS) break;
     add(label.name, null);
   }
-  return out.slice(0, OPTIONS);
+  return out.slice(0, OPTIONS).map(([name, p], i) => [name, p, String(i + 1)]);
 }
 
 /** A reason as a sentence: it begins with a capital letter. */
@@ -158,18 +160,7 @@ export class CardView {
       (this.suggestedP = h("span.muted", {})),
     );
     this.reason = h("p.reason", { tabIndex: 0 });
-    this.options = Array.from({ length: OPTIONS }, (_, i) => {
-      const parts = { name: nameNode(), p: h("span.muted", {}), bar: h("i", {}) };
-      const button = h(
-        "button.option",
-        { type: "button", onclick: () => this.on.relabel(i) },
-        h("kbd", { textContent: String(i + 1) }),
-        parts.name,
-        parts.p,
-        h("span.bar", {}, parts.bar),
-      );
-      return { button, ...parts };
-    });
+    this.options = [];
     this.canvas = h("canvas.mini", { role: "img", "aria-label": "Where this sample lies on the map" });
     this.map = new MiniMap(this.canvas);
     this.bars = Array.from({ length: BARS }, () => {
@@ -188,11 +179,7 @@ export class CardView {
       h("div.reasonbox", {}, this.reason),
       this.on.words.line,
       this.on.words.offers,
-      (this.choices = h(
-        "div.options",
-        { role: "group", "aria-label": "Relabel" },
-        this.options.map((o) => o.button),
-      )),
+      (this.choices = h("div.options", { role: "group", "aria-label": "Relabel" })),
       h(
         "div.where",
         {},
@@ -369,8 +356,10 @@ export class CardView {
     this.confidence.title = "Confidence of this verdict";
     this.#otherKinds(card);
 
-    const options = likelyLabels(card, labels, this.fixedKeys);
+    const { classKeys } = this.on;
+    const options = classKeys.fixed ? keyedLabels(card, classKeys.keys) : likelyLabels(card, labels);
     this.likely = options.map(([name]) => name);
+    this.labelOf = new Map(options.map(([name, , key]) => [key, name]));
     const best = suggestion(card);
     const caption = card.modality === "pair" && !card.label ? card.text : null; // a pair without a label is about its caption
     setText(this.given.firstChild, caption ? "Caption" : "Given");
@@ -387,23 +376,41 @@ export class CardView {
     this.reason.title = (card.reason || "").replaceAll("*", "");
     this.on.words.draw(card, (caption) => this.on.note(`Caption: ${caption}`));
 
-    this.options.forEach((o, i) => {
-      const [name, p] = options[i] || [null, null];
-      o.button.style.visibility = name === null ? "hidden" : "";
-      setName(o.name, name ?? "");
-      setText(o.p, p === null || p === undefined ? "" : score(p));
-      o.bar.style.setProperty("--v", p ?? 0);
-      o.button.title = name ?? "";
-      o.button.setAttribute(
-        "aria-pressed",
-        String(Boolean(name !== null && decided?.action === "relabel" && decided.label === name)),
-      );
-    });
+    this.#fillOptions(options, card, decided);
     this.#fillStrip(card);
     this.#fillBars(card);
     this.canvas.style.visibility = card.xy ? "" : "hidden";
     if (card.xy) this.map.draw(card.xy, (card.neighbors || []).map((n) => n.xy).filter(Boolean));
     this.#fillHistory(card, decided);
+  }
+
+  #option() {
+    const parts = { key: h("kbd", {}), name: nameNode(), p: h("span.muted", {}), bar: h("i", {}) };
+    const button = h("button.option", { type: "button" }, parts.key, parts.name, parts.p, h("span.bar", {}, parts.bar));
+    const option = { button, label: null, ...parts };
+    button.addEventListener("click", () => this.on.relabel(option.label));
+    this.choices.append(button);
+    return option;
+  }
+
+  /** One button per key; those that this sample has no label for keep their place. */
+  #fillOptions(options, card, decided) {
+    const wanted = Math.max(OPTIONS, options.length);
+    while (this.options.length < wanted) this.options.push(this.#option());
+    this.choices.classList.toggle("many", wanted > OPTIONS);
+    this.options.forEach((o, i) => {
+      const [name, p, key] = options[i] || [null, null, ""];
+      o.label = name;
+      show(o.button, i < wanted);
+      o.button.style.visibility = name === null ? "hidden" : "";
+      setText(o.key, key.toUpperCase());
+      setName(o.name, name ?? "");
+      setText(o.p, p === null || p === undefined ? "" : score(p));
+      o.bar.style.setProperty("--v", p ?? 0);
+      o.button.title = name ?? "";
+      const taken = decided?.action === "relabel" ? decided.label : decided?.action === "accept" ? card.label : null;
+      o.button.setAttribute("aria-pressed", String(Boolean(name !== null && taken === name)));
+    });
   }
 
   #otherKinds(card) {

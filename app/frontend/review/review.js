@@ -5,7 +5,7 @@
  * saving to `Saver`. Streamlit is not involved until the person leaves the page.
  */
 
-import { ACTIONS, count, h, isInteractive, plural, setText, takeFocus } from "../lib/dom.js";
+import { ACTIONS, count, h, icon, isInteractive, plural, setText, takeFocus } from "../lib/dom.js";
 import { runKey, take } from "../lib/keys.js";
 import { Surface, mounted } from "../lib/mount.js";
 import { nameNode, setName } from "../lib/names.js";
@@ -14,8 +14,10 @@ import { hearOthers, withTheirs } from "../lib/others.js";
 import { LabelPicker } from "../lib/picker.js";
 import { newId } from "../lib/saver.js";
 import { Banner } from "./banner.js";
+import { ClassKeySheet, ClassKeys } from "./class_keys.js";
 import { CardView, hasPicture, proposal } from "./card.js";
 import { Decisions } from "./decisions.js";
+import { endOfQueue } from "./end.js";
 import { Learnt } from "./learnt.js";
 import { Marks } from "./marks.js";
 import { Note } from "./note.js";
@@ -40,6 +42,7 @@ class Review extends Surface {
     this.evidence = new Evidence(this.api, this.data.verdicts);
     this.inWords = new InWords(this.api, (id) => this.card.reword(id));
     this.pictures = new Pictures(this.api);
+    this.classKeys = new ClassKeys(this.data.class_keys, Boolean(this.data.labelling));
     this.#build();
     this.decisions = new Decisions(this.api, this.data.actor, {
       say: (...banner) => this.banner.say(...banner),
@@ -73,8 +76,14 @@ class Review extends Surface {
 
   /** A fresh token, or another queue. */
   changed(before) {
+    const keysChanged = JSON.stringify(before.class_keys) !== JSON.stringify(this.data.class_keys);
+    this.classKeys.update(this.data.class_keys);
     if (before.queue !== this.data.queue || before.ws !== this.data.ws) this.#start();
-    else this.#openAsked();
+    else {
+      if (keysChanged && this.queue.current) this.#render();
+      this.#tellCount();
+      this.#openAsked();
+    }
     const { saver } = this.decisions;
     if (saver.failing) saver.retryNow();
   }
@@ -83,12 +92,13 @@ class Review extends Surface {
 
   #build() {
     this.card = new CardView(this.data.verdicts, {
-      relabel: (i) => this.#relabelTo(i),
+      relabel: (name) => this.#relabelTo(name),
       peek: (i) => this.#peek(i),
       open: (n) => this.#open([n.id]),
       zoom: () => this.#zoom(),
       similar: () => this.#similar(),
       words: this.inWords,
+      classKeys: this.classKeys,
       evidence: this.evidence,
       inWords: () => this.#inWords(),
       note: (text) => this.note.set(text),
@@ -116,12 +126,14 @@ class Review extends Surface {
       this.live,
     );
     this.picker = new LabelPicker(this.root);
+    this.keySheet = new ClassKeySheet(this.root, (choice) =>
+      this.component.setTriggerValue("go", { class_keys: choice }),
+    );
     this.offer = new OfferSheet(this.root, this.api, (done) => this.#tookOffer(done));
   }
 
-  /** The Label page: keys stay with their class, and a row of its own accepts many labels at once. */
+  /** The Label page: a row of its own accepts many labels at once. */
   #labelling() {
-    this.card.fixedKeys = true;
     this.propagation = new Propagation(this.api, () => this.data.queue, {
       before: () => this.decisions.saver.flush(),
       accepted: (done) => this.#accepted(done),
@@ -146,6 +158,16 @@ class Review extends Surface {
     const proposes = "What the verdict proposes: the suggested label, or to exclude the sample";
     this.take = button(".take", "W", this.takeText, () => this.#take(), proposes);
     this.anyLabel = button(".any", "/", "Label…", () => this.#pick(), "Any label, or a new one");
+    this.keysButton = h(
+      "button.quiet.keys",
+      {
+        type: "button",
+        title: "Keys of the classes",
+        "aria-label": "Keys of the classes",
+        onclick: () => this.keySheet.show(this.classKeys, this.names),
+      },
+      icon("keyboard"),
+    );
     const skip = button("", "Space", "Skip", () => this.#skip(), "Decide later");
     const actions = h(
       "nav.actions",
@@ -154,6 +176,7 @@ class Review extends Surface {
       this.take,
       button(".exclude", "X", "Exclude", () => this.#decide("exclude"), "Leave this sample out of the dataset"),
       this.anyLabel,
+      this.keysButton,
       h("span.gap", {}),
       skip,
       button("", "U", "Undo", () => this.#undo(), "Undo the last decision"),
@@ -196,12 +219,17 @@ class Review extends Surface {
     }
   }
 
+  /** The page's head says how many the queue holds. */
+  #tellCount() {
+    const { total } = this.queue;
+    if (total === null) return;
+    const text = `${count(total)} of ${count(this.data.total ?? total)}`;
+    window.dispatchEvent(new CustomEvent("winnow:count", { detail: { text } }));
+  }
+
   #arrived() {
     const { queue } = this;
-    if (queue.total !== null) {
-      const text = `${count(queue.total)} of ${count(this.data.total ?? queue.total)}`;
-      window.dispatchEvent(new CustomEvent("winnow:count", { detail: { text } }));
-    }
+    this.#tellCount();
     if (queue.error && !queue.cards.length) return this.#showError(queue.error);
     if (this.root.dataset.state !== "ready" && queue.current) {
       this.#render();
@@ -337,9 +365,19 @@ class Review extends Surface {
     else this.banner.say("warn", "info", "There is no suggestion for this sample. Press / for all labels.", 2500);
   }
 
-  #relabelTo(i) {
-    const name = this.card.likely?.[i];
-    if (name !== undefined && this.queue.current) this.#decide("relabel", name);
+  /** Give the sample a label; its own is kept. */
+  #relabelTo(name) {
+    const card = this.queue.current;
+    if (!card || name === undefined || name === null) return;
+    if (name === card.label) this.#decide("accept");
+    else this.#decide("relabel", name);
+  }
+
+  /** A class that was made here keeps its key when the page is drawn again. */
+  async #keepClassKeys() {
+    await this.decisions.saver.flush();
+    const choice = { fixed: this.classKeys.chosen, keys: Object.fromEntries(this.classKeys.keys) };
+    if (!this.gone) this.component.setTriggerValue("go", { class_keys: choice });
   }
 
   #pick() {
@@ -350,9 +388,12 @@ class Review extends Surface {
       labels: this.names,
       likely: [...(this.card.likely || []), card.label].filter(Boolean),
       pick: (name, fresh) => {
-        if (fresh) this.picker.labels = this.names = [...this.names, { name }];
-        if (name === card.label) this.#decide("accept");
-        else this.#decide("relabel", name);
+        if (fresh) {
+          this.picker.labels = this.names = [...this.names, { name }];
+          this.classKeys.add(name);
+        }
+        this.#relabelTo(name);
+        if (fresh && this.classKeys.fixed) this.#keepClassKeys();
       },
     });
   }
@@ -472,6 +513,10 @@ class Review extends Surface {
     const inside = event.composedPath().includes(this.root);
     // a focused button answers to Space and Enter itself; elsewhere on the page the arrows are not ours either
     if ((key === " " || key === "Enter" || (!inside && key.startsWith("Arrow"))) && isInteractive(event)) return;
+    if (this.keySheet.open) {
+      if (key === "Escape") this.keySheet.close();
+      return;
+    }
     if (this.offer.open) {
       if (this.offer.key(event)) take(event);
       return;
@@ -483,8 +528,10 @@ class Review extends Surface {
       this.#step(move);
       return;
     }
-    const digits = /^[1-9]$/.test(key) ? { [key]: () => this.#relabelTo(Number(key) - 1) } : {};
+    const label = this.card.labelOf?.get(key);
+    const relabel = label === undefined ? {} : { [key]: () => this.#relabelTo(label) };
     runKey(event, {
+      ...relabel, // before the commands: those stay what they are
       a: () => (this.propagation ? this.#take() : this.#decide("accept")),
       w: () => this.#take(),
       x: () => this.#decide("exclude"),
@@ -499,7 +546,6 @@ class Review extends Surface {
       e: () => this.shownId && this.evidence.show(this.shownId, this.card.strongest),
       s: () => this.#showOffer(),
       Escape: () => this.#escape(),
-      ...digits,
     });
   }
 
@@ -521,35 +567,12 @@ class Review extends Surface {
     this.mint = null;
     this.root.dataset.state = "end";
     this.root.dataset.sample = "";
-    const choice = (text, does, cls = "") => h(`button${cls}`, { type: "button", onclick: does }, text);
-    if (!queue.cards.length) {
-      this.message(
-        this.empty,
-        "inbox",
-        "Nothing is waiting here",
-        "No sample matches these filters, or all of them are decided. Choose another queue, or take a filter away.",
-        choice("Choose another queue", () => this.go("queues"), ".primary"),
-      );
-    } else {
-      const skipped = [...this.decisions.skipped];
-      const others = skipped.length ? `, ${count(skipped.length)} skipped. Skipped samples stay undecided.` : "";
-      const decided = plural(
-        this.decisions.count(() => true),
-        "decision",
-      );
-      this.message(
-        this.empty,
-        "task_alt",
-        skipped.length ? "You have seen them all" : "This queue is done",
-        `${decided} in this session${others || ". Everything you decided is in the log and can be undone."}`,
-        ...(skipped.length
-          ? [choice(`Go through ${plural(skipped.length, "skipped sample")}`, () => this.#again(skipped), ".primary")]
-          : []),
-        choice("Choose another queue", () => this.go("queues"), skipped.length ? "" : ".primary"),
-        choice("Export", () => this.go("export")),
-        choice("Undo the last", () => this.#undo()),
-      );
-    }
+    const held = { cards: queue.cards.length, decided: this.decisions.count(() => true) };
+    const parts = endOfQueue(
+      { ...held, skipped: [...this.decisions.skipped] },
+      { go: (page) => this.go(page), again: (ids) => this.#again(ids), undo: () => this.#undo() },
+    );
+    this.message(this.empty, ...parts);
     this.empty.lastChild.before(...this.learnt.lines.map((line) => h("p", { textContent: line })));
     this.#later();
   }

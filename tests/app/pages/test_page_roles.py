@@ -18,7 +18,7 @@ import winnow.app
 from tests.app.pages.test_pages import open_page
 from tests.helpers.team import ROLES, allowed, files, give_roles
 from tests.unit.review.test_writing_verbs import VERBS
-from winnow.app.components import progress
+from winnow.app.components import js_mount, progress
 from winnow.app.components.page_frame import Page
 from winnow.app.components.sidebar import PAGES
 from winnow.app.pages import class_dialogs, classes, duplicates, export, history, people, select, word_dialog
@@ -307,6 +307,10 @@ def _begin(v: Visit) -> None:
     scans.begin(states.server_state(), config, v.workspace.path, v.person, False)
 
 
+def _class_keys(v: Visit) -> None:
+    js_mount._keep_class_keys(state.session(), {"fixed": True, "keys": {"digit 3": "q"}})
+
+
 CASES: dict[Site, Callable[[Visit], Any]] = {
     ("class_dialogs", "_merge", "class_editor.merge"): lambda v: _dialog(v, "merge"),
     ("class_dialogs", "_rename", "class_editor.rename"): lambda v: _rename(v),
@@ -317,6 +321,7 @@ CASES: dict[Site, Callable[[Visit], Any]] = {
     ("duplicates", "decide", "undo"): lambda v: (_own(v, "s020"), duplicates.decide(v.page, {"do": "undo"})),
     ("duplicates", "_keep_one", "record"): lambda v: duplicates._keep_one(v.page, ["s010", "s180"], "s010"),
     ("duplicates", "_decide", "decide_many"): lambda v: duplicates._decide(v.page, ["s180"], "exclude"),
+    ("js_mount", "_keep_class_keys", "class_keys.save"): _class_keys,
     ("export", "_form", "start_export"): _export,
     ("export", "_sheet_files", "exports.datasheet"): _datasheet,
     ("history", "undo", "undo"): partial(_history, do="undo"),

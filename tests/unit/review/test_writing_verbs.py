@@ -104,6 +104,7 @@ VERBS: dict[str, Case] = {
     "import_labels": ("reviewer", labels, lambda ws, who, path: ws.import_labels(path, actor=who)),
     "labeller.accept": ("reviewer", lambda ws: None, lambda ws, who, _: ws.labeller.accept(0.9, who)),
     "class_editor.add": ("reviewer", lambda ws: None, lambda ws, who, _: ws.class_editor.add(f"x{new()}", actor=who)),
+    "class_keys.save": ("reviewer", lambda ws: None, lambda ws, who, _: ws.class_keys.save(True, {}, actor=who)),
     "undo": ("reviewer", lambda ws: None, lambda ws, who, _: ws.undo(who)),
     "redo": ("reviewer", lambda ws: None, lambda ws, who, _: ws.redo(who)),
     "replay": ("reviewer", patch, lambda ws, who, file: ws.replay(file, actor=who)),
