@@ -42,7 +42,7 @@ from .explore.query import SampleQuery
 from .explore.queues import revised_table
 from .explore.results import BatchResult, Colours, Counts, Points, SampleRows, WorkspaceInfo, encoders_used
 from .explore.search import Search, Searcher
-from .explore.signal_evidence import SignalEvidence, evidence_of
+from .explore.signal_evidence import SignalEvidence, evidence_of, strongest_signals
 from .explore.summary import Summarised, SummaryTable
 from .explore.verdict_style import STATUSES
 from .explore.word_evidence import TextHighlights
@@ -68,6 +68,7 @@ from .storage.artifacts import StageStore, load_json, load_table, save_table
 from .storage.decision_log.copy import copy_log
 from .storage.decision_log.location import checked_address, log_of, open_log, place_log
 from .storage.layout import Layout, check_format
+from .storage.parquet_rows import RowReader
 from .storage.scan_context import ScanContext
 from .types import (
     ISSUE_KINDS,
@@ -485,7 +486,19 @@ class Workspace(Summarised):
         if kind not in {k.value for k in ISSUE_KINDS}:
             raise QueryError(f"No kind is called {kind!r}. There are: {choices(k.value for k in ISSUE_KINDS)}.")
         signals = [s for s in self.signals() if s.ran and s.kind == kind]
-        return evidence_of(signals, self.query.percentiles(self.row(sample_id), [s.name for s in signals]))
+        row = self.row(sample_id)
+        (said,) = self._signal_rows.take([row])
+        classes, renames = self._scan.results["class_names"], self._scan.labels.renames()
+        suggested = {
+            s.name: renames.get(classes[code], classes[code])
+            for s in signals
+            if (code := said.get(f"{s.name}.suggestion")) is not None and code >= 0
+        }
+        return evidence_of(signals, self.query.percentiles(row, [s.name for s in signals]), suggested)
+
+    @cached_property
+    def _signal_rows(self) -> RowReader:
+        return RowReader(self._layout.signals)
 
     def dataset_checks(self) -> list[dict[str, Any]]:
         """Tables about the dataset as a whole: class confusions, class sizes, spurious correlations, rare slices.
@@ -502,27 +515,41 @@ class Workspace(Summarised):
     def _dataset_checks(self) -> list[dict[str, Any]]:
         return dataset_checks(self._layout, self._generation, self._scan.ids)
 
-    def scores(self) -> pd.DataFrame:
+    def scores(self, *, signals: bool = False) -> pd.DataFrame:
         """What the scan says of every sample.
+
+        Parameters
+        ----------
+        signals
+            Also the signals behind the verdicts.
 
         Returns
         -------
         DataFrame
             One row per sample: id, verdict, confidence, reasons, suggested_label, duplicate_of, and for every kind a
-            probability in [0, 1] (1 = certainly so, never NaN) and a flag.
+            probability in [0, 1] (1 = certainly so, never NaN) and a flag. With ``signals`` also signal_1 to signal_3,
+            the signals that speak most for the verdict, with their percentiles, and every signal's score in [0, 1]
+            (NaN = not scored) under its own name.
         """
-        return self._score_table().to_pandas()
+        return self._score_table(signals).to_pandas()
 
-    def _score_table(self) -> pa.Table:
+    def _score_table(self, signals: bool = False) -> pa.Table:
         head = ["sample_id", "verdict", "confidence", "reasons", "suggested_label", "duplicate_of"]
         flags = [f"{kind}_flag" for kind in SCORE_COLUMNS]
         table = load_table(self._layout.verdicts, columns=[*head, *SCORE_COLUMNS, *flags])
-        return table.select([*head, *SCORE_COLUMNS, *flags]).rename_columns(["id", *head[1:], *SCORE_COLUMNS, *flags])
+        table = table.select([*head, *SCORE_COLUMNS, *flags]).rename_columns(["id", *head[1:], *SCORE_COLUMNS, *flags])
+        if not signals:
+            return table
+        kinds = {s.name: s.kind for s in self.signals() if s.ran}
+        scored = load_table(self._layout.signals, columns=list(kinds))
+        arrays = {name: scored.column(name).to_numpy() for name in kinds}
+        strongest = strongest_signals(arrays, kinds, table.column("verdict").to_pylist())
+        return pa.table({name: part.column(name) for part in (table, strongest, scored) for name in part.column_names})
 
-    def write_scores(self, path: str | Path, *, actor: str | None = None) -> int:
+    def write_scores(self, path: str | Path, *, signals: bool = False, actor: str | None = None) -> int:
         """Write :meth:`scores` as Parquet. Returns the number of rows. Raises NotAllowed where one may not export."""
         self._allow_export(actor)
-        table = self._score_table()
+        table = self._score_table(signals)
         save_table(path, table)
         return int(table.num_rows)
 

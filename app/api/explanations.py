@@ -50,7 +50,8 @@ def meaning(call: Call) -> dict[str, Any]:
 def evidence(call: Call) -> dict[str, Any]:
     """What the signals of one kind say of a sample, the most suspicious first.
 
-    ``?id=&kind=`` → ``{id, kind, signals: [{name, title, explain, formula, value, percentile}, …], generation}``.
+    ``?id=&kind=`` → ``{id, kind, signals: [{name, title, explain, formula, value, percentile, suggestion}, …],
+    generation}``.
     """
     sample, kind = call.get("id"), call.get("kind")
     signals = [asdict(e) for e in call.workspace.evidence(sample, kind)]

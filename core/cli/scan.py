@@ -198,13 +198,27 @@ def set_tables(ws: WorkspacePath, json_: Json = False) -> None:
             print(f"… and {len(rows) - 20:,} more (all of them with --json)")
 
 
-@app.command(**in_section(LOOK, "winnow scores photos.winnow scores.parquet"))
-def scores(ws: WorkspacePath, out: Annotated[Path, typer.Argument(metavar="OUT.parquet")], json_: Json = False) -> None:
+@app.command(
+    **in_section(
+        LOOK, "winnow scores photos.winnow scores.parquet", "winnow scores photos.winnow scores.parquet --signals"
+    )
+)
+def scores(
+    ws: WorkspacePath,
+    out: Annotated[Path, typer.Argument(metavar="OUT.parquet")],
+    signals: Annotated[
+        bool,
+        typer.Option(
+            "--signals", help="Also the three signals that speak most for each verdict, and every signal's score."
+        ),
+    ] = False,
+    json_: Json = False,
+) -> None:
     """Write one row per sample: verdict, confidence, reasons, suggestion, duplicate_of, each kind's score and flag."""
     from ..workspace import Workspace
 
     with Workspace.open(ws) as workspace:
-        n = workspace.write_scores(out)
+        n = workspace.write_scores(out, signals=signals)
     print_result({"path": str(out), "rows": n}, json_, f"{plural(n, 'row')} written to {out}")
 
 

@@ -411,7 +411,7 @@ class SampleQuery:
             return read_spread(ask, name, source, where.values, number is not None)
 
     def percentiles(self, row: int, scores: Sequence[str]) -> dict[str, tuple[float, float]]:
-        """The value of each score for one sample, and the share of the scored samples with at most that value.
+        """The value of each score for one sample, and the share of the scored samples with a lower value.
 
         Scores that this sample does not have are left out.
 

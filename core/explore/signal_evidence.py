@@ -1,15 +1,23 @@
-"""What each signal says of one sample: its value, and where that lies among all samples."""
+"""What each signal says of a sample: its value, and where that lies among all samples."""
 
 from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import pyarrow as pa
+
 from ..detection.signals import SIGNALS
-from ..types import Signal, SignalMeta
+from ..types import Float32, Signal, SignalMeta
 from .sql import Cursor
+
+STRONGEST = 3
+"""Signals that are named as speaking for a sample's verdict."""
+_SPEAKS = 0.5
+"""Least percentile of a signal that speaks for a verdict: higher than half of all samples."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +31,9 @@ class SignalEvidence:
     value
         In [0, 1], 1 = suspicious.
     percentile
-        Share of the scored samples with at most this value, in [0, 1].
+        Share of the scored samples with a lower value, in [0, 1).
+    suggestion
+        The label that the signal would give instead, by its present name; None where it suggests none.
     """
 
     name: str
@@ -32,6 +42,7 @@ class SignalEvidence:
     formula: str
     value: float
     percentile: float
+    suggestion: str | None = None
 
 
 def formula_of(signal: Signal) -> str:
@@ -40,11 +51,25 @@ def formula_of(signal: Signal) -> str:
     return " ".join(formula[1].replace("``", "").split()).rstrip(".") if formula else ""
 
 
-def evidence_of(signals: Iterable[SignalMeta], scored: Mapping[str, tuple[float, float]]) -> list[SignalEvidence]:
-    """The signals that scored a sample, the most suspicious first. ``scored``: name → (value, percentile)."""
+def evidence_of(
+    signals: Iterable[SignalMeta],
+    scored: Mapping[str, tuple[float, float]],
+    suggested: Mapping[str, str | None],
+) -> list[SignalEvidence]:
+    """The signals that scored a sample, the most suspicious first.
+
+    Parameters
+    ----------
+    signals
+        Those to list.
+    scored
+        Signal → (value, percentile).
+    suggested
+        Signal → the label that it suggests.
+    """
     formulas = {s.name: formula_of(s) for s in SIGNALS}
     rows = [
-        SignalEvidence(s.name, s.title, s.explain, formulas.get(s.name, ""), *scored[s.name])
+        SignalEvidence(s.name, s.title, s.explain, formulas.get(s.name, ""), *scored[s.name], suggested.get(s.name))
         for s in signals
         if s.name in scored
     ]
@@ -52,7 +77,7 @@ def evidence_of(signals: Iterable[SignalMeta], scored: Mapping[str, tuple[float,
 
 
 def read_percentiles(ask: Cursor, columns: Mapping[str, str], source: str, row: int) -> dict[str, tuple[float, float]]:
-    """The value of each score for one sample, and the share of the scored samples with at most that value.
+    """The value of each score for one sample, and the share of the scored samples with a lower value.
 
     Parameters
     ----------
@@ -71,7 +96,57 @@ def read_percentiles(ask: Cursor, columns: Mapping[str, str], source: str, row: 
     known = {name: value for name, value in zip(columns, values, strict=True) if value is not None}
     if not known:
         return {}
-    least = "count(*) FILTER (WHERE ({0})::DOUBLE <= ?::DOUBLE) / count({0})"
-    shares = ", ".join(least.format(columns[name]) for name in known)
+    lower = "count(*) FILTER (WHERE ({0})::DOUBLE < ?::DOUBLE) / count({0})"
+    shares = ", ".join(lower.format(columns[name]) for name in known)
     (percentiles,) = ask(f"SELECT {shares} {source}", list(known.values()))
     return {name: (float(v), float(p)) for (name, v), p in zip(known.items(), percentiles, strict=True)}
+
+
+def strongest_signals(scores: Mapping[str, Float32], kinds: Mapping[str, str], verdicts: Sequence[str]) -> pa.Table:
+    """Name the three signals that speak most for each sample's verdict.
+
+    Parameters
+    ----------
+    scores
+        Signal → (n,) score in [0, 1], NaN = not scored.
+    kinds
+        Signal → the kind that it is evidence for.
+    verdicts
+        (n,) verdict of each sample.
+
+    Returns
+    -------
+    Table
+        ``signal_1``, ``signal_1_percentile``, … ``signal_3_percentile``: the signals of the verdict's kind, by
+        descending percentile (the share of the scored samples with a lower value). Only signals that are higher than
+        for half of the samples; null where there are fewer than three, or the sample is clean.
+    """
+    n = len(verdicts)
+    verdict = np.asarray(verdicts, object)
+    name = np.full((n, STRONGEST), "", object)
+    share = np.full((n, STRONGEST), np.nan)
+    for kind in sorted(set(kinds.values())):
+        rows = np.flatnonzero(verdict == kind)
+        names = [s for s in sorted(scores) if kinds[s] == kind]
+        if not len(rows) or not names:
+            continue
+        percentile = np.stack([_percentiles(scores[s], rows) for s in names], axis=1)
+        value = np.stack([scores[s][rows] for s in names], axis=1)
+        order = np.lexsort((-np.nan_to_num(value), -percentile), axis=1)[:, :STRONGEST]
+        best = np.take_along_axis(percentile, order, axis=1)
+        speaks = best >= _SPEAKS
+        width = order.shape[1]
+        name[rows, :width] = np.where(speaks, np.array(names, object)[order], "")
+        share[rows, :width] = np.where(speaks, best, np.nan)
+    columns: dict[str, pa.Array] = {}
+    for i in range(STRONGEST):
+        columns[f"signal_{i + 1}"] = pa.array([v or None for v in name[:, i]], pa.string())
+        columns[f"signal_{i + 1}_percentile"] = pa.array(share[:, i], pa.float32(), from_pandas=True)
+    return pa.table(columns)
+
+
+def _percentiles(score: Float32, rows: np.ndarray) -> np.ndarray:
+    """(m,) share of the scored samples with a lower score than each of ``rows``; −1 where a row is not scored."""
+    known = np.sort(score[np.isfinite(score)])
+    lower = np.searchsorted(known, score[rows], "left") / max(len(known), 1)
+    return np.where(np.isfinite(score[rows]), lower, -1.0)

@@ -177,6 +177,7 @@ export class CardView {
       h("div.row", {}, this.verdict, this.confidence, this.others),
       h("div.labels", {}, this.given, icon("arrow_forward", "muted"), this.suggested),
       h("div.reasonbox", {}, this.reason),
+      this.on.evidence.strongest,
       this.on.words.line,
       this.on.words.offers,
       (this.choices = h("div.options", { role: "group", "aria-label": "Relabel" })),
@@ -379,6 +380,7 @@ export class CardView {
     this.#fillOptions(options, card, decided);
     this.#fillStrip(card);
     this.#fillBars(card);
+    this.on.evidence.fill(card);
     this.canvas.style.visibility = card.xy ? "" : "hidden";
     if (card.xy) this.map.draw(card.xy, (card.neighbors || []).map((n) => n.xy).filter(Boolean));
     this.#fillHistory(card, decided);

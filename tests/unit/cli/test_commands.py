@@ -40,6 +40,8 @@ def test_scan_info_scores_decide_undo_and_export(tiny_ws: Path, tmp_path: Path) 
     code, out, _ = run("scores", tiny_ws, tmp_path / "s.parquet")
     assert code == 0
     assert len(pd.read_parquet(tmp_path / "s.parquet")) == 183
+    assert run("scores", tiny_ws, tmp_path / "signals.parquet", "--signals")[0] == 0
+    assert {"signal_1", "signal_3_percentile", "label_knn"} < set(pd.read_parquet(tmp_path / "signals.parquet"))
 
     base = ("decide", tiny_ws, "--actor", "ada")
     assert run(*base, "--id", "s003", "--action", "relabel", "--label", "digit 1", "--reason", "clear")[0] == 0

@@ -11,7 +11,7 @@ import pytest
 from winnow.core.detection.signals import SIGNALS
 from winnow.core.errors import QueryError
 from winnow.core.explore.filter import Filter
-from winnow.core.explore.signal_evidence import formula_of
+from winnow.core.explore.signal_evidence import formula_of, strongest_signals
 from winnow.core.workspace import Workspace
 
 
@@ -26,12 +26,45 @@ def test_values_and_percentiles_are_those_of_the_table(scanned: Path) -> None:
         for one in found:
             scores = table.set_index("row")[one.name]
             assert one.value == pytest.approx(scores[row])
-            assert one.percentile == pytest.approx(np.mean(scores.dropna() <= scores[row]))
+            assert one.percentile == pytest.approx(np.mean(scores.dropna() < scores[row]))
             assert one.explain
+        early = next(e for e in found if e.name == "label_elr")
+        assert early.suggestion == ws.classes()[int(table.set_index("row")["label_elr.suggestion"][row])]
         with pytest.raises(QueryError, match="No kind is called 'clean'"):
             ws.evidence(sample, "clean")
         with pytest.raises(QueryError, match="nobody"):
             ws.evidence("nobody", "ood")
+
+
+def test_the_strongest_signals_of_the_table_are_those_of_the_evidence(scanned: Path) -> None:
+    with Workspace.open(scanned) as ws:
+        table = ws.scores(signals=True)
+        signals = {s.name: s.kind for s in ws.signals() if s.ran}
+        assert set(signals) < set(table)
+        assert list(ws.scores()) == list(table)[: len(list(ws.scores()))]
+        for kind in sorted(set(table.verdict)):
+            row = table[table.verdict == kind].iloc[0]
+            named = [(row[f"signal_{i}"], row[f"signal_{i}_percentile"]) for i in (1, 2, 3)]
+            if kind == "clean":
+                assert all(pd.isna(name) for name, _ in named)
+                continue
+            speaking = [e for e in ws.evidence(row.id, kind) if e.percentile >= 0.5][:3]
+            assert speaking or kind == "broken", "what cannot be read has no signals"
+            assert [p for _, p in named[: len(speaking)]] == pytest.approx([e.percentile for e in speaking])
+            assert all(signals[name] == kind for name, _ in named if not pd.isna(name))
+
+
+def test_a_signal_that_says_the_same_of_nearly_all_samples_speaks_for_none() -> None:
+    flat = np.zeros(100, np.float32)
+    flat[0] = 1.0
+    rising = np.linspace(0, 1, 100, dtype=np.float32)
+    rising[5] = np.nan
+    kinds = {"flat": "ood", "rising": "ood", "other": "hard"}
+    scores = {"flat": flat, "rising": rising, "other": rising}
+    table = strongest_signals(scores, kinds, ["ood"] * 99 + ["clean"])
+    assert [table.column("signal_1")[row].as_py() for row in (0, 5, 10, 90, 99)] == ["flat", None, None, "rising", None]
+    assert table.column("signal_1_percentile")[0].as_py() == pytest.approx(0.99)
+    assert table.column("signal_2").null_count == table.column("signal_3").null_count == 100
 
 
 def test_formulas_come_from_the_docstrings() -> None:
