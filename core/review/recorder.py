@@ -73,8 +73,9 @@ class DecisionRecorder:
         Parameters
         ----------
         items
-            Each: sample_id, action, and optionally label, decision_id, supersedes, reason, batch_id, and settles
-            (true = this settles what others decided about the sample so far).
+            Each: sample_id, action, and optionally label, decision_id, supersedes, reason, batch_id, settles
+            (true = this settles what others decided about the sample so far) and audit (the id of the blind audit that
+            it answers).
         actor
             Who decides.
 
@@ -145,6 +146,8 @@ class DecisionRecorder:
             "generation": self._generation,
             **item.get("source", {}),
         }
+        if item.get("audit"):
+            evidence["audit"] = str(item["audit"])
         if item.get("settles"):
             others = self._store.current([sample_id]).get(sample_id, {})
             evidence["settles"] = [d.decision_id for person, d in others.items() if person != actor]

@@ -42,7 +42,7 @@ class Review extends Surface {
     this.evidence = new Evidence(this.api, this.data.verdicts);
     this.inWords = new InWords(this.api, (id) => this.card.reword(id));
     this.pictures = new Pictures(this.api);
-    this.classKeys = new ClassKeys(this.data.class_keys, Boolean(this.data.labelling));
+    this.classKeys = new ClassKeys(this.data.class_keys, Boolean(this.data.labelling || this.data.audit));
     this.#build();
     this.decisions = new Decisions(this.api, this.data.actor, {
       say: (...banner) => this.banner.say(...banner),
@@ -112,6 +112,7 @@ class Review extends Surface {
     this.live = h("div.sr", { "aria-live": "polite" });
     this.empty = h("div.empty", { hidden: true });
     this.learnt = new Learnt(this.data.verdicts, () => this.#showOffer());
+    if (this.blind) this.#judging();
     if (this.data.labelling) this.#labelling();
     this.show(
       this.progress.node,
@@ -140,6 +141,19 @@ class Review extends Surface {
       failed: (message) => this.banner.say("bad", "error", message, 5000),
     });
     this.propagation.refresh();
+  }
+
+  /** The Audit page shows a sample and the label to be judged: no hint, and the same keys for the same classes. */
+  #judging() {
+    this.root.classList.add("blind");
+    this.learnt.say(
+      "Blind audit: judge the label. What the scan says of these samples is hidden until you have answered.",
+    );
+  }
+
+  /** Whether this is the Audit page. */
+  get blind() {
+    return Boolean(this.data.audit);
   }
 
   /** Labels were accepted together: the queue begins anew without them. */
@@ -254,8 +268,8 @@ class Review extends Surface {
     this.mint = {
       id: card.id,
       decision_id: newId(),
-      supersedes: before?.batch ? undefined : (before?.decision_id ?? null),
-    }; // of a batch only the server knows each row's id
+      supersedes: before?.batch || this.blind ? undefined : (before?.decision_id ?? null),
+    }; // of a batch only the server knows each row's id, and a blind card hides earlier decisions
     this.shownId = card.id;
     this.root.dataset.sample = card.id;
     this.card.fill(card, this.names, before?.mine ? before : null);
@@ -270,6 +284,7 @@ class Review extends Surface {
 
   /** Others have decided: cards that this page holds say so, the one on the screen with a line above it. */
   #heard(decisions) {
+    if (this.blind) return;
     for (const theirs of decisions) {
       const card = this.queue.held(theirs.sample_id);
       if (!card) continue;
@@ -326,6 +341,7 @@ class Review extends Surface {
     const { decision_id, supersedes } = this.mint;
     this.mint = null;
     const decision = { decision_id, sample_id: card.id, action, label, supersedes, reason: this.note.text || null };
+    if (this.blind) decision.audit = this.data.audit;
     if (new URLSearchParams(this.data.queue).get("state") === "disputed") decision.settles = true; // it was asked: who is right?
     const thumb = hasPicture(card) ? this.pictures.src(card) : null;
     this.decisions.make(card, decision, { thumb, text: card.text });
@@ -530,6 +546,7 @@ class Review extends Surface {
     }
     const label = this.card.labelOf?.get(key);
     const relabel = label === undefined ? {} : { [key]: () => this.#relabelTo(label) };
+    if (this.blind && "wfies".includes(key) && !(key in relabel)) return;
     runKey(event, {
       ...relabel, // before the commands: those stay what they are
       a: () => (this.propagation ? this.#take() : this.#decide("accept")),
@@ -569,7 +586,7 @@ class Review extends Surface {
     this.root.dataset.sample = "";
     const held = { cards: queue.cards.length, decided: this.decisions.count(() => true) };
     const parts = endOfQueue(
-      { ...held, skipped: [...this.decisions.skipped] },
+      { ...held, skipped: [...this.decisions.skipped], blind: this.blind },
       { go: (page) => this.go(page), again: (ids) => this.#again(ids), undo: () => this.#undo() },
     );
     this.message(this.empty, ...parts);
