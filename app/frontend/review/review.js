@@ -5,14 +5,14 @@
  * saving to `Saver`. Streamlit is not involved until the person leaves the page.
  */
 
-import { ACTIONS, count, h, icon, isInteractive, plural, setText, takeFocus } from "../lib/dom.js";
+import { ACTIONS, count, h, isInteractive, plural, setText, takeFocus } from "../lib/dom.js";
 import { runKey, take } from "../lib/keys.js";
 import { Surface, mounted } from "../lib/mount.js";
-import { nameNode, setName } from "../lib/names.js";
 import { Pictures } from "../lib/pictures.js";
 import { hearOthers, withTheirs } from "../lib/others.js";
 import { LabelPicker } from "../lib/picker.js";
 import { newId } from "../lib/saver.js";
+import { ActionBar } from "./actions.js";
 import { Banner } from "./banner.js";
 import { ClassKeySheet, ClassKeys } from "./class_keys.js";
 import { CardView, hasPicture, proposal } from "./card.js";
@@ -112,6 +112,18 @@ class Review extends Surface {
     this.live = h("div.sr", { "aria-live": "polite" });
     this.empty = h("div.empty", { hidden: true });
     this.learnt = new Learnt(this.data.verdicts, () => this.#showOffer());
+    this.actions = new ActionBar(
+      {
+        decide: (action) => this.#decide(action),
+        take: () => this.#take(),
+        pick: () => this.#pick(),
+        keys: () => this.keySheet.show(this.classKeys, this.names),
+        skip: () => this.#skip(),
+        undo: () => this.#undo(),
+      },
+      this.note.button,
+      this.api.decides,
+    );
     if (this.blind) this.#judging();
     if (this.data.labelling) this.#labelling();
     this.show(
@@ -119,7 +131,7 @@ class Review extends Surface {
       this.propagation ? this.propagation.row : this.learnt.row,
       h("div.body", {}, this.card.stage, this.card.panel),
       this.card.strip,
-      this.#actions(),
+      this.actions.node,
       this.recent.row,
       this.note.box,
       this.banner.node,
@@ -163,41 +175,6 @@ class Review extends Surface {
     this.decisions.done.push({ decision_id: batch_id, batch_id, ids: [], action: "relabel", label: null, at, text });
     this.banner.say("good", "done_all", `Accepted ${plural(n, "propagated label")}. U undoes all of them.`, 6000);
     this.#start();
-  }
-
-  #actions() {
-    const button = (cls, key, text, does, title) =>
-      h(`button${cls}`, { type: "button", onclick: does, title }, h("kbd", { textContent: key }), text);
-    this.takeText = nameNode();
-    const proposes = "What the verdict proposes: the suggested label, or to exclude the sample";
-    this.take = button(".take", "W", this.takeText, () => this.#take(), proposes);
-    this.anyLabel = button(".any", "/", "Label…", () => this.#pick(), "Any label, or a new one");
-    this.keysButton = h(
-      "button.quiet.keys",
-      {
-        type: "button",
-        title: "Keys of the classes",
-        "aria-label": "Keys of the classes",
-        onclick: () => this.keySheet.show(this.classKeys, this.names),
-      },
-      icon("keyboard"),
-    );
-    const skip = button("", "Space", "Skip", () => this.#skip(), "Decide later");
-    const actions = h(
-      "nav.actions",
-      { "aria-label": "Decide" },
-      button(".accept", "A", "Keep label", () => this.#decide("accept"), "The given label is right: keep it"),
-      this.take,
-      button(".exclude", "X", "Exclude", () => this.#decide("exclude"), "Leave this sample out of the dataset"),
-      this.anyLabel,
-      this.keysButton,
-      h("span.gap", {}),
-      skip,
-      button("", "U", "Undo", () => this.#undo(), "Undo the last decision"),
-      this.note.button,
-    );
-    if (!this.api.decides) for (const b of actions.querySelectorAll("button")) b.disabled = b !== skip;
-    return actions;
   }
 
   #start() {
@@ -273,9 +250,7 @@ class Review extends Surface {
     this.shownId = card.id;
     this.root.dataset.sample = card.id;
     this.card.fill(card, this.names, before?.mine ? before : null);
-    const proposed = this.#proposed(card);
-    setName(this.takeText, proposed ? (proposed.label ?? ACTIONS[proposed.action].does) : "Suggestion");
-    this.take.disabled = !proposed || !this.api.decides;
+    this.actions.propose(this.#proposed(card));
     this.root.dataset.decided = before ? before.action : "";
     this.root.dataset.decidedLabel = before ? ACTIONS[before.action].past : "";
     this.note.set("");
@@ -400,7 +375,7 @@ class Review extends Surface {
     const card = this.queue.current;
     if (!card) return;
     this.picker.show({
-      anchor: this.anyLabel,
+      anchor: this.actions.anyLabel,
       labels: this.names,
       likely: [...(this.card.likely || []), card.label].filter(Boolean),
       pick: (name, fresh) => {
