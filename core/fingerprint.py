@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, is_dataclass
+from dataclasses import Field, fields, is_dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ _SIZE = 16
 
 def _plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
-        return _plain(asdict(value))
+        return _plain({f.name: getattr(value, f.name) for f in fields(value) if not _left_out(value, f)})
     if isinstance(value, Mapping):
         return {str(k): _plain(v) for k, v in sorted(value.items(), key=lambda kv: str(kv[0]))}
     if isinstance(value, (set, frozenset)):
@@ -41,6 +41,11 @@ def _plain(value: Any) -> Any:
     if value is None or isinstance(value, (str, int, float, bool)):
         return value
     raise TypeError(f"cannot fingerprint a {type(value).__name__}: {value!r}")
+
+
+def _left_out(value: Any, field: Field[Any]) -> bool:
+    """Whether a field counts only where it is set: one that earlier releases did not have."""
+    return field.metadata.get("fingerprint") == "where set" and getattr(value, field.name) is None
 
 
 def of(*values: Any) -> str:

@@ -90,6 +90,9 @@ class ColumnMap:
         Train, validation, test and the like.
     source
         Where the sample comes from.
+    tags
+        Where the tags are (several labels a sample): a column of lists, JSON or delimited text (``COLUMN`` or
+        ``COLUMN:SEPARATOR``), or one column of yes and no a tag (``a,b,c``, or ``prefix*``).
     """
 
     id: str | None = None
@@ -98,6 +101,7 @@ class ColumnMap:
     label: str | None = None
     split: str | None = None
     source: str | None = None
+    tags: str | None = field(default=None, metadata={"fingerprint": "where set"})
 
 
 @dataclass(frozen=True)
@@ -121,6 +125,55 @@ class MediaRef:
     root: str = ""
     column: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TagForm:
+    """How the tags stand in the source, so that an export can write them in the same form.
+
+    Attributes
+    ----------
+    kind
+        "list" (a column of lists), "json" (a column of JSON), "delimited" (texts with a separator), "struct" (a column
+        with a field of yes and no a tag) or "columns" (a column of yes and no a tag).
+    columns
+        The column; of "columns" one for each tag, in order of the tags.
+    separator
+        Of "delimited".
+    prefix
+        What the names of the columns have before the tag, for "columns".
+    coded
+        Whether the numbers of a "list" are places among the tags (a list of ClassLabel).
+    """
+
+    kind: str
+    columns: tuple[str, ...]
+    separator: str = ""
+    prefix: str = ""
+    coded: bool = False
+
+
+@dataclass(frozen=True)
+class Tags:
+    """Several labels a sample.
+
+    Attributes
+    ----------
+    given
+        (n, T) bool, :class:`scipy.sparse.csr_array`: whether a sample carries a tag.
+    annotated
+        (n, T) bool, likewise: whether somebody looked; None = every pair. What is not annotated is neither carried nor
+        known to be absent.
+    names
+        (T,) the tags.
+    form
+        How they stand in the source.
+    """
+
+    given: Any
+    annotated: Any
+    names: tuple[str, ...]
+    form: TagForm
 
 
 @dataclass(frozen=True)
@@ -162,6 +215,8 @@ class Dataset:
         Row → reason, for rows that could not be read from the source.
     notices
         Sentences for the person: what was recognised, what is odd.
+    tags
+        Several labels a sample, or None.
     """
 
     dataset_id: str
@@ -181,6 +236,7 @@ class Dataset:
     metadata: Any = None
     load_errors: Mapping[int, str] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
+    tags: Tags | None = None
 
     @property
     def n(self) -> int:
@@ -723,7 +779,7 @@ class Decision:
     action
         What was decided.
     label
-        The new label of a RELABEL, else None.
+        The new label of a RELABEL, else None; also None where it changes the tags alone.
     supersedes
         The row that this person had made about this sample before; None = the first.
     actor
@@ -736,6 +792,8 @@ class Decision:
         Groups a bulk verdict, which one undo takes back.
     evidence
         Plain values: what the scan said of the sample at that time.
+    tags
+        The final tags of a RELABEL that changes them, in their order; None = the tags stay as they were given.
     """
 
     seq: int
@@ -749,6 +807,7 @@ class Decision:
     reason: str | None = None
     batch_id: str | None = None
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    tags: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

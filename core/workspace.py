@@ -44,6 +44,7 @@ from .explore.results import BatchResult, Colours, Counts, Points, SampleRows, W
 from .explore.search import Search, Searcher
 from .explore.signal_evidence import SignalEvidence, evidence_of, strongest_signals
 from .explore.summary import Summarised, SummaryTable
+from .explore.tags import TagReview, write_pairs
 from .explore.verdict_style import STATUSES
 from .explore.word_evidence import TextHighlights
 from .explore.zero_shot import ZeroShot
@@ -55,7 +56,7 @@ from .features.encoders import PRECOMPUTED
 from .pipeline.config import ScanConfig
 from .pipeline.stages.dataset_checks import dataset_checks
 from .pipeline.tqdm_progress import TqdmProgress
-from .review.active_learning import Auditor, Labeller, QueueRanker
+from .review.active_learning import Labeller, QueueRanker
 from .review.annotators import Annotators
 from .review.class_editor import ClassEditor
 from .review.class_keys import ClassKeys
@@ -143,7 +144,7 @@ class Workspace(Summarised):
         self._store = open_log(self._layout)
         self._generation = self._stamp()
         self._seen = self._marks()
-        self._store.set_given_labels(lambda sample_id: self._scan.labels.given_of(sample_id))
+        self._set_given()
 
     if not TYPE_CHECKING:  # type checkers are to report an unknown attribute
 
@@ -278,6 +279,13 @@ class Workspace(Summarised):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
 
+    def _set_given(self) -> None:
+        """Tell the log what each sample was given."""
+        tags = self._scan.tags
+        self._store.set_given_labels(
+            lambda sample_id: self._scan.labels.given_of(sample_id), tags.given_of if tags is not None else None
+        )
+
     def _stamp(self) -> str:
         record = StageStore(self.path).read("assemble")
         return record.fingerprint if record else "none"
@@ -296,7 +304,7 @@ class Workspace(Summarised):
                     if isinstance(getattr(type(self), name, None), cached_property):
                         del self.__dict__[name]
                 self._generation = stamp
-                self._store.set_given_labels(lambda sample_id: self._scan.labels.given_of(sample_id))
+                self._set_given()
             self._seen = self._marks()
             self._store.remember()
             return before != self._seen
@@ -369,6 +377,7 @@ class Workspace(Summarised):
             classes=self._scan.labels,
             revised=self._revised,
             find=lambda search, only: self.searcher.find(search, only=only),
+            tags=self._layout.tags / "samples.parquet" if self.has_tags else None,
         )
 
     def _revised(self) -> pa.Table | None:
@@ -385,10 +394,15 @@ class Workspace(Summarised):
         """Labelling with help: suggestions, what to label next, accepting many labels at once."""
         return Labeller(self._scan, self._marks, self._recorder.append)
 
+    @property
+    def has_tags(self) -> bool:
+        """Whether the samples have tags: several labels each."""
+        return self._scan.files.tags is not None
+
     @cached_property
-    def audit(self) -> Auditor:
-        """Blind audits: samples drawn at random, and what they say about labels and flags."""
-        return Auditor(self._scan, partial(self.roles.require, right=Right.DECIDE))
+    def tags(self) -> TagReview:
+        """Several labels a sample: what is missing, what is one too many (:mod:`winnow.core.explore.tags`)."""
+        return TagReview(self._scan)
 
     @cached_property
     def text_highlights(self) -> TextHighlights:
@@ -551,9 +565,35 @@ class Workspace(Summarised):
         strongest = strongest_signals(arrays, kinds, table.column("verdict").to_pylist())
         return pa.table({name: part.column(name) for part in (table, strongest, scored) for name in part.column_names})
 
-    def write_scores(self, path: str | Path, *, signals: bool = False, actor: str | None = None) -> int:
-        """Write :meth:`scores` as Parquet. Returns the number of rows. Raises NotAllowed where one may not export."""
+    def write_scores(
+        self, path: str | Path, *, signals: bool = False, by: str = "sample", actor: str | None = None
+    ) -> int:
+        """Write scores as Parquet. Returns the number of rows.
+
+        Parameters
+        ----------
+        path
+            The file.
+        signals
+            By sample also the signals, as :meth:`scores` has them.
+        by
+            "sample": what :meth:`scores` holds. "tag": one row per sample and tag that somebody looked at, with id,
+            tag, given, score in [0, 1] (1 = what is given is surely wrong) and flag.
+        actor
+            Who writes it (default: who opened the workspace).
+
+        Raises
+        ------
+        QueryError
+            There are no tags here, or ``by`` is neither.
+        NotAllowed
+            The person may not export.
+        """
         self._allow_export(actor)
+        if by == "tag":
+            return write_pairs(self._scan, path)
+        if by != "sample":
+            raise QueryError(f"Scores are written by sample or by tag, not by {by!r}.")
         table = self._score_table(signals)
         save_table(path, table)
         return int(table.num_rows)
@@ -739,6 +779,7 @@ class Workspace(Summarised):
         action: str | Action,
         *,
         label: str | None = None,
+        tags: Sequence[str] | None = None,
         reason: str | None = None,
         actor: str | None = None,
         decision_id: str | None = None,
@@ -750,9 +791,12 @@ class Workspace(Summarised):
         sample_id
             The sample.
         action
-            "accept" keeps the given label, "relabel" needs ``label``, "exclude" leaves the sample out.
+            "accept" keeps the given label and tags, "relabel" needs ``label`` or ``tags``, "exclude" leaves the sample
+            out.
         label
             The new label; one that is no class yet becomes one.
+        tags
+            All tags that the sample is to carry, where samples have tags: [] = none of them.
         reason
             Why, in the person's words.
         actor
@@ -763,13 +807,14 @@ class Workspace(Summarised):
         Raises
         ------
         DecisionError
-            An unknown action, or a relabel without a label.
+            An unknown action, a relabel without a label or tags, or tags where samples have none.
         QueryError
             There is no such sample.
         NotAllowed
             The person is no reviewer.
         """
-        item = {"sample_id": sample_id, "action": action, "label": label, "reason": reason, "decision_id": decision_id}
+        item = {"sample_id": sample_id, "action": action, "label": label, "tags": tags, "reason": reason}
+        item["decision_id"] = decision_id
         return self._recorder.append([item], actor or self.actor)[0]
 
     def decide_many(
@@ -778,14 +823,43 @@ class Workspace(Summarised):
         action: str | Action,
         *,
         label: str | None = None,
+        tags: Sequence[str] | None = None,
         reason: str | None = None,
         actor: str | None = None,
         batch_id: str | None = None,
     ) -> BatchResult:
         """Record the same decision for many samples as one batch, which one undo takes back."""
         batch = batch_id or uuid.uuid4().hex
-        item = {"action": action, "label": label, "reason": reason, "batch_id": batch}
+        item = {"action": action, "label": label, "tags": tags, "reason": reason, "batch_id": batch}
         decisions = self._recorder.append([{**item, "sample_id": i} for i in ids], actor or self.actor)
+        return BatchResult(batch, len(decisions))
+
+    def edit_tags(
+        self,
+        ids: Iterable[str],
+        *,
+        add: Sequence[str] = (),
+        remove: Sequence[str] = (),
+        reason: str | None = None,
+        actor: str | None = None,
+        batch_id: str | None = None,
+    ) -> BatchResult:
+        """Add tags to many samples and take others away, as one batch, which one undo takes back.
+
+        Samples that have the first and lack the second already are left alone.
+
+        Raises
+        ------
+        QueryError
+            There is no such sample, or samples have no tags here.
+        NotAllowed
+            The person is no reviewer.
+        """
+        self.roles.require(actor or self.actor, Right.DECIDE)
+        batch = batch_id or uuid.uuid4().hex
+        items = self.tags.edits(list(ids), add, remove)
+        more = {"action": Action.RELABEL, "reason": reason, "batch_id": batch}
+        decisions = self._recorder.append([{**item, **more} for item in items], actor or self.actor)
         return BatchResult(batch, len(decisions))
 
     def import_labels(self, path: str | Path, *, actor: str | None = None) -> LabelImport:
@@ -802,9 +876,8 @@ class Workspace(Summarised):
         Parameters
         ----------
         batch
-            For each decision: sample_id, action, and optionally label, decision_id, supersedes, reason, settles
-            (true = it also replaces what others decided about the sample so far) and audit (the id of the blind audit
-            that it answers).
+            For each decision: sample_id, action, and optionally label, tags, decision_id, supersedes, reason and
+            settles (true = it also replaces what others decided about the sample so far).
         actor
             Who decides (default: who opened the workspace).
 
@@ -814,7 +887,7 @@ class Workspace(Summarised):
             One answer per item. A decision id seen before is answered with its row, a bad item with its error; the
             others are recorded all the same.
         """
-        return self._recorder.record(self.audit.answers(batch), actor or self.actor)
+        return self._recorder.record(batch, actor or self.actor)
 
     @cached_property
     def _recorder(self) -> DecisionRecorder:

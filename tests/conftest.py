@@ -17,6 +17,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from tests.helpers.postgres_server import Server, binaries, user
+from tests.helpers.tagged import make_tagged
 
 N, CLASSES = 180, 4
 WRONG = (3, 40, 77, 120)
@@ -71,6 +72,23 @@ def scanned(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_ws(scanned: Path, tmp_path: Path) -> Path:
     """A copy of the scanned workspace that a test may decide in."""
     return Path(shutil.copytree(scanned, tmp_path / "ws"))
+
+
+@pytest.fixture(scope="session")
+def tagged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A scanned workspace of texts with several tags each. Look, do not touch: use ``tagged_ws`` to decide."""
+    from winnow.core import Workspace
+
+    folder = tmp_path_factory.mktemp("tagged")
+    make_tagged(folder)
+    Workspace.scan(folder / "samples.parquet", folder / "ws", encoder="tfidf", projection=False, network=False).close()
+    return folder / "ws"
+
+
+@pytest.fixture
+def tagged_ws(tagged: Path, tmp_path: Path) -> Path:
+    """A copy of the scanned workspace with tags that a test may decide in."""
+    return Path(shutil.copytree(tagged, tmp_path / "tagged"))
 
 
 @pytest.fixture(scope="session")

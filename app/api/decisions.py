@@ -11,7 +11,7 @@ from winnow.app.session import filters
 from winnow.core import DecisionError, QueryError, plural
 
 MAX_BATCH = 500
-FIELDS = ("decision_id", "sample_id", "action", "label", "supersedes", "reason", "audit")
+FIELDS = ("decision_id", "sample_id", "action", "label", "supersedes", "reason")
 
 
 def _text(item: dict[str, Any], name: str) -> str | None:
@@ -23,13 +23,20 @@ def _text(item: dict[str, Any], name: str) -> str | None:
     return value
 
 
+def _tags(item: dict[str, Any], name: str = "tags") -> list[str] | None:
+    """A list of tags. Raises DecisionError for anything else."""
+    value = item.get(name)
+    if value is not None and not (isinstance(value, list) and all(isinstance(tag, str) for tag in value)):
+        raise DecisionError(f"{name} of a decision must be a list of texts, not {value!r}.")
+    return value
+
+
 def decisions(call: Call) -> dict[str, Any]:
     """Record a batch of decisions in order, by the token's actor.
 
-    ``{decisions: [{decision_id, sample_id, action, label?, supersedes?, reason?, settles?, audit?}, …]}`` → ``{results:
-    [{decision_id, ok, error?, …}, …], saved_at}``. ``audit`` is
-    the id of the blind audit that it answers. A ``decision_id`` that is already in the log changes nothing and gets the
-    same answer, so a batch can be sent again.
+    ``{decisions: [{decision_id, sample_id, action, label?, tags?, supersedes?, reason?, settles?}, …]}`` → ``{results:
+    [{decision_id, ok, error?, …}, …], saved_at}``. A ``decision_id`` that is already in the log changes nothing and
+    gets the same answer, so a batch can be sent again.
     """
     batch = (call.body or {}).get("decisions")
     if not isinstance(batch, list) or not batch or not all(isinstance(item, dict) for item in batch):
@@ -38,6 +45,8 @@ def decisions(call: Call) -> dict[str, Any]:
         raise DecisionError(f"A batch holds at most {MAX_BATCH} decisions, not {len(batch):,}. Send it in parts.")
     clean: list[dict[str, Any]] = [{name: _text(item, name) for name in FIELDS if name in item} for item in batch]
     for item, checked in zip(batch, clean, strict=True):
+        if (tags := _tags(item)) is not None:
+            checked["tags"] = tags
         if item.get("settles") is True:
             checked["settles"] = True
     return {"results": call.workspace.record(clean, actor=call.claims.actor), "saved_at": time.time()}
@@ -62,8 +71,9 @@ def bulk(call: Call) -> dict[str, Any]:
     """Record the same decision for many samples as one batch.
 
     ``{action, label?, reason?, batch_id?, expect, target: {filter | selection | ids}}`` → ``{count, batch_id,
-    saved_at}``. ``expect`` is the count that the button showed. Where it is no longer right, nothing is recorded and
-    the answer is 409 with the current ``count``.
+    saved_at}``. The action "tag" takes ``add`` and ``remove`` (lists of tags); its ``count`` is that of the samples
+    that it changes. ``expect`` is the count that the button showed. Where it is no longer right, nothing is recorded
+    and the answer is 409 with the current ``count``.
     """
     body = call.body or {}
     action = str(body.get("action"))
@@ -80,14 +90,14 @@ def bulk(call: Call) -> dict[str, Any]:
         )
     if not ids:
         raise DecisionError("There are no samples to decide about.")
-    batch = call.workspace.decide_many(
-        ids,
-        action,
-        label=_text(body, "label"),
-        reason=_text(body, "reason"),
-        actor=call.claims.actor,
-        batch_id=_text(body, "batch_id"),
-    )
+    who = {"reason": _text(body, "reason"), "actor": call.claims.actor, "batch_id": _text(body, "batch_id")}
+    if action == "tag":
+        add, remove = _tags(body, "add") or [], _tags(body, "remove") or []
+        if not add and not remove:
+            raise DecisionError("Say which tags to add or to remove.")
+        batch = call.workspace.edit_tags(ids, add=add, remove=remove, **who)
+        return {"count": batch.count, "batch_id": batch.batch_id, "saved_at": time.time()}
+    batch = call.workspace.decide_many(ids, action, label=_text(body, "label"), **who)
     return {"count": len(ids), "batch_id": batch.batch_id, "saved_at": time.time()}
 
 
@@ -106,6 +116,7 @@ def changes(call: Call) -> dict[str, Any]:
             "sample_id": d.sample_id,
             "action": str(d.action),
             "label": d.label,
+            "tags": None if d.tags is None else list(d.tags),
             "actor": d.actor,
             "at": d.at,
         }

@@ -74,10 +74,10 @@ DECISION = _object(
     sample_id=TEXT,
     action=ACTION,
     label=TEXT,
+    tags=TEXTS,
     supersedes=TEXT,
     reason=TEXT,
     settles={"type": "boolean"},
-    audit=TEXT,
 )
 TARGET = _object(filter=TEXT, selection=TEXT, ids=TEXTS)
 
@@ -133,7 +133,7 @@ OPERATIONS: dict[str, Operation] = {
     "/api/rows/{ws}": Operation(
         _answer("total", "offset", "generation", "rows"), {**SORTED, "group": GROUP, "offset": WHOLE, "limit": WHOLE}
     ),
-    "/api/labels/{ws}": Operation(_answer("labels", "generation")),
+    "/api/labels/{ws}": Operation(_answer("labels", "tags", "generation")),
     "/api/labelling/{ws}": Operation(_answer("report", "estimate", "generation"), {**FILTER, "threshold": TEXT}),
     "/api/propagate/{ws}": Operation(
         _answer("count", "batch_id", "error", "saved_at"),
@@ -185,10 +185,12 @@ OPERATIONS: dict[str, Operation] = {
         _answer("count", "batch_id", "saved_at"),
         body=_object(
             ["action", "target", "expect"],
-            action=ACTION,
+            action={**ACTION, "enum": [*ACTION["enum"], "tag"]},
             target=TARGET,
             expect=WHOLE,
             label=TEXT,
+            add=TEXTS,
+            remove=TEXTS,
             reason=TEXT,
             batch_id=TEXT,
         ),

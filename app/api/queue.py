@@ -18,8 +18,6 @@ from winnow.core import Filter, IdSet, WinnowError
 DEFAULT_SORT = "-confidence"
 LABEL_SORT = "to_label"
 """The order of the Label page."""
-AUDIT_SORT = "audit"
-"""The order of the Audit page, whose cards say nothing but the label to be judged."""
 LABELLED_AHEAD = 200
 """Samples that it puts in order; the others follow by row."""
 MAX_CARDS = 200
@@ -34,9 +32,6 @@ NEIGHBOUR_TEXT = 160
 
 def _build(call: Call) -> tuple[str, Sequence[str]]:
     sort = call.get("sort") or DEFAULT_SORT
-    if sort == AUDIT_SORT:
-        ids = IdSet.of(call.workspace.audit.next_ids())
-        return call.server.keep_selection(call.key, ids), ids
     ids = call.workspace.query.id_set(call.filter(), "row" if sort == LABEL_SORT else sort)
     if sort == LABEL_SORT:
         ids = _to_label(call, ids)
@@ -56,8 +51,6 @@ def _reordered(call: Call, old: Sequence[str], cursor: int) -> tuple[IdSet, dict
     """
     handed_out = old[:cursor]
     sort = call.get("sort") or DEFAULT_SORT
-    if sort == AUDIT_SORT:
-        return IdSet.of(call.workspace.audit.next_ids()).difference(handed_out).prepend(handed_out), None
     if sort == LABEL_SORT:
         open_ = call.workspace.query.id_set(call.filter(), "row").difference(handed_out)
         return _to_label(call, open_).prepend(handed_out), {"labelling": progress(call, THRESHOLD, call.filter())}
@@ -125,8 +118,6 @@ def _add_texts(call: Call, cards: list[dict[str, Any]]) -> None:
 
 def _cards(call: Call, ids: Sequence[str]) -> list[dict[str, Any]]:
     cards = call.workspace.cards(ids) if ids else []
-    if call.get("sort") == AUDIT_SORT:
-        cards = call.workspace.audit.cards(cards)
     _add_texts(call, cards)
     return [call.links(card) for card in cards]
 
@@ -201,5 +192,7 @@ def rows(call: Call) -> dict[str, Any]:
 
 
 def labels(call: Call) -> dict[str, Any]:
-    """Every label that can be given: the dataset's, and those that people added."""
-    return {"labels": list(call.workspace.classes()), "generation": call.generation}
+    """Every label and every tag that can be given: the dataset's, and those that people added."""
+    ws = call.workspace
+    tags = [{"name": name, "count": n} for name, n in ws.tags.now.counts().items()] if ws.has_tags else None
+    return {"labels": list(ws.classes()), "tags": tags, "generation": call.generation}

@@ -17,6 +17,7 @@ _SELECTION: Group = (
         ("A", "Keep the labels of the selection"),
         ("/", "Relabel the selection"),
         ("X", "Exclude the selection"),
+        ("T D", "Add a tag to the selection, or remove one, where samples have tags"),
         ("Y", "Confirm what touches many samples"),
         ("U", "Undo the last decision about a selection"),
         ("R", "Redo it"),
@@ -30,8 +31,11 @@ KEYS: dict[str, tuple[Group, ...]] = {
             (
                 ("A", "Keep label: the given label is right"),
                 ("W", "What the verdict proposes: the suggested label, or to exclude"),
-                (_BY_POSITION, "Relabel to the n-th most probable label"),
-                ("/", "Any label, or a new one"),
+                (
+                    _BY_POSITION,
+                    "Relabel to the n-th most probable label; where samples have tags, add or remove that tag",
+                ),
+                ("/", "Any label or tag, or a new one"),
                 ("X", "Exclude the sample"),
                 ("S", "The same for others like these: see them first"),
                 ("N", "Write a note for this decision"),
@@ -77,29 +81,6 @@ KEYS: dict[str, tuple[Group, ...]] = {
                 ("K ←", "Back"),
                 ("U", "Undo the last decision, or all that were accepted together"),
                 ("R", "Redo what was undone last"),
-            ),
-        ),
-    ),
-    "audit": (
-        (
-            "Judge",
-            (
-                ("A", "The label is right"),
-                (_BY_POSITION, "It is one of the first nine classes, always the same key"),
-                ("/", "Any class, or a new one"),
-                ("X", "It belongs to no class: exclude it"),
-                ("N", "Write a note"),
-            ),
-        ),
-        (
-            "Move",
-            (
-                ("Space", "Skip for now"),
-                ("J →", "Next, without deciding"),
-                ("K ←", "Back"),
-                ("U", "Undo the last answer"),
-                ("R", "Redo it"),
-                ("Z", "Look closely"),
             ),
         ),
     ),

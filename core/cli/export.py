@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 import typer
 
-from ..errors import WinnowError, plural
+from ..errors import WinnowError, choices, plural
 from .options import EXPORT, Json, Overwrite, WorkspacePath, in_section, print_result, print_table, read_ids
 from .progress import Bars
 
@@ -68,8 +68,11 @@ def export(
     ] = "keep",
     noisy_at: Annotated[float, typer.Option(help="… of at least this probability, 0 to 1.")] = 0.5,
     replace_label: Annotated[
-        bool, typer.Option("--replace-label", help="Put the final label into the original column of labels.")
+        bool, typer.Option("--replace-label", help="Put final labels and tags into the original columns.")
     ] = False,
+    tags_as: Annotated[
+        str | None, typer.Option(help="Write the final tags as list, delimited or columns. Default: as they came in.")
+    ] = None,
     sheet: Annotated[
         bool, typer.Option("--datasheet", help="Write a datasheet beside it, in HTML and Markdown.")
     ] = False,
@@ -99,6 +102,7 @@ def export(
                 include_excluded=include_excluded,
                 auto={"exclude": exclude_flagged.split(",") if exclude_flagged else (), **about_noisy},
                 replace_label=replace_label,
+                tags_as=tags_as,
                 overwrite=overwrite,
                 about=about,
                 progress=bars,
@@ -118,12 +122,15 @@ def export(
         "patch": str(result.patch_path),
         "datasheet": [str(s) for s in sheets],
         "left_out": result.manifest.get("left_out", 0),
+        "tags_without_place": result.manifest.get("tags_without_place", []),
     }
     auto = result.manifest.get("auto_curation")
     data["auto_curation"] = auto
     lines = [f"{plural(result.rows, 'row')} written to {result.path} ({result.excluded:,} excluded)"]
     if auto:
         lines.append(f"unreviewed: {auto['excluded']:,} left out, {auto['relabelled']:,} relabelled to the suggestion")
+    if new := data["tags_without_place"]:
+        lines.append(f"{choices(new)}: new tags that no original column can hold; they are in tags_final")
     for name, why in result.manifest.get("left_out_columns", {}).items():
         lines.append(f"{name!r} is not in it: {why}")
     if marked := sum(result.manifest.get("neutralised_cells", {}).values()):
@@ -197,7 +204,7 @@ def diff(
     after: Annotated[Path, typer.Argument(metavar="B", help="A later export, of any format.")],
     json_: Json = False,
 ) -> None:
-    """Compare two exports by sample: what was added, removed, relabelled, weighted otherwise."""
+    """Compare two exports by sample: what was added, removed, relabelled, tagged or weighted otherwise."""
     from ..export.diff import diff as compare
 
     changes = compare(before, after)
@@ -214,10 +221,16 @@ def diff(
         print(f"{len(changes.relabelled):,} relabelled:")
         for sample_id, old, new in changes.relabelled[:20]:
             print(f"  {sample_id}: {old} → {new}")
+    if changes.retagged:
+        print(f"{len(changes.retagged):,} with other tags:")
+        for sample_id, added, removed in changes.retagged[:20]:
+            print(f"  {sample_id}: {', '.join([*(f'+{tag}' for tag in added), *(f'−{tag}' for tag in removed)])}")
     if changes.weights:
         print(f"{changes.weights:,} weighted otherwise")
     for name, (n_old, n_new) in changes.labels.items():
         print(f"  class {name or '(none)'}: {n_old:,} → {n_new:,}")
+    for name, (n_old, n_new) in changes.tags.items():
+        print(f"  tag {name}: {n_old:,} → {n_new:,}")
     for name, (a, b) in changes.settings.items():
         print(f"  {name}: {a} → {b}")
 

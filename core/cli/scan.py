@@ -53,6 +53,12 @@ def scan(
     image: Annotated[str | None, typer.Option(help="Column with image paths or bytes.")] = None,
     text: Annotated[str | None, typer.Option(help="Column with text.")] = None,
     label: Annotated[str | None, typer.Option(help="Column with the label.")] = None,
+    tags: Annotated[
+        str | None,
+        typer.Option(
+            help="Several labels a sample: COLUMN, COLUMN:SEPARATOR, or columns of yes and no: A,B,C, PREFIX*."
+        ),
+    ] = None,
     split: Annotated[str | None, typer.Option(help="Column with the split (train, test …).")] = None,
     source_col: Annotated[str | None, typer.Option(help="Column that says where a sample comes from.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
@@ -82,7 +88,7 @@ def scan(
     """Embed a dataset, score every sample, and write a workspace. Run again, it does only what changed."""
     from ..types import ColumnMap
 
-    columns = ColumnMap(id=id, image=image, text=text, label=label, split=split, source=source_col)
+    columns = ColumnMap(id=id, image=image, text=text, label=label, split=split, source=source_col, tags=tags)
     with Bars(mode(json_, quiet)) as bars:
         from ..workspace import Workspace
 
@@ -200,7 +206,10 @@ def set_tables(ws: WorkspacePath, json_: Json = False) -> None:
 
 @app.command(
     **in_section(
-        LOOK, "winnow scores photos.winnow scores.parquet", "winnow scores photos.winnow scores.parquet --signals"
+        LOOK,
+        "winnow scores photos.winnow scores.parquet",
+        "winnow scores photos.winnow scores.parquet --signals",
+        "winnow scores photos.winnow tags.parquet --by tag",
     )
 )
 def scores(
@@ -212,13 +221,17 @@ def scores(
             "--signals", help="Also the three signals that speak most for each verdict, and every signal's score."
         ),
     ] = False,
+    by: Annotated[str, typer.Option(help="A row per `sample`, or per sample and `tag`.")] = "sample",
     json_: Json = False,
 ) -> None:
-    """Write one row per sample: verdict, confidence, reasons, suggestion, duplicate_of, each kind's score and flag."""
+    """Write one row per sample: verdict, confidence, reasons, suggestion, duplicate_of, each kind's score and flag.
+
+    By tag, one row per sample and tag that somebody looked at: id, tag, given, score (1 = surely wrong) and flag.
+    """
     from ..workspace import Workspace
 
     with Workspace.open(ws) as workspace:
-        n = workspace.write_scores(out, signals=signals)
+        n = workspace.write_scores(out, signals=signals, by=by)
     print_result({"path": str(out), "rows": n}, json_, f"{plural(n, 'row')} written to {out}")
 
 

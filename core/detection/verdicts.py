@@ -20,8 +20,7 @@ from ..types import (
     Verdicts,
 )
 from .arithmetic import neighbor_contest
-from .evidence import COMBINERS
-from .evidence._consensus import with_consensus
+from .evidence import COMBINERS, TagFindings, with_consensus, with_tag_conflicts, with_tags
 
 VERDICTS_VERSION = 5
 """Raised when verdicts, reasons or suggestions change."""
@@ -29,7 +28,7 @@ VERDICTS_VERSION = 5
 SUGGESTIONS = 5
 
 
-def decide(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> Verdicts:
+def decide(inputs: SignalInputs, results: Mapping[str, SignalResult], tags: TagFindings | None = None) -> Verdicts:
     """One verdict per sample.
 
     The primary verdict is the first kind in :class:`Kind`'s order whose flag is set, else ``clean``; every kind's own
@@ -43,6 +42,8 @@ def decide(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> Verdict
         What the signals saw.
     results
         What they returned, by name; any may be missing.
+    tags
+        What is wrong with the tags, where samples have several labels: a noisy tag makes a noisy label of its sample.
 
     Returns
     -------
@@ -54,6 +55,9 @@ def decide(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> Verdict
     evidence = {kind: _evidence(kind, inputs, results) for kind in ISSUE_KINDS}
     noise = evidence[Kind.NOISY_LABEL]
     evidence[Kind.NOISY_LABEL] = replace(noise, info={**noise.info, "views": weights})
+    if tags is not None:
+        evidence[Kind.NOISY_LABEL] = with_tags(evidence[Kind.NOISY_LABEL], tags)
+        evidence[Kind.DUPLICATE] = with_tag_conflicts(evidence[Kind.DUPLICATE], tags.tags)
     primary = np.full(inputs.n, Kind.CLEAN.value, object)
     harm = np.zeros(inputs.n, np.float32)
     for kind in ISSUE_KINDS:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from ..errors import plural
 from ..storage.effective_labels import MERGED_REASON, suggestions, verdict_without_noise
 from ..storage.parquet_rows import RowReader
 from ..storage.scan_context import ScanContext
+from ..storage.tag_tables import EDITS
 from ..types import ISSUE_KINDS, Decision, Kind
 
 NEIGHBOR_TEXT = 200
@@ -18,6 +19,49 @@ NEIGHBOR_TEXT = 200
 
 META_LIMIT = 2_000
 """Longest metadata value shown on a card, in characters."""
+
+
+OFFERED = 9
+"""Tags that a card offers beside those that the sample carries: one for each digit key."""
+
+
+def tag_parts(scan: ScanContext) -> Callable[[int], dict[str, Any]]:
+    """Make what a card shows of tags, by row; nothing where samples have none.
+
+    ``tags``: given, now, missing and extra ([tag, probability that what is given is wrong, reason]) and offered
+    ([tag, probability that the sample carries it], the likeliest first, without the given ones).
+    """
+    now = scan.tags
+    if now is None:
+        return lambda row: {}
+    tables = now.tables
+
+    def parts(row: int) -> dict[str, Any]:
+        flagged = tables.samples.slice(row, 1).to_pylist()[0]
+        edits = {
+            kind: [
+                [tag, round(p, 4), why]
+                for tag, p, why in zip(flagged[kind], flagged[f"{kind}_p"], flagged[f"{kind}_reasons"], strict=True)
+            ]
+            for kind in EDITS
+        }
+        given, belief = tables.of_row(row), np.nan_to_num(np.asarray(tables.belief[row], np.float32))
+        order = np.argsort(-belief, kind="stable")
+        offered = [[tables.names[t], round(float(belief[t]), 4)] for t in order if tables.names[t] not in given]
+        carried = tables.given.indices[tables.given.indptr[row] : tables.given.indptr[row + 1]]
+        believed = {tables.names[t]: round(float(belief[t]), 4) for t in carried}
+        return {
+            "tags": {
+                "given": given,
+                "now": now.at([row])[0],
+                "annotated": flagged["tags"] is not None,
+                "belief": believed,
+                "offered": offered[:OFFERED],
+                **edits,
+            }
+        }
+
+    return parts
 
 
 class CardBuilder:
@@ -35,6 +79,7 @@ class CardBuilder:
             RowReader(path) if path.exists() else None for path in (scan.layout.signals, scan.layout.meta)
         )
         self._graph, self._modality = scan.files.label_graph, scan.results["modality"]
+        self._tags = tag_parts(scan)
 
     def make(
         self, rows: Sequence[int], decisions: Mapping[str, Mapping[str, Decision]], k: int = 8
@@ -89,6 +134,7 @@ class CardBuilder:
             "source": who["source"],
             "cluster": verdict["cluster"],
             "xy": [_round(v) for v in place] if all(v == v for v in place) else None,
+            **self._tags(row),
             "meta": {name: _short(v) for name, v in meta.items() if name != "__sample_id"},
             "decisions": [as_json(d) for d in decisions.get(sample_id, {}).values()],
         }
@@ -143,6 +189,7 @@ def as_json(d: Decision) -> dict[str, Any]:
         "sample_id": d.sample_id,
         "action": d.action.value,
         "label": d.label,
+        "tags": None if d.tags is None else list(d.tags),
         "actor": d.actor,
         "at": d.at,
         "reason": d.reason,

@@ -29,6 +29,10 @@ class Filter:
         Names, "" = has none.
     clusters
         Coarse cluster numbers, −1 = none.
+    tags_any, tags_all, tags_none
+        Samples that carry one of these tags, all of them, none of them now.
+    tag_edits
+        Samples that the scan would give a tag ("+joy"), or take one away ("-joy"); "+" or "-" alone means any tag.
     state
         One of STATES, about the answer of all people together.
     scores
@@ -72,6 +76,10 @@ class Filter:
     splits: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     clusters: tuple[int, ...] = ()
+    tags_any: tuple[str, ...] = ()
+    tags_all: tuple[str, ...] = ()
+    tags_none: tuple[str, ...] = ()
+    tag_edits: tuple[str, ...] = ()
     state: str = "any"
     scores: Mapping[str, Span] = field(default_factory=dict, hash=False)
     text: str = ""

@@ -18,7 +18,7 @@ from ..types import ISSUE_KINDS
 from . import metadata
 from .lasso import checked_polygon
 from .queues import PICKS, check_pick
-from .sql import EFFECTIVE_CLASS, quote
+from .sql import EFFECTIVE_CLASS, EFFECTIVE_TAGS, quote
 from .verdict_style import STATUSES
 
 STATES = {
@@ -31,6 +31,9 @@ STATES = {
     "disputed": "People disagree",
 }
 """What ``Filter.state`` may be, about the answer of all people together → how it is called."""
+
+EDIT_SIGNS = {"+": "missing", "-": "extra"}
+"""How an edit of tags begins → what is wrong."""
 
 SEARCH = ("find", "like", "file", "without")
 """The fields of a search."""
@@ -214,6 +217,37 @@ def _searched(name: str, words: Callable[[str], str]) -> FilterField:
     return FilterField(name=name, default="", check=partial(_text if name == "like" else _phrase, name), words=words)
 
 
+def _tagged(name: str, title: str, sql: str) -> FilterField:
+    """A field of tags; ``sql`` says which samples match, given their tags and a list."""
+    checks: dict[str, Any] = {"check": partial(_texts, name), "write": join, "read": split}
+    condition = lambda tags: ("t", sql.format(EFFECTIVE_TAGS), [list(tags)])  # noqa: E731
+    return FilterField(name=name, default=(), many=True, words=title.format, condition=condition, **checks)
+
+
+def _edits(values: Iterable[object] | None) -> tuple[str, ...]:
+    checked = _texts("tag_edits", values)
+    for value in checked:
+        if value[:1] not in EDIT_SIGNS:
+            raise QueryError(f"tag_edits takes + (missing) or − (extra), each with or without a tag, not {value!r}.")
+    return checked
+
+
+def _edit_condition(edits: Iterable[str]) -> Condition:
+    """Samples that the scan would give, or take away, one of these tags (a sign alone = any tag)."""
+    sql: list[str] = []
+    values = []
+    for edit in edits:
+        column, tag = f"t.{EDIT_SIGNS[edit[0]]}", edit[1:]
+        sql.append(f"list_contains({column}, ?)" if tag else f"len({column}) > 0")
+        values += [tag] if tag else []
+    return "t", " OR ".join(sql), values
+
+
+def _edit_words(edit: str) -> str:
+    kind = EDIT_SIGNS[edit[0]].capitalize()
+    return f"{kind}: {edit[1:]}" if edit[1:] else f"{kind} tags"
+
+
 def _state(state: str) -> Condition:
     whether = {"undecided": "s.state IS NULL", "decided": "s.state IS NOT NULL"}.get(state)
     return ("s", whether, []) if whether else ("s", "s.state = ?", [state])
@@ -268,6 +302,19 @@ FIELDS: dict[str, FilterField] = {
             check=lambda clusters: tuple(dict.fromkeys(_whole("cluster", c) for c in clusters or ())),
             words="Cluster {}".format,
             condition=lambda clusters: ("v", "v.cluster IN (SELECT unnest(?))", [list(clusters)]),
+        ),
+        _tagged("tags_any", "Tag: {}", "list_has_any({}, ?)"),
+        _tagged("tags_all", "With tag: {}", "list_has_all({}, ?)"),
+        _tagged("tags_none", "Without tag: {}", "NOT list_has_any({}, ?)"),
+        FilterField(
+            name="tag_edits",
+            default=(),
+            many=True,
+            check=_edits,
+            write=join,
+            read=split,
+            words=_edit_words,
+            condition=_edit_condition,
         ),
         FilterField(
             name="state",

@@ -116,6 +116,8 @@ class SampleQuery:
         The probabilities re-estimated from the decisions, for picks (``queues.revised_table``), or None.
     find
         Answers a search among these rows (None = all).
+    tags
+        Parquet file with the tags of every sample (by ``row``), where there are any.
     """
 
     def __init__(
@@ -129,8 +131,9 @@ class SampleQuery:
         classes: EffectiveLabels | None = None,
         revised: Callable[[], pa.Table | None] | None = None,
         find: Callable[[Search, Int64 | None], SearchResult] | None = None,
+        tags: str | Path | None = None,
     ) -> None:
-        paths = {"dataset": dataset, "verdicts": verdicts, "signals": signals, "meta": meta}
+        paths = {"dataset": dataset, "verdicts": verdicts, "signals": signals, "meta": meta, "tags": tags}
         self._paths = {name: Path(p) for name, p in paths.items() if p is not None and Path(p).exists()}
         for name in ("dataset", "verdicts"):
             if name not in self._paths:
@@ -269,8 +272,8 @@ class SampleQuery:
 
         Each: sample_id, row, label (given), label_now (effective), suggested, suggested_prob, verdict, confidence,
         reasons, flags (kinds), scores {kind: probability, and the score sorted by}, decision {action, label, actor, at,
-        reason, n_people} or None, text (at most TILE_TEXT characters), split, source, cluster, duplicate_of,
-        duplicate_group, width, height.
+        reason, n_people} or None, where samples have tags also tags (now), tags_given, missing and extra, text (at most
+        TILE_TEXT characters), split, source, cluster, duplicate_of, duplicate_group, width, height.
         """
         where = self._where(filter or Filter())
         order = self._order(sort, where, group)
@@ -280,8 +283,9 @@ class SampleQuery:
             score = sort.removeprefix("-")
             kept = {*(k.value for k in ISSUE_KINDS), "confidence"}
             further = (score, self._scores[score]) if score in self._scores.keys() - kept else None
-            shown = _Where(aliases={"v", "s", *("g" for _ in [further] if further)})
-            page_of_tiles = tiles(ask, self._from(shown), numbers, further) if numbers else []
+            tagged = "tags" in self._paths
+            shown = _Where(aliases={"v", "s", *("g" for _ in [further] if further), *("t" for _ in [1] if tagged)})
+            page_of_tiles = tiles(ask, self._from(shown), numbers, further, tagged) if numbers else []
         if (matches := where.views.get("found")) is not None:
             match_of = dict(zip(matches.column("row").to_pylist(), matches.column("score").to_pylist(), strict=True))
             for tile in page_of_tiles:
@@ -660,9 +664,13 @@ class SampleQuery:
             parts.append("JOIN verdicts v ON v.row = d.row")
         if "g" in where.aliases:
             parts.append("JOIN signals g ON g.row = d.row")
+        if "t" in where.aliases:
+            if "tags" not in self._paths:
+                raise QueryError("Samples have no tags here. Leave the tags out of the filter.")
+            parts.append("JOIN tags t ON t.row = d.row")
         if "m" in where.aliases:
             parts.append(f"LEFT JOIN meta m ON {quote('m', self._schemas['meta'].names[0])} = d.sample_id")
-        if "s" in where.aliases:
+        if where.aliases & {"s", "t"}:
             parts.append("LEFT JOIN decided s ON s.sample_id = d.sample_id")
         return " ".join(parts)
 

@@ -53,6 +53,9 @@ def literal(path: Path) -> str:
 EFFECTIVE_CLASS = "(CASE WHEN s.state = 'relabel' THEN s.label ELSE d.label END)"
 """The effective label: of a relabel in force, else the given one; both by the class registry (see BY_REGISTRY)."""
 
+EFFECTIVE_TAGS = "(CASE WHEN s.tags IS NOT NULL THEN s.tags ELSE coalesce(t.tags, []) END)"
+"""The tags now: those of a decision in force that changes them, else the given ones; not annotated = none."""
+
 STATUS = f"""(
     CASE WHEN s.state IS NULL THEN v.verdict WHEN s.state = '{DISPUTED}' THEN '{DISPUTED}' ELSE '{SETTLED}' END
 )"""
@@ -89,6 +92,6 @@ BY_REGISTRY = (
 
 NOTHING_DECIDED = pa.table(
     {name: pa.array([], pa.string()) for name in ("sample_id", "state", "label", "actor", "at", "reason")}
-    | {"n_people": pa.array([], pa.int32())}
+    | {"n_people": pa.array([], pa.int32()), "tags": pa.array([], pa.list_(pa.string()))}
 )
 """The decisions in force where there are none."""

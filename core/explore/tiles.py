@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..types import ISSUE_KINDS
-from .sql import Cursor, quote
+from .sql import EFFECTIVE_TAGS, Cursor, quote
 
 TILE_TEXT = 500
 """Characters of a text that a tile carries."""
@@ -39,7 +39,12 @@ _DECISION = {
 }
 
 
-def tiles(ask: Cursor, source: str, rows: Sequence[int], score: tuple[str, str] | None) -> list[dict[str, Any]]:
+_TAGS = {"tags": EFFECTIVE_TAGS, "tags_given": "t.tags", "missing": "t.missing", "extra": "t.extra"}
+
+
+def tiles(
+    ask: Cursor, source: str, rows: Sequence[int], score: tuple[str, str] | None, tagged: bool = False
+) -> list[dict[str, Any]]:
     """The tiles of these rows, in this order.
 
     Parameters
@@ -52,6 +57,8 @@ def tiles(ask: Cursor, source: str, rows: Sequence[int], score: tuple[str, str] 
         Numbers of rows.
     score
         Name and SQL of a further score that each tile carries beside the kinds' own, or None.
+    tagged
+        Whether samples have tags: the alias t (tags) is there then.
     """
     kinds = [k.value for k in ISSUE_KINDS]
     parts = (
@@ -60,6 +67,7 @@ def tiles(ask: Cursor, source: str, rows: Sequence[int], score: tuple[str, str] 
         (quote("v", kind) for kind in kinds),
         (quote("v", f"{kind}_flag") for kind in kinds),
         [score[1]] if score else [],
+        _TAGS.values() if tagged else [],
     )
     columns = ", ".join(column for part in parts for column in part)
     place = {row: i for i, row in enumerate(rows)}
@@ -74,5 +82,7 @@ def tiles(ask: Cursor, source: str, rows: Sequence[int], score: tuple[str, str] 
         tile["flags"] = [kind for kind in kinds if next(rest)]
         if score:
             tile["scores"][score[0]] = next(rest)
+        if tagged:
+            tile |= {name: next(rest) for name in _TAGS}
         page[place[tile["row"]]] = tile
     return page

@@ -19,6 +19,7 @@ from .folders import export_folder, manifest_bytes, manifest_head
 from .formats import EXPORTERS, FOLDERS, Exporter, ExportResult, FolderExporter, Rows, Supplies
 from .formats.csv import CsvExporter
 from .patch import ReplayReport, Skipped, patch_lines, replay_patch
+from .tag_columns import TagColumns
 from .target import check_export, check_place, reason_of
 
 __all__ = [
@@ -133,8 +134,10 @@ def export(
     return ExportResult(path, written, int(summary.get("excluded", 0)), manifest_path, patch_path, whole)
 
 
-def _label_column(columns: Mapping[str, Any] | None, layout: Layout) -> str:
+def _label_column(columns: Mapping[str, Any] | None, layout: Layout, tags: TagColumns | None) -> str | None:
     name = (columns or {}).get("label")
+    if not name and tags is not None:
+        return None
     if not name or not layout.meta.exists() or name not in pq.read_schema(layout.meta).names[1:]:
         raise ExportError("The source has no column of labels to replace: the labels are in `label_final`.")
     return str(name)
@@ -157,6 +160,7 @@ def export_workspace(
     auto: AutoCuration | None = None,
     replace_label: bool = False,
     csv_plain: bool = False,
+    tags: TagColumns | None = None,
     progress: ProgressFn = quiet,
 ) -> ExportResult:
     """Write the curated dataset of a workspace with the decisions in force at this moment.
@@ -191,6 +195,8 @@ def export_workspace(
         Whether the original column of labels takes over the final label.
     csv_plain
         As of :func:`export`.
+    tags
+        How the tags are written, where samples have some.
     progress
         Called while rows are written.
 
@@ -213,9 +219,10 @@ def export_workspace(
         only=only,
         images=images,
         auto=auto,
-        label_column=_label_column(columns, layout) if replace_label else None,
+        label_column=_label_column(columns, layout, tags) if replace_label else None,
         with_types=folder is not None or exporter_for(path).typed,
         progress=progress,
+        tags=tags,
     )
     patch = patch_lines(snapshot.decisions, rows.content_hashes, snapshot.class_events)
     entries = {

@@ -18,6 +18,7 @@ from ..storage.decision_log.store import Snapshot
 from ..types import Progress, ProgressFn, quiet
 from .auto_curation import ACTOR, COLUMNS, AutoCuration
 from .formats.base import Item
+from .tag_columns import TagColumns
 from .target import reason_of
 
 BATCH = 16_384
@@ -102,6 +103,8 @@ class CuratedRows:
         were written.
     progress
         Called as rows are produced.
+    tags
+        How the tags are written, where samples have some.
     """
 
     def __init__(
@@ -119,12 +122,16 @@ class CuratedRows:
         label_column: str | None = None,
         with_types: bool = True,
         progress: ProgressFn = quiet,
+        tags: TagColumns | None = None,
     ) -> None:
         self._progress = progress
+        self._tags = tags
         self._paths = (dataset, verdicts, meta)
         self._signals = signals if signals is not None and _DISTRUST in pq.read_schema(signals).names else None
         self._registry = snapshot.registry
-        self._state = snapshot.table.select(["state", "label", "actor", "at", "label_source", "label_probability"])
+        self._state = snapshot.table.select(
+            ["state", "label", "tags", "actor", "at", "label_source", "label_probability"]
+        )
         self._place = {sample_id: i for i, sample_id in enumerate(snapshot.table.column("sample_id").to_pylist())}
         self._include_excluded = include_excluded
         self._only = None if only is None else pa.array(sorted(set(only)), pa.string())
@@ -140,7 +147,7 @@ class CuratedRows:
             self.original_columns.insert(images.place, images.name)
         self._images = images
         self._unreadable: dict[str, str] = {}
-        wanted = dict(ADDED)
+        wanted = {**ADDED, **(tags.fields if tags is not None else {})}
         if id_column is None or id_column not in self.original_columns:
             wanted = {"sample_id": pa.string(), **wanted}
         if "sample_id" in wanted:
@@ -172,6 +179,7 @@ class CuratedRows:
             "excluded": decided.get("exclude", 0),
             "decisions": decided,
             "labels_changed": self._changed,
+            **(self._tags.summary() if self._tags is not None else {}),
             "left_out": self._left_out,
             **({"auto_curation": {**self._auto.to_json(), **self._automatic}} if self._auto is not None else {}),
             "decided_but_not_in_this_scan": len(self._place) - sum(decided.values()),
@@ -210,6 +218,7 @@ class CuratedRows:
         ):
             added = {name: table.column(self._names[name]).to_pylist() for name in ADDED}
             sample = {name: samples.column(name).to_pylist() for name in samples.column_names}
+            tags = self._final_tags(sample["row"], sample["sample_id"])
             for i in range(table.num_rows):
                 if done % 100 == 0:
                     self._progress(Progress("export", done, 0, "samples"))
@@ -227,8 +236,15 @@ class CuratedRows:
                     text=sample["text"][i],
                     width=sample["width"][i] or 0,
                     height=sample["height"][i] or 0,
+                    tags=tags[i],
                 )
         self._progress(Progress("export", done, done, "samples"))
+
+    def _final_tags(self, rows: list[int], ids: list[str]) -> list[list[str] | None]:
+        if self._tags is None:
+            return [None] * len(rows)
+        places = pa.array([self._place.get(sample_id) for sample_id in ids], pa.int64())
+        return self._tags.final(rows, self._state.column("tags").take(places).to_pylist())
 
     def _batches(self, columns_read: list[str]) -> Iterator[tuple[pa.Table, pa.Table]]:
         """Batches of the export, each with the same rows and ``columns_read`` of the dataset table."""
@@ -236,6 +252,8 @@ class CuratedRows:
         # the same dictionary, cleared: whoever writes the patch holds it already
         self._decided, self._changed, self._left_out = Counter(), 0, 0
         self._automatic = Counter(excluded=0, relabelled=0)
+        if self._tags is not None:
+            self._tags.begin()
         self.content_hashes.clear()
         dataset_reader = _Reader(dataset, columns_read)
         verdict_reader = _Reader(
@@ -274,7 +292,9 @@ class CuratedRows:
         state = self._state.take(pa.array(places, pa.int64()))
         decision, label = state.column("state"), samples.column("label")
         relabelled = pc.fill_null(pc.equal(decision, "relabel"), False)
-        final = pc.if_else(relabelled, state.column("label"), self._by_registry(label))
+        # a relabel that gives tags alone leaves the label as it is
+        changes_label = pc.and_(relabelled, pc.or_(state.column("label").is_valid(), state.column("tags").is_null()))
+        final = pc.if_else(changes_label, state.column("label"), self._by_registry(label))
         actor, weight = state.column("actor"), _weight(doubt, decision)
         source, p = pc.coalesce(state.column("label_source"), "given"), state.column("label_probability")
         weight = pc.coalesce(p, weight)
@@ -305,6 +325,14 @@ class CuratedRows:
         original = columns.columns[1:] if columns is not None else []
         if self._label_at is not None:
             original[self._label_at] = final
+        if self._tags is not None:
+            rows, decided = samples.column("row").to_pylist(), state.column("tags").to_pylist()
+            added |= self._tags.added(rows, decided)
+            if self._tags.replace and columns is not None:
+                names = columns.column_names[1:]
+                cells = {name: columns.column(name) for name in self._tags.tables.form.columns if name in names}
+                for name, column in self._tags.in_place(cells, rows, decided).items():
+                    original[names.index(name)] = column
         out = [*original, *(added[name] for name in self._names)]
         table = pa.Table.from_arrays(
             [typed(column, field.type) for column, field in zip(out, self._schema, strict=True)], schema=self._schema

@@ -24,6 +24,7 @@ from .curated_file import EXPORTERS, FOLDERS, ExportResult, Supplies
 from .curated_rows import ImageColumn
 from .datasheet import DatasheetFacts, as_html, as_markdown, is_datasheet
 from .download import Download, open_download
+from .tag_columns import TagColumns
 from .target import EXPORTS, check_file, check_place, plain_name, reason_of
 
 
@@ -91,6 +92,7 @@ class DatasetExports:
         has = {
             "images": self._results["media"]["kind"] != "none",
             "labels": self._results["n_labelled"] > 0,
+            "labels or tags": self._results["n_labelled"] > 0 or self._scan.tags is not None,
             "texts": True,
         }
         for f in FOLDERS:
@@ -150,6 +152,7 @@ class DatasetExports:
         include_excluded: bool = False,
         auto: Mapping[str, Any] | None = None,
         replace_label: bool = False,
+        tags_as: str | None = None,
         overwrite: bool = False,
         about: Mapping[str, Any] | None = None,
         progress: ProgressFn = quiet,
@@ -183,7 +186,9 @@ class DatasetExports:
             What is done with flagged samples that nobody has decided about: the fields of
             :class:`~winnow.core.export.auto_curation.AutoCuration`; None = nothing. The log does not change.
         replace_label
-            Whether the original column of labels takes over the final label; otherwise it stays as it was given.
+            Whether the original columns of labels and tags take over the final ones; otherwise they stay as given.
+        tags_as
+            How a file writes the final tags: "list", "delimited" or "columns" (of 1 and 0); None = as they came in.
         overwrite
             Whether a file is replaced that is no earlier export of Winnow's. A folder that holds anything else than an
             earlier export is never replaced.
@@ -230,9 +235,19 @@ class DatasetExports:
             images=column if with_images else None,
             auto=AutoCuration.of(auto),
             replace_label=replace_label,
+            tags=self._tag_columns(tags_as, replace_label),
             csv_plain=csv_plain,
             progress=progress,
         )
+
+    def _tag_columns(self, written_as: str | None, replace_tags: bool) -> TagColumns | None:
+        """How the tags are written; None where samples have none. Raises ExportError."""
+        tags = self._scan.tags
+        if tags is None:
+            if written_as is not None:
+                raise ExportError("Samples have no tags here: leave the form of the tags out.")
+            return None
+        return TagColumns(tags.tables, tags.names(), written_as, replace_tags)
 
     def _image(self, row: int, allow_outside: bool) -> bytes:
         """Read the image of a row. Raises OSError, also where its file lies outside the source."""
@@ -286,6 +301,7 @@ class DatasetExports:
             own=tuple(self._results["class_names"]),
             links=links,
             keep_broken=keep_broken,
+            tags=tuple(self._scan.tags.names()) if self._scan.tags is not None else None,
             has_splits=any(load_table(self._layout.dataset, columns=["split"]).column(0).unique().to_pylist()),
         )
 

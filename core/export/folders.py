@@ -60,10 +60,10 @@ def export_folder(
 ) -> ExportResult:
     """Write a folder in one of the layouts of ``FOLDERS``, with its files beside it.
 
-    These are PATH.manifest.json, PATH.patch.jsonl and PATH.rows.parquet (sample_id, label, split, weight, decision and
-    file of every sample in it). All of it or nothing: it is written under another name first. An earlier export of
-    Winnow's at the same place is replaced if it holds exactly the files that the manifest inside it (``CONTENTS``)
-    names; any other folder that is not empty is not touched.
+    These are PATH.manifest.json, PATH.patch.jsonl and PATH.rows.parquet (sample_id, label, split, weight, decision,
+    file and, where there are some, tags of every sample in it). All of it or nothing: it is written under another name
+    first. An earlier export of Winnow's at the same place is replaced if it holds exactly the files that the manifest
+    inside it (``CONTENTS``) names; any other folder that is not empty is not touched.
 
     Parameters
     ----------
@@ -121,6 +121,9 @@ def export_folder(
                 "file": pa.array([files.get(i.sample_id) for i in out], pa.string()),
             }
         )
+        if supplies.tags is not None:
+            tags = pa.array([None if i.tags is None else list(i.tags) for i in out], pa.list_(pa.string()))
+            index = index.append_column("tags", tags)
         summary = dict(rows.summary())
         whole = {
             **manifest_head(path, name),

@@ -88,6 +88,8 @@ def patch_lines(
             "batch_id": d.batch_id,
             "decision_id": d.decision_id,
         }
+        if d.tags is not None:
+            line["tags"] = list(d.tags)
         if settles := d.evidence.get("settles"):
             line["settles"] = list(settles)
         yield (json.dumps(line, ensure_ascii=False) + "\n").encode()
@@ -257,6 +259,9 @@ def _request(entry: Any, name: str) -> tuple[DecisionRequest, str]:
     texts = {key: entry.get(key) for key in ("label", "reason", "batch_id", "at")}
     if not all(v is None or isinstance(v, str) for v in texts.values()):
         raise ValueError("label, reason, batch_id and at are texts")
+    tags = entry.get("tags")
+    if not (tags is None or isinstance(tags, list)):
+        raise ValueError("tags are a list of texts")
     settles = entry.get("settles") or []
     request = DecisionRequest(
         str(entry["sample_id"]),
@@ -265,6 +270,7 @@ def _request(entry: Any, name: str) -> tuple[DecisionRequest, str]:
         decision_id=str(entry["decision_id"]),
         supersedes=None,
         evidence={"patch": name, **({"settles": [str(i) for i in settles]} if settles else {})},
+        tags=None if tags is None else tuple(map(str, tags)),
         **texts,
     )
     return request, str(entry.get("content_hash") or "")

@@ -1,6 +1,6 @@
 """The scan: its stages in order.
 
-    source ─ media ─ dataset ─ embedding ─ neighbors ─ views ─ probe ─ text ─ signals ─ verdicts ─ assemble
+    source ─ media ─ dataset ─ embedding ─ neighbors ─ views ─ probe ─ text ─ signals ─ tags ─ verdicts ─ assemble
     then map ─ clusters ─ assemble ─ cluster names ─ dataset checks, while people already look at the verdicts
 
 A stage is a function of arrays and the run. Its key is the fingerprint of all its inputs and of its own version; while
@@ -44,6 +44,7 @@ from .stages.pooled_graphs import run as pool_graphs
 from .stages.signals import SIDE_BY_SIDE, collect_inputs
 from .stages.signals import run as score_signals
 from .stages.source import read as read_source
+from .stages.tags import run as judge_tags
 from .stages.text import run as compare_text
 from .stages.verdicts import run as decide_verdicts
 
@@ -128,7 +129,10 @@ def _run_stages(config: ScanConfig, layout: Layout, report: ProgressFn) -> None:
         # drop the float32 copies (about 2 GB at 1M × 512); later stages read rows
         inputs = replace(inputs, vectors=first.vectors, encoders=())
     release_memory(dataset.n)
-    verdicts = decide_verdicts(scan, inputs, results)
+    tags = None
+    if (given := dataset.tags) is not None:
+        tags = scan.attempt("tags", lambda: judge_tags(scan, dataset, given, embedded, pooled, media))
+    verdicts = decide_verdicts(scan, inputs, results, tags)
     assemble(scan, dataset, verdicts, None, None)
     write_manifest(scan, dataset, embedded, verdicts, results)
 

@@ -33,6 +33,7 @@ class DecisionRecorder:
     def __init__(self, scan: ScanContext, roles: Roles) -> None:
         self._roles = roles
         self._store, self._row, self._given, self._generation = scan.store, scan.row, scan.class_names, scan.generation
+        self._tags = scan.tags
         self._verdicts = load_table(scan.layout.verdicts, columns=["verdict", "confidence", "suggested_label"])
         self._lock = threading.Lock()
 
@@ -73,9 +74,8 @@ class DecisionRecorder:
         Parameters
         ----------
         items
-            Each: sample_id, action, and optionally label, decision_id, supersedes, reason, batch_id, settles
-            (true = this settles what others decided about the sample so far) and audit (the id of the blind audit that
-            it answers).
+            Each: sample_id, action, and optionally label, tags (all that the sample is to carry), decision_id,
+            supersedes, reason, batch_id, and settles (true = this settles what others decided about the sample so far).
         actor
             Who decides.
 
@@ -129,7 +129,8 @@ class DecisionRecorder:
         if action is Action.UNDO:
             raise DecisionError("Undo is a verb of its own: call undo().")
         label = (item.get("label") or "").strip() or None
-        if action is Action.RELABEL and label is None:
+        tags = self._checked_tags(sample_id, item["tags"]) if item.get("tags") is not None else None
+        if action is Action.RELABEL and label is None and tags is None:
             classes = choices(live)
             raise DecisionError(f"Relabelling {sample_id!r} needs a label. There are: {classes}.")
         if action is Action.RELABEL and label in registry.renames and registry.resolve(label) is None:
@@ -146,8 +147,6 @@ class DecisionRecorder:
             "generation": self._generation,
             **item.get("source", {}),
         }
-        if item.get("audit"):
-            evidence["audit"] = str(item["audit"])
         if item.get("settles"):
             others = self._store.current([sample_id]).get(sample_id, {})
             evidence["settles"] = [d.decision_id for person, d in others.items() if person != actor]
@@ -156,6 +155,7 @@ class DecisionRecorder:
             sample_id=sample_id,
             action=action,
             label=label if action is Action.RELABEL else None,
+            tags=tags if action is Action.RELABEL else None,
             actor=actor,
             decision_id=item.get("decision_id"),
             reason=item.get("reason"),
@@ -163,6 +163,20 @@ class DecisionRecorder:
             evidence=evidence,
             **extra,
         )
+
+    def _checked_tags(self, sample_id: str, tags: Any) -> tuple[str, ...]:
+        """The tags that a sample is to carry, each once. Raises DecisionError that names the rule."""
+        if self._tags is None:
+            raise DecisionError(f"Samples have no tags here, so {sample_id!r} cannot get any. Give a label instead.")
+        listed = isinstance(tags, Sequence) and not isinstance(tags, str)
+        if not listed or not all(isinstance(tag, str) and tag.strip() for tag in tags):
+            raise DecisionError(f"The tags of {sample_id!r} are a list of texts that are not empty, not {tags!r}.")
+        named = tuple(dict.fromkeys(tag.strip() for tag in tags))
+        known = self._tags.names()
+        for tag in named:
+            if tag not in known:
+                check_new_name(tag, known, "tag")
+        return named
 
 
 def _refused(item: dict[str, Any], error: Exception) -> dict[str, Any]:

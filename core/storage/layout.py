@@ -90,6 +90,11 @@ class Layout:
         return self.root / "verdicts.parquet"
 
     @property
+    def tags(self) -> Path:
+        """The tags of the samples and what the models believe of them, where they have several labels."""
+        return self.root / "tags"
+
+    @property
     def results(self) -> Path:
         """What the scan found, in short."""
         return self.root / "results.json"
@@ -118,11 +123,6 @@ class Layout:
     def class_keys(self) -> Path:
         """Which key means which class in Review."""
         return self.root / "class_keys.json"
-
-    @property
-    def audits(self) -> Path:
-        """Samples drawn for blind audits, a file for each."""
-        return self.root / "audits"
 
     @property
     def job(self) -> Path:

@@ -14,6 +14,7 @@ from ..types import Int32, Strings
 from .artifacts import load_json
 from .decision_log.store import DecisionStore
 from .effective_labels import EffectiveLabels, codes_of
+from .effective_tags import EffectiveTags
 from .layout import Layout
 from .parquet_rows import RowReader
 from .row_index import RowIndex
@@ -93,6 +94,12 @@ class ScanContext:
         """The labels as they are now, by decisions and class changes."""
         given, suggested = self.dataset.column("label"), self.verdicts.column("suggested_label")
         return EffectiveLabels(given, suggested, self.row_of, self.store.registry, self.store.state_table)
+
+    @cached_property
+    def tags(self) -> EffectiveTags | None:
+        """The tags as they are now; None where samples have no tags."""
+        tables = self.files.tags
+        return EffectiveTags(tables, self.row_of, self.store.state_table) if tables is not None else None
 
     def classes(self) -> list[str]:
         """The classes now: the dataset's and those that people made, without those merged, renamed or deleted."""

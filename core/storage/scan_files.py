@@ -16,6 +16,7 @@ from ..types import Beliefs, Bool, Clusters, Float32, Neighbors
 from .artifacts import iter_table, load_array, load_json, load_schema, load_table
 from .layout import Layout
 from .scan_tables import load_beliefs, load_clusters, load_graph
+from .tag_tables import TagTables
 
 
 class ScanFiles:
@@ -90,6 +91,12 @@ class ScanFiles:
         """The clusters at both levels."""
         path = self._layout.clusters
         return load_clusters(path) if path.exists() else None
+
+    @cached_property
+    def tags(self) -> TagTables | None:
+        """The tags, and what the models believe of them; None where the last scan had none."""
+        results = self._layout.results
+        return TagTables(self._layout) if results.exists() and load_json(results).get("n_tags") else None
 
     @cached_property
     def projection(self) -> Float32 | None:

@@ -30,7 +30,10 @@ class Gallery extends Surface {
     this.picked = new Picked(() => this.rows);
     this.#build();
     this.#start();
-    this.labels().then((labels) => (this.picker.labels = labels));
+    this.labels().then((labels) => {
+      this.picker.labels = labels;
+      this.bulk.tags = this.tagNames;
+    });
     this.onKey((event, key) => this.#key(event, key));
     this.ending(hearOthers((decisions) => this.#heard(decisions)));
     this.ending(() => this.rows.close());
@@ -79,7 +82,7 @@ class Gallery extends Surface {
       this.picker,
       {
         target: () => this.#target(),
-        done: (action, label) => this.#decided(action, label),
+        done: (action, label) => (action === "tag" ? this.#tagged() : this.#decided(action, label)),
         undone: () => this.#reload(),
         clear: () => this.#clear(),
         recount: (n) => {
@@ -292,6 +295,13 @@ class Gallery extends Surface {
     if (row) this.go("review", { id: row.id });
   }
 
+  /** Tags were added or removed: which samples changed is known to the server alone. */
+  #tagged() {
+    this.#clear(false);
+    this.bulk.n = 0;
+    this.#reload();
+  }
+
   #decided(action, label) {
     const mine = { action, label, actor: this.data.actor };
     for (const [, row] of this.rows.held()) if (this.picked.has(row.id)) row.decision = mine;
@@ -344,6 +354,8 @@ class Gallery extends Surface {
       Escape: () => this.#clear(),
       a: () => this.bulk.run("accept"),
       x: () => this.bulk.run("exclude"),
+      t: () => this.bulk.pickTag("add"),
+      d: () => this.bulk.pickTag("remove"),
       "/": () => this.bulk.pick(),
       u: () => this.bulk.undo(),
       r: () => this.bulk.redo(),

@@ -44,6 +44,9 @@ export function makeTile(size) {
   return { node, ...parts, row: null };
 }
 
+/** What the scan would change about the tags of a row: "+joy −anger", or null. */
+const tagEdits = (row) => [...row.missing.map((t) => `+${t}`), ...row.extra.map((t) => `−${t}`)].join(" ") || null;
+
 /** The decision in force about a row, {action, label, actor}, or null. */
 export function decisionOf(row) {
   if (Array.isArray(row.decision)) return row.decision[0] || null;
@@ -101,15 +104,18 @@ export function fillTile(tile, row, { verdicts, modality, sort, order, group }) 
   } else if (tile.image.getAttribute("src") !== row.thumb) tile.image.src = row.thumb;
   tile.dot.style.setProperty("--c", v.colour);
   tile.dot.title = v.name;
-  setName(tile.name, row.label ?? "no label");
+  const named = row.tags ? row.tags.join(", ") || "no tags" : (row.label ?? "no label");
+  setName(tile.name, named);
   setText(tile.value, sort === "row" ? "" : score(valueOf(row, sort)));
   tile.value.title = order;
   const decision = decisionOf(row);
   const suggested = row.suggested ?? row.suggested_label;
-  const other = decision?.action === "relabel" ? decision.label : row.verdict === "noisy_label" ? suggested : null;
+  const edits = row.tags && !decision ? tagEdits(row) : null;
+  const other =
+    edits ?? (decision?.action === "relabel" ? decision.label : row.verdict === "noisy_label" ? suggested : null);
   setName(tile.to, other ? `→ ${other}` : v.name);
   const said = badge(tile, decision);
   const within = group ? `, ${group}` : "";
-  tile.node.setAttribute("aria-label", `${row.label ?? "no label"}, ${v.name}${said}${within}, sample ${row.id}`);
+  tile.node.setAttribute("aria-label", `${named}, ${v.name}${said}${within}, sample ${row.id}`);
   tile.node.title = row.id;
 }

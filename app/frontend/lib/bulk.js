@@ -22,6 +22,10 @@ export class BulkBar {
     this.accept = button(".accept", "A", () => this.run("accept"));
     this.relabel = button(".relabel", "/", () => this.pick());
     this.exclude = button(".exclude", "X", () => this.run("exclude"));
+    this.addTag = button(".addtag", "T", () => this.pickTag("add"));
+    this.removeTag = button(".removetag", "D", () => this.pickTag("remove"));
+    setText(this.addTag.lastChild, "Add tag …");
+    setText(this.removeTag.lastChild, "Remove tag …");
     this.clear = h(
       "button.quiet",
       { type: "button", onclick: () => this.on.clear() },
@@ -40,6 +44,8 @@ export class BulkBar {
       this.accept,
       this.relabel,
       this.exclude,
+      this.addTag,
+      this.removeTag,
       this.confirmButton,
       this.undoButton,
       this.redoButton,
@@ -72,12 +78,15 @@ export class BulkBar {
     if (this.message)
       this.what.replaceChildren(...(this.message.tone === "done" ? [icon("cloud_done")] : []), this.message.text);
     else setText(this.what, n === null ? "Counting…" : n ? `${count(n)} selected` : "");
-    for (const b of [this.accept, this.relabel, this.exclude, this.clear]) {
-      show(b, (Boolean(n) || n === null) && (b === this.clear || (this.api.decides && !pending)));
+    const tagging = [this.addTag, this.removeTag];
+    for (const b of [this.accept, this.relabel, this.exclude, this.clear, ...tagging]) {
+      const has = !tagging.includes(b) || Boolean(this.tagNames);
+      show(b, has && (Boolean(n) || n === null) && (b === this.clear || (this.api.decides && !pending)));
       b.disabled = busy || !n;
     }
+    if (this.tagNames && !this.picker.labels.length) show(this.relabel, false); // tags and no labels
     show(this.confirmButton, Boolean(pending));
-    if (pending) setText(this.confirmButton.lastChild, bulkWords(pending.action, n));
+    if (pending) setText(this.confirmButton.lastChild, pending.words || bulkWords(pending.action, n));
     show(this.undoButton, Boolean(this.last) && !n);
     show(this.redoButton, Boolean(this.undone) && !n);
     for (const b of [this.confirmButton, this.undoButton, this.redoButton]) b.disabled = busy;
@@ -97,14 +106,39 @@ export class BulkBar {
     this.picker.show({ anchor: this.relabel, pick: (name) => this.run("relabel", name) });
   }
 
-  /** Decide about everything that is selected; about many, once it is confirmed. */
-  async run(action, label = null) {
+  /** Samples have tags: these can be added and removed. */
+  set tags(names) {
+    this.tagNames = names;
+    this.draw();
+  }
+
+  /** Choose a tag to add to everything that is selected, or to remove from it. */
+  pickTag(way) {
+    if (!this.n || this.busy || !this.api.decides || !this.tagNames) return;
+    const labels = this.picker.labels;
+    this.picker.show({
+      anchor: way === "add" ? this.addTag : this.removeTag,
+      labels: this.tagNames,
+      pick: (name, fresh) => {
+        if (fresh && way === "add") this.tagNames = [...this.tagNames, { name }];
+        this.picker.labels = labels;
+        this.run("tag", `${way === "add" ? "+" : "−"}${name}`, { [way]: [name] });
+      },
+    });
+  }
+
+  /**
+   * Decide about everything that is selected; about many, once it is confirmed.
+   * @param {string} action  accept, relabel, exclude, or tag (with `more`: {add} or {remove})
+   */
+  async run(action, label = null, more = null) {
     if (!this.n || this.busy || !this.api.decides) return;
     const n = this.n;
     const { pending } = this;
     if (n > CONFIRM_ABOVE && (pending?.n !== n || pending.action !== action || pending.label !== label)) {
-      this.pending = { action, label, n };
-      this.say("ask", `${bulkWords(action, n)}${label ? ` to ${label}` : ""}?`);
+      const words = action === "tag" ? `${label} on ${plural(n, "sample")}` : null;
+      this.pending = { action, label, n, more, words };
+      this.say("ask", `${words || `${bulkWords(action, n)}${label ? ` to ${label}` : ""}`}?`);
       return;
     }
     this.pending = null;
@@ -113,19 +147,19 @@ export class BulkBar {
     this.busy = true;
     this.message = {
       tone: "busy",
-      text: `${ACTIONS[action].doing} ${plural(n, "sample")}…`,
+      text: `${action === "tag" ? "Tagging" : ACTIONS[action].doing} ${plural(n, "sample")}…`,
     };
     this.draw();
     const started = performance.now();
     try {
-      const body = { action, label, batch_id: batch, expect: n, target };
+      const body = { action, label: more ? null : label, ...more, batch_id: batch, expect: n, target };
       const answer = await this.#twice(() => this.api.post("bulk", body, { timeout: 60000 }));
-      this.last = { batch, n: answer.count };
+      this.last = answer.count ? { batch, n: answer.count } : null;
       this.undone = null;
-      this.message = {
-        tone: "done",
-        text: `${ACTIONS[action].past} ${plural(answer.count, "sample")}${label ? ` to ${label}` : ""}. Saved ✓`,
-      };
+      const did = more
+        ? `${label}: ${plural(answer.count, "sample")} changed, ${count(n - answer.count)} left as they were`
+        : `${ACTIONS[action].past} ${plural(answer.count, "sample")}${label ? ` to ${label}` : ""}`;
+      this.message = { tone: "done", text: `${did}. Saved ✓` };
       this.on.done(action, label);
       performance.measure("winnow:bulk", { start: started, end: performance.now() });
     } catch (error) {
@@ -150,7 +184,7 @@ export class BulkBar {
 
   /** Yes to what was asked. */
   confirm() {
-    if (this.pending) this.run(this.pending.action, this.pending.label);
+    if (this.pending) this.run(this.pending.action, this.pending.label, this.pending.more);
   }
 
   async undo() {

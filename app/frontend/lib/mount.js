@@ -90,7 +90,8 @@ export class Surface {
   /** All labels, [] where they cannot be had: typing a name still works. */
   async labels() {
     try {
-      const { labels } = await this.api.get("labels");
+      const { labels, tags } = await this.api.get("labels");
+      this.tagNames = tags; // null where samples have none
       return labels.map((label) => (typeof label === "string" ? { name: label } : label));
     } catch {
       return [];

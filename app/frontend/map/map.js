@@ -251,6 +251,7 @@ class MapSurface extends Surface {
       this.#say();
       this.strip.draw(this.selection.answer);
       this.picker.labels = await this.labels();
+      this.bulk.tags = this.tagNames;
     } catch (error) {
       if (!this.gone) this.#failed(error);
     }
@@ -491,6 +492,8 @@ class MapSurface extends Surface {
       z: () => this.strip.look(),
       a: () => this.bulk.run("accept"),
       x: () => this.bulk.run("exclude"),
+      t: () => this.bulk.pickTag("add"),
+      d: () => this.bulk.pickTag("remove"),
       "/": () => this.bulk.pick(),
       u: () => this.bulk.undo(),
       r: () => this.bulk.redo(),

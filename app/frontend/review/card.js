@@ -4,6 +4,7 @@ import { ACTIONS, ago, h, icon, score, setRich, setText, show, verdictOf } from 
 import { nameNode, setName } from "../lib/names.js";
 import { markedText } from "./marks.js";
 import { MiniMap } from "./minimap.js";
+import { tagWords } from "./tags.js";
 
 const PIXELATED_BELOW = 160; // an original side below this is enlarged with hard pixels
 const NEIGHBOURS = 8;
@@ -15,7 +16,8 @@ const WORTH_SAYING = 0.2; // below this a suggestion is a guess among many and i
 /** The label that W takes: [name, probability] or null. */
 export function suggestion(card) {
   const best = card.suggestions?.[0];
-  return best && (best[1] >= WORTH_SAYING || card.kinds?.noisy_label?.flag) ? best : null;
+  const flagged = card.kinds?.noisy_label?.flag && !card.tags; // with tags, these may be what is flagged
+  return best && (best[1] >= WORTH_SAYING || flagged) ? best : null;
 }
 
 const NO_LABEL_HELPS = new Set(["ood", "broken", "duplicate"]);
@@ -175,7 +177,8 @@ export class CardView {
       "div.panel",
       { role: "group", "aria-label": "What Winnow thinks" },
       h("div.row", {}, this.verdict, this.confidence, this.others),
-      h("div.labels", {}, this.given, icon("arrow_forward", "muted"), this.suggested),
+      (this.labels = h("div.labels", {}, this.given, icon("arrow_forward", "muted"), this.suggested)),
+      this.on.tags.node,
       h("div.reasonbox", {}, this.reason),
       this.on.evidence.strongest,
       this.on.words.line,
@@ -267,9 +270,8 @@ export class CardView {
 
   /** A text with the words marked that tell; colour only, so that nothing moves when the marks come later. */
   #write(card) {
-    const hinted = card.kinds && !card.blind; // a neighbour on the stage has no marks, a blind card no hint
-    const marks = hinted ? this.on.marks(card) : null;
-    const shaded = hinted ? this.on.words.shaded(card) : null;
+    const marks = card.kinds ? this.on.marks(card) : null; // a neighbour on the stage has none
+    const shaded = card.kinds ? this.on.words.shaded(card) : null;
     const nodes = shaded || markedText(card.text, marks);
     const apart = nodes.some((n) => n.className === "differs");
     this.words.replaceChildren(...nodes);
@@ -360,23 +362,25 @@ export class CardView {
 
     const { classKeys } = this.on;
     const options = classKeys.fixed ? keyedLabels(card, classKeys.keys) : likelyLabels(card, labels);
+    this.on.tags.fill(card, decided);
+    show(this.labels, !card.tags || card.label !== null);
     this.likely = options.map(([name]) => name);
     this.labelOf = new Map(options.map(([name, , key]) => [key, name]));
     const best = suggestion(card);
     const caption = card.modality === "pair" && !card.label ? card.text : null; // a pair without a label is about its caption
-    setText(this.given.firstChild, caption ? "Caption" : card.blind ? "Label" : "Given");
+    setText(this.given.firstChild, caption ? "Caption" : "Given");
     setName(this.givenName, caption ? `“${caption}”` : (card.label ?? "no label"));
     setText(this.givenP, card.label_p === undefined || card.label_p === null ? "" : score(card.label_p));
     setName(this.suggestedName, best ? best[0] : "–");
     setText(this.suggestedP, best ? score(best[1]) : "");
     this.given.title = caption ?? card.label ?? "";
     this.given.parentElement.classList.toggle("caption", Boolean(caption));
-    show(this.choices, options.length > 0 || card.modality !== "pair");
+    show(this.choices, !card.tags && (options.length > 0 || card.modality !== "pair"));
     this.suggested.title = best ? best[0] : "Nothing to suggest";
     this.suggested.classList.toggle("none", !best);
     setRich(this.reason, sentence(card.reason || "Nothing speaks against this sample."), nameNode);
     this.reason.title = (card.reason || "").replaceAll("*", "");
-    if (!card.blind) this.on.words.draw(card, (caption) => this.on.note(`Caption: ${caption}`));
+    this.on.words.draw(card, (caption) => this.on.note(`Caption: ${caption}`));
 
     this.#fillOptions(options, card, decided);
     this.#fillStrip(card);
@@ -457,11 +461,12 @@ export class CardView {
       );
       if (!picture) setText(tile.text, n.text || n.id);
       tile.image.alt = "";
-      setName(tile.label, n.label ?? ((card.modality === "pair" && n.text) || "no label"));
-      tile.button.title = `${n.label ?? "no label"} · distance ${score(n.distance)} · ${n.id}`;
+      const named = n.tags ? n.tags.join(", ") || "no tags" : n.label;
+      setName(tile.label, named ?? ((card.modality === "pair" && n.text) || "no label"));
+      tile.button.title = `${named ?? "no label"} · distance ${score(n.distance)} · ${n.id}`;
       tile.button.setAttribute(
         "aria-label",
-        `Neighbour ${i + 1}: ${n.label ?? "no label"}${agrees ? "" : ", disagrees"}`,
+        `Neighbour ${i + 1}: ${named ?? "no label"}${agrees ? "" : ", disagrees"}`,
       );
     });
   }
@@ -496,8 +501,9 @@ export class CardView {
       this.history.title = "";
       return;
     }
+    const tags = (d) => (d.tags ? ` ${tagWords(d.tags, card.tags?.given)}` : "");
     const say = (d) =>
-      `${ACTIONS[d.action]?.past ?? d.action}${d.label && d.action === "relabel" ? ` to ${d.label}` : ""} by ${d.actor}, ${ago(d.at)}`;
+      `${ACTIONS[d.action]?.past ?? d.action}${d.label && d.action === "relabel" ? ` to ${d.label}` : ""}${tags(d)} by ${d.actor}, ${ago(d.at)}`;
     const others = past.length + (decided ? 1 : 0) - 1;
     setText(this.history, say(last) + (others > 0 ? ` · ${others} earlier` : ""));
     this.history.title = past.map((d) => `${say(d)} (${d.at})`).join("\n");

@@ -50,9 +50,9 @@ export class Decisions {
   /** @param {object} shown  thumb and text of the card, for the row of the last decisions */
   make(card, decision, shown) {
     const at = new Date().toISOString();
-    const { decision_id, action, label } = decision;
+    const { decision_id, action, label, tags } = decision;
     this.done.push({ ...decision, at, before: this.of(card), ...shown });
-    this.mine.set(card.id, { decision_id, action, label, at });
+    this.mine.set(card.id, { decision_id, action, label, tags, at });
     this.skipped.delete(card.id);
     this.saver.push(decision);
   }

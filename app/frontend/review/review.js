@@ -27,6 +27,7 @@ import { Queue } from "./queue.js";
 import { Propagation } from "./propagation.js";
 import { Recent } from "./recent.js";
 import { Evidence } from "./evidence.js";
+import { TagEditor, tagWords } from "./tags.js";
 import { InWords } from "./words.js";
 
 const AHEAD = 24; // cards whose pictures are loaded before they are needed
@@ -42,7 +43,7 @@ class Review extends Surface {
     this.evidence = new Evidence(this.api, this.data.verdicts);
     this.inWords = new InWords(this.api, (id) => this.card.reword(id));
     this.pictures = new Pictures(this.api);
-    this.classKeys = new ClassKeys(this.data.class_keys, Boolean(this.data.labelling || this.data.audit));
+    this.classKeys = new ClassKeys(this.data.class_keys, Boolean(this.data.labelling));
     this.#build();
     this.decisions = new Decisions(this.api, this.data.actor, {
       say: (...banner) => this.banner.say(...banner),
@@ -91,7 +92,9 @@ class Review extends Surface {
   // ── frame ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #build() {
+    this.tags = new TagEditor(() => this.#drawProposal());
     this.card = new CardView(this.data.verdicts, {
+      tags: this.tags,
       relabel: (name) => this.#relabelTo(name),
       peek: (i) => this.#peek(i),
       open: (n) => this.#open([n.id]),
@@ -110,21 +113,17 @@ class Review extends Surface {
     this.recent = new Recent((id) => this.#bring(id));
     this.banner = new Banner();
     this.live = h("div.sr", { "aria-live": "polite" });
+    this.actions = new ActionBar(this.note.button, this.api.decides, {
+      accept: () => this.#decide("accept"),
+      take: () => this.#take(),
+      exclude: () => this.#decide("exclude"),
+      pick: () => this.#pick(),
+      skip: () => this.#skip(),
+      undo: () => this.#undo(),
+      keys: () => this.keySheet.show(this.classKeys, this.names),
+    });
     this.empty = h("div.empty", { hidden: true });
     this.learnt = new Learnt(this.data.verdicts, () => this.#showOffer());
-    this.actions = new ActionBar(
-      {
-        decide: (action) => this.#decide(action),
-        take: () => this.#take(),
-        pick: () => this.#pick(),
-        keys: () => this.keySheet.show(this.classKeys, this.names),
-        skip: () => this.#skip(),
-        undo: () => this.#undo(),
-      },
-      this.note.button,
-      this.api.decides,
-    );
-    if (this.blind) this.#judging();
     if (this.data.labelling) this.#labelling();
     this.show(
       this.progress.node,
@@ -153,19 +152,6 @@ class Review extends Surface {
       failed: (message) => this.banner.say("bad", "error", message, 5000),
     });
     this.propagation.refresh();
-  }
-
-  /** The Audit page shows a sample and the label to be judged: no hint, and the same keys for the same classes. */
-  #judging() {
-    this.root.classList.add("blind");
-    this.learnt.say(
-      "Blind audit: judge the label. What the scan says of these samples is hidden until you have answered.",
-    );
-  }
-
-  /** Whether this is the Audit page. */
-  get blind() {
-    return Boolean(this.data.audit);
   }
 
   /** Labels were accepted together: the queue begins anew without them. */
@@ -245,21 +231,26 @@ class Review extends Surface {
     this.mint = {
       id: card.id,
       decision_id: newId(),
-      supersedes: before?.batch || this.blind ? undefined : (before?.decision_id ?? null),
-    }; // of a batch only the server knows each row's id, and a blind card hides earlier decisions
+      supersedes: before?.batch ? undefined : (before?.decision_id ?? null),
+    }; // of a batch only the server knows each row's id
     this.shownId = card.id;
     this.root.dataset.sample = card.id;
     this.card.fill(card, this.names, before?.mine ? before : null);
-    this.actions.propose(this.#proposed(card));
+    this.#drawProposal();
     this.root.dataset.decided = before ? before.action : "";
     this.root.dataset.decidedLabel = before ? ACTIONS[before.action].past : "";
     this.note.set("");
     if (!this.queue.loading) this.queue.fill();
   }
 
+  /** What W would do with the card on the screen. */
+  #drawProposal() {
+    const card = this.queue.current;
+    this.actions.draw(card && this.#proposed(card), Boolean(card?.tags));
+  }
+
   /** Others have decided: cards that this page holds say so, the one on the screen with a line above it. */
   #heard(decisions) {
-    if (this.blind) return;
     for (const theirs of decisions) {
       const card = this.queue.held(theirs.sample_id);
       if (!card) continue;
@@ -307,7 +298,7 @@ class Review extends Surface {
 
   // ── deciding ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #decide(action, label = null) {
+  #decide(action, label = null, tags = null) {
     if (!this.api.decides)
       return this.banner.say("warn", "lock", "You may look here, but not decide: your role is viewer.", 4000);
     const card = this.queue.current;
@@ -316,14 +307,16 @@ class Review extends Surface {
     const { decision_id, supersedes } = this.mint;
     this.mint = null;
     const decision = { decision_id, sample_id: card.id, action, label, supersedes, reason: this.note.text || null };
-    if (this.blind) decision.audit = this.data.audit;
+    if (tags) decision.tags = tags;
+    this.tags.done(card.id);
     if (new URLSearchParams(this.data.queue).get("state") === "disputed") decision.settles = true; // it was asked: who is right?
     const thumb = hasPicture(card) ? this.pictures.src(card) : null;
     this.decisions.make(card, decision, { thumb, text: card.text });
     this.progress.made();
     this.#flash(action);
     this.#step(1);
-    setText(this.live, `${ACTIONS[action].past}${label ? ` to ${label}` : ""}.`);
+    const edits = tags ? ` ${tagWords(tags, card.tags.given)}` : "";
+    setText(this.live, `${ACTIONS[action].past}${label ? ` to ${label}` : ""}${edits}.`);
     const start = this.keyAt ?? started;
     void this.root.offsetHeight; // layout is part of showing
     performance.measure("winnow:key-to-card", { start, end: performance.now() });
@@ -346,13 +339,15 @@ class Review extends Surface {
   /** What W does: what the verdict proposes, and while labelling the likeliest class. */
   #proposed(card) {
     const best = this.propagation && card.suggestions?.[0];
-    return this.propagation ? best && { action: "relabel", label: best[0] } : proposal(card);
+    if (this.propagation) return best && { action: "relabel", label: best[0] };
+    return this.tags.proposed(card, proposal(card));
   }
 
   #take() {
     const { current } = this.queue;
     const proposed = current && this.#proposed(current);
-    if (proposed) this.#decide(proposed.action, proposed.label);
+    if (proposed?.tags && !proposed.label && !proposed.edits.length) this.#decide("accept");
+    else if (proposed) this.#decide(proposed.action, proposed.label, proposed.tags ?? null);
     else this.banner.say("warn", "info", "There is no suggestion for this sample. Press / for all labels.", 2500);
   }
 
@@ -374,8 +369,9 @@ class Review extends Surface {
   #pick() {
     const card = this.queue.current;
     if (!card) return;
+    if (card.tags) return this.#pickTag();
     this.picker.show({
-      anchor: this.actions.anyLabel,
+      anchor: this.actions.any,
       labels: this.names,
       likely: [...(this.card.likely || []), card.label].filter(Boolean),
       pick: (name, fresh) => {
@@ -385,6 +381,19 @@ class Review extends Surface {
         }
         this.#relabelTo(name);
         if (fresh && this.classKeys.fixed) this.#keepClassKeys();
+      },
+    });
+  }
+
+  /** Any tag, or a new one: the card carries it then, or no longer. */
+  #pickTag() {
+    this.picker.show({
+      anchor: this.actions.any,
+      labels: this.tagNames || [],
+      likely: [...this.tags.keys.values()],
+      pick: (name, fresh) => {
+        if (fresh) this.tagNames = [...(this.tagNames || []), { name }];
+        this.tags.toggle(name);
       },
     });
   }
@@ -519,9 +528,10 @@ class Review extends Surface {
       this.#step(move);
       return;
     }
-    const label = this.card.labelOf?.get(key);
-    const relabel = label === undefined ? {} : { [key]: () => this.#relabelTo(label) };
-    if (this.blind && "wfies".includes(key) && !(key in relabel)) return;
+    const tagged = Boolean(this.queue.current?.tags);
+    const label = tagged ? this.tags.tagOf(key) : this.card.labelOf?.get(key);
+    const does = () => (tagged ? this.tags.toggle(label) : this.#relabelTo(label));
+    const relabel = label === undefined ? {} : { [key]: does };
     runKey(event, {
       ...relabel, // before the commands: those stay what they are
       a: () => (this.propagation ? this.#take() : this.#decide("accept")),
@@ -561,7 +571,7 @@ class Review extends Surface {
     this.root.dataset.sample = "";
     const held = { cards: queue.cards.length, decided: this.decisions.count(() => true) };
     const parts = endOfQueue(
-      { ...held, skipped: [...this.decisions.skipped], blind: this.blind },
+      { ...held, skipped: [...this.decisions.skipped] },
       { go: (page) => this.go(page), again: (ids) => this.#again(ids), undo: () => this.#undo() },
     );
     this.message(this.empty, ...parts);

@@ -15,12 +15,25 @@ import pyarrow.compute as pc
 
 from ... import fingerprint as fp
 from ...errors import ColumnError, SourceError, choices, plural
-from ...types import NO_LABEL, ColumnMap, Dataset, Int32, MediaRef, Modality, Progress, ProgressFn, Strings
+from ...types import (
+    NO_LABEL,
+    ColumnMap,
+    Dataset,
+    Int32,
+    MediaRef,
+    Modality,
+    Progress,
+    ProgressFn,
+    Strings,
+    TagForm,
+    Tags,
+)
 from ..media.reader import MediaReader, find_file
 from .base import Column, Preview, RawTable
 from .cell_types import with_cell_types
 from .columns import cell_note, nothing_usable, plain_type, resolve
 from .labels import duplicates, encode, summary, to_strings
+from .tags import columns_of, find_tags, read_tags, spec_of, tags_fingerprint
 
 EAGER_HASH_BYTES = 1 << 30
 """Images are hashed while the source is opened up to this total size (1 GiB). Above it, size and time of change stand
@@ -51,7 +64,8 @@ def dataset_name(path: Path | str) -> str:
 def build_dataset(raw: RawTable, named: ColumnMap, progress: ProgressFn, vectors_apart: bool = False) -> Dataset:
     """Make the Dataset. See :func:`winnow.core.data.sources.open_source`."""
     raw = with_named_image(raw, named)
-    columns, modality, notices = resolve(raw, named, vectors_apart)
+    raw, form = _with_tags(raw, named)
+    columns, modality, notices = resolve(raw, named, vectors_apart, form)
     if modality is None:
         raise nothing_usable(raw)
     notices = [*raw.notices, *notices]
@@ -65,7 +79,8 @@ def build_dataset(raw: RawTable, named: ColumnMap, progress: ProgressFn, vectors
     elif raw.vector_columns and raw.full is not None:
         metadata = raw.full()
     if raw.untyped:
-        metadata = with_cell_types(metadata, [name for name in asdict(columns).values() if name is not None])
+        texts_kept = [name for name in asdict(columns).values() if name is not None]
+        metadata = with_cell_types(metadata, [*texts_kept, *(form.columns if form is not None else ())])
     media, uris = _media(raw, columns)
     texts = None if columns.text is None else strings_of(raw.table.column(columns.text))
     content = _content(raw, columns, media, uris, texts, progress)
@@ -73,13 +88,20 @@ def build_dataset(raw: RawTable, named: ColumnMap, progress: ProgressFn, vectors
     if content.identity:
         media = MediaRef(media.kind, media.root, media.column, {**media.options, "identity": content.identity})
     ids = _ids(raw, columns, content, uris, texts)
-    codes, names = _labels(raw, columns, notices)
+    tags = None
+    if form is not None:
+        tags, said = read_tags(raw, form)
+        columns = replace(columns, tags=spec_of(form))
+        notices += said
+    codes, names = _labels(raw, columns, notices, tags)
     split = None if columns.split is None else strings_of(raw.table.column(columns.split))
     source = None if columns.source is None else strings_of(raw.table.column(columns.source))
     if n == 1:
         notices.append("There is only one sample: nothing can be compared with it.")
     parts = [columns, modality, fp.of_strings(ids), fp.of_strings(content.hashes), content.identity]
     parts += [fp.of_array(codes), list(names), *(None if s is None else fp.of_strings(s) for s in (split, source))]
+    if tags is not None:
+        parts.append(tags_fingerprint(tags))
     return Dataset(
         dataset_id=fp.of(str(raw.path.resolve()), columns),
         name=dataset_name(raw.path),
@@ -98,7 +120,23 @@ def build_dataset(raw: RawTable, named: ColumnMap, progress: ProgressFn, vectors
         metadata=metadata,
         load_errors=content.errors,
         notices=tuple(notices),
+        tags=tags,
     )
+
+
+def _with_tags(raw: RawTable, named: ColumnMap) -> tuple[RawTable, TagForm | None]:
+    """Find the tags; their columns are among the light ones then, even where they look like an embedding."""
+    taken = {v for columns in (named, raw.roles) for role, v in asdict(columns).items() if v and role != "tags"}
+    form = find_tags(raw, named.tags or raw.roles.tags, taken)
+    hidden = [name for name in raw.vector_columns if form is not None and name in form.columns]
+    if form is None or not hidden:
+        return raw, form
+    cells = dict(zip(hidden, columns_of(raw, hidden), strict=True))
+    known = set(raw.table.column_names)
+    light = {n: cells[n] if n in cells else raw.table.column(n) for n in raw.order if n in cells or n in known}
+    return replace(
+        raw, table=pa.table(light), vector_columns=tuple(n for n in raw.vector_columns if n not in cells)
+    ), form
 
 
 def content_fingerprint(dataset: Dataset) -> str:
@@ -112,7 +150,10 @@ def content_fingerprint(dataset: Dataset) -> str:
 def build_preview(raw: RawTable, named: ColumnMap, rows: int) -> Preview:
     """Make the Preview. See :func:`winnow.core.data.sources.preview`."""
     raw = with_named_image(raw, named)
-    columns, modality, notices = resolve(raw, named)
+    raw, form = _with_tags(raw, named)
+    columns, modality, notices = resolve(raw, named, tags=form)
+    if form is not None:
+        columns = replace(columns, tags=spec_of(form))
     count = min(rows, raw.n)
     shown = raw.table.slice(0, count)
     cells: dict[str, list[Any]] = {name: shown.column(name).to_pylist() for name in shown.column_names}
@@ -314,7 +355,7 @@ def _checked_ids(raw: RawTable, name: str) -> Strings:
     return ids
 
 
-def _labels(raw: RawTable, columns: ColumnMap, notices: list[str]) -> tuple[Int32, tuple[str, ...]]:
+def _labels(raw: RawTable, columns: ColumnMap, notices: list[str], tags: Tags | None) -> tuple[Int32, tuple[str, ...]]:
     name = columns.label
     names: tuple[str, ...] = ()
     if name is None:
@@ -323,5 +364,6 @@ def _labels(raw: RawTable, columns: ColumnMap, notices: list[str]) -> tuple[Int3
         encoded = encode(raw.table.column(name), name, raw.class_names.get(name))
         codes, names = encoded.codes, encoded.names
         notices.extend(encoded.notices)
-    notices.extend(summary(codes, names, name is not None))
+    if name is not None or tags is None:
+        notices.extend(summary(codes, names, name is not None))
     return codes, names

@@ -6,7 +6,7 @@ import codecs
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from ...errors import ColumnError, SourceError, choices, plural
-from ...types import ColumnMap, Modality
+from ...types import ColumnMap, Modality, TagForm
 from ..media.decode import begins_like_image
 from ..media.reader import find_file
 from .base import IMAGE_SUFFIXES, RawTable
@@ -325,7 +325,7 @@ def _usable(raw: RawTable, role: str, name: str) -> bool:
 
 
 def resolve(
-    raw: RawTable, columns: ColumnMap, vectors_apart: bool = False
+    raw: RawTable, columns: ColumnMap, vectors_apart: bool = False, tags: TagForm | None = None
 ) -> tuple[ColumnMap, Modality | None, list[str]]:
     """Decide each role's column, and what a sample is.
 
@@ -340,11 +340,13 @@ def resolve(
     vectors_apart
         Embeddings are given in a file of their own: a table of ids and labels is then enough, and its longest text
         column is not taken for the samples.
+    tags
+        Where the tags are: these columns have no other role.
 
     Returns
     -------
     columns
-        Role → column.
+        Role → column; ``tags`` is as it was named.
     modality
         None when no column holds images, text or embeddings.
     notices
@@ -356,7 +358,7 @@ def resolve(
         A named column is not there, has two roles, or is of a type that cannot play its role.
     """
     notices: list[str] = []
-    columns_by_role = _named(raw, columns)
+    columns_by_role = _named(raw, replace(columns, tags=None))
     by_column: dict[str, str] = {}
     for role, name in columns_by_role.items():
         if name in by_column and {role, by_column[name]} & {"image", "text", "label"} == {role, by_column[name]}:
@@ -365,10 +367,10 @@ def resolve(
             )
         by_column[name] = role
     for role, name in asdict(raw.roles).items():
-        if name is not None:
+        if name is not None and role != "tags":
             columns_by_role.setdefault(role, name)
     _check_types(raw, columns_by_role)
-    taken = set(columns_by_role.values())
+    taken = {*columns_by_role.values(), *(tags.columns if tags is not None else ())}
     by_name: dict[str, str] = {}
     for name in raw.order:
         by_name.setdefault(normalized(name), name)
@@ -411,6 +413,8 @@ def resolve(
     ):
         del columns_by_role["text"]
         guess.pop("text", None)
+    if tags is not None and columns.tags is None and raw.roles.tags is None:
+        guess["tags"] = tags.columns[0]
     if guess:
         shown = ", ".join(f"{role} = {name!r}" for role, name in guess.items())
         notices.insert(0, f"Columns recognised: {shown}.")

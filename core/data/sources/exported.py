@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -25,6 +25,7 @@ class _Row:
     split: str | None = None
     path: str | None = None
     text: str | None = None
+    tags: list[str] | None = None
 
 
 class ExportedSource:
@@ -62,14 +63,20 @@ class ExportedSource:
             "split": [row.split for row in shown],
         }
         columns = {name: cells for name, cells in columns.items() if name == "label" or any(cells)}
-        names = {role: role for role in ("text", "label", "split") if role in columns}
+        tagged = any(row.tags is not None for row in rows)
+        if tagged and not any(columns["label"]):
+            del columns["label"]
+        names: dict[str, str] = {role: role for role in ("text", "label", "split") if role in columns}
         table = pa.table({name: pa.array(cells, pa.string()) for name, cells in columns.items()})
+        if tagged:
+            names["tags"] = "tags"
+            table = table.append_column("tags", pa.array([row.tags for row in shown], pa.list_(pa.string())))
         return RawTable(
             source=self.name,
             path=path,
             n=table.num_rows,
             table=table,
-            order=tuple(columns),
+            order=tuple(table.column_names),
             types={f.name: f.type for f in table.schema},
             root=path,
             total=len(rows),
@@ -86,29 +93,40 @@ def _coco(folder: Path, export: FolderExport) -> Iterator[_Row]:
     for path in sorted((folder / "annotations").glob("instances_*.json")):
         whole = _json(path)
         names = {category["id"]: str(category["name"]) for category in whole["categories"]}
-        labels = {mark["image_id"]: names[mark["category_id"]] for mark in whole["annotations"]}
+        labels, tags = dict[Any, str](), dict[Any, list[str]]()
+        for mark in whole["annotations"]:
+            name = names[mark["category_id"]]
+            if mark.get("tag"):
+                tags.setdefault(mark["image_id"], []).append(name)
+            else:
+                labels[mark["image_id"]] = name
         split = path.stem.removeprefix("instances_")
         split = export.splits.get(split, "" if split == "all" else split)
         for image in whole["images"]:
             file = f"images/{image['file_name']}"
-            yield _Row(str(image["sample_id"]), labels.get(image["id"]), split or None, file)
+            own = tags.get(image["id"], []) if "tags" in image else None
+            yield _Row(str(image["sample_id"]), labels.get(image["id"]), split or None, file, tags=own)
 
 
 def _fiftyone(folder: Path, export: FolderExport) -> Iterator[_Row]:
     whole = _json(folder / "labels.json")
     files = {path.stem: f"data/{path.name}" for path in sorted((folder / "data").iterdir())}
     for stem, place in whole["labels"].items():
-        label = None if place is None else str(whole["classes"][place])
-        yield _Row(export.samples.get(files[stem], files[stem]), label, path=files[stem])
+        names = [str(whole["classes"][p]) for p in (place if isinstance(place, list) else [place]) if p is not None]
+        row = _Row(export.samples.get(files[stem], files[stem]), None, path=files[stem])
+        yield replace(row, tags=names) if isinstance(place, list) else replace(row, label=names[0] if names else None)
 
 
 def _label_studio(folder: Path, _: FolderExport) -> Iterator[_Row]:
     for task in _json(folder / "tasks.json"):
         data = task["data"]
         marks = [mark for mark in task.get("annotations") or task.get("predictions") or [] if mark["result"]]
-        label = str(marks[-1]["result"][0]["value"]["choices"][0]) if marks else None
+        results = marks[-1]["result"] if marks else []
+        chosen = {str(r.get("from_name")): [str(c) for c in r["value"]["choices"]] for r in results}
+        tags = chosen.pop("tags", None)
+        label = next(iter(chosen.values()))[0] if chosen else None
         path = unquote(data["image"].partition("?d=")[2]) if "image" in data else None
-        yield _Row(str(data["sample_id"]), label, path=path, text=data.get("text"))
+        yield _Row(str(data["sample_id"]), label, path=path, text=data.get("text"), tags=tags)
 
 
 _LAYOUTS = {"coco": _coco, "fiftyone": _fiftyone, "label_studio": _label_studio}

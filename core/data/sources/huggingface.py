@@ -89,11 +89,15 @@ class HuggingFaceSource:
             ),
             notices=notices,
             roles=roles,
-            class_names={
-                n: tuple(f.names) for n, f in features.items() if hasattr(f, "names") and hasattr(f, "str2int")
-            },
+            class_names={n: names for n, f in features.items() if (names := _class_names(f))},
             head={name: _head(splits[0][1], name, limit) for name in (*images, *vectors)} if limit else {},
         )
+
+
+def _class_names(feature: Any) -> tuple[str, ...]:
+    """The names of a ClassLabel, or of a list of these; () = it is neither."""
+    inner = feature[0] if isinstance(feature, list) else getattr(feature, "feature", feature)
+    return tuple(inner.names) if hasattr(inner, "names") and hasattr(inner, "str2int") else ()
 
 
 def _rows(splits: list[tuple[str, Any]], columns: list[str], limit: int | None, split: str | None) -> pa.Table:

@@ -60,8 +60,8 @@ def _floats(column: pa.ChunkedArray) -> pa.Array:
     return pa.array(out, pa.string())
 
 
-def _order(names: list[str]) -> list[str]:
-    """Whole numbers by value, everything else by spelling."""
+def in_order(names: list[str]) -> list[str]:
+    """Sort names: whole numbers by value, everything else by spelling."""
     try:
         return sorted(names, key=int)
     except ValueError:
@@ -97,7 +97,7 @@ def encode(column: pa.ChunkedArray, name: str = "label", known: tuple[str, ...] 
     words = encoded.dictionary.to_pylist()
     indices = np.asarray(encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False), np.int64)
     absent = {i for i, w in enumerate(words) if w is None or not w.strip() or w.strip().lower() == "nan"}
-    names = _order([w for i, w in enumerate(words) if i not in absent])
+    names = in_order([w for i, w in enumerate(words) if i not in absent])
     code = {w: i for i, w in enumerate(names)}
     lookup = np.array([*(NO_LABEL if i in absent else code[w] for i, w in enumerate(words)), NO_LABEL], np.int32)
     codes = lookup[indices]
@@ -117,16 +117,22 @@ def _known(column: pa.ChunkedArray, name: str, known: tuple[str, ...]) -> Encode
     return Encoded(codes, known, tuple(_notices(list(known), codes, column.type, name)))
 
 
-def _notices(names: list[str], codes: Int32, kind: pa.DataType, column: str) -> list[str]:
-    notices = []
-    spellings: dict[str, list[str]] = {}
+def spellings(names: list[str], what: str) -> list[str]:
+    """Say which labels (or tags: ``what``) differ only by case or spaces."""
+    alike: dict[str, list[str]] = {}
     for word in names:
-        spellings.setdefault(" ".join(word.split()).casefold(), []).append(word)
-    alike = [group for group in spellings.values() if len(group) > 1]
-    if alike:
-        shown = "; ".join(" / ".join(repr(w) for w in group) for group in alike[:3])
-        more = f" and {len(alike) - 3} more" if len(alike) > 3 else ""
-        notices.append(f"Some labels differ only by case or spaces and are kept as different classes: {shown}{more}.")
+        alike.setdefault(" ".join(word.split()).casefold(), []).append(word)
+    groups = [group for group in alike.values() if len(group) > 1]
+    if not groups:
+        return []
+    shown = "; ".join(" / ".join(repr(w) for w in group) for group in groups[:3])
+    more = f" and {len(groups) - 3} more" if len(groups) > 3 else ""
+    kept = "classes" if what == "labels" else what
+    return [f"Some {what} differ only by case or spaces and are kept as different {kept}: {shown}{more}."]
+
+
+def _notices(names: list[str], codes: Int32, kind: pa.DataType, column: str) -> list[str]:
+    notices = spellings(names, "labels")
     words = [w for w in names if w.strip().casefold() in _MISSING_WORDS]
     if words:
         notices.append(f"{choices(words)} in column {column!r} is kept as a class; leave the cell empty for no label.")

@@ -169,13 +169,19 @@ def _class_names(schema: pa.Schema) -> dict[str, tuple[str, ...]]:
     """Column → names of its integer codes, as Hugging Face writes them into the schema."""
     try:
         features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
-        return {
-            str(name): tuple(map(str, feature["names"]))
-            for name, feature in features.items()
-            if feature.get("_type") == "ClassLabel" and name in schema.names
-        }
+        labels = {str(name): _class_label(feature) for name, feature in features.items() if name in schema.names}
+        return {name: tuple(map(str, names)) for name, names in labels.items() if names is not None}
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return {}
+
+
+def _class_label(feature: Any) -> list[str] | None:
+    """The names of a ``ClassLabel``, or of a list of these; older releases wrote such a list as ``[feature]``."""
+    if isinstance(feature, list):
+        feature = feature[0]
+    if feature.get("_type") in ("Sequence", "List", "LargeList"):
+        feature = feature["feature"]
+    return feature["names"] if feature.get("_type") == "ClassLabel" else None
 
 
 def _first_cells(paths: list[Path], name: str) -> list[Any] | None:

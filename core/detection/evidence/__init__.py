@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 
 from ...types import ISSUE_KINDS, Kind, KindEvidence, SignalInputs, SignalResult
 from ._consensus import CONSENSUS_VERSION, with_consensus
+from ._tags import TagFindings, with_tag_conflicts, with_tags
 
 Combiner = Callable[[SignalInputs, Mapping[str, SignalResult]], KindEvidence]
 
@@ -29,4 +30,12 @@ def _load() -> dict[Kind, Combiner]:
 COMBINERS: dict[Kind, Combiner] = _load()
 """Every kind's combiner, in order of precedence."""
 
-__all__ = ["COMBINERS", "CONSENSUS_VERSION", "Combiner", "with_consensus"]
+__all__ = [
+    "COMBINERS",
+    "CONSENSUS_VERSION",
+    "Combiner",
+    "TagFindings",
+    "with_consensus",
+    "with_tag_conflicts",
+    "with_tags",
+]

@@ -5,6 +5,6 @@ sample and tag (``TagEvidence``).
 """
 
 from .beliefs import TagInputs
-from .evidence import TagEvidence, judge_tags, tag_reasons
+from .evidence import TAGS_VERSION, TagEvidence, judge_tags, tag_reasons
 
-__all__ = ["TagEvidence", "TagInputs", "judge_tags", "tag_reasons"]
+__all__ = ["TAGS_VERSION", "TagEvidence", "TagInputs", "judge_tags", "tag_reasons"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -99,6 +99,8 @@ class Item:
         Of texts and pairs.
     width, height
         Of images, in pixels; 0 = unknown.
+    tags
+        The final tags; None = samples have none, or nobody looked.
     """
 
     row: int
@@ -113,6 +115,7 @@ class Item:
     text: str | None
     width: int
     height: int
+    tags: Sequence[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -139,6 +142,8 @@ class Supplies:
         Whether images are kept that begin like one and cannot be decoded.
     has_splits
         Whether any sample has a split.
+    tags
+        Every tag, in order; None = samples have no tags.
     left_out
         Sample id → why its image is not in the export; filled while the samples are written.
     """
@@ -152,6 +157,7 @@ class Supplies:
     links: bool = False
     keep_broken: bool = False
     has_splits: bool = False
+    tags: tuple[str, ...] | None = None
     left_out: dict[str, str] = field(default_factory=dict)
 
 
@@ -166,7 +172,7 @@ class FolderExporter(Protocol):
     title, explain
         Shown to people.
     needs
-        "images", "texts" or "labels": what a dataset must have.
+        "images", "texts", "labels" or "labels or tags": what a dataset must have.
     """
 
     name: ClassVar[str]

@@ -16,6 +16,7 @@ from .base import FOLDERS, Item, Supplies
 class Coco:
     """``images/file`` and ``annotations/instances_<split>.json`` with one box per image: the whole image.
 
+    Of a sample with tags each tag is such a box too, marked ``"tag": true``, and its image lists them under ``tags``.
     Category ids begin at 1. Each image carries ``sample_id``, each annotation ``weight`` beside COCO's own fields.
 
     References
@@ -26,21 +27,22 @@ class Coco:
     name: ClassVar[str] = "coco"
     title: ClassVar[str] = "COCO"
     explain: ClassVar[str] = "Images and instances.json; the label is one box around the whole image."
-    needs: ClassVar[frozenset[str]] = frozenset({"images", "labels"})
+    needs: ClassVar[frozenset[str]] = frozenset({"images", "labels or tags"})
 
     def write(self, folder: Path, items: Iterator[Item], supplies: Supplies) -> Mapping[str, Any]:
         """Write images and annotations."""
         need_images(supplies, self.title)
         (folder / "images").mkdir()
         (folder / "annotations").mkdir()
-        category = {name: i + 1 for i, name in enumerate(supplies.classes)}
+        both = dict.fromkeys([*supplies.classes, *(supplies.tags or ())])
+        category = {name: i + 1 for i, name in enumerate(both)}
         parts: dict[str, dict[str, list[dict[str, Any]]]] = {}
         files: dict[str, str] = {}
         left: Counter[str] = Counter()
         names, splits = Names(), Names()
-        without = splits.new("all")
+        without, annotations = splits.new("all"), 0
         for item in items:
-            if item.label is None:
+            if item.label is None and item.tags is None:
                 left["no label"] += 1
                 continue
             name = put_image(item, folder / "images", supplies, names)
@@ -49,26 +51,25 @@ class Coco:
             part = parts.setdefault(split_of(item), {"images": [], "annotations": []})
             number = len(files) + 1
             files[item.sample_id] = f"images/{name}"
-            part["images"].append(
-                {
-                    "id": number,
-                    "file_name": name,
-                    "width": item.width,
-                    "height": item.height,
-                    "sample_id": item.sample_id,
-                }
+            image = {"id": number, "file_name": name, "width": item.width, "height": item.height}
+            tags = {} if item.tags is None else {"tags": list(item.tags)}
+            part["images"].append({**image, "sample_id": item.sample_id, **tags})
+            marks: list[tuple[str, dict[str, Any]]] = (
+                [] if item.label is None else [(item.label, {"weight": round(item.weight, 6)})]
             )
-            part["annotations"].append(
-                {
-                    "id": number,
-                    "image_id": number,
-                    "category_id": category[item.label],
-                    "iscrowd": 0,
-                    "bbox": [0, 0, item.width, item.height],
-                    "area": item.width * item.height,
-                    "weight": round(item.weight, 6),
-                }
-            )
+            for category_name, more in [*marks, *((tag, {"tag": True}) for tag in item.tags or ())]:
+                annotations += 1
+                part["annotations"].append(
+                    {
+                        "id": annotations,
+                        "image_id": number,
+                        "category_id": category[category_name],
+                        "iscrowd": 0,
+                        "bbox": [0, 0, item.width, item.height],
+                        "area": item.width * item.height,
+                        **more,
+                    }
+                )
         categories = [{"id": i, "name": name, "supercategory": ""} for name, i in category.items()]
         for split, part in (parts or {"": {"images": [], "annotations": []}}).items():
             whole = {"info": {"description": "Exported by Winnow"}, "licenses": [], "categories": categories, **part}

@@ -15,6 +15,8 @@ class FiftyOne:
     """``data/file`` and ``labels.json``: {"classes": [name, …], "labels": {file without suffix: index, …}}.
 
     ``fo.Dataset.from_dir(folder, fo.types.FiftyOneImageClassificationDataset)`` opens it. A missing label is null.
+    Where samples have tags, each has a list of indices (Classifications) instead: this layout has one field, so that
+    labels beside the tags are left out.
 
     References
     ----------
@@ -30,19 +32,24 @@ class FiftyOne:
         """Write images and labels."""
         need_images(supplies, self.title)
         (folder / "data").mkdir()
-        code = {name: i for i, name in enumerate(supplies.classes)}
+        classes, without = list(supplies.classes if supplies.tags is None else supplies.tags), 0
+        code = {name: i for i, name in enumerate(classes)}
         files: dict[str, str] = {}
-        labels: dict[str, int | None] = {}
+        labels: dict[str, int | list[int] | None] = {}
         names = Names(by_stem=True)
         for item in items:
             name = put_image(item, folder / "data", supplies, names)
             if name is None:
                 continue
             files[item.sample_id] = f"data/{name}"
-            labels[Path(name).stem] = None if item.label is None else code[item.label]
-        whole = {"classes": list(supplies.classes), "labels": labels}
+            if supplies.tags is None:
+                labels[Path(name).stem] = None if item.label is None else code[item.label]
+            else:
+                labels[Path(name).stem] = None if item.tags is None else [code[tag] for tag in item.tags]
+                without += item.label is not None
+        whole = {"classes": classes, "labels": labels}
         (folder / "labels.json").write_text(json.dumps(whole, ensure_ascii=False), encoding="utf-8")
-        return {"files": files, "left_out": {}}
+        return {"files": files, "left_out": {}, **({"labels_left_out": without} if without else {})}
 
 
 FOLDERS.register(FiftyOne.name)(FiftyOne())

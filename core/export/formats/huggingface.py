@@ -19,8 +19,8 @@ _PLAIN = {"train": "train", "val": "validation", "test": "test"}
 class HuggingFace:
     """``data/<split>-00000-of-00001.parquet``, with the features in the schema of the files.
 
-    Columns: sample_id, image and text (where the dataset has them), label (a ClassLabel, −1 = none), label_given,
-    weight and verdict.
+    Columns: sample_id, image and text (where the dataset has them), label (a ClassLabel, −1 = none), tags
+    (a Sequence of ClassLabel, null = nobody looked), label_given, weight and verdict.
 
     References
     ----------
@@ -34,7 +34,7 @@ class HuggingFace:
 
     def write(self, folder: Path, items: Iterator[Item], supplies: Supplies) -> Mapping[str, Any]:
         """Write one Parquet file per split."""
-        from datasets import ClassLabel, Features, Image, Value
+        from datasets import ClassLabel, Features, Image, Sequence, Value
 
         columns: dict[str, Any] = {"sample_id": Value("string")}
         if supplies.image is not None:
@@ -43,9 +43,12 @@ class HuggingFace:
             columns["text"] = Value("string")
         if supplies.classes:
             columns["label"] = ClassLabel(names=list(supplies.classes))
+        if supplies.tags:
+            columns["tags"] = Sequence(ClassLabel(names=list(supplies.tags)))
         columns |= {"label_given": Value("string"), "weight": Value("float32"), "verdict": Value("string")}
         schema: pa.Schema = Features(columns).arrow_schema
         code = {name: i for i, name in enumerate(supplies.classes)}
+        tag_code = {name: i for i, name in enumerate(supplies.tags or ())}
         data = folder / "data"
         data.mkdir()
         writers: dict[str, pq.ParquetWriter] = {}
@@ -64,6 +67,7 @@ class HuggingFace:
                     "sample_id": item.sample_id,
                     "text": item.text,
                     "label": code.get(item.label or "", -1),
+                    "tags": None if item.tags is None else [tag_code[tag] for tag in item.tags],
                     "label_given": item.given,
                     "weight": item.weight,
                     "verdict": item.verdict,

@@ -54,31 +54,36 @@ class LabelStudio:
                     data["text"] = item.sample_id
                 number += 1
                 task: dict[str, Any] = {"id": number, "data": data}
-                if item.label is not None:
-                    result = {
-                        "id": f"w{number}",
-                        "from_name": "label",
-                        "to_name": kind,
-                        "type": "choices",
-                        "value": {"choices": [item.label]},
-                    }
-                    if item.source == "person":
-                        task["annotations"] = [{"result": [result], "was_cancelled": False}]
-                    else:
-                        task["predictions"] = [
-                            {"result": [result], "score": round(item.weight, 6), "model_version": "winnow"}
-                        ]
+                chosen = {
+                    **({"label": [item.label]} if item.label is not None else {}),
+                    **({"tags": list(item.tags)} if item.tags is not None else {}),
+                }
+                results = [
+                    {"id": f"w{number}{name[0]}" if name == "tags" else f"w{number}", "from_name": name}
+                    | {"to_name": kind, "type": "choices", "value": {"choices": choices}}
+                    for name, choices in chosen.items()
+                ]
+                if results and (item.source == "person" or item.decision in ("accept", "relabel")):
+                    task["annotations"] = [{"result": results, "was_cancelled": False}]
+                elif results:
+                    score = {"score": round(item.weight, 6), "model_version": "winnow"}
+                    task["predictions"] = [{"result": results, **score}]
                 stream.write(("\n" if number == 1 else ",\n") + json.dumps(task, ensure_ascii=False))
             stream.write("\n]\n")
-        (folder / "labeling_config.xml").write_text(_config(kind, supplies.classes), encoding="utf-8")
+        (folder / "labeling_config.xml").write_text(_config(kind, supplies.classes, supplies.tags), encoding="utf-8")
         return {"files": files, "left_out": {}}
 
 
-def _config(kind: str, classes: tuple[str, ...]) -> str:
-    choices = "\n".join(f"    <Choice value={quoteattr(name)}/>" for name in classes)
+def _config(kind: str, classes: tuple[str, ...], tags: tuple[str, ...] | None) -> str:
     tag = '<Image name="image" value="$image"/>' if kind == "image" else '<Text name="text" value="$text"/>'
-    control = f'<Choices name="label" toName="{kind}" choice="single">\n{choices}\n  </Choices>'
-    return f"<View>\n  {tag}\n  {control}\n</View>\n"
+    controls = [_choices("label", kind, "single", classes)] if classes or tags is None else []
+    controls += [_choices("tags", kind, "multiple", tags)] if tags is not None else []
+    return "<View>\n" + "".join(f"  {part}\n" for part in [tag, *controls]) + "</View>\n"
+
+
+def _choices(name: str, kind: str, choice: str, values: tuple[str, ...]) -> str:
+    lines = "\n".join(f"    <Choice value={quoteattr(value)}/>" for value in values)
+    return f'<Choices name="{name}" toName="{kind}" choice="{choice}">\n{lines}\n  </Choices>'
 
 
 FOLDERS.register(LabelStudio.name)(LabelStudio())

@@ -79,7 +79,7 @@ def run(
             settings,
             report,
             views=views,
-            groups=_copies(dataset, media),
+            groups=copies(dataset, media),
             strong=augmented,
             shares=shares,
         )
@@ -109,7 +109,7 @@ def run(
     return Beliefs(mean, beliefs.dynamics, beliefs.targets, extra, source=encoders.PRECOMPUTED)
 
 
-def _copies(dataset: Dataset, media: MediaFeatures | None) -> Int64:
+def copies(dataset: Dataset, media: MediaFeatures | None) -> Int64:
     """(n,) int64, the same number for equal contents, −1 = unknown: all copies of a sample go into one fold."""
     content = media.pixel_hash if media is not None else dataset.content_hash.astype(str)
     _, number = np.unique(content, return_inverse=True)

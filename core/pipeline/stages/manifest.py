@@ -79,6 +79,7 @@ def results_summary(
         "kinds": {k.value: plain(verdicts.evidence[k].info) for k in ISSUE_KINDS},
         "signals": sorted(results),
         "media": plain(dataset.media),
+        **({"n_tags": len(dataset.tags.names), "tags": list(dataset.tags.names)} if dataset.tags is not None else {}),
         "fingerprint": dataset.fingerprint,
     }
 

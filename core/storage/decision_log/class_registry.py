@@ -178,7 +178,7 @@ MAX_NAME = 200
 """Longest name of a new class, in characters."""
 
 
-def check_new_name(name: str, live: Iterable[str]) -> str:
+def check_new_name(name: str, live: Iterable[str], what: str = "class") -> str:
     """Check the name of a class that is not there yet: short, of one line, and no other spelling of one that is there.
 
     Parameters
@@ -187,6 +187,8 @@ def check_new_name(name: str, live: Iterable[str]) -> str:
         The name.
     live
         The classes now.
+    what
+        "class" or "tag", for messages.
 
     Raises
     ------
@@ -195,17 +197,18 @@ def check_new_name(name: str, live: Iterable[str]) -> str:
     """
     if len(name) > MAX_NAME:
         raise DecisionError(
-            f"The class name {name[:40]!r}… has {len(name):,} characters; a new class may have {MAX_NAME}. Shorten it."
+            f"The {what} name {name[:40]!r}… has {len(name):,} characters; a new {what} may have {MAX_NAME}. Shorten "
+            "it."
         )
     if any(unicodedata.category(c) in ("Cc", "Cf", "Co", "Cn", "Zl", "Zp") and c != "\u200d" for c in name):
         raise DecisionError(
-            f"The class name {name!r} holds control characters or line breaks. Type it without them, in one line."
+            f"The {what} name {name!r} holds control characters or line breaks. Type it without them, in one line."
         )
     spelling = one_spelling(name)
     for known in live:
         if one_spelling(known) == spelling:
             raise DecisionError(
-                f"There is a class {known!r} already, and {name!r} differs from it only in case or blanks. "
+                f"There is a {what} {known!r} already, and {name!r} differs from it only in case or blanks. "
                 f"Use {known!r}."
             )
     return name

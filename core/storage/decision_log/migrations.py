@@ -138,10 +138,16 @@ def _class_changes(conn: Connection) -> None:
         )
 
 
+def _tags(conn: Connection) -> None:
+    """The final tags of a decision, a JSON list; null in the rows before, whose hashes stay what they are."""
+    _run(conn, "ALTER TABLE decisions ADD COLUMN tags TEXT")
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, "decisions", _decisions),
     Migration(2, "class registry", _class_registry),
     Migration(3, "class changes", _class_changes),
+    Migration(4, "tags", _tags),
 )
 """Append only: never edit, reorder or remove an entry that a release has carried."""
 

@@ -74,4 +74,5 @@ def _again(row: Any, decision_id: str, supersedes: str | None, batch_id: str) ->
         reason=decision.reason,
         batch_id=batch_id,
         evidence=decision.evidence,
+        tags=decision.tags,
     )

@@ -27,7 +27,7 @@ DECISIONS = Table(
     _metadata,
     Column("seq", Integer, primary_key=True, autoincrement=False),
     *(Column(name, Text) for name in ("decision_id", "sample_id", "action", "label", "supersedes", "undoes")),
-    *(Column(name, Text) for name in ("actor", "at", "reason", "batch_id", "evidence", "hash")),
+    *(Column(name, Text) for name in ("actor", "at", "reason", "batch_id", "evidence", "tags", "hash")),
 )
 CLASS_EVENTS = Table(
     "class_events",
@@ -75,6 +75,8 @@ class DecisionRequest:
         Who decides.
     label
         The new label, for RELABEL only.
+    tags
+        The final tags, for RELABEL only: with a label, or instead of one.
     decision_id
         Minted by the caller when the sample was shown; None = minted here.
     supersedes
@@ -100,6 +102,7 @@ class DecisionRequest:
     batch_id: str | None = None
     evidence: Mapping[str, Any] = field(default_factory=dict)
     at: str | None = None
+    tags: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -145,8 +148,15 @@ class ClassEvent:
 
 def describe(row: Decision) -> str:
     """Write a decision as a clause: who chose what, for which sample, when."""
+    return f"{row.actor!r} chose {row.action.value}{new_value(row)} for {row.sample_id!r} at {row.at}"
+
+
+def new_value(row: Decision) -> str:
+    """Write what a relabel gives, as the end of a clause; "" for every other action."""
     label = f" to {row.label!r}" if row.label is not None else ""
-    return f"{row.actor!r} chose {row.action.value}{label} for {row.sample_id!r} at {row.at}"
+    if row.tags is None:
+        return label
+    return f"{label} with {'the tags ' + ', '.join(map(repr, row.tags)) if row.tags else 'no tags'}"
 
 
 def checked_action(action: Action | str) -> Action:
@@ -187,7 +197,15 @@ def checked_request(request: DecisionRequest) -> DecisionRequest:
     checked("sample id", request.sample_id)
     checked("actor", request.actor)
     if action is Action.RELABEL:
-        checked("new label", request.label)
+        if request.tags is None or request.label is not None:
+            checked("new label", request.label)
+        for tag in request.tags or ():
+            checked("tag", tag)
+    elif request.tags is not None:
+        raise DecisionError(
+            f"Only relabel takes tags; {action.value} was given {', '.join(map(repr, request.tags)) or 'none'}. "
+            "To change them use relabel; accept keeps the given ones."
+        )
     elif request.label is not None:
         raise DecisionError(
             f"Only relabel takes a label; {action.value} was given {request.label!r}. "
@@ -241,7 +259,7 @@ def next_row(request: DecisionRequest, chain: Chain, seq: int, now: str, minted:
         request.decision_id or minted,
         request.sample_id,
         request.action.value,
-        request.label,
+        _UNCHANGED if request.label is None and request.tags is not None else request.label,
         chain.head,
         undoes,
         request.actor,
@@ -249,8 +267,13 @@ def next_row(request: DecisionRequest, chain: Chain, seq: int, now: str, minted:
         (request.reason or "").strip() or None,
         request.batch_id,
         _evidence_text(request.evidence) if request.evidence else "{}",
+        None if request.tags is None else _encode(list(dict.fromkeys(request.tags))),
     )
 
+
+_UNCHANGED = ""
+"""Stands in the column ``label`` of a relabel that changes the tags alone: the table has held since its first version
+that every relabel names a label."""
 
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 _decode = json.JSONDecoder().raw_decode
@@ -264,7 +287,11 @@ def _evidence_text(evidence: Mapping[str, Any]) -> str:
 
 
 def row_hash(previous: str, row: Values) -> str:
-    """32 hex digits over the previous row's hash and every field of this row, so that any later change shows."""
+    """32 hex digits over the previous row's hash and every field of this row, so that any later change shows.
+
+    Tags, the last field, count where there are some, so that rows of earlier releases keep their hash.
+    """
+    row = row[:-1] if row[-1] is None else row
     return hashlib.blake2b(_encode([previous, *row]).encode(), digest_size=16).hexdigest()
 
 
@@ -274,10 +301,11 @@ _NO_EVIDENCE: Mapping[str, Any] = {}
 
 def decision_of(row: Values) -> Decision:
     """Read a row as a decision. The evidence of an UNDO names what it takes back."""
-    seq, decision_id, sample_id, action, label, supersedes, undoes, actor, at, reason, batch_id, text = row
+    seq, decision_id, sample_id, action, label, supersedes, undoes, actor, at, reason, batch_id, text, tags = row
     evidence = _NO_EVIDENCE if text == "{}" else _decode(text)[0]
     if undoes is not None:
         evidence = {**evidence, "undoes": undoes}
-    return Decision(
-        seq, decision_id, sample_id, _ACTIONS[action], label, supersedes, actor, at, reason, batch_id, evidence
-    )
+    kept = None if tags is None else tuple(_decode(tags)[0])
+    label = None if kept is not None and label == _UNCHANGED else label
+    who = supersedes, actor, at, reason, batch_id
+    return Decision(seq, decision_id, sample_id, _ACTIONS[action], label, *who, evidence, kept)

@@ -1,22 +1,21 @@
 """The decision log replayed in memory: chains per sample and person, and the state of each sample in force.
 
-Rules
------
-Each person has one chain of rows per sample; every row supersedes the one before it. A decision is pushed onto the
-chain's stack; an UNDO row names the decision on top and takes it off again, so that the one below is in force again,
-and the next UNDO reaches further back. The top of the stack is this person's answer. The same answer from all people is
-the sample's state; different answers make it ``disputed``. Labels are compared by the class that they mean now (see
-:mod:`.class_registry`), and keeping the given label is the same answer as relabelling to it. A decision whose evidence
-names others under ``settles`` speaks for these: they stay in force as the answers of their people, and do not count
-until one of these people decides again. A propagated label (its evidence holds ``propagated``) counts only while nobody
-has looked at the sample: any person's own decision about it stands before it. Only ``seq`` gives the order: times may
-run backwards.
+Rules ----- Each person has one chain of rows per sample; every row supersedes the one before it. A decision is pushed
+onto the chain's stack; an UNDO row names the decision on top and takes it off again, so that the one below is in force
+again, and the next UNDO reaches further back. The top of the stack is this person's answer. The same answer from all
+people is the sample's state; different answers (another label, or other tags) make it ``disputed``. Labels are compared
+by the class that they mean now (see :mod:`.class_registry`), and keeping the given label is the same answer as
+relabelling to it. A decision whose evidence names others under ``settles`` speaks for these: they stay in force as the
+answers of their people, and do not count until one of these people decides again. A propagated label (its evidence
+holds ``propagated``) counts only while nobody has looked at the sample: any person's own decision about it stands
+before it. Only ``seq`` gives the order: times may run backwards.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pyarrow as pa
 
@@ -37,13 +36,15 @@ STATE_SCHEMA = pa.schema(
         pa.field("label_source", pa.string()),
         pa.field("label_probability", pa.float32()),
         pa.field("generation", pa.int32()),
+        pa.field("tags", pa.list_(pa.string())),
     ]
 )
 """One row per decided sample. ``actor`` and ``reason`` join those of all people whose decisions count, ``at`` and
 ``decision_id`` are those of the latest; ``label`` is null unless the state is relabel, and where that label's class was
 deleted. ``n_people`` counts all who have a decision in force, settled or not. ``label_source`` of a label in force is
 "person" or "propagated"; the latter has the ``label_probability`` at which it was accepted, and its ``generation``: 1
-for the first bulk verdict that accepted propagated labels, 2 for the next, and so on."""
+for the first bulk verdict that accepted propagated labels, 2 for the next, and so on. ``tags`` are the final tags of a
+relabel that changes them, else null."""
 
 PROPAGATED = "propagated"
 """The evidence of a decision that accepted a propagated label: {"probability": float, "generation": int}."""
@@ -160,30 +161,20 @@ class LogState:
                 current[sample_id] = tops
         return current
 
-    def kept(self, sample_ids: Iterable[str], entry: str, value: object) -> dict[str, list[Decision]]:
-        """Sample → decisions whose evidence holds ``value`` under ``entry``, in force or not, but not taken back."""
-        kept = {}
-        for sample_id in sample_ids:
-            chains = self.samples.get(sample_id, {}).values()
-            rows = [d for chain in chains for d in chain.stack if d.evidence.get(entry) == value]
-            if rows:
-                kept[sample_id] = rows
-        return kept
-
     def table(self) -> pa.Table:
         """The state in force (:data:`STATE_SCHEMA`). Only blocks whose samples were touched are built again."""
         return self._table.build(self.samples, self._meaning)
 
     def set_renames(self, renames: Mapping[str, str | None]) -> None:
         """Read labels by these renames from now on (see :class:`Meaning`)."""
-        self._set_meaning(renames, self._meaning.given)
+        self._set_meaning(replace(self._meaning, renames=renames))
 
-    def set_given(self, given: Given) -> None:
-        """Ask ``given`` for a sample's given label from now on."""
-        self._set_meaning(self._meaning.renames, given)
+    def set_given(self, given: Given, tags: GivenTags | None = None) -> None:
+        """Ask ``given`` for a sample's given label, and ``tags`` for its given tags, from now on."""
+        self._set_meaning(Meaning(self._meaning.renames, given, tags))
 
-    def _set_meaning(self, renames: Mapping[str, str | None], given: Given | None) -> None:
-        self._meaning = Meaning(renames, given)
+    def _set_meaning(self, meaning: Meaning) -> None:
+        self._meaning = meaning
         self._table.touch_all()
 
     def matching(self, actor: str, fits: Callable[[Decision], bool]) -> list[Decision]:
@@ -213,10 +204,16 @@ class Draft:
         self._chains[key].push(row)
 
 
-StateRow = tuple[str, str, str | None, str, str, str | None, str, int, str | None, float | None, int | None]
+StateRow = tuple[str, str, str | None, str, str, str | None, str, int, str | None, float | None, int | None, Any]
 
 Given = Callable[[str], str | None]
 """Gives a sample's given label, None where it has none."""
+
+GivenTags = Callable[[str], Collection[str] | None]
+"""Gives a sample's given tags, None where there are none."""
+
+Answer = tuple[str, str | None, frozenset[str] | None]
+"""A decision that can be compared: ("label", class, tags), or (action, None, None)."""
 
 
 @dataclass(frozen=True)
@@ -229,22 +226,36 @@ class Meaning:
         Name → the class it means now, None = deleted. Names that are not there mean themselves.
     given
         Gives a sample's given label; None = not known.
+    tags
+        Gives a sample's given tags; None = there are none.
     """
 
     renames: Mapping[str, str | None] = field(default_factory=dict)
     given: Given | None = None
+    tags: GivenTags | None = None
 
     def of(self, label: str | None) -> str | None:
         """The class that a label means."""
         return self.renames.get(label, label) if label is not None else None
 
-    def answer(self, d: Decision) -> tuple[str, str | None]:
-        """A decision as a comparable answer: ("label", class), or (action, None). Equal answers agree."""
-        if d.action is Action.RELABEL:
-            return "label", self.of(d.label)
-        if d.action is Action.ACCEPT and self.given is not None and (given := self.given(d.sample_id)) is not None:
-            return "label", self.of(given)
-        return d.action.value, None
+    def label_of(self, d: Decision) -> str | None:
+        """The class that a relabel, or keeping the given label, gives a sample; None = none that is known."""
+        if d.action is Action.RELABEL and (d.label is not None or d.tags is None):
+            return self.of(d.label)
+        return self.of(self.given(d.sample_id)) if self.given is not None else None
+
+    def tags_of(self, d: Decision) -> frozenset[str] | None:
+        """The tags that a relabel, or keeping the given ones, gives a sample; None = there are no tags."""
+        given = d.tags if d.tags is not None or self.tags is None else self.tags(d.sample_id)
+        return None if given is None else frozenset(given)
+
+    def answer(self, d: Decision) -> Answer:
+        """A decision as a comparable answer. Equal answers agree."""
+        if d.action not in (Action.RELABEL, Action.ACCEPT):
+            return d.action.value, None, None
+        label, tags = self.label_of(d), self.tags_of(d)
+        known = d.action is Action.RELABEL or label is not None or tags is not None
+        return ("label", label, tags) if known else (d.action.value, None, None)
 
 
 def standing(decisions: Sequence[Decision]) -> list[Decision]:
@@ -261,15 +272,27 @@ def merge(sample_id: str, decisions: Sequence[Decision], meaning: Meaning) -> St
     if n_people > 1:
         decisions = standing(decisions)
     latest = max(decisions, key=lambda d: d.seq)
-    state, label = latest.action.value, meaning.of(latest.label)
+    state, label = latest.action.value, meaning.label_of(latest) if latest.action is Action.RELABEL else None
+    tags = latest.tags
     if len(decisions) == 1:
         who = latest.actor, latest.at, latest.reason, latest.decision_id, n_people
-        return sample_id, state, label, *who, *_source(state, latest)
+        return sample_id, state, label, *who, *_source(state, latest), tags
     if len({meaning.answer(d) for d in decisions}) > 1:
-        state, label = DISPUTED, None
+        state, label, tags = DISPUTED, None, None
     people = ", ".join(sorted(d.actor for d in decisions))
     reasons = "; ".join(dict.fromkeys(d.reason for d in decisions if d.reason)) or None
-    return sample_id, state, label, people, latest.at, reasons, latest.decision_id, n_people, *_source(state, latest)
+    return (
+        sample_id,
+        state,
+        label,
+        people,
+        latest.at,
+        reasons,
+        latest.decision_id,
+        n_people,
+        *_source(state, latest),
+        tags,
+    )
 
 
 def _source(state: str, latest: Decision) -> tuple[str | None, float | None, int | None]:

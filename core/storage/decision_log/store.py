@@ -38,12 +38,13 @@ from .rows import (
     decision_of,
     describe,
     iso,
+    new_value,
     next_row,
     row_hash,
     utc_now,
 )
 from .snapshot import Snapshot
-from .state import Chain, Draft, Given, LogState
+from .state import Chain, Draft, Given, GivenTags, LogState
 from .timeline import CLASS_CHANGES, count, insert_class_event, matching, read_class_events, timeline
 
 __all__ = [
@@ -422,12 +423,6 @@ class DecisionStore:
             self._refresh()
             return self._state.current(sample_ids)
 
-    def kept(self, sample_ids: Iterable[str], entry: str, value: object) -> dict[str, list[Decision]]:
-        """Sample → decisions whose evidence holds ``value`` under ``entry``, in force or not, but not taken back."""
-        with self._lock:
-            self._refresh()
-            return self._state.kept(sample_ids, entry, value)
-
     def state_table(self) -> pa.Table:
         """One row per decided sample (see ``state.STATE_SCHEMA``): the answer of all people together.
 
@@ -471,10 +466,10 @@ class DecisionStore:
             self._refresh()
             return self._registry.classes(given, self._used())
 
-    def set_given_labels(self, given: Given) -> None:
-        """Say what the given label of each sample is, so that keeping it counts the same as relabelling to it."""
+    def set_given_labels(self, given: Given, tags: GivenTags | None = None) -> None:
+        """Say what each sample was given (label, tags), so that keeping it counts the same as relabelling to it."""
         with self._lock:
-            self._state.set_given(given)
+            self._state.set_given(given, tags)
 
     def matching(
         self,
@@ -704,11 +699,12 @@ class DecisionStore:
         """The row that answers a request without a new one: its repeat, or the same decision made meanwhile."""
         repeat = known.get(request.decision_id or "")
         if repeat is not None:
-            if (repeat.sample_id, repeat.actor, repeat.action, repeat.label) == (
+            if (repeat.sample_id, repeat.actor, repeat.action, repeat.label, repeat.tags) == (
                 request.sample_id,
                 request.actor,
                 request.action,
                 request.label,
+                request.tags,
             ):
                 return repeat
             raise DecisionError(
@@ -719,7 +715,7 @@ class DecisionStore:
         expected = {chain.head, top.decision_id if top else None}
         if isinstance(request.supersedes, EllipsisType) or request.supersedes in expected:
             return None
-        if top is not None and (top.action, top.label) == (request.action, request.label):
+        if top is not None and (top.action, top.label, top.tags) == (request.action, request.label, request.tags):
             return top
         if top is None:
             raise DecisionError(
@@ -727,10 +723,9 @@ class DecisionStore:
                 f"sample again, "
                 "then decide."
             )
-        label = f" to {top.label!r}" if top.label is not None else ""
         passed = (datetime.now(UTC) - datetime.fromisoformat(top.at)).total_seconds()
         raise DecisionError(
-            f"You already decided about {request.sample_id!r} in another tab ({_VERBS[top.action]}{label}, "
+            f"You already decided about {request.sample_id!r} in another tab ({_VERBS[top.action]}{new_value(top)}, "
             f"{time_ago(max(passed, 0.0))}). Look at the sample again, then decide."
         )
 

@@ -42,6 +42,9 @@ KEYS = {
 }
 """A query for every field of a filter; ``ids`` never stand in a URL."""
 
+OF_TAGS = {"tags_any": "rain,food", "tags_all": "rain,food", "tags_none": "rain", "tag_edits": "+,-food"}
+"""The fields about tags, of which the browser has no colouring: it asks the server for the rows."""
+
 SCRIPT = """
 import { readFileSync } from "node:fs";
 const { mask } = await import(process.argv[1]);
@@ -96,7 +99,7 @@ def masks(ws: Workspace, queries: list[str]) -> dict[str, list[int]]:
 
 
 def test_the_map_shows_what_the_engine_counts_for_every_key(ws: Workspace) -> None:
-    assert list(KEYS) == [field.name for field in fields(Filter)]
+    assert list(KEYS) == [field.name for field in fields(Filter) if field.name not in OF_TAGS]
     x = ws.points().xy[:, 0]
     bounds = {"left": float(np.nanmin(x)) - 1, "middle": float(np.nanmedian(x))}
     queries = {key: text.format(**bounds) for key, text in KEYS.items() if text}
@@ -109,3 +112,12 @@ def test_the_map_shows_what_the_engine_counts_for_every_key(ws: Workspace) -> No
 def test_an_unknown_state_is_refused() -> None:
     with pytest.raises(QueryError, match="state"):
         filters.from_query("state=elsewhere")
+
+
+def test_of_tags_the_map_asks_the_server(tagged_ws: Path, tiny_ws: Path) -> None:
+    assert {filters.browser_schema()[name]["how"] for name in OF_TAGS} == {"server"}
+    with Workspace.open(tagged_ws) as ws:
+        for name, text in OF_TAGS.items():
+            assert 0 < ws.query.matching(filters.from_query(f"{name}={text}")) < ws.info().n
+    with Workspace.open(tiny_ws) as ws, pytest.raises(QueryError, match="no tags"):
+        ws.query.matching(filters.from_query("tags_any=rain"))

@@ -448,11 +448,11 @@ def test_a_byte_that_is_not_utf8_in_the_strings_of_a_parquet_table_is_said(tmp_p
 
 
 def test_columns_that_are_passed_over_are_named_with_the_reason(tmp_path: Path) -> None:
-    columns = {"id": [1.5, 2.5, 3.5], "text": ["a", "b", "c"], "label": [["x"], ["x", "y"], []]}
+    columns = {"id": [1.5, 2.5, 3.5], "text": ["a", "b", "c"], "label": [{"x": 0.5}, {"x": 1.5}, None]}
     pq.write_table(pa.table(columns), tmp_path / "t.parquet")
     notices = open_source(tmp_path / "t.parquet").notices
     assert any("'id'" in notice and "decimal numbers" in notice and "--id" in notice for notice in notices)
-    assert any("'label'" in notice and "lists" in notice and "--label" in notice for notice in notices)
+    assert any("'label'" in notice and "one value per row" in notice and "--label" in notice for notice in notices)
     named = open_source(tmp_path / "t.parquet", ColumnMap(id="id"))
     assert list(named.sample_ids) == ["1.5", "2.5", "3.5"]
     assert not any("decimal numbers" in notice for notice in named.notices)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shutil
 import signal
@@ -27,7 +29,7 @@ from winnow.core.storage.decision_log import database as databases
 from winnow.core.storage.decision_log import migrations
 from winnow.core.storage.decision_log.copy import copy_log
 from winnow.core.storage.decision_log.database import Database
-from winnow.core.storage.decision_log.rows import DECISIONS
+from winnow.core.storage.decision_log.rows import DECISIONS, row_hash
 from winnow.core.storage.decision_log.state import STATE_SCHEMA
 from winnow.core.storage.decision_log.store import DecisionRequest, DecisionStore, iso
 from winnow.core.types import Action, Decision
@@ -382,9 +384,9 @@ def test_a_class_needs_a_name(open_store: Open) -> None:
         "DELETE FROM decisions",
         "DELETE FROM decisions WHERE seq = 2",
         "INSERT OR REPLACE INTO decisions SELECT seq, decision_id, 'z', action, label, supersedes, undoes, actor, at, "
-        "reason, batch_id, evidence, hash FROM decisions WHERE seq = 2",
+        "reason, batch_id, evidence, hash, tags FROM decisions WHERE seq = 2",
         "INSERT OR REPLACE INTO decisions SELECT 3, decision_id, 'z', action, label, supersedes, undoes, actor, at, "
-        "reason, batch_id, evidence, hash FROM decisions WHERE seq = 2",
+        "reason, batch_id, evidence, hash, tags FROM decisions WHERE seq = 2",
         "UPDATE class_events SET name = 'x'",
         "DELETE FROM class_events",
     ],
@@ -495,7 +497,8 @@ def test_a_log_of_every_earlier_schema_is_brought_up(open_store: Open, tmp_path:
         for step in migrations.MIGRATIONS[:version]:
             step.apply(conn)
             conn.exec_driver_sql(f"INSERT INTO winnow_schema VALUES ({step.version}, '{step.name}', '2026-01-01')")
-        conn.execute(insert(DECISIONS), [dict(zip(DECISIONS.c.keys(), row, strict=True)) for row in rows])
+        written = [dict(zip(DECISIONS.c.keys(), row, strict=True)) for row in rows]
+        conn.execute(insert(DECISIONS), [{k: v for k, v in row.items() if k != "tags"} for row in written])
         if version >= 2:
             conn.exec_driver_sql(
                 "INSERT INTO class_events VALUES (1, 'e1', 'add', 'lynx', NULL, NULL, 'ann', '2026-01-01', NULL, '{}')"
@@ -842,3 +845,66 @@ def test_ten_thousand_at_once(local: DecisionStore) -> None:
     assert local.state_table().num_rows == 0
     assert decided - begin < 2
     assert undone - decided < 2
+
+
+# --- tags -------------------------------------------------------------------------------------------------------
+
+
+def test_final_tags_are_kept_hashed_and_undone(open_store: Open) -> None:
+    store = open_store()
+    row = store.append([DecisionRequest("a", Action.RELABEL, "ann", tags=("joy", "love", "joy"))])[0]
+    assert (row.label, row.tags) == (None, ("joy", "love"))
+    both = store.append([DecisionRequest("b", Action.RELABEL, "ann", label="cat", tags=())])[0]
+    assert (both.label, both.tags) == ("cat", ())
+    assert [r["tags"] for r in store.state_table().to_pylist()] == [["joy", "love"], []]
+    again = open_store()  # reads every row, and checks its hash
+    assert again.history() == [both, row]
+    store.undo("ann")
+    assert [r["tags"] for r in store.state_table().to_pylist()] == [["joy", "love"]]
+    assert store.redo("ann", None, None)[0].tags == ()
+
+
+def test_a_changed_tag_is_found_by_the_chain(tmp_path: Path) -> None:
+    with DecisionStore(tmp_path / "d.db") as store:
+        store.append([DecisionRequest("a", Action.RELABEL, "ann", tags=("joy",))])
+    conn = sqlite3.connect(tmp_path / "d.db")
+    conn.execute("DROP TRIGGER decisions_no_update")
+    conn.execute("""UPDATE decisions SET tags = '["anger"]'""")
+    conn.commit()
+    conn.close()
+    with pytest.raises(WorkspaceError, match="damaged"):
+        DecisionStore(tmp_path / "d.db")
+
+
+def test_rows_without_tags_have_the_hash_that_earlier_releases_gave_them() -> None:
+    row = (1, "d", "a", "accept", None, None, None, "ann", "2026-01-01", None, None, "{}")
+    earlier = hashlib.blake2b(
+        json.dumps(["", *row], sort_keys=True, separators=(",", ":")).encode(), digest_size=16
+    ).hexdigest()
+    assert row_hash("", (*row, None)) == earlier != row_hash("", (*row, "[]"))
+
+
+@pytest.mark.parametrize(
+    ("request_", "part"),
+    [
+        (DecisionRequest("a", Action.ACCEPT, "ann", tags=("joy",)), "Only relabel takes tags"),
+        (DecisionRequest("a", Action.RELABEL, "ann", tags=(" ",)), "tag is missing"),
+        (DecisionRequest("a", Action.RELABEL, "ann"), "new label is missing"),
+    ],
+)
+def test_tags_that_cannot_be_kept_are_refused(open_store: Open, request_: DecisionRequest, part: str) -> None:
+    with pytest.raises(DecisionError, match=part):
+        open_store().append([request_])
+
+
+def test_people_agree_where_the_final_tags_are_the_same_in_any_order(open_store: Open) -> None:
+    store = open_store()
+    store.set_given_labels(lambda _: None, lambda _: ["joy", "love"])
+
+    def states(*requests: DecisionRequest) -> list[str]:
+        store.append(requests)
+        return [r["state"] for r in store.state_table().to_pylist()]
+
+    ann = DecisionRequest("a", Action.RELABEL, "ann", tags=("love", "joy"))
+    assert states(ann, DecisionRequest("a", Action.ACCEPT, "bob")) == ["accept"], "the given ones, in another order"
+    assert states(DecisionRequest("a", Action.RELABEL, "bob", tags=("joy",))) == ["disputed"]
