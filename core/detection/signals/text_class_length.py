@@ -11,6 +11,8 @@ from .base import SIGNALS, BaseSignal
 
 _LEAST = 10
 """Texts of a class below which its own spread is not known."""
+_FOLD = float(np.log(4.0))
+"""The least distance of an odd length from the median, in log: four times, or a quarter."""
 
 
 class TextClassLength(BaseSignal):
@@ -41,15 +43,17 @@ class TextClassLength(BaseSignal):
         reasons = np.full(inputs.n, "", object)
         some = length > 0
         log = np.log(np.maximum(length, 1.0))
-        for c in np.unique(inputs.labels[some]):
-            members = np.flatnonzero(some & (inputs.labels == c))
-            reference = members if c >= 0 and len(members) >= _LEAST else np.flatnonzero(some)
-            middle, width = tukey_fence(log[reference], float(np.log(4.0)))
+        everyone = tukey_fence(log[some], _FOLD) if some.any() else (0.0, _FOLD)
+        order = np.flatnonzero(some)[np.argsort(inputs.labels[some], kind="stable")]
+        for members in np.split(order, np.flatnonzero(np.diff(inputs.labels[order])) + 1 if len(order) else []):
+            c = inputs.labels[members[0]] if len(members) else -1
+            own = c >= 0 and len(members) >= _LEAST
+            middle, width = tukey_fence(log[members], _FOLD) if own else everyone
             z = np.abs(log[members] - middle) / width
             score[members] = z / (1.0 + z)
             for row in members[score[members] >= 0.5]:
                 way = "short" if log[row] < middle else "long"
-                group = f"the texts of *{inputs.class_names[c]}*" if reference is members else "all texts"
+                group = f"the texts of *{inputs.class_names[c]}*" if own else "all texts"
                 reasons[row] = (
                     f"{way} for its class ({int(length[row]):,} characters; "
                     f"half of {group} have under {int(np.exp(middle)):,})"

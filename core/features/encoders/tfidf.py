@@ -70,6 +70,7 @@ class TfidfEncoder(BaseEncoder):
 
     def fit(self, dataset: Dataset, progress: ProgressFn) -> None:
         """Learn the vocabulary and the components from a sample of the texts."""
+        import scipy.sparse as sp
         from sklearn.utils.extmath import randomized_svd
 
         if dataset.texts is None:
@@ -78,15 +79,15 @@ class TfidfEncoder(BaseEncoder):
         texts = [t[:_LONGEST] for t in dataset.texts if t.strip()]
         step = max(1, -(-len(texts) // _FIT_TEXTS), -(-sum(map(len, texts)) // _FIT_CHARACTERS))
         sample = texts[::step] or ["empty"]
-        parts = []
-        for vectorizer in _vectorizers():
+        self._parts, blocks = _vectorizers(), []
+        for vectorizer in self._parts:
             try:
-                parts.append(vectorizer.fit(sample))
+                blocks.append(vectorizer.fit_transform(sample))
             except ValueError:  # there is no word, only punctuation
                 vectorizer.set_params(vocabulary={" ": 0})
-                parts.append(vectorizer.fit(sample))
-        self._parts = tuple(parts)
-        matrix = self._sparse(sample)
+                blocks.append(vectorizer.fit_transform(sample))
+        matrix = sp.hstack(blocks).tocsr()
+        matrix.sort_indices()
         rank = min(DIM, min(matrix.shape))
         progress(Progress("embed", 0, dataset.n, "samples", "reducing dimensions"))
         components = randomized_svd(matrix, rank, n_iter=4, random_state=_SEED)[2]

@@ -167,6 +167,11 @@ def checked_action(action: Action | str) -> Action:
         raise DecisionError(f"No action is called {action!r}. There are: {choices(a.value for a in Action)}.") from None
 
 
+def can_be_stored(text: str) -> bool:
+    """Whether both databases can hold a text: no NUL, no half of a pair of surrogates."""
+    return "\0" not in text and (text.isascii() or not any("\ud800" <= c <= "\udfff" for c in text))
+
+
 def checked(what: str, value: object) -> str:
     """Check a text that both databases must hold: not empty, no NUL, no lone surrogate, at most ``MAX_TEXT`` long.
 
@@ -186,7 +191,7 @@ def checked(what: str, value: object) -> str:
         raise DecisionError(f"The {what} is missing: it must be a text that is not empty, not {value!r}.")
     if len(value) > MAX_TEXT:
         raise DecisionError(f"The {what} has {len(value):,} characters; at most {MAX_TEXT:,} can be kept.")
-    if "\0" in value or (not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value)):
+    if not can_be_stored(value):
         raise DecisionError(f"The {what} {value!r} holds characters that cannot be stored (NUL, or half a pair).")
     return value
 

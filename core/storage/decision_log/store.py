@@ -213,7 +213,8 @@ class DecisionStore:
         self, actor: str, undo_id: str | None, find: Callable[[], list[Decision]], now: datetime | None = None
     ) -> list[Decision]:
         """Add an UNDO row for each decision that ``find`` gives, under the write lock; a repeat adds none."""
-        undo_id = undo_id or f"undo-{uuid.uuid4().hex}"
+        checked("actor", actor)
+        undo_id = checked("undo id", undo_id or f"undo-{uuid.uuid4().hex}")
 
         def requests(conn: Connection) -> list[DecisionRequest]:
             own = DECISIONS.c.batch_id == undo_id, DECISIONS.c.actor == actor, DECISIONS.c.action == Action.UNDO.value
@@ -277,7 +278,10 @@ class DecisionStore:
         -------
         The new rows, in one batch; empty where there is nothing to redo.
         """
-        redo_id = redo_id or f"redo-{uuid.uuid4().hex}"
+        checked("actor", actor)
+        redo_id = checked("redo id", redo_id or f"redo-{uuid.uuid4().hex}")
+        if undo_id is not None:
+            checked("undo id", undo_id)
 
         def requests(conn: Connection) -> list[DecisionRequest]:
             return redo_requests(conn, actor, undo_id, redo_id, self._state.samples, self._registry.renames)
@@ -325,6 +329,8 @@ class DecisionStore:
             The change breaks a rule, an id was used for another change, or a decision cannot be recorded.
         """
         checked("actor", actor)
+        if event_id is not None:
+            checked("event id", event_id)
         with self._write_lock, self._database.writing() as conn, self._lock:
             self._catch_up(conn)
             known = next((e for e in read_class_events(conn) if e.event_id == event_id), None) if event_id else None
@@ -371,7 +377,7 @@ class DecisionStore:
             if (repeat := next((e for e in rows if e.undoes == event_id), None)) is not None:
                 return repeat
             check_undo(event, self._registry)
-            undo_id = undo_id or f"undo-{uuid.uuid4().hex}"
+            undo_id = checked("undo id", undo_id or f"undo-{uuid.uuid4().hex}")
             batch = event.detail.get("batch_id")
             steps = self._state.step_of(event.actor, None, str(batch)) if batch else []
             requests = [

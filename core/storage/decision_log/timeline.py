@@ -6,10 +6,10 @@ import json
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, literal, select, union_all
+from sqlalchemy import Connection, false, func, insert, literal, select, union_all
 
 from ...types import Action, Decision
-from .rows import CLASS_EVENTS, DECISIONS, ClassEvent, checked_action, decision_of, iso
+from .rows import CLASS_EVENTS, DECISIONS, ClassEvent, can_be_stored, checked_action, decision_of, iso
 
 CLASS_CHANGES = "classes"
 """What ``action`` may be for the changes of classes alone."""
@@ -96,16 +96,21 @@ def matching(
     """Conditions that select decisions (``since`` ≤ at < ``until``); None = no condition."""
     conditions = _within(DECISIONS.c.actor, DECISIONS.c.at, actor, since, until)
     if sample_id is not None:
-        conditions.append(DECISIONS.c.sample_id == sample_id)
+        conditions.append(_is(DECISIONS.c.sample_id, sample_id))
     if action is not None:
         conditions.append(DECISIONS.c.action == checked_action(action).value)
     return conditions
 
 
+def _is(column: Any, text: str) -> Any:
+    """The condition that a column holds this text; no row holds what cannot be stored, and no driver takes it."""
+    return column == text if can_be_stored(text) else false()
+
+
 def _within(actors: Any, times: Any, actor: str | None, since: Moment, until: Moment) -> list[Any]:
     conditions = []
     if actor is not None:
-        conditions.append(actors == actor)
+        conditions.append(_is(actors, actor))
     if since is not None:
         conditions.append(times >= iso(since))
     if until is not None:

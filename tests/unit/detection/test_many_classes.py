@@ -116,3 +116,22 @@ def test_neighbourhoods_are_as_mixed_as_with_the_whole_table(inputs: SignalInput
     labels = np.where(near >= 0, inputs.labels[np.maximum(near, 0)], -1)
     labels[5] = -1
     np.testing.assert_allclose(_mixing_of_many(labels, CLASSES), _mixing(labels, CLASSES), rtol=1e-5)
+
+
+def test_the_lengths_of_all_texts_are_summed_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    from winnow.core.detection.signals import text_class_length
+
+    fences: list[int] = []
+    fence = text_class_length.tukey_fence
+    monkeypatch.setattr(text_class_length, "tukey_fence", lambda x, least: (fences.append(len(x)), fence(x, least))[1])
+    n = 2 * CLASSES
+    labels = (np.arange(n) % CLASSES).astype(np.int32)
+    labels[: n // 2 : CLASSES // 20] = 0
+    texts = np.array(["x" * (5 + i % 3) for i in range(n)], object)
+    texts[1] = "x" * 900
+    ok, names = np.ones(n, bool), tuple(map(str, range(CLASSES)))
+    found = SIGNALS.get("text_class_length")(SignalInputs(n, ok, labels, names, texts=texts))
+    assert fences == [n, np.count_nonzero(labels == 0)]
+    assert found.score[1] > 0.5
+    assert found.reasons is not None
+    assert "half of all texts have under 6" in found.reasons[1]

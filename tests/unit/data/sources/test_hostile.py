@@ -147,6 +147,9 @@ def watched(code: str, stdin: str = "", *args: str, timeout: float = 900) -> lis
     )
     assert done.returncode == 0, f"{done.stdout[-300:]}\n{done.stderr[-3000:]}"
     found = [json.loads(line) for line in done.stdout.splitlines()]
+    for what, key, unit in (("slowest", 2, 1), ("largest", 3, 1 << 20)):
+        most = sorted((one for one in found if len(one) == 4), key=lambda one: -one[key])[:10]
+        print(f"{what}: " + ", ".join(f"{one[0]} {one[key] / unit:.1f}" for one in most))
     assert not [one for one in found if "CRASH" in str(one)]
     return found
 
@@ -246,9 +249,6 @@ def scanned(inputs: list[Input], warm: list[Path], out: Path) -> dict[str, str]:
     """Scan, open and export each input in one process. Returns what was said, by name."""
     found = watched(SCANS, "\n".join(i.line() for i in inputs), str(out), *map(str, warm), timeout=3 * 3600)
     assert [name for name, *_ in found] == [i.name for i in inputs]
-    for what, key, unit in (("slowest", 2, 1), ("largest", 3, 1 << 20)):
-        most = sorted(found, key=lambda one: -one[key])[:10]
-        print(f"{what}: " + ", ".join(f"{name} {value[key - 1] / unit:.1f}" for name, *value in most))
     assert not [(name, seconds) for name, _, seconds, _ in found if seconds > SECONDS]
     assert max(peak for *_, peak in found) < MEMORY, [(n, p >> 20) for n, _, _, p in found if p >= MEMORY]
     return {name: said for name, said, *_ in found}

@@ -158,6 +158,26 @@ def test_a_refusal_names_the_rule(local: DecisionStore, request_: DecisionReques
     assert local.head()[0] == 0
 
 
+@pytest.mark.parametrize("odd", ["a\0", "a\ud800"])
+def test_what_no_database_holds_is_refused_in_words_or_matches_nothing(store: DecisionStore, odd: str) -> None:
+    store.append([ask("a")])
+    for write in (
+        lambda: store.undo(odd),
+        lambda: store.undo("ann", undo_id=odd),
+        lambda: store.revert("ann", undo_id=odd),
+        lambda: store.redo(odd),
+        lambda: store.redo("ann", undo_id=odd),
+        lambda: store.redo("ann", redo_id=odd),
+        lambda: store.change_class("add", "bird", "ann", event_id=odd),
+    ):
+        with pytest.raises(DecisionError, match="cannot be stored"):
+            write()
+    assert store.undo("ann", decision_id=odd) == store.undo("ann", batch_id=odd) == []
+    assert store.history(actor=odd) == store.history(sample_id=odd) == store.timeline(actor=odd) == []
+    assert store.count(actor=odd) == 0
+    assert len(store.history()) == 1
+
+
 # --- one successor ----------------------------------------------------------------------------------------------
 
 
