@@ -56,7 +56,7 @@ from .features.encoders import PRECOMPUTED
 from .pipeline.config import ScanConfig
 from .pipeline.stages.dataset_checks import dataset_checks
 from .pipeline.tqdm_progress import TqdmProgress
-from .review.active_learning import Labeller, QueueRanker
+from .review.active_learning import Auditor, Labeller, QueueRanker
 from .review.annotators import Annotators
 from .review.class_editor import ClassEditor
 from .review.class_keys import ClassKeys
@@ -403,6 +403,11 @@ class Workspace(Summarised):
     def tags(self) -> TagReview:
         """Several labels a sample: what is missing, what is one too many (:mod:`winnow.core.explore.tags`)."""
         return TagReview(self._scan)
+
+    @cached_property
+    def audit(self) -> Auditor:
+        """Blind audits: samples drawn at random, and what they say about labels and flags."""
+        return Auditor(self._scan, partial(self.roles.require, right=Right.DECIDE))
 
     @cached_property
     def text_highlights(self) -> TextHighlights:
@@ -876,8 +881,9 @@ class Workspace(Summarised):
         Parameters
         ----------
         batch
-            For each decision: sample_id, action, and optionally label, tags, decision_id, supersedes, reason and
-            settles (true = it also replaces what others decided about the sample so far).
+            For each decision: sample_id, action, and optionally label, tags, decision_id, supersedes, reason, settles
+            (true = it also replaces what others decided about the sample so far) and audit (the id of the blind audit
+            that it answers).
         actor
             Who decides (default: who opened the workspace).
 
@@ -887,7 +893,7 @@ class Workspace(Summarised):
             One answer per item. A decision id seen before is answered with its row, a bad item with its error; the
             others are recorded all the same.
         """
-        return self._recorder.record(batch, actor or self.actor)
+        return self._recorder.record(self.audit.answers(batch), actor or self.actor)
 
     @cached_property
     def _recorder(self) -> DecisionRecorder:

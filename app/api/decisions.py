@@ -11,7 +11,7 @@ from winnow.app.session import filters
 from winnow.core import DecisionError, QueryError, plural
 
 MAX_BATCH = 500
-FIELDS = ("decision_id", "sample_id", "action", "label", "supersedes", "reason")
+FIELDS = ("decision_id", "sample_id", "action", "label", "supersedes", "reason", "audit")
 
 
 def _text(item: dict[str, Any], name: str) -> str | None:
@@ -34,9 +34,10 @@ def _tags(item: dict[str, Any], name: str = "tags") -> list[str] | None:
 def decisions(call: Call) -> dict[str, Any]:
     """Record a batch of decisions in order, by the token's actor.
 
-    ``{decisions: [{decision_id, sample_id, action, label?, tags?, supersedes?, reason?, settles?}, …]}`` → ``{results:
-    [{decision_id, ok, error?, …}, …], saved_at}``. A ``decision_id`` that is already in the log changes nothing and
-    gets the same answer, so a batch can be sent again.
+    ``{decisions: [{decision_id, sample_id, action, label?, tags?, supersedes?, reason?, settles?, audit?}, …]}`` →
+    ``{results: [{decision_id, ok, error?, …}, …], saved_at}``. ``audit`` is
+    the id of the blind audit that it answers. A ``decision_id`` that is already in the log changes nothing and gets the
+    same answer, so a batch can be sent again.
     """
     batch = (call.body or {}).get("decisions")
     if not isinstance(batch, list) or not batch or not all(isinstance(item, dict) for item in batch):

@@ -78,6 +78,7 @@ DECISION = _object(
     supersedes=TEXT,
     reason=TEXT,
     settles={"type": "boolean"},
+    audit=TEXT,
 )
 TARGET = _object(filter=TEXT, selection=TEXT, ids=TEXTS)
 

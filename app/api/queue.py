@@ -18,6 +18,8 @@ from winnow.core import Filter, IdSet, WinnowError
 DEFAULT_SORT = "-confidence"
 LABEL_SORT = "to_label"
 """The order of the Label page."""
+AUDIT_SORT = "audit"
+"""The order of the Audit page, whose cards say nothing but the label to be judged."""
 LABELLED_AHEAD = 200
 """Samples that it puts in order; the others follow by row."""
 MAX_CARDS = 200
@@ -32,6 +34,9 @@ NEIGHBOUR_TEXT = 160
 
 def _build(call: Call) -> tuple[str, Sequence[str]]:
     sort = call.get("sort") or DEFAULT_SORT
+    if sort == AUDIT_SORT:
+        ids = IdSet.of(call.workspace.audit.next_ids())
+        return call.server.keep_selection(call.key, ids), ids
     ids = call.workspace.query.id_set(call.filter(), "row" if sort == LABEL_SORT else sort)
     if sort == LABEL_SORT:
         ids = _to_label(call, ids)
@@ -51,6 +56,8 @@ def _reordered(call: Call, old: Sequence[str], cursor: int) -> tuple[IdSet, dict
     """
     handed_out = old[:cursor]
     sort = call.get("sort") or DEFAULT_SORT
+    if sort == AUDIT_SORT:
+        return IdSet.of(call.workspace.audit.next_ids()).difference(handed_out).prepend(handed_out), None
     if sort == LABEL_SORT:
         open_ = call.workspace.query.id_set(call.filter(), "row").difference(handed_out)
         return _to_label(call, open_).prepend(handed_out), {"labelling": progress(call, THRESHOLD, call.filter())}
@@ -118,6 +125,8 @@ def _add_texts(call: Call, cards: list[dict[str, Any]]) -> None:
 
 def _cards(call: Call, ids: Sequence[str]) -> list[dict[str, Any]]:
     cards = call.workspace.cards(ids) if ids else []
+    if call.get("sort") == AUDIT_SORT:
+        cards = call.workspace.audit.cards(cards)
     _add_texts(call, cards)
     return [call.links(card) for card in cards]
 

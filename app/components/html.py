@@ -48,7 +48,19 @@ def render(template: str, macro: str, *arguments: Any, **values: Any) -> Markup:
 
 RIGHTS: dict[str, Right] = {
     **dict.fromkeys(
-        ("exclude", "exclude_all", "keep", "keeper", "undo", "redo", "revert", "revert-all", "settle", "settle-all"),
+        (
+            "exclude",
+            "exclude_all",
+            "keep",
+            "keeper",
+            "undo",
+            "redo",
+            "revert",
+            "revert-all",
+            "settle",
+            "settle-all",
+            "audit-draw",
+        ),
         Right.DECIDE,
     ),
     **dict.fromkeys(("class", "class-undo"), Right.CLASSES),

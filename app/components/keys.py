@@ -84,6 +84,29 @@ KEYS: dict[str, tuple[Group, ...]] = {
             ),
         ),
     ),
+    "audit": (
+        (
+            "Judge",
+            (
+                ("A", "The label is right"),
+                (_BY_POSITION, "It is one of the first nine classes, always the same key"),
+                ("/", "Any class, or a new one"),
+                ("X", "It belongs to no class: exclude it"),
+                ("N", "Write a note"),
+            ),
+        ),
+        (
+            "Move",
+            (
+                ("Space", "Skip for now"),
+                ("J →", "Next, without deciding"),
+                ("K ←", "Back"),
+                ("U", "Undo the last answer"),
+                ("R", "Redo it"),
+                ("Z", "Look closely"),
+            ),
+        ),
+    ),
     "gallery": (
         (
             "Select",

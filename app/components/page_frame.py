@@ -84,7 +84,7 @@ class Page:
 
     def class_keys(self) -> dict[str, str]:
         """Class → key where this page has keys that stay with a class, else nothing."""
-        fixed = self.name == "label" or (self.name == "review" and self.workspace.class_keys.fixed)
+        fixed = self.name in ("label", "audit") or (self.name == "review" and self.workspace.class_keys.fixed)
         return self.workspace.class_keys.of_classes(COMMANDS) if fixed else {}
 
     def watch(self) -> dict[str, Any]:

@@ -18,6 +18,7 @@ PAGES: dict[str, tuple[str, str]] = {
     "queues": ("Queues", "playlist_play"),
     "review": ("Review", "style"),
     "label": ("Label", "new_label"),
+    "audit": ("Audit", "fact_check"),
     "gallery": ("Gallery", "grid_view"),
     "duplicates": ("Duplicates", "content_copy"),
     "classes": ("Classes", "category"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from winnow.app.components import theme
-from winnow.app.components.actions import dispatch
+from winnow.app.components.audit_card import audit_card, handle_audit
 from winnow.app.components.charts import cells_of, matrix
 from winnow.app.components.html import no_match, notice, render
 from winnow.app.components.page_frame import Page, draw_body, page_frame
@@ -80,6 +80,7 @@ def body(page: Page) -> str:
         more_classes=len(page.counts.by_class) - len(classes),
         planted=[] if planted is None else planted.to_dict("records"),
         pairs=[] if confusion is None else list(cells_of(confusion).items())[:CONFUSIONS],
+        audit="" if page.filter.active else audit_card(page),
         groups=[group for group in groups if len(group[2]) > 1],
         scan={
             "notices": [text for text in info.notices if not text.startswith(RECOGNISED)],
@@ -94,4 +95,4 @@ def body(page: Page) -> str:
 def draw() -> None:
     """Draw the page."""
     page = page_frame("overview")
-    draw_body(page, lambda: body(page), dispatch)
+    draw_body(page, lambda: body(page), lambda value: handle_audit(page, value))

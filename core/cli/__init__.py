@@ -1,7 +1,7 @@
 """The command line: the same verbs as the app, without a browser.
 
 In: arguments. Out: results on standard output, progress and errors on standard error, an exit status: 0 done,
-2 refused (one sentence says why), 3 disk full, 130 cancelled.
+1 faults (`winnow check`), 2 refused (one sentence says why), 3 disk full, 130 cancelled.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import typer
 from ..errors import Cancelled, WinnowError
 from ..storage.job_files import share_cores
 from ..version import __version__
-from . import agents, classes, doctor, export, label, log, roles, scan, serve, subsets, text
+from . import agents, check, classes, doctor, export, label, log, roles, scan, serve, subsets, text
 from .options import SectionedGroup
 
 app = typer.Typer(
@@ -26,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for _group in (scan, serve, label, log, classes, agents, roles, subsets, export, text, doctor):
+for _group in (scan, check, serve, label, log, classes, agents, roles, subsets, export, text, doctor):
     app.add_typer(_group.app)
 
 

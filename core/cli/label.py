@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import WinnowError
+from .label_audit import audit
 from .options import DECIDE, Actor, Json, WorkspacePath, in_section, print_result
 
 if TYPE_CHECKING:
@@ -26,10 +27,15 @@ _ERRORS = (0.01, 0.02, 0.05, 0.1, 0.2)
         "winnow label photos.winnow --next 20",
         "winnow label photos.winnow --from mine.csv",
         "winnow label photos.winnow --max-error 0.05 --dry-run",
+        "winnow label photos.winnow audit --draw 200 --out sheet.csv",
+        "winnow label photos.winnow audit --from sheet.csv",
     )
 )
 def label(
     ws: WorkspacePath,
+    what: Annotated[
+        str, typer.Argument(metavar="[audit]", help="audit = judge labels drawn at random, and say how many are wrong.")
+    ] = "",
     accept: Annotated[
         float | None, typer.Option(help="Give every sample its likeliest class where its probability is at least this.")
     ] = None,
@@ -38,13 +44,21 @@ def label(
     ] = None,
     from_: Annotated[
         Path | None,
-        typer.Option("--from", help="Labels made elsewhere: .csv (id, label), Label Studio or COCO .json, CVAT .xml."),
+        typer.Option(
+            "--from",
+            help="Labels made elsewhere: .csv (id, label), Label Studio or COCO .json, CVAT .xml. With audit: answers.",
+        ),
     ] = None,
     next_: Annotated[int | None, typer.Option("--next", help="List this many samples to label next.")] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Write id, suggestion, probability of all samples without a label (.csv).")
+        Path | None,
+        typer.Option(
+            help="Write id, suggestion, probability of all samples without a label (.csv). With audit: id and the "
+            "label to judge."
+        ),
     ] = None,
     add: Annotated[list[str] | None, typer.Option(help="Add a class that no sample has yet; may be repeated.")] = None,
+    draw: Annotated[int | None, typer.Option(help="With audit: draw this many samples anew.")] = None,
     actor: Actor = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and do nothing.")] = False,
     json_: Json = False,
@@ -54,9 +68,20 @@ def label(
 
     if accept is not None and max_error is not None:
         raise WinnowError("--accept and --max-error both say how sure a label must be. Give one of them.")
+    if what not in ("", "audit"):
+        raise WinnowError(f"{what!r} is nothing that `winnow label` does. There is: audit.")
+    labels_too = [name for name, value in (("--accept", accept), ("--max-error", max_error), ("--add", add)) if value]
+    if what and labels_too:
+        raise WinnowError(f"{labels_too[0]} labels samples, and an audit judges them. Run one after the other.")
+    if draw is not None and not what:
+        raise WinnowError("--draw belongs to an audit: winnow label WS audit --draw 200.")
     with Workspace.open(ws, actor=actor) as workspace:
         data: dict[str, Any] = {}
         lines: list[str] = []
+        if what:
+            audit(workspace, draw=draw, answers=from_, next_=next_, sheet=out, data=data, lines=lines)
+            print_result(data, json_, "\n".join(lines))
+            return
         for name in add or ():
             workspace.class_editor.add(name, actor=workspace.actor)
             lines.append(f"Added the class {name.strip()!r}.")

@@ -56,6 +56,10 @@ class DatasheetFacts:
         Of the scan.
     looks
         Number of subsets that the held-out samples were used for.
+    audit
+        What the latest blind audit says: (estimate, share, 95% interval).
+    audited
+        How many samples were judged for it, and when they were drawn; "" = there was none.
     """
 
     name: str
@@ -79,6 +83,8 @@ class DatasheetFacts:
     class_changes: Sequence[tuple[str, str, str, str, str]] = ()
     manifest: Mapping[str, Any] = field(default_factory=dict)
     looks: int = 0
+    audit: Sequence[tuple[str, str, str]] = ()
+    audited: str = ""
 
 
 def _sections(facts: DatasheetFacts, about: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -117,6 +123,14 @@ def _sections(facts: DatasheetFacts, about: Mapping[str, Any]) -> list[dict[str,
                 ("People", ("person", "decisions in force"), facts.people),
                 ("Changes of classes", ("change", "class", "to", "by", "when (UTC)"), facts.class_changes),
             ],
+        ),
+        (
+            "How good the labels are",
+            f"By a blind audit: {facts.audited}. The intervals assume nothing about the scan."
+            if facts.audit
+            else "Nobody has audited the labels: their share of wrong ones is known by the scan's own estimate alone.",
+            None,
+            [("Audit", ("estimate", "share", "95% interval"), facts.audit)],
         ),
         (
             "Subsets",

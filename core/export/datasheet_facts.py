@@ -9,6 +9,7 @@ from typing import Protocol
 
 from ..explore.filter import Filter
 from ..explore.results import Counts, WorkspaceInfo
+from ..review.active_learning import Auditor
 from ..review.saved_selections import SavedSelections
 from ..storage.artifacts import utc_seconds
 from ..subsets.evaluation import HoldoutGuard
@@ -45,6 +46,11 @@ class DatasheetSource(Protocol):
         ...
 
     @property
+    def audit(self) -> Auditor:
+        """The blind audits."""
+        ...
+
+    @property
     def subsets(self) -> SubsetSelector:
         """Class names and labels in force."""
         ...
@@ -67,6 +73,7 @@ def facts_of(ws: DatasheetSource) -> DatasheetFacts:
         for sample_id, code in zip(ws.ids(), context.inputs.labels.tolist(), strict=True)
         if code >= 0 and sample_id not in excluded
     )
+    report = ws.audit.report()
     people = Counter(person for decisions in ws.current().values() for person in decisions)
     return DatasheetFacts(
         name=info.name,
@@ -91,5 +98,10 @@ def facts_of(ws: DatasheetSource) -> DatasheetFacts:
             for s in ws.saved_selections.all()
         ],
         manifest=info.manifest,
+        audit=[
+            (name, f"{value.value:.1%}", f"{value.low:.1%} to {value.high:.1%}")
+            for name, value in (report.estimates() if report else ())
+        ],
+        audited=f"{report.answered:,} samples judged, drawn {report.at}" if report else "",
         looks=len(HoldoutGuard(ws.path / "selections").looks()),
     )

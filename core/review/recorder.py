@@ -75,7 +75,8 @@ class DecisionRecorder:
         ----------
         items
             Each: sample_id, action, and optionally label, tags (all that the sample is to carry), decision_id,
-            supersedes, reason, batch_id, and settles (true = this settles what others decided about the sample so far).
+            supersedes, reason, batch_id, settles (true = this settles what others decided about the sample so far) and
+            audit (the id of the blind audit that it answers).
         actor
             Who decides.
 
@@ -147,6 +148,8 @@ class DecisionRecorder:
             "generation": self._generation,
             **item.get("source", {}),
         }
+        if item.get("audit"):
+            evidence["audit"] = str(item["audit"])
         if item.get("settles"):
             others = self._store.current([sample_id]).get(sample_id, {})
             evidence["settles"] = [d.decision_id for person, d in others.items() if person != actor]

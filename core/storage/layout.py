@@ -125,6 +125,11 @@ class Layout:
         return self.root / "class_keys.json"
 
     @property
+    def audits(self) -> Path:
+        """Samples drawn for blind audits, a file for each."""
+        return self.root / "audits"
+
+    @property
     def job(self) -> Path:
         """Files of the running scan."""
         return self.root / "job"

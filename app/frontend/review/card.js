@@ -270,8 +270,9 @@ export class CardView {
 
   /** A text with the words marked that tell; colour only, so that nothing moves when the marks come later. */
   #write(card) {
-    const marks = card.kinds ? this.on.marks(card) : null; // a neighbour on the stage has none
-    const shaded = card.kinds ? this.on.words.shaded(card) : null;
+    const hinted = card.kinds && !card.blind; // a neighbour on the stage has no marks, a blind card no hint
+    const marks = hinted ? this.on.marks(card) : null;
+    const shaded = hinted ? this.on.words.shaded(card) : null;
     const nodes = shaded || markedText(card.text, marks);
     const apart = nodes.some((n) => n.className === "differs");
     this.words.replaceChildren(...nodes);
@@ -368,7 +369,7 @@ export class CardView {
     this.labelOf = new Map(options.map(([name, , key]) => [key, name]));
     const best = suggestion(card);
     const caption = card.modality === "pair" && !card.label ? card.text : null; // a pair without a label is about its caption
-    setText(this.given.firstChild, caption ? "Caption" : "Given");
+    setText(this.given.firstChild, caption ? "Caption" : card.blind ? "Label" : "Given");
     setName(this.givenName, caption ? `“${caption}”` : (card.label ?? "no label"));
     setText(this.givenP, card.label_p === undefined || card.label_p === null ? "" : score(card.label_p));
     setName(this.suggestedName, best ? best[0] : "–");
@@ -380,7 +381,7 @@ export class CardView {
     this.suggested.classList.toggle("none", !best);
     setRich(this.reason, sentence(card.reason || "Nothing speaks against this sample."), nameNode);
     this.reason.title = (card.reason || "").replaceAll("*", "");
-    this.on.words.draw(card, (caption) => this.on.note(`Caption: ${caption}`));
+    if (!card.blind) this.on.words.draw(card, (caption) => this.on.note(`Caption: ${caption}`));
 
     this.#fillOptions(options, card, decided);
     this.#fillStrip(card);

@@ -60,10 +60,16 @@ export class Learnt {
     this.reset();
   }
 
+  /** Say one thing, and nothing else from then on. */
+  say(text) {
+    this.said = text;
+    this.reset();
+  }
+
   reset() {
     this.offer = null;
     this.lines = []; // what is known so far, in sentences
-    setText(this.words, "Every ten decisions, what is left is put into a better order.");
+    setText(this.words, this.said ?? "Every ten decisions, what is left is put into a better order.");
     setText(this.right, "");
     setText(this.ahead, "");
     this.row.dataset.stop = "";

@@ -213,6 +213,8 @@ export class Queue {
     const unknown = ids.filter((id) => !this.byId.has(id));
     if (unknown.length) {
       const query = new URLSearchParams(unknown.map((id) => ["id", id]));
+      const sort = new URLSearchParams(this.filter).get("sort");
+      if (sort) query.set("sort", sort);
       const { cards } = await this.api.get("cards", query);
       for (const card of cards.reverse()) {
         this.byId.set(card.id, card);

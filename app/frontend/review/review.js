@@ -43,7 +43,7 @@ class Review extends Surface {
     this.evidence = new Evidence(this.api, this.data.verdicts);
     this.inWords = new InWords(this.api, (id) => this.card.reword(id));
     this.pictures = new Pictures(this.api);
-    this.classKeys = new ClassKeys(this.data.class_keys, Boolean(this.data.labelling));
+    this.classKeys = new ClassKeys(this.data.class_keys, Boolean(this.data.labelling || this.data.audit));
     this.#build();
     this.decisions = new Decisions(this.api, this.data.actor, {
       say: (...banner) => this.banner.say(...banner),
@@ -113,17 +113,21 @@ class Review extends Surface {
     this.recent = new Recent((id) => this.#bring(id));
     this.banner = new Banner();
     this.live = h("div.sr", { "aria-live": "polite" });
-    this.actions = new ActionBar(this.note.button, this.api.decides, {
-      accept: () => this.#decide("accept"),
-      take: () => this.#take(),
-      exclude: () => this.#decide("exclude"),
-      pick: () => this.#pick(),
-      skip: () => this.#skip(),
-      undo: () => this.#undo(),
-      keys: () => this.keySheet.show(this.classKeys, this.names),
-    });
     this.empty = h("div.empty", { hidden: true });
     this.learnt = new Learnt(this.data.verdicts, () => this.#showOffer());
+    this.actions = new ActionBar(
+      {
+        decide: (action) => this.#decide(action),
+        take: () => this.#take(),
+        pick: () => this.#pick(),
+        keys: () => this.keySheet.show(this.classKeys, this.names),
+        skip: () => this.#skip(),
+        undo: () => this.#undo(),
+      },
+      this.note.button,
+      this.api.decides,
+    );
+    if (this.blind) this.#judging();
     if (this.data.labelling) this.#labelling();
     this.show(
       this.progress.node,
@@ -152,6 +156,19 @@ class Review extends Surface {
       failed: (message) => this.banner.say("bad", "error", message, 5000),
     });
     this.propagation.refresh();
+  }
+
+  /** The Audit page shows a sample and the label to be judged: no hint, and the same keys for the same classes. */
+  #judging() {
+    this.root.classList.add("blind");
+    this.learnt.say(
+      "Blind audit: judge the label. What the scan says of these samples is hidden until you have answered.",
+    );
+  }
+
+  /** Whether this is the Audit page. */
+  get blind() {
+    return Boolean(this.data.audit);
   }
 
   /** Labels were accepted together: the queue begins anew without them. */
@@ -231,8 +248,8 @@ class Review extends Surface {
     this.mint = {
       id: card.id,
       decision_id: newId(),
-      supersedes: before?.batch ? undefined : (before?.decision_id ?? null),
-    }; // of a batch only the server knows each row's id
+      supersedes: before?.batch || this.blind ? undefined : (before?.decision_id ?? null),
+    }; // of a batch only the server knows each row's id, and a blind card hides earlier decisions
     this.shownId = card.id;
     this.root.dataset.sample = card.id;
     this.card.fill(card, this.names, before?.mine ? before : null);
@@ -246,11 +263,12 @@ class Review extends Surface {
   /** What W would do with the card on the screen. */
   #drawProposal() {
     const card = this.queue.current;
-    this.actions.draw(card && this.#proposed(card), Boolean(card?.tags));
+    this.actions.propose(card && this.#proposed(card), Boolean(card?.tags));
   }
 
   /** Others have decided: cards that this page holds say so, the one on the screen with a line above it. */
   #heard(decisions) {
+    if (this.blind) return;
     for (const theirs of decisions) {
       const card = this.queue.held(theirs.sample_id);
       if (!card) continue;
@@ -307,6 +325,7 @@ class Review extends Surface {
     const { decision_id, supersedes } = this.mint;
     this.mint = null;
     const decision = { decision_id, sample_id: card.id, action, label, supersedes, reason: this.note.text || null };
+    if (this.blind) decision.audit = this.data.audit;
     if (tags) decision.tags = tags;
     this.tags.done(card.id);
     if (new URLSearchParams(this.data.queue).get("state") === "disputed") decision.settles = true; // it was asked: who is right?
@@ -371,7 +390,7 @@ class Review extends Surface {
     if (!card) return;
     if (card.tags) return this.#pickTag();
     this.picker.show({
-      anchor: this.actions.any,
+      anchor: this.actions.anyLabel,
       labels: this.names,
       likely: [...(this.card.likely || []), card.label].filter(Boolean),
       pick: (name, fresh) => {
@@ -388,7 +407,7 @@ class Review extends Surface {
   /** Any tag, or a new one: the card carries it then, or no longer. */
   #pickTag() {
     this.picker.show({
-      anchor: this.actions.any,
+      anchor: this.actions.anyLabel,
       labels: this.tagNames || [],
       likely: [...this.tags.keys.values()],
       pick: (name, fresh) => {
@@ -532,6 +551,8 @@ class Review extends Surface {
     const label = tagged ? this.tags.tagOf(key) : this.card.labelOf?.get(key);
     const does = () => (tagged ? this.tags.toggle(label) : this.#relabelTo(label));
     const relabel = label === undefined ? {} : { [key]: does };
+    const unseen = tagged ? "fies" : "wfies"; // W saves the tags that were chosen
+    if (this.blind && unseen.includes(key) && !(key in relabel)) return;
     runKey(event, {
       ...relabel, // before the commands: those stay what they are
       a: () => (this.propagation ? this.#take() : this.#decide("accept")),
@@ -571,7 +592,7 @@ class Review extends Surface {
     this.root.dataset.sample = "";
     const held = { cards: queue.cards.length, decided: this.decisions.count(() => true) };
     const parts = endOfQueue(
-      { ...held, skipped: [...this.decisions.skipped] },
+      { ...held, skipped: [...this.decisions.skipped], blind: this.blind },
       { go: (page) => this.go(page), again: (ids) => this.#again(ids), undo: () => this.#undo() },
     );
     this.message(this.empty, ...parts);

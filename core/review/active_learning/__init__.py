@@ -5,12 +5,17 @@ In: the scan and the decisions in force. Out: revised probabilities, a new order
 
 from __future__ import annotations
 
-from .audit import Advice, IntervalEstimate, Precision
+from .advice import Advice, Precision
+from .audit import Auditor, AuditPlan, AuditReport
+from .audit_estimate import IntervalEstimate
 from .labeller import BulkEstimate, Labeller
 from .ranker import QueueChange, QueueRanker, SimilarOffer
 
 __all__ = [
     "Advice",
+    "AuditPlan",
+    "AuditReport",
+    "Auditor",
     "BulkEstimate",
     "IntervalEstimate",
     "Labeller",

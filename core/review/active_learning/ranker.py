@@ -17,7 +17,8 @@ from ...storage.effective_labels import codes_of
 from ...storage.id_set import IdSet
 from ...storage.scan_context import ScanContext
 from ...types import PROBLEMS, Float32, Kind
-from .audit import Advice, IntervalEstimate, Precision, advice, noise_rate, precision
+from .advice import Advice, Precision, advice, noise_rate, precision
+from .audit_estimate import IntervalEstimate
 from .estimate import RevisedBeliefs, estimate
 from .propagation import suggest
 from .scan_arrays import ACCEPTED, DISPUTED, EXCLUDED, RELABELLED, Decided, ScanArrays

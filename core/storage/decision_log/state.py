@@ -161,6 +161,16 @@ class LogState:
                 current[sample_id] = tops
         return current
 
+    def kept(self, sample_ids: Iterable[str], entry: str, value: object) -> dict[str, list[Decision]]:
+        """Sample → decisions whose evidence holds ``value`` under ``entry``, in force or not, but not taken back."""
+        kept = {}
+        for sample_id in sample_ids:
+            chains = self.samples.get(sample_id, {}).values()
+            rows = [d for chain in chains for d in chain.stack if d.evidence.get(entry) == value]
+            if rows:
+                kept[sample_id] = rows
+        return kept
+
     def table(self) -> pa.Table:
         """The state in force (:data:`STATE_SCHEMA`). Only blocks whose samples were touched are built again."""
         return self._table.build(self.samples, self._meaning)

@@ -429,6 +429,12 @@ class DecisionStore:
             self._refresh()
             return self._state.current(sample_ids)
 
+    def kept(self, sample_ids: Iterable[str], entry: str, value: object) -> dict[str, list[Decision]]:
+        """Sample → decisions whose evidence holds ``value`` under ``entry``, in force or not, but not taken back."""
+        with self._lock:
+            self._refresh()
+            return self._state.kept(sample_ids, entry, value)
+
     def state_table(self) -> pa.Table:
         """One row per decided sample (see ``state.STATE_SCHEMA``): the answer of all people together.
 

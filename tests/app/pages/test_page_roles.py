@@ -18,7 +18,7 @@ import winnow.app
 from tests.app.pages.test_pages import open_page
 from tests.helpers.team import ROLES, allowed, files, give_roles
 from tests.unit.review.test_writing_verbs import VERBS
-from winnow.app.components import js_mount, progress
+from winnow.app.components import audit_card, js_mount, progress
 from winnow.app.components.page_frame import Page
 from winnow.app.components.sidebar import PAGES
 from winnow.app.pages import class_dialogs, classes, duplicates, export, history, people, select, word_dialog
@@ -312,6 +312,9 @@ def _class_keys(v: Visit) -> None:
 
 
 CASES: dict[Site, Callable[[Visit], Any]] = {
+    ("audit_card", "handle_audit", "audit.draw"): lambda v: audit_card.handle_audit(
+        v.page, {"do": "audit-draw", "size": 100}
+    ),
     ("class_dialogs", "_merge", "class_editor.merge"): lambda v: _dialog(v, "merge"),
     ("class_dialogs", "_rename", "class_editor.rename"): lambda v: _rename(v),
     ("class_dialogs", "_split", "class_editor.split"): _split,

@@ -81,7 +81,7 @@ READS: dict[str, Arguments] = {
     "pairs": lambda ws: [ws.path],
     "prompts": lambda ws: [ws.path],
 }
-NO_WORKSPACE = {"app", "demo", "diff", "encoders", "doctor", "version"}
+NO_WORKSPACE = {"app", "check", "demo", "diff", "encoders", "doctor", "version"}
 SERVES = {"mcp"}
 """Answers until it is stopped: test_agents.py holds its roles."""
 MEASURES = {"payoff", "compare"}

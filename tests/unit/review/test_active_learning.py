@@ -12,7 +12,7 @@ from scipy.stats import beta
 
 from tests.helpers.factories import World, signal_inputs, world
 from winnow.core.review.active_learning import correction_model
-from winnow.core.review.active_learning.audit import advice, expected, jeffreys, noise_rate, precision
+from winnow.core.review.active_learning.advice import advice, expected, jeffreys, noise_rate, precision
 from winnow.core.review.active_learning.correction_model import Grouping, learn, log_odds, sigmoid
 from winnow.core.review.active_learning.estimate import estimate
 from winnow.core.review.active_learning.propagation import class_pull, excluded_pull, propagate, suggest

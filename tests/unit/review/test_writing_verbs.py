@@ -41,7 +41,11 @@ READS = {
 }
 """What has an actor and writes nothing by itself."""
 
-NO_DATA_OF_A_PERSON = {"plant": "keeps the demo's own answers", "exports.place": "names a file"}
+NO_DATA_OF_A_PERSON = {
+    "plant": "keeps the demo's own answers",
+    "exports.place": "names a file",
+    "audit.answers_of": "reads a file",
+}
 """What has a path and needs no actor."""
 
 
@@ -104,6 +108,7 @@ VERBS: dict[str, Case] = {
     ),
     "import_labels": ("reviewer", labels, lambda ws, who, path: ws.import_labels(path, actor=who)),
     "labeller.accept": ("reviewer", lambda ws: None, lambda ws, who, _: ws.labeller.accept(0.9, who)),
+    "audit.draw": ("reviewer", lambda ws: None, lambda ws, who, _: ws.audit.draw(20, actor=who)),
     "class_editor.add": ("reviewer", lambda ws: None, lambda ws, who, _: ws.class_editor.add(f"x{new()}", actor=who)),
     "class_keys.save": ("reviewer", lambda ws: None, lambda ws, who, _: ws.class_keys.save(True, {}, actor=who)),
     "undo": ("reviewer", lambda ws: None, lambda ws, who, _: ws.undo(who)),
