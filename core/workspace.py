@@ -12,7 +12,6 @@ thing; the attributes (``exports``, ``subsets``, ``annotators`` …) hold everyt
 
 from __future__ import annotations
 
-import shutil
 import threading
 import uuid
 import warnings
@@ -26,7 +25,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from .data.demo import planted_found
+from .data.demo import PLANTED, planted_found
 from .data.media import PictureDetails, Thumbnails, picture_details
 from .data.sources import MediaReader
 from .detection.fdr import LOOKED_AT, FlagList, check_kind, flag_list, next_in_rank
@@ -65,6 +64,7 @@ from .review.label_import import LabelImport, import_labels
 from .review.recorder import DecisionRecorder
 from .review.roles import Right, Roles, default_actor
 from .review.saved_selections import SavedSelections
+from .review.saved_views import SavedViews
 from .storage.artifacts import StageStore, load_json, load_table, save_table
 from .storage.decision_log.copy import copy_log
 from .storage.decision_log.location import checked_address, log_of, open_log, place_log
@@ -421,6 +421,11 @@ class Workspace(Summarised):
         return SavedSelections(self.path / "selections", self.roles)
 
     @cached_property
+    def saved_views(self) -> SavedViews:
+        """Pages with their filter, order and colour that people saved under a name."""
+        return SavedViews(self.path / "views", self.roles)
+
+    @cached_property
     def subsets(self) -> SubsetSelector:
         """Choosing a subset by a method: what it costs and gains, its measured payoff, keeping it under a name."""
         from .subsets.selector import SubsetSelector
@@ -603,13 +608,9 @@ class Workspace(Summarised):
         save_table(path, table)
         return int(table.num_rows)
 
-    def plant(self, path: str | Path) -> None:
-        """Keep a table of planted problems (id, kind, true_label, dup_of) beside the workspace, for the demo."""
-        shutil.copyfile(path, self.path / "planted.parquet")
-
     def planted(self) -> pd.DataFrame | None:
         """For a demo: kind, how many were planted, how many of these the scan flagged. None elsewhere."""
-        path = self.path / "planted.parquet"
+        path = self.path / PLANTED
         return planted_found(load_table(path).to_pandas(), self.scores()) if path.exists() else None
 
     # ── queries ─────────────────────────────────────────────────────────────────────────────────────────────────

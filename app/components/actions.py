@@ -9,7 +9,7 @@ import streamlit as st
 from winnow.app.components import search_box as finder
 from winnow.app.components import sidebar, theme
 from winnow.app.components.sidebar import PAGES
-from winnow.app.session import filters, state
+from winnow.app.session import filters, state, views
 from winnow.core import WinnowError
 
 _SORTS = frozenset({*theme.VERDICTS, "confidence", "row"})
@@ -53,6 +53,10 @@ def dispatch(value: dict[str, Any]) -> None:
     elif do == "search":
         finder.search(value)
         open_page("gallery")
+    elif do == "view-save":
+        st.session_state["w-save-view"] = str(value.get("address", ""))
+    elif do in ("view", "view-delete"):
+        _view(str(do), str(value.get("view", "")))
     elif do == "sort" and str(value.get("value", "")).lstrip("-") in _SORTS:
         state.set_sort(str(value["value"]))
 
@@ -66,6 +70,17 @@ def _queue(query: str, page: str) -> None:
         return
     state.only(flt, filters.parameter(query, "sort"))
     open_page(page)
+
+
+def _view(do: str, handle: str) -> None:
+    """Open or delete a saved view."""
+    try:
+        if do == "view":
+            open_page(views.show(handle))
+        else:
+            views.delete(handle)
+    except WinnowError as error:
+        state.session().notice = str(error)
 
 
 def _score(kind: str, value: Any) -> None:

@@ -49,6 +49,8 @@ def render(template: str, macro: str, *arguments: Any, **values: Any) -> Markup:
 RIGHTS: dict[str, Right] = {
     **dict.fromkeys(
         (
+            "view-save",
+            "view-delete",
             "exclude",
             "exclude_all",
             "keep",

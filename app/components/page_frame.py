@@ -28,7 +28,7 @@ from winnow.app.components.sidebar import PAGES
 from winnow.app.server.security import mint_token
 from winnow.app.server.signin import remember, token_source
 from winnow.app.server.state import server_state
-from winnow.app.session import cache, filters, state
+from winnow.app.session import cache, filters, state, views
 from winnow.app.session.scans import look, request_of, table_of
 from winnow.core import AGO, PREFIX, Counts, Filter, Right, WinnowError, Workspace, WorkspaceInfo, plural, scan_status
 from winnow.core.types import PROBLEMS
@@ -188,6 +188,8 @@ def draw_sidebar(name: str) -> None:
         parts += [sidebar.dataset_head(page.info), finder.box(page)]
     query = f"{state.query(s)}&ws={s.key}" if s.key else ""
     parts.append(sidebar.nav(name, query, _badges(page)))
+    if page is not None:
+        parts.append(sidebar.saved_views(page.key, page.workspace))
     if page is not None and name in FILTERED:
         parts.append(sidebar.filters_panel(page.key, page.workspace, s.filter, name, s.selection))
     with st.sidebar:
@@ -214,7 +216,21 @@ def bare_frame(name: str) -> Page | None:
     return page
 
 
+@st.dialog("Save this view")
+def _save_view(address: str) -> None:
+    name = st.text_input("Name", max_chars=80, help="The page with its filters, order and colour, as it is now.")
+    if st.button("Save", type="primary", width="stretch"):
+        try:
+            views.save(name, address)
+        except WinnowError as error:
+            st.html(notice(str(error), "bad"))
+        else:
+            st.rerun()
+
+
 def _dialogs() -> None:
+    if (address := st.session_state.pop("w-save-view", None)) is not None:
+        _save_view(address)
     if st.session_state.pop("w-ask-actor", False):
         _ask_actor()
 

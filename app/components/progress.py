@@ -16,6 +16,9 @@ from winnow.core import STAGE_TITLES, WinnowError, cancel_scan, scan_status, sta
 
 EVERY = 1.0
 
+SOMETIMES = frozenset({"pooled_graphs", "views", "payoff", "export"})
+"""Stages that few scans have, or none: they are listed when they begin."""
+
 
 def _stages(status: dict[str, Any]) -> list[tuple[str, str, float]]:
     """Every stage: (name, "done", "now" or "todo", seconds spent on it)."""
@@ -24,7 +27,7 @@ def _stages(status: dict[str, Any]) -> list[tuple[str, str, float]]:
         spent[stage["name"]] = spent.get(stage["name"], 0.0) + float(stage["seconds"])
     current = status.get("stage", "")
     seen = [*spent, *([current] if current and current != "start" else [])]
-    names = dict.fromkeys([*(s for s in STAGE_TITLES if s != "pooled_graphs" or s in seen), *seen])
+    names = dict.fromkeys([*(s for s in STAGE_TITLES if s not in SOMETIMES or s in seen), *seen])
     states = ((name, "now" if name == current else "done" if name in spent else "todo") for name in names)
     return [(stage_title(name), state, spent.get(name, 0.0)) for name, state in states]
 
@@ -48,9 +51,18 @@ def _ended(status: dict[str, Any], key: str) -> str:
     return render("progress", "stopped", text, "warn" if state in ("cancelled", "lost") else "bad")
 
 
+def _has_results(key: str) -> bool:
+    """Whether a scan at work has come far enough to be looked at."""
+    try:
+        server_state().workspace(key).info()
+    except WinnowError:
+        return False
+    return True
+
+
 @st.fragment(run_every=EVERY)
 def job_panel(path: Path, key: str, compact: bool = False) -> None:
-    """Follow the scan of a workspace; when it ends, the whole page is drawn again."""
+    """Follow the scan of a workspace; when it has first results or ends, the whole page is drawn again."""
     status = scan_status(path)
     watched = f"w-watched-{key}"
 
@@ -67,6 +79,8 @@ def job_panel(path: Path, key: str, compact: bool = False) -> None:
             dispatch(value)
 
     if status["state"] == "running":
+        if not compact and _has_results(key):
+            st.rerun(scope="app")
         st.session_state[watched] = True
         live(panel_html(status, compact), f"w-job-{key}", handle)
         return

@@ -62,6 +62,11 @@ def nav(current: str, query: str, badges: Mapping[str, str]) -> str:
     return render("sidebar", "nav", PAGES, current, query, badges)
 
 
+def saved_views(key: str, workspace: Workspace) -> str:
+    """The views that people saved, as links, and the way to save one."""
+    return render("sidebar", "saved_views", key, workspace.saved_views.all())
+
+
 def dataset_head(info: WorkspaceInfo) -> str:
     """Name and size of the dataset."""
     noun = {"image": "images", "text": "texts", "pair": "image–text pairs"}.get(str(info.modality), "samples")

@@ -115,7 +115,8 @@ function find(input) {
 
 function send(root, el, extra = {}) {
   const picked = "picked" in el.dataset ? { picked: ticked(root).map((box) => box.value) } : {};
-  root.__go({ ...JSON.parse(el.dataset.go), ...picked, ...extra });
+  const address = "address" in el.dataset ? { address: window.location.pathname + window.location.search } : {};
+  root.__go({ ...JSON.parse(el.dataset.go), ...picked, ...address, ...extra });
 }
 
 /**

@@ -196,7 +196,7 @@ def serve(
     # uvicorn reads it; without it, it would believe every program on this computer
     os.environ["FORWARDED_ALLOW_IPS"] = ",".join(parse_proxies(proxies))
     check_port(port, host)
-    if workspace is not None and not (workspace / "workspace.json").is_file():
+    if workspace is not None and not any((workspace / made).exists() for made in ("workspace.json", "job")):
         raise WinnowError(
             f"There is no Winnow workspace at {workspace}. Make one with `winnow scan SOURCE --out {workspace}`."
         )

@@ -17,7 +17,8 @@ from winnow.app.session import filters
 from winnow.core import Filter, WinnowError
 
 _KEY = "winnow"
-_OWN = ("ws", "sort", "group", "selection")
+OWN = ("ws", "sort", "group", "selection")
+"""Parameters of the URL that are no filter."""
 
 
 @dataclass
@@ -94,9 +95,16 @@ def effective_filter(s: Session | None = None) -> Filter:
 def read_url() -> None:
     """Take over the URL if somebody changed it (opened a link, went back)."""
     s = session()
-    params = [(k, v) for k, v in filters.pairs_of(st.query_params) if filters.is_filter(k) or k in _OWN]
+    params = [(k, v) for k, v in filters.pairs_of(st.query_params) if filters.is_filter(k) or k in OWN]
     if not params or tuple(params) == s.written:
         return
+    take_over(params)
+    s.written = tuple(params)
+
+
+def take_over(params: list[tuple[str, str]]) -> None:
+    """Show what these parameters of a URL say."""
+    s = session()
     values = dict(params)
     try:
         s.filter = filters.from_pairs(params)
@@ -105,7 +113,6 @@ def read_url() -> None:
     s.key = values.get("ws", s.key)
     s.sort, s.group = values.get("sort"), values.get("group")
     s.selection = values.get("selection")
-    s.written = tuple(params)
 
 
 def write_url() -> None:

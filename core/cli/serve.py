@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import importlib
+import shutil
 import sys
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from ..errors import WinnowError
+from ..pipeline.config import ScanConfig
+from ..pipeline.job import scan_status, start_scan
+from ..types import Progress
 from .options import START, Actor, Quiet, in_section
 from .progress import Bars, mode
 from .scan import report
 
 app = typer.Typer()
+
+LOOK_EVERY = 0.3
+"""Seconds between two looks at how far a scan is."""
 
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
 Host = Annotated[
@@ -70,7 +82,7 @@ def _serve(
     proxies = server.parse_proxies(proxy)
     server.check_port(port, host)  # before anything says where to find it
     tokens, lines = server.resolve_access(host, port, token, no_auth)
-    if ws is not None:
+    if ws is not None and scan_status(ws)["state"] != "running":  # while it is scanned, the page shows how far it is
         from ..workspace import Workspace
 
         Workspace.open(ws, actor=actor).close()
@@ -91,21 +103,50 @@ def demo(
     serve: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve the app after the scan.")] = True,
     quiet: Quiet = False,
 ) -> None:
-    """Scan the built-in demo (handwritten digits with planted problems) and open it. Needs no network."""
+    """Scan the built-in demo (handwritten digits with planted problems) and open it. Needs no network.
+
+    The page opens at once and shows how far the scan is; samples can be reviewed before the map is drawn.
+    """
     root = (home or Path.home() / ".winnow" / "demo").expanduser().absolute()
-    with Bars(mode(False, quiet)) as bars:
-        if serve:
-            _server().check_port(port, host)  # before the scan, not after it
-            _server().parse_proxies(proxy or [])
-        from ..data.demo import make_demo
-        from ..workspace import Workspace
+    if serve:
+        _server().check_port(port, host)  # before the scan, not after it
+        _server().parse_proxies(proxy or [])
+    out = root / "workspace"
+    with Bars(mode(False, quiet)):
+        from ..data.demo import PLANTED, make_demo
 
         source = make_demo(root / "data")
-        ws = Workspace.scan(
-            source, root / "workspace", encoder="patches", progress=bars, name="Demo: handwritten digits"
-        )
-    with ws:
-        ws.plant(root / "data" / "planted.parquet")
+    start_scan(ScanConfig.of(source, encoder="patches", name="Demo: handwritten digits"), out)
+    follow = partial(_follow, out, root / "data" / PLANTED, quiet)
+    if not serve:
+        follow()
+        return
+    threading.Thread(target=_said, args=(follow,), daemon=True).start()
+    _serve(out, port, host, no_auth, None, browser, token or [], proxy or [])
+
+
+def _said(work: Callable[[], None]) -> None:
+    """Run something beside the server, which an error does not end: it is said, and the page says what can be done."""
+    try:
+        work()
+    except WinnowError as error:
+        print(str(error), file=sys.stderr)
+
+
+def _follow(root: Path, planted: Path, quiet: bool) -> None:
+    """Show the progress of the demo's scan until it ends, and what it came to; keep the truth with its results.
+
+    Raises WinnowError where the scan failed.
+    """
+    with Bars(mode(False, quiet)) as bars:
+        while (status := scan_status(root))["state"] == "running":
+            bars(Progress(status["stage"], status["done"], status["total"], status.get("unit", "")))
+            time.sleep(LOOK_EVERY)
+            if (root / "workspace.json").exists() and not (root / planted.name).exists():
+                shutil.copyfile(planted, root / planted.name)
+    if status["state"] != "done":
+        raise WinnowError(status["message"] or "The scan of the demo could not finish.")
+    from ..workspace import Workspace
+
+    with Workspace.open(root) as ws:
         report(ws, False, quiet)
-    if serve:
-        _serve(root / "workspace", port, host, no_auth, None, browser, token or [], proxy or [])

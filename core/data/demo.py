@@ -22,6 +22,8 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from ..storage.artifacts import save_table
 from ..storage.atomic import atomic_write
 
+PLANTED = "planted.parquet"
+"""The file with the truth, in the demo's folder and in its workspace."""
 SIDE = 64
 SEED = 7
 WRONG_SHARE = 0.05
@@ -98,7 +100,7 @@ def make_demo(out_dir: Path | str) -> Path:
             "dup_of": pa.array([ids[place[s.dup_of]] if s.dup_of >= 0 else None for s in shuffled], pa.string()),
         }
     )
-    save_table(folder / "planted.parquet", truth)
+    save_table(folder / PLANTED, truth)
     save_table(folder / "samples.parquet", table)
     atomic_write(folder / "README.txt", lambda f: f.write(_README.encode()))
     return folder / "samples.parquet"

@@ -62,7 +62,7 @@ def stage_title(stage: str) -> str:
     name, _, number = stage.rpartition("_")
     if stage not in STAGE_TITLES and name in STAGE_TITLES and number.isdecimal():
         return f"{STAGE_TITLES[name]} (encoder {number})"
-    return STAGE_TITLES.get(stage, stage.replace("_", " ").capitalize() if stage else "Starting")
+    return STAGE_TITLES.get(stage, "Starting" if stage in ("", "start") else stage.replace("_", " ").capitalize())
 
 
 WORKER = "winnow.core.cli.worker"

@@ -23,7 +23,7 @@ from winnow.app.components.page_frame import Page
 from winnow.app.components.sidebar import PAGES
 from winnow.app.pages import class_dialogs, classes, duplicates, export, history, people, select, word_dialog
 from winnow.app.server import state as states
-from winnow.app.session import scans, state
+from winnow.app.session import scans, state, views
 from winnow.core import Filter, ScanConfig, SubsetRequest, Workspace
 from winnow.core.errors import NotAllowed, WinnowError
 from winnow.core.storage import job_files
@@ -292,7 +292,7 @@ def _cancel_scan(v: Visit) -> None:
     v.widgets(progress)
     v.monkeypatch.setattr(progress, "session", state.session)
     v.monkeypatch.setattr(progress, "scan_status", lambda path: {"state": "running", "stage": "embed"})
-    progress.job_panel.__wrapped__(v.workspace.path, v.page.key)
+    progress.job_panel.__wrapped__(v.workspace.path, v.page.key, compact=True)
     v.click(do="cancel")
 
 
@@ -339,11 +339,17 @@ CASES: dict[Site, Callable[[Visit], Any]] = {
     ("select", "_save", "subsets.save"): _save,
     ("word_dialog", "_prompts", "zero_shot.write"): lambda v: _words(v, word_dialog._prompts),
     ("word_dialog", "_negatives", "zero_shot.write"): lambda v: _words(v, word_dialog._negatives),
+    ("views", "save", "saved_views.save"): lambda v: views.save(new(), "/gallery?verdicts=ood&sort=-ood"),
+    ("views", "delete", "saved_views.delete"): lambda v: views.delete(saved_view(v.workspace)),
     ("progress", "job_panel", "cancel_scan"): _cancel_scan,
     ("scans", "begin", "start_scan"): _begin,
     ("scans", "again", "start_scan"): lambda v: scans.again(states.server_state(), v.page.key, v.person, False),
 }
 """Call → what a person does that leads to it."""
+
+
+def saved_view(ws: Workspace) -> str:
+    return ws.saved_views.save(new(), "gallery", "", actor="olga").handle
 
 
 def _rename(v: Visit) -> None:
@@ -444,6 +450,7 @@ def test_every_action_of_a_page_asks_for_the_role_of_the_person(
 
 
 PREPARES = {
+    "delete",
     "_merge",
     "_rename",
     "_delete",

@@ -42,7 +42,6 @@ READS = {
 """What has an actor and writes nothing by itself."""
 
 NO_DATA_OF_A_PERSON = {
-    "plant": "keeps the demo's own answers",
     "exports.place": "names a file",
     "audit.answers_of": "reads a file",
 }
@@ -59,6 +58,10 @@ def subset(ws: Workspace) -> Any:
 
 def handle(ws: Workspace) -> str:
     return ws.saved_selections.save(new(), ["s001"], actor="olga").handle
+
+
+def view(ws: Workspace) -> str:
+    return ws.saved_views.save(new(), "gallery", "verdicts=ood", actor="olga").handle
 
 
 def dispute(ws: Workspace) -> None:
@@ -146,6 +149,12 @@ VERBS: dict[str, Case] = {
         lambda ws, who, _: ws.saved_selections.save(new(), ["s001"], actor=who),
     ),
     "saved_selections.delete": ("reviewer", handle, lambda ws, who, h: ws.saved_selections.delete(h, who)),
+    "saved_views.save": (
+        "reviewer",
+        lambda ws: None,
+        lambda ws, who, _: ws.saved_views.save(new(), "gallery", "", actor=who),
+    ),
+    "saved_views.delete": ("reviewer", view, lambda ws, who, handle: ws.saved_views.delete(handle, who)),
     "subsets.save": ("reviewer", subset, lambda ws, who, choice: ws.subsets.save(choice, new(), who)),
     "subsets.write_curriculum": (
         "reviewer",
