@@ -27,7 +27,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from winnow.core.features.neighbors import build, whitening
-from winnow.core.review.active_learning.label_model import Anchors, fit_label_model, neighbour_averaged, tune
+from winnow.core.review.active_learning.label_model import (
+    Anchors,
+    fit_label_model,
+    neighbour_averaged,
+    stated_error,
+    tune,
+)
 from winnow.core.review.active_learning.label_queue import doubt, next_samples
 
 STATED = (0.02, 0.05, 0.10)
@@ -108,10 +114,10 @@ def judge(task: Task, rows: NDArray[np.int64], probs: NDArray[np.floating]) -> d
     rest[rows] = False
     p, bad = probs.max(1)[rest], wrong[rest]
     order = np.argsort(-p, kind="stable")
-    stated = np.cumsum(1.0 - p[order]) / np.arange(1, len(p) + 1)
+    stated = stated_error(p[order], len(rows), len(p))
     accepted = {}
     for error in STATED:
-        k = int((stated <= error).sum())
+        k = int(np.flatnonzero(stated <= error).max(initial=-1)) + 1
         accepted[error] = (k / len(p), float(bad[order[:k]].mean()) if k else float("nan"))
     test = float(1 - wrong[task.test].mean()) if task.test.any() else float("nan")
     return {"all": float((labels == task.y).mean()), "test": test, "accepted": accepted}

@@ -206,6 +206,34 @@ def unseen_share(anchors: Anchors) -> float:
     return float(min(0.5, (alone + 1) / (anchors.weight.sum() + 2)))
 
 
+def stated_error(p: NDArray[np.floating], settled: float, of: int) -> NDArray[np.float64]:
+    """Error to state for accepting the likeliest label of the surest samples, for the first one, two, three and so on.
+
+    Parameters
+    ----------
+    p
+        (m,) probability of the likeliest label of each sample, in descending order.
+    settled
+        Settled samples that the probabilities follow from, each by its weight.
+    of
+        Samples that ``p`` is the surest part of, or more.
+
+    Returns
+    -------
+    ndarray
+        (m,) float64 in [0, 1]: max(mean of 1 − p, ½ / (settled · k / of + 1)) of the first k.
+
+    Notes
+    -----
+    Probabilities at the very top are checked by hardly any settled sample: of so many settled ones about settled · k /
+    of are like the k surest. Had none of those been wrong, their error would still be estimated as ½ / (that + 1)
+    (Krichevsky and Trofimov), so nothing below it is stated. Sets of ordinary size are not touched by it.
+    """
+    k = np.arange(1, len(p) + 1)
+    mean = np.cumsum(1.0 - p.astype(np.float64)) / k
+    return cast("NDArray[np.float64]", np.maximum(mean, 0.5 / (settled * k / max(of, 1) + 1.0)))
+
+
 def fit_label_model(x: Float32, anchors: Anchors, tuning: Tuning) -> LabelModel:
     """Fit class means and, where ``tuning`` has a penalty, the probe.
 

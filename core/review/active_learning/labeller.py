@@ -30,6 +30,7 @@ from .label_model import (
     Tuning,
     fit_label_model,
     neighbour_averaged,
+    stated_error,
     tune,
 )
 from .label_queue import doubt, next_samples
@@ -56,7 +57,8 @@ class BulkEstimate:
     count, of
         Samples that would get a label, and open samples.
     error
-        Estimated share of wrong labels among them, in [0, 1]; NaN where there are none.
+        Estimated share of wrong labels among them, in [0, 1] (:func:`.label_model.stated_error`); NaN where there are
+        none.
     by_class
         Class → how many samples would get it, the most frequent first.
     """
@@ -324,7 +326,7 @@ class Labeller:
             return BulkEstimate(threshold, 0, of, float("nan"), {})
         counts = np.bincount(now.codes[place, 0], minlength=len(now.classes))
         by_class = {now.classes[i]: int(counts[i]) for i in np.argsort(-counts, kind="stable") if counts[i]}
-        return BulkEstimate(threshold, len(place), of, float(1.0 - now.probs[place, 0].mean()), by_class)
+        return BulkEstimate(threshold, len(place), of, float(_stated(now, place)[-1]), by_class)
 
     def thresholds(
         self, errors: Iterable[float] = (0.01, 0.02, 0.05, 0.1, 0.2), ids: Sequence[str] | None = None
@@ -332,9 +334,11 @@ class Labeller:
         """Error → least probability at which the estimated share of wrong labels stays within it (2.0 = none does)."""
         now = self.now()
         place = self._above(now, 0.0, ids)
-        p = -np.sort(-now.probs[place, 0]) if len(place) else np.zeros(0)
-        share = np.cumsum(1.0 - p) / np.arange(1, len(p) + 1)
-        return {e: float(p[k - 1]) if (k := int((share <= e).sum())) else 2.0 for e in errors}
+        if not len(place):
+            return dict.fromkeys(errors, 2.0)
+        p, stated = -np.sort(-now.probs[place, 0]), _stated(now, place)
+        within = {e: np.flatnonzero(stated <= e) for e in errors}
+        return {e: float(p[k[-1]]) if len(k) else 2.0 for e, k in within.items()}
 
     def _above(self, now: LabelState, threshold: float, ids: Sequence[str] | None) -> Int64:
         if not now.codes.shape[1]:
@@ -435,6 +439,12 @@ class Labeller:
         if not len(now.rows):
             notes.append("Every sample has a label.")
         return notes
+
+
+def _stated(now: LabelState, place: Int64) -> Any:
+    """(len(place),) error to state for accepting the surest one, two and so on of these places."""
+    p = -np.sort(-now.probs[place, 0])
+    return stated_error(p, float(now.anchors.weight.sum()), len(now.rows))
 
 
 def _suggest(model: LabelModel, features: Float32, rows: Int64) -> tuple[Int32, Float32, Float32]:

@@ -21,6 +21,7 @@ from winnow.core.review.active_learning.label_model import (
     Anchors,
     fit_label_model,
     neighbour_averaged,
+    stated_error,
     tune,
     unit,
     unseen_share,
@@ -100,6 +101,18 @@ def test_the_error_stated_for_accepting_is_not_too_low(ws: Workspace) -> None:
         found = [(i, s[0]) for i, s in zip(ids, ws.labeller.suggestions(ids), strict=True) if s and s[0][1] >= least]
         assert len(found) == estimate.count > 100
         assert np.mean([name != _truth(i) for i, (name, _) in found]) <= 1.2 * stated
+
+
+def test_no_error_is_stated_that_no_label_could_have_shown(ws: Workspace) -> None:
+    _label(ws, 60)
+    sure = max(s[0][1] for s in ws.labeller.suggestions(ws.ids(Filter(classes=("",)))))
+    few = ws.labeller.estimate(sure - 1e-6)
+    assert few.count < 10
+    assert few.error > 0.15, "the surest few are like one or two of the labels, which cannot show that all are right"
+    p = np.linspace(0.999, 0.9, 1000)
+    stated = stated_error(p, 500, 1000)
+    assert stated[0] == pytest.approx(0.5 / 1.5)
+    assert stated[-1] == pytest.approx(1 - p.mean())
 
 
 def test_accepted_labels_say_where_they_are_from_and_one_undo_takes_them_back(ws: Workspace, tmp_path: Path) -> None:
