@@ -17,6 +17,7 @@ from .errors import WorkspaceError as WorkspaceError
 from .errors import plural as plural
 from .errors import time_ago as time_ago
 from .explore.filter import FIELDS as FIELDS
+from .explore.filter import LABEL_SOURCES as LABEL_SOURCES
 from .explore.filter import STATES as STATES
 from .explore.filter import Filter as Filter
 from .explore.metadata import ColumnSpread as ColumnSpread

@@ -392,7 +392,9 @@ class Workspace(Summarised):
     @cached_property
     def labeller(self) -> Labeller:
         """Labelling with help: suggestions, what to label next, accepting many labels at once."""
-        return Labeller(self._scan, self._marks, self._recorder.append)
+        return Labeller(
+            self._scan, self._marks, self._recorder.append, lambda names: self.zero_shot.probabilities(names)
+        )
 
     @property
     def has_tags(self) -> bool:

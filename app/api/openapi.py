@@ -140,6 +140,13 @@ OPERATIONS: dict[str, Operation] = {
         _answer("count", "batch_id", "error", "saved_at"),
         body=_object(["threshold", "expect"], threshold={"type": "number"}, expect=WHOLE, batch_id=TEXT, filter=TEXT),
     ),
+    "/api/label-group/{ws}": Operation(
+        _answer("count", "outliers", "batch_id", "saved_at"),
+        body=_object(["label", "expect", "filter"], label=TEXT, expect=WHOLE, filter=TEXT, batch_id=TEXT),
+    ),
+    "/api/classes/{ws}": Operation(
+        _answer("added", "refused"), body=_object(["names"], names={**TEXTS, "minItems": 1})
+    ),
     "/api/search/{ws}": Operation(
         _answer("total", "generation", "notice", "rows"), {**FILTER, "q": TEXT, "limit": WHOLE}
     ),

@@ -9,7 +9,7 @@ from typing import Any
 from winnow.app.components import theme
 from winnow.app.components.html import render
 from winnow.app.session import cache, filters, state
-from winnow.core import STATUSES, Counts, Filter, Workspace, WorkspaceInfo
+from winnow.core import LABEL_SOURCES, STATUSES, Counts, Filter, Workspace, WorkspaceInfo
 from winnow.core.types import ISSUE_KINDS, Kind
 
 PAGES: dict[str, tuple[str, str]] = {
@@ -33,6 +33,7 @@ FACETS: dict[str, tuple[str, str]] = {
     "verdicts": ("Verdict", "by_verdict"),
     "state": ("Decision", "by_state"),
     "classes": ("Class", "by_class"),
+    "label_sources": ("Where the label is from", "by_label_source"),
     "splits": ("Split", "by_split"),
     "sources": ("Source", "by_source"),
     "clusters": ("Cluster", "by_cluster"),
@@ -88,6 +89,8 @@ def _text_of(name: str, value: Any) -> str:
         return theme.verdict_name(value)
     if name == "state":
         return theme.STATES.get(value, str(value))
+    if name == "label_sources":
+        return LABEL_SOURCES.get(value, "(no label)")
     if name == "clusters":
         return f"Cluster {value}" if value != -1 else "No cluster"
     return str(value) if value not in (None, "") else "(none)"

@@ -15,6 +15,7 @@ def colours(page: Page) -> list[list[str]]:
     if page.info.class_names:
         options += [["label", "Label"], ["given_label", "Given label"], ["suggested_label", "Suggested label"]]
     options += [["cluster", "Cluster"], ["decision", "Decision"]]
+    options += [["label_source", "Where the label is from"]] if len(page.counts.by_label_source) > 1 else []
     options += [["split", "Split"]] if any(page.counts.by_split or ()) else []
     options += [["source", "Source"]] if any(page.counts.by_source or ()) else []
     options += [[kind, theme.verdict_name(kind)] for kind in theme.VERDICTS if kind in set(ISSUE_KINDS)]

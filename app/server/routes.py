@@ -51,6 +51,8 @@ def build_routes() -> list[Route]:
         Route("/api/labels/{ws}", endpoint(queue.labels)),
         Route("/api/labelling/{ws}", endpoint(labelling.labelling)),
         Route("/api/propagate/{ws}", endpoint(labelling.propagate), methods=["POST"]),
+        Route("/api/label-group/{ws}", endpoint(labelling.label_group), methods=["POST"]),
+        Route("/api/classes/{ws}", endpoint(labelling.add_classes), methods=["POST"]),
         Route("/api/search/{ws}", endpoint(search.search)),
         Route("/api/warm/{ws}", endpoint(search.warm)),
         Route("/api/bring/{ws}", endpoint(search.bring), methods=["POST"]),

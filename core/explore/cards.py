@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import plural
+from ..storage.decision_log.state import PROPAGATED
 from ..storage.effective_labels import MERGED_REASON, suggestions, verdict_without_noise
 from ..storage.parquet_rows import RowReader
 from ..storage.scan_context import ScanContext
@@ -183,7 +184,7 @@ def _with_words(reasons: str | None, negative: str | None) -> str | None:
 
 
 def as_json(d: Decision) -> dict[str, Any]:
-    """A decision as the browser sees it."""
+    """A decision as the browser sees it; ``probability`` is that of a propagated label that it accepted, else null."""
     return {
         "decision_id": d.decision_id,
         "sample_id": d.sample_id,
@@ -195,6 +196,7 @@ def as_json(d: Decision) -> dict[str, Any]:
         "reason": d.reason,
         "supersedes": d.supersedes,
         "batch_id": d.batch_id,
+        "probability": d.evidence.get(PROPAGATED, {}).get("probability"),
         "seq": d.seq,
     }
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from .. import fingerprint as fp
 from ..storage.id_set import IdSet
-from .filter_schema import FIELDS, SEARCH, STATES, FilterField, Span
+from .filter_schema import FIELDS, LABEL_SOURCES, SEARCH, STATES, FilterField, Span
 from .metadata import Condition
 
-__all__ = ["FIELDS", "SEARCH", "STATES", "Filter", "FilterField"]
+__all__ = ["FIELDS", "LABEL_SOURCES", "SEARCH", "STATES", "Filter", "FilterField"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class Filter:
         Flags, whatever the primary verdict.
     classes, suggested, splits, sources
         Names, "" = has none.
+    label_sources
+        Where the label in force is from: of :data:`.filter_schema.LABEL_SOURCES`, "" = there is no label.
     clusters
         Coarse cluster numbers, −1 = none.
     tags_any, tags_all, tags_none
@@ -80,6 +82,7 @@ class Filter:
     tags_all: tuple[str, ...] = ()
     tags_none: tuple[str, ...] = ()
     tag_edits: tuple[str, ...] = ()
+    label_sources: tuple[str, ...] = ()
     state: str = "any"
     scores: Mapping[str, Span] = field(default_factory=dict, hash=False)
     text: str = ""

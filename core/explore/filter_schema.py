@@ -18,7 +18,7 @@ from ..types import ISSUE_KINDS
 from . import metadata
 from .lasso import checked_polygon
 from .queues import PICKS, check_pick
-from .sql import EFFECTIVE_CLASS, EFFECTIVE_TAGS, quote
+from .sql import EFFECTIVE_CLASS, EFFECTIVE_TAGS, LABEL_SOURCE, quote
 from .verdict_style import STATUSES
 
 STATES = {
@@ -34,6 +34,10 @@ STATES = {
 
 EDIT_SIGNS = {"+": "missing", "-": "extra"}
 """How an edit of tags begins → what is wrong."""
+
+LABEL_SOURCES = {"given": "Given", "person": "A person", "propagated": "Propagated"}
+"""What ``Filter.label_sources`` may be → how it is called: whether the label in force came with the data, is a person's
+own, or was propagated and accepted with others. ``score.label_probability`` is the probability of a propagated one."""
 
 SEARCH = ("find", "like", "file", "without")
 """The fields of a search."""
@@ -253,9 +257,12 @@ def _state(state: str) -> Condition:
     return ("s", whether, []) if whether else ("s", "s.state = ?", [state])
 
 
+_SCORE_TITLES = {"label_probability": "Propagated with p"}
+
+
 def _span_words(entry: tuple[str, Span]) -> str:
     name, (low, high) = entry
-    title = _says(name) if name in STATUSES else name
+    title = _says(name) if name in STATUSES else _SCORE_TITLES.get(name, name)
     if high is None:
         return f"{title} ≥ {low or 0:.2f}"
     return f"{title} ≤ {high:.2f}" if low is None else f"{title} {low:.2f}–{high:.2f}"
@@ -290,6 +297,15 @@ FIELDS: dict[str, FilterField] = {
             how="server",
         ),
         _listed("classes", "Class", "s", EFFECTIVE_CLASS, "label"),
+        _listed(
+            "label_sources",
+            "Label",
+            "s",
+            LABEL_SOURCE,
+            "label_source",
+            check=partial(_known, "label_sources", "source of labels", (*LABEL_SOURCES, "")),
+            words=lambda source: f"Label: {LABEL_SOURCES.get(source, 'none').lower()}",
+        ),
         _listed("suggested", "Suggested", "v", quote("v", "suggested_label"), "suggested_label"),
         _listed("splits", "Split", "d", quote("d", "split"), "split"),
         _listed("sources", "Source", "d", quote("d", "source"), "source"),

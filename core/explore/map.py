@@ -19,6 +19,7 @@ from ..storage.effective_labels import coded, renamed, verdict_without_noise
 from ..storage.parquet_rows import RowReader
 from ..storage.scan_context import ScanContext
 from ..types import Bool, Float32, Int32, Int64, Kind, Strings
+from .filter_schema import LABEL_SOURCES
 from .map_figure import map_figure
 from .results import Colours, Points
 from .verdict_style import DISPUTED, SETTLED, STATUSES
@@ -137,6 +138,8 @@ class MapView:
             values = np.full(len(self._scan.ids), None, object)
             values[rows[rows >= 0]] = states[codes[rows >= 0]]
             return _categories(name, values)
+        if name in ("label_source", "label_probability"):
+            return self._of_labels(name)
         if name in by_category:
             order = list(STATUSES) if name == "verdict" else None
             return _categories(name, self._column(by_category[name], name), order)
@@ -147,8 +150,33 @@ class MapView:
                     return Colours(name, None, None, column.astype(np.float32))
         if name.startswith("meta."):
             return self._metadata(name)
-        known = [*by_category, "decision", *SCORE_COLUMNS, "confidence", *self._scan.results["signals"]]
+        known = [
+            *by_category,
+            "decision",
+            "label_source",
+            "label_probability",
+            *SCORE_COLUMNS,
+            "confidence",
+            *self._scan.results["signals"],
+        ]
         raise QueryError(f"The map cannot be coloured by {name!r}. There are: {choices(known, 40)}.")
+
+    def _of_labels(self, name: str) -> Colours:
+        """Where the labels in force are from, or with which probability they were propagated."""
+        table = self._scan.store.state_table()
+        rows = self._scan.row_of.find(table.column("sample_id"))
+        known = table.column(name)
+        if name == "label_probability":
+            numbers = np.full(len(self._scan.ids), np.nan, np.float32)
+            numbers[rows[rows >= 0]] = known.to_numpy()[rows >= 0]
+            return Colours(name, None, None, numbers)
+        labelled = np.array([label is not None for label in self._scan.labels.effective().tolist()], bool)
+        values = np.full(len(labelled), "given", object)
+        sources, codes = coded(known)
+        decided = np.where(sources[codes] == None, "given", sources[codes])  # noqa: E711
+        values[rows[rows >= 0]] = decided[rows >= 0]
+        values[~labelled] = None
+        return _categories(name, values, list(LABEL_SOURCES))
 
     def _metadata(self, name: str) -> Colours:
         """The values of a column that came with the samples; numbers between their 1st and 99th percentile."""

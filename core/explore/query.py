@@ -35,7 +35,18 @@ from .queues import pick_sql
 from .results import Counts
 from .search import Search, SearchResult
 from .signal_evidence import read_percentiles
-from .sql import BY_REGISTRY, EFFECTIVE_CLASS, NOTHING_DECIDED, STATUS, Cursor, finite, literal, quote, status_under
+from .sql import (
+    BY_REGISTRY,
+    EFFECTIVE_CLASS,
+    LABEL_SOURCE,
+    NOTHING_DECIDED,
+    STATUS,
+    Cursor,
+    finite,
+    literal,
+    quote,
+    status_under,
+)
 from .tiles import tiles
 
 __all__ = ["Filter", "SampleQuery"]
@@ -45,7 +56,7 @@ _SORTABLE = {
     "verdicts": ("verdict", "suggested_label", "cluster", "cluster_fine", "duplicate_group"),
 }
 _ALIAS = {"dataset": "d", "verdicts": "v", "signals": "g", "meta": "m"}
-_QUALIFIED = re.compile(r"\b([dvgm])\.\"")
+_QUALIFIED = re.compile(r"\b([dvgms])\.\"")
 """The first column in a piece of SQL; what a quoted name holds comes after it."""
 
 _GROUPS = {
@@ -73,6 +84,7 @@ _FACETS = {
     "suggested": ("v", "suggested_label"),
     "cluster": ("v", "cluster"),
     "state": ("s", "state"),
+    "label_source": ("s", "label_source"),
 }
 
 
@@ -176,7 +188,7 @@ class SampleQuery:
         where = self._where(filter or Filter())
         where.aliases |= {"v", "s"}
         facets = {name: quote(alias, column) for name, (alias, column) in _FACETS.items()}
-        facets |= {"class": EFFECTIVE_CLASS, "verdict": where.status}
+        facets |= {"class": EFFECTIVE_CLASS, "verdict": where.status, "label_source": LABEL_SOURCE}
         sets = ", ".join(f"({column})" for column in facets.values())
         flags = ", ".join(f"count(*) FILTER (WHERE {quote('v', f'{k.value}_flag')})" for k in ISSUE_KINDS)
         sql = (
@@ -351,6 +363,7 @@ class SampleQuery:
             for column in self._schemas["signals"]:
                 if pa.types.is_floating(column.type) and column.name not in columns:
                     columns[column.name] = finite("g", column.name)
+        columns["label_probability"] = quote("s", "label_probability")  # of a propagated label
         return columns
 
     @cached_property

@@ -56,6 +56,9 @@ EFFECTIVE_CLASS = "(CASE WHEN s.state = 'relabel' THEN s.label ELSE d.label END)
 EFFECTIVE_TAGS = "(CASE WHEN s.tags IS NOT NULL THEN s.tags ELSE coalesce(t.tags, []) END)"
 """The tags now: those of a decision in force that changes them, else the given ones; not annotated = none."""
 
+LABEL_SOURCE = f"(CASE WHEN {EFFECTIVE_CLASS} IS NOT NULL THEN coalesce(s.label_source, 'given') END)"
+"""Where the effective label is from: see :data:`.filter_schema.LABEL_SOURCES`; NULL where there is none."""
+
 STATUS = f"""(
     CASE WHEN s.state IS NULL THEN v.verdict WHEN s.state = '{DISPUTED}' THEN '{DISPUTED}' ELSE '{SETTLED}' END
 )"""
@@ -91,7 +94,11 @@ BY_REGISTRY = (
 ``class_now`` (name, now) and ``one_class`` (row) are registered before."""
 
 NOTHING_DECIDED = pa.table(
-    {name: pa.array([], pa.string()) for name in ("sample_id", "state", "label", "actor", "at", "reason")}
-    | {"n_people": pa.array([], pa.int32()), "tags": pa.array([], pa.list_(pa.string()))}
+    {
+        name: pa.array([], pa.string())
+        for name in ("sample_id", "state", "label", "actor", "at", "reason", "label_source")
+    }
+    | {"n_people": pa.array([], pa.int32()), "label_probability": pa.array([], pa.float32())}
+    | {"tags": pa.array([], pa.list_(pa.string()))}
 )
 """The decisions in force where there are none."""

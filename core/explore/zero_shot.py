@@ -275,6 +275,18 @@ class ZeroShot:
             name, [str(self._scan.ids[r]) for r in best], [float(p_new[r]) for r in best], dict(given.most_common())
         )
 
+    def probabilities(self, names: Sequence[str]) -> Float32 | None:
+        """(n, len(names)) float32 probability of each class by its name alone, rows sum to 1.
+
+        None where fewer than two are named, or names cannot be compared with samples here (:meth:`why_not`).
+        """
+        if not self.knows_words or len(names) < 2:
+            return None
+        try:
+            return class_text_probs(self._encode, names, self._vectors, self.prompts)
+        except QueryError:  # the text tower cannot be loaded now, as offline
+            return None
+
     def outliers(self, negatives: Sequence[str]) -> list[tuple[str, float, str]]:
         """(id, share of the probability on ``negatives``, the nearest of them), the surest first.
 

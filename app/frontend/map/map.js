@@ -24,7 +24,7 @@ import { Strip } from "./strip.js";
 import { Toolbar } from "./toolbar.js";
 
 const PATIENCE = 400; // ms that the picture of a selection waits for its count
-const CHANGED_BY_DECISIONS = ["verdict", "label", "decision"]; // colourings
+const CHANGED_BY_DECISIONS = ["verdict", "label", "decision", "label_source", "label_probability"]; // colourings
 const FINE = { settled: 0, clean: 0, naive: 1, hard: 1 }; // ranks of verdicts that ask for no decision
 
 /** How much each point matters where not all can be drawn: 2 = a problem, 1 = worth a look, 0 = fine. */

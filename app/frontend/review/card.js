@@ -10,6 +10,7 @@ const PIXELATED_BELOW = 160; // an original side below this is enlarged with har
 const NEIGHBOURS = 8;
 const OPTIONS = 9;
 const BARS = 6;
+const FLASH = 220; // ms
 
 const WORTH_SAYING = 0.2; // below this a suggestion is a guess among many and is offered by its number key only
 
@@ -504,10 +505,22 @@ export class CardView {
     }
     const tags = (d) => (d.tags ? ` ${tagWords(d.tags, card.tags?.given)}` : "");
     const say = (d) =>
-      `${ACTIONS[d.action]?.past ?? d.action}${d.label && d.action === "relabel" ? ` to ${d.label}` : ""}${tags(d)} by ${d.actor}, ${ago(d.at)}`;
+      d.probability
+        ? `Propagated: ${d.label} (p ${score(d.probability)}), accepted by ${d.actor}, ${ago(d.at)}`
+        : `${ACTIONS[d.action]?.past ?? d.action}${d.label && d.action === "relabel" ? ` to ${d.label}` : ""}${tags(d)} by ${d.actor}, ${ago(d.at)}`;
     const others = past.length + (decided ? 1 : 0) - 1;
     setText(this.history, say(last) + (others > 0 ? ` · ${others} earlier` : ""));
     this.history.title = past.map((d) => `${say(d)} (${d.at})`).join("\n");
+  }
+
+  /** A still mark of what was done, for a moment: an animation would keep the compositor busy at ten cards a second. */
+  mark(symbol) {
+    setText(this.flash.firstChild, symbol);
+    this.flash.hidden = false;
+    clearTimeout(this.flashTimer);
+    this.flashTimer = setTimeout(() => {
+      this.flash.hidden = true;
+    }, FLASH);
   }
 
   /** Somebody else has decided about the card on the screen. */

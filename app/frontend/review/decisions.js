@@ -74,6 +74,13 @@ export class Decisions {
     this.on.say("good", "done_all", `${what}. U undoes all of them.`, 5000);
   }
 
+  /** One batch of relabels whose samples the server chose; `text` and `said` name what it did. */
+  madeByServer(batch_id, label, text, said) {
+    const at = new Date().toISOString();
+    this.done.push({ decision_id: batch_id, batch_id, ids: [], action: "relabel", label, at, text });
+    this.on.say("good", "done_all", `${said} U undoes all of them.`, 6000);
+  }
+
   /** Undo the last decision. Answers true where it was one of this session that is undone at once. */
   async undo() {
     const last = this.done.pop();

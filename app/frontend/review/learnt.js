@@ -5,6 +5,10 @@
 
 import { ACTIONS, count, h, icon, plural, setText, show } from "../lib/dom.js";
 
+/** What the row says while samples are judged without a hint. */
+export const BLIND =
+  "Blind audit: judge the label. What the scan says of these samples is hidden until you have answered.";
+
 const percent = (x) => `${Math.round(x * 100)}%`;
 
 /** How often one kind of flag was right, in words; `says` names the verdict. */

@@ -7,6 +7,16 @@ export class MiniMap {
     this.bounds = null;
   }
 
+  /** Ask for the places of all samples; a workspace without a map has none, and the card shows none. */
+  async load(api) {
+    try {
+      const { array } = await api.framed("points");
+      this.setPoints(array);
+    } catch {
+      /* no map in this workspace */
+    }
+  }
+
   /** @param {Float32Array} xy  x, y interleaved; NaN where a sample has no place */
   setPoints(xy) {
     let [x0, x1, y0, y1] = [Infinity, -Infinity, Infinity, -Infinity];

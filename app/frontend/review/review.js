@@ -18,7 +18,7 @@ import { ClassKeySheet, ClassKeys } from "./class_keys.js";
 import { CardView, hasPicture, proposal } from "./card.js";
 import { Decisions } from "./decisions.js";
 import { endOfQueue } from "./end.js";
-import { Learnt } from "./learnt.js";
+import { BLIND, Learnt } from "./learnt.js";
 import { Marks } from "./marks.js";
 import { Note } from "./note.js";
 import { OfferSheet } from "./offer.js";
@@ -33,7 +33,6 @@ import { InWords } from "./words.js";
 const AHEAD = 24; // cards whose pictures are loaded before they are needed
 const MARKED = 40; // texts whose telling words are asked for at once
 const TICK = 5000; // ms between looks at the pace
-const FLASH = 220; // ms
 
 class Review extends Surface {
   constructor(component) {
@@ -65,7 +64,7 @@ class Review extends Surface {
       this.names = names; // where there are none, the picker still offers what the cards suggest
       if (this.queue.current) this.#render();
     });
-    this.#loadMap();
+    this.card.map.load(this.api);
     this.onKey((event, key) => this.#key(event, key));
     const ticker = setInterval(() => this.#drawProgress(), TICK);
     this.ending(() => clearInterval(ticker));
@@ -152,8 +151,13 @@ class Review extends Surface {
   #labelling() {
     this.propagation = new Propagation(this.api, () => this.data.queue, {
       before: () => this.decisions.saver.flush(),
-      accepted: (done) => this.#accepted(done),
       failed: (message) => this.banner.say("bad", "error", message, 5000),
+      choose: (anchor, pick) => this.#choose({ anchor, likely: this.card.likely || [], pick }),
+      together: (...made) => {
+        this.decisions.madeByServer(...made);
+        this.#start();
+      },
+      classes: (added) => this.#addedClasses(added),
     });
     this.propagation.refresh();
   }
@@ -161,9 +165,7 @@ class Review extends Surface {
   /** The Audit page shows a sample and the label to be judged: no hint, and the same keys for the same classes. */
   #judging() {
     this.root.classList.add("blind");
-    this.learnt.say(
-      "Blind audit: judge the label. What the scan says of these samples is hidden until you have answered.",
-    );
+    this.learnt.say(BLIND);
   }
 
   /** Whether this is the Audit page. */
@@ -171,12 +173,11 @@ class Review extends Surface {
     return Boolean(this.data.audit);
   }
 
-  /** Labels were accepted together: the queue begins anew without them. */
-  #accepted({ count: n, batch_id }) {
-    const at = new Date().toISOString();
-    const text = `${count(n)} propagated`;
-    this.decisions.done.push({ decision_id: batch_id, batch_id, ids: [], action: "relabel", label: null, at, text });
-    this.banner.say("good", "done_all", `Accepted ${plural(n, "propagated label")}. U undoes all of them.`, 6000);
+  /** Classes were typed before any sample had one: they have keys, and perhaps suggestions by their names. */
+  async #addedClasses(added) {
+    this.names = await this.labels();
+    for (const name of added) this.classKeys.add(name);
+    this.banner.say("good", "category", `Added ${plural(added.length, "class", "classes")}.`, 4000);
     this.#start();
   }
 
@@ -202,15 +203,6 @@ class Review extends Surface {
     if (!asked.length || this.openedFor === asked[0]) return;
     [this.openedFor] = asked;
     this.#open(asked);
-  }
-
-  async #loadMap() {
-    try {
-      const { array } = await this.api.framed("points");
-      this.card.map.setPoints(array);
-    } catch {
-      /* no map in this workspace: the card shows none */
-    }
   }
 
   /** The page's head says how many the queue holds. */
@@ -332,7 +324,7 @@ class Review extends Surface {
     const thumb = hasPicture(card) ? this.pictures.src(card) : null;
     this.decisions.make(card, decision, { thumb, text: card.text });
     this.progress.made();
-    this.#flash(action);
+    this.card.mark(ACTIONS[action].icon);
     this.#step(1);
     const edits = tags ? ` ${tagWords(tags, card.tags.given)}` : "";
     setText(this.live, `${ACTIONS[action].past}${label ? ` to ${label}` : ""}${edits}.`);
@@ -342,17 +334,6 @@ class Review extends Surface {
     requestAnimationFrame(() =>
       setTimeout(() => performance.measure("winnow:key-to-frame", { start, end: performance.now() })),
     );
-  }
-
-  /** A still mark for a moment: an animation would keep the compositor busy at ten cards a second. */
-  #flash(action) {
-    const { flash } = this.card;
-    setText(flash.firstChild, ACTIONS[action].icon);
-    flash.hidden = false;
-    clearTimeout(this.flashTimer);
-    this.flashTimer = setTimeout(() => {
-      flash.hidden = true;
-    }, FLASH);
   }
 
   /** What W does: what the verdict proposes, and while labelling the likeliest class. */
@@ -389,16 +370,20 @@ class Review extends Surface {
     const card = this.queue.current;
     if (!card) return;
     if (card.tags) return this.#pickTag();
+    const likely = [...(this.card.likely || []), card.label].filter(Boolean);
+    this.#choose({ anchor: this.actions.anyLabel, likely, pick: (name) => this.#relabelTo(name) });
+  }
+
+  /** Let the person choose a class; a new one is a class at once. */
+  #choose({ anchor, likely, pick }) {
     this.picker.show({
-      anchor: this.actions.anyLabel,
-      labels: this.names,
-      likely: [...(this.card.likely || []), card.label].filter(Boolean),
+      ...{ anchor, likely, labels: this.names },
       pick: (name, fresh) => {
         if (fresh) {
           this.picker.labels = this.names = [...this.names, { name }];
           this.classKeys.add(name);
         }
-        this.#relabelTo(name);
+        pick(name);
         if (fresh && this.classKeys.fixed) this.#keepClassKeys();
       },
     });

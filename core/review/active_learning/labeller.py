@@ -42,6 +42,14 @@ _GIVEN_WEIGHT = 0.5
 _GROWTH = 1.3
 """The model is tuned again when there are this many times as many settled samples."""
 _TUNED_ON = 1_000
+_LEAST_WORDS = 0.05
+"""Part in a suggestion below which the names of the classes no longer count."""
+_POWERS = np.geomspace(0.05, 1.0, 15)
+_STABILITY = 30
+"""Labels that are left out to see how many suggestions they have changed."""
+_WATCHED = 2_000
+_STABLE = 0.99
+"""Cohen's kappa between the suggestions with and without these labels from which on more of them change little."""
 _OUTLIER = 2.5
 """Standard deviations below the usual similarity to a group's mean at which a sample does not belong to it."""
 
@@ -99,6 +107,30 @@ class LabelState:
     in_doubt: Float32
 
 
+@dataclass(frozen=True)
+class NamesAlone:
+    """What the names of the classes say of every sample, without any label.
+
+    Attributes
+    ----------
+    probs
+        (n, C) float32, rows sum to 1.
+    power
+        That they are raised to: what fits the labels so far best, as they come too sure.
+    weight
+        In (0, 1], their part in a suggestion: C / (C + settled samples), as if they were one label of each class.
+    """
+
+    probs: Float32
+    power: float
+    weight: float
+
+    def of(self, rows: Int64) -> Float32:
+        """(len(rows), C) float32 probabilities, rows sum to 1."""
+        p = np.maximum(self.probs[rows], 1e-9) ** self.power
+        return cast("Float32", (p / p.sum(1, keepdims=True)).astype(np.float32))
+
+
 class Labeller:
     """Labelling with help in one scan. Safe to share between threads.
 
@@ -110,6 +142,8 @@ class Labeller:
         Returns a value that changes whenever the log does.
     append
         Records decisions: all or none.
+    by_names
+        Names of classes → (n, C) float32 probability of each by its name alone; None where the encoder knows no words.
     """
 
     def __init__(
@@ -117,7 +151,11 @@ class Labeller:
         scan: ScanContext,
         head: Callable[[], object],
         append: Callable[[Sequence[dict[str, Any]], str], list[Decision]],
+        by_names: Callable[[Sequence[str]], Float32 | None] = lambda names: None,
     ) -> None:
+        self._by_names = by_names
+        self._stable: tuple[LabelState, dict[str, Any] | None] | None = None
+        self._named: tuple[tuple[str, ...], Float32 | None] | None = None
         self._context, self._head, self._append = scan, head, append
         self._lock = threading.Lock()
         self._cached: tuple[object, LabelState] | None = None
@@ -168,15 +206,26 @@ class Labeller:
         anchors = self._anchors(labels, code)
         open_rows = np.flatnonzero(free & self._ok).astype(np.int64)
         features = self.features
-        if features is None or not anchors.m or not classes:
-            none = np.zeros((len(open_rows), 0))
-            doubtful = np.ones(len(open_rows), np.float32)
-            return LabelState(
-                classes, anchors, None, open_rows, none.astype(np.int32), none.astype(np.float32), doubtful
-            )
-        model = fit_label_model(features[anchors.rows], anchors, self._tuning(anchors, features))
-        codes, probs, doubtful = _suggest(model, features, open_rows)
+        model = None
+        if features is not None and anchors.m and classes:
+            model = fit_label_model(features[anchors.rows], anchors, self._tuning(anchors, features))
+        codes, probs, doubtful = _suggest(model, features, open_rows, self._names_alone(classes, anchors))
         return LabelState(classes, anchors, model, open_rows, codes, probs, doubtful)
+
+    def _names_alone(self, classes: tuple[str, ...], anchors: Anchors) -> NamesAlone | None:
+        """What the names of the classes say of every sample, as long as that still counts."""
+        weight = len(classes) / max(len(classes) + float(anchors.weight.sum()), 1.0)
+        if weight < _LEAST_WORDS:
+            return None
+        if self._named is None or self._named[0] != classes:
+            self._named = (classes, self._by_names(classes))
+        p = self._named[1]
+        if p is None:
+            return None
+        own = np.maximum(p[anchors.rows, anchors.codes], 1e-6) if anchors.m else np.zeros(0)
+        rest = p[anchors.rows] if anchors.m else np.zeros((0, len(classes)))
+        power = max(_POWERS, key=lambda power: _likelihood(own, rest, power))
+        return NamesAlone(p, float(power), weight)
 
     def _anchors(self, labels: Any, code: dict[str, int]) -> Anchors:
         """The settled samples: given labels first, then people's in the order in which they gave them."""
@@ -260,10 +309,11 @@ class Labeller:
             return {}
         near = self.neighbours(sample_id, now=now)
         alike = sum(name == suggested[0][0] for _, name, _ in near)
+        reason = f"{alike} of the {len(near)} labelled samples most like it are *{suggested[0][0]}*."
         texts = {i: self._context.dataset.take([self._context.row(i)])[0]["text"] for i, _, _ in near}
         return {
             "suggestions": suggested,
-            "reason": f"{alike} of the {len(near)} labelled samples most like it are *{suggested[0][0]}*.",
+            "reason": reason if near else f"By the names of the classes alone, *{suggested[0][0]}* fits best.",
             "neighbors": [
                 {
                     "id": i,
@@ -415,7 +465,43 @@ class Labeller:
             "propagated": source.count(PROPAGATED),
             "classes": len(now.classes),
             "notes": self._notes(now, used),
+            "stability": self._stability(now),
         }
+
+    def _stability(self, now: LabelState) -> dict[str, Any] | None:
+        """How many suggestions the last labels have changed, and whether more of them would change any.
+
+        Returns
+        -------
+        dict or None
+            ``labels`` that were left out, ``changed`` share of the suggestions that are others without them, their
+            ``kappa``, and ``stop``; None while there are too few labels.
+
+        References
+        ----------
+        Bloodgood, Vijay-Shanker, "A Method for Stopping Active Learning Based on Stabilizing Predictions and the Need
+        for User-Adjustable Stopping", CoNLL 2009.
+        """
+        if self._stable is None or self._stable[0] is not now:
+            self._stable = (now, self._without_the_last(now))
+        return self._stable[1]
+
+    def _without_the_last(self, now: LabelState) -> dict[str, Any] | None:
+        m, features = now.anchors.m, self.features
+        if features is None or now.model is None or m < 2 * _STABILITY or not len(now.rows):
+            return None
+        before = now.anchors.first(m - _STABILITY)
+        if len(np.unique(before.codes)) < 2:
+            return None
+        watched = now.rows[np.linspace(0, len(now.rows) - 1, min(len(now.rows), _WATCHED)).astype(np.int64)]
+        earlier = fit_label_model(features[before.rows], before, now.model.tuning)
+        one, other = (model.predict(features[watched]).argmax(1) for model in (now.model, earlier))
+        counts = np.zeros((2, len(now.classes)))
+        for i, codes in enumerate((one, other)):
+            counts[i] = np.bincount(codes, minlength=len(now.classes)) / len(watched)
+        agree, chance = float((one == other).mean()), float(counts[0] @ counts[1])
+        kappa = 1.0 if chance >= 1.0 else (agree - chance) / (1.0 - chance)
+        return {"labels": _STABILITY, "changed": 1.0 - agree, "kappa": kappa, "stop": kappa >= _STABLE}
 
     def _notes(self, now: LabelState, used: Any) -> list[str]:
         if self.features is None:
@@ -447,16 +533,30 @@ def _stated(now: LabelState, place: Int64) -> Any:
     return stated_error(p, float(now.anchors.weight.sum()), len(now.rows))
 
 
-def _suggest(model: LabelModel, features: Float32, rows: Int64) -> tuple[Int32, Float32, Float32]:
+def _likelihood(own: Any, rest: Any, power: float) -> float:
+    """Σ log p of the settled classes with probabilities raised to a power; the middle power is preferred a little."""
+    scaled = np.log(np.sum(np.maximum(rest, 1e-9) ** power, axis=1))
+    return float(np.sum(power * np.log(own) - scaled)) - float(abs(np.log(power / _POWERS[len(_POWERS) // 2])))
+
+
+def _suggest(
+    model: LabelModel | None, features: Float32 | None, rows: Int64, names: NamesAlone | None
+) -> tuple[Int32, Float32, Float32]:
     """Codes and probabilities of the likeliest classes of these rows, and how much each is in doubt."""
-    k = min(TOP, len(model.means))
+    learned = features is not None and model is not None and model.used.sum() >= 2
+    classes = names.probs.shape[1] if names is not None else len(model.means) if model is not None else 0
+    k = min(TOP, classes)
     codes, probs = np.zeros((len(rows), k), np.int32), np.zeros((len(rows), k), np.float32)
     doubtful = np.ones(len(rows), np.float32)
-    if model.used.sum() < 2:  # with one class every sample would get it for certain
+    if not learned and names is None:  # with one class every sample would get it for certain
         return codes[:, :0], probs[:, :0], doubtful
     for start in range(0, len(rows), 16_384):
         part = slice(start, start + 16_384)
-        p = model.predict(features[rows[part]])
+        p = model.predict(features[rows[part]]) if learned and model is not None and features is not None else None
+        if names is not None:
+            said = names.of(rows[part])
+            p = said if p is None else ((1 - names.weight) * p + names.weight * said).astype(np.float32)
+        assert p is not None
         doubtful[part] = doubt(p)
         best = np.argpartition(-p, k - 1, axis=1)[:, :k] if k < p.shape[1] else np.tile(np.arange(k), (len(p), 1))
         order = np.argsort(-np.take_along_axis(p, best, 1), axis=1, kind="stable")

@@ -25,6 +25,7 @@ KEYS = {
     "splits": "splits=test",
     "sources": "sources=elsewhere",
     "clusters": "clusters=0,-1",
+    "label_sources": "label_sources=person,propagated&score.label_probability=..0.95",
     "state": "state=decided&verdicts=noisy_label,clean",
     "scores": "score.noisy_label=0.1..0.9&score.ood=..0.8",
     "text": "text=S00",
@@ -77,7 +78,17 @@ def ws(tiny_ws: Path) -> Iterator[Workspace]:
         opened.decide_many(ids[:6], "relabel", label="digit 3")
         opened.decide_many(ids[6:9], "exclude")
         opened.decide_many(opened.ids(Filter(pair=("digit 1", "digit 2")))[:2], "accept")
+        probability = {f"s{100 + i:03d}": 0.9 + i / 100 for i in range(10)}
+        items = [
+            {"sample_id": i, "action": "relabel", "label": "digit 4", "batch_id": "b", "source": propagated(p)}
+            for i, p in probability.items()
+        ]
+        opened._recorder.append(items, "ada")
         yield opened
+
+
+def propagated(p: float) -> dict[str, Any]:
+    return {"propagated": {"probability": p, "generation": 1}}
 
 
 def masks(ws: Workspace, queries: list[str]) -> dict[str, list[int]]:
@@ -86,7 +97,8 @@ def masks(ws: Workspace, queries: list[str]) -> dict[str, list[int]]:
     if node is None:
         pytest.skip("node is not installed: the browser's half of this test did not run")
     colours = {}
-    for name in ("verdict", "label", "suggested_label", "split", "source", "cluster", "decision", "noisy_label", "ood"):
+    names = {"verdict", "label", "suggested_label", "split", "source", "cluster", "decision", "noisy_label", "ood"}
+    for name in names | {"label_source", "label_probability"}:
         drawn = ws.colours(name)
         colours[name] = {"names": drawn.names, "array": plain(drawn.values if drawn.codes is None else drawn.codes)}
     members = {query: ws.query.numbers(filters.from_query(query)).tolist() for query in queries}

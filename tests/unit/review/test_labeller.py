@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from winnow.core import Filter, Workspace
 from winnow.core.cli import app
 from winnow.core.errors import DecisionError, SourceError
+from winnow.core.review.active_learning import Labeller
 from winnow.core.review.active_learning.label_model import (
     Anchors,
     fit_label_model,
@@ -390,3 +391,60 @@ def test_a_class_split_off_by_hand_is_suggested_after_two_rounds(ws: Workspace, 
 
         assert offered(elks[20:]) > 0.6
         assert offered([i for i in four.ids() if _truth(i) in ("bee", "cow")][:60]) < 0.1
+
+
+# ── class names alone, and when to stop ─────────────────────────────────────────────────────────────────────────────
+
+
+def _named(ws: Workspace, sure: float) -> object:
+    """A labeller whose encoder knows what class names mean: right for four of five samples, and too sure."""
+
+    def by_names(names: Sequence[str]) -> np.ndarray:
+        rng = np.random.default_rng(1)
+        said = [_truth(i) if rng.random() < 0.8 else NAMES[rng.integers(5)] for i in ws.ids()]
+        p = np.full((N, len(names)), (1 - sure) / (len(names) - 1), np.float32)
+        for row, name in enumerate(said):
+            if name in names:
+                p[row] = (1 - sure) / (len(names) - 1)
+                p[row, list(names).index(name)] = sure
+        return p
+
+    return Labeller(ws._scan, ws._marks, ws._recorder.append, by_names)
+
+
+def test_typed_classes_are_suggested_by_their_names_before_any_label(ws: Workspace) -> None:
+    for name in NAMES:
+        ws.class_editor.add(name, actor="ada")
+    labeller = _named(ws, 0.999)
+    ids = ws.ids()
+    found = labeller.suggestions(ids)
+    assert np.mean([s[0][0] == _truth(i) for i, s in zip(ids, found, strict=True)]) > 0.75
+    assert "names of the classes alone" in labeller.card_parts("s0")["reason"]
+    assert labeller.estimate(0.0).error >= 0.5, "without a label nothing is known of the error"
+    for sample in labeller.next_ids(30):
+        ws.decide(sample, "relabel", label=_truth(sample))
+    rest = ws.ids(Filter(classes=("",)))
+    with_names, without = (
+        np.mean([s[0][0] == _truth(i) for i, s in zip(rest, by.suggestions(rest), strict=True)])
+        for by in (labeller, ws.labeller)
+    )
+    assert with_names > without - 0.02
+    assert max(s[0][1] for s in labeller.suggestions(rest)) < 0.999, "the labels show that names are too sure"
+
+
+def test_it_says_when_more_labels_would_change_little(ws: Workspace) -> None:
+    _label(ws, 40)
+    assert ws.labeller.report()["stability"] is None, "too few to compare"
+    _label(ws, 40)
+    clear = ws.labeller.report()["stability"]
+    assert clear["changed"] < 0.03
+    assert clear["stop"] == (clear["kappa"] >= 0.99)
+
+
+def test_labels_that_follow_no_rule_never_say_to_stop(ws: Workspace) -> None:
+    rng = np.random.default_rng(0)
+    for sample in ws.ids()[:80]:
+        ws.decide(sample, "relabel", label=NAMES[rng.integers(5)])
+    stability = ws.labeller.report()["stability"]
+    assert stability["changed"] > 0.1
+    assert not stability["stop"]

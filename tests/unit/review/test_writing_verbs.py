@@ -21,7 +21,7 @@ from tests.helpers.team import ROLES, allowed, files, give_roles
 from winnow.app.server import state as states
 from winnow.app.server.routes import build_routes
 from winnow.app.server.security import mint_token
-from winnow.core import ScanConfig, SubsetRequest, Workspace
+from winnow.core import Filter, ScanConfig, SubsetRequest, Workspace
 from winnow.core.errors import NotAllowed, WinnowError
 from winnow.core.storage import job_files
 from winnow.core.subsets.selector import CurriculumConfig
@@ -277,6 +277,12 @@ ROUTES: dict[str, Callable[[Workspace], dict[str, Any]]] = {
     "undo/{ws}": lambda ws: {},
     "redo/{ws}": lambda ws: {},
     "propagate/{ws}": lambda ws: {"threshold": 0.9, "expect": ws.labeller.estimate(0.9).count},
+    "label-group/{ws}": lambda ws: {
+        "label": f"x{new()}",
+        "filter": "clusters=0",
+        "expect": len(ws.labeller.alike(ws.ids(Filter(clusters=(0,))))[0]),
+    },
+    "classes/{ws}": lambda ws: {"names": [f"x{new()}"]},
     "selections/{ws}/save": lambda ws: {"name": new(), "selection": handle(ws)},
     "selections/{ws}/delete": lambda ws: {"handle": handle(ws)},
 }
