@@ -15,14 +15,21 @@ from .broken import broken
 _NEAR = "duplicate_embedding"
 _HASH = "duplicate_perceptual"
 _EXACT = "duplicate_exact"
+_ALIGNED = "duplicate_aligned"
 _CUT = 0.5
 _FLOOR = {"image": 0.75, "text": 0.85, "vector": 0.97}
 """Least similarity (1 = identical, about .35 = strangers) of a near copy, however unlike the other samples are."""
+_SHOWN = 0.46
+"""Least score of two pictures that are shown side by side, without a flag: a correlation of .92 after alignment."""
 _MAYBE = 0.08
 """How far below the floor two samples are still shown side by side, without a flag."""
 _HELD_OUT = ("test", "val", "valid", "validation", "dev", "eval", "heldout", "holdout")
 _CHAIN = 0.8
-"""Groups are joined only where their first members are nearer than this share of the typical distance."""
+"""Groups are joined only where their members are nearer than this share of the typical distance."""
+_COMPARED = 100
+"""Members of a group that are compared at most."""
+_SURE = 1.5
+"""Weight of the edges between exact copies, above every probability."""
 
 
 def duplicate(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> KindEvidence:
@@ -32,7 +39,9 @@ def duplicate(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> Kind
     -----
     Exact copies are certain. A near copy's probability is 1 − local false discovery rate of its similarity: strangers'
     best similarity is modelled by a Gumbel law (the maximum of many, Fisher and Tippett 1928) fitted to the lower three
-    quarters of the samples, and compared with how many samples there are at that similarity (Efron 2004).
+    quarters of the samples, and compared with how many samples there are at that similarity (Efron 2004). Pictures that
+    match exactly once mirroring, cuts, covered parts and encoding are undone (``duplicate_aligned``) are copies from ½
+    of that score, which is their probability.
 
     Keeper: readable, then labelled as most of the group, then in a held-out split (the training copy is the one to
     drop, as in ciFAIR), then the larger image or longer text, then the first row. Every member has the group's
@@ -44,7 +53,7 @@ def duplicate(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> Kind
     similarity = np.full(n, np.nan, np.float32)
     edges: list[tuple[float, int, int]] = []
     near = results.get(_NEAR)
-    info: dict[str, Any] = {"signals": [s for s in (_EXACT, _HASH, _NEAR) if s in results]}
+    info: dict[str, Any] = {"signals": [s for s in (_EXACT, _HASH, _NEAR, _ALIGNED) if s in results]}
     maybe: list[tuple[float, int, int]] = []
     if near is not None and near.partner is not None:
         floor = _FLOOR[_compared_as(inputs)]
@@ -53,6 +62,12 @@ def duplicate(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> Kind
         info |= fit
         edges += _edges(near, np.where(usable, probability, 0.0), usable, _CUT)
         maybe = _edges(near, np.where(usable, np.nan_to_num(similarity), 0.0), usable, floor - _MAYBE)
+    aligned = results.get(_ALIGNED)
+    if aligned is not None and aligned.partner is not None:
+        score = np.where(usable, np.nan_to_num(aligned.score), 0.0)
+        probability = np.maximum(probability, np.where(score >= _CUT, score, 0.0))
+        edges += _edges(aligned, score, usable, _CUT)
+        maybe += _edges(aligned, score, usable, _SHOWN)
     exact = results.get(_EXACT)
     if exact is not None and exact.partner is not None:
         sure = usable & (np.nan_to_num(exact.score) >= 1.0)
@@ -143,6 +158,13 @@ def _near_probability(similarity: Float32, floor: float) -> tuple[Float32, dict[
     return out, {"strangers_similarity": float(1.01 - math.exp(-place)), "spread": float(spread)}
 
 
+def _how(aligned: SignalResult | None, row: int, members: NDArray[np.int64]) -> str:
+    """What a copy is of another member of its group, where its pixels say so."""
+    if aligned is None or aligned.partner is None or aligned.reasons is None or not aligned.score[row] >= _CUT:
+        return ""
+    return str(aligned.reasons[row] or "") if aligned.partner[row] in members else ""
+
+
 def _edges(result: SignalResult, p: Float32, usable: Bool, cut: float) -> list[tuple[float, int, int]]:
     assert result.partner is not None
     rows = np.flatnonzero((p >= cut) & (result.partner >= 0))
@@ -153,35 +175,26 @@ def _edges(result: SignalResult, p: Float32, usable: Bool, cut: float) -> list[t
 def _groups(n: int, edges: list[tuple[float, int, int]], inputs: SignalInputs) -> NDArray[np.int32]:
     """(n,) group of each sample, −1 = none: union of the edges, surest first.
 
-    Exact copies are always joined, near ones only where the groups' first members are near, or a row of look-alikes
-    would chain strangers into one group.
+    Exact copies are always joined, near ones only where all members of both groups are near each other, or a row of
+    look-alikes would chain strangers into one group.
     """
-    root = list(range(n))
-
-    def find(x: int) -> int:
-        while root[x] != x:
-            root[x] = root[root[x]]
-            x = root[x]
-        return x
-
-    size = dict.fromkeys((r for _, a, b in edges for r in (a, b)), 1)
+    members = {r: [r] for _, a, b in edges for r in (a, b)}
+    first = {r: r for r in members}
     reach = _reach(inputs)
     for p, a, b in sorted(edges, key=lambda e: (-e[0], min(e[1:]), max(e[1:]))):
-        x, y = sorted((find(a), find(b)))
+        x, y = sorted((first[a], first[b]))
         if x == y:
             continue
-        single = size[x] == 1 and size[y] == 1
-        if p < 1.5 and not single and reach is not None and inputs.vectors is not None:
-            away = 1.0 - float(inputs.vectors[x] @ inputs.vectors[y])
-            if away > reach:
+        single = len(members[x]) == 1 and len(members[y]) == 1
+        if p < _SURE and not single and reach is not None and inputs.vectors is not None:
+            one, other = (inputs.vectors[members[r][:_COMPARED]] for r in (x, y))
+            if 1.0 - float((one @ other.T).min()) > reach:
                 continue
-        root[y] = x
-        size[x] += size[y]
+        members[x] += members.pop(y)
+        first.update(dict.fromkeys(members[x], x))
     group = np.full(n, -1, np.int32)
-    heads = {find(r) for r in size if size[find(r)] > 1}
-    number = {head: i for i, head in enumerate(sorted(heads))}
-    for r in size:
-        group[r] = number.get(find(r), -1)
+    for number, head in enumerate(sorted(r for r, rows in members.items() if len(rows) > 1)):
+        group[members[head]] = number
     return group
 
 
@@ -257,6 +270,8 @@ def _reasons(
                 reasons[row] = f"proposed to keep of {several}{also}"
             elif same:
                 reasons[row] = f"exact copy ({same}), one of {several}{also}"
+            elif how := _how(results.get(_ALIGNED), int(row), members):
+                reasons[row] = f"copy ({how}), one of {several}{also}"
             else:
                 near = "near copy" if flag[row] else "possible copy"
                 reasons[row] = f"{near} (similarity {similarity[row]:.2f} of 1), one of {several}{also}"

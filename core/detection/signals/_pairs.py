@@ -75,6 +75,35 @@ def best_partner(n: int, pairs: tuple[Int64, Int64], score: Float32) -> tuple[Fl
     return best, partner
 
 
+def strangers_share(similarity: Float32) -> Float32:
+    """(m,) the share of strangers among the samples with at least each one's similarity, in [0, 1].
+
+    Parameters
+    ----------
+    similarity
+        (m,) of each sample to the one most like it, at most 1; −inf where none was near enough to be compared.
+
+    Notes
+    -----
+    Strangers' best similarity follows a Gumbel law (the maximum of many, Fisher & Tippett 1928) in −ln(1.002 − s),
+    fitted at the median and the upper quartile; the share is how many it would leave there, over how many there are.
+    Where fewer than half the samples were compared, no two strangers are alike, and the share is 0.
+    """
+    known = np.isfinite(similarity)
+    out = np.zeros(len(similarity), np.float32)
+    if known.mean() < 0.5:
+        return out
+    u = np.where(known, -np.log(1.002 - np.clip(np.where(known, similarity, 0.0), -1.0, 1.0)), -np.inf)
+    middle, high = np.quantile(u, (0.5, 0.75), method="lower")
+    spread = max((high - middle) / (np.log(np.log(2.0)) - np.log(np.log(4.0 / 3.0))), 0.02)
+    place = middle + spread * np.log(np.log(2.0))
+    order = np.argsort(-u, kind="stable")
+    expected = len(u) * -np.expm1(-np.exp(-(u[order] - place) / spread))
+    seen = np.searchsorted(-u[order], -u[order], side="right")
+    out[order] = np.maximum.accumulate(np.minimum(1.0, expected / np.maximum(seen, 1)))
+    return out
+
+
 def trigram_overlap(texts: Sequence[str], a: Int64, b: Int64) -> Float32:
     """(m,) Jaccard overlap of character trigrams (white space folded) of pairs of texts, in [0, 1]."""
     grams: dict[int, frozenset[str]] = {}
