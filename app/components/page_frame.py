@@ -31,7 +31,6 @@ from winnow.app.server.state import server_state
 from winnow.app.session import cache, filters, state, views
 from winnow.app.session.scans import look, request_of, table_of
 from winnow.core import AGO, PREFIX, Counts, Filter, Right, WinnowError, Workspace, WorkspaceInfo, plural, scan_status
-from winnow.core.types import PROBLEMS
 
 FILTERED = frozenset({"overview", "map", "queues", "review", "label", "gallery", "duplicates", "classes"})
 """Pages that the filters act on; the others show their name alone."""
@@ -239,7 +238,7 @@ def _badges(page: Page | None) -> dict[str, str]:
     if page is None:
         return {}
     steps = cache.steps(page.key, page.workspace)
-    left = cache.matching(page.key, page.workspace, Filter(verdicts=PROBLEMS, state="undecided"))
+    left = cache.matching(page.key, page.workspace, filters.FLAGGED)
     return {"review": f"{left:,}" if left else "", "history": f"{steps:,}" if steps else ""}
 
 
