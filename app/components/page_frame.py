@@ -124,6 +124,8 @@ Chip = tuple[str, str, Any, str]
 
 def _selection_name(s: state.Session) -> str:
     """What a selection is called: its own name once it is saved."""
+    if s.selection == s.guide:
+        return "First review"
     if s.key and s.selection and s.selection.startswith(PREFIX):
         try:
             return f"Selection: {server_state().workspace(s.key).saved_selections.get(s.selection).name}"

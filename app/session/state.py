@@ -40,6 +40,8 @@ class Session:
         selection.
     notice
         A sentence for the next page.
+    guide, guide_refused
+        The selection of the first review with help; whether the person did not want it.
     columns
         Columns of the metadata that the sidebar offers to filter by.
     written
@@ -56,6 +58,8 @@ class Session:
     colour: str | None = None
     selection: str | None = None
     notice: str | None = None
+    guide: str | None = None
+    guide_refused: bool = False
     columns: tuple[str, ...] = ()
     written: tuple[tuple[str, str], ...] | None = None
 

@@ -28,6 +28,7 @@ import { Queue } from "./queue.js";
 import { Propagation } from "./propagation.js";
 import { Recent } from "./recent.js";
 import { Evidence } from "./evidence.js";
+import { Guide } from "./guide.js";
 import { TagEditor, tagWords } from "./tags.js";
 import { InWords } from "./words.js";
 
@@ -136,8 +137,10 @@ class Review extends Surface {
     );
     if (this.blind) this.#judging();
     if (this.data.labelling) this.#labelling();
+    this.guide = this.data.guide ? new Guide(this.data.guide) : null;
     this.show(
       this.progress.node,
+      ...(this.guide ? [this.guide.node] : []),
       this.propagation ? this.propagation.row : this.learnt.row,
       h("div.body", {}, this.card.stage, this.card.panel),
       this.card.strip,
@@ -253,6 +256,7 @@ class Review extends Surface {
     this.shownId = card.id;
     this.root.dataset.sample = card.id;
     this.card.fill(card, this.names, before?.mine ? before : null);
+    this.guide?.card(card, this.queue.cursor);
     this.#drawProposal();
     this.root.dataset.decided = before ? before.action : "";
     this.root.dataset.decidedLabel = before ? ACTIONS[before.action].past : "";
@@ -579,6 +583,7 @@ class Review extends Surface {
     }
     this.mint = null;
     this.root.dataset.state = "end";
+    this.guide?.end();
     this.root.dataset.sample = "";
     const held = { cards: queue.cards.length, decided: this.decisions.count(() => true) };
     const parts = endOfQueue(
