@@ -439,6 +439,7 @@ class Input(StrEnum):
     CAPTIONS = "text_vectors"
     CAPTION_NEIGHBORS = "text_neighbors"
     NEGATIVES = "negatives"
+    BOXES = "boxes"
 
 
 @dataclass(frozen=True)
@@ -562,6 +563,10 @@ class SignalInputs:
         Graph on ``text_vectors``.
     second_match
         How well image and text match by a second encoder.
+    boxes
+        (n, 4) float32 x, y, width and height in pixels of samples that are objects in pictures, NaN = no box.
+    pictures
+        (n,) int64, the same number for objects of one picture.
     encoders
         What each of several encoders made of the samples, the first's first; empty where there is one.
     config
@@ -590,6 +595,8 @@ class SignalInputs:
     text_vectors: Float32 | None = None
     text_neighbors: Neighbors | None = None
     second_match: SecondMatch | None = None
+    boxes: Float32 | None = None
+    pictures: Int64 | None = None
     encoders: tuple[EncoderInputs, ...] = ()
     config: Mapping[str, Any] = field(default_factory=dict)
     cache: ResultCache = field(default_factory=ResultCache, init=False, repr=False, compare=False)

@@ -187,6 +187,25 @@ def build_with_centres(
     return replace(graph, indices=indices, distances=distances), centres
 
 
+def without_own_group(graph: Neighbors, group: Int64) -> Neighbors:
+    """The graph without edges inside a group: rows keep their other neighbours, nearest first.
+
+    Parameters
+    ----------
+    graph
+        Of n rows.
+    group
+        (n,) int64.
+    """
+    indices, distances = np.array(graph.indices), np.array(graph.distances)
+    own = (indices >= 0) & (group[indices] == group[:, None])
+    indices[own], distances[own] = -1, np.inf
+    order = np.argsort(own, axis=1, kind="stable")
+    return replace(
+        graph, indices=np.take_along_axis(indices, order, 1), distances=np.take_along_axis(distances, order, 1)
+    )
+
+
 def extend(old: Neighbors, before: Int64, vectors: NDArray[Any], ok: Bool, device: str = "cpu") -> Neighbors:
     """Extend the graph of a dataset to a few new rows.
 

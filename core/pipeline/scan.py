@@ -108,7 +108,7 @@ def _run_stages(config: ScanConfig, layout: Layout, report: ProgressFn) -> None:
     write_dataset(scan, dataset, media)
     release_memory(dataset.n)
     embedded = embed(scan, source, media)
-    graphs = find_neighbors(scan, embedded)
+    graphs = find_neighbors(scan, dataset, embedded)
     first = embedded[0].embedding
     release_memory(dataset.n)
     feedback = decision_feedback(log_of(layout), dataset, config.learn)

@@ -115,6 +115,8 @@ def full_inputs(n: int = N, seed: int = 0, classes: int = C, identical: bool = F
         second_match=SecondMatch(
             random.uniform(-1, 1, n).astype(np.float32), random.uniform(-1, 1, 50).astype(np.float32)
         ),
+        boxes=random.uniform(5, 40, (n, 4)).astype(np.float32),
+        pictures=random.integers(0, n // 3 + 1, n),
         config={"seed": 0},
     )
 

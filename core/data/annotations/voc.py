@@ -29,7 +29,7 @@ class VocForm:
 
     def accepts(self, path: Path) -> bool:
         """Whether ``path`` is a folder whose XML files begin like Pascal VOC's."""
-        first = next(iter(_files(path)), None) if path.is_dir() else None
+        first = next(_folder(path).glob("*.xml"), None) if path.is_dir() else None
         if first is None:
             return False
         with first.open("rb") as file:

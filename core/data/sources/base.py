@@ -112,7 +112,8 @@ class RawTable:
     types
         name → Arrow type of all columns.
     image_columns
-        Names of the columns that hold bytes (binary, or a struct with ``bytes``): images, if they look like it.
+        Names of the columns that hold bytes (binary, or a struct with ``bytes``): images, if they look like it. One
+        that is in ``table`` as well holds names, by which ``media`` finds the images.
     not_images
         Those of them whose first cells look like something else. They are images only where a person names them.
     text_bytes

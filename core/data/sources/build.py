@@ -204,7 +204,8 @@ def _media(raw: RawTable, columns: ColumnMap) -> tuple[MediaRef, Strings | None]
     if columns.image in raw.image_columns:
         if raw.media is None:
             raise SourceError(f"{raw.path.name} holds image bytes that cannot be read again.")
-        return raw.media(columns.image), None
+        named = columns.image in raw.table.column_names
+        return raw.media(columns.image), strings_of(raw.table.column(columns.image)) if named else None
     return MediaRef("files", str(raw.root.resolve())), strings_of(raw.table.column(columns.image))
 
 
@@ -221,7 +222,7 @@ def _content(
         content = _files(raw, media, uris, progress)
     elif media.kind != "none" and columns.image is not None:
         size = raw.bytes_size.get(columns.image, 0)
-        if columns.id is None or size <= EAGER_HASH_BYTES:
+        if uris is None and (columns.id is None or size <= EAGER_HASH_BYTES):
             content = _inline(media, n, progress)
         else:
             content = _Content(np.full(n, "", object), identity=raw.identity)

@@ -16,6 +16,9 @@ _NEAR = "duplicate_embedding"
 _HASH = "duplicate_perceptual"
 _EXACT = "duplicate_exact"
 _ALIGNED = "duplicate_aligned"
+_BOX = "duplicate_box"
+_ONE_OBJECT = 0.9
+"""Overlap from which two boxes of one class count as one object."""
 _CUT = 0.5
 _FLOOR = {"image": 0.75, "text": 0.85, "vector": 0.97}
 """Least similarity (1 = identical, about .35 = strangers) of a near copy, however unlike the other samples are."""
@@ -53,7 +56,7 @@ def duplicate(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> Kind
     similarity = np.full(n, np.nan, np.float32)
     edges: list[tuple[float, int, int]] = []
     near = results.get(_NEAR)
-    info: dict[str, Any] = {"signals": [s for s in (_EXACT, _HASH, _NEAR, _ALIGNED) if s in results]}
+    info: dict[str, Any] = {"signals": [s for s in (_EXACT, _BOX, _HASH, _NEAR, _ALIGNED) if s in results]}
     maybe: list[tuple[float, int, int]] = []
     if near is not None and near.partner is not None:
         floor = _FLOOR[_compared_as(inputs)]
@@ -68,11 +71,14 @@ def duplicate(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> Kind
         probability = np.maximum(probability, np.where(score >= _CUT, score, 0.0))
         edges += _edges(aligned, score, usable, _CUT)
         maybe += _edges(aligned, score, usable, _SHOWN)
-    exact = results.get(_EXACT)
-    if exact is not None and exact.partner is not None:
-        sure = usable & (np.nan_to_num(exact.score) >= 1.0)
-        probability[sure] = 1.0
-        edges += _edges(exact, sure.astype(np.float32) * 2.0, usable, _CUT)
+    edges, maybe = _between_pictures(inputs, edges), _between_pictures(inputs, maybe)
+    for name, least in ((_EXACT, 1.0), (_BOX, _ONE_OBJECT)):
+        result = results.get(name)
+        if result is not None and result.partner is not None:
+            sure = usable & (np.nan_to_num(result.score) >= least)
+            pairs = _edges(result, sure.astype(np.float32) * 2.0, usable, _CUT)
+            edges += pairs if name == _BOX else _between_pictures(inputs, pairs)
+            probability[sure] = 1.0
     probability[~usable] = 0.0
     group = _groups(n, edges, inputs)
     partner, flag = _keepers(inputs, group, usable)
@@ -85,6 +91,13 @@ def duplicate(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> Kind
     reasons = _reasons(inputs, results, group, partner, flag, similarity)
     info |= {"groups": int(group.max(initial=-1) + 1), "flagged": int(flag.sum()), "threshold": _CUT}
     return KindEvidence(Kind.DUPLICATE, probability.astype(np.float32), flag, reasons, partner, group, info)
+
+
+def _between_pictures(inputs: SignalInputs, edges: list[tuple[float, int, int]]) -> list[tuple[float, int, int]]:
+    """The edges but for those inside one picture: there, alike objects are several, and only their places say twice."""
+    if inputs.pictures is None:
+        return edges
+    return [(p, a, b) for p, a, b in edges if inputs.pictures[a] != inputs.pictures[b]]
 
 
 def _attach(
@@ -254,7 +267,7 @@ def _reasons(
     similarity: Float32,
 ) -> Strings:
     reasons = np.full(inputs.n, "", object)
-    exact = results.get(_EXACT)
+    exact, box = results.get(_EXACT), results.get(_BOX)
     names = inputs.class_names
     for members in _members(group):
         labels = sorted({names[c] for c in inputs.labels[members] if c >= 0})
@@ -268,6 +281,8 @@ def _reasons(
             same = str(exact.reasons[row] or "") if exact is not None and exact.reasons is not None else ""
             if partner[row] < 0:
                 reasons[row] = f"proposed to keep of {several}{also}"
+            elif box is not None and np.nan_to_num(box.score[row]) >= _ONE_OBJECT:
+                reasons[row] = f"another box of its class covers the same place (IoU {box.score[row]:.2f})"
             elif same:
                 reasons[row] = f"exact copy ({same}), one of {several}{also}"
             elif how := _how(results.get(_ALIGNED), int(row), members):

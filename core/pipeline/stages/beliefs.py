@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ... import fingerprint as fp
+from ...data.media.boxes import box_features, picture_numbers
 from ...detection.probe import PROBE_VERSION, ProbeConfig, models_left_out, run_probe
 from ...detection.probe.insample import in_sample_notice, memorised_share
 from ...features import encoders
@@ -71,6 +72,8 @@ def run(
             scan.report(p)
 
         views = label_views(dataset.modality, ok, media, dataset.texts, report, seed)
+        if (places := box_features(dataset)) is not None:
+            views["box"] = places
         beliefs = run_probe(
             features,
             dataset.labels,
@@ -110,7 +113,12 @@ def run(
 
 
 def copies(dataset: Dataset, media: MediaFeatures | None) -> Int64:
-    """(n,) int64, the same number for equal contents, −1 = unknown: all copies of a sample go into one fold."""
+    """(n,) int64, the same number for equal contents, −1 = unknown: all copies of a sample go into one fold.
+
+    So do all objects of one picture.
+    """
+    if (pictures := picture_numbers(dataset)) is not None:
+        return pictures
     content = media.pixel_hash if media is not None else dataset.content_hash.astype(str)
     _, number = np.unique(content, return_inverse=True)
     return np.where(content == (0 if media is not None else ""), -1, number).astype(np.int64)

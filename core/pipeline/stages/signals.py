@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ... import fingerprint as fp
+from ...data.media.boxes import box_corners, picture_numbers
 from ...detection.evidence import CONSENSUS_VERSION, with_consensus
 from ...detection.plugins import Plugins
 from ...detection.signals import ENCODERS_VERSION, SIGNALS, score_with_encoders
@@ -82,6 +83,8 @@ def collect_inputs(
         beliefs=beliefs,
         media=media,
         texts=dataset.texts,
+        boxes=box_corners(dataset),
+        pictures=picture_numbers(dataset),
         **_split_codes(dataset),
         **text_inputs,
         config={
