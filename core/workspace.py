@@ -65,6 +65,7 @@ from .review.recorder import DecisionRecorder
 from .review.roles import Right, Roles, default_actor
 from .review.saved_selections import SavedSelections
 from .review.saved_views import SavedViews
+from .review.suggested_decisions import SuggestedDecisions
 from .storage.artifacts import StageStore, load_json, load_table, save_table
 from .storage.decision_log.copy import copy_log
 from .storage.decision_log.location import checked_address, log_of, open_log, place_log
@@ -388,6 +389,11 @@ class Workspace(Summarised):
     def queue_ranker(self) -> QueueRanker:
         """What the decisions teach: the order of what is left, precision so far, when to stop, samples like these."""
         return QueueRanker(self._scan, self._marks, lambda names: self.labeller.probability_of(names))
+
+    @cached_property
+    def suggested_decisions(self) -> SuggestedDecisions:
+        """What the verdicts propose for many samples at once, and taking it as one batch."""
+        return SuggestedDecisions(self._scan, self.queue_ranker, self._recorder.append)
 
     @cached_property
     def labeller(self) -> Labeller:

@@ -1,16 +1,20 @@
-"""Decisions: POST /api/decisions, /api/bulk, /api/undo and /api/redo, and GET /api/changes."""
+"""Decisions: POST /api/decisions, /api/bulk, /api/suggested, /api/undo and /api/redo, and GET /api/changes."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from statistics import fmean
 from typing import Any
 
 from winnow.app.api.endpoint import Call, Conflict
 from winnow.app.session import filters
 from winnow.core import DecisionError, QueryError, plural
+from winnow.core.types import Action
 
 MAX_BATCH = 500
+SUGGESTED = "suggested"
+"""The action of a bulk verdict that takes for each sample what its verdict proposes."""
 FIELDS = ("decision_id", "sample_id", "action", "label", "supersedes", "reason", "audit")
 
 
@@ -68,13 +72,36 @@ def _target(call: Call, target: dict[str, Any]) -> Sequence[str]:
     raise QueryError("A bulk action names its samples by filter, selection or ids.")
 
 
+def suggested(call: Call) -> dict[str, Any]:
+    """What the verdicts propose for many samples. Nothing is decided.
+
+    ``{target: {filter | selection | ids}}`` → ``{of, count, relabel, exclude, expected, generation}``; ``expected`` is
+    the share of the ``count`` proposals that is expected to be right.
+    """
+    target = (call.body or {}).get("target")
+    if not isinstance(target, dict):
+        raise QueryError("Proposals are asked for with their target.")
+    ids = _target(call, target)
+    proposals = call.workspace.suggested_decisions.of(ids)
+    relabels = sum(p.action is Action.RELABEL for p in proposals)
+    return {
+        "of": len(ids),
+        "count": len(proposals),
+        "relabel": relabels,
+        "exclude": len(proposals) - relabels,
+        "expected": fmean(p.probability for p in proposals) if proposals else None,
+        "generation": call.generation,
+    }
+
+
 def bulk(call: Call) -> dict[str, Any]:
-    """Record the same decision for many samples as one batch.
+    """Record the same decision for many samples, or what each one's verdict proposes, as one batch.
 
     ``{action, label?, reason?, batch_id?, expect, target: {filter | selection | ids}}`` → ``{count, batch_id,
     saved_at}``. The action "tag" takes ``add`` and ``remove`` (lists of tags); its ``count`` is that of the samples
-    that it changes. ``expect`` is the count that the button showed. Where it is no longer right, nothing is recorded
-    and the answer is 409 with the current ``count``.
+    that it changes. ``expect`` is the count that the button showed: of samples, or with the action
+    "suggested" of proposals. Where it is no longer right, nothing is recorded and the answer is 409 with the current
+    ``count``.
     """
     body = call.body or {}
     action = str(body.get("action"))
@@ -82,16 +109,13 @@ def bulk(call: Call) -> dict[str, Any]:
     expect = body.get("expect")
     if not isinstance(target, dict) or not isinstance(expect, int):
         raise QueryError("A bulk action needs its target and the count that was shown (expect).")
-    ids = _target(call, target)
-    if len(ids) != expect:
-        raise Conflict(
-            f"These are {plural(len(ids), 'sample')} now, not {expect:,}: something changed meanwhile. "
-            "Nothing was done. Look again and repeat.",
-            count=len(ids),
-        )
+    ids, batch_id = _target(call, target), _text(body, "batch_id")
+    if action == SUGGESTED:
+        return _take_suggestions(call, ids, expect, batch_id)
+    _as_shown(len(ids), expect, "sample")
     if not ids:
         raise DecisionError("There are no samples to decide about.")
-    who = {"reason": _text(body, "reason"), "actor": call.claims.actor, "batch_id": _text(body, "batch_id")}
+    who = {"reason": _text(body, "reason"), "actor": call.claims.actor, "batch_id": batch_id}
     if action == "tag":
         add, remove = _tags(body, "add") or [], _tags(body, "remove") or []
         if not add and not remove:
@@ -102,11 +126,32 @@ def bulk(call: Call) -> dict[str, Any]:
     return {"count": len(ids), "batch_id": batch.batch_id, "saved_at": time.time()}
 
 
+def _as_shown(n: int, expect: int, noun: str) -> None:
+    """Raise Conflict where a count is no longer the one that the button showed."""
+    if n != expect:
+        raise Conflict(
+            f"These are {plural(n, noun)} now, not {expect:,}: something changed meanwhile. "
+            "Nothing was done. Look again and repeat.",
+            count=n,
+        )
+
+
+def _take_suggestions(call: Call, ids: Sequence[str], expect: int, batch_id: str | None) -> dict[str, Any]:
+    n = call.workspace.batch_sizes({batch_id}).get(batch_id) if batch_id else None
+    if n is None:  # not the repetition of a request whose answer was lost
+        proposals = call.workspace.suggested_decisions.of(ids)
+        _as_shown(len(proposals), expect, "suggestion")
+        batch_id, decisions = call.workspace.suggested_decisions.take(proposals, call.claims.actor, batch_id)
+        n = len(decisions)
+    return {"count": n, "batch_id": batch_id, "saved_at": time.time()}
+
+
 def changes(call: Call) -> dict[str, Any]:
     """Rows of the log after ``since``, the oldest first, so that people on one workspace see each other's decisions.
 
-    ``?since=SEQ`` → ``{head, more, decisions, classes}``. At most 500 rows; ``more``: ask again from the last ``seq``.
-    ``classes``: how many times others changed the classes.
+    ``?since=SEQ`` → ``{head, more, decisions, classes, badges?}``. At most 500 rows; ``more``: ask again from the last
+    ``seq``. ``classes``: how many times others changed the classes. ``badges``: page → the number beside its name,
+    where there are rows.
     """
     since = call.number("since", call.head, 0, 10**12)
     log = call.workspace.history(limit=call.head - since) if call.head > since else []
@@ -125,7 +170,16 @@ def changes(call: Call) -> dict[str, Any]:
     ]
     more = len(newer) > MAX_BATCH
     others = call.workspace.decision_history.class_changes_of_others(call.claims.actor)
-    return {"head": rows[-1]["seq"] if rows else call.head, "more": more, "decisions": rows, "classes": others}
+    answer: dict[str, Any] = {
+        "head": rows[-1]["seq"] if rows else call.head,
+        "more": more,
+        "decisions": rows,
+        "classes": others,
+    }
+    if rows:
+        left, steps = call.workspace.query.matching(filters.FLAGGED), call.workspace.decision_history.count(steps=True)
+        answer["badges"] = {"review": left, "history": steps}
+    return answer
 
 
 def undo(call: Call) -> dict[str, Any]:

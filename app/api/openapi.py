@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 import winnow.core
-from winnow.app.api.decisions import MAX_BATCH
+from winnow.app.api.decisions import MAX_BATCH, SUGGESTED
 from winnow.app.api.map import MAX_CORNERS
 from winnow.app.api.media import PICTURES
 from winnow.app.api.sprite import MAX_PICTURES
@@ -193,7 +193,7 @@ OPERATIONS: dict[str, Operation] = {
         _answer("count", "batch_id", "saved_at"),
         body=_object(
             ["action", "target", "expect"],
-            action={**ACTION, "enum": [*ACTION["enum"], "tag"]},
+            action={**ACTION, "enum": [*ACTION["enum"], "tag", SUGGESTED]},
             target=TARGET,
             expect=WHOLE,
             label=TEXT,
@@ -202,6 +202,9 @@ OPERATIONS: dict[str, Operation] = {
             reason=TEXT,
             batch_id=TEXT,
         ),
+    ),
+    "/api/suggested/{ws}": Operation(
+        _answer("of", "count", "relabel", "exclude", "expected", "generation"), body=_object(["target"], target=TARGET)
     ),
     "/api/undo/{ws}": Operation(
         _answer("count", "undone"), body=_object(undo_id=TEXT, decision_id=TEXT, batch_id=TEXT)

@@ -9,7 +9,7 @@ import streamlit as st
 from winnow.app.components import search_box as finder
 from winnow.app.components import sidebar, theme
 from winnow.app.components.sidebar import PAGES
-from winnow.app.session import filters, state, views
+from winnow.app.session import filters, first_review, state, views
 from winnow.core import WinnowError
 
 _SORTS = frozenset({*theme.VERDICTS, "confidence", "row"})
@@ -53,6 +53,11 @@ def dispatch(value: dict[str, Any]) -> None:
     elif do == "search":
         finder.search(value)
         open_page("gallery")
+    elif do == "guide":
+        first_review.begin()
+        open_page("review")
+    elif do == "guide-refuse":
+        state.session().guide_refused = True
     elif do == "view-save":
         st.session_state["w-save-view"] = str(value.get("address", ""))
     elif do in ("view", "view-delete"):

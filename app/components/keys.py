@@ -16,6 +16,7 @@ _SELECTION: Group = (
     (
         ("A", "Keep the labels of the selection"),
         ("/", "Relabel the selection"),
+        ("W", "What each one's verdict proposes: see how many and how sure first"),
         ("X", "Exclude the selection"),
         ("T D", "Add a tag to the selection, or remove one, where samples have tags"),
         ("Y", "Confirm what touches many samples"),

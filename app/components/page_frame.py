@@ -31,7 +31,6 @@ from winnow.app.server.state import server_state
 from winnow.app.session import cache, filters, state, views
 from winnow.app.session.scans import look, request_of, table_of
 from winnow.core import AGO, PREFIX, Counts, Filter, Right, WinnowError, Workspace, WorkspaceInfo, plural, scan_status
-from winnow.core.types import PROBLEMS
 
 FILTERED = frozenset({"overview", "map", "queues", "review", "label", "gallery", "duplicates", "classes"})
 """Pages that the filters act on; the others show their name alone."""
@@ -125,6 +124,8 @@ Chip = tuple[str, str, Any, str]
 
 def _selection_name(s: state.Session) -> str:
     """What a selection is called: its own name once it is saved."""
+    if s.selection == s.guide:
+        return "First review"
     if s.key and s.selection and s.selection.startswith(PREFIX):
         try:
             return f"Selection: {server_state().workspace(s.key).saved_selections.get(s.selection).name}"
@@ -239,7 +240,7 @@ def _badges(page: Page | None) -> dict[str, str]:
     if page is None:
         return {}
     steps = cache.steps(page.key, page.workspace)
-    left = cache.matching(page.key, page.workspace, Filter(verdicts=PROBLEMS, state="undecided"))
+    left = cache.matching(page.key, page.workspace, filters.FLAGGED)
     return {"review": f"{left:,}" if left else "", "history": f"{steps:,}" if steps else ""}
 
 

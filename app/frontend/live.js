@@ -18,6 +18,7 @@ export default function (component) {
   if (!root.__wired) wire(root);
   root.__wired = true;
   if (data.cookie && root.__cookie !== data.cookie) document.cookie = root.__cookie = data.cookie;
+  keepHistory();
   if (data.watch) watch(root, data.watch);
   root.__viewer = data.viewer;
   if (data.search)
@@ -34,6 +35,32 @@ async function look(root, id) {
   openWith(root, routes, verdicts, id);
 }
 
+/**
+ * Going to another page with another filter is one step in the browser's history. Streamlit takes two, and writes the
+ * new query under the old page first, so that Back would come to the old page with the new filter. And what a surface
+ * has written into the address by itself (lib/address.js) stays when Streamlit writes the filter there.
+ */
+function keepHistory() {
+  if (window.history.winnow) return;
+  window.history.winnow = { path: "", own: {} };
+  const push = window.history.pushState.bind(window.history);
+  let query = { search: null, at: 0 }; // the last change of the query alone
+  window.history.pushState = (state, title, url) => {
+    const to = new URL(url ?? "", window.location.href);
+    if (to.pathname === window.location.pathname) {
+      const { path, own } = window.history.winnow;
+      if (path === to.pathname)
+        for (const [name, value] of Object.entries(own))
+          if (value && !to.searchParams.has(name)) to.searchParams.set(name, value);
+      query = { search: to.search, at: performance.now() };
+      push(state, title, to.href);
+    } else if (query.search === to.search && performance.now() - query.at < SAME_STEP) {
+      window.history.replaceState(state, title, url);
+    } else push(state, title, url);
+  };
+}
+
+const SAME_STEP = 5000; // ms between the two, on a slow machine
 const LOOK_EVERY = 3000; // ms between looks at what others decided
 
 /** Ask what others decided since the page was drawn, say so in [data-others], and tell the page's surfaces. */
@@ -58,11 +85,12 @@ function watch(root, { url, token, since, classes, actor }) {
         });
         state.token = answer.headers.get("X-Winnow-Token") ?? state.token;
         if (answer.ok) {
-          const { head, decisions, classes: now } = await answer.json();
+          const { head, decisions, classes: now, badges } = await answer.json();
           const theirs = decisions.filter((d) => d.actor !== actor);
           for (const d of theirs) state.by.set(d.actor, (state.by.get(d.actor) ?? 0) + 1);
           state.since = head;
           state.changed ||= now !== state.classes;
+          if (badges) window.dispatchEvent(new CustomEvent("winnow:badges", { detail: badges }));
           if (theirs.length) window.dispatchEvent(new CustomEvent("winnow:changes", { detail: { decisions: theirs } }));
           say();
         }
@@ -275,6 +303,14 @@ function wire(root) {
     };
     window.addEventListener(name, hear);
   };
+  const badge = (event) => {
+    if (!root.isConnected) return window.removeEventListener("winnow:badges", badge);
+    for (const el of root.querySelectorAll("[data-badge]")) {
+      const n = event.detail[el.dataset.badge];
+      if (n !== undefined) el.textContent = n ? n.toLocaleString("en-US") : "";
+    }
+  };
+  window.addEventListener("winnow:badges", badge);
   listen("winnow:saved", "[data-saved]");
   listen("winnow:count", "[data-count]");
 }

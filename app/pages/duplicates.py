@@ -38,72 +38,99 @@ class Group:
     number
         The group's number in the scan.
     members
-        Rows of the samples, the keeper first.
-    conflict
-        Whether their labels differ.
-    leak
-        Whether their splits do.
+        Rows of all its samples, the one that is proposed to be kept first.
     """
 
     number: int
     members: tuple[dict[str, Any], ...]
-    conflict: bool
-    leak: bool
 
     @property
     def keeper(self) -> dict[str, Any]:
-        """The member that stays."""
+        """The member that is proposed to be kept."""
         return self.members[0]
 
     @property
     def copies(self) -> list[dict[str, Any]]:
-        """All others."""
-        return list(self.members[1:])
+        """The members that are flagged as duplicates."""
+        return [m for m in self.members if "duplicate" in m["flags"]]
+
+    @property
+    def remaining(self) -> list[dict[str, Any]]:
+        """The members that nobody has excluded."""
+        return [m for m in self.members if _action(m) != "exclude"]
+
+    @property
+    def conflict(self) -> bool:
+        """Whether the labels in force of the remaining members differ."""
+        return len(_distinct(self.remaining, "label_now")) > 1
+
+    @property
+    def leak(self) -> bool:
+        """Whether the splits of the remaining members do."""
+        return len(_distinct(self.remaining, "split")) > 1
 
     @property
     def decided(self) -> bool:
         """Whether every copy has a decision."""
         return all(m.get("decision") for m in self.copies)
 
+    def keeps(self, row: dict[str, Any]) -> bool:
+        """Whether a member stays: people kept it, or it is proposed and nobody has excluded it."""
+        action = _action(row)
+        return action not in (None, "exclude") or (action is None and row is self.keeper)
+
+
+def _action(row: dict[str, Any]) -> str | None:
+    return row["decision"]["action"] if row.get("decision") else None
+
 
 def _distinct(members: Sequence[dict[str, Any]], name: str) -> list[str]:
     return list(dict.fromkeys(str(m[name]) for m in members if m.get(name)))
 
 
-def groups_of(copies: Sequence[dict[str, Any]], keepers: Sequence[dict[str, Any]]) -> list[Group]:
-    """Put copies with their keepers; conflicting labels first, then split leaks, then the surest."""
-    by_id = {row["sample_id"]: row for row in keepers}
-    rows_of: dict[int, list[dict[str, Any]]] = {}
-    for row in copies:
-        rows_of.setdefault(int(row["duplicate_group"]), []).append(row)
+def groups_of(rows: Sequence[dict[str, Any]], order: Sequence[int]) -> list[Group]:
+    """Put the members of groups together; conflicting labels first, then split leaks, then in ``order``.
+
+    Parameters
+    ----------
+    rows
+        All members of the groups.
+    order
+        Numbers of groups.
+    """
+    rows_of: dict[int, list[dict[str, Any]]] = {number: [] for number in order}
+    for row in rows:
+        rows_of[int(row["duplicate_group"])].append(row)
     groups = []
-    for number, rows in rows_of.items():
-        keeper = next((by_id[r["duplicate_of"]] for r in rows if r.get("duplicate_of") in by_id), None)
-        if keeper is not None:
-            rows = [keeper, *(r for r in rows if r["sample_id"] != keeper["sample_id"])]
-        if len(rows) > 1:
-            conflict, leak = len(_distinct(rows, "label")) > 1, len(_distinct(rows, "split")) > 1
-            groups.append(Group(number, tuple(rows), conflict, leak))
+    for number, members in rows_of.items():
+        keepers = {m["duplicate_of"] for m in members}
+        members.sort(key=lambda m: (m["sample_id"] not in keepers, "duplicate" not in m["flags"]))
+        if len(members) > 1:
+            groups.append(Group(number, tuple(members)))
     return sorted(groups, key=lambda g: (not g.conflict, not g.leak))
 
 
 def load_groups(page: Page) -> list[Group]:
-    """The groups under the page's filter."""
+    """The groups of the copies under the page's filter, with all their members."""
     flt = replace(page.filter, kinds=("duplicate",))
     copies = cache.rows(page.key, page.workspace, flt, "-duplicate", MAX_COPIES)
-    keepers = Filter(ids=tuple(sorted({r["duplicate_of"] for r in copies if r.get("duplicate_of")})))
-    return groups_of(copies, cache.rows(page.key, page.workspace, keepers, "row", MAX_COPIES) if keepers.ids else [])
+    order = list(dict.fromkeys(int(r["duplicate_group"]) for r in copies))
+    if not order:
+        return []
+    members = filters.with_ids(Filter(), page.workspace.query.in_duplicate_groups(order))
+    return groups_of(cache.rows(page.key, page.workspace, members, "row", 2 * MAX_COPIES), order)
 
 
 def differences(group: Group) -> list[str]:
-    """What tells the members apart, in words."""
-    labels, splits, sources = (", ".join(_distinct(group.members, name)) for name in ("label", "split", "source"))
-    sizes = {(m.get("width"), m.get("height")) for m in group.members if m.get("width")}
+    """What tells the remaining members apart, in words."""
+    left = group.remaining
+    labels, splits, sources = (", ".join(_distinct(left, name)) for name in ("label_now", "split", "source"))
+    sizes = {(m.get("width"), m.get("height")) for m in left if m.get("width")}
     phrases = (
         (group.conflict, f"labels differ: {labels}"),
         (group.leak, f"in several splits: {splits}"),
         (len(sizes) > 1, "sizes differ"),
-        (len(_distinct(group.members, "source")) > 1, f"from several sources: {sources}"),
+        (len(_distinct(left, "source")) > 1, f"from several sources: {sources}"),
     )
     return [phrase for applies, phrase in phrases if applies]
 
@@ -124,7 +151,8 @@ def card(page: Page, group: Group) -> str:
         size = f"{row['width']}×{row['height']}" if row.get("width") else ""
         facts = " · ".join(str(fact) for fact in (row.get("split"), size) if fact)
         members.append((row, _sight(page, group, row, place), facts))
-    reason = next((str(m["reasons"]) for m in group.copies if m.get("reasons")), "")
+    reasons = (str(m["reasons"]) for m in group.copies if m.get("reasons"))
+    reason = next(reasons, "").partition(", one of ")[0]  # how many there are and what differs, the card says itself
     parts = [part[:1].upper() + part[1:].rstrip(".") for part in ("; ".join(differences(group)), reason) if part]
     return render("duplicates", "card", group, members, len(group.members) - SHOWN, ". ".join(parts))
 

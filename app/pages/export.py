@@ -178,6 +178,8 @@ def _form(page: Page) -> bool:
         safe = "".join(c if c.isalnum() or c in "-_" else "-" for c in word).strip("-") or "selection"
         name = f"{Path(page.info.path).stem}.{safe}{suffix or '.' + chosen}"
         path = _target(page, name)
+        if st.session_state.get("w-written", {}).get("path", str(path)) != str(path):
+            del st.session_state["w-written"]  # it is about another file than the form
         overwrite, confirmed = _confirm(path)
         left, right = st.columns(2)
         busy = export_job(page.info.path, page.actor).status()["state"] == "running"

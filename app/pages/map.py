@@ -5,6 +5,7 @@ from __future__ import annotations
 from winnow.app.components import theme
 from winnow.app.components.js_mount import mount_surface, signal_options
 from winnow.app.components.page_frame import Page, page_frame
+from winnow.app.session import state
 from winnow.app.session.filters import browser_schema
 from winnow.core.types import ISSUE_KINDS
 
@@ -27,5 +28,7 @@ def colours(page: Page) -> list[list[str]]:
 def draw() -> None:
     """Draw the page."""
     page = page_frame("map")
-    data = {"colours": colours(page), "filters": browser_schema(), "modality": str(page.info.modality)}
+    options, asked = colours(page), state.session().colour
+    colour = asked if asked in {name for name, *_ in options} else options[0][0]
+    data = {"colours": options, "colour": colour, "filters": browser_schema(), "modality": str(page.info.modality)}
     mount_surface("map", {**page.data(), **data}, key="w-map")

@@ -10,8 +10,9 @@ from winnow.app.components.charts import cells_of, matrix
 from winnow.app.components.html import no_match, notice, render
 from winnow.app.components.page_frame import Page, draw_body, page_frame
 from winnow.app.components.pair_quality import caption_table
-from winnow.app.components.sidebar import RECOGNISED
-from winnow.app.session import cache
+from winnow.app.components.sidebar import RECOGNISED, SLIDERS
+from winnow.app.session import cache, first_review
+from winnow.core import Right
 from winnow.core.types import PROBLEMS
 
 GROUPS = 60
@@ -47,6 +48,12 @@ def worth_a_look(page: Page) -> str:
     return render("overview", "look_line", page, queue, n, {theme.VERDICTS[k].name: v for k, v in looks.items()})
 
 
+def score_spreads(page: Page) -> list[tuple[str, list[int], float | None]]:
+    """(kind, samples in equal parts of [0, 1], the least that is flagged) of each kind that anything has."""
+    spreads = cache.score_spreads(page.key, page.workspace)
+    return [(kind, *spreads[kind]) for kind in SLIDERS if kind in spreads and any(spreads[kind][0][1:])]
+
+
 def body(page: Page) -> str:
     """The page below its head."""
     if not page.counts.matching:
@@ -66,18 +73,21 @@ def body(page: Page) -> str:
     planted = page.workspace.planted()
     groups = [("By split", "splits", by_group(page, "by_split")), ("By source", "sources", by_group(page, "by_source"))]
     suspicious = replace(page.filter, verdicts=PROBLEMS)
+    flagged = sum(page.counts.by_verdict.get(kind, 0) for kind in PROBLEMS)
     return render(
         "overview",
         "body",
         page,
         suspicious=suspicious,
         look=worth_a_look(page),
-        flagged=sum(page.counts.by_verdict.get(kind, 0) for kind in PROBLEMS),
+        flagged=flagged,
         noise=noise_line(page) if labelled and info.n_decisions and not page.filter.active else "",
         main=main,
         captions=captions if labelled else "",
         classes=classes,
         more_classes=len(page.counts.by_class) - len(classes),
+        scores=score_spreads(page),
+        guide=flagged > 0 and page.may(Right.DECIDE) and first_review.offered(page.workspace),
         planted=[] if planted is None else planted.to_dict("records"),
         pairs=[] if confusion is None else list(cells_of(confusion).items())[:CONFUSIONS],
         audit="" if page.filter.active else audit_card(page),

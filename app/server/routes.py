@@ -73,6 +73,7 @@ def build_routes() -> list[Route]:
         Route("/api/selections/{ws}/delete", endpoint(selections.delete), methods=["POST"]),
         Route("/api/decisions/{ws}", endpoint(decisions.decisions), methods=["POST"]),
         Route("/api/bulk/{ws}", endpoint(decisions.bulk), methods=["POST"]),
+        Route("/api/suggested/{ws}", endpoint(decisions.suggested), methods=["POST"]),
         Route("/api/undo/{ws}", endpoint(decisions.undo), methods=["POST"]),
         Route("/api/redo/{ws}", endpoint(decisions.redo), methods=["POST"]),
         *asset_routes(),

@@ -21,6 +21,10 @@ PARAMETERS = frozenset(FIELDS) - {"ids"}
 """The fields of a filter that stand in a URL."""
 
 
+FLAGGED = Filter(verdicts=PROBLEMS, state="undecided")
+"""Everything flagged that nobody has decided about: the number beside Review."""
+
+
 def is_filter(key: str) -> bool:
     """Whether a URL parameter is part of a filter."""
     return key in PARAMETERS or any(field.prefix and key.startswith(field.prefix) for field in FIELDS.values())

@@ -17,7 +17,7 @@ from winnow.app.session import filters
 from winnow.core import Filter, WinnowError
 
 _KEY = "winnow"
-OWN = ("ws", "sort", "group", "selection")
+OWN = ("ws", "sort", "group", "colour", "selection")
 """Parameters of the URL that are no filter."""
 
 
@@ -35,10 +35,13 @@ class Session:
         Whether the person gave this name, in this tab or an earlier one of this browser.
     proven
         Whether they signed in by this name.
-    filter, sort, group, selection
-        What is shown: the filter, the order, what the gallery is grouped by, and the handle of a selection.
+    filter, sort, group, colour, selection
+        What is shown: the filter, the order, what the gallery is grouped and the map coloured by, and the handle of a
+        selection.
     notice
         A sentence for the next page.
+    guide, guide_refused
+        The selection of the first review with help; whether the person did not want it.
     columns
         Columns of the metadata that the sidebar offers to filter by.
     written
@@ -52,8 +55,11 @@ class Session:
     filter: Filter = field(default_factory=Filter)
     sort: str | None = None
     group: str | None = None
+    colour: str | None = None
     selection: str | None = None
     notice: str | None = None
+    guide: str | None = None
+    guide_refused: bool = False
     columns: tuple[str, ...] = ()
     written: tuple[tuple[str, str], ...] | None = None
 
@@ -73,7 +79,7 @@ def session() -> Session:
 
 def pairs(s: Session) -> list[tuple[str, str]]:
     """The session as parameters of the URL."""
-    own = [("ws", s.key), ("sort", s.sort), ("group", s.group), ("selection", s.selection)]
+    own = [("ws", s.key), ("sort", s.sort), ("group", s.group), ("colour", s.colour), ("selection", s.selection)]
     return [(k, v) for k, v in own if v] + filters.to_pairs(s.filter)
 
 
@@ -111,7 +117,7 @@ def take_over(params: list[tuple[str, str]]) -> None:
     except WinnowError as error:
         s.filter, s.notice = Filter(), str(error)
     s.key = values.get("ws", s.key)
-    s.sort, s.group = values.get("sort"), values.get("group")
+    s.sort, s.group, s.colour = values.get("sort"), values.get("group"), values.get("colour")
     s.selection = values.get("selection")
 
 
@@ -130,7 +136,8 @@ def write_url() -> None:
 def open_workspace(key: str) -> None:
     """Show another dataset, without filters."""
     s = session()
-    s.key, s.filter, s.sort, s.selection, s.columns = key, Filter(), None, None, ()
+    s.key, s.filter, s.selection, s.columns = key, Filter(), None, ()
+    s.sort = s.group = s.colour = None
     server_state().remember(key)
 
 

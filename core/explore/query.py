@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -245,6 +245,13 @@ class SampleQuery:
         with self._ask(where) as ask:
             rows = ask.column(f"SELECT d.row {self._from(where)} {where.sql}", where.values)
         return np.sort(rows.to_numpy()).astype(np.int32)
+
+    def in_duplicate_groups(self, groups: Collection[int]) -> IdSet:
+        """Every member of these groups in order of row: the keepers, the copies and the possible copies."""
+        where = _Where()
+        where.add("v", "v.duplicate_group IN (SELECT unnest(?))", list(groups))
+        with self._ask(where) as ask:
+            return IdSet(ask.column(f"SELECT d.sample_id {self._from(where)} {where.sql} ORDER BY d.row", where.values))
 
     def id_at(self, row: int) -> str:
         """The id of a row. Raises QueryError where there is none."""

@@ -144,6 +144,36 @@ def test_a_selection_is_named_opened_again_shared_and_deleted_by_keyboard(
         assert kept.handle not in {s.handle for s in ws.saved_selections.all()}
 
 
+def test_back_from_a_queue_takes_its_filter_away_and_a_link_holds_what_is_on_the_screen(
+    page: Page, server: Server
+) -> None:
+    page.goto(f"{server.url}/queues")
+    line = page.locator("[data-go*='verdicts=ood']").first
+    line.click()
+    expect(page.locator(".review")).to_have_attribute("data-state", "ready")
+    expect(page.locator(".w-pill", has_text="Out of distribution")).to_be_visible()
+    badge = page.locator("[data-badge=review]")
+    before = int(badge.inner_text())
+    page.keyboard.press("x")
+    expect(badge).to_have_text(str(before - 1))  # without going anywhere
+    expect(page.locator("[data-badge=history]")).not_to_have_text("")
+    page.go_back()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Queues")
+    expect(page.locator(".w-pill")).to_have_count(0)
+    expect(page).not_to_have_url(re.compile("verdicts="))
+
+    page.goto(f"{server.url}/map")
+    open_map(page)
+    page.get_by_label("Colour by").select_option("label")
+    expect(page).to_have_url(re.compile("colour=label"))
+    page.locator(".w-opt", has_text="Noisy label").click()
+    expect(page).to_have_url(re.compile("verdicts=noisy_label"))
+    expect(page).to_have_url(re.compile("colour=label"))
+    page.reload()
+    open_map(page)
+    expect(page.get_by_label("Colour by")).to_have_value("label")
+
+
 def test_modes_add_and_take_out(page: Page, server: Server) -> None:
     page.goto(f"{server.url}/map")
     open_map(page)

@@ -3,6 +3,7 @@
 import test from "node:test";
 import assert from "node:assert/strict";
 import { splitName } from "../../app/frontend/lib/names.js";
+import { suggestedWords } from "../../app/frontend/lib/bulk.js";
 import { keyOf, runKey } from "../../app/frontend/lib/keys.js";
 import { placeNames, shortName } from "../../app/frontend/map/labels.js";
 import { spread } from "../../app/frontend/map/palette.js";
@@ -148,4 +149,28 @@ test("the options of a card with fixed keys stand in the order of the keys, what
     ["dog", null, "2"],
     ["elk", 0.1, "b"],
   ]);
+});
+
+test("a group's box adds the group to the selection, shows how much of it is selected, and leaves it out again", async () => {
+  const rows = { total: 6, at: (i) => ({ id: "abcdef"[i] }), need: async () => {} };
+  const picked = new Picked(() => rows);
+  picked.only(0);
+  assert.equal(picked.covers(0, 2), "some");
+  await picked.range(0, 2, true, () => {});
+  await picked.range(4, 5, true, () => {});
+  assert.deepEqual([picked.covers(0, 2), picked.covers(3, 3), picked.covers(3, 5)], ["all", "none", "some"]);
+  await picked.leave(0, 2, () => {});
+  assert.deepEqual([...picked.ids], ["e", "f"]);
+});
+
+test("what taking suggestions would do is said with the counts and how many are expected to be right", () => {
+  const words = suggestedWords({ of: 180, count: 142, relabel: 120, exclude: 22, expected: 0.914 });
+  assert.equal(
+    words,
+    "Take 142 suggestions: relabel 120, exclude 22? About 91% are expected to be right. The other 38 are decided, or their verdict proposes nothing.",
+  );
+  assert.match(
+    suggestedWords({ of: 1, count: 1, relabel: 0, exclude: 1, expected: 1 }),
+    /^Take 1 suggestion: exclude 1\?/,
+  );
 });

@@ -70,6 +70,8 @@ class Gallery extends Surface {
         fill: (tile, row, group) => this.#fill(tile, row, group),
         mark: (tile, i) => this.#mark(tile, i),
         group: (i) => this.#selectGroup(i),
+        toggleGroup: (i) => this.#toggleGroup(i),
+        covers: (first, last) => this.picked.covers(first, last),
         pick: (i, event) => this.#click(i, event),
         open: (i) => this.#open(i),
       },
@@ -261,6 +263,14 @@ class Gallery extends Surface {
     this.#select(() => (this.picked.focus = i));
   }
 
+  /** Add everything in the group that tile i is in to the selection, or leave it out where all of it is selected. */
+  async #toggleGroup(i) {
+    const { first, count } = this.grid.shelves.sections[this.grid.shelves.sectionOf(i)];
+    const last = first + count - 1;
+    if (this.picked.all || this.picked.covers(first, last) !== "all") await this.#range(first, last, true);
+    else if (await this.picked.leave(first, last, () => this.bulk.set(null))) this.#markAll();
+  }
+
   #click(i, event) {
     if (event.target.closest(".alike")) return this.#similar(i);
     if (event.target.closest(".closer")) return this.#look(i);
@@ -303,6 +313,10 @@ class Gallery extends Surface {
   }
 
   #decided(action, label) {
+    if (action === "suggested") {
+      this.#reload(); // each sample has a decision of its own
+      return;
+    }
     const mine = { action, label, actor: this.data.actor };
     for (const [, row] of this.rows.held()) if (this.picked.has(row.id)) row.decision = mine;
     this.grid.refill();
@@ -356,6 +370,7 @@ class Gallery extends Surface {
       x: () => this.bulk.run("exclude"),
       t: () => this.bulk.pickTag("add"),
       d: () => this.bulk.pickTag("remove"),
+      w: () => this.bulk.suggest(),
       "/": () => this.bulk.pick(),
       u: () => this.bulk.undo(),
       r: () => this.bulk.redo(),

@@ -15,7 +15,8 @@ const REST = 60; // ms: a thumb that is dragged through the list asks only where
 export class Grid {
   /**
    * @param {{size: number, list: boolean}} look  list: one sample a line, its text beside its label
-   * @param {object} on  rows(), fill(tile, row, group), mark(tile, i), group(first), pick(i, event), open(i)
+   * @param {object} on  rows(), fill(tile, row, group), mark(tile, i), group(first), toggleGroup(first), covers(first,
+   *   last), pick(i, event), open(i)
    */
   constructor({ size, list }, on) {
     Object.assign(this, { size, list, on });
@@ -133,8 +134,13 @@ export class Grid {
       const s = this.shelves.sections[k];
       let node = this.heads.get(k);
       if (!node) {
-        const title = `Select these ${count(s.count)} (G)`;
-        node = h("div.shelf", { "aria-hidden": "true", title }, h("b", {}, nameNode(s.name)));
+        const title = `Select these ${count(s.count)} (G); the box adds them to the selection`;
+        const box = h("input", { type: "checkbox", tabIndex: -1 });
+        box.addEventListener("click", (e) => {
+          e.stopPropagation();
+          this.on.toggleGroup(s.first);
+        });
+        node = h("div.shelf", { "aria-hidden": "true", title }, box, h("b", {}, nameNode(s.name)));
         node.append(h("span.muted", { textContent: count(s.count) }));
         node.addEventListener("click", (e) => {
           e.stopPropagation();
@@ -144,7 +150,14 @@ export class Grid {
         this.canvas.append(node);
       }
       node.style.transform = `translateY(${this.#shown(s.top)}px)`;
+      this.#tick(node, s);
     }
+  }
+
+  #tick(head, section) {
+    const selected = this.on.covers(section.first, section.first + section.count - 1);
+    head.firstChild.checked = selected === "all";
+    head.firstChild.indeterminate = selected === "some";
   }
 
   #trim(first, last) {
@@ -204,6 +217,7 @@ export class Grid {
   /** Mark every tile again: selected or not, in focus or not. */
   remark() {
     for (const [i, tile] of this.tiles) this.on.mark(tile, i);
+    for (const [k, head] of this.heads) this.#tick(head, this.shelves.sections[k]);
   }
 
   /** Scroll as little as shows tile i; a first line brings its head. */

@@ -65,12 +65,36 @@ export class Picked {
       this.ids.clear();
     }
     this.focus = to;
+    return this.#each(first, last, (row) => this.ids.add(row.id), waiting);
+  }
+
+  /** Leave out everything between two rows; see `range`. */
+  async leave(first, last, waiting) {
+    return this.#each(first, last, (row) => this.ids.delete(row.id), waiting);
+  }
+
+  /** How much of the rows from first to last is selected, as far as they are held: "all", "some" or "none". */
+  covers(first, last) {
+    if (this.all) return "all";
+    const rows = this.rows();
+    let [inside, outside] = [0, 0];
+    for (let i = first; i <= last && this.ids.size; i += 1) {
+      const row = rows.at(i);
+      if (!row) continue;
+      if (this.ids.has(row.id)) inside += 1;
+      else outside += 1;
+      if (inside && outside) return "some";
+    }
+    return !inside ? "none" : this.ids.size > last - first ? "all" : "some";
+  }
+
+  async #each(first, last, does, waiting) {
     const rows = this.rows();
     const take = (start, end) => {
       let whole = true;
       for (let i = start; i < end; i += 1) {
         const row = rows.at(i);
-        if (row) this.ids.add(row.id);
+        if (row) does(row);
         else whole = false;
       }
       return whole;

@@ -8,6 +8,13 @@ import { newId } from "./saver.js";
 
 const CONFIRM_ABOVE = 50; // samples: more than this many are decided about only when it is confirmed
 
+/** What taking the suggestions for a selection would do: "Relabel 120, exclude 22; 91% expected to be right." */
+export function suggestedWords({ of, count: n, relabel, exclude, expected }) {
+  const parts = [relabel && `relabel ${count(relabel)}`, exclude && `exclude ${count(exclude)}`].filter(Boolean);
+  const rest = of - n ? ` The other ${count(of - n)} are decided, or their verdict proposes nothing.` : "";
+  return `Take ${plural(n, "suggestion")}: ${parts.join(", ")}? About ${Math.round(100 * expected)}% are expected to be right.${rest}`;
+}
+
 export class BulkBar {
   /**
    * @param {HTMLElement} root  the surface (for the label picker)
@@ -26,6 +33,9 @@ export class BulkBar {
     this.removeTag = button(".removetag", "D", () => this.pickTag("remove"));
     setText(this.addTag.lastChild, "Add tag …");
     setText(this.removeTag.lastChild, "Remove tag …");
+    this.suggested = button(".suggested", "W", () => this.suggest());
+    this.suggested.title = "Take what each one’s verdict proposes: its suggested label, or to exclude it";
+    setText(this.suggested.lastChild, "Take suggestions");
     this.clear = h(
       "button.quiet",
       { type: "button", onclick: () => this.on.clear() },
@@ -43,6 +53,7 @@ export class BulkBar {
       this.what,
       this.accept,
       this.relabel,
+      this.suggested,
       this.exclude,
       this.addTag,
       this.removeTag,
@@ -79,14 +90,14 @@ export class BulkBar {
       this.what.replaceChildren(...(this.message.tone === "done" ? [icon("cloud_done")] : []), this.message.text);
     else setText(this.what, n === null ? "Counting…" : n ? `${count(n)} selected` : "");
     const tagging = [this.addTag, this.removeTag];
-    for (const b of [this.accept, this.relabel, this.exclude, this.clear, ...tagging]) {
+    for (const b of [this.accept, this.relabel, this.suggested, this.exclude, this.clear, ...tagging]) {
       const has = !tagging.includes(b) || Boolean(this.tagNames);
       show(b, has && (Boolean(n) || n === null) && (b === this.clear || (this.api.decides && !pending)));
       b.disabled = busy || !n;
     }
     if (this.tagNames && !this.picker.labels.length) show(this.relabel, false); // tags and no labels
     show(this.confirmButton, Boolean(pending));
-    if (pending) setText(this.confirmButton.lastChild, pending.words || bulkWords(pending.action, n));
+    if (pending) setText(this.confirmButton.lastChild, pending.words || bulkWords(pending.action, pending.n));
     show(this.undoButton, Boolean(this.last) && !n);
     show(this.redoButton, Boolean(this.undone) && !n);
     for (const b of [this.confirmButton, this.undoButton, this.redoButton]) b.disabled = busy;
@@ -141,30 +152,69 @@ export class BulkBar {
       this.say("ask", `${words || `${bulkWords(action, n)}${label ? ` to ${label}` : ""}`}?`);
       return;
     }
+    await this.#decide(action, n, label, more);
+  }
+
+  /** Ask what the verdicts propose for the selection, and take it when that is confirmed. */
+  async suggest() {
+    if (!this.n || this.busy || !this.api.decides) return;
+    if (this.pending?.action === "suggested") {
+      this.confirm();
+      return;
+    }
+    const { n } = this;
+    this.busy = true;
+    this.say("busy", "Reading the suggestions…");
+    try {
+      const proposed = await this.api.post("suggested", { target: this.on.target() }, { timeout: 60000 });
+      this.message = null;
+      if (this.n !== n) return; // another selection meanwhile
+      if (!proposed.count) {
+        const why = "People have decided about them, or their verdicts propose nothing.";
+        this.message = {
+          tone: "failed",
+          text: `There is no suggestion to take for these ${plural(n, "sample")}. ${why}`,
+        };
+        return;
+      }
+      this.pending = { action: "suggested", label: null, n: proposed.count };
+      this.message = { tone: "ask", text: suggestedWords(proposed) };
+    } catch (error) {
+      this.message = { tone: "failed", text: error.message };
+    } finally {
+      this.busy = false;
+      this.draw();
+    }
+  }
+
+  /** Decide about the selection; `expect` is what the server has to count. */
+  async #decide(action, expect, label, more = null) {
     this.pending = null;
     const target = this.on.target();
     const batch = newId();
+    const noun = action === "suggested" ? "suggestion" : "sample";
     this.busy = true;
     this.message = {
       tone: "busy",
-      text: `${action === "tag" ? "Tagging" : ACTIONS[action].doing} ${plural(n, "sample")}…`,
+      text: `${action === "tag" ? "Tagging" : ACTIONS[action].doing} ${plural(expect, noun)}…`,
     };
     this.draw();
     const started = performance.now();
     try {
-      const body = { action, label: more ? null : label, ...more, batch_id: batch, expect: n, target };
+      const body = { action, label: more ? null : label, ...more, batch_id: batch, expect, target };
       const answer = await this.#twice(() => this.api.post("bulk", body, { timeout: 60000 }));
       this.last = answer.count ? { batch, n: answer.count } : null;
       this.undone = null;
       const did = more
-        ? `${label}: ${plural(answer.count, "sample")} changed, ${count(n - answer.count)} left as they were`
-        : `${ACTIONS[action].past} ${plural(answer.count, "sample")}${label ? ` to ${label}` : ""}`;
+        ? `${label}: ${plural(answer.count, "sample")} changed, ${count(expect - answer.count)} left as they were`
+        : `${ACTIONS[action].past} ${plural(answer.count, noun)}${label ? ` to ${label}` : ""}`;
       this.message = { tone: "done", text: `${did}. Saved ✓` };
       this.on.done(action, label);
       performance.measure("winnow:bulk", { start: started, end: performance.now() });
     } catch (error) {
       this.message = { tone: "failed", text: error.message };
-      if (error.status === 409 && error.body.count !== undefined) this.on.recount?.(error.body.count);
+      const recounted = error.status === 409 && action !== "suggested" ? error.body.count : undefined;
+      if (recounted !== undefined) this.on.recount?.(recounted);
     } finally {
       this.busy = false;
       this.draw();
@@ -184,7 +234,8 @@ export class BulkBar {
 
   /** Yes to what was asked. */
   confirm() {
-    if (this.pending) this.run(this.pending.action, this.pending.label, this.pending.more);
+    const { pending } = this;
+    if (pending && !this.busy) this.#decide(pending.action, pending.n, pending.label, pending.more);
   }
 
   async undo() {

@@ -65,13 +65,16 @@ export const ACTIONS = {
   accept: { icon: "check", past: "Kept", does: "Keep label", doing: "Keeping the labels of" },
   relabel: { icon: "sell", past: "Relabelled", does: "Relabel", doing: "Relabelling" },
   exclude: { icon: "block", past: "Excluded", does: "Exclude", doing: "Excluding" },
+  suggested: { icon: "auto_fix_high", past: "Took", does: "Take", doing: "Taking" },
   undo: { icon: "undo", past: "Undone", does: "Undo" },
   skip: { icon: "redo", past: "Skipped", does: "Skip" },
 };
 
-/** What a button that decides about n samples says: "Keep 3 labels", "Exclude 1 sample". */
+const NOUNS = { accept: "label", suggested: "suggestion" };
+
+/** What a button that decides about n samples says: "Keep 3 labels", "Exclude 1 sample", "Take 7 suggestions". */
 export const bulkWords = (action, n) =>
-  action === "accept" ? `Keep ${plural(n, "label")}` : `${ACTIONS[action].does} ${plural(n, "sample")}`;
+  `${action === "accept" ? "Keep" : ACTIONS[action].does} ${plural(n, NOUNS[action] || "sample")}`;
 
 /** Colour, icon and plain name of a verdict. `verdicts` comes from the app's one palette. */
 export function verdictOf(verdicts, kind) {

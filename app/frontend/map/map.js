@@ -5,6 +5,7 @@
  */
 
 import { count, h, isInteractive, plural } from "../lib/dom.js";
+import { inAddress } from "../lib/address.js";
 import { BulkBar } from "../lib/bulk.js";
 import { runKey, take } from "../lib/keys.js";
 import { Surface, mounted } from "../lib/mount.js";
@@ -38,7 +39,7 @@ function ranks({ head, array }) {
 class MapSurface extends Surface {
   constructor(component) {
     super(component, "Map");
-    this.colour = this.data.colour || this.data.colours[0][0];
+    this.colour = this.data.colour;
     this.arrays = new Map();
     this.hidden = new Set();
     this.cards = new Map();
@@ -57,6 +58,7 @@ class MapSurface extends Surface {
       this.cards.clear();
       this.#start();
     } else if (before.query !== this.data.query) this.#refilter();
+    if (before.colour !== this.data.colour && this.data.colour !== this.colour) this.#recolour(this.data.colour);
     if (this.dark !== this.plot.dark) this.#repaint();
   }
 
@@ -306,6 +308,7 @@ class MapSurface extends Surface {
     try {
       const array = await this.#colours(name);
       if (this.colour !== name) return;
+      inAddress("colour", name);
       const hadHidden = this.hidden.size > 0;
       this.hidden.clear();
       this.painted = paint(name, array, this.data.verdicts, this.dark);
@@ -494,6 +497,7 @@ class MapSurface extends Surface {
       x: () => this.bulk.run("exclude"),
       t: () => this.bulk.pickTag("add"),
       d: () => this.bulk.pickTag("remove"),
+      w: () => this.bulk.suggest(),
       "/": () => this.bulk.pick(),
       u: () => this.bulk.undo(),
       r: () => this.bulk.redo(),

@@ -2,6 +2,7 @@
 
 import { ACTIONS, ago, h, icon, score, setRich, setText, show, verdictOf } from "../lib/dom.js";
 import { nameNode, setName } from "../lib/names.js";
+import { seeThrough } from "../lib/see_through.js";
 import { markedText } from "./marks.js";
 import { MiniMap } from "./minimap.js";
 import { tagWords } from "./tags.js";
@@ -77,6 +78,9 @@ export class CardView {
 
   #stage() {
     this.image = h("img", { alt: "", decoding: "sync", draggable: false });
+    this.image.addEventListener("load", () =>
+      setTimeout(() => this.image.classList.toggle("see-through", seeThrough(this.image))),
+    );
     this.image.addEventListener("error", () => this.#noImage("This image cannot be read."));
     this.text = h(
       "div.text",

@@ -10,12 +10,14 @@ export class Decisions {
    * @param {import("../lib/api.js").Api} api
    * @param {string} actor
    * @param {object} on  say(tone, symbol, text, ms, button), state(state), saved(ids), bring(id), open(ids),
-   *   forget(id), changed(), reordered()
+   *   forget(id), changed(), reordered(), lost(n): n decisions from before a reload are undone
+   * @param {object[]} [done]  decisions of this tab before a reload
    */
-  constructor(api, actor, on) {
+  constructor(api, actor, on, done = []) {
     Object.assign(this, { api, actor, on });
     this.mine = new Map(); // sample id → this person's decision of this session, or null when undone
-    this.done = []; // in order, what U undoes: {decision_id, sample_id, action, label, at, before, …} or a batch
+    // in order, what U undoes: {decision_id, sample_id, action, label, at, before, …} or a batch
+    this.done = done.map((decision) => ({ ...decision, restored: true }));
     this.skipped = new Set();
     this.busy = false;
     this.saver = new Saver(
@@ -87,6 +89,7 @@ export class Decisions {
     if (!last) await this.#undoOnServer();
     else if (last.batch_id) await this.#undoBatch(last);
     else {
+      if (last.restored) this.on.lost(1);
       this.saver.push({ undo: last.decision_id, undo_id: newId(), sample_id: last.sample_id });
       this.mine.set(last.sample_id, last.before);
       this.on.bring(last.sample_id);
@@ -102,6 +105,7 @@ export class Decisions {
         this.mine.delete(id);
         this.on.forget(id);
       }
+      if (last.restored) this.on.lost(answer.count);
       const what = `Undone: ${plural(answer.count, "decision")} that were made together.`;
       this.on.say("good", "undo", what, 4000);
       this.on.reordered();

@@ -76,6 +76,24 @@ export class OfferSheet {
     this.root.focus({ preventScroll: true });
   }
 
+  /** Show the offer that the last decisions led to, once they are saved. */
+  async ask(learnt, saver, banner) {
+    const { offer } = learnt;
+    if (!offer || this.asking) return;
+    this.asking = true;
+    try {
+      await saver.flush();
+      if (!(await this.show(offer.sample_id))) {
+        learnt.set(null);
+        banner.say("warn", "info", "No samples are like these any more.", 2500);
+      }
+    } catch (error) {
+      banner.say("bad", "error", error.message, 5000);
+    } finally {
+      this.asking = false;
+    }
+  }
+
   /** Fetch the offer for a decided sample and show it. Answers false where there is none any more. */
   async show(sample) {
     const { offer } = await this.api.get("like", { id: sample });

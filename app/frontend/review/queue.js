@@ -24,6 +24,7 @@ export class Queue {
     Object.assign(this, { api, filter, onMore, onRound });
     this.cards = [];
     this.byId = new Map();
+    this.dropped = new Set(); // decided together with others
     this.spare = new Map(); // cards that a new order has put back
     this.cursor = 0;
     this.handle = "";
@@ -198,9 +199,16 @@ export class Queue {
     while (this.spare.size > 4 * PAGE) this.spare.delete(this.spare.keys().next().value);
   }
 
+  /** Whether a sample is part of this queue, not only opened in it. */
+  owns(id) {
+    const card = this.byId.get(id);
+    return card ? !card.extra : this.dropped.has(id);
+  }
+
   /** Take samples out of what lies ahead: they were decided together. Those behind the cursor stay. */
   drop(ids) {
     const gone = new Set(ids);
+    for (const id of ids) this.dropped.add(id);
     const ahead = this.cards.slice(this.cursor).filter((c) => !gone.has(c.id));
     for (const card of this.cards.slice(this.cursor)) if (gone.has(card.id)) this.byId.delete(card.id);
     this.cards = [...this.cards.slice(0, this.cursor), ...ahead];
@@ -223,6 +231,14 @@ export class Queue {
       }
     }
     return this.goTo(ids[0]);
+  }
+
+  /** Go through samples again that this queue has been past: they come last. */
+  again(ids) {
+    const first = this.cards.findIndex((c) => ids.includes(c.id));
+    const cards = ids.map((id) => this.byId.get(id));
+    this.cards = [...this.cards.filter((c) => !ids.includes(c.id)), ...cards];
+    this.cursor = first < 0 ? 0 : this.cards.length - cards.length;
   }
 
   goTo(id) {

@@ -19,6 +19,7 @@ import { CardView, hasPicture, proposal } from "./card.js";
 import { Decisions } from "./decisions.js";
 import { endOfQueue } from "./end.js";
 import { BLIND, Learnt } from "./learnt.js";
+import { SessionMemory, keepable } from "./memory.js";
 import { Marks } from "./marks.js";
 import { Note } from "./note.js";
 import { OfferSheet } from "./offer.js";
@@ -27,6 +28,7 @@ import { Queue } from "./queue.js";
 import { Propagation } from "./propagation.js";
 import { Recent } from "./recent.js";
 import { Evidence } from "./evidence.js";
+import { Guide } from "./guide.js";
 import { TagEditor, tagWords } from "./tags.js";
 import { InWords } from "./words.js";
 
@@ -44,20 +46,27 @@ class Review extends Surface {
     this.pictures = new Pictures(this.api);
     this.classKeys = new ClassKeys(this.data.class_keys, Boolean(this.data.labelling || this.data.audit));
     this.#build();
-    this.decisions = new Decisions(this.api, this.data.actor, {
+    this.memory = new SessionMemory(this.data.ws, this.data.actor);
+    this.earlier = this.memory.read(); // the same tab before a reload
+    this.progress.times = this.earlier?.times ?? [];
+    const on = {
       say: (...banner) => this.banner.say(...banner),
       state: (state) => this.progress.drawSaved(state),
       saved: (ids) => this.queue.saved(ids),
       bring: (id) => this.#bring(id),
       open: (ids) => this.#open(ids),
       forget: (id) => this.#forget(id),
+      lost: (n) => {
+        if (this.earlier) this.earlier.decided = Math.max(0, this.earlier.decided - n);
+      },
       changed: () => this.#later(),
       reordered: () => {
         this.queue.finished = false;
         this.queue.reorder();
         this.#later();
       },
-    });
+    };
+    this.decisions = new Decisions(this.api, this.data.actor, on, this.earlier?.done ?? []);
     this.recent.draw(this.decisions.done);
     this.#start();
     this.labels().then((names) => {
@@ -128,8 +137,10 @@ class Review extends Surface {
     );
     if (this.blind) this.#judging();
     if (this.data.labelling) this.#labelling();
+    this.guide = this.data.guide ? new Guide(this.data.guide) : null;
     this.show(
       this.progress.node,
+      ...(this.guide ? [this.guide.node] : []),
       this.propagation ? this.propagation.row : this.learnt.row,
       h("div.body", {}, this.card.stage, this.card.panel),
       this.card.strip,
@@ -245,6 +256,7 @@ class Review extends Surface {
     this.shownId = card.id;
     this.root.dataset.sample = card.id;
     this.card.fill(card, this.names, before?.mine ? before : null);
+    this.guide?.card(card, this.queue.cursor);
     this.#drawProposal();
     this.root.dataset.decided = before ? before.action : "";
     this.root.dataset.decidedLabel = before ? ACTIONS[before.action].past : "";
@@ -301,9 +313,17 @@ class Review extends Surface {
         this.laterAsked = false;
         this.recent.draw(this.decisions.done);
         this.#drawProgress();
+        this.#remember();
         this.#load();
       }),
     );
+  }
+
+  /** Keep for a reload what this tab has done. */
+  #remember() {
+    const { queue } = this.data;
+    const { times } = this.progress;
+    this.memory.write({ queue, decided: this.decidedHere, times, done: keepable(this.decisions.done) });
   }
 
   // ── deciding ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -322,7 +342,7 @@ class Review extends Surface {
     this.tags.done(card.id);
     if (new URLSearchParams(this.data.queue).get("state") === "disputed") decision.settles = true; // it was asked: who is right?
     const thumb = hasPicture(card) ? this.pictures.src(card) : null;
-    this.decisions.make(card, decision, { thumb, text: card.text });
+    this.decisions.make(card, decision, { thumb, link: thumb && card.thumb, text: card.text });
     this.progress.made();
     this.card.mark(ACTIONS[action].icon);
     this.#step(1);
@@ -430,21 +450,8 @@ class Review extends Surface {
     this.#later();
   }
 
-  async #showOffer() {
-    const { offer } = this.learnt;
-    if (!offer || this.offering) return;
-    this.offering = true;
-    try {
-      await this.decisions.saver.flush();
-      if (!(await this.offer.show(offer.sample_id))) {
-        this.learnt.set(null);
-        this.banner.say("warn", "info", "No samples are like these any more.", 2500);
-      }
-    } catch (error) {
-      this.banner.say("bad", "error", error.message, 5000);
-    } finally {
-      this.offering = false;
-    }
+  #showOffer() {
+    this.offer.ask(this.learnt, this.decisions.saver, this.banner);
   }
 
   /** The person has decided the same for others: they leave what lies ahead. */
@@ -561,8 +568,10 @@ class Review extends Surface {
 
   #drawProgress() {
     const { queue } = this;
-    const decided = this.decisions.count((id) => !queue.byId.get(id)?.extra);
-    this.progress.draw(decided, queue.total, this.data.holds);
+    const decided = this.decisions.count((id) => queue.owns(id));
+    const earlier = (this.earlier?.queue === this.data.queue && this.earlier.decided) || 0;
+    this.decidedHere = decided + earlier;
+    this.progress.draw(this.decidedHere, queue.total === null ? null : queue.total + earlier, this.data.holds);
   }
 
   #showEnd() {
@@ -574,6 +583,7 @@ class Review extends Surface {
     }
     this.mint = null;
     this.root.dataset.state = "end";
+    this.guide?.end();
     this.root.dataset.sample = "";
     const held = { cards: queue.cards.length, decided: this.decisions.count(() => true) };
     const parts = endOfQueue(
@@ -586,11 +596,8 @@ class Review extends Surface {
   }
 
   #again(ids) {
-    const first = this.queue.cards.findIndex((c) => ids.includes(c.id));
-    const cards = ids.map((id) => this.queue.byId.get(id));
-    this.queue.cards = [...this.queue.cards.filter((c) => !ids.includes(c.id)), ...cards];
+    this.queue.again(ids);
     this.decisions.skipped.clear();
-    this.queue.cursor = first < 0 ? 0 : this.queue.cards.length - cards.length;
     this.#render();
     this.#load();
   }

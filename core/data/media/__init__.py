@@ -5,12 +5,13 @@ In: a dataset's image bytes. Out: measurements, thumbnails, and decoded pixels f
 
 from __future__ import annotations
 
-from .decode import MAX_PIXELS, Undecodable, decode
+from .decode import DECODE_VERSION, MAX_PIXELS, Undecodable, decode
 from .details import PictureDetails, picture_details
 from .scan import scan_media
 from .store import MEDIA_VERSION, Thumbnails, content_hashes, load_media_features
 
 __all__ = [
+    "DECODE_VERSION",
     "MAX_PIXELS",
     "MEDIA_VERSION",
     "PictureDetails",

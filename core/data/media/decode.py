@@ -16,6 +16,9 @@ from functools import cache
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+DECODE_VERSION = 2
+"""Raised when the same bytes give other pixels."""
+
 MAX_PIXELS = 100_000_000
 """Images of 100 megapixels or more are refused before their pixels are decoded (decompression bombs)."""
 
@@ -23,6 +26,9 @@ _AT_ONCE = 4_000_000
 """Pixels of a 16-bit or floating-point image that are converted at a time."""
 
 _BACKGROUND = (255, 255, 255)
+_BEHIND_WHITE = (128, 128, 128)
+"""Behind a transparent picture that cannot be seen over white."""
+_NEARLY_WHITE = 235
 _NARROW_FORMATS = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
 _ALLOWED = ("BMP", "DIB", "GIF", "JPEG", "PPM", "PNG", "WEBP", "TIFF", "JPEG2000", "AVIF", "HEIF", "ICO", "TGA")
 
@@ -61,8 +67,8 @@ class Undecodable(Exception):
 def decode(data: bytes, min_size: Callable[[int, int], tuple[int, int]] | None = None) -> Image.Image:
     """Decode image bytes as an RGB image.
 
-    The first frame of an animation; rotated as EXIF says; transparency over white; palettes, CMYK, grey and 16-bit or
-    floating-point images converted to 8-bit RGB.
+    The first frame of an animation; rotated as EXIF says; transparency over white, or over grey where white would
+    hide the picture; palettes, CMYK, grey and 16-bit or floating-point images converted to 8-bit RGB.
 
     Parameters
     ----------
@@ -133,10 +139,18 @@ def to_rgb(image: Image.Image) -> Image.Image:
         return Image.fromarray(_to_eight_bits(np.asarray(image))).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         layer = image.convert("RGBA")
-        flat = Image.new("RGB", layer.size, _BACKGROUND)
-        flat.paste(layer, mask=layer)  # in place: at 100 megapixels three more layers would be a gigabyte
+        flat = _laid_on(layer, _BACKGROUND)
+        opacity = layer.getchannel("A").histogram()
+        if any(opacity[:-1]) and any(opacity[1:]) and not any(flat.convert("L").histogram()[:_NEARLY_WHITE]):
+            return _laid_on(layer, _BEHIND_WHITE)
         return flat
     return image.convert("RGB")
+
+
+def _laid_on(layer: Image.Image, colour: tuple[int, int, int]) -> Image.Image:
+    flat = Image.new("RGB", layer.size, colour)
+    flat.paste(layer, mask=layer)  # in place: at 100 megapixels three more layers would be a gigabyte
+    return flat
 
 
 def _to_eight_bits(

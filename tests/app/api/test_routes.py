@@ -416,6 +416,27 @@ def test_a_bulk_action_reaches_a_selection(
     assert {d.label for d in log(workspace)} == {"dog"}
 
 
+def test_suggestions_are_counted_before_they_are_taken_and_a_repeated_request_takes_no_more(
+    client: TestClient, app_state: ServerState, workspace: Workspace, token: dict[str, str]
+) -> None:
+    head, key = {**token, **ORIGIN}, app_state.first
+    target = {"filter": "verdicts=ood"}
+    n = int((samples(workspace)["verdict"] == "ood").sum())
+    proposed = client.post(f"/api/suggested/{key}", json={"target": target}, headers=head).json()
+    assert (proposed["of"], proposed["count"], proposed["exclude"], proposed["relabel"]) == (n, n, n, 0)
+    assert 0 < proposed["expected"] <= 1
+    assert log(workspace) == []
+    body = {"action": "suggested", "target": target, "expect": n + 1, "batch_id": "taken"}
+    assert client.post(f"/api/bulk/{key}", json=body, headers=head).json()["count"] == n
+    assert log(workspace) == []
+    for _ in range(2):  # the answer to the first was lost
+        assert client.post(f"/api/bulk/{key}", json={**body, "expect": n}, headers=head).json()["count"] == n
+    assert {d.action.value for d in log(workspace)} == {"exclude"}
+    assert len(log(workspace)) == n
+    assert client.post(f"/api/suggested/{key}", json={"target": target}, headers=head).json()["count"] == 0
+    assert client.post(f"/api/undo/{key}", json={"batch_id": "taken"}, headers=head).json()["count"] == n
+
+
 @pytest.mark.parametrize(
     "body",
     [

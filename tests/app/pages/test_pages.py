@@ -162,6 +162,33 @@ def test_export_counts_by_decision(app_state: ServerState, workspace: Workspace)
     assert "label_final" in text
 
 
+def test_what_was_written_is_said_until_another_file_is_asked_for(
+    app_state: ServerState, workspace: Workspace, tmp_path: Path
+) -> None:
+    at = open_page("export")
+    (target,) = (box for box in at.text_input if box.label in ("Write to", "Name"))
+    written = workspace.export(tmp_path / "out.parquet", actor="ada")
+    paths = {name: str(getattr(written, name)) for name in ("path", "manifest_path", "patch_path")}
+    path = target.value if target.label == "Write to" else str(workspace.exports.place(target.value))
+    at.session_state["w-written"] = {**paths, "path": path, "rows": 1, "excluded": 0}
+    at.run()
+    assert not at.exception
+    assert Path(written.patch_path).name in html_of(at)
+    (menu,) = (box for box in at.selectbox if box.label == "Format")
+    menu.set_value("csv").run()
+    assert not at.exception
+    assert Path(written.patch_path).name not in html_of(at)
+
+
+def test_an_error_is_said_once(app_state: ServerState, workspace: Workspace) -> None:
+    at = open_page("export")
+    at.session_state["winnow"].notice = "The disk is full."
+    at.run()
+    assert "The disk is full." in html_of(at)
+    at.run()
+    assert "The disk is full." not in html_of(at)
+
+
 def test_a_page_that_breaks_shows_no_trace(
     app_state: ServerState, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,21 +30,32 @@ def page(app_state: ServerState, workspace: Workspace) -> Page:
 # -- duplicates -----------------------------------------------------------------------------------------------------
 
 
-def row(sample: str, group: int, keeper: str | None, label: str = "a", split: str = "train") -> dict[str, Any]:
+def row(
+    sample: str,
+    group: int,
+    keeper: str | None,
+    label: str = "a",
+    split: str = "train",
+    flagged: bool = True,
+    decided: str | None = None,
+) -> dict[str, Any]:
     return {
         "sample_id": sample,
         "duplicate_group": group,
         "duplicate_of": keeper,
         "label": label,
+        "label_now": label,
         "split": split,
-        "decision": None,
+        "flags": ["duplicate"] if keeper and flagged else [],
+        "reasons": "near copy (similarity 0.99 of 1), one of 18 copies; the copies carry different labels (a, b)",
+        "decision": {"action": decided, "label": None} if decided else None,
     }
 
 
 def test_groups_begin_with_their_keeper_and_conflicts_come_first() -> None:
     copies = [row("b", 1, "a"), row("c", 1, "a"), row("e", 2, "d", label="x"), row("g", 3, "f", split="test")]
     keepers = [row("a", 1, None), row("d", 2, None), row("f", 3, None)]
-    groups = duplicates.groups_of(copies, keepers)
+    groups = duplicates.groups_of([*copies, *keepers], [1, 2, 3])
     assert [(g.number, g.conflict, g.leak) for g in groups] == [(2, True, False), (3, False, True), (1, False, False)]
     assert [m["sample_id"] for m in groups[2].members] == ["a", "b", "c"]
 
@@ -55,12 +66,43 @@ def test_texts_show_in_which_words_they_differ(page: Page) -> None:
         {**row(name, 1, None if i == 0 else "a"), "text": t}
         for i, (name, t) in enumerate(zip("abc", texts, strict=True))
     ]
-    (group,) = duplicates.groups_of(rows[1:], rows[:1])
+    (group,) = duplicates.groups_of(rows, [1])
     html = duplicates.card(replace(page, info=replace(page.info, modality="text")), group)
     assert "<b>block</b>" not in html
     assert html.count("w-differs") == 3
     for word in ("my", "the", "now"):
         assert f'<mark class="w-differs">{word}</mark>' in html
+
+
+def test_a_card_counts_the_whole_group_and_leaves_the_reason_no_count_of_its_own(page: Page) -> None:
+    members = [row("a", 1, None), row("b", 1, "a"), row("c", 1, "a", label="b", flagged=False)]
+    (group,) = duplicates.groups_of(members, [1])
+    assert (group.conflict, len(group.copies)) == (True, 1), "a possible copy with another label does not agree"
+    html = duplicates.card(page, group)
+    assert "3 alike" in html
+    assert "1 of them is a possible copy" in html
+    assert "one of 18" not in html
+    assert "carry different labels" not in html
+    assert "Keep this one and exclude the other 2" in html
+    assert html.count("w-keeper") == 1
+
+
+def test_the_frame_is_around_what_stays_and_labels_of_excluded_members_do_not_count(page: Page) -> None:
+    rows = [row("a", 1, None, decided="exclude"), row("b", 1, "a", label="b", decided="accept")]
+    (group,) = duplicates.groups_of([*rows, row("c", 1, "a", label="b", decided="exclude")], [1])
+    assert [group.keeps(member) for member in group.members] == [False, True, False]
+    assert not group.conflict
+    (group,) = duplicates.groups_of([row("a", 1, None), row("b", 1, "a", decided="exclude")], [1])
+    assert [group.keeps(member) for member in group.members] == [True, False]
+
+
+def test_a_filter_shows_whole_groups(page: Page, workspace: Workspace) -> None:
+    for group in duplicates.load_groups(page):
+        size = workspace.query.matching(Filter(duplicate_group=group.number))
+        assert len(group.members) == size
+        label = group.copies[0]["label"]
+        narrowed = duplicates.load_groups(replace(page, filter=Filter(classes=(label,))))
+        assert {len(g.members) for g in narrowed if g.number == group.number} == {size}
 
 
 def test_excluding_a_group_never_excludes_its_keeper(page: Page, workspace: Workspace) -> None:

@@ -113,6 +113,11 @@ VERBS: dict[str, Case] = {
     "labeller.accept": ("reviewer", lambda ws: None, lambda ws, who, _: ws.labeller.accept(0.9, who)),
     "audit.draw": ("reviewer", lambda ws: None, lambda ws, who, _: ws.audit.draw(20, actor=who)),
     "class_editor.add": ("reviewer", lambda ws: None, lambda ws, who, _: ws.class_editor.add(f"x{new()}", actor=who)),
+    "suggested_decisions.take": (
+        "reviewer",
+        lambda ws: ws.suggested_decisions.of(ws.ids())[:1],
+        lambda ws, who, proposals: ws.suggested_decisions.take(proposals, who),
+    ),
     "class_keys.save": ("reviewer", lambda ws: None, lambda ws, who, _: ws.class_keys.save(True, {}, actor=who)),
     "undo": ("reviewer", lambda ws: None, lambda ws, who, _: ws.undo(who)),
     "redo": ("reviewer", lambda ws: None, lambda ws, who, _: ws.redo(who)),
@@ -286,7 +291,7 @@ ROUTES: dict[str, Callable[[Workspace], dict[str, Any]]] = {
     "selections/{ws}/save": lambda ws: {"name": new(), "selection": handle(ws)},
     "selections/{ws}/delete": lambda ws: {"handle": handle(ws)},
 }
-READING_POSTS = {"bring/{ws}", "inside/{ws}", "sprite/{ws}"}
+READING_POSTS = {"suggested/{ws}", "bring/{ws}", "inside/{ws}", "sprite/{ws}"}
 
 
 @pytest.fixture

@@ -116,6 +116,20 @@ def test_transparency_is_laid_on_white() -> None:
     assert np.asarray(decode(encoded(palette)))[0, 0].tolist() == [200, 0, 0]
 
 
+def test_what_white_would_hide_is_laid_on_grey() -> None:
+    sign = Image.new("RGBA", (16, 16), (255, 255, 255, 0))
+    sign.paste((255, 255, 255, 255), (4, 4, 12, 12))
+    pixels = np.asarray(decode(encoded(sign)))
+    assert pixels[8, 8].tolist() == [255, 255, 255]
+    assert pixels[0, 0].tolist() == [128, 128, 128]
+    assert pixels.std() > 30, "it is not one flat colour"
+    dark = Image.new("RGBA", (16, 16), (0, 0, 0, 0))
+    dark.paste((0, 0, 0, 255), (4, 4, 12, 12))
+    assert np.asarray(decode(encoded(dark)))[0, 0].tolist() == [255, 255, 255]
+    white = Image.new("RGBA", (16, 16), (255, 255, 255, 255))
+    assert np.asarray(decode(encoded(white))).min() == 255, "a white picture is one flat colour"
+
+
 def test_the_first_frame_of_an_animation_and_exif_turns() -> None:
     frames = [Image.new("RGB", (6, 4), c) for c in ("red", "blue")]
     animated = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
