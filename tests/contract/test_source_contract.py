@@ -209,6 +209,7 @@ def test_original_columns_are_kept_but_image_bytes(made: tuple[str, Path]) -> No
         "huggingface": ["label", "note", "split"],
         "embeddings": ["vector_hash"],
         "export": ["sample_id", "path", "label"],
+        "boxes": ["id", "label", "picture", "box_x", "box_y", "box_width", "box_height", "image"],
     }
     assert names == expected[made[0]]
 

@@ -7,7 +7,7 @@ const SAYS = {
   noisy_label: (card, best) =>
     best
       ? `The label says *${card.label}*, the models and the nearest samples say *${best}*. If they are right, press W; if the label is right, A.`
-      : `The label *${card.label}* looks wrong. Press / and type the right one, or A if it is right after all.`,
+      : `The label *${card.label}* is probably wrong. Press / and type the right one, or A if it is right after all.`,
   ood: () => "This seems to belong to none of the classes. X leaves it out of the dataset, A keeps it.",
   duplicate: () => "The dataset holds this sample more than once. X leaves this copy out; the other one stays.",
   broken: () => "This file cannot be used. X leaves it out.",

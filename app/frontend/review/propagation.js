@@ -25,11 +25,11 @@ export function groupWords({ count: n, outliers }) {
 export function progressWords(report) {
   if (report.notes.length) return report.notes[0];
   const { stability: last } = report;
-  const said = `${count(report.by_people)} labelled by people, ${count(report.propagated)} propagated, ${count(report.to_label)} to label.`;
-  if (!last) return said;
+  const counts = `${count(report.by_people)} labelled by people, ${count(report.propagated)} propagated, ${count(report.to_label)} to label.`;
+  if (!last) return counts;
   return last.stop
-    ? `The last ${last.labels} labels changed ${percent(last.changed)} of the suggestions: more would change little. Accept them, or audit. ${said}`
-    : `${said} The last ${last.labels} labels changed ${percent(last.changed)} of the suggestions.`;
+    ? `The last ${last.labels} labels changed ${percent(last.changed)} of the suggestions: more would change little. Take the propagated labels over, or audit. ${counts}`
+    : `${counts} The last ${last.labels} labels changed ${percent(last.changed)} of the suggestions.`;
 }
 
 /** The classes in a text: one a line, or separated by commas. */
