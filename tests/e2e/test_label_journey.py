@@ -1,4 +1,4 @@
-"""From pictures without labels to a labelled dataset: classes typed on the way, one bulk accept, undo, export."""
+"""From a folder of pictures to a labelled and audited dataset: classes typed on the way, bulk accept, undo, export."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 
 from tests.helpers.browser import open_review, sample, wait_saved
 from tests.helpers.harness import Server, run_winnow
-from winnow.core import Workspace
+from winnow.core import Filter, Workspace
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -33,7 +33,7 @@ def _name(sample_id: str) -> str:
 
 @pytest.fixture(scope="module")
 def unlabelled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server on a flat folder of pictures."""
+    """A server without a dataset, beside a flat folder of pictures."""
     root = tmp_path_factory.mktemp("label")
     pictures = root / "pictures"
     pictures.mkdir()
@@ -42,11 +42,22 @@ def unlabelled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         colour = np.array(list(COLOURS.values())[i % 5])
         pixels = np.clip(colour + rng.normal(0, 25, (32, 32, 3)), 0, 255).astype(np.uint8)
         Image.fromarray(pixels).save(pictures / f"p{i:03d}.png")
-    run_winnow("scan", pictures, "--out", root / "workspace", "--encoder", "patches", "--quiet")
-    made = Server(root / "workspace", root / "state")
+    made = Server(root / "pictures.winnow", root / "state")
     made.start()
     yield made
     made.stop()
+
+
+def _scan(page: Page, server: Server) -> None:
+    """Scan the folder from the page for new datasets; without labels, a dataset opens on Label."""
+    page.goto(f"{server.url}/new")
+    page.get_by_label("Path", exact=True).fill(str(server.workspace.with_suffix("")))
+    page.get_by_label("Path", exact=True).press("Enter")
+    page.get_by_role("combobox", name="Encoders").click(timeout=90_000)
+    page.get_by_role("option", name="patches").click()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Start the scan").click()
+    expect(page.locator(".review")).to_have_attribute("data-state", "ready", timeout=240_000)
 
 
 def _label(page: Page, times: int) -> None:
@@ -66,8 +77,8 @@ def _label(page: Page, times: int) -> None:
 
 
 def test_from_pictures_without_labels_to_a_labelled_dataset(page: Page, unlabelled: Server, tmp_path: Path) -> None:
-    open_review(page, unlabelled.url)  # without labels, a dataset opens on Label
-    expect(page.locator(".propagation")).to_be_visible()
+    _scan(page, unlabelled)
+    expect(page.get_by_label("Classes, separated by commas")).to_be_visible()
     _label(page, 60)
     wait_saved(page)
     with Workspace.open(unlabelled.workspace) as ws:
@@ -104,8 +115,71 @@ def test_from_pictures_without_labels_to_a_labelled_dataset(page: Page, unlabell
     button.click()
     expect(page.get_by_text("Accepted 140 propagated labels")).to_be_visible()
 
+    _label_a_cluster(page, unlabelled)
+    _audit(page, unlabelled)
+
     run_winnow("export", unlabelled.workspace, tmp_path / "labelled.csv")
     table = pd.read_csv(tmp_path / "labelled.csv")
-    assert table.label_source.value_counts().to_dict() == {"propagated": 140, "person": 60}
+    judged = 200 - (table.label_source == "propagated").sum() - 60
+    assert 0 < judged <= 30, "a sample that was audited has a person's label now"
+    assert set(table.label_source) == {"propagated", "person"}
     assert table.label_probability[table.label_source == "propagated"].between(0.5, 1).all()
     assert (table.label_final == table.path.map(_name)).mean() > 0.95
+
+
+def _label_a_cluster(page: Page, server: Server) -> None:
+    """Undo what was accepted, give a cluster one label without its outliers, and undo that too."""
+    page.keyboard.press("u")
+    expect(page.get_by_text("Undone: 140 decisions")).to_be_visible()
+    open_review(page, f"{server.url}/label?clusters=0")
+    group = page.locator(".propagation .alike")
+    expect(group).to_be_visible()
+    with Workspace.open(server.workspace) as ws:
+        fits, out = ws.labeller.alike(ws.ids(Filter(clusters=(0,))))
+    expect(group).to_have_text(groups := f"Label all {len(fits)} alike…{_left_out(len(out))}")
+    group.click()
+    page.keyboard.type("red")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text(f"Labelled {len(fits)} samples as red.")).to_be_visible()
+    page.keyboard.press("u")
+    expect(page.get_by_text(f"Undone: {len(fits)} decisions")).to_be_visible()
+    expect(group).to_have_text(groups)
+    open_review(page, f"{server.url}/label")
+    page.get_by_label("Least probability of the labels to accept").fill("0.5")
+    page.get_by_role("button", name="Accept 140 propagated labels").click()
+    expect(page.get_by_text("Accepted 140 propagated labels")).to_be_visible()
+
+
+def _left_out(n: int) -> str:
+    return f" ({n} outlier{'s' * (n != 1)} left out)" if n else ""
+
+
+def _audit(page: Page, server: Server) -> None:
+    """Judge thirty samples without a hint, by keyboard; Overview says what follows."""
+    page.goto(f"{server.url}/audit")
+    page.get_by_role("button", name="Draw 100 samples").click()
+    card = page.locator(".review.blind")
+    expect(card).to_have_attribute("data-state", "ready", timeout=30_000)
+    for part in (".verdict", ".suggested", ".reason", ".scores", ".strip", ".history", ".take"):
+        expect(card.locator(part)).to_be_hidden()
+    for _ in range(30):
+        here = sample(page)
+        shown = card.locator(".given [data-name]").get_attribute("data-name")
+        if shown == _name(here):
+            page.keyboard.press("a")
+        else:
+            option = card.locator(".option:visible", has=page.locator(f"[data-name='{_name(here)}']"))
+            page.keyboard.press(option.locator("kbd").inner_text())
+        expect(card).not_to_have_attribute("data-sample", here)
+    wait_saved(page)
+    page.goto(f"{server.url}/overview")
+    audit = page.locator(".w-card", has=page.get_by_role("heading", name="Audit"))
+    expect(audit).to_contain_text("30 of 100 judged", timeout=30_000)
+    expect(audit).to_contain_text("Propagated labels that are wrong")
+    with Workspace.open(server.workspace) as ws:
+        report = ws.audit.report()
+        labels = dict(zip(ws.ids(), ws.labels(), strict=True))
+        drawn = {s.sample_id: s.shown for s in ws.audit.plan().samples}
+    assert report.answered == 30
+    wrong = np.mean([(drawn.get(i) or labels[i]) != _name(i) for i in drawn])
+    assert report.propagated_error.low <= wrong <= report.propagated_error.high

@@ -50,7 +50,10 @@ def free_port() -> int:
 
 @dataclass
 class Server:
-    """The app on one workspace, in a process of its own that can be stopped, started again and held still."""
+    """The app on one workspace, in a process of its own that can be stopped, started again and held still.
+
+    Where the workspace is not there yet, the app starts without one.
+    """
 
     workspace: Path
     state: Path
@@ -64,11 +67,12 @@ class Server:
 
     def start(self, timeout: float = 60) -> None:
         env = os.environ | {"WINNOW_STATE": str(self.state), "WINNOW_ACTOR": ACTOR, "OMP_NUM_THREADS": "1"}
+        there = [str(self.workspace)] if self.workspace.exists() else []
         log = self.state / "server.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as out:
             self.process = subprocess.Popen(
-                [*WINNOW, "app", str(self.workspace), "--port", str(self.port), "--no-browser"],
+                [*WINNOW, "app", *there, "--port", str(self.port), "--no-browser"],
                 stdout=out,
                 stderr=out,
                 env=env,
