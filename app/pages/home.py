@@ -150,6 +150,12 @@ def _estimate_line(preview: Preview, encoders: list[str], device: str) -> str:
     return f"{'' if exact else 'About '}{plural(n, 'row')}: about {seconds(guess.seconds)} ({basis})."
 
 
+def _has_labels(preview: Preview, columns: ColumnMap) -> bool:
+    """Whether any of the rows that are shown has a label: a flat folder has a column for it all the same."""
+    name = columns.label or preview.guessed.label
+    return name is not None and any(row.get(name) not in (None, "") for row in preview.rows)
+
+
 def _new_scan() -> None:
     source = _source()
     if source is None:
@@ -194,7 +200,7 @@ def _new_scan() -> None:
         )
         key = scans.begin(server_state(), config, Path(out).expanduser(), state.session().actor, state.session().proven)
         state.open_workspace(key)
-        open_page("overview" if preview.guessed.label else "label")
+        open_page("overview" if _has_labels(preview, columns) else "label")
         st.rerun()
     estimate.html(render("home", "fine", _estimate_line(preview, encoders, device)))
 

@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.helpers.browser import open_review, sample, wait_saved
-from tests.helpers.harness import Server, run_winnow
+from tests.helpers.harness import Complaints, Server, run_winnow
 from winnow.core import Filter, Workspace
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -76,7 +76,10 @@ def _label(page: Page, times: int) -> None:
         expect(card).not_to_have_attribute("data-sample", here)
 
 
-def test_from_pictures_without_labels_to_a_labelled_dataset(page: Page, unlabelled: Server, tmp_path: Path) -> None:
+def test_from_pictures_without_labels_to_a_labelled_dataset(
+    page: Page, unlabelled: Server, complaints: Complaints, tmp_path: Path
+) -> None:
+    complaints.allow.append("api/points")  # the first card is there before the map is drawn
     _scan(page, unlabelled)
     expect(page.get_by_label("Classes, separated by commas")).to_be_visible()
     _label(page, 60)
