@@ -26,11 +26,13 @@ PYTEST ?= -q -n 2 --dist loadfile
 FAST := tests/unit/storage tests/unit/features tests/unit/export/test_curated_rows.py tests/unit/test_documentation.py \
 	tests/unit/test_foundation.py tests/unit/test_parallel.py tests/unit/test_portability.py tests/contract/test_signals.py \
 	--ignore=tests/unit/features/test_incremental.py --ignore=tests/unit/storage/test_old_workspaces.py
-ATTACKS := tests/unit/test_untrusted_input.py tests/unit/data/test_formulas.py tests/unit/data/sources/test_hostile.py \
-	tests/unit/data/sources/test_encodings.py tests/unit/data/sources/test_any_table.py tests/unit/export/test_targets.py \
-	tests/unit/export/test_left_out.py tests/unit/export/test_round_trips.py tests/unit/export/test_types.py \
-	tests/unit/review/test_roles.py tests/unit/review/test_writing_verbs.py tests/unit/storage/test_read_only_workspace.py \
-	tests/unit/storage/decision_log/test_vanished_log.py tests/app/server tests/app/api
+ATTACKS := tests/unit/test_untrusted_input.py tests/unit/test_supported_pythons.py tests/unit/data/test_formulas.py \
+	tests/unit/data/sources tests/unit/data/media/test_media.py tests/unit/detection/signals/test_long_texts.py \
+	tests/unit/detection/test_many_classes.py tests/unit/export/test_targets.py tests/unit/export/test_left_out.py \
+	tests/unit/export/test_round_trips.py tests/unit/export/test_types.py tests/unit/review/test_roles.py \
+	tests/unit/review/test_writing_verbs.py tests/unit/cli/test_cli_roles.py tests/unit/cli/test_serve.py \
+	tests/unit/storage/test_read_only_workspace.py tests/unit/storage/decision_log tests/app/server tests/app/api \
+	tests/app/pages/test_page_roles.py tests/app/pages/test_select.py tests/app/pages/test_history_steps.py
 
 .PHONY: help demo test test-fast check lint types imports js pytest format coverage docs build bench bench-app \
 	bench-quality soak faults attack audit fuzz screenshots clean

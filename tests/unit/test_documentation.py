@@ -60,6 +60,23 @@ def test_tests_and_benchmarks_named_in_text_exist(page: Path) -> None:
     assert [path for path in named if not (ROOT / path).exists()] == []
 
 
+def test_every_fault_in_the_promises_has_tests_that_the_attack_runs() -> None:
+    attacks = (ROOT / "Makefile").read_text(encoding="utf-8").partition("ATTACKS :=")[2].partition("\n\n")[0]
+    folders = tuple(re.findall(r"tests/[\w/.]+", attacks))
+    text = (ROOT / "assets" / "promises.md").read_text(encoding="utf-8").partition("## Faults")[2]
+    faults = [line.split(" | ") for line in text.splitlines() if line.startswith("| ") and "`" in line]
+    assert len(faults) >= 12 + 4
+    for fault, tests in faults:
+        file = ""
+        for named, name in re.findall(r"`([\w/.]*)::(\w+)`", tests):
+            file = named or file
+            assert file.startswith(folders), f"make attack leaves out {file}: {fault}"
+            assert f"\ndef {name}(" in (ROOT / file).read_text(encoding="utf-8"), (
+                f"{file}::{name} is not there: {fault}"
+            )
+        assert file, fault
+
+
 def test_the_signal_of_the_how_to_works(monkeypatch: pytest.MonkeyPatch) -> None:
     from winnow.core.detection.signals import SIGNALS
     from winnow.core.types import Beliefs, SignalInputs

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -20,24 +19,8 @@ VERSIONS = [
     for classifier in PROJECT["classifiers"]
     if re.fullmatch(r"Programming Language :: Python :: 3\.\d+", classifier)
 ]
-NO_INDEX = re.compile(
-    r"Failed to establish a new connection|Name or service not known|Temporary failure|timed out|ProxyError|"
-    r"No matching distribution found for setuptools"
-)
-
-
-def interpreter(version: str) -> Path | None:
-    """An interpreter of this version: of a virtual environment, on the path, or of pyenv."""
-    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    found = [shutil.which(f"python{version}"), *sorted(pyenv.glob(f"{version}.*/bin/python"))]
-    if sys.version_info[:2] == tuple(map(int, version.split("."))):
-        found.insert(0, sys.executable)
-    for path in filter(None, found):
-        ask = [str(path), "-m", "pip", "--version"]
-        done = subprocess.run(ask, capture_output=True, text=True, check=False, cwd="/")
-        if done.returncode == 0 and f"(python {version})" in done.stdout:
-            return Path(path)
-    return None
+NO_SOLUTION = 1
+"""Exit status of uv where the requirements cannot be met; another one where the index cannot be reached."""
 
 
 def test_the_classifiers_name_every_version_from_the_oldest_on() -> None:
@@ -47,25 +30,39 @@ def test_the_classifiers_name_every_version_from_the_oldest_on() -> None:
     assert "3.13" in VERSIONS
 
 
+@pytest.mark.skipif(shutil.which("make") is None, reason="there is no make here")
+def test_the_demo_installs_what_runs_and_the_tests_what_tests() -> None:
+    def installs(target: str) -> set[str]:
+        done = subprocess.run(["make", "-nB", target], capture_output=True, text=True, check=True, cwd=ROOT)
+        return set(re.findall(r"--editable (\S+)", done.stdout))
+
+    assert installs("demo") == {"."}
+    assert installs("test-fast") == {".", "'.[dev,docs]'"}
+
+
+def resolved(version: str, needed: list[str], *more: str) -> subprocess.CompletedProcess[str]:
+    """Find releases for a Python, wheels only: as a computer without a compiler installs them."""
+    resolve = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--no-build", "--python-version", version]
+    done = subprocess.run(
+        [*resolve, *more, "-"], input="\n".join(needed), capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    if done.returncode not in (0, NO_SOLUTION):
+        pytest.skip(f"uv cannot reach the package index: nothing was tried ({done.stderr.strip()[-200:]})")
+    return done
+
+
 @pytest.mark.attack
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("extra", ["", "dev"])
-def test_what_winnow_needs_can_be_installed(version: str, extra: str, tmp_path: Path) -> None:
-    python = interpreter(version)
-    if python is None and extra:  # conditions on the version would be those of the Python that asks
-        pytest.skip(f"there is no Python {version} here: what it would install was not tried")
-    # wheels only, as a computer without a compiler installs; metadata alone is fetched where the index offers it
-    pip = [str(python or sys.executable), "-m", "pip", "install", "--dry-run", "--ignore-installed"]
-    pip += ["--only-binary=:all:", "--use-feature=fast-deps", "--quiet", "--disable-pip-version-check"]
-    pip += [] if python else ["--python-version", version, "--target", str(tmp_path / "none")]
-    probe = subprocess.run([*pip, "setuptools"], capture_output=True, text=True, check=False, cwd=tmp_path)
-    if probe.returncode and NO_INDEX.search(probe.stderr):
-        pytest.skip("the package index cannot be reached: nothing was tried")
+@pytest.mark.parametrize("extra", ["", *PROJECT["optional-dependencies"]])
+@pytest.mark.parametrize("pinned", [False, True], ids=["newest", "constraints"])
+def test_what_winnow_needs_can_be_installed(version: str, extra: str, pinned: bool) -> None:
     needed = [*PROJECT["dependencies"], *(PROJECT["optional-dependencies"][extra] if extra else ())]
-    (tmp_path / "needed.txt").write_text("\n".join(needed), encoding="utf-8")
-    done = subprocess.run(
-        [*pip, "-r", str(tmp_path / "needed.txt")], capture_output=True, text=True, check=False, cwd=tmp_path
-    )
-    errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
-    assert done.returncode == 0, "\n".join(errors[-10:])
+    done = resolved(version, needed, *(["--constraint", "constraints.txt"] if pinned else []))
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.attack
+def test_a_package_without_a_wheel_for_a_version_is_noticed() -> None:
+    assert resolved("3.12", ["pgserver==0.1.4"]).returncode == 0
+    assert "no wheels" in resolved("3.13", ["pgserver==0.1.4"]).stderr

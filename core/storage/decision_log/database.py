@@ -285,7 +285,7 @@ def damaged_log(name: str, fault: str) -> WorkspaceError:
     fault = " ".join(fault.split())
     return WorkspaceError(
         f"The decision log {name!r} is damaged ({fault}). It was left as it is. Put a backup in its place "
-        "(`winnow backup` makes them), or move it away to start an empty log."
+        "(`winnow backup` makes them). To begin an empty log, move it away and run `winnow store WS --new-log`."
     )
 
 
