@@ -77,7 +77,7 @@ def _write(workspace: Workspace, path: Path) -> int:
 def _words(report: AuditReport) -> list[str]:
     lines = [f"{report.answered:,} of {report.size:,} judged; drawn {report.at}."]
     if report.excluded:
-        lines.append(f"{report.excluded:,} of them belong to no class.")
+        lines.append(f"Excluded: {plural(report.excluded, 'sample')} of no class.")
     for name, value in report.estimates():
         lines.append(f"  {name:<36} {value.value:6.1%}   95% interval {value.low:.1%} to {value.high:.1%}")
     if not report.estimates():
