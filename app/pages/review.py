@@ -21,5 +21,5 @@ def draw() -> None:
     s = state.session()
     queue, noun = queue_of(s.filter, s.sort, s.selection)
     own = {"queue": queue, "holds": noun, "open": first_sample(), "class_keys": class_key_data(page.workspace)}
-    own["guide"] = page.counts.matching if s.guide and s.guide == s.selection else 0
-    mount_surface("review", {**page.data(), **own}, key="w-review")
+    guide = page.counts.matching if s.guide and s.guide == s.selection else 0
+    mount_surface("review", {**page.data(), **own, "guide": guide}, key="w-review")
