@@ -1,4 +1,5 @@
 from .data.demo import make_demo as make_demo
+from .data.preview_pictures import preview_pictures as preview_pictures
 from .data.sources import Preview as Preview
 from .data.sources import dataset_name as dataset_name
 from .data.sources import preview as preview

@@ -14,7 +14,7 @@ from winnow.app.components.html import notice, render, seconds
 from winnow.app.components.html_component import live
 from winnow.app.components.page_frame import bare_frame
 from winnow.app.server.state import server_state
-from winnow.app.session import scans, state
+from winnow.app.session import folders, scans, state
 from winnow.core import NotAllowed, Preview, ScanConfig, WinnowError, dataset_name, plural, scan_status
 from winnow.core.types import ColumnMap
 
@@ -30,6 +30,7 @@ ROLES: dict[str, tuple[str, str]] = {
     "source": ("Source", "Where a sample comes from, to compare the health of sources."),
 }
 AUTO = "none"
+BROWSE = "Browse this computer"
 
 
 HINTS = (
@@ -77,11 +78,13 @@ def _open_by_path() -> None:
 def _source() -> str | None:
     how = st.segmented_control(
         "Source",
-        ["Path on this computer", "Upload a file"],
+        [BROWSE, "Path on this computer", "Upload a file"],
         default="Path on this computer",
         key="w-how",
         label_visibility="collapsed",
     )
+    if how == BROWSE:
+        return _browse()
     if how == "Upload a file":
         upload = st.file_uploader(
             "A table (CSV, Parquet, JSON Lines)",
@@ -101,6 +104,34 @@ def _source() -> str | None:
         label_visibility="collapsed",
     )
     return typed.strip() or None
+
+
+def _browse() -> str | None:
+    """A source that is chosen by going through folders."""
+    if chosen := st.session_state.get("w-picked"):
+        live(render("home", "picked", chosen), "w-picked-source", _choose)
+        return str(chosen)
+    try:
+        here = folders.listing(st.session_state.get("w-browse") or folders.roots()[0])
+    except WinnowError as error:
+        live(notice(str(error), "bad"), "w-browse-error")
+        here = folders.listing(folders.roots()[0])
+    live(render("home", "browser", here, folders.roots()), "w-browser", _choose)
+    return None
+
+
+def _choose(value: dict[str, Any]) -> None:
+    """Open a folder, choose what is scanned, or go back to choosing."""
+    path = str(value.get("path", ""))
+    if value.get("do") == "browse":
+        st.session_state["w-browse"] = path
+    elif value.get("do") == "pick":
+        try:
+            st.session_state["w-picked"] = str(folders.allowed(path))
+        except WinnowError as error:
+            state.session().notice = str(error)
+    elif value.get("do") == "unpick":
+        st.session_state.pop("w-picked", None)
 
 
 def _map_columns(preview: Preview) -> ColumnMap:
@@ -173,6 +204,8 @@ def _new_scan() -> None:
         except WinnowError as error:
             live(notice(str(error), "bad"), "w-column-error")
             return
+    if pictures := scans.pictures_of(source, columns):
+        live(render("home", "pictures", pictures), "w-preview-pictures")
     st.dataframe(scans.table_of(preview), height=196, hide_index=True, width="stretch")
     if preview.notices:
         live("".join(notice(n) for n in preview.notices[:3]), "w-preview-notes")

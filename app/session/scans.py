@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
@@ -14,11 +15,14 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from winnow.app.server.state import ServerState, state_dir
-from winnow.core import Preview, ScanConfig, WinnowError, dataset_name, preview, start_scan
+from winnow.core import Preview, ScanConfig, WinnowError, dataset_name, preview, preview_pictures, start_scan
 from winnow.core.types import ColumnMap, Modality
 
 if TYPE_CHECKING:
     from winnow.core import EncoderInfo
+
+PREVIEW_PICTURES = 8
+"""Pictures of a source that are shown before it is scanned."""
 
 PREVIEW_ROWS = 20
 """Rows of a source that are shown before it is scanned."""
@@ -64,6 +68,21 @@ def look(path: str, columns: ColumnMap) -> Preview:
 @st.cache_data(max_entries=16, show_spinner=False)
 def _look(path: str, _stamp_key: int, columns: ColumnMap) -> Preview:
     return preview(path, columns, PREVIEW_ROWS)
+
+
+def pictures_of(path: str, columns: ColumnMap) -> list[tuple[str, str]]:
+    """(label, data URL) of the first pictures of a source; [] where there are none, or they cannot be read."""
+    source = Path(path).expanduser()
+    try:
+        return _pictures(str(source), source.stat().st_mtime_ns, columns)
+    except (WinnowError, OSError):  # the preview of the rows says what is wrong
+        return []
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _pictures(path: str, _stamp_key: int, columns: ColumnMap) -> list[tuple[str, str]]:
+    pictures = preview_pictures(path, columns, PREVIEW_PICTURES)
+    return [(label, "data:image/webp;base64," + base64.b64encode(data).decode()) for label, data in pictures]
 
 
 @st.cache_data(max_entries=4, ttl=60, show_spinner=False)

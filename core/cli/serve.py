@@ -7,14 +7,11 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ..errors import WinnowError
 from ..pipeline.config import ScanConfig
 from ..pipeline.job import scan_status, start_scan
 from ..types import Progress
@@ -112,41 +109,39 @@ def demo(
         _server().check_port(port, host)  # before the scan, not after it
         _server().parse_proxies(proxy or [])
     out = root / "workspace"
-    with Bars(mode(False, quiet)):
+    with Bars(mode(False, quiet)) as bars:
         from ..data.demo import PLANTED, make_demo
 
-        source = make_demo(root / "data")
-    start_scan(ScanConfig.of(source, encoder="patches", name="Demo: handwritten digits"), out)
-    follow = partial(_follow, out, root / "data" / PLANTED, quiet)
+        config = ScanConfig.of(make_demo(root / "data"), encoder="patches", name="Demo: handwritten digits")
+        planted = root / "data" / PLANTED
+        if not serve:
+            from ..pipeline.scan import scan
+
+            shutil.copyfile(planted, scan(config, out, bars) / PLANTED)
     if not serve:
-        follow()
+        _report(out, quiet)
         return
-    threading.Thread(target=_said, args=(follow,), daemon=True).start()
+    start_scan(config, out)
+    threading.Thread(target=_follow, args=(out, planted, quiet), daemon=True).start()
     _serve(out, port, host, no_auth, None, browser, token or [], proxy or [])
 
 
-def _said(work: Callable[[], None]) -> None:
-    """Run something beside the server, which an error does not end: it is said, and the page says what can be done."""
-    try:
-        work()
-    except WinnowError as error:
-        print(str(error), file=sys.stderr)
+def _report(root: Path, quiet: bool) -> None:
+    from ..workspace import Workspace
+
+    with Workspace.open(root) as ws:
+        report(ws, False, quiet)
 
 
 def _follow(root: Path, planted: Path, quiet: bool) -> None:
-    """Show the progress of the demo's scan until it ends, and what it came to; keep the truth with its results.
-
-    Raises WinnowError where the scan failed.
-    """
+    """Show the progress of the demo's scan beside the server, and what it came to; keep the truth with its results."""
     with Bars(mode(False, quiet)) as bars:
         while (status := scan_status(root))["state"] == "running":
             bars(Progress(status["stage"], status["done"], status["total"], status.get("unit", "")))
             time.sleep(LOOK_EVERY)
             if (root / "workspace.json").exists() and not (root / planted.name).exists():
                 shutil.copyfile(planted, root / planted.name)
-    if status["state"] != "done":
-        raise WinnowError(status["message"] or "The scan of the demo could not finish.")
-    from ..workspace import Workspace
-
-    with Workspace.open(root) as ws:
-        report(ws, False, quiet)
+    if status["state"] == "done":
+        _report(root, quiet)
+    else:  # the page says what can be done
+        print(status["message"], file=sys.stderr)

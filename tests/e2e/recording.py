@@ -1,10 +1,8 @@
-"""Make the short film of README: from the queues through Review and the Gallery to the map, on the demo, as a GIF.
+"""Make the short film of README on the demo, as a GIF: a wrong label is found, looked at, and mended.
 
 Run ``python -m tests.e2e.recording [FILE]`` (default assets/screenshots/review.gif). WINNOW_E2E_DEMO names a scanned
 demo workspace to copy; without it the demo is scanned first. Each frame is a picture of the page as it is; the keys
-that
-were
-pressed are shown in a corner.
+that were pressed are shown in a corner.
 """
 
 from __future__ import annotations
@@ -20,7 +18,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 
-from tests.helpers.browser import lasso, selected
+from tests.helpers.browser import SAVED
 from tests.helpers.harness import ARGS, CHROMIUM, Server, run_winnow
 
 OUT = Path(__file__).resolve().parents[2] / "assets" / "screenshots" / "review.gif"
@@ -36,12 +34,13 @@ KEYCAP = """key => {
   if (!cap) {
     cap = document.createElement('div');
     cap.id = 'film-key';
-    cap.style.cssText = 'position:fixed;z-index:99999;right:26px;bottom:96px;min-width:46px;padding:9px
-    15px;border-radius:10px;'
-      + 'background:#1f2430;color:#fff;font:600 21px system-ui,sans-serif;text-align:center;box-shadow:0 3px 12px
-      rgb(0 0 0/.3)';
-    document.body.append(cap);
+    Object.assign(cap.style, {
+      position: 'fixed', zIndex: 99999, right: '26px', bottom: '96px', minWidth: '46px', padding: '9px 15px',
+      borderRadius: '10px', background: '#1f2430', color: '#fff', font: '600 21px system-ui, sans-serif',
+      textAlign: 'center', boxShadow: '0 3px 12px rgb(0 0 0 / .3)',
+    });
   }
+  (document.querySelector('dialog[open]') || document.body).append(cap);
   cap.textContent = key;
   cap.style.visibility = key ? 'visible' : 'hidden';
 }"""
@@ -65,11 +64,11 @@ class Film:
         self.frames.append(small)
         self.times.append(ms)
 
-    def press(self, key: str, ms: int, shown: str | None = None, wait: int = 120) -> None:
+    def press(self, key: str, ms: int, wait: int = 120) -> None:
         """Press a key, and show it."""
-        self.page.evaluate(KEYCAP, shown or key.upper())
         self.page.keyboard.press(key)
         self.page.wait_for_timeout(wait)  # the film shows the page after the key, not on its way
+        self.page.evaluate(KEYCAP, key.upper())
         self.shoot(ms)
 
     def save(self, path: Path) -> int:
@@ -87,49 +86,37 @@ class Film:
 
 
 def play(page: Page, url: str) -> Film:
-    """What the film shows."""
+    """A wrong label is found, looked at beside a neighbour, and mended; two more follow, and the count falls."""
     film = Film(page)
-    page.goto(f"{url}/queues")
-    expect(page.locator(".w-start").first).to_be_visible(timeout=60_000)
+
+    def overview(ms: int) -> None:
+        page.evaluate(KEYCAP, "")
+        page.goto(f"{url}/overview")
+        expect(page.locator(".w-overview")).to_be_visible(timeout=60_000)
+        page.wait_for_load_state("networkidle")
+        film.shoot(ms)
+
+    overview(1400)
+    page.locator(".w-tile", has_text="Noisy label").click()
+    expect(page.locator(".review")).to_have_attribute("data-state", "ready", timeout=60_000)
     page.wait_for_load_state("networkidle")
-    film.shoot(1600)
-    page.locator(".w-start").first.focus()
-    film.press("Enter", 1200, "Enter", wait=1500)
-    expect(page.locator(".review")).to_have_attribute("data-state", "ready")
-    page.wait_for_load_state("networkidle")
-    film.shoot(900)
-    for i in range(11):
-        wrong = page.locator(".review .verdict").inner_text().endswith("Noisy label")
-        film.press("w" if wrong else "x", 700 if i < 4 else 300)
-    film.press("u", 800)
+    page.wait_for_timeout(600)  # the picture is replaced by its original
+    film.shoot(1500)
+    film.press("z", 500, wait=900)
+    film.press("2", 1300, wait=600)
     page.evaluate(KEYCAP, "")
-    page.goto(f"{url}/gallery?verdicts=noisy_label")
-    expect(page.locator(".gallery")).to_have_attribute("data-state", "ready", timeout=60_000)
-    page.get_by_label("Group by").select_option("label")
-    expect(page.locator(".shelf").first).to_be_visible()
-    page.wait_for_load_state("networkidle")
-    film.shoot(1100)
-    page.locator(".scroller").focus()
-    film.press("g", 1100)
-    film.press("x", 1100, wait=700)
-    film.press("u", 900, wait=700)
+    page.keyboard.press("Escape")
+    page.wait_for_timeout(150)
+    film.press("w", 1000)
+    film.press("w", 600)
+    film.press("w", 600)
+    expect(page.locator(SAVED).first).to_be_visible()
     page.evaluate(KEYCAP, "")
-    page.goto(f"{url}/map")
-    expect(page.locator(".map")).to_have_attribute("data-state", "ready", timeout=60_000)
-    page.wait_for_timeout(600)  # the graphics card draws when it likes
-    film.shoot(900)
-    lasso(page, 0.36, 0.34, 0.13)
-    selected(page)
+    page.goto(f"{url}/history")
+    expect(page.locator(".w-history")).to_be_visible(timeout=60_000)
     page.wait_for_load_state("networkidle")
-    film.shoot(1300)
-    page.evaluate(KEYCAP, "Shift")
-    page.keyboard.down("Shift")
-    lasso(page, 0.68, 0.32, 0.11)
-    page.keyboard.up("Shift")
-    page.wait_for_timeout(500)
-    selected(page)
-    page.wait_for_load_state("networkidle")
-    film.shoot(2200)
+    film.shoot(1400)
+    overview(1700)
     return film
 
 

@@ -49,6 +49,15 @@ def review(page: Page) -> None:
     wait_saved(page)
 
 
+def viewer(page: Page) -> None:
+    surface(page, "review")
+    page.keyboard.press("z")
+    expect(page.locator("dialog[open]")).to_have_attribute("data-state", "ready")
+    page.keyboard.press("i")
+    page.keyboard.press("2")
+    expect(page.locator("dialog[open]")).to_have_attribute("data-mode", "side")
+
+
 def gallery(page: Page) -> None:
     surface(page, "gallery")
     page.get_by_label("Group by").select_option("label")
@@ -122,6 +131,7 @@ SHOTS: tuple[Shot, ...] = (
     ("map-dark", "/map", atlas, "dark"),
     ("review", "/review?verdicts=noisy_label", review, "light"),
     ("review-dark", "/review?verdicts=ood,noisy_label", review, "dark"),
+    ("viewer", "/review?verdicts=noisy_label", viewer, "light"),
     ("gallery", "/gallery?verdicts=noisy_label,ood,duplicate", gallery, "light"),
     ("duplicates", "/duplicates", plain, "light"),
     ("classes", "/classes", plain, "light"),
@@ -158,6 +168,7 @@ def shrink(path: Path) -> None:
 
 
 def main(names: list[str]) -> None:
+    expect.set_options(timeout=60_000)  # a busy machine draws slowly
     OUT.mkdir(parents=True, exist_ok=True)
     wanted = {
         world: [shot for shot in shots if not names or shot[0] in names]
@@ -176,7 +187,8 @@ def main(names: list[str]) -> None:
 def made(world: str, home: Path) -> Path:
     """The workspace of a world, scanned, with every decision taken back."""
     if world == "demo":
-        run_winnow("demo", "--home", home, "--no-serve", "--quiet")
+        if not (home / "workspace" / "results.json").exists():
+            run_winnow("demo", "--home", home, "--no-serve", "--quiet", timeout=1200)
         place = home / "workspace"
     else:
         place = home / world
