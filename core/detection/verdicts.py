@@ -22,7 +22,7 @@ from ..types import (
 from .arithmetic import neighbor_contest
 from .evidence import COMBINERS, TagFindings, with_consensus, with_tag_conflicts, with_tags
 
-VERDICTS_VERSION = 6
+VERDICTS_VERSION = 7
 """Raised when verdicts, reasons or suggestions change."""
 
 SUGGESTIONS = 5

@@ -15,11 +15,12 @@ from ._calibrate import blocks
 _FIT_ROWS = 20_000
 _FIT_CELLS = 30_000_000
 """Most rows, and most cells (rows × classes), that the model's three parameters are fitted on."""
-_SHARPER = 0.22
-"""β: how much surer than the pool models are of unusual samples that belong. One temperature for all samples is too
-high for those, and an outlier among them would pass as a difficult sample."""
+_SHARPER, _SHARPER_SEVERAL = 0.25, 0.14
+"""β: how much surer than the pool models are of unusual samples that belong, for one encoder and for several. One
+temperature for all samples is too high for those, and an outlier among them would pass as a difficult sample. The pool
+of several encoders has intercepts and a kernel over all that is known of a sample, and is nearly sure enough itself."""
 _LARGEST_POWER = 2.0
-_SLOPE = (6.5, 0.1)
+_SLOPE = (7.0, 0.1)
 """Median of the slope b, and the standard deviation of its logarithm: an outlier stands out, a difficult sample grades
 into the bulk."""
 _NOISE = (-4.0, 2.0)
@@ -51,7 +52,12 @@ class Contamination:
 
 
 def contamination(
-    suspicion: NDArray[np.float64], probs: Float32, labels: Int32, usable: Bool, informative: Bool
+    suspicion: NDArray[np.float64],
+    probs: Float32,
+    labels: Int32,
+    usable: Bool,
+    informative: Bool,
+    several: bool = False,
 ) -> Contamination | None:
     """Fit by maximum likelihood of the given labels how the share of outliers rises with suspicion.
 
@@ -73,6 +79,8 @@ def contamination(
         (n,) bool, samples that are judged.
     informative
         (n,) bool, samples whose label counts: not of a class too rare to be believed.
+    several
+        Whether the beliefs are those of several encoders.
 
     Returns
     -------
@@ -99,26 +107,29 @@ def contamination(
     frequency = np.bincount(labels[rows], minlength=probs.shape[1]) / len(rows)
     most = min(_FIT_ROWS, max(500, _FIT_CELLS // probs.shape[1]))
     fit = rows if len(rows) <= most else np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
-    own = _own(probs, labels, suspicion, fit)
+    sharper = _SHARPER_SEVERAL if several else _SHARPER
+    own = _own(probs, labels, suspicion, fit, sharper)
     lowest = float(np.quantile(suspicion[usable], _BULK))
     middle, slope, noise = _fit(suspicion[fit], own, frequency[labels[fit]], lowest)
     if middle < lowest + 1e-3:
         return None
     out = np.zeros(len(labels))
     out[usable] = expit(slope * (suspicion[usable] - middle))
-    own = own if len(fit) == len(rows) else _own(probs, labels, suspicion, rows)
+    own = own if len(fit) == len(rows) else _own(probs, labels, suspicion, rows, sharper)
     chance, prior = frequency[labels[rows]], out[rows]
     inside = (1 - prior) * ((1 - noise) * own + noise * chance)
     out[rows] = prior * chance / np.maximum(inside + prior * chance, 1e-12)
     return Contamination(out, float(out[usable].mean()), middle, slope, noise)
 
 
-def _own(probs: Float32, labels: Int32, suspicion: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.float64]:
+def _own(
+    probs: Float32, labels: Int32, suspicion: NDArray[np.float64], rows: NDArray[np.int64], sharper: float
+) -> NDArray[np.float64]:
     """(m,) belief p̃ in the given label of the rows."""
     out = np.empty(len(rows))
     for part in blocks(len(rows)):
         some = rows[part]
-        power = np.minimum(np.exp(_SHARPER * suspicion[some]), np.exp(_LARGEST_POWER))
+        power = np.minimum(np.exp(sharper * suspicion[some]), np.exp(_LARGEST_POWER))
         logit = np.log(np.maximum(probs[some], 1e-6)) * power[:, None].astype(np.float32)
         logit -= logit.max(axis=1, keepdims=True)
         own = logit[np.arange(len(some)), labels[some]]

@@ -94,7 +94,8 @@ def ood(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> KindEviden
     target = np.where(likely >= _TAIL, likely, 0.0)
     if inputs.beliefs is not None and inputs.n_classes >= 2:
         unlabelled = {name: w for name, w in weights.items() if name not in LABEL}
-        model = contamination(_mean(views, unlabelled, n), inputs.beliefs.probs, inputs.labels, usable, ~rare)
+        suspicion, several = _mean(views, unlabelled, n), bool(inputs.encoders)
+        model = contamination(suspicion, inputs.beliefs.probs, inputs.labels, usable, ~rare, several)
         if model is not None:
             target = np.maximum(target, model.posterior)
             fit |= {"labels_say": model.share, "middle": model.middle, "slope": model.slope, "noise": model.noise}
