@@ -25,7 +25,7 @@ import pandas as pd
 from scipy.stats import spearmanr
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from benchmarks.quality_cases import Case, generated
+from benchmarks.quality_cases import Case, generated, with_copies
 from winnow.core import Workspace
 from winnow.core.data.media import load_media_features
 from winnow.core.detection.evidence._consensus import with_consensus
@@ -294,7 +294,10 @@ def main() -> None:
     made: tuple[list[Row], list[Row], list[Row], list[Row]] = ([], [], [], [])
     with tempfile.TemporaryDirectory() as temporary:
         home = Path(temporary)
-        cases = [*generated(home / "data"), *(Case(f.resolve().name, f) for f in options.folders)]
+        cases = generated(home / "data")
+        for folder in options.folders:
+            case = Case(folder.resolve().name, folder)
+            cases += [case, *with_copies(case, case.name, home / "data" / f"{case.name}-copies")]
         for number, case in enumerate(cases):
             print(f"{case.name} …", file=sys.stderr)
             for table, rows in zip(made, measure(case, home / f"scan-{number}"), strict=True):

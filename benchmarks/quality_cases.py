@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmarks.quality_copies import plant_copies
 from tests.helpers.factories import World, world
 from winnow.core.data.demo import make_demo
 
@@ -73,7 +74,17 @@ def generated(out: Path) -> list[Case]:
     folder = out / "digits"
     make_demo(folder)
     (folder / "planted.parquet").rename(folder / "truth.parquet")
-    return [*cases, Case("Digits with planted faults, built-in encoder", folder)]
+    cases.append(Case("Digits with planted faults, built-in encoder", folder))
+    return [*cases, *with_copies(cases[-1], "Digits", out / "digits-copies")]
+
+
+def with_copies(case: Case, name: str, out: Path) -> list[Case]:
+    """The pictures of a case with altered copies planted among them; none where it has no pictures."""
+    samples = pd.read_parquet(case.source) if case.source.suffix == ".parquet" else pd.DataFrame()
+    if "image" not in samples:
+        return []
+    plant_copies(samples, case.table("truth"), out)
+    return [Case(f"{name} with crops, overlays, mirror images and re-encodings, built-in encoder", out)]
 
 
 def _write(made: World, folder: Path) -> None:

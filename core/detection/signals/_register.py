@@ -33,6 +33,7 @@ def _gaussian(sigma: float) -> Float32:
     """(32, 32) a blur by ``sigma`` pixels as a matrix, for G·x·Gᵀ; it gives the edges no weight from outside."""
     away = np.arange(SIDE)[:, None] - np.arange(SIDE)[None]
     weight = np.exp(-0.5 * (away / sigma) ** 2)
+    weight[weight < 1e-6] = 0.0  # numbers below the smallest normal one would slow everything down
     return np.asarray(weight / weight.sum(1, keepdims=True), np.float32)
 
 
@@ -181,11 +182,13 @@ def best_views(tiny: NDArray[np.uint8], whole: NDArray[Any], a: Int64, b: Int64)
     ends = np.append(first, len(order))
     for start in range(0, len(pictures), _BLOCK):
         own = pictures[start : start + _BLOCK]
-        here = order[ends[start] : ends[min(start + _BLOCK, len(pictures))]]
-        views = view_descriptors(blurred(grey(tiny[own])))
-        alike = views[np.searchsorted(own, a[here])] @ whole[b[here]].astype(np.float32)[:, :, None]
-        view[here] = alike[:, :, 0].argmax(1)
-        score[here] = alike[:, :, 0].max(1)
+        for place, views in zip(
+            range(start, start + len(own)), view_descriptors(blurred(grey(tiny[own]))), strict=True
+        ):
+            here = order[ends[place] : ends[place + 1]]
+            alike = whole[b[here]].astype(np.float32) @ views.T
+            view[here] = alike.argmax(1)
+            score[here] = alike.max(1)
     return score, view
 
 
