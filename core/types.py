@@ -382,6 +382,9 @@ class Beliefs:
         "probe", or where given probabilities come from.
     weights
         Name → weight, where ``probs`` are the consensus of several models or label views; empty = of one.
+    clean
+        (n, C) float32, rows sum to 1: beliefs about the true class, where ``probs`` are those about the given label and
+        labels are noisy; None = not estimated.
     """
 
     probs: Float32
@@ -391,6 +394,7 @@ class Beliefs:
     temperature: float = 1.0
     source: str = "probe"
     weights: Mapping[str, float] = field(default_factory=dict)
+    clean: Float32 | None = None
 
 
 @dataclass(frozen=True)

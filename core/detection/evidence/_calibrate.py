@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 from sklearn.isotonic import IsotonicRegression
 
 from ...types import Bool, Float32, Int32
@@ -79,16 +80,51 @@ def confident_joint(probs: Float32, labels: Int32, where: Bool) -> NDArray[np.fl
 
 
 def noise_model(probs: Float32, labels: Int32, where: Bool) -> NoiseModel:
-    """Transition and rate from the confident joint, with half a count of Laplace smoothing per class row."""
+    """Transition and rate from the confident joint."""
     joint = confident_joint(probs, labels, where)
+    rate = 1.0 - float(np.trace(joint)) / max(joint.sum(), 1e-9)
+    transition = _transition(joint)
+    invertible = np.linalg.cond(transition) <= _WORST_CONDITION
+    inverse = np.asarray(np.linalg.inv(transition), np.float64) if invertible else None
+    return NoiseModel(transition, float(np.clip(rate, 0.0, 1.0)), inverse)
+
+
+def _transition(joint: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(C, C) P(given j | true k) from counts [true, given], with half a count of Laplace smoothing per class row."""
     classes = len(joint)
-    total = max(joint.sum(), 1e-9)
-    rate = 1.0 - float(np.trace(joint)) / total
     smooth = joint + 0.5 / classes
     smooth[np.arange(classes), np.arange(classes)] += 0.5
-    transition = smooth / smooth.sum(1, keepdims=True)
-    inverse = np.linalg.inv(transition) if np.linalg.cond(transition) <= _WORST_CONDITION else None
-    return NoiseModel(transition, float(np.clip(rate, 0.0, 1.0)), inverse)
+    return cast("NDArray[np.float64]", smooth / smooth.sum(1, keepdims=True))
+
+
+def expected_transition(probs: Float32, labels: Int32, model: NoiseModel) -> NDArray[np.float64]:
+    """(C, C) P(given j | true k) from the expected counts of true classes: one step of EM from the model's transition.
+
+    The confident joint counts a sample between two classes as noise where it leans to the other one. Its expected true
+    class is spread over both, so that fewer labels are taken for wrong where the views are weak.
+
+    Parameters
+    ----------
+    probs
+        (m, C) calibrated beliefs about given labels.
+    labels
+        (m,) given labels.
+    model
+        Of the confident joint.
+
+    References
+    ----------
+    Dempster, Laird & Rubin (1977); for label noise Dawid & Skene (1979).
+    """
+    classes = len(model.transition)
+    expected = np.zeros((classes, classes))
+    for part in blocks(len(labels)):
+        given = labels[part]
+        true = clean_belief(probs[part], model) * model.transition[:, given].T
+        true /= np.maximum(true.sum(1, keepdims=True), 1e-12)
+        member = csr_matrix((np.ones(len(given)), (given, np.arange(len(given)))), shape=(classes, len(given)))
+        expected += (member @ true).T
+    return _transition(expected)
 
 
 def recalibrate(probs: Float32, labels: Int32) -> Float32:
@@ -168,8 +204,16 @@ def clean_belief(probs: Float32, model: NoiseModel) -> NDArray[np.float64]:
     return cast("NDArray[np.float64]", q / q.sum(1, keepdims=True))
 
 
-def best_f1_threshold(probability: NDArray[Any]) -> float:
+def best_f1_threshold(probability: NDArray[Any], tolerance: float = 0.0) -> float:
     """The threshold whose flags have the largest expected F1, for calibrated probabilities.
+
+    Parameters
+    ----------
+    probability
+        (n,) in [0, 1].
+    tolerance
+        Share of the largest expected F1 that the lowest threshold may lose. The curve is flat at its top, and what is
+        not flagged is not looked at.
 
     Notes
     -----
@@ -183,4 +227,4 @@ def best_f1_threshold(probability: NDArray[Any]) -> float:
     if len(p) == 0 or p.sum() <= 0:
         return 1.0
     f1 = 2 * np.cumsum(p) / (np.arange(1, len(p) + 1) + p.sum())
-    return float(p[int(f1.argmax())])
+    return float(p[int(np.flatnonzero(f1 >= (1.0 - tolerance) * f1.max())[-1 if tolerance else 0])])

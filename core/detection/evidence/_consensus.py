@@ -10,12 +10,15 @@ import numpy as np
 from ...types import Bool, Float32, SignalInputs
 from ..arithmetic import class_sums, own_class_cosine, softmax, unit_rows, votes
 from ..probe.pool import best_temperature, pool
+from ._calibrate import noise_model, recalibrate
 
-CONSENSUS_VERSION = 2
+CONSENSUS_VERSION = 3
 """Raised when the consensus of the same views changes."""
 
 _ROBUST = frozenset({"gce", "sce"})
 """Not pooled: they are trained to ignore what the pool's likelihood rewards. ``label_robust`` uses them."""
+_TRANSITION_ROWS = 50_000
+"""Most labelled rows that the noise transition of the second pool is estimated on."""
 
 
 def with_consensus(inputs: SignalInputs) -> tuple[SignalInputs, dict[str, float]]:
@@ -25,7 +28,8 @@ def with_consensus(inputs: SignalInputs) -> tuple[SignalInputs, dict[str, float]
     the neighbours' votes, the class means and the zero-shot probabilities. They are pooled in log space with weights of
     maximum likelihood for the given labels (:func:`winnow.core.detection.probe.pool.pool`); every view is out of
     sample. Where there are several encoders, the neighbours of each are a view too, which says nothing about samples
-    that the encoder lacks, the classes have intercepts, and the class means are left out.
+    that the encoder lacks, the classes have intercepts, and the class means are left out. A second pool of the same
+    views, by likelihood under the noise transition of the first, is ``beliefs.clean``: what the true class is.
     Beliefs that already are a consensus (with ``weights``) are returned unchanged.
     """
     beliefs = inputs.beliefs
@@ -52,8 +56,15 @@ def with_consensus(inputs: SignalInputs) -> tuple[SignalInputs, dict[str, float]
         views["class names"] = _log(inputs.class_text_probs)
     several = bool(inputs.encoders)
     probs, weights = pool(views, inputs.labels, keep, seed=0, present=present, intercepts=several)
-    probs[~inputs.ok] = 1.0 / inputs.n_classes
-    return replace(inputs, beliefs=replace(beliefs, probs=probs, weights=weights)), weights
+    rows = np.flatnonzero(keep)
+    if len(rows) > _TRANSITION_ROWS:
+        rows = np.sort(np.random.default_rng(0).choice(rows, _TRANSITION_ROWS, replace=False))
+    given = inputs.labels[rows]
+    noise = noise_model(recalibrate(probs[rows], given), given, np.ones(len(rows), bool))
+    clean, _ = pool(views, inputs.labels, keep, 0, present, several, noise.transition)
+    for p in (probs, clean):
+        p[~inputs.ok] = 1.0 / inputs.n_classes
+    return replace(inputs, beliefs=replace(beliefs, probs=probs, clean=clean, weights=weights)), weights
 
 
 def _class_means(inputs: SignalInputs, space: Float32, ok: Bool) -> Float32:

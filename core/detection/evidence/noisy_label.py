@@ -15,6 +15,7 @@ from ._calibrate import (
     best_f1_threshold,
     blocks,
     clean_belief,
+    expected_transition,
     monotone,
     noise_model,
     recalibrate,
@@ -26,7 +27,9 @@ from ._outvoted import contested, outvoted
 
 _FLOOR, _CEILING = 1 / 3, 1 / 2
 """Bounds of the threshold: never flag what is twice as likely right, always flag what is likelier wrong."""
-_EPSILON, _LEAD = 0.03, 0.75
+_EPSILON, _LEAD = 0.001, 0.75
+_TOLERANCE = 0.002
+"""Share of the largest expected F1 that the threshold may lose to flag more: the curve is flat there."""
 _NEAR = 10
 """Neighbours that a reason mentions."""
 
@@ -36,18 +39,21 @@ def noisy_label(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> Ki
 
     Notes
     -----
-    Order: s = ¾·log(max_{k≠y} p_k + ε) − log(p_y + ε), ε = 0.03. Surprise about the label (−log p_y) finds noise best,
+    Order: s = ¾·log(max_{k≠y} q_k + ε) − log(q_y + ε), ε = 0.001, q the beliefs about the true class
+    (``beliefs.clean``; ``beliefs.probs`` where there are none). Surprise about the label (−log q_y) finds noise best,
     the lead of a rival (log-odds) tells noise from difficulty best; this keeps both. A sample that no class fits
     (difficult, or of no class at all) has little of the second, and stays below an equally surprising one that clearly
     fits another class. Beliefs below ε are treated alike: the views are not that exact.
 
-    Level: beliefs are recalibrated by isotonic regression (Zadrozny & Elkan 2002). Bayes' rule with the confident joint
-    (Northcutt et al. 2021) turns beliefs about given labels into the probability that this one is wrong; isotonic
-    regression lays these on s. So the probabilities average to the estimated noise rate, and their order is that of s.
+    Level: beliefs about given labels are recalibrated by isotonic regression (Zadrozny & Elkan 2002). The noise
+    transition is the confident joint's (Northcutt et al. 2021) after one step of EM. Bayes' rule with it gives the
+    probability that this label is wrong; isotonic regression lays these on s. So the probabilities average to the
+    estimated noise rate, and their order is that of s.
     A label is never called likelier wrong than in an even contest with its rival, p_k / (p_y + p_k): a guard for
     classes so rare that their transition cannot be known.
 
-    Flag: p above the threshold with the largest expected F1 (Lipton et al. 2014), kept within [1/3, 1/2]. A sample
+    Flag: p above the lowest threshold within .2% of the largest expected F1 (Lipton et al. 2014), kept within
+    [1/3, 1/2]. A sample
     whose nearest neighbours support its label (:mod:`._guard`) stays at the threshold: rare is not noisy.
     """
     n = inputs.n
@@ -133,13 +139,16 @@ def _posterior(inputs: SignalInputs) -> NoisyLabelPosterior:
     own, rest, other = own_and_rest(probs, labels)
     exact = recalibrate(probs, labels)
     model = noise_model(exact, labels, np.ones(len(rows), bool))
+    transition = expected_transition(exact, labels, model)
     target = np.empty(len(rows))
     for part in blocks(len(rows)):
-        target[part] = wrong_label_posterior(clean_belief(exact[part], model), labels[part], model.transition)
+        target[part] = wrong_label_posterior(clean_belief(exact[part], model), labels[part], transition)
     target = np.minimum(target, rest / np.maximum(own + rest, 1e-9))
-    score = _LEAD * np.log(rest + _EPSILON) - np.log(own + _EPSILON)
+    clean = inputs.beliefs.clean
+    own_true, rest_true, _ = (own, rest, other) if clean is None else own_and_rest(clean[rows], labels)
+    score = _LEAD * np.log(rest_true + _EPSILON) - np.log(own_true + _EPSILON)
     level = monotone(score, target)
-    threshold = float(np.clip(best_f1_threshold(level), _FLOOR, _CEILING))
+    threshold = float(np.clip(best_f1_threshold(level, _TOLERANCE), _FLOOR, _CEILING))
     probability[rows] = level
     guarded, support = locally_supported(inputs.labels, inputs.labelled, inputs.label_neighbors)
     guarded &= probability > threshold

@@ -17,12 +17,13 @@ from ._calibrate import best_f1_threshold, monotone
 from ._contamination import contamination
 from .broken import broken
 
-FEATURES = {"ood_knn": 0.7, "ood_mahalanobis": 0.6, "ood_whitened": 1.0, "ood_relative": 1.0}
-BELIEF = {"ood_entropy": 1.0}
+FEATURES = {"ood_knn": 0.7, "ood_mahalanobis": 0.6, "ood_whitened": 1.0, "ood_relative": 0.5}
+BELIEF = {"ood_energy": 1.0}
 LABEL = {"ood_unsupported": 2.0}
 NEIGHBOURHOOD = {"ood_incoherence": 1.0, "ood_surroundings": 1.0, "ood_estranged": 1.0}
 OWN_CLASS = {"ood_unknown": 1.5}
-"""Weights of the views. Views that are not named here are shown, but repeat others and do not count."""
+"""Weights of the views. Views that are not named here are shown, but repeat others and do not count: what each adds, or
+would add, over all datasets stands in assets/benchmarks/quality.md."""
 
 _CAP = 6.0
 """Largest t of a view, so that no single view decides alone."""
@@ -39,7 +40,7 @@ _SUPPORT = 1.5
 """Beliefs, labels and neighbours together count at most this many times the views of the sample's own features: a
 sample between two classes, or with a wrong label, is not out of distribution where its features are usual."""
 _RARE = 5
-_BY_CLASS = ("ood_mahalanobis", "ood_whitened", "ood_relative", "ood_entropy", "ood_unsupported")
+_BY_CLASS = ("ood_mahalanobis", "ood_whitened", "ood_relative", "ood_energy", "ood_unsupported")
 """Views that cannot know a class of fewer than five samples; its members would all look foreign to them."""
 
 

@@ -47,11 +47,12 @@ def best_temperature(scores: Float32, labels: Int32, low: float = 0.05, high: fl
     return float(np.exp(optimum.x))
 
 
-def _loss(raw: Float64, stack: torch.Tensor, own: torch.Tensor) -> tuple[float, Float64]:
+def _loss(raw: Float64, stack: torch.Tensor, own: torch.Tensor, given: torch.Tensor | None) -> tuple[float, Float64]:
     """Mean negative log-likelihood under weights exp(raw), with the pull towards equal ones, and its gradient (V,).
 
-    ``stack`` (V, rows, C) logits, ``own`` (rows,) labels. What ``raw`` holds beyond the V weights are intercepts (C,),
-    with a standard normal prior.
+    ``stack`` (V, rows, C) logits, ``own`` (rows,) labels, ``given`` (rows, C) the probability of each label under every
+    true class, None = labels are true. What ``raw`` holds beyond the V weights are intercepts (C,), with a standard
+    normal prior.
     """
     views = len(stack)
     weights, intercepts = np.exp(raw[:views]), raw[views:]
@@ -59,9 +60,16 @@ def _loss(raw: Float64, stack: torch.Tensor, own: torch.Tensor) -> tuple[float, 
     if len(intercepts):
         logits += torch.from_numpy(intercepts).to(stack.dtype)
     log_p = torch.log_softmax(logits, 1)
-    likelihood = log_p.gather(1, own[:, None]).mean()
-    slope = log_p.exp_()
-    slope[torch.arange(len(own)), own] -= 1
+    if given is None:
+        likelihood = log_p.gather(1, own[:, None]).mean()
+        slope = log_p.exp_()
+        slope[torch.arange(len(own)), own] -= 1
+    else:
+        slope = log_p.exp_()
+        true = slope * given
+        total = true.sum(1, keepdim=True).clamp_min(1e-12)
+        likelihood = total.log().mean()
+        slope -= true / total
     apart = raw[:views] - raw[:views].mean()
     gradient = torch.einsum("nc,vnc->v", slope, stack).numpy() / len(own) * weights + 2 * _EQUAL * apart / views
     loss = float(-likelihood) + _EQUAL * float(np.mean(apart**2))
@@ -78,6 +86,7 @@ def pool(
     seed: int,
     present: Mapping[str, Bool] | None = None,
     intercepts: bool = False,
+    transition: Float64 | None = None,
 ) -> tuple[Float32, dict[str, float]]:
     """Logarithmic opinion pool of several models.
 
@@ -96,6 +105,9 @@ def pool(
         rows the view's weight goes to those that are there, in proportion; the weights are fitted where all are.
     intercepts
         Whether every class has an intercept, which corrects what all views together give it too much or too little.
+    transition
+        (C, C) P(given j | true k) in row k. With it the pool is a belief about the true class instead of the given
+        label. None = labels are taken as they are.
 
     Returns
     -------
@@ -106,11 +118,13 @@ def pool(
 
     Notes
     -----
-    Formula: softmax(Σ_v w_v · z_v + b) with w ≥ 0 by maximum likelihood of the given labels, b = 0 without intercepts.
+    Formula: q = softmax(Σ_v w_v · z_v + b) with w ≥ 0 by maximum likelihood of the given labels, Π q_y, or Π (q·T)_y
+    with a transition T; b = 0 without intercepts. The likelihood of noisy labels favours views that have learned the
+    noise; under T, those that know the true class.
 
     References
     ----------
-    Genest & Zidek (1986); Satopää et al. (2014).
+    Genest & Zidek (1986); Satopää et al. (2014). The forward correction of Patrini et al. (CVPR 2017).
     """
     names = list(views)
     absent = {k: ~there for k, there in (present or {}).items() if k in views and not there.all()}
@@ -122,10 +136,11 @@ def pool(
         rows = np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
     stack = torch.stack([torch.from_numpy(views[k][rows]) for k in names])  # (V, rows, C)
     own = torch.from_numpy(labels[rows].astype(np.int64))
+    given = None if transition is None else torch.from_numpy(transition.T[labels[rows]].astype(np.float32))
     classes = views[names[0]].shape[1] if intercepts else 0
     start = np.concatenate([np.full(len(names), np.log(1 / len(names))), np.zeros(classes)])
     # not torch's LBFGS: its first step loads the compiler, which takes a second of every scan
-    optimum = minimize(_loss, start, args=(stack, own), jac=True, method="L-BFGS-B", options={"maxiter": 60})
+    optimum = minimize(_loss, start, args=(stack, own, given), jac=True, method="L-BFGS-B", options={"maxiter": 60})
     weights = np.exp(optimum.x[: len(names)])
     logits = np.zeros_like(views[names[0]])
     for k, w in zip(names, weights, strict=True):
