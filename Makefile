@@ -35,7 +35,7 @@ ATTACKS := tests/unit/test_untrusted_input.py tests/unit/test_supported_pythons.
 	tests/app/pages/test_page_roles.py tests/app/pages/test_select.py tests/app/pages/test_history_steps.py
 
 .PHONY: help demo test test-fast check lint types imports js pytest format coverage docs build bench bench-app \
-	bench-quality soak faults attack audit fuzz screenshots clean
+	bench-quality bench-votes soak faults attack audit fuzz screenshots clean
 
 help:
 	@sed -n 's/^# make/make/p' $(firstword $(MAKEFILE_LIST))
@@ -112,6 +112,10 @@ bench-app: $(BROWSER)
 
 bench-quality: $(STAMP)
 	$(BIN)/python -m benchmarks.quality
+
+# VOTES: scans beside the generated worlds, each as WORKSPACE=FOLDER-WITH-TRUTH
+bench-votes: $(STAMP)
+	$(BIN)/python -m benchmarks.quality_votes $(VOTES)
 
 soak: $(STAMP)
 	$(BIN)/python -m benchmarks.soak $(SOAK)

@@ -369,7 +369,7 @@ class Beliefs:
         (n, C) float32, rows sum to 1: mean out-of-fold probabilities, temperature-calibrated. Samples without a label
         have the mean over all folds (none trained on them).
     dynamics
-        Name → (n,) float32, NaN for rows that are unlabelled or not ok: "el2n", "grand", "aum", "forgetting",
+        Name → (n,) float32, NaN for rows that are unlabelled or not ok: "el2n", "aum", "forgetting",
         "mean_true" (mean probability of the given label over epochs), "spread_true" (its standard deviation),
         "correctness", "loss_history", ...
     targets

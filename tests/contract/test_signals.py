@@ -38,9 +38,7 @@ PREFIX = {
     Kind.DUPLICATE: ("duplicate_", "split_leak"),
     Kind.BROKEN: ("image_", "text_"),
 }
-DYNAMICS = (
-    "el2n grand aum mean_true spread_true correctness memorisation forgetting loss_history loss_spread loss_strong"
-)
+DYNAMICS = "el2n aum mean_true spread_true correctness memorisation forgetting loss_history loss_spread loss_strong"
 PROPERTIES = (
     "brightness brightness_1 brightness_5 brightness_10 brightness_15 brightness_90 brightness_95 brightness_99 "
     "entropy blurriness blurriness_grayscale_std aspect_ratio size grayscale std flat"

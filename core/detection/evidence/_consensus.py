@@ -21,7 +21,11 @@ _TRANSITION_ROWS = 50_000
 """Most labelled rows that the noise transition of the second pool is estimated on."""
 
 
-def with_consensus(inputs: SignalInputs) -> tuple[SignalInputs, dict[str, float]]:
+Views = tuple[dict[str, Float32], dict[str, Bool]]
+"""Name → (n, C) log-probabilities, and name → (n,) the rows that a view knows where it does not know all."""
+
+
+def with_consensus(inputs: SignalInputs, views: Views | None = None) -> tuple[SignalInputs, dict[str, float]]:
     """The inputs with ``beliefs.probs`` replaced by the consensus, and the weight of every view in it.
 
     Views are the matrices of ``beliefs.extra_probs`` (or ``beliefs.probs`` where there are none, or they were given),
@@ -30,7 +34,8 @@ def with_consensus(inputs: SignalInputs) -> tuple[SignalInputs, dict[str, float]
     sample. Where there are several encoders, the neighbours of each are a view too, which says nothing about samples
     that the encoder lacks, the classes have intercepts, and the class means are left out. A second pool of the same
     views, by likelihood under the noise transition of the first, is ``beliefs.clean``: what the true class is.
-    Beliefs that already are a consensus (with ``weights``) are returned unchanged.
+    Beliefs that already are a consensus (with ``weights``) are returned unchanged. ``views``: other ones to pool than
+    :func:`pooled_views`.
     """
     beliefs = inputs.beliefs
     if beliefs is not None and beliefs.weights:
@@ -40,6 +45,24 @@ def with_consensus(inputs: SignalInputs) -> tuple[SignalInputs, dict[str, float]
     keep = inputs.labelled
     if len(np.unique(inputs.labels[keep])) < 2:
         return inputs, {}
+    named, present = views or pooled_views(inputs)
+    several = bool(inputs.encoders)
+    probs, weights = pool(named, inputs.labels, keep, seed=0, present=present, intercepts=several)
+    rows = np.flatnonzero(keep)
+    if len(rows) > _TRANSITION_ROWS:
+        rows = np.sort(np.random.default_rng(0).choice(rows, _TRANSITION_ROWS, replace=False))
+    given = inputs.labels[rows]
+    noise = noise_model(recalibrate(probs[rows], given), given, np.ones(len(rows), bool))
+    clean, _ = pool(named, inputs.labels, keep, 0, present, several, noise.transition)
+    for p in (probs, clean):
+        p[~inputs.ok] = 1.0 / inputs.n_classes
+    return replace(inputs, beliefs=replace(beliefs, probs=probs, clean=clean, weights=weights)), weights
+
+
+def pooled_views(inputs: SignalInputs) -> Views:
+    """The views that the consensus pools."""
+    beliefs = inputs.beliefs
+    assert beliefs is not None
     views = {k: _log(p) for k, p in sorted(beliefs.extra_probs.items()) if k not in _ROBUST}
     if not views or beliefs.source != "probe":
         views[beliefs.source] = _log(beliefs.probs)
@@ -54,17 +77,7 @@ def with_consensus(inputs: SignalInputs) -> tuple[SignalInputs, dict[str, float]
         views["class means"] = _class_means(inputs, space, inputs.ok)
     if inputs.class_text_probs is not None:
         views["class names"] = _log(inputs.class_text_probs)
-    several = bool(inputs.encoders)
-    probs, weights = pool(views, inputs.labels, keep, seed=0, present=present, intercepts=several)
-    rows = np.flatnonzero(keep)
-    if len(rows) > _TRANSITION_ROWS:
-        rows = np.sort(np.random.default_rng(0).choice(rows, _TRANSITION_ROWS, replace=False))
-    given = inputs.labels[rows]
-    noise = noise_model(recalibrate(probs[rows], given), given, np.ones(len(rows), bool))
-    clean, _ = pool(views, inputs.labels, keep, 0, present, several, noise.transition)
-    for p in (probs, clean):
-        p[~inputs.ok] = 1.0 / inputs.n_classes
-    return replace(inputs, beliefs=replace(beliefs, probs=probs, clean=clean, weights=weights)), weights
+    return views, present
 
 
 def _class_means(inputs: SignalInputs, space: Float32, ok: Bool) -> Float32:

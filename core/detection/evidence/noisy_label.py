@@ -27,7 +27,10 @@ from ._outvoted import contested, outvoted
 
 _FLOOR, _CEILING = 1 / 3, 1 / 2
 """Bounds of the threshold: never flag what is twice as likely right, always flag what is likelier wrong."""
-_EPSILON, _LEAD = 0.001, 0.75
+_EPSILON, _LEAD = (0.001, 0.03), 0.75
+"""ε for beliefs about the true class and about the given label."""
+_TIES = 0.1
+"""Weight of the given label's beliefs beside those about the true class, many of which are nearly sure and alike."""
 _TOLERANCE = 0.002
 """Share of the largest expected F1 that the threshold may lose to flag more: the curve is flat there."""
 _NEAR = 10
@@ -39,11 +42,12 @@ def noisy_label(inputs: SignalInputs, results: Mapping[str, SignalResult]) -> Ki
 
     Notes
     -----
-    Order: s = ¾·log(max_{k≠y} q_k + ε) − log(q_y + ε), ε = 0.001, q the beliefs about the true class
-    (``beliefs.clean``; ``beliefs.probs`` where there are none). Surprise about the label (−log q_y) finds noise best,
-    the lead of a rival (log-odds) tells noise from difficulty best; this keeps both. A sample that no class fits
-    (difficult, or of no class at all) has little of the second, and stays below an equally surprising one that clearly
-    fits another class. Beliefs below ε are treated alike: the views are not that exact.
+    Order: s = r(q, .001) + .1·r(p, .03) with r(b, ε) = ¾·log(max_{k≠y} b_k + ε) − log(b_y + ε), q the beliefs about the
+    true class (``beliefs.clean``), p those about the given label; r(p, .03) where there are no others. Surprise about
+    the label (−log b_y) finds noise best, the lead of a rival (log-odds) tells noise from difficulty best; this keeps
+    both. A sample that no class fits (difficult, or of no class at all) has little of the second, and stays below an
+    equally surprising one that clearly fits another class. Beliefs below ε are treated alike: the views are not that
+    exact.
 
     Level: beliefs about given labels are recalibrated by isotonic regression (Zadrozny & Elkan 2002). The noise
     transition is the confident joint's (Northcutt et al. 2021) after one step of EM. Bayes' rule with it gives the
@@ -145,8 +149,10 @@ def _posterior(inputs: SignalInputs) -> NoisyLabelPosterior:
         target[part] = wrong_label_posterior(clean_belief(exact[part], model), labels[part], transition)
     target = np.minimum(target, rest / np.maximum(own + rest, 1e-9))
     clean = inputs.beliefs.clean
-    own_true, rest_true, _ = (own, rest, other) if clean is None else own_and_rest(clean[rows], labels)
-    score = _LEAD * np.log(rest_true + _EPSILON) - np.log(own_true + _EPSILON)
+    score = _suspicion(own, rest, _EPSILON[1])
+    if clean is not None:
+        own_true, rest_true, _ = own_and_rest(clean[rows], labels)
+        score = _suspicion(own_true, rest_true, _EPSILON[0]) + _TIES * score
     level = monotone(score, target)
     threshold = float(np.clip(best_f1_threshold(level, _TOLERANCE), _FLOOR, _CEILING))
     probability[rows] = level
@@ -155,6 +161,11 @@ def _posterior(inputs: SignalInputs) -> NoisyLabelPosterior:
     probability[guarded] = threshold
     flag[rows] = probability[rows] > np.float32(threshold)
     return NoisyLabelPosterior(probability, flag, guarded, support, rows, own, rest, other, threshold, model.rate)
+
+
+def _suspicion(own: Float32, rest: Float32, epsilon: float) -> NDArray[np.float64]:
+    """(m,) ¾·log(rest + ε) − log(own + ε): high where the label is unlikely and a rival likely."""
+    return np.asarray(_LEAD * np.log(rest + epsilon) - np.log(own + epsilon), np.float64)
 
 
 def _agreement(inputs: SignalInputs, rows: NDArray[np.int64], other: Int32) -> NDArray[np.int64]:

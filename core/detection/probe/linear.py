@@ -10,7 +10,7 @@ The three losses share one gradient form, w(p_y) · (p − onehot(y)), which is 
 - generalised cross-entropy (Zhang & Sabuncu 2018), (1 − p_y^q)/q: w = p_y^q, q = 0.7
 - symmetric cross-entropy (Wang et al. 2019), α·CE + β·RCE with log 0 := −4: w = α + 4β·p_y, α = 0.1, β = 1
 
-Dynamics, by their papers: EL2N and GraNd (Paul et al. 2021), area under the margin (Pleiss et al. 2020), forgetting
+Dynamics, by their papers: EL2N (Paul et al. 2021), area under the margin (Pleiss et al. 2020), forgetting
 (Toneva et al. 2019), dataset cartography (Swayamdipta et al. 2020), the early-learning target t ← βt + (1−β)p (Liu
 et al. 2020), loss history under strong augmentation (the sample-adaptive augmentation literature; H ← (1−α)ℓ + αH).
 """
@@ -203,7 +203,7 @@ class LinearProbes:
         fold = self.fold[:, rows].to(self.device)  # (R, B)
         held = ((fold[:, :, None] == self._each) | (fold < 0)[:, :, None]).transpose(0, 1).reshape(len(rows), -1)
         p = self._probs(x)
-        tally.out_of_fold(epoch, rows, x, p, y, fold)
+        tally.out_of_fold(epoch, rows, p, y, fold)
         if distorted is not None:
             keep, jitter = (t.to(self.device) for t in distorted)
             q = x * keep + jitter
@@ -291,7 +291,7 @@ def held_out(
 _Distortion = tuple[torch.Tensor, torch.Tensor]
 """Which directions of each row are kept, and the noise that is added: (B, d + 1) bool and float32."""
 
-_SUMS = ("el2n", "grand", "own", "own2", "correct", "loss", "loss2", "aum", "inside", "forgetting")
+_SUMS = ("el2n", "own", "own2", "correct", "loss", "loss2", "aum", "inside", "forgetting")
 
 
 class _Dynamics:
@@ -307,10 +307,8 @@ class _Dynamics:
         self.was_right = torch.zeros(n, self.models, dtype=torch.bool)
         self.target = torch.full((n, classes), 1.0 / max(classes, 1))
 
-    def out_of_fold(
-        self, epoch: int, rows: torch.Tensor, x: torch.Tensor, p: torch.Tensor, y: torch.Tensor, fold: torch.Tensor
-    ) -> None:
-        """Add rows x (B, d + 1) with intercept, p (B, M, C), y (B,), fold (R, B)."""
+    def out_of_fold(self, epoch: int, rows: torch.Tensor, p: torch.Tensor, y: torch.Tensor, fold: torch.Tensor) -> None:
+        """Add rows: p (B, M, C), y (B,), fold (R, B)."""
         q = held_out(_same, p, fold, self.repeats, self.folds)
         index = y.clamp_min(0)[:, None, None].expand(-1, q.shape[1], 1)
         own = q.gather(2, index).squeeze(2)
@@ -320,7 +318,6 @@ class _Dynamics:
         early = float(epoch < self.early)
         sums = (
             error * early,
-            error * x.norm(dim=1) * early,
             mean_own,
             mean_own.square(),
             right.float().mean(1),
@@ -366,7 +363,6 @@ class _Dynamics:
         own, loss = s["own"] / epochs, s["loss"] / epochs
         return {
             "el2n": s["el2n"] / self.early,
-            "grand": s["grand"] / self.early,
             "aum": s["aum"] / epochs,
             "mean_true": own,
             "spread_true": np.sqrt(np.maximum(s["own2"] / epochs - own**2, 0)),

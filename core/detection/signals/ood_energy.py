@@ -17,12 +17,18 @@ class OodEnergy(OutlierSignal):
 
     Notes
     -----
-    Formula: v = −log Σ_k exp(l_k) with l the mean-free calibrated logits log p_k − mean_j log p_j; for probabilities
-    that sum to one this is the mean log-probability. The score is :func:`._ood.robust_scale` of v.
+    Formula: v = −log Σ_k exp(l_k) with l the mean-free logits of the pooled belief, l_k = log p_k − mean_j log p_j. As
+    p sums to one, v is the mean log-probability: a probe trained by cross-entropy from zero has mean-free logits, so
+    nothing of its energy is lost. The score is :func:`._ood.robust_scale` of v.
+
+    It votes, in place of the entropy, because it ranks outliers higher on every dataset measured. The largest logit
+    alone did not; nor did the energy under a temperature that is learned for each sample (AbeT, which raised average
+    precision by .012 on photographs and lost .008 in a world with scattered outliers).
 
     References
     ----------
-    Liu et al. (2020), "Energy-based out-of-distribution detection", NeurIPS; temperature from the probe's calibration.
+    Liu et al. (2020), "Energy-based out-of-distribution detection", NeurIPS; temperature from the pool's calibration.
+    Hendrycks et al. (2022), "Scaling out-of-distribution detection for real-world settings", ICML (largest logit).
     """
 
     name = "ood_energy"

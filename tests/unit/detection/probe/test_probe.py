@@ -37,7 +37,7 @@ def test_probabilities_are_rows_of_one_and_uniform_where_unreadable(planted, bel
 
 
 def test_dynamics_are_recorded_for_labelled_readable_rows_only(planted, beliefs):
-    assert {"el2n", "grand", "aum", "forgetting", "mean_true", "spread_true", "correctness", "loss_history"} <= set(
+    assert {"el2n", "aum", "forgetting", "mean_true", "spread_true", "correctness", "loss_history"} <= set(
         beliefs.dynamics
     )
     for name, value in beliefs.dynamics.items():
