@@ -174,7 +174,7 @@ def labels(inputs: SignalInputs, kind: np.ndarray) -> Adds:
 def markdown(rows: Mapping[str, Adds]) -> str:
     """A table with one row a signal and one column a dataset; differences with their sign."""
     frame = pd.DataFrame({name: pd.Series(row) for name, row in rows.items()})
-    frame = frame.loc[dict.fromkeys(key for row in rows.values() for key in row)]
+    frame = frame.loc[list(dict.fromkeys(key for row in rows.values() for key in row))]
     head = ["signal", "", *frame.columns]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for (name, role), values in zip(frame.index, frame.to_numpy(), strict=True):
