@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ..data.media.boxes import BOXES
 from ..data.media.reader import MediaReader, find_file
 from ..errors import ExportError, SourceError, choices
 from ..storage.artifacts import load_json, load_table
@@ -94,6 +95,7 @@ class DatasetExports:
             "labels": self._results["n_labelled"] > 0,
             "labels or tags": self._results["n_labelled"] > 0 or self._scan.tags is not None,
             "texts": True,
+            "boxes": self._results["media"]["kind"] == BOXES,
         }
         for f in FOLDERS:
             missing = sorted(need for need in f.needs if not has[need])
@@ -301,6 +303,7 @@ class DatasetExports:
             own=tuple(self._results["class_names"]),
             links=links,
             keep_broken=keep_broken,
+            annotations=Path(self.source) if media["kind"] == BOXES else None,
             tags=tuple(self._scan.tags.names()) if self._scan.tags is not None else None,
             has_splits=any(load_table(self._layout.dataset, columns=["split"]).column(0).unique().to_pylist()),
         )

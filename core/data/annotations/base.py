@@ -132,8 +132,11 @@ class AnnotationForm(Protocol):
     def read(self, path: Path, images: Path | None) -> Annotations:
         """Read it; ``images`` is the folder of the pictures (None = found beside the file). Raises SourceError."""
 
+    def files(self, path: Path) -> dict[str, Path]:
+        """All annotation files: name, relative to the folder that holds them all → file."""
+
     def patch(self, path: Path, edits: Mapping[str, BoxEdit], added: Sequence[AddedBox]) -> dict[str, bytes]:
-        """Apply edits by box id: file (relative to ``path``, "" = itself) → its new bytes, only where they differ.
+        """Apply edits by box id: name as in :meth:`files` → its new bytes, only where they differ.
 
         Bytes that no edit touches are as they were. Raises SourceError for an id that the file does not have.
         """

@@ -87,6 +87,10 @@ class CocoForm:
         root = images or _images_beside(path, pictures)
         return Annotations(self.name, path, pictures, boxes, tuple(names.values()), root, odd)
 
+    def files(self, path: Path) -> dict[str, Path]:
+        """The file."""
+        return {path.name: path}
+
     def patch(self, path: Path, edits: Mapping[str, BoxEdit], added: Sequence[AddedBox]) -> dict[str, bytes]:
         """Apply edits; annotations that are removed take their comma with them."""
         text = read_text(path)
@@ -114,7 +118,7 @@ class CocoForm:
         for start, stop, replacement in sorted(changes):
             out += [text[last:start], replacement]
             last = stop
-        return {"": "".join([*out, text[last:]]).encode("utf-8")}
+        return {path.name: "".join([*out, text[last:]]).encode("utf-8")}
 
 
 class _Categories:

@@ -56,6 +56,10 @@ class VocForm:
         root = images or next((p for p in (path / "JPEGImages", path / "images", folder) if p.is_dir()), path)
         return Annotations(self.name, path, pictures, boxes, tuple(sorted(n for n in names if n)), root, odd)
 
+    def files(self, path: Path) -> dict[str, Path]:
+        """The XML files."""
+        return {p.relative_to(_folder(path)).as_posix(): p for p in _files(path)}
+
     def patch(self, path: Path, edits: Mapping[str, BoxEdit], added: Sequence[AddedBox]) -> dict[str, bytes]:
         """Apply edits; all other bytes stay as they are."""
         folder = _folder(path)

@@ -57,6 +57,12 @@ class YoloForm:
             pictures.append(_sized(image.relative_to(root).as_posix(), image, root, odd))
         return Annotations(self.name, path, pictures, boxes, tuple(names.values()), root, odd)
 
+    def files(self, path: Path) -> dict[str, Path]:
+        """data.yaml and the label files."""
+        file = _yaml_of(path)
+        assert file is not None
+        return {p.relative_to(file.parent).as_posix(): p for p in (file, *sorted(_label_files(file.parent)))}
+
     def patch(self, path: Path, edits: Mapping[str, BoxEdit], added: Sequence[AddedBox]) -> dict[str, bytes]:
         """Apply edits line by line; all other lines stay byte for byte."""
         file = _yaml_of(path)

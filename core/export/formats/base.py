@@ -140,6 +140,8 @@ class Supplies:
         Whether to link to original files instead of copying them.
     keep_broken
         Whether images are kept that begin like one and cannot be decoded.
+    annotations
+        The file, or folder, of boxes that was scanned; None = samples are no objects.
     has_splits
         Whether any sample has a split.
     tags
@@ -156,6 +158,7 @@ class Supplies:
     own: tuple[str, ...] = ()
     links: bool = False
     keep_broken: bool = False
+    annotations: Path | None = None
     has_splits: bool = False
     tags: tuple[str, ...] | None = None
     left_out: dict[str, str] = field(default_factory=dict)

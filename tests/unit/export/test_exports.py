@@ -200,7 +200,7 @@ def test_split_files(ws: Workspace, tmp_path: Path) -> None:
     assert {p.name for p in path.iterdir()} == {"train.txt", "test.txt", CONTENTS}
 
 
-@pytest.mark.parametrize("name", FOLDERS.names())
+@pytest.mark.parametrize("name", sorted({*FOLDERS.names()} - {"annotations"}))
 def test_a_cancelled_or_failed_export_leaves_the_old_one(ws: Workspace, tmp_path: Path, name: str) -> None:
     target = tmp_path / "out"
     ws.exports.export(target, format=name, only=ws.ids()[:3])

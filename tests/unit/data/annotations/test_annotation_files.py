@@ -81,7 +81,7 @@ def _form(path: Path) -> AnnotationForm:
 
 
 def _patched(path: Path, edits: dict[str, BoxEdit], added: tuple[AddedBox, ...] = ()) -> Any:
-    return json.loads(_form(path).patch(path, edits, added)[""])
+    return json.loads(_form(path).patch(path, edits, added)[path.name])
 
 
 def test_coco_is_read(coco: Path) -> None:
@@ -132,7 +132,8 @@ def test_a_mark_is_one_more_field(coco: Path) -> None:
 
 def test_without_edits_nothing_is_written(coco: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     assert _form(coco).patch(coco, {}, ()) == {}
-    assert _form(coco).patch(coco, {"7": BoxEdit("cat", (1.5, 2, 10, 20))}, ()).get("", COCO.encode()) == COCO.encode()
+    same = _form(coco).patch(coco, {"7": BoxEdit("cat", (1.5, 2, 10, 20))}, ())
+    assert same.get(coco.name, COCO.encode()) == COCO.encode()
 
 
 @pytest.mark.parametrize("cut", [30, 400, 700, len(COCO) - 3])
