@@ -55,6 +55,11 @@ class Group:
         return [m for m in self.members if "duplicate" in m["flags"]]
 
     @property
+    def sure(self) -> list[dict[str, Any]]:
+        """The keeper and the copies; all other members are possible copies."""
+        return [self.keeper, *(m for m in self.copies if m is not self.keeper)]
+
+    @property
     def remaining(self) -> list[dict[str, Any]]:
         """The members that nobody has excluded."""
         return [m for m in self.members if _action(m) != "exclude"]
@@ -191,9 +196,8 @@ def decide(page: Page, value: dict[str, Any]) -> None:
     elif do == "keep" and group:
         _decide(page, [m["sample_id"] for m in group.copies], "accept")
     elif do == "keeper" and group:
-        ids = [m["sample_id"] for m in group.members]
-        if (chosen := value.get("id")) in ids:
-            _keep_one(page, ids, str(chosen))
+        if (chosen := value.get("id")) in [m["sample_id"] for m in group.members]:
+            _keep_one(page, list(dict.fromkeys([str(chosen), *(m["sample_id"] for m in group.sure)])), str(chosen))
     elif do == "exclude_all":
         ids = [m["sample_id"] for g in groups.values() if not g.conflict and not g.decided for m in g.copies]
         if len(ids) != value.get("expect"):

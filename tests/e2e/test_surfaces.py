@@ -160,3 +160,30 @@ def test_the_filter_of_the_page_greys_the_rest_and_bounds_the_selection(page: Pa
     page.locator(".strip").get_by_role("button", name="Gallery").click()
     open_gallery(page)
     expect(page.locator(".gallery .count")).to_have_text(f"{n:,} samples")
+
+
+def test_a_click_on_a_point_opens_its_sample_whatever_the_tool(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}/map")
+    open_map(page)
+    box = page.locator(".map .stage").bounding_box()
+    assert box is not None
+    places = [(x / 30, y / 20) for y in range(2, 18) for x in range(3, 27)]
+    for share_x, share_y in places:
+        at = (box["x"] + box["width"] * share_x, box["y"] + box["height"] * share_y)
+        page.mouse.move(*at)
+        page.wait_for_timeout(30)
+        if page.locator(".map .tip").is_visible():
+            break
+    opened = page.locator(".map .strip").get_by_role("button", name="Open in Review")
+    for tool in "vbl":
+        page.keyboard.press(tool)
+        page.mouse.click(*at)
+        expect(opened).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(opened).to_have_count(0)
+    page.keyboard.press("v")
+    page.mouse.move(*at)
+    page.mouse.down()
+    page.mouse.move(at[0] + 80, at[1] + 40, steps=5)
+    page.mouse.up()
+    expect(opened).to_have_count(0)  # the view was moved

@@ -31,6 +31,15 @@ export class Outlines {
       const box = stage.getBoundingClientRect();
       return [e.clientX - box.left, e.clientY - box.top];
     };
+    const release = (e) => {
+      const { drag, pressed } = this;
+      if (!pressed) return;
+      const at = place(e);
+      this.#drop();
+      const still = Math.hypot(at[0] - pressed[0], at[1] - pressed[1]) < CLICK_SLOP;
+      if (still && (!drag || drag.path.length < 12)) this.on.click(at);
+      else if (drag) this.#close(drag);
+    };
     // plotly listens for mousedown; while an outline is drawn it must not hear it
     stage.addEventListener(
       "mousedown",
@@ -48,7 +57,11 @@ export class Outlines {
         if (e.button !== 0 || !this.on.ready()) return;
         this.pressed = place(e);
         this.on.press();
-        if (this.on.tool() === "pan") return;
+        if (this.on.tool() === "pan") {
+          // plotly lays a sheet over everything while it moves the view: the stage does not hear the release
+          window.addEventListener("pointerup", release, { capture: true, once: true });
+          return;
+        }
         stage.setPointerCapture(e.pointerId);
         this.drag = { mode: this.on.mode(e), path: [this.pressed] };
       },
@@ -63,14 +76,7 @@ export class Outlines {
       for (const one of e.getCoalescedEvents?.() || [e]) this.drag.path.push(place(one));
       this.draw();
     });
-    stage.addEventListener("pointerup", (e) => {
-      const at = place(e);
-      const { drag, pressed } = this;
-      this.#drop();
-      const still = pressed && Math.hypot(at[0] - pressed[0], at[1] - pressed[1]) < CLICK_SLOP;
-      if (still && (!drag || drag.path.length < 12)) this.on.click(at);
-      else if (drag) this.#close(drag);
-    });
+    stage.addEventListener("pointerup", release);
     stage.addEventListener("pointercancel", () => this.#drop());
     stage.addEventListener("pointerleave", () => this.on.leave());
   }

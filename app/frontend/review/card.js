@@ -11,6 +11,7 @@ const PIXELATED_BELOW = 160; // an original side below this is enlarged with har
 const NEIGHBOURS = 8;
 const OPTIONS = 9;
 const BARS = 6;
+const LONG_REASON = 110; // characters that fit the box in the usual size, also where it is narrow
 const FLASH = 220; // ms
 
 const WORTH_SAYING = 0.2; // below this a suggestion is a guess among many and is offered by its number key only
@@ -208,7 +209,7 @@ export class CardView {
   #strip() {
     this.neighbours = Array.from({ length: NEIGHBOURS }, (_, i) => {
       const image = h("img", { alt: "", draggable: false });
-      const text = h("span.snippet", { hidden: true });
+      const text = h("span.snippet", { hidden: true, dir: "auto" });
       const label = nameNode("", "name");
       const button = h(
         "button.neighbour",
@@ -385,6 +386,7 @@ export class CardView {
     this.suggested.title = best ? best[0] : "Nothing to suggest";
     this.suggested.classList.toggle("none", !best);
     setRich(this.reason, sentence(card.reason || "Nothing speaks against this sample."), nameNode);
+    this.reason.classList.toggle("long", this.reason.textContent.length > LONG_REASON);
     this.reason.title = (card.reason || "").replaceAll("*", "");
     if (!card.blind) this.on.words.draw(card, (caption) => this.on.note(`Caption: ${caption}`));
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import plural
 from ...types import Bool, Float32, Kind, KindEvidence, SignalInputs, SignalResult, Strings
 from .broken import broken
 
@@ -258,6 +259,16 @@ def _size(inputs: SignalInputs, row: int) -> int:
     return len(str(inputs.texts[row])) if inputs.texts is not None else 0
 
 
+def _several(sure: int, members: int) -> str:
+    """How many copies a group has, the keeper among them, and how many possible ones.
+
+    >>> _several(2, 18), _several(3, 3), _several(0, 4)
+    ('2 copies and 16 possible copies', '3 copies', '4 possible copies')
+    """
+    possible = f"{plural(members - sure, 'possible copy', 'possible copies')}" if members > sure else ""
+    return " and ".join(part for part in (f"{sure:,} copies" if sure else "", possible) if part)
+
+
 def _reasons(
     inputs: SignalInputs,
     results: Mapping[str, SignalResult],
@@ -276,7 +287,8 @@ def _reasons(
         )
         also = f"; the copies carry different labels ({', '.join(labels[:4])})" if len(labels) > 1 else ""
         also += f"; the copies are in different splits ({', '.join(splits[:4])})" if len(splits) > 1 else ""
-        several = f"{len(members):,} copies" if flag[members].any() else f"{len(members):,} possible copies"
+        sure = int(flag[members].sum())
+        several = _several(sure + 1 if sure else 0, len(members))
         for row in members:
             same = str(exact.reasons[row] or "") if exact is not None and exact.reasons is not None else ""
             if partner[row] < 0:

@@ -79,11 +79,12 @@ def test_a_card_counts_the_whole_group_and_leaves_the_reason_no_count_of_its_own
     (group,) = duplicates.groups_of(members, [1])
     assert (group.conflict, len(group.copies)) == (True, 1), "a possible copy with another label does not agree"
     html = duplicates.card(page, group)
-    assert "3 alike" in html
-    assert "1 of them is a possible copy" in html
+    assert "2 alike" in html
+    assert "and 1 possible copy" in html
     assert "one of 18" not in html
     assert "carry different labels" not in html
-    assert "Keep this one and exclude the other 2" in html
+    assert "Keep this one and exclude the other one (key 2)" in html
+    assert "Keep this one and exclude the 2 others (key 3)" in html, "of the possible copy itself"
     assert html.count("w-keeper") == 1
 
 
@@ -117,7 +118,8 @@ def test_keeping_another_one_excludes_the_rest(page: Page, workspace: Workspace)
     chosen = group.copies[0]["sample_id"]
     duplicates.decide(page, {"do": "keeper", "group": group.number, "id": chosen})
     said = {sample: by["ada"].action.value for sample, by in workspace.current().items()}
-    assert said == {m["sample_id"]: "accept" if m["sample_id"] == chosen else "exclude" for m in group.members}
+    assert said == {m["sample_id"]: "accept" if m["sample_id"] == chosen else "exclude" for m in group.sure}
+    assert not set(said) & {m["sample_id"] for m in group.members if m not in group.sure}, "a possible copy stays"
     duplicates.decide(page, {"do": "undo"})
     assert workspace.current() == {}
 
