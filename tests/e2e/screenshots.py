@@ -25,8 +25,10 @@ LIMIT = 400_000
 """Bytes of one picture."""
 
 PICTURES = """() => {
-  const inside = root => [...root.querySelectorAll('*')].flatMap(e => [e, ...(e.shadowRoot ? inside(e.shadowRoot) :
-  [])]); return inside(document).every(e => e.tagName !== 'IMG' || !e.src || e.complete);
+  const inside = root => [...root.querySelectorAll('*')].flatMap(
+    e => [e, ...(e.shadowRoot ? inside(e.shadowRoot) : [])]);
+  const below = e => e.loading === 'lazy' && e.getBoundingClientRect().top > innerHeight;
+  return inside(document).every(e => e.tagName !== 'IMG' || !e.src || e.complete || below(e));
 }"""
 READY = "[data-testid=stApp][data-test-script-state=notRunning]"
 
