@@ -29,6 +29,8 @@ from .explore.queues import seconds_per_decision as seconds_per_decision
 from .explore.results import Counts as Counts
 from .explore.results import WorkspaceInfo as WorkspaceInfo
 from .explore.search import MAX_WORDS as MAX_WORDS
+from .explore.tags import TagPair as TagPair
+from .explore.tags import TagRow as TagRow
 from .explore.verdict_style import STATUSES as STATUSES
 from .explore.verdict_style import STYLES as STYLES
 from .explore.verdict_style import VerdictStyle as VerdictStyle

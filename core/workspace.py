@@ -707,7 +707,7 @@ class Workspace(Summarised):
         for card in cards:
             decision = current.get(card["id"], {}).get(self.actor)
             card["decision"] = as_json(decision) if decision else None
-            if card["label"] is None:
+            if card["label"] is None and (self._scan.class_names or not self.has_tags):
                 card.update(self.labeller.card_parts(card["id"]))
             else:
                 new = self.queue_ranker.new_suggestions(self.row(card["id"]))

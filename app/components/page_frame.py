@@ -188,7 +188,8 @@ def draw_sidebar(name: str) -> None:
     if page is not None:
         parts += [sidebar.dataset_head(page.info), finder.box(page)]
     query = f"{state.query(s)}&ws={s.key}" if s.key else ""
-    parts.append(sidebar.nav(name, query, _badges(page)))
+    tagged = page is not None and page.workspace.has_tags
+    parts.append(sidebar.nav(name, query, _badges(page), tagged))
     if page is not None:
         parts.append(sidebar.saved_views(page.key, page.workspace))
     if page is not None and name in FILTERED:

@@ -22,6 +22,7 @@ PAGES: dict[str, tuple[str, str]] = {
     "gallery": ("Gallery", "grid_view"),
     "duplicates": ("Duplicates", "content_copy"),
     "classes": ("Classes", "category"),
+    "tags": ("Tags", "sell"),
     "select": ("Select", "checklist"),
     "export": ("Export", "download"),
     "history": ("History", "history"),
@@ -34,6 +35,9 @@ FACETS: dict[str, tuple[str, str]] = {
     "state": ("Decision", "by_state"),
     "classes": ("Class", "by_class"),
     "label_sources": ("Where the label is from", "by_label_source"),
+    "tags_any": ("With any of the tags", "by_tag"),
+    "tags_all": ("With all of the tags", "by_tag"),
+    "tags_none": ("With none of the tags", "by_tag"),
     "splits": ("Split", "by_split"),
     "sources": ("Source", "by_source"),
     "clusters": ("Cluster", "by_cluster"),
@@ -58,9 +62,10 @@ def brand() -> str:
     return render("sidebar", "brand", (theme.ASSETS / "logo.svg").read_text(encoding="utf-8"))
 
 
-def nav(current: str, query: str, badges: Mapping[str, str]) -> str:
-    """The navigation."""
-    return render("sidebar", "nav", PAGES, current, query, badges)
+def nav(current: str, query: str, badges: Mapping[str, str], tagged: bool = False) -> str:
+    """The navigation; with the page of tags where samples have some, or where one is on it."""
+    pages = {name: page for name, page in PAGES.items() if name != "tags" or tagged or current == "tags"}
+    return render("sidebar", "nav", pages, current, query, badges)
 
 
 def saved_views(key: str, workspace: Workspace) -> str:

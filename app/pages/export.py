@@ -108,6 +108,15 @@ def _confirm(path: Path) -> tuple[bool, bool]:
 NOISY = {"keep": "Keep them", "exclude": "Leave them out", "relabel": "Take the suggested label"}
 
 
+TAGS_AS = {
+    "": "As they came in",
+    "list": "A list",
+    "delimited": "A text with a separator",
+    "columns": "A column of 1 and 0 a tag",
+}
+"""How the final tags are written → in words."""
+
+
 def _auto_curation(page: Page) -> dict[str, Any]:
     """What is done with flagged samples that nobody has decided about, with how many each rule is about."""
     with st.expander("Auto-curate what nobody has reviewed", icon=":material/auto_fix_high:"):
@@ -161,20 +170,25 @@ def _form(page: Page) -> bool:
         if chosen in LINKED and paths_from_browser() and page.info.results.get("media", {}).get("kind") == "files":
             links = st.toggle("Link to the original images instead of copying them", key="w-links")
         auto = _auto_curation(page)
-        replace = False
-        if suffix and page.info.results.get("columns", {}).get("label"):
+        columns = page.info.results.get("columns", {})
+        replace, tags_as = False, ""
+        if suffix and (columns.get("label") or columns.get("tags")):
             replace = st.toggle(
-                "Put the final label into the original column",
+                "Put the final labels and tags into the original columns"
+                if columns.get("tags")
+                else "Put the final label into the original column",
                 key="w-replace-label",
-                help="Otherwise that column stays as it was, and the final label is in label_final.",
+                help="Otherwise they stay as they were, and the final ones are in label_final and tags_final.",
             )
+        if suffix and page.workspace.has_tags:
+            tags_as = st.selectbox("Final tags", list(TAGS_AS), format_func=TAGS_AS.__getitem__, key="w-tags-as")
         plain = chosen == "csv" and st.toggle(
             "Write texts as they stand",
             key="w-csv-plain",
             help="Otherwise a text that a spreadsheet would run as a formula begins with an added apostrophe.",
         )
         options: dict[str, Any] = {"format": chosen, "include_excluded": include, "csv_plain": plain}
-        options |= {"auto": auto, "replace_label": replace}
+        options |= {"auto": auto, "replace_label": replace, **({"tags_as": tags_as} if tags_as else {})}
         safe = "".join(c if c.isalnum() or c in "-_" else "-" for c in word).strip("-") or "selection"
         name = f"{Path(page.info.path).stem}.{safe}{suffix or '.' + chosen}"
         path = _target(page, name)

@@ -26,6 +26,7 @@ ROLES: dict[str, tuple[str, str]] = {
         "Label",
         "The given class. Without one, only duplicates, broken samples and those out of distribution can be found.",
     ),
+    "tags": ("Tags", "Several labels a sample: a column of lists, of JSON, or of text with a separator."),
     "split": ("Split", "Train, test, … to find leaks between them."),
     "source": ("Source", "Where a sample comes from, to compare the health of sources."),
 }
@@ -182,7 +183,9 @@ def _estimate_line(preview: Preview, encoders: list[str], device: str) -> str:
 
 
 def _has_labels(preview: Preview, columns: ColumnMap) -> bool:
-    """Whether any of the rows that are shown has a label: a flat folder has a column for it all the same."""
+    """Whether a row that is shown has a label, or there are tags: a flat folder has a column of labels all the same."""
+    if columns.tags or preview.guessed.tags:
+        return True
     name = columns.label or preview.guessed.label
     return name is not None and any(row.get(name) not in (None, "") for row in preview.rows)
 

@@ -22,7 +22,11 @@ def colours(page: Page) -> list[list[str]]:
     options += [[kind, theme.verdict_name(kind)] for kind in theme.VERDICTS if kind in set(ISSUE_KINDS)]
     options += [["confidence", "Confidence of the verdict"]]
     metadata = [[f"meta.{name}", name, "Metadata", ""] for name in page.workspace.query.metadata_columns]
-    return [*([value, words, "", ""] for value, words in options), *metadata, *signal_options(page.workspace)]
+    tags = [
+        [f"tag.{name}", name, "Tags", ""]
+        for name in (page.workspace.tags.now.names() if page.workspace.has_tags else ())
+    ]
+    return [*([value, words, "", ""] for value, words in options), *tags, *metadata, *signal_options(page.workspace)]
 
 
 def draw() -> None:

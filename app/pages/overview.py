@@ -64,6 +64,9 @@ def body(page: Page) -> str:
     if confusion is not None:
         checked = len(info.class_names) > 1 and "signals" not in info.failures
         main = matrix(confusion, page.filter, page.key) or render("overview", "no_confusions", checked)
+    elif page.workspace.has_tags:
+        rows = page.workspace.tags.rows(page.workspace.query)
+        main = render("tags", "table", page.key, rows[:GROUPS], len(rows), "")
     else:
         main = captions or notice(
             "This dataset has no labels, so nothing can be said about noisy ones. "

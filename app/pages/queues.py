@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from winnow.app.components import theme
@@ -61,15 +63,43 @@ def expected(page: Page) -> str:
     return f" Expected: {'; '.join(parts)}." if parts else ""
 
 
+def _tag_offers(page: Page) -> list[tuple[str, str, str, dict[str, Any], str]]:
+    """The queues of missing and of extra tags, where samples have tags."""
+    if not page.workspace.has_tags:
+        return []
+    undecided = {"state": "undecided"}
+    missing, extra = (
+        "Samples that lack a tag, by the scan.",
+        "Samples with a tag that they should not have, by the scan.",
+    )
+    return [
+        ("new_label", "Missing tags", missing, {**undecided, "tag_edits": ("+",)}, "-noisy_label"),
+        ("label_off", "Extra tags", extra, {**undecided, "tag_edits": ("-",)}, "-noisy_label"),
+    ]
+
+
+def by_tag(page: Page, pace: float, sign: str) -> tuple[list[Line], int]:
+    """The tags that most samples lack ("+") or carry by mistake ("-"), and how many there are."""
+    flt = replace(page.filter, state="undecided")
+    edits = page.workspace.query.tag_edits(flt)["missing" if sign == "+" else "extra"]
+    does = "lack" if sign == "+" else "should not carry"
+    lines = [
+        Line(tag, n, replace(flt, tag_edits=(sign + tag,)), "-noisy_label", f"Review {n:,} that {does} {tag}", pace)
+        for tag, n in list(edits.items())[:ROWS]
+    ]
+    return lines, len(edits)
+
+
 def starts(page: Page, pace: float) -> list[dict[str, Any]]:
     """The queues to begin with."""
     flt = page.filter
     everything = "Every flagged sample, the most confident verdict first."
     disputed = "Samples that people decided differently. Until one decides, they are exported with their given label."
-    offers = (
+    offers: tuple[tuple[str, str, str, dict[str, Any], str], ...] = (
         ("bolt", PICKS["thirty"].title, PICKS["thirty"].explain, {"pick": "thirty"}, "pick"),
         ("rule", "All flagged", everything, {"state": "undecided", "verdicts": PROBLEMS}, "-confidence"),
         ("balance", PICKS["doubt"].title, PICKS["doubt"].explain, {"pick": "doubt"}, "pick"),
+        *_tag_offers(page),
         ("visibility", PICKS["look"].title, PICKS["look"].explain + expected(page), {"pick": "look"}, "pick"),
         ("groups", "People disagree", disputed, {"state": "disputed"}, "-confidence"),
     )
@@ -186,7 +216,14 @@ def body(page: Page) -> str:
     pace = cache.pace(page.key, page.workspace, page.actor)
     whose = "your pace" if pace != USUAL_SECONDS else "the usual pace"
     lists = [("By verdict", f"{pace:.1f} s a decision, {whose}", by_verdict(page, pace))]
-    parts = [("By confusion", "given → suggested", by_pair)] if page.info.n_labelled else []
+    parts: list[tuple[str, str, Callable[[Page, float], tuple[list[Line], int]]]] = []
+    if page.info.n_labelled:
+        parts.append(("By confusion", "given → suggested", by_pair))
+    if page.workspace.has_tags:
+        parts += [
+            ("Missing tags", "tag by tag", partial(by_tag, sign="+")),
+            ("Extra tags", "tag by tag", partial(by_tag, sign="-")),
+        ]
     for title, note, list_queues in [*parts, ("By cluster", "flagged samples", by_cluster)]:
         lines, n = list_queues(page, pace)
         if lines:

@@ -32,7 +32,7 @@ def _draw(name: str) -> Callable[[], None]:
 
 
 def _first_page() -> str:
-    """Where a dataset opens: without any label on Label, else on Overview."""
+    """Where a dataset opens: without any label or tag on Label, else on Overview."""
     key = state.session().key
     if key is None:
         return "new"
@@ -40,7 +40,7 @@ def _first_page() -> str:
         info = server_state().workspace(key).info()
     except WinnowError:  # the page itself says what is wrong with the dataset
         return "overview"
-    return "overview" if info.n_labelled or info.modality == "pair" else "label"
+    return "overview" if info.n_labelled or info.modality == "pair" or info.results.get("n_tags") else "label"
 
 
 def run() -> None:

@@ -83,13 +83,14 @@ def with_ids(flt: Filter, ids: Iterable[str]) -> Filter:
 def to_review(flt: Filter, sort: str | None = None, selection: str | None = None) -> tuple[Filter, str, bool]:
     """What Review goes through under a filter: the filter, the order, and whether that is simply all flagged samples.
 
-    Decided samples are left out unless they were asked for. Who names no verdict, pair, score, group, state or
-    selection gets the flagged samples, the surest first; a pick has an order of its own.
+    Decided samples are left out unless they were asked for. Who names no verdict, pair, edit of tags, score, group,
+    state or selection gets the flagged samples, the surest first; a pick has an order of its own.
     """
     named = (
         flt.verdicts
         or flt.kinds
         or flt.pair
+        or flt.tag_edits
         or flt.scores
         or flt.text
         or flt.pick

@@ -80,7 +80,8 @@ class CardBuilder:
             RowReader(path) if path.exists() else None for path in (scan.layout.signals, scan.layout.meta)
         )
         self._graph, self._modality = scan.files.label_graph, scan.results["modality"]
-        self._tags = tag_parts(scan)
+        self._tags, self._now = tag_parts(scan), scan.tags
+        self._apart = {"__sample_id", *(self._now.tables.form.columns if self._now is not None else ())}
 
     def make(
         self, rows: Sequence[int], decisions: Mapping[str, Mapping[str, Decision]], k: int = 8
@@ -136,7 +137,7 @@ class CardBuilder:
             "cluster": verdict["cluster"],
             "xy": [_round(v) for v in place] if all(v == v for v in place) else None,
             **self._tags(row),
-            "meta": {name: _short(v) for name, v in meta.items() if name != "__sample_id"},
+            "meta": {name: _short(v) for name, v in meta.items() if name not in self._apart},
             "decisions": [as_json(d) for d in decisions.get(sample_id, {}).values()],
         }
 
@@ -152,16 +153,18 @@ class CardBuilder:
             texts = [(who["text"] or "")[:NEIGHBOR_TEXT] for who in self._dataset.take(near[near >= 0].tolist())]
         others = near[near >= 0].tolist()
         label, *labels = self._classes.effective_at([row, *others])
-        for other, theirs, distance, text in zip(others, labels, far[near >= 0], texts, strict=True):
-            out.append(
-                {
-                    "id": self._ids[other],
-                    "text": text,
-                    "label": theirs,
-                    "distance": _round(float(distance)),
-                    "agrees": None if label is None or theirs is None else theirs == label,
-                }
-            )
+        now = self._now.at([row, *others]) if self._now is not None else []
+        for i, (other, theirs, distance, text) in enumerate(zip(others, labels, far[near >= 0], texts, strict=True), 1):
+            neighbor = {
+                "id": self._ids[other],
+                "text": text,
+                "label": theirs,
+                "distance": _round(float(distance)),
+                "agrees": None if label is None or theirs is None else theirs == label,
+            }
+            if now:  # a neighbour without any of the sample's tags disagrees
+                neighbor |= {"tags": now[i], "agrees": not now[0] or not now[i] or bool({*now[0]} & {*now[i]})}
+            out.append(neighbor)
         return out
 
 

@@ -229,7 +229,7 @@ def _tagged(name: str, title: str, sql: str) -> FilterField:
 
 
 def _edits(values: Iterable[object] | None) -> tuple[str, ...]:
-    checked = _texts("tag_edits", values)
+    checked = tuple(f"+{v[1:]}" if v[:1] == " " else v for v in _texts("tag_edits", values))  # as URLs write it
     for value in checked:
         if value[:1] not in EDIT_SIGNS:
             raise QueryError(f"tag_edits takes + (missing) or − (extra), each with or without a tag, not {value!r}.")

@@ -150,6 +150,8 @@ class MapView:
                     return Colours(name, None, None, column.astype(np.float32))
         if name.startswith("meta."):
             return self._metadata(name)
+        if name.startswith("tag.") and self._scan.tags is not None:
+            return self._tag(name)
         known = [
             *by_category,
             "decision",
@@ -177,6 +179,22 @@ class MapView:
         values[rows[rows >= 0]] = decided[rows >= 0]
         values[~labelled] = None
         return _categories(name, values, list(LABEL_SOURCES))
+
+    def _tag(self, name: str) -> Colours:
+        """Who carries a tag now, and who carries it or lacks it by mistake, by the scan."""
+        assert self._scan.tags is not None
+        tag, tables = name.removeprefix("tag."), self._scan.tags.tables
+        if tag not in self._scan.tags.names():
+            raise QueryError(f"No tag is called {tag!r}. There are: {choices(self._scan.tags.names(), 40)}.")
+        words = ("carries it", "one too many", "missing", "does not")
+        codes = np.full(len(self._scan.ids), 3, np.uint16)
+        if tag in tables.names:
+            t = tables.names.index(tag)
+            given, flag = (m[:, [t]].toarray().ravel() for m in (tables.given, tables.flag))
+            codes[given], codes[flag & ~given], codes[flag & given] = 0, 2, 1
+        for row, tags in self._scan.tags.changed().items():
+            codes[row] = 0 if tag in tags else 3
+        return Colours(name, words, codes, None)
 
     def _metadata(self, name: str) -> Colours:
         """The values of a column that came with the samples; numbers between their 1st and 99th percentile."""

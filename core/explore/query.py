@@ -28,7 +28,7 @@ from ..storage.effective_labels import EffectiveLabels
 from ..storage.id_set import IdSet
 from ..types import ISSUE_KINDS, Int32, Int64, Kind
 from .filter import Filter
-from .filter_schema import Span
+from .filter_schema import EDIT_SIGNS, Span
 from .lasso import Outline, PointIndex, combined
 from .metadata import ColumnSpread, Condition, column_sql, condition_sql, finite_number, is_number, read_spread
 from .queues import pick_sql
@@ -38,6 +38,7 @@ from .signal_evidence import read_percentiles
 from .sql import (
     BY_REGISTRY,
     EFFECTIVE_CLASS,
+    EFFECTIVE_TAGS,
     LABEL_SOURCE,
     NOTHING_DECIDED,
     STATUS,
@@ -198,6 +199,7 @@ class SampleQuery:
         with self._ask(where) as ask:
             rows = ask(sql, where.values)
             total = ask("SELECT count(*) FROM dataset", [])[0][0]
+        tags = dict(self._tag_counts(where)) if "tags" in self._paths else {}
         spread: dict[str, dict[Any, int]] = {name: {} for name in facets}
         matching, by_kind = 0, dict.fromkeys((k.value for k in ISSUE_KINDS), 0)
         m = len(facets)
@@ -212,7 +214,34 @@ class SampleQuery:
             key = empty if rest[grouped[0]] is None else rest[grouped[0]]
             spread[name][key] = spread[name].get(key, 0) + count
         by = {f"by_{name}": dict(sorted(counts.items(), key=_most_first)) for name, counts in spread.items()}
-        return Counts(total=total, matching=matching, by_kind=by_kind, **by)
+        return Counts(total=total, matching=matching, by_kind=by_kind, **by, by_tag=tags)
+
+    def _tag_counts(self, where: _Where) -> list[tuple[str, int]]:
+        """Each tag, and how many of the matching samples carry it now, the commonest first."""
+        where = replace(where, aliases={*where.aliases, "t"})
+        sql = (
+            f"SELECT tag, count(*) FROM (SELECT unnest({EFFECTIVE_TAGS}) AS tag {self._from(where)} {where.sql}) "
+            "GROUP BY tag ORDER BY count(*) DESC, tag"
+        )
+        with self._ask(where) as ask:
+            return [(str(tag), int(n)) for tag, n in ask(sql, where.values)]
+
+    def tag_edits(self, filter: Filter | None = None) -> dict[str, dict[str, int]]:
+        """How many of the matching samples the scan would give each tag ("missing"), or take it from ("extra").
+
+        Raises
+        ------
+        QueryError
+            Samples have no tags.
+        """
+        where = self._where(filter or Filter())
+        where.aliases.add("t")
+        out = {}
+        with self._ask(where) as ask:
+            for kind in EDIT_SIGNS.values():
+                sql = f"SELECT tag, count(*) FROM (SELECT unnest(t.{kind}) AS tag {self._from(where)} {where.sql})"
+                out[kind] = {str(t): int(n) for t, n in ask(f"{sql} GROUP BY tag ORDER BY count(*) DESC", where.values)}
+        return out
 
     def ids(self, filter: Filter | None = None, sort: str = "row", group: str = "") -> list[str]:
         """Every matching id in order.

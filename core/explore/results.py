@@ -177,7 +177,7 @@ class Counts(Summarised):
     "" stands for "has none" in by_class, by_suggested, by_split, by_source and by_label_source, −1 in by_cluster;
     by_state has "undecided". ``by_verdict`` counts what is open under its verdict, and what people have decided as
     "settled" or "disputed"; where the filter asks for a state of decision, all by their verdicts. ``by_kind`` counts
-    the scan's flags, so one sample can count in several.
+    the scan's flags, so one sample can count in several; so does ``by_tag``, the tags now, where samples have some.
     """
 
     total: int
@@ -191,6 +191,7 @@ class Counts(Summarised):
     by_cluster: dict[int, int] = field(default_factory=dict)
     by_state: dict[str, int] = field(default_factory=dict)
     by_label_source: dict[str, int] = field(default_factory=dict)
+    by_tag: dict[str, int] = field(default_factory=dict)
 
     def summary_table(self) -> SummaryTable:
         """What is open of each verdict, and what is settled."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -84,12 +84,18 @@ class Dispute:
         The label that votes and scan make likeliest, None where fewer than two people gave a label.
     quality
         Of the consensus, in [0, 1]; None = too few shared samples: it is the majority's label.
+    tags
+        Where samples have tags, those that most people chose (the scan breaks ties); ``consensus`` names them.
+    differ
+        The tags that some chose and others did not.
     """
 
     sample_id: str
     answers: Mapping[str, Answer]
     consensus: str | None
     quality: float | None
+    tags: tuple[str, ...] | None = None
+    differ: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -106,6 +112,8 @@ class AgreementReport:
         Of these; a settled dispute stays a disagreement.
     disputes
         The open ones, the surest consensus first.
+    tags
+        Tag → (samples of several people at which somebody chose it, those at which all did), most chosen first.
     """
 
     people: tuple[AnnotatorStats, ...]
@@ -113,6 +121,7 @@ class AgreementReport:
     agreements: int
     disagreements: int
     disputes: tuple[Dispute, ...]
+    tags: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 class Annotators:
@@ -129,6 +138,7 @@ class Annotators:
     def __init__(self, scan: ScanContext, record: Callable[[list[dict[str, Any]], str], list[dict[str, Any]]]) -> None:
         self._store, self._view, self._row_of = scan.store, scan.labels, scan.row_of
         self._names, self._files, self._record = scan.class_names, scan.files, record
+        self._tags = scan.tags
         self._lock = threading.Lock()
         self._cached: tuple[tuple[int, int], AgreementReport] | None = None
 
@@ -186,7 +196,8 @@ class Annotators:
                     f"There is no consensus about {sample_id!r}: fewer than two people gave it a label. "
                     "Decide it yourself."
                 )
-            action, label = answer or (Action.RELABEL.value, dispute.consensus)
+            tags = dispute.tags if answer is None else None
+            action, label = answer or (Action.RELABEL.value, None if tags is not None else dispute.consensus)
             if label is not None and label == self._view.given()[self._row_of[sample_id]]:
                 action, label = Action.ACCEPT.value, None
             items.append(
@@ -194,6 +205,7 @@ class Annotators:
                     "sample_id": sample_id,
                     "action": action,
                     "label": label,
+                    "tags": tags,
                     "batch_id": batch,
                     "settles": True,
                     "decision_id": f"{batch}:{len(items)}",
@@ -208,8 +220,39 @@ class Annotators:
         """A decision as an answer. Keeping a given label and relabelling to it are the same answer."""
         if d.action is Action.EXCLUDE:
             return Action.EXCLUDE.value, None
+        if self._tags is not None:
+            return "tags", ", ".join(sorted(self._tags_of(d))) or "no tags"
         label = d.label if d.action is Action.RELABEL else self._view.given_of(d.sample_id)
         return (d.action.value, None) if label is None else ("label", self._view.renames().get(label, label))
+
+    def _tags_of(self, d: Decision) -> frozenset[str]:
+        """The tags that a decision gives a sample, the given ones where it changes none."""
+        assert self._tags is not None
+        return frozenset(d.tags if d.tags is not None else self._tags.given_of(d.sample_id) or ())
+
+    def _with_tags(self, dispute: Dispute, decisions: Sequence[Decision]) -> Dispute:
+        """A dispute about tags with what most people chose, and which tags they differ about."""
+        if self._tags is None:
+            return dispute
+        chosen = [self._tags_of(d) for d in decisions if d.action is not Action.EXCLUDE]
+        if not chosen:
+            return dispute
+        belief = self._tags.belief_of(dispute.sample_id)
+        votes = {tag: sum(tag in tags for tags in chosen) for tag in sorted(frozenset.union(*chosen))}
+        kept = [t for t, n in votes.items() if 2 * n > len(chosen) or (2 * n == len(chosen) and belief(t) >= 0.5)]
+        consensus = ", ".join(kept) or "no tags"
+        differ = tuple(tag for tag, n in votes.items() if n < len(chosen))
+        return replace(dispute, consensus=consensus if len(chosen) > 1 else None, tags=tuple(kept), differ=differ)
+
+    def _by_tag(self, shared: Sequence[Mapping[str, Decision]]) -> dict[str, tuple[int, int]]:
+        """Tag → at how many shared samples somebody chose it, and at how many all did."""
+        count: dict[str, tuple[int, int]] = {}
+        for people in shared if self._tags is not None else ():
+            chosen = [self._tags_of(d) for d in people.values() if d.action is not Action.EXCLUDE]
+            for tag in frozenset().union(*chosen) if len(chosen) > 1 else ():
+                some, every = count.get(tag, (0, 0))
+                count[tag] = some + 1, every + all(tag in tags for tags in chosen)
+        return dict(sorted(count.items(), key=lambda item: (-item[1][0], item[0])))
 
     def _report(self) -> AgreementReport:
         current = {i: people for i, people in self._store.current().items() if i in self._row_of}
@@ -220,7 +263,8 @@ class Annotators:
         votes = {
             i: {a: label for a, d in people.items() if (label := self._answer(d)[1]) is not None}
             for i, people in current.items()
-        }
+            if self._tags is None  # sets of tags are no classes: most people's choice of each tag counts
+        } or {i: {} for i in current}
         quality, consensus = self._crowdlab(votes)
         people = []
         for actor in sorted({a for decisions in current.values() for a in decisions}):
@@ -249,15 +293,15 @@ class Annotators:
             if agreed or len({self._answer(d) for d in left}) == 1:
                 continue
             label, sure = consensus.get(i, (None, None)) if len(votes[i]) > 1 else (None, None)
-            disputes.append(
-                Dispute(i, {a: _shown(answer, current[i][a]) for a, answer in shared[i].items()}, label, sure)
-            )
+            answers = {a: _shown(answer, current[i][a]) for a, answer in shared[i].items()}
+            disputes.append(self._with_tags(Dispute(i, answers, label, sure), left))
         return AgreementReport(
             tuple(sorted(people, key=lambda p: (-p.decisions, p.actor))),
             len(shared),
             sum(same.values()),
             len(shared) - sum(same.values()),
             tuple(sorted(disputes, key=lambda d: (-(d.quality or -1.0), d.sample_id))),
+            self._by_tag([current[i] for i in shared]),
         )
 
     def _crowdlab(

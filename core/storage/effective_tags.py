@@ -35,6 +35,12 @@ class EffectiveTags:
         row = self._row_of.get(sample_id)
         return self.tables.of_row(row) if row is not None else None
 
+    def belief_of(self, sample_id: str) -> Callable[[str], float]:
+        """What the scan believes of a sample: tag → probability that it carries it, 0 where that is not known."""
+        belief = np.nan_to_num(np.asarray(self.tables.belief[self._row_of[sample_id]], np.float32))
+        known = dict(zip(self.tables.names, belief.tolist(), strict=True))
+        return lambda tag: known.get(tag, 0.0)
+
     def changed(self) -> dict[int, list[str]]:
         """Row → final tags of every decision in force that changes them."""
         state = self._state()

@@ -45,6 +45,7 @@ STAGE_TITLES = {
     "views": "Augmented views",
     "probe": "Training the probe",
     "signals": "Scoring signals",
+    "tags": "Judging tags",
     "verdicts": "Computing verdicts",
     "map": "Drawing the map",
     "clusters": "Finding clusters",

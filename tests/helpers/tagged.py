@@ -19,7 +19,7 @@ N = 300
 
 
 def make_tagged(folder: Path, n: int = N) -> pd.DataFrame:
-    """Write samples.parquet (id, text, tags) and return it with ``true_tags`` beside: 10 extra and 15 missing tags."""
+    """Write samples.parquet (id, text, tags); 1 in 20 lacks a tag, 1 in 30 has one too many (see ``true_tags``)."""
     rng = np.random.default_rng(5)
     names = list(WORDS)
     rows = []
@@ -30,9 +30,10 @@ def make_tagged(folder: Path, n: int = N) -> pd.DataFrame:
     table = pd.DataFrame(rows)
     given = [list(tags) for tags in table.true_tags]
     several = [i for i, tags in enumerate(given) if len(tags) > 1]
-    for i in several[:15]:
+    lacking, excess = n // 20, n // 30
+    for i in several[:lacking]:
         given[i] = given[i][1:]
-    for i in several[15:25]:
+    for i in several[lacking : lacking + excess]:
         given[i].append(next(tag for tag in names if tag not in given[i]))
     table["tags"] = given
     table[["id", "text", "tags"]].to_parquet(folder / "samples.parquet", index=False)

@@ -372,7 +372,7 @@ export class CardView {
     this.on.tags.fill(card, decided);
     show(this.labels, !card.tags || card.label !== null);
     this.likely = options.map(([name]) => name);
-    this.labelOf = new Map(options.map(([name, , key]) => [key, name]));
+    this.labelOf = card.tags ? this.on.tags : new Map(options.map(([name, , key]) => [key, name]));
     const best = suggestion(card);
     const caption = card.modality === "pair" && !card.label ? card.text : null; // a pair without a label is about its caption
     setText(this.given.firstChild, caption ? "Caption" : card.blind ? "Label" : "Given");

@@ -375,7 +375,8 @@ class Review extends Surface {
   #relabelTo(name) {
     const card = this.queue.current;
     if (!card || name === undefined || name === null) return;
-    if (name === card.label) this.#decide("accept");
+    if (card.tags) this.tags.toggle(name);
+    else if (name === card.label) this.#decide("accept");
     else this.#decide("relabel", name);
   }
 
@@ -389,7 +390,7 @@ class Review extends Surface {
   #pick() {
     const card = this.queue.current;
     if (!card) return;
-    if (card.tags) return this.#pickTag();
+    if (card.tags) return this.tags.pick(this.picker, this.actions.anyLabel, this.tagNames);
     const likely = [...(this.card.likely || []), card.label].filter(Boolean);
     this.#choose({ anchor: this.actions.anyLabel, likely, pick: (name) => this.#relabelTo(name) });
   }
@@ -405,19 +406,6 @@ class Review extends Surface {
         }
         pick(name);
         if (fresh && this.classKeys.fixed) this.#keepClassKeys();
-      },
-    });
-  }
-
-  /** Any tag, or a new one: the card carries it then, or no longer. */
-  #pickTag() {
-    this.picker.show({
-      anchor: this.actions.anyLabel,
-      labels: this.tagNames || [],
-      likely: [...this.tags.keys.values()],
-      pick: (name, fresh) => {
-        if (fresh) this.tagNames = [...(this.tagNames || []), { name }];
-        this.tags.toggle(name);
       },
     });
   }
@@ -539,12 +527,9 @@ class Review extends Surface {
       this.#step(move);
       return;
     }
-    const tagged = Boolean(this.queue.current?.tags);
-    const label = tagged ? this.tags.tagOf(key) : this.card.labelOf?.get(key);
-    const does = () => (tagged ? this.tags.toggle(label) : this.#relabelTo(label));
-    const relabel = label === undefined ? {} : { [key]: does };
-    const unseen = tagged ? "fies" : "wfies"; // W saves the tags that were chosen
-    if (this.blind && unseen.includes(key) && !(key in relabel)) return;
+    const label = this.card.labelOf?.get(key);
+    const relabel = label === undefined ? {} : { [key]: () => this.#relabelTo(label) };
+    if (this.blind && "wfies".includes(key) && !(key in relabel)) return;
     runKey(event, {
       ...relabel, // before the commands: those stay what they are
       a: () => (this.propagation ? this.#take() : this.#decide("accept")),

@@ -44,6 +44,7 @@ export class TagEditor {
   constructor(onEdit) {
     this.onEdit = onEdit;
     this.drafts = new Map(); // sample id → tags that the person has chosen and not saved
+    this.added = []; // tags that were made on this page
     this.chips = h("div.chips", {});
     this.none = h("span.muted", { textContent: "No tags" });
     this.node = h("div.tags", { role: "group", "aria-label": "Tags", hidden: true }, this.chips, this.none);
@@ -84,7 +85,7 @@ export class TagEditor {
   }
 
   /** The tag behind a digit. */
-  tagOf(key) {
+  get(key) {
     return this.keys?.get(key);
   }
 
@@ -97,6 +98,20 @@ export class TagEditor {
     else this.drafts.set(this.card.id, next);
     this.#draw();
     this.onEdit();
+  }
+
+  /** Any tag, or a new one: the card carries it then, or no longer. */
+  pick(picker, anchor, names) {
+    const labels = [...(names || []), ...this.added.map((name) => ({ name }))];
+    picker.show({
+      anchor,
+      labels,
+      likely: [...this.keys.values()],
+      pick: (name, fresh) => {
+        if (fresh) this.added.push(name);
+        this.toggle(name);
+      },
+    });
   }
 
   /** Nothing of a card is unsaved any more. */

@@ -109,8 +109,13 @@ def test_people_who_choose_other_tags_disagree(ws: Workspace) -> None:
     ws.decide("t000", "relabel", tags=["rain"])
     ws.decide("t000", "relabel", tags=["food"], actor="bob")
     assert ws.ids(Filter(state="disputed")) == ["t000"]
-    ws.decide("t000", "relabel", tags=["rain"], actor="bob")
-    assert ws.ids(Filter(state="relabel")) == ["t000"]
+    ws.decide("t000", "relabel", tags=["food", "rain"], actor="eve")
+    dispute = ws.annotators.report().disputes[0]
+    assert (dispute.tags, dispute.differ) == (("food", "rain"), ("food", "rain")), "each has two of three votes"
+    assert ws.annotators.report().tags == {"food": (1, 0), "rain": (1, 0)}
+    ws.annotators.settle(["t000"], "ann")
+    assert ws.tags.now.at([ws.row("t000")]) == [["food", "rain"]]
+    assert not ws.ids(Filter(state="disputed"))
 
 
 def test_copies_with_other_tags_are_named_as_a_conflict(tmp_path: Path) -> None:
