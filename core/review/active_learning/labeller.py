@@ -48,6 +48,8 @@ _POWERS = np.geomspace(0.05, 1.0, 15)
 _STABILITY = 30
 """Labels that are left out to see how many suggestions they have changed."""
 _WATCHED = 2_000
+_LARGEST_REFIT = 200_000
+"""Settled samples × classes up to which a second model is fitted for that: a quarter of a second."""
 _STABLE = 0.99
 """Cohen's kappa between the suggestions with and without these labels from which on more of them change little."""
 _OUTLIER = 2.5
@@ -489,6 +491,8 @@ class Labeller:
     def _without_the_last(self, now: LabelState) -> dict[str, Any] | None:
         m, features = now.anchors.m, self.features
         if features is None or now.model is None or m < 2 * _STABILITY or not len(now.rows):
+            return None
+        if m * len(now.classes) > _LARGEST_REFIT:
             return None
         before = now.anchors.first(m - _STABILITY)
         if len(np.unique(before.codes)) < 2:
