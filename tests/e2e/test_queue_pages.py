@@ -28,6 +28,31 @@ def tab_to(page: Page, selector: str, limit: int = 80) -> None:
     raise AssertionError(f"Tab never reached {selector}")
 
 
+def test_a_first_review_of_five_cards_and_a_view_that_is_kept(page: Page, server: Server) -> None:
+    """The first test of this file: the review is offered only while nobody has decided anything."""
+    page.goto(f"{server.url}/overview")
+    page.get_by_role("button", name="Start with five cards").click()
+    expect(page.locator(".review")).to_have_attribute("data-state", "ready")
+    expect(page.locator(".guide")).to_contain_text("1 of 5")
+    for nth in range(2, 6):
+        page.keyboard.press("j")
+        expect(page.locator(".guide")).to_contain_text(f"{nth} of 5")
+    page.get_by_role("button", name="Close the help").click()
+    expect(page.locator(".guide")).to_be_hidden()
+    page.goto(f"{server.url}/gallery?verdicts=ood&sort=-ood")
+    page.get_by_text("Saved views").click()
+    page.get_by_role("button", name="Save this view").click()
+    page.get_by_test_id("stTextInputField").fill("Odd ones")
+    page.keyboard.press("Tab")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_role("link", name="Odd ones")).to_be_visible()
+    page.goto(f"{server.url}/overview")
+    page.get_by_text("Saved views").click()
+    page.get_by_role("link", name="Odd ones").click()
+    expect(page.locator(".gallery")).to_have_attribute("data-state", "ready")
+    expect(page).to_have_url(re.compile("verdicts=ood"))
+
+
 def test_the_top_thirty_by_keyboard_and_the_same_queue_in_a_fresh_browser(
     page: Page, browser: Browser, server: Server, complaints: Complaints
 ) -> None:
