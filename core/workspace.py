@@ -999,7 +999,7 @@ class Workspace(Summarised):
         """
         self.roles.require(actor or self.actor, Right.DECIDE)
         hashes = dict(zip(self._scan.ids, self._scan.dataset.column("content_hash").to_pylist(), strict=True))
-        return replay_patch(self._store, patch, hashes, classes=self._scan.results["class_names"])
+        return replay_patch(self._store, patch, hashes, classes=self._scan.class_names, tagged=self.has_tags)
 
 
 __all__ = ["BatchResult", "Colours", "Filter", "Points", "SignalMeta", "Workspace", "WorkspaceInfo"]

@@ -101,6 +101,7 @@ def replay_patch(
     known: Mapping[str, str] | Sequence[str],
     content_hashes: Sequence[str] | None = None,
     classes: Iterable[str] = (),
+    tagged: bool = True,
 ) -> ReplayReport:
     """Record the decisions of a patch file that fit this scan.
 
@@ -120,6 +121,8 @@ def replay_patch(
         Beside ids in ``known``.
     classes
         Class names of the dataset; a relabel to another one adds it to the class registry.
+    tagged
+        Whether samples have tags here; otherwise decisions that give some are skipped.
 
     Raises
     ------
@@ -172,6 +175,8 @@ def replay_patch(
             request, renamed = replace(request, sample_id=by_content[content]), renamed + 1
         if request.sample_id not in known:
             skipped.append(Skipped(request.sample_id, "this scan has no such sample"))
+        elif request.tags is not None and not tagged:
+            skipped.append(Skipped(request.sample_id, "samples have no tags here"))
         elif content and known[request.sample_id] and content != known[request.sample_id]:
             skipped.append(Skipped(request.sample_id, "its content has changed since the decision"))
         else:

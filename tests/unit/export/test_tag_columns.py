@@ -136,3 +136,19 @@ def test_the_patch_carries_tags_to_another_scan(ws: Workspace, tagged: Path, tmp
         report = other.replay(made.patch_path)
         assert not report.skipped
         assert now(other) == now(ws)
+
+
+def test_a_patch_with_tags_is_not_applied_where_samples_have_none(tiny_ws: Path, tmp_path: Path) -> None:
+    line = {
+        "winnow_patch": 1,
+        "sample_id": "s001",
+        "action": "relabel",
+        "tags": ["x"],
+        "actor": "a",
+        "decision_id": "d",
+    }
+    (tmp_path / "p.jsonl").write_text(json.dumps({**line, "decision_id": "d"}) + "\n", encoding="utf-8")
+    with Workspace.open(tiny_ws) as ws:
+        report = ws.replay(tmp_path / "p.jsonl")
+        assert [(s.sample_id, s.reason) for s in report.skipped] == [("s001", "samples have no tags here")]
+        assert not ws.history()
