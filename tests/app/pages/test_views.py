@@ -13,7 +13,7 @@ from tests.helpers.pictures import MARKUP, log
 from winnow.app.components import actions, charts, html, sidebar, subset_cards, theme
 from winnow.app.components.page_frame import Page
 from winnow.app.components.progress import panel_html
-from winnow.app.pages import classes, duplicates, history, people
+from winnow.app.pages import classes, duplicates, history, overview, people
 from winnow.app.server.state import ServerState
 from winnow.app.session import cache, filters, state
 from winnow.core import ClassEvent, Filter, Workspace
@@ -462,3 +462,13 @@ def test_a_brush_over_a_histogram_bounds_the_probability_on_both_sides(app_state
         assert state.session().filter.scores == {"ood": (0.25, 0.5)}
     actions.dispatch({"do": "score", "field": "ood", "value": 0})
     assert state.session().filter.scores == {}
+
+
+@pytest.mark.parametrize(("names", "claim"), [(("a",), "Labels were not checked"), (("a", "b"), "No noisy label here")])
+def test_a_page_that_checked_nothing_makes_no_claim_about_labels(
+    page: Page, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...], claim: str
+) -> None:
+    monkeypatch.setattr(overview, "matrix", lambda *a: "")
+    text = overview.body(replace(page, info=replace(page.info, class_names=names)))
+    assert claim in text
+    assert text.count("Labels were not checked") + text.count("No noisy label here") == 1
