@@ -26,6 +26,7 @@ from scipy.stats import spearmanr
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from benchmarks.quality_cases import Case, generated, with_copies
+from benchmarks.quality_votes import kept
 from winnow.core import Workspace
 from winnow.core.data.media import load_media_features
 from winnow.core.detection.evidence._consensus import with_consensus
@@ -271,7 +272,7 @@ def write(out: Path, verdicts: list[Row], levels: list[Row], signals: list[Row],
         f"{markdown(levels)}\n\n## Every signal\n\n{markdown(signals)}\n\n"
         f"## What each view and signal adds (AP of the kind without it)\n\n{markdown(ablations)}\n"
     )
-    (out / "quality.md").write_text(text)
+    (out / "quality.md").write_text(text + kept(out / "quality.md"))
     figure = px.bar(
         pd.DataFrame(verdicts),
         x="dataset",

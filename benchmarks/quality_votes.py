@@ -183,6 +183,22 @@ def markdown(rows: Mapping[str, Adds]) -> str:
     return "\n".join(lines)
 
 
+def section(made: Mapping[str, Mapping[str, Adds]]) -> str:
+    """The two tables, kind → dataset → what each signal adds."""
+    return (
+        "\n## What each signal adds\n\nAverage precision of a kind. *votes*: what it loses without the signal; "
+        "*shown*: what it would gain if the signal, which has no vote, had half of one.\n\n"
+        "### Out of distribution\n\n"
+        f"{markdown(made['ood'])}\n\n### Noisy label: views of the consensus\n\n{markdown(made['noisy_label'])}\n"
+    )
+
+
+def kept(path: Path) -> str:
+    """The section as it stands in the page, with its marks; "" where it has none."""
+    _, begin, rest = (path.read_text() if path.exists() else "").partition(BEGIN)
+    return f"\n{begin}{rest.partition(END)[0]}{END}\n" if begin else ""
+
+
 def write(path: Path, text: str) -> None:
     """Put the section into the page, in place of the one that is there."""
     page = path.read_text() if path.exists() else "# Quality\n"
@@ -203,13 +219,7 @@ def main() -> None:
         if (kind == "noisy_label").any():
             made["noisy_label"][name] = labels(inputs, kind)
         print(name, flush=True)
-    write(
-        options.out,
-        "\n## What each signal adds\n\nAverage precision. *votes*: what it loses without the signal; *shown*: what "
-        "it would gain if the signal, which does not vote, did.\n\n### Out of distribution\n\n"
-        f"{markdown(made['ood'])}\n\n### Noisy label: views of the consensus\n\n"
-        f"{markdown(made['noisy_label'])}\n",
-    )
+    write(options.out, section(made))
 
 
 if __name__ == "__main__":
