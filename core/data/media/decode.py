@@ -101,7 +101,8 @@ def decode(data: bytes, min_size: Callable[[int, int], tuple[int, int]] | None =
             if min_size is not None and image.format == "JPEG":
                 image.draft(None, min_size(width, height))
             image.load()
-            return to_rgb(ImageOps.exif_transpose(image))
+            ImageOps.exif_transpose(image, in_place=True)  # without a copy of what lies as it should
+            return to_rgb(image)
         except Image.DecompressionBombError:
             raise Undecodable(f"the image has more than {MAX_PIXELS // 1_000_000} megapixels") from None
         except UnidentifiedImageError:
@@ -138,7 +139,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
     if image.mode in _NARROW_FORMATS:
         return Image.fromarray(_to_eight_bits(np.asarray(image))).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
-        layer = image.convert("RGBA")
+        layer = image if image.mode == "RGBA" and "transparency" not in image.info else image.convert("RGBA")
         flat = _laid_on(layer, _BACKGROUND)
         opacity = layer.getchannel("A").histogram()
         if any(opacity[:-1]) and any(opacity[1:]) and not any(flat.convert("L").histogram()[:_NEARLY_WHITE]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import json
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -230,7 +231,42 @@ def odd_notice(odd: Mapping[str, list[int]], n: int) -> list[str]:
     ]
 
 
-def with_readable_times(table: pa.Table, notices: list[str]) -> pa.Table:
+_DEEPEST = 32
+"""Levels of lists and objects in a cell; Arrow writes 64 at most, and a table around them has some of its own."""
+
+
+def with_storable_types(table: pa.Table, notices: list[str]) -> pa.Table:
+    """Give columns types that all later steps can hold.
+
+    Views, of which Arrow selects no rows, become plain; cells that are nested too deeply become text, and dates that
+    Python cannot hold numbers, which ``notices`` says.
+    """
+    views = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}
+    deep = []
+    for place, field in enumerate(table.schema):
+        column = table.column(place)
+        if field.type in views:
+            column = column.cast(views[field.type])
+        elif _depth(field.type) > _DEEPEST:
+            column = pa.chunked_array([[None if c is None else json.dumps(c, default=str) for c in column.to_pylist()]])
+            deep.append(field.name)
+        else:
+            continue
+        table = table.set_column(place, field.name, column)
+    if deep:
+        notices.append(f"Cells of more than {_DEEPEST} levels are kept as text: {choices(deep)}.")
+    return _with_readable_times(table, notices)
+
+
+def _depth(kind: pa.DataType) -> int:
+    deepest, level = 0, [kind]
+    while level:
+        deepest += 1
+        level = [one.field(i).type for one in level for i in range(one.num_fields)]
+    return deepest
+
+
+def _with_readable_times(table: pa.Table, notices: list[str]) -> pa.Table:
     """Keep dates and times that Python cannot hold as whole numbers, and say so.
 
     Python's dates end with the years 1 and 9999, Arrow's do not, and a time zone may have any name.

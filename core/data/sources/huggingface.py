@@ -13,7 +13,7 @@ from ...errors import SourceError
 from ...types import ColumnMap, MediaRef, Progress, ProgressFn, Strings
 from ..media.reader import READERS, BatchedReader
 from .base import SOURCES, RawTable
-from .columns import cell_note, is_binary, is_image_struct, is_vector, looks_like_images, with_readable_times
+from .columns import cell_note, is_binary, is_image_struct, is_vector, looks_like_images, with_storable_types
 
 _PEEK = 16
 
@@ -64,7 +64,7 @@ class HuggingFaceSource:
         roles = ColumnMap()
         split_column = "split" if "split" not in types else "split_name"
         notices: list[str] = []
-        table = with_readable_times(_rows(splits, light, limit, split_column if named else None), notices)
+        table = with_storable_types(_rows(splits, light, limit, split_column if named else None), notices)
         types |= {name: table.schema.field(name).type for name in light}
         if named:
             types[split_column] = pa.string()
@@ -84,7 +84,7 @@ class HuggingFaceSource:
             media=lambda column: MediaRef("arrow", str(path.resolve()), column),
             bytes_size={name: sum(int(part.data.nbytes) for _, part in splits) for name in images},
             vector_columns=vectors,
-            full=lambda: with_readable_times(
+            full=lambda: with_storable_types(
                 _rows(splits, [n for n in order if n not in images], limit, split_column if named else None), []
             ),
             notices=notices,

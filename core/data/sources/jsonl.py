@@ -14,7 +14,7 @@ import pyarrow as pa
 from ...errors import SourceError, plural
 from ...types import Progress, ProgressFn
 from .base import SOURCES, RawTable
-from .columns import LATIN_1, cell_note, is_vector, odd_notice
+from .columns import LATIN_1, cell_note, is_vector, odd_notice, with_storable_types
 
 
 class JsonLinesSource:
@@ -50,20 +50,20 @@ class JsonLinesSource:
         order = tuple(dict.fromkeys(key for record in records for key in record))
         named = {key: escape_surrogates(key) for key in order}
         columns = {named[key]: _column([record.get(key) for record in records], named[key], notices) for key in order}
-        vectors = tuple(name for name, values in columns.items() if is_vector(values.type))[:1]
-        table = pa.table({name: values for name, values in columns.items() if name not in vectors})
+        whole = with_storable_types(pa.table(columns), notices)
+        vectors = tuple(field.name for field in whole.schema if is_vector(field.type))[:1]
         stat = path.stat()
         return RawTable(
             source=self.name,
             path=path,
             n=len(records),
-            table=table,
+            table=whole.drop_columns(list(vectors)),
             order=tuple(columns),
-            types={name: values.type for name, values in columns.items()},
+            types={field.name: field.type for field in whole.schema},
             root=path.parent,
             vector_columns=vectors,
-            full=lambda: pa.table(columns),
-            head={name: [cell_note(v) for v in columns[name][:limit].to_pylist()] for name in vectors} if limit else {},
+            full=lambda: whole,
+            head={name: [cell_note(v) for v in whole[name][:limit].to_pylist()] for name in vectors} if limit else {},
             total=len(records) if limit is None or len(records) < limit else None,
             identity=f"{stat.st_size}:{stat.st_mtime_ns}",
             notices=notices,

@@ -28,7 +28,7 @@ from .columns import (
     odd_notice,
     read_texts,
     vector_columns,
-    with_readable_times,
+    with_storable_types,
 )
 from .folder import read_export
 
@@ -116,7 +116,7 @@ class ParquetSource:
 
         def rows(columns: list[str]) -> pa.Table:
             notices.clear()
-            return with_readable_times(_with_texts(_rows(files, columns, limit), words, notices), notices)
+            return with_storable_types(_with_texts(_rows(files, columns, limit), words, notices), notices)
 
         vectors = vector_columns(schema)
         light = [name for name in schema.names if name not in images and name not in vectors]
