@@ -123,7 +123,7 @@ def measure(data: bytes) -> Measured:
         file_hash=file_hash,
         width=width,
         height=height,
-        pixel_hash=hash64(f"{width}x{height}".encode(), memoryview(np.ascontiguousarray(pixels)).cast("B")),
+        pixel_hash=hash64(f"{width}x{height}".encode(), np.ascontiguousarray(pixels).data.cast("B")),
         perceptual_hash=_perceptual(image),
         tiny=np.asarray(image.resize((TINY, TINY), Image.Resampling.BOX, reducing_gap=2.0)).tobytes(),
         properties=_properties(image, pixels),
