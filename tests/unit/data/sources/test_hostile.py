@@ -107,9 +107,17 @@ import shutil
 from pathlib import Path
 from winnow.core import Workspace
 from winnow.core.errors import WinnowError
-def forget_peak():  # what own_peak() says is then of what follows
+def resident():
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmRSS:"))
+highest = own_peak
+def own_peak():  # as if this scan were the first of the process
+    return highest() - before + base
+def forget_peak():
+    global before
     with open("/proc/self/clear_refs", "w") as file:
         file.write("5")
+    before = resident()
 def look(source, out, encoder, embeddings, watched):
     try:
         with Workspace.scan(
@@ -133,6 +141,7 @@ def look(source, out, encoder, embeddings, watched):
         shutil.rmtree(out, ignore_errors=True)
 for warm, encoder in zip(sys.argv[2:], ("tfidf", "patches")):
     Workspace.scan(warm, sys.argv[1] + "/warm" + encoder, encoder=encoder, projection=False, network=False).close()
+base = resident()
 for i, line in enumerate(sys.stdin):
     name, *how = json.loads(line)
     forget_peak()
