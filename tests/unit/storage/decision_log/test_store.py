@@ -521,7 +521,8 @@ def test_a_log_of_every_earlier_schema_is_brought_up(open_store: Open, tmp_path:
         conn.execute(insert(DECISIONS), [{k: v for k, v in row.items() if k != "tags"} for row in written])
         if version >= 2:
             conn.exec_driver_sql(
-                "INSERT INTO class_events VALUES (1, 'e1', 'add', 'lynx', NULL, NULL, 'ann', '2026-01-01', NULL, '{}')"
+                "INSERT INTO class_events (seq, event_id, event, name, target, undoes, actor, at, reason, detail) "
+                "VALUES (1, 'e1', 'add', 'lynx', NULL, NULL, 'ann', '2026-01-01', NULL, '{}')"
             )
     database.close()
     with DecisionStore(old) as store:
