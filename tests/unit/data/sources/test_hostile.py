@@ -157,7 +157,7 @@ def watched(code: str, stdin: str = "", *args: str, timeout: float = 900) -> lis
     assert done.returncode == 0, f"{done.stdout[-300:]}\n{done.stderr[-3000:]}"
     found = [json.loads(line) for line in done.stdout.splitlines()]
     for what, key, unit in (("slowest", 2, 1), ("largest", 3, 1 << 20)):
-        most = sorted((one for one in found if len(one) == 4), key=lambda one: -one[key])[:10]
+        most = sorted((one for one in found if isinstance(one, list)), key=lambda one: -one[key])[:10]
         print(f"{what}: " + ", ".join(f"{one[0]} {one[key] / unit:.1f}" for one in most))
     crashes = [one for one in found if "CRASH" in str(one)]
     assert not crashes, "\n".join(map(str, crashes))
