@@ -29,19 +29,17 @@ from .data.demo import PLANTED, planted_found
 from .data.media import PictureDetails, Thumbnails, picture_details
 from .data.sources import MediaReader
 from .detection.fdr import LOOKED_AT, FlagList, check_kind, flag_list, next_in_rank
-from .detection.plugins import described
-from .detection.signals import SIGNALS
 from .errors import QueryError, SourceError, WorkspaceError, choices, plural
 from .explore.cards import CardBuilder, as_json
 from .explore.filter import Filter
 from .explore.image_text_pairs import ImageTextPairs
-from .explore.map import SCORE_COLUMNS, MapView
+from .explore.map import MapView
 from .explore.map_figure import map_widget
 from .explore.query import SampleQuery
 from .explore.queues import revised_table
-from .explore.results import BatchResult, Colours, Counts, Points, SampleRows, WorkspaceInfo, encoders_used
+from .explore.results import BatchResult, Colours, Counts, Points, SampleRows, WorkspaceInfo, workspace_info
 from .explore.search import Search, Searcher
-from .explore.signal_evidence import SignalEvidence, evidence_of, strongest_signals
+from .explore.signal_evidence import SignalEvidence, evidence_of, score_table, signal_list, suggestions_of
 from .explore.summary import Summarised, SummaryTable
 from .explore.tags import TagReview, write_pairs
 from .explore.verdict_style import STATUSES
@@ -51,7 +49,6 @@ from .export.curated_file import ExportResult
 from .export.exports import DatasetExports
 from .export.log import write_log
 from .export.patch import ReplayReport, replay_patch
-from .features.encoders import PRECOMPUTED
 from .pipeline.config import ScanConfig
 from .pipeline.stages.dataset_checks import dataset_checks
 from .pipeline.tqdm_progress import TqdmProgress
@@ -465,28 +462,13 @@ class Workspace(Summarised):
 
     def info(self) -> WorkspaceInfo:
         """What this workspace is."""
-        manifest = load_json(self._layout.manifest) if self._layout.manifest.exists() else {}
-        results = self._scan.results
-        return WorkspaceInfo(
-            path=str(self.path),
-            name=self._header["name"],
-            n=results["n"],
-            n_labelled=results["n_labelled"],
-            modality=results["modality"],
-            class_names=tuple(results["class_names"]),
-            encoder="precomputed" if results["encoder"]["name"] == PRECOMPUTED else results["encoder"]["name"],
-            encoders=encoders_used(results),
-            created=manifest.get("created", self._header["created"]),
+        return workspace_info(
+            self._layout,
+            self._header,
+            self._scan.results,
             generation=self._generation,
-            verdict_counts=results["verdict_counts"],
             n_decisions=self._store.head()[0],
             n_class_changes=self._store.registry().version,
-            has_map=self._layout.projection.exists(),
-            notices=tuple(manifest.get("notices", ())),
-            failures=manifest.get("failures", {}),
-            seconds=manifest.get("seconds", {}),
-            manifest=manifest,
-            results=dict(results),
         )
 
     def classes(self) -> list[str]:
@@ -495,15 +477,7 @@ class Workspace(Summarised):
 
     def signals(self) -> list[SignalMeta]:
         """Every signal, whether it ran here and if not, why."""
-        record = StageStore(self.path).read("signals")
-        info = record.info if record else {}
-        ran, skipped, failed = set(self._scan.results["signals"]), info.get("skipped", {}), info.get("failed", {})
-        return [
-            SignalMeta(
-                s.name, s.kind.value, s.title, s.explain, s.name in ran, failed.get(s.name) or skipped.get(s.name, "")
-            )
-            for s in SIGNALS
-        ] + described(info, ran)
+        return signal_list(self.path, self._scan.results["signals"])
 
     def evidence(self, sample_id: str, kind: str) -> list[SignalEvidence]:
         """What the signals of one kind say of a sample, the most suspicious first.
@@ -523,14 +497,9 @@ class Workspace(Summarised):
         if kind not in {k.value for k in ISSUE_KINDS}:
             raise QueryError(f"No kind is called {kind!r}. There are: {choices(k.value for k in ISSUE_KINDS)}.")
         signals = [s for s in self.signals() if s.ran and s.kind == kind]
-        row = self.row(sample_id)
-        (said,) = self._signal_rows.take([row])
-        classes, renames = self._scan.results["class_names"], self._scan.labels.renames()
-        suggested = {
-            s.name: renames.get(classes[code], classes[code])
-            for s in signals
-            if (code := said.get(f"{s.name}.suggestion")) is not None and code >= 0
-        }
+        (scored,) = self._signal_rows.take([row := self.row(sample_id)])
+        names = [self._scan.labels.renames().get(name, name) for name in self._scan.results["class_names"]]
+        suggested = suggestions_of(signals, scored, names)
         return evidence_of(signals, self.query.percentiles(row, [s.name for s in signals]), suggested)
 
     @cached_property
@@ -571,17 +540,7 @@ class Workspace(Summarised):
         return self._score_table(signals).to_pandas()
 
     def _score_table(self, signals: bool = False) -> pa.Table:
-        head = ["sample_id", "verdict", "confidence", "reasons", "suggested_label", "duplicate_of"]
-        flags = [f"{kind}_flag" for kind in SCORE_COLUMNS]
-        table = load_table(self._layout.verdicts, columns=[*head, *SCORE_COLUMNS, *flags])
-        table = table.select([*head, *SCORE_COLUMNS, *flags]).rename_columns(["id", *head[1:], *SCORE_COLUMNS, *flags])
-        if not signals:
-            return table
-        kinds = {s.name: s.kind for s in self.signals() if s.ran}
-        scored = load_table(self._layout.signals, columns=list(kinds))
-        arrays = {name: scored.column(name).to_numpy() for name in kinds}
-        strongest = strongest_signals(arrays, kinds, table.column("verdict").to_pylist())
-        return pa.table({name: part.column(name) for part in (table, strongest, scored) for name in part.column_names})
+        return score_table(self._layout, [s for s in self.signals() if s.ran] if signals else None)
 
     def write_scores(
         self, path: str | Path, *, signals: bool = False, by: str = "sample", actor: str | None = None

@@ -9,7 +9,9 @@ from typing import Any, cast
 import numpy as np
 
 from ..errors import plural
-from ..storage.artifacts import plain
+from ..features.encoders import PRECOMPUTED
+from ..storage.artifacts import load_json, plain
+from ..storage.layout import Layout
 from ..types import Strings
 from .summary import MAX_ROWS, Picture, Summarised, SummaryTable, counted
 from .verdict_style import STATUSES
@@ -197,3 +199,38 @@ class Counts(Summarised):
         """What is open of each verdict, and what is settled."""
         counts = [(STATUSES[verdict].name, n) for verdict, n in self.by_verdict.items()]
         return counted(f"{self.matching:,} of {plural(self.total, 'sample')}", counts, "verdict")
+
+
+def workspace_info(
+    layout: Layout,
+    header: Mapping[str, Any],
+    results: Mapping[str, Any],
+    *,
+    generation: str,
+    n_decisions: int,
+    n_class_changes: int,
+) -> WorkspaceInfo:
+    """What the files of a scan say of a workspace, with the state of its log."""
+    manifest = load_json(layout.manifest) if layout.manifest.exists() else {}
+    encoder = results["encoder"]["name"]
+    return WorkspaceInfo(
+        path=str(layout.root),
+        name=header["name"],
+        n=results["n"],
+        n_labelled=results["n_labelled"],
+        modality=results["modality"],
+        class_names=tuple(results["class_names"]),
+        encoder="precomputed" if encoder == PRECOMPUTED else encoder,
+        encoders=encoders_used(results),
+        created=manifest.get("created", header["created"]),
+        generation=generation,
+        verdict_counts=results["verdict_counts"],
+        n_decisions=n_decisions,
+        n_class_changes=n_class_changes,
+        has_map=layout.projection.exists(),
+        notices=tuple(manifest.get("notices", ())),
+        failures=manifest.get("failures", {}),
+        seconds=manifest.get("seconds", {}),
+        manifest=manifest,
+        results=dict(results),
+    )

@@ -6,12 +6,18 @@ import inspect
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from ..detection.plugins import described
 from ..detection.signals import SIGNALS
+from ..storage.artifacts import StageStore, load_table
+from ..storage.layout import Layout
 from ..types import Float32, Signal, SignalMeta
+from .map import SCORE_COLUMNS
 from .sql import Cursor
 
 STRONGEST = 3
@@ -150,3 +156,41 @@ def _percentiles(score: Float32, rows: np.ndarray) -> np.ndarray:
     known = np.sort(score[np.isfinite(score)])
     lower = np.searchsorted(known, score[rows], "left") / max(len(known), 1)
     return np.where(np.isfinite(score[rows]), lower, -1.0)
+
+
+def signal_list(root: Path, ran: Iterable[str]) -> list[SignalMeta]:
+    """Every signal, whether it ran in the scan at ``root`` and if not, why."""
+    record = StageStore(root).read("signals")
+    info, names = record.info if record else {}, set(ran)
+    skipped, failed = info.get("skipped", {}), info.get("failed", {})
+    return [
+        SignalMeta(
+            s.name, s.kind.value, s.title, s.explain, s.name in names, failed.get(s.name) or skipped.get(s.name, "")
+        )
+        for s in SIGNALS
+    ] + described(info, names)
+
+
+def suggestions_of(
+    signals: Iterable[SignalMeta], scored: Mapping[str, Any], class_names: Sequence[str]
+) -> dict[str, str]:
+    """Signal → the label that it suggests for a sample, from its row of the signals' table."""
+    return {
+        s.name: class_names[code]
+        for s in signals
+        if (code := scored.get(f"{s.name}.suggestion")) is not None and code >= 0
+    }
+
+
+def score_table(layout: Layout, signals: Sequence[SignalMeta] | None = None) -> pa.Table:
+    """What the scan says of every sample, and what ``signals`` say (None = nothing of signals): `Workspace.scores`."""
+    head = ["sample_id", "verdict", "confidence", "reasons", "suggested_label", "duplicate_of"]
+    names = [*head, *SCORE_COLUMNS, *(f"{kind}_flag" for kind in SCORE_COLUMNS)]
+    table = load_table(layout.verdicts, columns=names).select(names).rename_columns(["id", *names[1:]])
+    if signals is None:
+        return table
+    kind_of = {s.name: s.kind for s in signals}
+    scored = load_table(layout.signals, columns=list(kind_of))
+    arrays = {name: scored.column(name).to_numpy() for name in kind_of}
+    strongest = strongest_signals(arrays, kind_of, table.column("verdict").to_pylist())
+    return pa.table({name: part.column(name) for part in (table, strongest, scored) for name in part.column_names})

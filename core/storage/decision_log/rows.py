@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Column, Integer, MetaData, Table, Text
 
-from ...errors import DecisionError, choices
+from ...errors import DecisionError, choices, time_ago
 from ...types import Action, Decision
 from ..artifacts import plain
 from .state import Chain
@@ -314,3 +314,41 @@ def decision_of(row: Values) -> Decision:
     label = None if kept is not None and label == _UNCHANGED else label
     who = supersedes, actor, at, reason, batch_id
     return Decision(seq, decision_id, sample_id, _ACTIONS[action], label, *who, evidence, kept)
+
+
+_VERBS = {Action.ACCEPT: "keep label", Action.RELABEL: "relabel", Action.EXCLUDE: "exclude", Action.UNDO: "undo"}
+
+
+def recorded_decision(request: DecisionRequest, chain: Chain, known: Mapping[str, Decision]) -> Decision | None:
+    """The row that answers a request without a new one: its repeat, or the same decision made meanwhile."""
+    repeat = known.get(request.decision_id or "")
+    if repeat is not None:
+        if (repeat.sample_id, repeat.actor, repeat.action, repeat.label, repeat.tags) == (
+            request.sample_id,
+            request.actor,
+            request.action,
+            request.label,
+            request.tags,
+        ):
+            return repeat
+        raise DecisionError(
+            f"The decision id {request.decision_id!r} was used for another decision ({describe(repeat)}). "
+            "Mint a new id for each decision."
+        )
+    top = chain.top
+    expected = {chain.head, top.decision_id if top else None}
+    if isinstance(request.supersedes, EllipsisType) or request.supersedes in expected:
+        return None
+    if top is not None and (top.action, top.label, top.tags) == (request.action, request.label, request.tags):
+        return top
+    if top is None:
+        raise DecisionError(
+            f"You already undid your decision about {request.sample_id!r} in another tab. Look at the "
+            f"sample again, "
+            "then decide."
+        )
+    passed = (datetime.now(UTC) - datetime.fromisoformat(top.at)).total_seconds()
+    raise DecisionError(
+        f"You already decided about {request.sample_id!r} in another tab ({_VERBS[top.action]}{new_value(top)}, "
+        f"{time_ago(max(passed, 0.0))}). Look at the sample again, then decide."
+    )

@@ -10,15 +10,14 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from types import EllipsisType
 from typing import Any
 
 import pyarrow as pa
 from sqlalchemy import Connection, func, insert, select
 
-from ...errors import DecisionError, time_ago
+from ...errors import DecisionError
 from ...types import Action, Decision
 from ..gc_pause import gc_paused
 from .class_registry import ClassRegistry, check, check_undo, describe_event, replay
@@ -36,15 +35,14 @@ from .rows import (
     checked_action,
     checked_request,
     decision_of,
-    describe,
     iso,
-    new_value,
     next_row,
+    recorded_decision,
     row_hash,
     utc_now,
 )
 from .snapshot import Snapshot
-from .state import Chain, Draft, Given, GivenTags, LogState
+from .state import Draft, Given, GivenTags, LogState
 from .timeline import CLASS_CHANGES, count, insert_class_event, matching, read_class_events, timeline
 
 __all__ = [
@@ -62,7 +60,6 @@ __all__ = [
 _AT_ONCE = 10_000
 """Rows read at a time."""
 
-_VERBS = {Action.ACCEPT: "keep label", Action.RELABEL: "relabel", Action.EXCLUDE: "exclude", Action.UNDO: "undo"}
 
 Clock = Callable[[], datetime]
 
@@ -676,7 +673,7 @@ class DecisionStore:
             try:
                 request = checked_request(raw)
                 chain = draft.chain(request.sample_id, request.actor)
-                recorded = self._recorded(request, chain, known)
+                recorded = recorded_decision(request, chain, known)
                 if recorded is not None:
                     answers.append(recorded)
                     continue
@@ -705,41 +702,6 @@ class DecisionStore:
             for row in conn.execute(query):
                 known[row.decision_id] = decision_of(row[:-1])
         return known
-
-    @staticmethod
-    def _recorded(request: DecisionRequest, chain: Chain, known: Mapping[str, Decision]) -> Decision | None:
-        """The row that answers a request without a new one: its repeat, or the same decision made meanwhile."""
-        repeat = known.get(request.decision_id or "")
-        if repeat is not None:
-            if (repeat.sample_id, repeat.actor, repeat.action, repeat.label, repeat.tags) == (
-                request.sample_id,
-                request.actor,
-                request.action,
-                request.label,
-                request.tags,
-            ):
-                return repeat
-            raise DecisionError(
-                f"The decision id {request.decision_id!r} was used for another decision ({describe(repeat)}). "
-                "Mint a new id for each decision."
-            )
-        top = chain.top
-        expected = {chain.head, top.decision_id if top else None}
-        if isinstance(request.supersedes, EllipsisType) or request.supersedes in expected:
-            return None
-        if top is not None and (top.action, top.label, top.tags) == (request.action, request.label, request.tags):
-            return top
-        if top is None:
-            raise DecisionError(
-                f"You already undid your decision about {request.sample_id!r} in another tab. Look at the "
-                f"sample again, "
-                "then decide."
-            )
-        passed = (datetime.now(UTC) - datetime.fromisoformat(top.at)).total_seconds()
-        raise DecisionError(
-            f"You already decided about {request.sample_id!r} in another tab ({_VERBS[top.action]}{new_value(top)}, "
-            f"{time_ago(max(passed, 0.0))}). Look at the sample again, then decide."
-        )
 
 
 def _decisions_only(answers: list[Decision | DecisionError]) -> list[Decision]:

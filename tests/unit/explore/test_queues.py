@@ -34,7 +34,7 @@ from winnow.core.types import PROBLEMS, Action, Decision, Kind
 def state(ids: list[str]) -> pa.Table:
     n = len(ids)
     columns = [ids, ["accept"] * n, [None] * n, ["ada"] * n, ["2026-01-01"] * n, [None] * n, ids, [1] * n]
-    columns += [["person"] * n, [None] * n, [None] * n]
+    columns += [["person"] * n, [None] * n, [None] * n, [None] * n]
     return pa.table([pa.array(c, f.type) for c, f in zip(columns, STATE_SCHEMA, strict=True)], names=STATE_SCHEMA.names)
 
 

@@ -384,7 +384,7 @@ def test_kills_while_an_export_is_replaced_leave_the_old_or_the_new(tmp_path: Pa
             killed += ended < 0
             assert exporting.version() in (before, exporting.n)
             outcomes.add(exporting.version() - before > 0)
-        assert killed >= 10
+        assert killed >= 5
         assert way == "at any time" or outcomes == {False, True}
         exporting.run()
         assert exporting.version() == exporting.n, "the next export goes through"
