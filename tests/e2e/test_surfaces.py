@@ -171,9 +171,11 @@ def test_a_click_on_a_point_opens_its_sample_whatever_the_tool(page: Page, serve
     for share_x, share_y in places:
         at = (box["x"] + box["width"] * share_x, box["y"] + box["height"] * share_y)
         page.mouse.move(*at)
-        page.wait_for_timeout(30)
+        page.wait_for_timeout(150)  # the tip waits, and asks for the card
         if page.locator(".map .tip").is_visible():
             break
+    else:
+        pytest.fail("no point was found under the pointer")
     opened = page.locator(".map .strip").get_by_role("button", name="Open in Review")
     for tool in "vbl":
         page.keyboard.press(tool)
