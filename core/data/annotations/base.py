@@ -100,7 +100,7 @@ class BoxEdit:
     corners
         The new place; None = as it is.
     remove
-        The annotation is taken out.
+        The annotation is removed.
     mark
         Fields that are added to the annotation (COCO only).
     """

@@ -15,8 +15,8 @@ from .base import FOLDERS, Item, Supplies
 class AnnotationFiles:
     """COCO, YOLO or Pascal VOC, in the form that came in.
 
-    A relabelled box differs in its class alone, an excluded one is taken out, and every other byte is as it was: key
-    order, unknown fields, numbers as they were written. Boxes that are not part of the export are taken out, too.
+    A relabelled box differs in its class alone, an excluded one is removed, and every other byte is as it was: key
+    order, unknown fields, numbers as they were written. Boxes that are not part of the export are removed, too.
     """
 
     name: ClassVar[str] = "annotations"
