@@ -297,7 +297,9 @@ def test_a_few_hundred_requests_without_a_problem_of_ours(fuzzer: Fuzzer, caplog
     assert fuzzer.wrong == []
     assert not caplog.records
     assert fuzzer.answers[200] > 20, "the requests reach what the routes do"
-    assert fuzzer.exports[200], "and exports are sent"
+    sound = fuzzer.client.get(export_link(fuzzer.server, fuzzer.key, "table.csv", "ada", False, ""))
+    assert sound.status_code == 200, "and the exports that they ask for are there"
+    assert sound.content == fuzzer.workspace.exports.place("table.csv").read_bytes()
 
 
 @pytest.mark.attack
