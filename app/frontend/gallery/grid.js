@@ -223,6 +223,7 @@ export class Grid {
   /** Scroll as little as shows tile i; a first line brings its head. */
   reveal(i) {
     const section = this.shelves.sections[this.shelves.sectionOf(i)];
+    if (!section) return; // nothing matches at the moment
     const { y } = this.shelves.place(i);
     const top = this.sections && i - section.first < this.columns ? section.top : y - GAP;
     const view = this.node.clientHeight;

@@ -69,6 +69,7 @@ export class Shelves {
 
   /** {first, last, heads}: tiles [first, last) and sections whose heads can be seen between two heights. */
   window(from, to) {
+    if (!this.sections.length) return { first: 0, last: 0, heads: [] };
     const first = this.firstAt(Math.max(0, from));
     const lastSection = this.sections[this.#last("top", to)];
     const lines = Math.ceil((to - lastSection.top - this.head) / this.line);
